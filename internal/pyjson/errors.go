@@ -1,0 +1,65 @@
+package pyjson
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// ErrSyntax is what every SyntaxError is to errors.Is.
+var ErrSyntax = errors.New("pyjson: not valid JSON")
+
+// SyntaxError says where a text stops being JSON as Python reads it.
+type SyntaxError struct {
+	Offset  int    // bytes before the trouble
+	Problem string // such as "expected a value"
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("pyjson: byte %d: %s", e.Offset, e.Problem) }
+
+// Unwrap returns ErrSyntax.
+func (e *SyntaxError) Unwrap() error { return ErrSyntax }
+
+// EncodeError says which part of a Go value has no JSON form.
+type EncodeError struct {
+	Type reflect.Type // the type that could not be written
+	Err  error        // why
+
+	path []string // innermost step first
+}
+
+// maxPath is how many steps of a path are printed: a cycle's path has a thousand.
+const maxPath = 16
+
+// Path is the way from the value given to Encode to the trouble, such as ".Items[3].Done".
+func (e *EncodeError) Path() string {
+	var b strings.Builder
+	for i := len(e.path) - 1; i >= 0; i-- {
+		if len(e.path)-i > maxPath {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(e.path[i])
+	}
+	return b.String()
+}
+
+func (e *EncodeError) Error() string {
+	if len(e.path) == 0 {
+		return fmt.Sprintf("pyjson: cannot encode %v: %v", e.Type, e.Err)
+	}
+	return fmt.Sprintf("pyjson: cannot encode %v at %s: %v", e.Type, e.Path(), e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
+// at adds the step that led to a failed part of a value.
+func at(err error, step string) error {
+	var e *EncodeError
+	if errors.As(err, &e) {
+		e.path = append(e.path, step)
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package pyjson
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// field is one struct field that takes part in JSON.
+type field struct {
+	name      string
+	tagged    bool  // the name comes from a tag, which makes it win over an equal untagged one
+	index     []int // the way to it through embedded structs
+	omitEmpty bool
+	omitZero  bool
+	quoted    bool
+}
+
+var fieldCache sync.Map // reflect.Type to []field
+
+// fieldsOf lists the fields of struct type t that encoding/json would use, in its order.
+func fieldsOf(t reflect.Type) []field {
+	if f, ok := fieldCache.Load(t); ok {
+		return f.([]field)
+	}
+	f, _ := fieldCache.LoadOrStore(t, dominant(collect(t)))
+	return f.([]field)
+}
+
+// embedded is a struct whose fields are still to be collected.
+type embedded struct {
+	typ   reflect.Type
+	index []int
+}
+
+// collect walks t and the structs it embeds level by level, the outermost first, each type once.
+func collect(t reflect.Type) []field {
+	var all []field
+	visited := map[reflect.Type]bool{}
+	level, count := []embedded{{typ: t}}, map[reflect.Type]int{}
+	for len(level) > 0 {
+		var next []embedded
+		nextCount := map[reflect.Type]int{}
+		for _, e := range level {
+			if visited[e.typ] {
+				continue
+			}
+			visited[e.typ] = true
+			for i := range e.typ.NumField() {
+				f, inner, ok := readField(e, i)
+				switch {
+				case !ok:
+				case inner == nil:
+					all = append(all, f)
+					if count[e.typ] > 1 {
+						all = append(all, f) // the type is embedded twice at this level: its fields hide each other
+					}
+				default:
+					if nextCount[inner]++; nextCount[inner] == 1 {
+						next = append(next, embedded{inner, f.index})
+					}
+				}
+			}
+		}
+		level, count = next, nextCount
+	}
+	return all
+}
+
+// readField reads field i of a struct; inner is the struct type when its fields are to be collected in its place.
+func readField(e embedded, i int) (f field, inner reflect.Type, ok bool) {
+	sf := e.typ.Field(i)
+	tag := sf.Tag.Get("json")
+	if tag == "-" || !usable(sf) {
+		return f, nil, false
+	}
+	name, options, _ := strings.Cut(tag, ",")
+	if !validName(name) {
+		name = ""
+	}
+	base := sf.Type
+	if base.Name() == "" && base.Kind() == reflect.Pointer {
+		base = base.Elem()
+	}
+	f = field{
+		name:   cmp.Or(name, sf.Name),
+		tagged: name != "",
+		index:  append(slices.Clone(e.index), i),
+	}
+	if name == "" && sf.Anonymous && base.Kind() == reflect.Struct {
+		return f, base, true
+	}
+	for _, o := range strings.Split(options, ",") {
+		switch o {
+		case "omitempty":
+			f.omitEmpty = true
+		case "omitzero":
+			f.omitZero = true
+		case "string":
+			f.quoted = quotable(base.Kind())
+		}
+	}
+	return f, nil, true
+}
+
+// usable says whether a field can be seen from outside: an unexported one only when it embeds a struct.
+func usable(sf reflect.StructField) bool {
+	if sf.IsExported() {
+		return true
+	}
+	t := sf.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return sf.Anonymous && t.Kind() == reflect.Struct
+}
+
+// quotable says whether the tag option "string" means anything for a kind.
+func quotable(k reflect.Kind) bool {
+	return k == reflect.Bool || k == reflect.String || k == reflect.Float32 || k == reflect.Float64 ||
+		reflect.Int <= k && k <= reflect.Uintptr
+}
+
+// validName says whether encoding/json would take a tag's name.
+func validName(s string) bool {
+	for _, c := range s {
+		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// dominant keeps of equally named fields the least deep, of those the tagged one, and none when two remain.
+func dominant(all []field) []field {
+	slices.SortStableFunc(all, func(a, b field) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(len(a.index), len(b.index)), untaggedLast(a, b))
+	})
+	var out []field
+	for i := 0; i < len(all); {
+		n := i + 1
+		for n < len(all) && all[n].name == all[i].name {
+			n++
+		}
+		if n == i+1 || len(all[i].index) != len(all[i+1].index) || all[i].tagged != all[i+1].tagged {
+			out = append(out, all[i])
+		}
+		i = n
+	}
+	slices.SortFunc(out, func(a, b field) int { return slices.Compare(a.index, b.index) })
+	return out
+}
+
+func untaggedLast(a, b field) int {
+	switch {
+	case a.tagged == b.tagged:
+		return 0
+	case a.tagged:
+		return -1
+	}
+	return 1
+}

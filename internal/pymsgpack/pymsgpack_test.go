@@ -1,0 +1,230 @@
+package pymsgpack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+)
+
+// values are Go values, the bytes that Python's msgpack.packb(…,
+// default=msgpack_numpy.encode) makes of their like, and what Decode reads (the
+// value itself, where it is left out).
+var values = []struct {
+	name string
+	v    any
+	wire string
+	read any
+}{
+	{"None", nil, "\xc0", nil},
+	{"True", true, "\xc3", nil}, {"False", false, "\xc2", nil},
+	{"0", 0, "\x00", int64(0)}, {"127", 127, "\x7f", int64(127)}, {"128", uint8(128), "\xcc\x80", int64(128)},
+	{"65535", 65535, "\xcd\xff\xff", int64(65535)}, {"2**32", 1 << 32, "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", int64(1 << 32)},
+	{"2**64-1", uint64(math.MaxUint64), "\xcf\xff\xff\xff\xff\xff\xff\xff\xff", nil},
+	{"2**63 as a big.Int", new(big.Int).SetUint64(1 << 63), "\xcf\x80\x00\x00\x00\x00\x00\x00\x00", uint64(1 << 63)},
+	{"-1", -1, "\xff", int64(-1)}, {"-33", int8(-33), "\xd0\xdf", int64(-33)}, {"-129", -129, "\xd1\xff\x7f", int64(-129)},
+	{"-2**63", math.MinInt64, "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", int64(math.MinInt64)},
+	{"1.5", 1.5, "\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", nil}, {"a float32", float32(1.5), "\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", 1.5},
+	{"text", "é", "\xa2\xc3\xa9", nil}, {"long text", strings.Repeat("x", 40), "\xd9\x28" + strings.Repeat("x", 40), nil},
+	{"bytes", []byte{1, 2}, "\xc4\x02\x01\x02", nil},
+	{"list", []any{1, "a", nil}, "\x93\x01\xa1a\xc0", []any{int64(1), "a", nil}}, {"typed list", []int{1, 2}, "\x92\x01\x02", []any{int64(1), int64(2)}},
+	{"dict", map[string]any{"b": 1, "a": []any{}}, "\x82\xa1a\x90\xa1b\x01", map[string]any{"a": []any{}, "b": int64(1)}},
+	{"dict with integer keys", map[int]string{10: "x", 2: "y"}, "\x82\x02\xa1y\x0a\xa1x", map[any]any{int64(2): "y", int64(10): "x"}},
+	{"dict with mixed keys", map[any]any{"k": 1, 3: 2}, "\x82\x03\x02\xa1k\x01", map[any]any{"k": int64(1), int64(3): int64(2)}},
+	{"ordered", pyjson.Object{{Key: "z", Value: 1}, {Key: "a", Value: 2}}, "\x82\xa1z\x01\xa1a\x02", map[string]any{"z": int64(1), "a": int64(2)}},
+	{"struct", struct {
+		N int    `json:"n"`
+		S string `json:"s,omitempty"`
+	}{N: 5}, "\x81\xa1n\x05", map[string]any{"n": int64(5)}},
+	{"timestamp", time.Unix(1, 0), "\xd6\xff\x00\x00\x00\x01", nil},
+	{"timestamp with nanoseconds", time.Unix(1, 5), "\xd7\xff\x00\x00\x00\x14\x00\x00\x00\x01", nil},
+	{"timestamp before 1970", time.Unix(-1, 0), "\xc7\x0c\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff", nil},
+	{"ExtType", Ext{5, []byte{1, 2, 3}}, "\xc7\x03\x05\x01\x02\x03", nil},
+	{"1+2j", 1 + 2i, "\x82\xc4\x07complex\xc3\xc4\x04data\xa6(1+2j)", nil},
+	{"-1.5j", complex(0, -1.5), "\x82\xc4\x07complex\xc3\xc4\x04data\xa5-1.5j", nil},
+	{"array", Array{"<u2", []int{1, 2}, []byte{1, 0, 2, 0}}, "\x85\xc4\x02nd\xc3\xc4\x04type\xa3<u2\xc4\x04kind\xc4\x00\xc4\x05shape\x92\x01\x02\xc4\x04data\xc4\x04\x01\x00\x02\x00", nil},
+	{"array in a dict", map[string]any{"a": Array{"|b1", []int{1}, []byte{1}}}, "\x81\xa1a\x85\xc4\x02nd\xc3\xc4\x04type\xa3|b1\xc4\x04kind\xc4\x00\xc4\x05shape\x91\x01\xc4\x04data\xc4\x01\x01", nil},
+}
+
+func TestValues(t *testing.T) {
+	for _, c := range values {
+		raw, err := Encode(c.v)
+		if err != nil || string(raw) != c.wire {
+			t.Errorf("%s: wrote %q, %v; want %q", c.name, raw, err, c.wire)
+		}
+		want := c.read
+		if want == nil {
+			want = c.v
+		}
+		if got, err := Decode([]byte(c.wire)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read %#v, %v; want %#v", c.name, got, err, want)
+		}
+		for n := range len(c.wire) {
+			if err := Check([]byte(c.wire[:n])); !errors.Is(err, ErrSyntax) {
+				t.Errorf("%s cut off at %d: %v", c.name, n, err)
+			}
+		}
+		if err := Check([]byte(c.wire + "\xc0")); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%s and something more: %v", c.name, err)
+		}
+	}
+}
+
+// numpy's scalars, which only Python writes.
+func TestNumpyScalars(t *testing.T) {
+	scalar := func(dtype, data string) string {
+		return "\x83\xc4\x02nd\xc2\xc4\x04type\xa3" + dtype + "\xc4\x04data\xc4" + string(rune(len(data))) + data
+	}
+	for _, c := range []struct {
+		wire string
+		want any
+	}{
+		{scalar("|b1", "\x01"), true}, {scalar("|u1", "\x7f"), int64(127)}, {scalar("<i2", "\xfe\xff"), int64(-2)},
+		{scalar(">i2", "\x01\x00"), int64(256)}, {scalar("<f4", "\x00\x00\xc0\x3f"), 1.5}, {scalar("<f2", "\x00\x3e"), 1.5},
+		{scalar("<u8", "\x01\x00\x00\x00\x00\x00\x00\x00"), int64(1)}, {scalar("<c8", "\x00\x00\x80\x3f\x00\x00\x00\x40"), 1 + 2i},
+	} {
+		if got, err := Decode([]byte(c.wire)); err != nil || got != c.want {
+			t.Errorf("%q: %#v, %v; want %#v", c.wire, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{scalar("|u1", "\x01\x02"), scalar("<i2", ""), scalar("xxx", "")[:20], scalar("|O8", "\x01\x02")} {
+		if v, err := Decode([]byte(bad)); err == nil {
+			if _, isArray := v.(Array); !isArray {
+				t.Errorf("%q: %#v", bad, v)
+			}
+		}
+	}
+}
+
+// Pickles and structured dtypes are refused wherever they are.
+func TestRefusedArrays(t *testing.T) {
+	object := "\x85\xc4\x02nd\xc3\xc4\x04type\x91\x92\xa0\xa3|O8\xc4\x04kind\xc4\x01O\xc4\x05shape\x91\x01\xc4\x04data\xc4\x03abc"
+	structured := "\x85\xc4\x02nd\xc3\xc4\x04type\x91\x92\xa1x\xa3<f4\xc4\x04kind\xc4\x01V\xc4\x05shape\x91\x01\xc4\x04data\xc4\x04abcd"
+	for wire, want := range map[string]error{object: ErrPickle, structured: ErrStructured} {
+		if _, _, err := ParseArray([]byte(wire)); !errors.Is(err, want) {
+			t.Errorf("an array: %v, want %v", err, want)
+		}
+		if _, err := Decode([]byte("\x91" + wire)); !errors.Is(err, want) {
+			t.Errorf("in a list: %v, want %v", err, want)
+		}
+	}
+}
+
+// An array is read where it lies.
+func TestParseArrayCopiesNothing(t *testing.T) {
+	pixels := bytes.Repeat([]byte{7}, 3*4*5)
+	raw := append(AppendArrayHead(nil, "|u1", []int{3, 4, 5}, len(pixels)), pixels...)
+	a, offset, err := ParseArray(raw)
+	if err != nil || a.Type != "|u1" || !reflect.DeepEqual(a.Shape, []int{3, 4, 5}) || !bytes.Equal(a.Data, pixels) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if offset != len(raw)-len(pixels) || unsafe.SliceData(a.Data) != &raw[offset] {
+		t.Error("the data was copied")
+	}
+	for _, bad := range []string{"", "\xc0", "\x80", "\x91\x01", string(raw[:len(raw)-1]), strings.Replace(string(raw), "\x93\x03", "\x93\xff", 1)} {
+		if a, _, err := ParseArray([]byte(bad)); err == nil {
+			t.Errorf("%q is an array: %v", bad, a)
+		}
+	}
+}
+
+// What a few bytes claim is not believed.
+func TestBombs(t *testing.T) {
+	for name, wire := range map[string]string{
+		"long list": "\xdd\xff\xff\xff\xff", "long map": "\xdf\x7f\xff\xff\xff\x01\x01", "long text": "\xdb\xff\xff\xff\xffx",
+		"long binary": "\xc6\xff\xff\xff\xff", "long extension": "\xc9\xff\xff\xff\xff\x01", "no such code": "\xc1",
+		"deep": strings.Repeat("\x91", 1<<20) + "\xc0", "empty": "",
+	} {
+		if err := Check([]byte(wire)); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := Check([]byte(strings.Repeat("\x91", 500) + "\xc0")); err != nil {
+		t.Errorf("500 lists: %v", err)
+	}
+}
+
+func TestUnencodable(t *testing.T) {
+	circle := []any{nil}
+	circle[0] = circle
+	for name, v := range map[string]any{
+		"a function": func() {}, "a channel": make(chan int), "2**64": new(big.Int).Lsh(big.NewInt(1), 64), "a circle": circle,
+		"a function in a map": map[string]any{"f": func() {}},
+	} {
+		if raw, err := Encode(v); err == nil {
+			t.Errorf("%s became %q", name, raw)
+		}
+	}
+}
+
+func TestUnmarshal(t *testing.T) {
+	var v struct {
+		N    int `json:"n"`
+		List []string
+	}
+	raw, err := Encode(map[string]any{"n": 7, "List": []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Unmarshal(raw, &v); err != nil || v.N != 7 || len(v.List) != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	var s string
+	if err := Unmarshal(raw, &s); err == nil {
+		t.Errorf("a map became the text %q", s)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, c := range values {
+		f.Add([]byte(c.wire))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		v, err := Decode(raw)
+		if err != nil {
+			return
+		}
+		again, err := Encode(v)
+		if err != nil {
+			t.Fatalf("%#v was read and cannot be written: %v", v, err)
+		}
+		back, err := Decode(again)
+		if err != nil {
+			t.Fatalf("%#v was written and cannot be read: %v", v, err)
+		}
+		if !reflect.DeepEqual(stable(v), stable(back)) {
+			t.Fatalf("%#v came back as %#v", v, back)
+		}
+		var into struct{ A map[string]any }
+		Unmarshal(raw, &into)
+	})
+}
+
+// stable makes a value comparable to itself: NaN is not.
+func stable(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return math.Float64bits(v)
+	case complex128:
+		return fmt.Sprint(v)
+	case time.Time:
+		return v.UnixNano()
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = stable(v[i])
+		}
+		return list
+	case map[string]any, map[any]any, Array, Ext:
+		return reflect.TypeOf(v)
+	}
+	return v
+}

@@ -1,0 +1,253 @@
+package pymsgpack
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
+)
+
+// Check says whether raw is one msgpack value and nothing else.
+func Check(raw []byte) error {
+	n, err := skip(raw, maxDepth)
+	if err == nil && n != len(raw) {
+		err = fmt.Errorf("%w: %d bytes after the value", ErrSyntax, len(raw)-n)
+	}
+	return err
+}
+
+// kind is what a value's first byte says of it.
+type kind int8
+
+const (
+	scalar kind = iota // nil, bool, number
+	text
+	binaryText
+	list
+	dict
+	extension
+)
+
+// head is a value's first bytes, taken apart.
+type head struct {
+	kind kind
+	size int // bytes of the head itself
+	// length is of a text, binary or extension in bytes, of a list in elements,
+	// of a dict in pairs; of a scalar the bytes after the head.
+	length int
+}
+
+// codes are the types from 0xc0 to 0xdf, as the msgpack specification has them.
+var codes = [32]struct {
+	kind   kind
+	bytes  int // of the length
+	length int // where it is fixed
+}{
+	0x04: {binaryText, 1, 0}, 0x05: {binaryText, 2, 0}, 0x06: {binaryText, 4, 0}, // bin 8, 16, 32
+	0x07: {extension, 1, 0}, 0x08: {extension, 2, 0}, 0x09: {extension, 4, 0}, // ext 8, 16, 32
+	0x0a: {scalar, 0, 4}, 0x0b: {scalar, 0, 8}, // float 32, 64
+	0x0c: {scalar, 0, 1}, 0x0d: {scalar, 0, 2}, 0x0e: {scalar, 0, 4}, 0x0f: {scalar, 0, 8}, // uint 8 to 64
+	0x10: {scalar, 0, 1}, 0x11: {scalar, 0, 2}, 0x12: {scalar, 0, 4}, 0x13: {scalar, 0, 8}, // int 8 to 64
+	0x14: {extension, 0, 1}, 0x15: {extension, 0, 2}, 0x16: {extension, 0, 4}, 0x17: {extension, 0, 8}, 0x18: {extension, 0, 16}, // fixext
+	0x19: {text, 1, 0}, 0x1a: {text, 2, 0}, 0x1b: {text, 4, 0}, // str 8, 16, 32
+	0x1c: {list, 2, 0}, 0x1d: {list, 4, 0}, // array 16, 32
+	0x1e: {dict, 2, 0}, 0x1f: {dict, 4, 0}, // map 16, 32
+}
+
+// readHead reads the head of the value at the start of b, and refuses a length
+// that b cannot hold.
+func readHead(b []byte) (head, error) {
+	if len(b) == 0 {
+		return head{}, fmt.Errorf("%w: it ends too early", ErrSyntax)
+	}
+	c := b[0]
+	h := head{size: 1}
+	switch {
+	case msgpcode.IsFixedNum(c):
+	case msgpcode.IsFixedMap(c):
+		h.kind, h.length = dict, int(c&msgpcode.FixedMapMask)
+	case msgpcode.IsFixedArray(c):
+		h.kind, h.length = list, int(c&msgpcode.FixedArrayMask)
+	case msgpcode.IsFixedString(c):
+		h.kind, h.length = text, int(c&msgpcode.FixedStrMask)
+	case c == 0xc1:
+		return h, fmt.Errorf("%w: the code 0xc1 does not exist", ErrSyntax)
+	default:
+		row := codes[c-0xc0]
+		h.kind, h.length, h.size = row.kind, row.length, 1+row.bytes
+		if len(b) < h.size {
+			return h, fmt.Errorf("%w: it ends too early", ErrSyntax)
+		}
+		for _, digit := range b[1:h.size] {
+			h.length = h.length<<8 | int(digit)
+		}
+		if h.kind == extension {
+			h.size++ // the type
+		}
+	}
+	// Each element takes a byte at least, each pair two.
+	least := h.length
+	if h.kind == dict {
+		least *= 2
+	}
+	if least > len(b)-h.size {
+		return h, fmt.Errorf("%w: a length of %d, with %d bytes left", ErrSyntax, h.length, max(0, len(b)-h.size))
+	}
+	return h, nil
+}
+
+// skip returns how many bytes the value at the start of b takes.
+func skip(b []byte, depth int) (int, error) {
+	h, err := readHead(b)
+	if err != nil {
+		return 0, err
+	}
+	inside := h.length
+	switch h.kind {
+	default:
+		return h.size + h.length, nil
+	case dict:
+		inside *= 2
+	case list:
+	}
+	if depth == 0 {
+		return 0, fmt.Errorf("%w: nested deeper than %d", ErrSyntax, maxDepth)
+	}
+	n := h.size
+	for range inside {
+		size, err := skip(b[n:], depth-1)
+		if err != nil {
+			return 0, err
+		}
+		n += size
+	}
+	return n, nil
+}
+
+// next cuts the first value off b.
+func next(b []byte) (value Raw, rest []byte, err error) {
+	n, err := skip(b, maxDepth)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b[:n:n], b[n:], nil
+}
+
+// Fields calls fn for each pair of the map raw whose key is a text or binary, in
+// order; other keys are passed over. Key and value look into raw. Nothing may
+// follow the map.
+func Fields(raw []byte, fn func(key []byte, value Raw) error) error {
+	h, err := readHead(raw)
+	if err != nil {
+		return err
+	}
+	if h.kind != dict {
+		return fmt.Errorf("%w: not a map", ErrSyntax)
+	}
+	rest := raw[h.size:]
+	for range h.length {
+		var key, value Raw
+		if key, rest, err = next(rest); err != nil {
+			return err
+		}
+		if value, rest, err = next(rest); err != nil {
+			return err
+		}
+		if name, ok := bytesOf(key); ok {
+			if err := fn(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%w: %d bytes after the map", ErrSyntax, len(rest))
+	}
+	return nil
+}
+
+// bytesOf are the bytes of a text or binary, looking into raw.
+func bytesOf(raw Raw) ([]byte, bool) {
+	h, err := readHead(raw)
+	if err != nil || h.kind != text && h.kind != binaryText {
+		return nil, false
+	}
+	return raw[h.size : h.size+h.length], true
+}
+
+// Text is the text that raw is.
+func Text(raw Raw) (string, bool) {
+	b, ok := bytesOf(raw)
+	return string(b), ok
+}
+
+// Bool is the bool that raw is.
+func Bool(raw Raw) (on, ok bool) {
+	if len(raw) != 1 {
+		return false, false
+	}
+	return raw[0] == msgpcode.True, raw[0] == msgpcode.True || raw[0] == msgpcode.False
+}
+
+// Empty tells whether raw is nothing: nil, or the empty text that NetGear_Async
+// puts in its place.
+func Empty(raw Raw) bool {
+	return len(raw) == 0 || len(raw) == 1 && (raw[0] == msgpcode.Nil || raw[0] == msgpcode.FixedStrLow)
+}
+
+// length reads a whole number that is not negative, as a shape has.
+func length(raw Raw) (int, bool) {
+	if len(raw) == 1 && raw[0] <= msgpcode.PosFixedNumHigh {
+		return int(raw[0]), true
+	}
+	if len(raw) < 2 || raw[0] < msgpcode.Uint8 || raw[0] > msgpcode.Int64 {
+		return 0, false
+	}
+	var wide [8]byte
+	copy(wide[8-(len(raw)-1):], raw[1:])
+	n := binary.BigEndian.Uint64(wide[:])
+	if raw[0] >= msgpcode.Int8 && raw[1] >= 0x80 || n > 1<<31-1 {
+		return 0, false
+	}
+	return int(n), true
+}
+
+// HasNumpy tells whether one of msgpack_numpy's maps may be in raw.
+func HasNumpy(raw Raw) bool {
+	return bytes.Contains(raw, []byte("\xc4\x02nd")) || bytes.Contains(raw, []byte("\xa2nd")) || bytes.Contains(raw, []byte("complex"))
+}
+
+// TypeName is Python's name for the type that raw loads as.
+func TypeName(raw Raw) string {
+	h, err := readHead(raw)
+	switch {
+	case err != nil || raw[0] == msgpcode.Nil:
+		return "NoneType"
+	case h.kind == text:
+		return "str"
+	case h.kind == binaryText:
+		return "bytes"
+	case h.kind == list:
+		return "list"
+	case h.kind == dict:
+		return dictName(raw)
+	case h.kind == extension:
+		return "ExtType"
+	case raw[0] == msgpcode.True || raw[0] == msgpcode.False:
+		return "bool"
+	case raw[0] == msgpcode.Float || raw[0] == msgpcode.Double:
+		return "float"
+	}
+	return "int"
+}
+
+func dictName(raw Raw) string {
+	m, err := readNumpy(raw)
+	switch {
+	case err == nil && m.complex:
+		return "complex"
+	case err == nil && m.isND:
+		return "ndarray"
+	}
+	return "dict"
+}

@@ -1,0 +1,252 @@
+package sshtunnel
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+// target is Config.Target taken apart.
+type target struct {
+	user, host string
+	port       uint16
+}
+
+func (t target) addr() string   { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
+func (t target) String() string { return t.user + "@" + t.addr() }
+
+// parseTarget reads [user@]host[:port].
+func parseTarget(s string) (target, error) {
+	bad := func(why string) (target, error) {
+		return target{}, fmt.Errorf("sshtunnel: Target %q is not user@host or user@host:port: %s", s, why)
+	}
+	t := target{port: 22}
+	rest := s
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		t.user, rest = s[:i], s[i+1:]
+		if t.user == "" {
+			return bad("no user before the @")
+		}
+		if strings.ContainsAny(t.user, ":/ \t\r\n") {
+			return bad("no proper user name (a password goes into Password)")
+		}
+	} else {
+		me, err := user.Current()
+		if err != nil {
+			return bad("it has no user, and the current one is not known: " + err.Error())
+		}
+		t.user = me.Username[strings.LastIndexByte(me.Username, '\\')+1:] // DOMAIN\user on Windows
+	}
+	t.host = rest
+	hasPort := strings.Contains(rest, ":")
+	if strings.HasPrefix(rest, "[") && strings.HasSuffix(rest, "]") { // IPv6 alone
+		t.host, hasPort = rest[1:len(rest)-1], false
+	} else if hasPort {
+		host, port, err := net.SplitHostPort(rest)
+		if err != nil {
+			if net.ParseIP(rest) != nil {
+				return bad("put the IPv6 address in brackets")
+			}
+			return bad(err.Error())
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return bad("the port is not a number from 1 to 65535")
+		}
+		t.host, t.port = host, uint16(n)
+	}
+	if t.host == "" || strings.ContainsAny(t.host, " \t\r\n/[]") {
+		return bad("no proper host name")
+	}
+	return t, nil
+}
+
+// dial connects, checks the host key and logs in. The caller owns the link.
+func (t *Tunnel) dial(ctx context.Context) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+
+	hosts, err := newHostCheck(t.conf, t.to)
+	if err != nil {
+		return nil, err
+	}
+	auth, offered, done, err := t.auth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+
+	unreachable := func(err error) error {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+		}
+		return fmt.Errorf("%w: %s: %w", ErrUnreachable, t.to, err)
+	}
+	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", t.to.addr())
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	// The handshake knows no context: closing the connection ends it.
+	stop := context.AfterFunc(ctx, func() { tcp.Close() })
+	conn := &stampedConn{Conn: tcp, last: time.Now()}
+	c, channels, requests, err := ssh.NewClientConn(conn, t.to.addr(), &ssh.ClientConfig{
+		User:              t.to.user,
+		Auth:              auth,
+		HostKeyCallback:   hosts.check,
+		HostKeyAlgorithms: hosts.algorithms,
+	})
+	if !stop() && err == nil {
+		c.Close()
+		err = ctx.Err()
+	}
+	if err == nil {
+		return newLink(ssh.NewClient(c, channels, requests), conn, t.conf.KeepAlive), nil
+	}
+	tcp.Close()
+	if refusal := hosts.refusal(); refusal != nil {
+		return nil, refusal
+	}
+	var broken net.Error
+	if ctx.Err() != nil || !hosts.accepted() || errors.Is(err, io.EOF) || errors.As(err, &broken) {
+		return nil, unreachable(err)
+	}
+	return nil, fmt.Errorf("%w: %s does not let us in with %s: %w", ErrAuth, t.to, offered, err)
+}
+
+// maxKeys is how many keys are tried when a password is to follow: OpenSSH's
+// server hangs up after six attempts of any kind, and an agent may hold more.
+const maxKeys = 4
+
+// auth collects the ways to log in: the key file, the agent's keys, the usual
+// key files; then the password. offered is the list of them in words. done must
+// be called after the handshake, which is when the agent is asked to sign.
+func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered string, done func(), err error) {
+	var keys []ssh.Signer
+	var words []string
+	password := t.conf.Password
+	if t.conf.Keyfile != "" {
+		key, encrypted, err := readKey(expandHome(t.conf.Keyfile), password)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		if encrypted {
+			password = "" // it is the passphrase, and no business of the server's
+		}
+		keys = append(keys, key)
+		words = append(words, "the key file "+t.conf.Keyfile)
+	}
+	agentKeys, done := t.agentKeys(ctx)
+	if len(agentKeys) > 0 {
+		keys = append(keys, agentKeys...)
+		words = append(words, "the agent's keys")
+	}
+	if t.conf.Keyfile == "" {
+		for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+			// Encrypted ones are the agent's business: Password is not theirs.
+			if key, _, err := readKey(expandHome("~/.ssh/"+name), ""); err == nil {
+				keys = append(keys, key)
+				words = append(words, "~/.ssh/"+name)
+			}
+		}
+	}
+	if password != "" && len(keys) > maxKeys {
+		keys = keys[:maxKeys]
+	}
+	// One method for all keys: x/crypto/ssh tries each method once.
+	if len(keys) > 0 {
+		methods = append(methods, ssh.PublicKeys(keys...))
+	}
+	if password != "" {
+		methods = append(methods, ssh.Password(password), ssh.KeyboardInteractive(answerOnce(password)))
+		words = append(words, "the password")
+	}
+	if words == nil {
+		words = append(words, "nothing (no Keyfile, no Password, no agent, no key in ~/.ssh)")
+	}
+	return methods, strings.Join(words, ", "), done, nil
+}
+
+// readKey reads a private key; password opens it if it is encrypted.
+func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: key file: %w", ErrAuth, err)
+	}
+	key, err = ssh.ParsePrivateKey(pem)
+	var locked *ssh.PassphraseMissingError
+	if errors.As(err, &locked) {
+		if password == "" {
+			return nil, true, fmt.Errorf("%w: key file %s is encrypted: give its passphrase as Password", ErrAuth, file)
+		}
+		key, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(password))
+		if errors.Is(err, x509.IncorrectPasswordError) {
+			return nil, true, fmt.Errorf("%w: key file %s: Password is not its passphrase", ErrAuth, file)
+		}
+		encrypted = true
+	}
+	if err != nil {
+		return nil, encrypted, fmt.Errorf("%w: key file %s is not a private key: %w", ErrAuth, file, err)
+	}
+	return key, encrypted, nil
+}
+
+// agentKeys lists the keys of the user's agent; none if there is no agent. The
+// keys work until done or the end of ctx, for an agent may wait for its user.
+func (t *Tunnel) agentKeys(ctx context.Context) (keys []ssh.Signer, done func()) {
+	path := os.Getenv("SSH_AUTH_SOCK")
+	if path == "" {
+		return nil, func() {}
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		t.log.Debug("ssh agent does not answer", "error", err)
+		return nil, func() {}
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	keys, err = agent.NewClient(conn).Signers()
+	if err != nil {
+		t.log.Debug("ssh agent lists no keys", "error", err)
+	}
+	return keys, func() {
+		stop()
+		conn.Close()
+	}
+}
+
+// answerOnce gives the password to the first hidden question. A second one is
+// not for a password: it asks for a one-time code, or the password was wrong.
+func answerOnce(password string) ssh.KeyboardInteractiveChallenge {
+	asked := false
+	return func(_, _ string, questions []string, echos []bool) ([]string, error) {
+		if len(questions) == 0 {
+			return nil, nil
+		}
+		if asked || len(questions) > 1 || echos[0] {
+			return nil, fmt.Errorf("the server asks %q, which Password does not answer", questions)
+		}
+		asked = true
+		return []string{password}, nil
+	}
+}
+
+// expandHome replaces a leading ~/ by the home folder.
+func expandHome(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return path
+}

@@ -1,0 +1,163 @@
+package sshtunnel
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+func TestHostKey(t *testing.T) {
+	s := newSSHD(t)
+	far := serve(t, "127.0.0.1:0", echo)
+	good := s.config(far)
+	fingerprint := strings.Fields(run(t, "ssh-keygen", "-l", "-f", s.file("host_ed25519.pub")))[1]
+	ours := readFile(t, s.file("host_ed25519.pub"))
+	keygen(t, "ed25519", "", s.file("another"))
+	host := knownhosts.Normalize(s.addr())
+
+	// with is the good configuration with this known_hosts file.
+	with := func(t *testing.T, known string) (c Config, file string) {
+		file = t.TempDir() + "/known_hosts"
+		writeFile(t, file, known)
+		c = good
+		c.KnownHosts = []string{file}
+		return c, file
+	}
+
+	t.Run("unknown, then added as the error says", func(t *testing.T) {
+		c, file := with(t, "elsewhere "+ours)
+		err := refused(t, c, ErrHostKey, s.addr(), file, fingerprint)
+		if errors.Is(err, ErrHostKeyChanged) {
+			t.Errorf("an unknown key is not a changed one: %v", err)
+		}
+		_, command, found := strings.Cut(err.Error(), "add the key: ")
+		if !found {
+			t.Fatalf("no command in: %v", err)
+		}
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		talks(t, open(t, c))
+	})
+	t.Run("no file", func(t *testing.T) {
+		c := good
+		c.KnownHosts = []string{t.TempDir() + "/none", t.TempDir() + "/nor_this"}
+		refused(t, c, ErrHostKey, c.KnownHosts[0], c.KnownHosts[1], "ssh-keyscan -p")
+	})
+	t.Run("default files", func(t *testing.T) {
+		c := good
+		c.KnownHosts = nil
+		home := t.TempDir()
+		t.Setenv("HOME", home)
+		refused(t, c, ErrHostKey, home+"/.ssh/known_hosts")
+		writeFile(t, home+"/.ssh/known_hosts", host+" "+ours)
+		talks(t, open(t, c))
+	})
+	t.Run("second file", func(t *testing.T) {
+		c := good
+		c.KnownHosts = append([]string{t.TempDir() + "/none"}, c.KnownHosts...)
+		talks(t, open(t, c))
+	})
+	t.Run("changed", func(t *testing.T) {
+		c, file := with(t, "# mine\n"+host+" "+readFile(t, s.file("another.pub")))
+		refused(t, c, ErrHostKeyChanged, s.addr(), file+":2", fingerprint, "ssh-keygen -R")
+		refused(t, c, ErrHostKey)
+	})
+	t.Run("only a key of another type is known", func(t *testing.T) {
+		keygen(t, "ecdsa", "", s.file("another_type"))
+		c, _ := with(t, host+" "+readFile(t, s.file("another_type.pub")))
+		refused(t, c, ErrHostKeyChanged, fingerprint)
+	})
+	t.Run("one of two known", func(t *testing.T) {
+		c, _ := with(t, host+" "+readFile(t, s.file("another.pub"))+host+" "+ours)
+		talks(t, open(t, c))
+	})
+	t.Run("known for another port", func(t *testing.T) {
+		c, _ := with(t, "127.0.0.1 "+ours)
+		refused(t, c, ErrHostKey)
+	})
+	t.Run("revoked", func(t *testing.T) {
+		c, file := with(t, host+" "+ours+"@revoked * "+ours)
+		refused(t, c, ErrHostKeyChanged, file+":2", "revoked")
+	})
+	t.Run("hashed", func(t *testing.T) {
+		c, file := with(t, host+" "+ours)
+		run(t, "ssh-keygen", "-q", "-H", "-f", file)
+		if text := readFile(t, file); !strings.HasPrefix(text, "|1|") {
+			t.Fatalf("not hashed: %s", text)
+		}
+		talks(t, open(t, c))
+		writeFile(t, file, strings.Replace(readFile(t, file), strings.Fields(ours)[1], strings.Fields(readFile(t, s.file("another.pub")))[1], 1))
+		refused(t, c, ErrHostKeyChanged, fingerprint)
+	})
+	t.Run("name in capitals", func(t *testing.T) {
+		_, port, _ := strings.Cut(s.addr(), ":")
+		c, _ := with(t, "[localhost]:"+port+" "+ours)
+		c.Target = strings.Replace(c.Target, "127.0.0.1", "LOCALHOST", 1)
+		talks(t, open(t, c))
+	})
+	t.Run("broken line", func(t *testing.T) {
+		c, file := with(t, host+" "+ours+host+" ssh-ed25519 nonsense!\n")
+		refused(t, c, ErrHostKey, file+":2")
+	})
+	t.Run("opt-out", func(t *testing.T) {
+		c, _ := with(t, host+" "+readFile(t, s.file("another.pub")))
+		c.InsecureIgnoreHostKey = true
+		talks(t, open(t, c))
+	})
+}
+
+// A host has keys of several types, and known_hosts one of them: the client
+// must ask for that one.
+func TestHostKeyTypes(t *testing.T) {
+	s := newSSHD(t)
+	kinds := []string{"ed25519", "ecdsa", "rsa"}
+	var lines []string
+	for _, kind := range kinds {
+		if kind != "ed25519" {
+			keygen(t, kind, "", s.file("host_"+kind))
+		}
+		lines = append(lines, "HostKey "+s.file("host_"+kind))
+	}
+	s.kill()
+	s.configure(lines...)
+	s.start()
+	c := s.config(serve(t, "127.0.0.1:0", echo))
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			c := c
+			c.KnownHosts = []string{s.known("host_" + kind)}
+			talks(t, open(t, c))
+		})
+	}
+	t.Run("all", func(t *testing.T) {
+		c := c
+		c.KnownHosts = []string{s.known("host_ed25519", "host_ecdsa", "host_rsa")}
+		talks(t, open(t, c))
+	})
+}
+
+// The host's key is signed by an authority, and known_hosts names the authority.
+func TestHostCertificate(t *testing.T) {
+	s := newSSHD(t)
+	for _, name := range []string{"authority", "imposter"} {
+		keygen(t, "ed25519", "", s.file(name))
+	}
+	run(t, "ssh-keygen", "-q", "-s", s.file("authority"), "-I", "host", "-h", "-n", "127.0.0.1", s.file("host_ed25519.pub"))
+	s.kill()
+	s.configure("HostKey "+s.file("host_ed25519"), "HostCertificate "+s.file("host_ed25519-cert.pub"))
+	s.start()
+	c := s.config(serve(t, "127.0.0.1:0", echo))
+	with := func(t *testing.T, authority string) Config {
+		c := c
+		c.KnownHosts = []string{t.TempDir() + "/known_hosts"}
+		writeFile(t, c.KnownHosts[0], "@cert-authority "+knownhosts.Normalize(s.addr())+" "+readFile(t, s.file(authority+".pub")))
+		return c
+	}
+	t.Run("right authority", func(t *testing.T) { talks(t, open(t, with(t, "authority"))) })
+	t.Run("wrong authority", func(t *testing.T) { refused(t, with(t, "imposter"), ErrHostKey, s.addr()) })
+	t.Run("plain key known", func(t *testing.T) { talks(t, open(t, c)) })
+}

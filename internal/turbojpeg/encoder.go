@@ -1,0 +1,144 @@
+package turbojpeg
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+)
+
+// EncodeOptions say how a JPEG is made. Chroma is always 4:2:2 (none for GRAY), as in VidGear.
+type EncodeOptions struct {
+	Quality int // 1 (smallest) to 100 (best); VidGear's default is 90
+	// FastDCT asks for the fast, less exact DCT. TurboJPEG itself takes the fast one below quality
+	// 96 and the exact one from there on, so today this changes no byte; simplejpeg passes it on too.
+	FastDCT bool
+}
+
+// Encoder makes JPEGs. It is for one goroutine at a time. Close frees its C memory.
+type Encoder struct {
+	handle  C.tjhandle
+	report  C.bridge_report
+	helpers []*Encoder // of the other strips, see EncodeStrips
+}
+
+// NewEncoder makes an Encoder; the caller has to Close it.
+func NewEncoder() (*Encoder, error) {
+	handle := C.tjInitCompress()
+	if handle == nil {
+		return nil, errors.New("turbojpeg: no memory for an encoder")
+	}
+	return &Encoder{handle: handle}, nil
+}
+
+// Close frees the encoder's memory. A second Close does nothing.
+func (e *Encoder) Close() {
+	if e.handle != nil {
+		C.tjDestroy(e.handle)
+		e.handle = nil
+	}
+	for _, helper := range e.helpers {
+		helper.Close()
+	}
+	e.helpers = nil
+}
+
+// Bound is the room in bytes that EncodeInto asks for: enough for the JPEG of any picture, pure noise
+// at quality 100 too, unless its pixels were computed to break this very bound. It is 0 for a
+// picture that cannot be (see MaxDimension). It may be called at any time from any goroutine.
+func (e *Encoder) Bound(width, height int, cs Colorspace) int {
+	return bound(width, height, cs)
+}
+
+// bound is TurboJPEG's tjBufSize(), two bytes per stored sample and 2048 for the headers, with the
+// samples of CMYK's K added, which tjBufSize() leaves out.
+func bound(width, height int, cs Colorspace) int {
+	if checkSize(width, height) != nil || !cs.valid() {
+		return 0
+	}
+	bytes := int64(4) // for a pixel
+	switch cs {
+	case GRAY:
+		bytes = 2
+	case CMYK:
+		bytes = 6
+	}
+	n := roundUp(int64(width), unitWidth(cs))*roundUp(int64(height), 8)*bytes + 2048
+	if n > math.MaxInt {
+		return 0
+	}
+	return int(n)
+}
+
+// unitWidth is how many pixels wide an MCU is, the unit of coding: 16x8 pixels in 4:2:2, 8x8 in gray.
+func unitWidth(cs Colorspace) int64 {
+	if cs == GRAY {
+		return 8
+	}
+	return 16
+}
+
+func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
+
+// EncodeInto makes a JPEG of the pixels in pix and returns its length in bytes.
+//
+// Rows of width*cs.Channels() bytes start every stride bytes; what lies between them is not read.
+// dst must have room for Bound bytes; only dst is written. Both may be Go memory or C memory seen
+// as a slice, and neither is kept. A JPEG that outgrows dst all the same (see Bound) is ErrTooSmall,
+// and a longer dst helps.
+func (e *Encoder) EncodeInto(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
+	if e.handle == nil {
+		return 0, ErrClosed
+	}
+	if err := checkEncode(dst, pix, width, height, stride, cs, opts); err != nil {
+		return 0, err
+	}
+	subsamp := C.int(C.TJSAMP_422)
+	if cs == GRAY {
+		subsamp = C.TJSAMP_GRAY
+	}
+	flags := C.int(0)
+	if opts.FastDCT {
+		flags |= C.TJFLAG_FASTDCT
+	}
+	result := C.bridge_encode(e.handle, (*C.uchar)(unsafe.SliceData(pix)),
+		C.int(width), C.int(stride), C.int(height), C.int(cs),
+		subsamp, C.int(opts.Quality), flags,
+		(*C.uchar)(unsafe.SliceData(dst)), C.ulong(len(dst)), &e.report)
+	switch result {
+	case C.BRIDGE_OK:
+		return int(e.report.size), nil
+	case C.BRIDGE_TOO_SMALL:
+		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(e.report.size), len(dst))
+	}
+	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", width, height, cs, errorText(&e.report))
+}
+
+// checkEncode lets nothing cross to C that C would have to trust.
+func checkEncode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) error {
+	if err := checkSize(width, height); err != nil {
+		return err
+	}
+	if !cs.valid() {
+		return fmt.Errorf("%w: %v", ErrShape, cs)
+	}
+	if opts.Quality < 1 || opts.Quality > 100 {
+		return fmt.Errorf("%w: quality %d is not in 1..100", ErrShape, opts.Quality)
+	}
+	need, ok := pixelBytes(width, height, stride, cs)
+	if !ok {
+		return fmt.Errorf("%w: stride %d for rows of %d bytes", ErrShape, stride, width*cs.Channels())
+	}
+	if int64(len(pix)) < need {
+		return fmt.Errorf("%w: %d bytes of pixels, %dx%d %v takes %d", ErrShape, len(pix), width, height, cs, need)
+	}
+	if room := bound(width, height, cs); room == 0 || len(dst) < room {
+		return fmt.Errorf("%w: %d bytes of room, %dx%d %v may take %d", ErrTooSmall, len(dst), width, height, cs, room)
+	}
+	return nil
+}

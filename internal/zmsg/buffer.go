@@ -1,0 +1,64 @@
+package zmsg
+
+// #include "zmsg.h"
+import "C"
+
+import (
+	"errors"
+	"sync/atomic"
+	"unsafe"
+)
+
+// ErrNoMemory is returned when the C allocator has nothing left.
+var ErrNoMemory = errors.New("zmsg: out of memory")
+
+// Buffer is C memory with a reference count, taken from a small pool. It can
+// be sent without a copy any number of times: each message holds a reference
+// of its own until libzmq has let go of it. Release drops the owner's.
+type Buffer struct {
+	b *C.ng_buf
+	n int
+}
+
+// NewBuffer returns a buffer of n bytes, not zeroed. The caller must Release it.
+func NewBuffer(n int) (*Buffer, error) {
+	if n < 0 {
+		return nil, ErrNoMemory
+	}
+	b := C.ng_buf_get(C.size_t(n))
+	if b == nil {
+		return nil, ErrNoMemory
+	}
+	return &Buffer{b: b, n: n}, nil
+}
+
+// Bytes is the buffer's memory. It is valid until Release.
+func (b *Buffer) Bytes() []byte {
+	return unsafe.Slice((*byte)(C.ng_buf_data(b.b)), b.n)
+}
+
+// Truncate shortens the buffer to n bytes; it keeps its memory.
+func (b *Buffer) Truncate(n int) {
+	if n >= 0 && n < b.n {
+		b.n = n
+	}
+}
+
+// Release drops the owner's reference. Calling it again does nothing.
+func (b *Buffer) Release() {
+	if b == nil || b.b == nil {
+		return
+	}
+	C.ng_buf_put(b.b)
+	b.b = nil
+	b.n = 0
+}
+
+// liveMsgs counts received messages that have not been closed.
+var liveMsgs atomic.Int64
+
+// Live tells how many buffers and received messages are held at this moment.
+// It is for leak checks.
+func Live() (buffers, messages int) {
+	return int(C.ng_buf_live()), int(liveMsgs.Load())
+}
