@@ -1,0 +1,55 @@
+package netgear
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What a frame costs in Go allocations, sending and receiving together, with the
+// same context for every frame. It does not grow with the frame. Raw: the Frame
+// and its shape, at the receive end. As JPEG one more for the buffer at each
+// end, and one for what the JPEG's header says.
+func TestAllocationsPerFrame(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates on its own account")
+	}
+	for _, c := range []struct {
+		jpeg         Compression
+		ahead, limit int
+	}{
+		{JPEGOff, 0, 2}, {JPEGDefault, 0, 5},
+		// Sent ahead a raw frame is copied into a buffer, with a shape of its own.
+		{JPEGOff, 2, 4}, {JPEGDefault, 2, 5},
+	} {
+		for _, pattern := range allPatterns {
+			for _, side := range []int{16, 1024} {
+				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d/%d", pattern, or(string(c.jpeg), "default"), c.ahead, side), func(t *testing.T) {
+					limit := c.limit
+					if pattern == PubSub && c.jpeg == JPEGOff && c.ahead == 0 {
+						limit++ // the buffer that a publisher copies into
+					}
+					recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c.jpeg, JPEGStrips: 1, HighWaterMark: 100}, func(r, s *Options) { s.SendAhead = c.ahead })
+					if pattern == PubSub {
+						awaitSubscription(t, recv, send)
+					}
+					ctx := testContext(t)
+					a := testArray(0, "uint8", side, side, 3)
+					round := func() {
+						if _, err := send.SendArray(ctx, a, nil); err != nil {
+							t.Fatal(err)
+						}
+						f, err := recv.Recv(ctx)
+						if err != nil {
+							t.Fatal(err)
+						}
+						f.Close()
+					}
+					round()
+					if n := testing.AllocsPerRun(50, round); n > float64(limit) {
+						t.Errorf("%v allocations a frame, not %d", n, limit)
+					}
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,351 @@
+package netgear
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+func rawHeader(shape string) []byte {
+	return []byte(`{"terminate_flag": false, "compression": false, "message": null, "pattern": "0", "dtype": "uint8", "shape": ` + shape + `}`)
+}
+
+const jpegHeader = `{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "0", "dtype": "", "shape": ""}`
+
+// badMessages are what a peer may send that is no frame.
+func badMessages(t testing.TB) map[string][][]byte {
+	jpeg := testJPEG(t, 64, 48)
+	huge := bytes.Clone(jpeg)
+	at := bytes.Index(huge, []byte{0xff, 0xc0})
+	copy(huge[at+5:], []byte{0xff, 0xdc, 0xff, 0xdc}) // height and width of 65500
+	parts := func(p ...[]byte) [][]byte { return p }
+	b := func(s string) []byte { return []byte(s) }
+	return map[string][][]byte{
+		"empty":               parts(nil),
+		"two empty parts":     parts(nil, nil),
+		"no JSON":             parts(b("hello"), b("x")),
+		"no object":           parts(b("[1]"), b("x")),
+		"cut JSON":            parts(b(`{"terminate_flag": fal`), b("x")),
+		"one part":            parts(rawHeader("[1, 1]")),
+		"three parts":         parts(rawHeader("[1, 1]"), b("x"), b("y")),
+		"a hundred parts":     append(make([][]byte, 99), b("z")),
+		"short pixels":        parts(rawHeader("[4, 4, 3]"), make([]byte, 47)),
+		"long pixels":         parts(rawHeader("[4, 4, 3]"), make([]byte, 49)),
+		"huge shape":          parts(rawHeader("[2147483647, 2147483647, 2147483647]"), b("x")),
+		"overflowing shape":   parts(rawHeader("[4294967296, 4294967296, 16]"), b("x")),
+		"negative shape":      parts(rawHeader("[-1, -1]"), b("x")),
+		"shape is a text":     parts(rawHeader(`"4x4"`), b("x")),
+		"shape is nested":     parts(rawHeader(`[[4], 4]`), b("x")),
+		"terminate is a text": parts(b(`{"terminate_flag": "yes"}`), b("x")),
+		"dtype is a number":   parts(b(`{"terminate_flag": false, "compression": false, "dtype": 7, "shape": [1]}`), b("x")),
+		"object dtype":        parts(b(`{"terminate_flag": false, "compression": false, "dtype": "object", "shape": [1]}`), make([]byte, 8)),
+		"no dtype":            parts(b(`{"terminate_flag": false, "compression": false, "shape": [1]}`), b("x")),
+		"compression is true": parts(b(`{"terminate_flag": false, "compression": true}`), b("x")),
+		"no colourspace":      parts(b(`{"terminate_flag": false, "compression": {"dct": true}}`), jpeg),
+		"unknown colourspace": parts(bytes.Replace(b(jpegHeader), b("BGR"), b("YUV"), 1), jpeg),
+		"no JPEG":             parts(b(jpegHeader), b("no JPEG")),
+		"empty JPEG":          parts(b(jpegHeader), nil),
+		"cut JPEG":            parts(b(jpegHeader), jpeg[:len(jpeg)/2]),
+		"a JPEG that lies":    parts(b(jpegHeader), huge),
+		"CMYK of YCbCr":       parts(bytes.Replace(b(jpegHeader), b("BGR"), b("CMYK"), 1), jpeg),
+	}
+}
+
+func testJPEG(t testing.TB, w, h int) []byte {
+	t.Helper()
+	s := newSettings(Options{})
+	enc, err := turbojpeg.NewEncoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer enc.Close()
+	p, err := s.arrayPayload(testArray(0, "uint8", h, w, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf, err := s.encodeJPEG(&p, enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer buf.Release()
+	return bytes.Clone(buf.Bytes())
+}
+
+// One bad message never ends the loop: it is counted, answered where the
+// pattern needs an answer, and dropped; the frame after it arrives.
+func TestBadMessages(t *testing.T) {
+	kinds := map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REQ, PubSub: zmq4.PUB}
+	for _, pattern := range allPatterns {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, HighWaterMark: 1000, MaxFrameBytes: 64 << 20})
+		peer := newBare(t, kinds[pattern], recv)
+		ctx := testContext(t)
+		awaitPeers(t, recv, 1)
+		if pattern == PubSub {
+			// Until the subscription is there.
+			await(t, "the subscription", func() bool {
+				peer.send(rawHeader("[1, 1]"), []byte("x"))
+				return recv.Stats().Frames > 0
+			})
+		}
+		for name, parts := range badMessages(t) {
+			t.Run(fmt.Sprintf("%v/%s", pattern, name), func(t *testing.T) {
+				before := recv.Stats().Malformed
+				peer.send(parts...)
+				if pattern != PubSub && peer.recv(patience) == nil {
+					t.Fatal("no answer")
+				}
+				await(t, "the bad message to be counted", func() bool { return recv.Stats().Malformed == before+1 })
+				peer.send(rawHeader("[1, 2]"), []byte(name)[:2])
+				if pattern != PubSub && peer.recv(patience) == nil {
+					t.Fatal("no answer to a good frame")
+				}
+				for {
+					f, err := recv.Recv(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					good := string(f.Bytes()) == name[:2]
+					f.Close()
+					if good {
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+// A part larger than the limit costs its sender the connection, before memory
+// is taken for it; others go on.
+func TestOversizedPart(t *testing.T) {
+	recv, send := openPair(t, Options{JPEGCompression: JPEGOff, Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: 2},
+		func(r, s *Options) { r.MaxFrameBytes = 1 << 16 })
+	ctx := testContext(t)
+	if _, err := send.SendArray(ctx, testArray(0, "uint8", 1<<17), nil); !errors.Is(err, ErrPeerGone) {
+		t.Errorf("a frame of twice the limit: %v", err)
+	}
+	if _, err := send.SendArray(ctx, testArray(0, "uint8", 1<<15), nil); err != nil {
+		t.Errorf("a frame of half the limit: %v", err)
+	}
+	f, err := recv.Recv(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if s := recv.Stats(); s.Frames != 1 || s.Lost == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// An answer that cannot be read still says that the frame arrived.
+func TestBadAnswers(t *testing.T) {
+	for name, parts := range map[string][][]byte{
+		"text":          {[]byte("Data received on device: AB12CD34 !")},
+		"empty":         {nil},
+		"no array":      {[]byte(`{"return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [4], "data": null}`)},
+		"short array":   {[]byte(`{"return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [4], "data": null}`), []byte("x")},
+		"broken JPEG":   {[]byte(`{"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "data": null}`), []byte("x")},
+		"type is a map": {[]byte(`{"return_type": {}, "data": 1}`)},
+		"three parts":   {[]byte(`{"return_type": "int", "data": 1}`), nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			peer := newBare(t, zmq4.PAIR, nil)
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), BidirectionalMode: true})
+			ctx := testContext(t)
+			done := make(chan error, 1)
+			go func() {
+				_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
+				done <- err
+			}()
+			peer.recv(patience)
+			peer.send(parts...)
+			if err := <-done; err != nil {
+				t.Errorf("the frame arrived, but Send says %v", err)
+			}
+			if n := send.Stats().Malformed; n != 1 && name != "three parts" {
+				t.Errorf("%d malformed answers", n)
+			}
+		})
+	}
+}
+
+// A Pair peer that answers twice, or before it is asked, does not put answers
+// and frames out of step.
+func TestUnaskedAnswers(t *testing.T) {
+	peer := newBare(t, zmq4.PAIR, nil)
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), BidirectionalMode: true})
+	ctx := testContext(t)
+	for i := range 20 {
+		got := make(chan Reply, 1)
+		go func() {
+			r, err := send.SendArray(ctx, testArray(0, "uint8", 400, 400), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- r
+		}()
+		peer.recv(patience)
+		peer.send(fmt.Appendf(nil, `{"return_type": "int", "data": %d}`, i))
+		if r := <-got; r.Data.Value() != int64(i) {
+			t.Fatalf("frame %d got answer %v", i, r.Data)
+		}
+		peer.send([]byte(`{"return_type": "int", "data": -1}`))
+		await(t, "the unasked answer to be there", func() bool {
+			// The send end is idle, so the test may look into its socket.
+			events, err := send.sock.Settle()
+			return err == nil && events&zmq4.POLLIN != 0
+		})
+	}
+}
+
+// A stranger who talks HTTP, or nothing at all, does not disturb.
+func TestGarbageOnThePort(t *testing.T) {
+	recv, send := openPair(t, Options{})
+	ctx := testContext(t)
+	awaitPeers(t, recv, 1)
+	for _, text := range []string{"GET / HTTP/1.1\r\n\r\n", "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f", "", string(make([]byte, 1000))} {
+		c := dial(t, recv)
+		io.WriteString(c, text)
+		c.Close()
+	}
+	if _, err := send.SendArray(ctx, testArray(0, "uint8", 9, 9), nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := recv.Recv(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	await(t, "the strangers to be counted", func() bool { return recv.Stats().Refused == 4 })
+	if s := recv.Stats(); s.Connected != 1 || s.Lost != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// ---- fuzzing: seeds are the captured messages and the bad ones ----
+
+func FuzzHeader(f *testing.F) {
+	for _, c := range captures(f, "*end-*.json") {
+		for i := range c.Messages {
+			f.Add(c.parts(i)[0])
+		}
+	}
+	for _, parts := range badMessages(f) {
+		f.Add(parts[0])
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		h, err := asJSON.parseHeader(raw)
+		if err != nil {
+			if !errors.Is(err, errWire) {
+				t.Errorf("%v is not a malformed message", err)
+			}
+			return
+		}
+		// What can be read can be written, and reads as the same.
+		again := asJSON.appendHeader(nil, h)
+		if h.terminate {
+			again = asJSON.appendGoodbye(nil, h.port)
+		}
+		if !plainText(h.dtype) {
+			return // such a dtype can be received, but not sent
+		}
+		g, err := asJSON.parseHeader(again)
+		if err != nil {
+			t.Fatalf("%s: written again as %s: %v", raw, again, err)
+		}
+		if g.terminate != h.terminate || !h.terminate && (g.dtype != h.dtype && !h.jpeg || g.jpeg != h.jpeg || g.colorspace != h.colorspace) {
+			t.Errorf("%s changed into %s", raw, again)
+		}
+	})
+}
+
+func plainText(s string) bool {
+	raw, err := pyjson.Encode(s)
+	return err == nil && string(raw) == `"`+s+`"`
+}
+
+func FuzzAnswer(f *testing.F) {
+	for _, c := range captures(f, "*end-*.json") {
+		for i := range c.Messages {
+			f.Add(c.parts(i)[0])
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		a, err := asJSON.parseAnswer(raw, true)
+		if err != nil {
+			return
+		}
+		if !plainText(a.returnType) || !plainText(a.dtype) {
+			return
+		}
+		if _, err := asJSON.parseAnswer(asJSON.appendAnswer(nil, &a), true); err != nil {
+			t.Errorf("%s: written again as %s: %v", raw, asJSON.appendAnswer(nil, &a), err)
+		}
+	})
+}
+
+// FuzzFrame holds whole frames, header and pixels, against the checks: no
+// panic, and no more memory than the limit.
+func FuzzFrame(f *testing.F) {
+	for _, c := range captures(f, "*end-*.json") {
+		for i := range c.Messages {
+			if p := c.parts(i); len(p) == 2 {
+				f.Add(p[0], p[1])
+			}
+		}
+	}
+	for _, parts := range badMessages(f) {
+		if len(parts) == 2 {
+			f.Add(parts[0], parts[1])
+		}
+	}
+	dec, err := turbojpeg.NewDecoder()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(dec.Close)
+	const limit = 1 << 20
+	f.Fuzz(func(t *testing.T, head, pixels []byte) {
+		h, err := asJSON.parseHeader(head)
+		if err != nil || h.terminate {
+			return
+		}
+		fr := &Frame{coding: h.coding}
+		if err := fr.check(jsonWire{}, pixels, limit); err != nil {
+			return
+		}
+		if h.jpeg && fr.size() > limit {
+			t.Fatalf("%d bytes pass a limit of %d", fr.size(), limit)
+		}
+		if h.jpeg {
+			out := make([]byte, fr.size())
+			dec.DecodeInto(out, pixels, fr.shape[1]*fr.channels(), h.colorspace, turbojpeg.DecodeOptions{})
+		} else if fr.dtype.size > 0 && fr.size() != len(pixels) {
+			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.name, len(pixels))
+		}
+	})
+}
+
+// Requests that come faster than they can be answered one by one are answered
+// all the same: no answer is dropped at a high-water mark.
+func TestNoAnswerIsDropped(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, Latest: true})
+	peer := newBare(t, zmq4.DEALER, recv)
+	const frames = 500
+	for range frames {
+		peer.send(nil, rawHeader("[1, 1]"), []byte("x"))
+	}
+	for i := range frames {
+		if peer.recv(patience) == nil {
+			t.Fatalf("answer %d never came", i)
+		}
+	}
+}

@@ -1,0 +1,440 @@
+package netgear
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// Array is an n-dimensional array as numpy describes it. A picture has the
+// shape [rows, columns] or [rows, columns, channels].
+type Array struct {
+	DType string // numpy's name: "uint8", "uint16", "float32", "bool", "complex64", …
+	Shape []int
+	Data  []byte // the elements in C order, little-endian
+}
+
+// Frame is one received frame. It is used by one goroutine at a time.
+//
+// A frame's pixels are memory of libzmq or of this library, not of Go. Close
+// gives it back; what Bytes, JPEG and (without Options.Copy) Mat returned is
+// invalid from then on. A frame that is dropped without Close is freed by the
+// garbage collector if nothing that looks into it was handed out; otherwise
+// its memory stays taken.
+type Frame struct {
+	// Message is the data that the sender sent with the frame.
+	Message Message
+	// Port is the sender's port, in multi-server mode.
+	Port string
+	// Stamp is the frame's number and time of capture, where both ends have
+	// Options.Stamp; otherwise nil.
+	Stamp *Stamp
+	// ReceivedAt is when the frame's last byte was read from the socket.
+	ReceivedAt time.Time
+
+	coding coding // as the wire said
+	dtype  dtype
+	shape  []int
+	data   []byte // pixels in C order, little-endian; nil until decoded
+
+	part   zmsg.Msg     // part 2 as it came
+	from   int          // where in it the array or the JPEG begins
+	length int          // and how long that is
+	skewed bool         // it does not lie where its elements could be read
+	pixels *zmsg.Buffer // decoded or swapped pixels, where part does not serve
+	copies bool         // Options.Copy
+	viewed bool         // something that looks into the memory was handed out
+	closed bool
+}
+
+// newFrame takes over part and checks it against what the header said. On an
+// error the part is still the caller's.
+func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error) {
+	f := &Frame{ReceivedAt: time.Now(), coding: h.coding, Port: portText(h.port)}
+	if !h.message.IsNone() {
+		f.Message = Message{raw: bytes.Clone(h.message.raw), packed: h.message.packed}
+	}
+	if err := f.check(w, part.Bytes(), maxBytes); err != nil {
+		return nil, err
+	}
+	part.MoveTo(&f.part)
+	if f.ready() {
+		if err := f.settle(); err != nil {
+			f.part.MoveTo(part)
+			return nil, err
+		}
+	}
+	runtime.SetFinalizer(f, (*Frame).dropped)
+	return f, nil
+}
+
+// insideMessage is more than libzmq keeps inside the message itself, which is Go
+// memory here; a Mat must not look into that.
+const insideMessage = 64
+
+// raw are the array's bytes, or the JPEG, as they came.
+func (f *Frame) raw() []byte { return f.part.Bytes()[f.from : f.from+f.length] }
+
+// settle makes the part's bytes the frame's pixels.
+func (f *Frame) settle() error {
+	b := f.raw()
+	if len(f.part.Bytes()) > insideMessage || len(b) == 0 {
+		f.data = b
+		return nil
+	}
+	buf, err := zmsg.NewBuffer(len(b))
+	if err != nil {
+		return err
+	}
+	copy(buf.Bytes(), b)
+	f.pixels, f.data = buf, buf.Bytes()
+	return nil
+}
+
+// check fills in dtype and shape, and refuses what does not fit the bytes that
+// came. Nothing is allocated here that the bytes could make large.
+func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
+	if f.from, f.length, err = w.findArray(part, &f.coding); err != nil {
+		return err
+	}
+	b := part[f.from : f.from+f.length]
+	if !f.coding.jpeg {
+		if f.dtype, err = parseDType(f.coding.dtype); err != nil {
+			return err
+		}
+		f.shape = f.coding.shape
+		f.skewed = !aligned(b, f.dtype.unit)
+		return checkArray(f.dtype, f.shape, len(b))
+	}
+	info, err := turbojpeg.ReadInfo(b)
+	if err != nil {
+		return err
+	}
+	cs := f.coding.colorspace
+	if size := int64(info.Width) * int64(info.Height) * int64(cs.Channels()); size > maxBytes {
+		return fmt.Errorf("%w: a JPEG of %dx%d takes %d bytes, the limit is %d (Options.MaxFrameBytes)", ErrFrame, info.Width, info.Height, size, maxBytes)
+	}
+	f.dtype, f.shape = dtypes["uint8"], append(make([]int, 0, 3), info.Height, info.Width)
+	f.dtype.name = "uint8"
+	// As VidGear: GRAY has no channel dimension.
+	if cs.Channels() > 1 {
+		f.shape = append(f.shape, cs.Channels())
+	}
+	return nil
+}
+
+// ready tells whether the pixels are there as they came.
+func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.swap && !f.skewed }
+
+// aligned: elements of several bytes must lie where a program may read them as
+// such. On NetGear_Async's wire they follow a map of any length.
+func aligned(b []byte, unit int) bool {
+	return len(b) == 0 || unit < 2 || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(min(unit, 8)) == 0
+}
+
+// size is what the frame's pixels take, decoded.
+func (f *Frame) size() int {
+	n, _ := elements(f.shape) // checked
+	return n * f.dtype.size
+}
+
+// decode makes the pixels where the part does not serve as it is, on so many
+// cores if the JPEG allows. The options of the receive end count as much as the
+// header's, as in VidGear.
+func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
+	if f.data != nil || f.ready() {
+		return nil
+	}
+	buf, err := zmsg.NewBuffer(f.size())
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.coding.jpeg:
+		own := n.decodeOptions()
+		strips := min(n.strips(f.shape[1], f.shape[0], cores), cores)
+		err = d.DecodeStrips(buf.Bytes(), f.raw(), f.shape[1]*f.channels(), f.coding.colorspace, turbojpeg.DecodeOptions{
+			FastDCT:      own.FastDCT || f.coding.fastDCT,
+			FastUpsample: own.FastUpsample || f.coding.fastUpsample,
+		}, strips)
+	case f.dtype.swap:
+		swapBytes(buf.Bytes(), f.raw(), f.dtype.unit)
+	default:
+		copy(buf.Bytes(), f.raw())
+	}
+	if err != nil {
+		buf.Release()
+		return err
+	}
+	f.pixels, f.data = buf, buf.Bytes()
+	return nil
+}
+
+func (f *Frame) channels() int {
+	if len(f.shape) < 3 {
+		return 1
+	}
+	return f.shape[2]
+}
+
+// DType is numpy's name of the elements' type, without byte order: "uint8".
+// Big-endian data has been swapped.
+func (f *Frame) DType() string { return f.dtype.name }
+
+// Shape is [rows, columns] or [rows, columns, channels], or whatever else the
+// sender sent. The caller may keep it.
+func (f *Frame) Shape() []int { return slices.Clone(f.shape) }
+
+// Bytes are the pixels in C order, little-endian. They look into the frame's
+// memory and are valid until Close; nil after it.
+func (f *Frame) Bytes() []byte {
+	if f.closed {
+		return nil
+	}
+	f.viewed = true
+	return f.data
+}
+
+// Array is the frame as an array, looking into the frame's memory until Close.
+func (f *Frame) Array() Array {
+	return Array{DType: f.dtype.name, Shape: f.Shape(), Data: f.Bytes()}
+}
+
+// JPEG is the frame's JPEG as the sender made it, without decoding; nil for a
+// raw frame. It looks into the frame's memory and is valid until Close.
+func (f *Frame) JPEG() []byte {
+	if f.closed || !f.coding.jpeg {
+		return nil
+	}
+	f.viewed = true
+	return f.raw()
+}
+
+// Colorspace is the order of the pixels' channels, one of VidGear's twelve
+// names. For a raw frame, where the wire does not say, it is "".
+func (f *Frame) Colorspace() string {
+	if !f.coding.jpeg {
+		return ""
+	}
+	return f.coding.colorspace.String()
+}
+
+// Close gives the frame's memory back. Calling it again does nothing.
+func (f *Frame) Close() error {
+	if !f.closed {
+		runtime.SetFinalizer(f, nil)
+		f.free()
+	}
+	return nil
+}
+
+// free is the one place where a frame's memory goes back.
+func (f *Frame) free() {
+	f.closed = true
+	f.data = nil
+	f.pixels.Release()
+	f.part.Close()
+}
+
+// dropped is the net for frames that were never closed. Where a view was handed
+// out it must not free: the view may be alive when the frame no longer is.
+func (f *Frame) dropped() {
+	if !f.viewed {
+		f.free()
+	}
+}
+
+// ---- what is sent ----
+
+// payload is what a send end is asked to send as part 2, still in the caller's
+// memory.
+type payload struct {
+	array Array
+	// For pixels that a JPEG can hold: their order, and the colourspace that
+	// the header tells the receiver to decode into (the same for arrays;
+	// pictures of package image have orders of their own).
+	encode bool
+	order  turbojpeg.Colorspace
+	stride int
+	ready  []byte // a finished JPEG
+	coding coding
+	// done gives back memory that was handed over, exactly once; nil where the
+	// caller keeps it.
+	done func()
+}
+
+// arrayPayload decides, from the options, whether an array goes as JPEG.
+func (n *settings) arrayPayload(a Array) (payload, error) {
+	d, err := parseDType(a.DType)
+	if err != nil {
+		return payload{}, err
+	}
+	if len(a.Data) == 0 {
+		return payload{}, fmt.Errorf("%w: it is empty (did the capture fail?)", ErrFrame)
+	}
+	if err := checkArray(d, a.Shape, len(a.Data)); err != nil {
+		return payload{}, err
+	}
+	if bytes.ContainsAny([]byte(a.DType), "\"\\") || len(a.Shape) > maxDims {
+		return payload{}, fmt.Errorf("%w: dtype %q, shape %v", ErrFrame, a.DType, a.Shape)
+	}
+	spelled, err := n.wire.dtype(a.DType)
+	if err != nil {
+		return payload{}, err
+	}
+	p := payload{array: a, coding: coding{dtype: spelled, shape: a.Shape}}
+	cs, ok := n.jpegOf(d, a.Shape)
+	if ok {
+		p.asJPEG(n, cs, cs, a.Shape[1]*cs.Channels())
+	}
+	return p, nil
+}
+
+func (p *payload) asJPEG(n *settings, order, tell turbojpeg.Colorspace, stride int) {
+	p.encode, p.order, p.stride = true, order, stride
+	p.coding = n.jpegCoding(tell)
+}
+
+func (n *settings) jpegCoding(cs turbojpeg.Colorspace) coding {
+	return coding{jpeg: true, fastDCT: n.fastDCT, fastUpsample: n.opts.JPEGCompressionFastUpsample, colorspace: cs}
+}
+
+// jpegOf says in which colourspace an array goes as JPEG, if at all.
+func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
+	if !n.jpeg || d.name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
+		shape[0] > turbojpeg.MaxDimension || shape[1] > turbojpeg.MaxDimension {
+		return 0, false
+	}
+	if len(shape) == 2 {
+		return turbojpeg.GRAY, true
+	}
+	// A GRAY JPEG comes back as [rows, columns], so where the shape has a
+	// channel dimension of 1 only the option may say so.
+	if shape[2] == n.colorspace.Channels() {
+		return n.colorspace, true
+	}
+	return 0, false
+}
+
+// framePayload is a received frame to be sent on: its JPEG as it came, or its
+// array.
+func (n *settings) framePayload(f *Frame) (payload, error) {
+	switch {
+	case f.closed:
+		return payload{}, fmt.Errorf("%w: it is closed", ErrFrame)
+	case f.coding.jpeg && n.opts.Wire.compresses():
+		return payload{ready: f.raw(), coding: f.coding}, nil
+	}
+	spelled, err := n.wire.dtype(f.dtype.name)
+	return payload{array: f.Array(), coding: coding{dtype: spelled, shape: f.shape}}, err
+}
+
+// jpegPayload is a JPEG that the caller made.
+func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
+	if !n.opts.Wire.compresses() {
+		return payload{}, fmt.Errorf("%w: %v carries no JPEG; send the decoded pixels", ErrFrame, n.opts.Wire)
+	}
+	info, err := turbojpeg.ReadInfo(jpeg)
+	if err != nil {
+		return payload{}, fmt.Errorf("%w: %w", ErrFrame, err)
+	}
+	cs := n.colorspace
+	if info.CMYK() {
+		cs = turbojpeg.CMYK
+	} else if cs == turbojpeg.CMYK {
+		cs = turbojpeg.BGR
+	}
+	return payload{ready: jpeg, coding: n.jpegCoding(cs)}, nil
+}
+
+// part is part 2 ready to go: pooled memory that libzmq takes a reference of,
+// or the caller's memory, lent.
+type part struct {
+	buf  *zmsg.Buffer
+	lent []byte
+	done func() // gives lent memory back that was handed over
+}
+
+func (p *part) release() {
+	p.buf.Release()
+	if p.done != nil {
+		p.done()
+	}
+}
+
+// pack turns a payload into a part. It encodes if need be; otherwise the
+// caller's memory is lent, or copied where lending is not possible.
+func (n *settings) pack(p *payload, enc *turbojpeg.Encoder, lend bool) (part, error) {
+	switch {
+	case p.encode:
+		buf, err := n.encodeJPEG(p, enc)
+		return part{buf: buf}, err
+	case p.ready != nil:
+		return pack(nil, p.ready, lend)
+	}
+	return pack(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, lend)
+}
+
+// pack makes a part of what goes before the bytes, if anything does, and the
+// bytes. A part is one piece of memory: with something before them they cannot
+// be lent.
+func pack(head, b []byte, lend bool) (part, error) {
+	if lend && len(head) == 0 {
+		return part{lent: b}, nil
+	}
+	buf, err := zmsg.NewBuffer(len(head) + len(b))
+	if err != nil {
+		return part{}, err
+	}
+	copy(buf.Bytes()[copy(buf.Bytes(), head):], b)
+	return part{buf: buf}, nil
+}
+
+func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer, error) {
+	h, w := p.array.Shape[0], p.array.Shape[1]
+	strips := n.strips(w, h, cores())
+	room := enc.StripsBound(w, h, p.order, strips)
+	for {
+		buf, err := zmsg.NewBuffer(room)
+		if err != nil {
+			return nil, err
+		}
+		size, err := enc.EncodeStrips(buf.Bytes(), p.array.Data, w, h, p.stride, p.order,
+			turbojpeg.EncodeOptions{Quality: n.opts.JPEGCompressionQuality, FastDCT: n.fastDCT}, strips)
+		if err == nil {
+			buf.Truncate(size)
+			return buf, nil
+		}
+		buf.Release()
+		if !errors.Is(err, turbojpeg.ErrTooSmall) || room > 1<<30 {
+			return nil, fmt.Errorf("%w: %w", ErrFrame, err)
+		}
+		room *= 2
+	}
+}
+
+// strips is the number of strips that the JPEG of a frame is made of, or may be
+// read in, where so many cores have nothing else to do.
+func (n *settings) strips(width, height, cores int) int {
+	if n.opts.JPEGStrips > 0 {
+		return n.opts.JPEGStrips
+	}
+	return turbojpeg.Strips(width, height, cores)
+}
+
+// cores is how many cores Go may use.
+func cores() int { return runtime.GOMAXPROCS(0) }
+
+// rawPort is a port as VidGear writes it into a header: the text it was given.
+func rawPort(port string) pyjson.Raw {
+	raw, _ := pyjson.Encode(port) // texts always encode
+	return raw
+}

@@ -1,0 +1,284 @@
+package netgear
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// patience bounds every wait of the tests; nothing is asserted about time.
+const patience = 30 * time.Second
+
+func testContext(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func mustNew(t testing.TB, o Options) *NetGear {
+	t.Helper()
+	n, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// openPair opens a receive end on a free port and a send end to it. What o says
+// goes for both; the adjustments for one each.
+func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (recv, send *NetGear) {
+	t.Helper()
+	r, s := o, o
+	r.ReceiveMode = true
+	for _, f := range adjust {
+		f(&r, &s)
+	}
+	if r.Protocol == "ipc" {
+		dir, err := os.MkdirTemp("", "ng") // t.TempDir is too long a path for a local socket
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		r.Address = filepath.Join(dir, "s")
+		s.Address = r.Address
+		return mustNew(t, r), mustNew(t, s)
+	}
+	binds, connects := &r, &s
+	if r.Attach == AttachConnect {
+		binds, connects = &s, &r
+	}
+	if binds.Address == "" {
+		binds.Address = "127.0.0.1"
+	}
+	binds.Port = "0"
+	listening := mustNew(t, *binds)
+	connects.Address = binds.Address
+	connects.Port = portOf(listening)
+	connected := mustNew(t, *connects)
+	if connects == &s {
+		return listening, connected
+	}
+	return connected, listening
+}
+
+func portOf(n *NetGear) string {
+	ep := n.Endpoints()[0]
+	return ep[strings.LastIndexByte(ep, ':')+1:]
+}
+
+// awaitPeers waits until n knows of so many connections.
+func awaitPeers(t testing.TB, n *NetGear, peers int) {
+	t.Helper()
+	await(t, "peers to connect", func() bool { return n.Stats().Connected == peers })
+}
+
+// await polls a condition that no event tells of.
+func await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// testArray is a picture that depends on i and has noise enough for a JPEG.
+func testArray(i int, dtype string, shape ...int) Array {
+	d, err := parseDType(dtype)
+	if err != nil {
+		panic(err)
+	}
+	n, err := elements(shape)
+	if err != nil {
+		panic(err)
+	}
+	data := make([]byte, n*d.size)
+	x := uint32(i)*2654435761 + 1
+	for j := range data {
+		x = x*1664525 + 1013904223
+		data[j] = byte(j/97+i*11) + byte(x>>29)
+		if dtype == "bool" {
+			data[j] &= 1
+		}
+	}
+	return Array{DType: dtype, Shape: shape, Data: data}
+}
+
+// ---- captured messages ----
+
+// capture is one recording of a real VidGear 0.3.6 (testdata/captures).
+type capture struct {
+	About struct {
+		Case     string
+		Pattern  Pattern
+		Options  json.RawMessage
+		Returned []string
+		Recv     []string
+	}
+	Messages []struct {
+		From  string
+		Parts []string
+	}
+}
+
+// wire is the language of a recording.
+func (c *capture) wire() Wire {
+	if strings.HasPrefix(c.About.Case, "NetGear_Async") {
+		return AsyncWire
+	}
+	return NetGearWire
+}
+
+func (c *capture) parts(i int) [][]byte {
+	parts := make([][]byte, len(c.Messages[i].Parts))
+	for j, p := range c.Messages[i].Parts {
+		parts[j], _ = base64.StdEncoding.DecodeString(p)
+	}
+	return parts
+}
+
+// captures returns the recordings whose name matches a pattern.
+func captures(t testing.TB, glob string) map[string]*capture {
+	t.Helper()
+	files, err := filepath.Glob("testdata/captures/" + glob)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no captures match %s: %v", glob, err)
+	}
+	all := map[string]*capture{}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := new(capture)
+		if err := json.Unmarshal(raw, c); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		all[strings.TrimSuffix(filepath.Base(f), ".json")] = c
+	}
+	return all
+}
+
+// ---- a bare ZeroMQ peer ----
+
+// bare is a plain socket at the other end, for what no NetGear would say.
+type bare struct {
+	*zmsg.Socket
+	t testing.TB
+}
+
+// newBare opens a bare socket connected to n, or with n nil bound to a free port.
+func newBare(t testing.TB, kind zmq4.Type, n *NetGear) *bare {
+	t.Helper()
+	ctx, err := zmq4.NewContext()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := ctx.NewSocket(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := zmsg.Wrap(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetLinger(0)
+	if kind == zmq4.SUB {
+		s.SetSubscribe("")
+	}
+	if n != nil {
+		err = s.Connect(n.Endpoints()[0])
+	} else {
+		err = s.Bind("tcp://127.0.0.1:*")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Close()
+		ctx.Term()
+	})
+	return &bare{s, t}
+}
+
+func (b *bare) port() string {
+	ep, err := b.GetLastEndpoint()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return ep[strings.LastIndexByte(ep, ':')+1:]
+}
+
+func (b *bare) send(parts ...[]byte) {
+	b.t.Helper()
+	for i, p := range parts {
+		err := b.Wait(time.Now().Add(patience), func() error { return nil }, func() error { return b.TrySend(p, i < len(parts)-1) })
+		if err != nil {
+			b.t.Errorf("bare send: %v", err)
+			return
+		}
+	}
+}
+
+// warm sends frames until the newest has come through: a subscription takes
+// effect at a moment that no event tells of, and a frame left on the way would
+// be in the way of the next.
+func (b *bare) warm(send *NetGear) {
+	b.t.Helper()
+	for i, end := 0, time.Now().Add(patience); time.Now().Before(end); i++ {
+		mark := fmt.Sprintf("warm-up %d.", i)
+		if _, err := send.SendArray(context.Background(), testArray(0, "uint8", 1, 1), mark); err != nil {
+			b.t.Fatal(err)
+		}
+		for parts := b.recv(20 * time.Millisecond); parts != nil; parts = b.recv(20 * time.Millisecond) {
+			if strings.Contains(string(parts[0]), mark) {
+				return
+			}
+		}
+	}
+	b.t.Fatal("no frame comes through")
+}
+
+// recv returns the parts of one message, or nil after the deadline.
+func (b *bare) recv(wait time.Duration) [][]byte {
+	b.t.Helper()
+	var parts [][]byte
+	for {
+		var m zmsg.Msg
+		if err := b.Wait(time.Now().Add(wait), func() error { return nil }, func() error { return b.TryRecv(&m) }); err != nil {
+			return nil
+		}
+		parts = append(parts, append([]byte{}, m.Bytes()...))
+		more := m.More()
+		m.Close()
+		if !more {
+			return parts
+		}
+	}
+}
+
+// dial opens a bare TCP connection to a receive end.
+func dial(t *testing.T, n *NetGear) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(n.Endpoints()[0], "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// asJSON writes and reads messages as NetGear does.
+var asJSON jsonWire

@@ -1,0 +1,148 @@
+//go:build !nogocv
+
+package netgear
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gocv.io/x/gocv"
+)
+
+// matDepths are the dtypes that an OpenCV Mat can hold, by depth. bool travels
+// as one byte that is 0 or 1; gocv has no name for depth 7.
+var matDepths = []struct {
+	depth gocv.MatType
+	dtype string
+}{
+	{gocv.MatTypeCV8U, "uint8"}, {gocv.MatTypeCV8S, "int8"}, {gocv.MatTypeCV16U, "uint16"}, {gocv.MatTypeCV16S, "int16"},
+	{gocv.MatTypeCV32S, "int32"}, {gocv.MatTypeCV32F, "float32"}, {gocv.MatTypeCV64F, "float64"}, {7, "float16"},
+	{gocv.MatTypeCV8U, "bool"},
+}
+
+const maxMatChannels = 512 // CV_CN_MAX
+
+// Send sends a Mat as a frame: SendArray for OpenCV. The Mat may be reused or
+// closed as soon as Send returns. It may be a region of another Mat. A Mat with
+// one channel has the shape [rows, columns].
+func (n *NetGear) Send(ctx context.Context, mat gocv.Mat, message any) (Reply, error) {
+	a, free, err := matArray(mat)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	defer free()
+	return n.SendArray(ctx, a, message)
+}
+
+// SendOwned sends a Mat and takes it over: Send for Mats that the caller does not
+// need again. The pixels go as they lie, also with PubSub and with
+// Options.SendAhead, where Send copies them; for the rest see SendArrayOwned.
+//
+// From the call on the Mat is the library's, which closes it once, also when
+// SendOwned returns an error. *mat becomes the zero Mat: make a new one before
+// using it again. It must not share its pixels with a Mat that is still written
+// to, nor be one from Frame.Mat without Options.Copy. A Mat that does not lie in
+// one piece (a region) is copied, and one that goes as JPEG is closed before
+// SendOwned returns.
+func (n *NetGear) SendOwned(ctx context.Context, mat *gocv.Mat, message any) (Reply, error) {
+	own := *mat
+	*mat = gocv.Mat{}
+	a, free, err := matArray(own)
+	if err != nil {
+		closeMat(own)
+		return Reply{}, wrap("send", err)
+	}
+	return n.SendArrayOwned(ctx, a, message, func() {
+		free()
+		closeMat(own)
+	})
+}
+
+func closeMat(mat gocv.Mat) {
+	if mat.Ptr() != nil {
+		mat.Close()
+	}
+}
+
+// ReturnMat is Return for a Mat, which is copied.
+func (n *NetGear) ReturnMat(mat gocv.Mat) error {
+	a, free, err := matArray(mat)
+	if err != nil {
+		return wrap("return data", err)
+	}
+	defer free()
+	return n.Return(a)
+}
+
+// matArray is the Mat as an array that looks into its memory, valid until free
+// is called.
+func matArray(mat gocv.Mat) (a Array, free func(), err error) {
+	free = func() {}
+	if mat.Ptr() == nil || mat.Empty() {
+		return a, free, fmt.Errorf("%w: the Mat is empty (did the capture fail?)", ErrFrame)
+	}
+	if a.DType, err = matDType(mat.Type()); err != nil {
+		return a, free, err
+	}
+	a.Shape = slices.Clone(mat.Size())
+	if c := mat.Channels(); c > 1 {
+		a.Shape = append(a.Shape, c)
+	}
+	if !mat.IsContinuous() {
+		// A region of another Mat: gocv would hand out the wrong bytes.
+		whole := mat.Clone()
+		free = func() { whole.Close() }
+		mat = whole
+	}
+	a.Data, err = mat.DataPtrUint8()
+	return a, free, err
+}
+
+func matDType(t gocv.MatType) (string, error) {
+	for _, d := range matDepths {
+		if d.depth == t&7 {
+			return d.dtype, nil
+		}
+	}
+	return "", fmt.Errorf("%w: Mat type %v has no numpy dtype", ErrFrame, t)
+}
+
+// Mat is the frame as a Mat. The caller must close it, as every Mat of gocv.
+//
+// Without Options.Copy the Mat looks into the frame's memory, without a copy,
+// and must not be used after the frame's Close. With it the Mat owns its
+// pixels. Dtypes that OpenCV does not have (uint32, int64, complex64, …), and
+// shapes other than [rows, columns] and [rows, columns, 1 to 512], are an
+// ErrFrame; Array has them all.
+func (f *Frame) Mat() (gocv.Mat, error) {
+	t, err := f.matType()
+	if err != nil {
+		return gocv.Mat{}, wrap("Mat", err)
+	}
+	view, err := gocv.NewMatFromBytes(f.shape[0], f.shape[1], t, f.data)
+	if err != nil {
+		return gocv.Mat{}, wrap("Mat", fmt.Errorf("%w: %w", ErrFrame, err))
+	}
+	if !f.copies {
+		f.viewed = true
+		return view, nil
+	}
+	defer view.Close()
+	return view.Clone(), nil
+}
+
+func (f *Frame) matType() (gocv.MatType, error) {
+	if f.closed {
+		return 0, fmt.Errorf("%w: it is closed", ErrFrame)
+	}
+	if len(f.shape) < 2 || len(f.shape) > 3 || f.size() == 0 || f.channels() > maxMatChannels {
+		return 0, fmt.Errorf("%w: OpenCV has no Mat of shape %v; use Array", ErrFrame, f.shape)
+	}
+	for _, d := range matDepths {
+		if d.dtype == f.dtype.name {
+			return d.depth + gocv.MatType(f.channels()-1)<<3, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: OpenCV has no Mat of %s; use Array", ErrFrame, f.dtype.name)
+}

@@ -1,0 +1,192 @@
+package netgear
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/pymsgpack"
+)
+
+// Message is the data that rides with a frame, or on its answer. On NetGear's
+// wire it is any JSON value, in Python's reading of JSON (NaN and Infinity are
+// numbers, integers have any size); on NetGear_Async's (Options.Wire) any
+// msgpack value, msgpack_numpy's arrays and numbers among them. The zero Message
+// is Python's None. It may be used from several goroutines.
+type Message struct {
+	raw    []byte
+	packed bool // raw is msgpack, not JSON
+}
+
+// ParseMessage makes a Message of a JSON text, in Python's reading of JSON. A
+// Message can be sent like any other value, on either wire; as JSON it goes out
+// in Python's spelling.
+func ParseMessage(text string) (Message, error) {
+	raw, err := pyjson.Encode(json.RawMessage(text))
+	if err != nil {
+		return Message{}, fmt.Errorf("netgear: %w: %q is not JSON: %w", ErrMessage, text, err)
+	}
+	return Message{raw: raw}, nil
+}
+
+// IsNone tells whether there is no data (Python's None, JSON's null; on
+// NetGear_Async's wire the empty text stands for it).
+func (m Message) IsNone() bool {
+	if m.packed {
+		return pymsgpack.Empty(m.raw)
+	}
+	return len(m.raw) == 0 || string(m.raw) == "null"
+}
+
+// Value decodes the message: nil, bool, int64, float64 (2.0 is a float64, 2 an
+// int64), string, []any or map[string]any.
+//
+// Of JSON, integers beyond 64 bits are *big.Int. Of msgpack, integers beyond
+// int64 are uint64, and there are besides []byte, time.Time, complex128, Array,
+// Ext, and map[any]any where a key is no text; binary keys become texts, and
+// numpy's scalars Go's numbers.
+func (m Message) Value() any {
+	if m.IsNone() {
+		return nil
+	}
+	if m.packed {
+		v, _ := unpack(m.raw) // checked when it arrived
+		return v
+	}
+	v, err := pyjson.Decode(m.raw)
+	if err != nil {
+		// Checked when it arrived; what remains are numbers beyond Python's own limits.
+		return string(m.raw)
+	}
+	return v
+}
+
+// Decode decodes the message into *v as encoding/json would, NaN and Infinity
+// included; msgpack likewise, by the json tags of structs. Errors wrap
+// ErrMessage.
+func (m Message) Decode(v any) error {
+	if err := m.decode(v); err != nil {
+		return fmt.Errorf("netgear: message: %w: %w", ErrMessage, err)
+	}
+	return nil
+}
+
+func (m Message) decode(v any) error {
+	raw := m.raw
+	if len(raw) == 0 {
+		return pyjson.Unmarshal([]byte("null"), v)
+	}
+	if !m.packed {
+		return pyjson.Unmarshal(raw, v)
+	}
+	if p, ok := v.(*any); ok {
+		*p = m.Value()
+		return nil
+	}
+	return pymsgpack.Unmarshal(raw, v)
+}
+
+// String is the message as text: its JSON as it stood on the wire, or what comes
+// nearest to it for msgpack.
+func (m Message) String() string {
+	text, err := m.MarshalJSON()
+	if err != nil {
+		return fmt.Sprint(m.Value())
+	}
+	return string(text)
+}
+
+// MarshalJSON makes a Message sendable as (part of) a message, unchanged. One
+// that came as msgpack is written as JSON: []byte in base64, time.Time in RFC
+// 3339, Array as an object of its fields, keys as texts. Complex numbers and Ext
+// have no JSON.
+func (m Message) MarshalJSON() ([]byte, error) {
+	switch {
+	case m.IsNone():
+		return []byte("null"), nil
+	case m.packed:
+		v, err := jsonable(m.Value())
+		if err != nil {
+			return nil, err
+		}
+		return pyjson.Encode(v)
+	}
+	return m.raw, nil
+}
+
+// EncodeMsgpack makes a Message sendable as (part of) a message on
+// NetGear_Async's wire, unchanged.
+func (m Message) EncodeMsgpack(enc *msgpack.Encoder) error {
+	raw := m.raw
+	if !m.packed {
+		var err error
+		if raw, err = pymsgpack.Encode(m.Value()); err != nil {
+			return err
+		}
+	}
+	if len(raw) == 0 {
+		return enc.EncodeNil()
+	}
+	return enc.Encode(msgpack.RawMessage(raw))
+}
+
+// fields calls fn for each field of a message that is a map with texts as keys.
+func (m Message) fields(fn func(key string, value Message)) error {
+	if m.packed {
+		return pymsgpack.Fields(m.raw, func(key []byte, v pymsgpack.Raw) error {
+			fn(string(key), Message{raw: v, packed: true})
+			return nil
+		})
+	}
+	return pyjson.Fields(m.raw, func(key string, v pyjson.Raw) error {
+		fn(key, Message{raw: v})
+		return nil
+	})
+}
+
+// Tuple is return data that a Python peer is told is a tuple; it travels as a
+// list.
+type Tuple []any
+
+// encodeMessage writes v as Python's json.dumps would.
+func (jsonWire) encodeMessage(v any) (Message, error) {
+	if m, ok := v.(Message); ok && !m.packed {
+		return m, nil
+	}
+	if v == nil {
+		return Message{}, nil
+	}
+	raw, err := pyjson.Encode(v)
+	if err != nil {
+		return Message{}, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return Message{raw: raw}, nil
+}
+
+// typeName names the Python type that a JSON text loads as.
+func (jsonWire) typeName(m Message) string {
+	raw := m.raw
+	if len(raw) == 0 {
+		return "NoneType"
+	}
+	switch raw[0] {
+	case 'n':
+		return "NoneType"
+	case 't', 'f':
+		return "bool"
+	case '"':
+		return "str"
+	case '[':
+		return "list"
+	case '{':
+		return "dict"
+	}
+	for _, c := range raw {
+		if c == '.' || c == 'e' || c == 'E' || c == 'N' || c == 'I' {
+			return "float"
+		}
+	}
+	return "int"
+}

@@ -1,0 +1,452 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// recorder keeps the states an end goes through.
+type recorder struct {
+	mu    sync.Mutex
+	kinds []StateKind
+}
+
+func (r *recorder) add(s State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kinds = append(r.kinds, s.Kind)
+}
+
+func (r *recorder) seen() []StateKind {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.kinds)
+}
+
+func (r *recorder) await(t *testing.T, want ...StateKind) {
+	t.Helper()
+	end := time.Now().Add(patience)
+	for !slices.Equal(r.seen(), want) {
+		if time.Now().After(end) {
+			t.Fatalf("states were %v, not %v", r.seen(), want)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Each event comes once, in order.
+func TestStates(t *testing.T) {
+	var at recorder
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnTerminate: KeepWaiting, OnState: at.add, StallAfter: 30 * time.Millisecond})
+	at.await(t, Stalled)
+	for range 2 {
+		at.mu.Lock()
+		at.kinds = nil
+		at.mu.Unlock()
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+		at.await(t, Connected)
+		ctx := testContext(t)
+		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
+			t.Fatal(err)
+		}
+		at.await(t, Connected, Resumed, Stalled)
+		send.Close()
+		at.await(t, Connected, Resumed, Stalled, Terminated, Lost)
+		f, err := recv.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	recv.Close()
+	if got := at.seen(); len(got) != 5 {
+		t.Errorf("Close was told of as %v", got)
+	}
+}
+
+func TestStatesOfALonelySendEnd(t *testing.T) {
+	var at recorder
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1", RequestTimeout: 20 * time.Millisecond, OnState: at.add})
+	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); !errors.Is(err, ErrPeerGone) {
+		t.Fatal(err)
+	}
+	at.await(t, Reconnecting, Reconnecting)
+	var refused recorder
+	other := newBare(t, zmq4.SUB, nil)
+	req := mustNew(t, Options{Address: "127.0.0.1", Port: other.port(), Pattern: ReqRep, OnState: refused.add})
+	await(t, "the refusal", func() bool { return slices.Contains(refused.seen(), Refused) })
+	req.Close()
+}
+
+// The application may use the end from its callback.
+func TestStateCallbackMayCallBack(t *testing.T) {
+	var recv *NetGear
+	ready := make(chan struct{})
+	got := make(chan Stats, 10)
+	recv = mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnState: func(State) {
+		<-ready
+		got <- recv.Stats()
+	}})
+	close(ready)
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+	<-got
+	send.Close()
+	<-got
+}
+
+// Stamps: numbers and times arrive, gaps are counted, Python sees a dictionary,
+// and off they leave the wire as it is.
+func TestStamps(t *testing.T) {
+	recv, send := openPair(t, Options{Stamp: true})
+	ctx := testContext(t)
+	before := time.Now().Add(-time.Millisecond)
+	captured := time.Date(2020, 5, 17, 12, 0, 0, 250e6, time.UTC)
+	for i, message := range []any{nil, "m", map[string]int{"seq": 1}, Captured{At: captured, Message: 7}, math.NaN()} {
+		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), message); err != nil {
+			t.Fatal(err)
+		}
+		f, err := recv.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Stamp == nil || f.Stamp.Seq != uint64(i+1) {
+			t.Fatalf("stamp %+v", f.Stamp)
+		}
+		if c, ok := message.(Captured); ok {
+			message = c.Message
+			if !f.Stamp.Time.Equal(captured) {
+				t.Errorf("captured at %v", f.Stamp.Time)
+			}
+		} else if f.Stamp.Time.Before(before) || f.Stamp.Time.After(time.Now().Add(time.Millisecond)) {
+			t.Errorf("stamped at %v", f.Stamp.Time)
+		}
+		if want, _ := asJSON.encodeMessage(message); f.Message.String() != want.String() {
+			t.Errorf("message %s", f.Message)
+		}
+		f.Close()
+	}
+	if s := recv.Stats(); s.Latency.Frames != 5 || s.Missed != 0 || s.Latency.Max < 24*time.Hour || s.Latency.Last > time.Minute {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStampsOnTheWire(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		peer := newBare(t, zmq4.PAIR, nil)
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Stamp: on})
+		at := Captured{At: time.Unix(1764547200, 250e6), Message: "m"}
+		done := make(chan error, 1)
+		go func() {
+			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), at)
+			done <- err
+		}()
+		head := string(peer.recv(patience)[0])
+		want := `"message": "m"`
+		if on {
+			want = `"message": {"seq": 1, "t": 1764547200.25, "message": "m"}`
+		}
+		if !strings.Contains(head, want) {
+			t.Errorf("header %s", head)
+		}
+		peer.send([]byte("ok"))
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Frames that the numbers say were sent are counted as missed; a sender that
+// starts anew is not.
+func TestMissedFramesAreCounted(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MultiserverMode: true, Stamp: true})
+	peer := newBare(t, zmq4.REQ, recv)
+	ctx := testContext(t)
+	for _, c := range []struct {
+		port string
+		seq  int
+	}{{"1", 5}, {"1", 6}, {"1", 9}, {"2", 1}, {"1", 10}, {"2", 4}, {"1", 1}, {"1", 2}} {
+		peer.send(fmt.Appendf(nil, `{"port": "%s", "terminate_flag": false, "compression": false, "message": {"seq": %d, "t": 1.5, "message": null}, "dtype": "uint8", "shape": [1]}`, c.port, c.seq), []byte("x"))
+		peer.recv(patience)
+		f, err := recv.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	s := recv.Stats()
+	if s.Missed != 4 || s.Ports["1"].Missed != 2 || s.Ports["2"].Missed != 2 || s.Ports["1"].Frames != 6 || s.Ports["2"].Frames != 2 {
+		t.Errorf("%+v", s)
+	}
+	// What looks like a stamp and is none stays a message.
+	for _, m := range []string{`{"seq": 1, "t": 1}`, `{"seq": -1, "t": 1, "message": 1}`, `{"seq": 1, "t": NaN, "message": 1}`, `{"seq": 1, "t": 1, "message": 1, "x": 1}`, `[1]`, `null`} {
+		if left, stamp := unstamp(Message{raw: []byte(m)}); stamp != nil || left.String() != m {
+			t.Errorf("%s was taken for a stamp", m)
+		}
+	}
+}
+
+// Respond: what is made of a frame rides on the answer to that very frame.
+func TestRespond(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, or(string(c), "default")), func(t *testing.T) {
+				recv, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true, JPEGCompression: c}, func(r, s *Options) {
+					r.Respond = func(f *Frame) any {
+						if f.Message.Value() == "picture" {
+							return f
+						}
+						if f.Message.Value() == "nonsense" {
+							return make(chan int)
+						}
+						return map[string]any{"sum": int(f.Bytes()[0]) + int(f.Bytes()[1]), "m": f.Message}
+					}
+				})
+				ctx := testContext(t)
+				for i := range 10 {
+					a := Array{DType: "uint16", Shape: []int{1, 1}, Data: []byte{byte(i), 100}}
+					r, err := send.SendArray(ctx, a, i)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := fmt.Sprintf(`{"m": %d, "sum": %d}`, i, 100+i); r.Data.String() != want {
+						t.Errorf("answer %s, not %s", r.Data, want)
+					}
+				}
+				picture := testArray(0, "uint8", 20, 30, 3)
+				r, err := send.SendArray(ctx, picture, "picture")
+				if err != nil || r.Array == nil || !slices.Equal(r.Array.Shape, picture.Shape) {
+					t.Errorf("%+v, %v", r, err)
+				}
+				if r, err := send.SendArray(ctx, picture, "nonsense"); err != nil || r.Type != "NoneType" {
+					t.Errorf("%+v, %v", r, err)
+				}
+				send.Close()
+				n := 0
+				for f, err := range recv.Frames(ctx) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(f.Bytes()) == 0 {
+						t.Error("no pixels")
+					}
+					f.Close()
+					n++
+				}
+				if n != 12 {
+					t.Errorf("%d frames", n)
+				}
+			})
+		}
+	}
+}
+
+// A client that goes with a frame in hand does not hold the others up for the
+// whole time-out; one that goes while another has the frame takes nothing away.
+func TestMulticlientLoss(t *testing.T) {
+	gone := newBare(t, zmq4.REP, nil)
+	hold := make(chan struct{})
+	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
+		<-hold
+		return nil
+	}})
+	const timeout = 8 * time.Second
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{gone.port(), portOf(other)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: timeout, JPEGCompression: JPEGOff})
+	ctx := testContext(t)
+	awaitPeers(t, send, 2)
+	begin, done := time.Now(), make(chan string)
+	sendOne := func() {
+		r, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- r.Port
+	}
+	go sendOne()
+	// Whose turn it is, is libzmq's choice. If it is the other's, the next is this one's.
+	had := gone.recv(timeout/16) != nil
+	if !had {
+		hold <- struct{}{}
+		<-done
+		begin = time.Now()
+		go sendOne()
+		had = gone.recv(patience) != nil
+	}
+	if !had {
+		t.Fatal("the first client never got a frame")
+	}
+	gone.Close()
+	close(hold)
+	if port := <-done; port != portOf(other) {
+		t.Errorf("client %q answered", port)
+	}
+	if took := time.Since(begin); took > timeout/2 {
+		t.Errorf("the other client got the frame after %v", took)
+	}
+	if s := send.Stats(); s.Retries != 1 {
+		t.Errorf("sent again %d times", s.Retries)
+	}
+}
+
+// While another client works on the frame, a loss does not send it again.
+func TestMulticlientLossOfAnother(t *testing.T) {
+	idle := newBare(t, zmq4.REP, nil)
+	var frames atomic.Int64
+	busy := make(chan struct{}, 2)
+	slow := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
+		frames.Add(1)
+		busy <- struct{}{}
+		time.Sleep(100 * time.Millisecond)
+		return nil
+	}})
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), portOf(slow)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 16 * time.Second, JPEGCompression: JPEGOff})
+	awaitPeers(t, send, 2)
+	go func() {
+		// The idle one answers what comes its way, until the slow one has a frame.
+		for len(busy) == 0 {
+			if idle.recv(10*time.Millisecond) != nil {
+				idle.send([]byte(`{"port":"1","return_type":"NoneType","data":null}`))
+			}
+		}
+		idle.Close()
+	}()
+	for range 2 {
+		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); err != nil {
+			t.Fatal(err)
+		}
+		if frames.Load() > 0 {
+			break
+		}
+	}
+	if s := send.Stats(); s.Retries != 0 || frames.Load() != 1 {
+		t.Errorf("%d frames at the slow client, sent again %d times", frames.Load(), s.Retries)
+	}
+}
+
+// Multi-client: frames go round the clients that are there; replies name their
+// port; one that dies costs the others nothing, and no start waits for it.
+func TestMulticlient(t *testing.T) {
+	for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		var clients []*NetGear
+		var ports []string
+		for i := range 3 {
+			r := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, JPEGCompression: c})
+			if err := r.Return(i); err != nil {
+				t.Fatal(err)
+			}
+			clients = append(clients, r)
+			ports = append(ports, portOf(r))
+		}
+		send := mustNew(t, Options{Address: "127.0.0.1", Ports: append(ports, "1"), Pattern: ReqRep, MulticlientMode: true, RequestTimeout: time.Second, JPEGCompression: c})
+		ctx := testContext(t)
+		awaitPeers(t, send, 3)
+		answered := map[string]int{}
+		round := func(n int) {
+			t.Helper()
+			for range n {
+				r, err := send.SendArray(ctx, testArray(0, "uint8", 8, 8, 3), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i := slices.Index(ports, r.Port); i < 0 || r.Data.Value() != int64(i) {
+					t.Errorf("client %q answered %v", r.Port, r.Data)
+				}
+				answered[r.Port]++
+			}
+		}
+		round(9)
+		for _, p := range ports[:3] {
+			if answered[p] != 3 {
+				t.Errorf("the clients got %v", answered)
+				break
+			}
+		}
+		clients[0].Close()
+		await(t, "the loss to be noticed", func() bool { return send.Stats().Connected == 2 })
+		before := send.Stats().Retries
+		round(8)
+		if s := send.Stats(); s.Retries > before+1 || // one, if the frame went out as its client left
+			s.Ports[ports[1]].Frames != uint64(answered[ports[1]]) {
+			t.Errorf("%+v", s)
+		}
+		send.Close()
+		for _, r := range clients[1:] {
+			for {
+				f, err := r.Recv(ctx)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Close()
+			}
+		}
+	}
+}
+
+// A sender of many that dies without a goodbye leaves the others running.
+func TestMultiserverOutlivesADeadSender(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: []string{"0", "0"}, Pattern: ReqRep, MultiserverMode: true})
+	eps := recv.Endpoints()
+	port := func(i int) string { return eps[i][strings.LastIndexByte(eps[i], ':')+1:] }
+	alive := mustNew(t, Options{Address: "127.0.0.1", Port: port(0), Pattern: ReqRep, MultiserverMode: true})
+	dead := newBare(t, zmq4.REQ, nil)
+	if err := dead.Connect(eps[1]); err != nil {
+		t.Fatal(err)
+	}
+	ctx := testContext(t)
+	dead.send(fmt.Appendf(nil, `{"port": "%s", "terminate_flag": false, "compression": false, "message": null, "dtype": "uint8", "shape": [1]}`, port(1)), []byte("x"))
+	if dead.recv(patience) == nil {
+		t.Fatal("no answer")
+	}
+	dead.Disconnect(eps[1])
+	for i := range 20 {
+		if _, err := alive.SendArray(ctx, testArray(0, "uint8", 4, 4), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 21 {
+		f, err := recv.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+}
+
+// Latest in multi-server mode keeps the newest of each sender: one does not push
+// out another.
+func TestLatestOfEachSender(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MultiserverMode: true, Latest: true})
+	peer := newBare(t, zmq4.REQ, recv)
+	for i := range 30 {
+		peer.send(fmt.Appendf(nil, `{"port": "%d", "terminate_flag": false, "compression": false, "message": %d, "dtype": "uint8", "shape": [1]}`, i%3, i), []byte("x"))
+		if peer.recv(patience) == nil {
+			t.Fatal("no answer")
+		}
+	}
+	await(t, "the last frame", func() bool { return recv.Stats().Dropped == 27 })
+	for i := range 3 {
+		f, err := recv.Recv(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Port != fmt.Sprint(i) || f.Message.Value() != int64(27+i) {
+			t.Errorf("frame %v of %s", f.Message, f.Port)
+		}
+		f.Close()
+	}
+	if s := recv.Stats(); s.Dropped != 27 || s.Delivered != 3 {
+		t.Errorf("%+v", s)
+	}
+}

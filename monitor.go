@@ -1,0 +1,200 @@
+package netgear
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// event is one thing that happened to a socket's connections.
+type event struct {
+	kind     zmq4.Event
+	value    uint32
+	endpoint string
+}
+
+// refused: a peer was there, but the two did not come to terms.
+func (e event) refused() bool {
+	return e.kind&(zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0
+}
+
+const monitored = zmq4.EVENT_CONNECTED | zmq4.EVENT_ACCEPTED | zmq4.EVENT_CLOSED | zmq4.EVENT_DISCONNECTED | zmq4.EVENT_HANDSHAKE_SUCCEEDED |
+	zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq4.EVENT_HANDSHAKE_FAILED_AUTH | zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+
+// monitor reads libzmq's account of one socket in a goroutine of its own.
+type monitor struct {
+	pair      *zmsg.Socket // the goroutine's
+	stopped   atomic.Bool
+	done      chan struct{}
+	closed    chan struct{} // one token for every listener or connection that closed
+	connected atomic.Int32  // peers that have shaken hands and are still there
+
+	// The goroutine's own: descriptors whose handshake is under way, oldest
+	// first, and whether libzmq has already said that one of them failed.
+	shaking []uint32
+	failed  bool
+}
+
+// monitorIDs number the monitors' inproc endpoints.
+var monitorIDs atomic.Uint64
+
+// startMonitor calls watch, in the monitor's goroutine, for every event.
+func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, watch func(event)) (*monitor, error) {
+	addr := fmt.Sprintf("inproc://netgear-monitor-%d", monitorIDs.Add(1))
+	if err := of.Monitor(addr, monitored); err != nil {
+		return nil, err
+	}
+	pair, err := openMonitorPair(ctx, addr)
+	if err != nil {
+		of.Monitor("", 0)
+		return nil, err
+	}
+	m := &monitor{pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1)}
+	go m.run(watch)
+	return m, nil
+}
+
+func openMonitorPair(ctx *zmq4.Context, addr string) (*zmsg.Socket, error) {
+	plain, err := ctx.NewSocket(zmq4.PAIR)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := zmsg.Wrap(plain)
+	if err != nil {
+		plain.Close()
+		return nil, err
+	}
+	// No limit: a full monitor pipe would stop libzmq's I/O thread.
+	if err = pair.SetRcvhwm(0); err == nil {
+		err = pair.SetLinger(0)
+	}
+	if err == nil {
+		err = pair.Connect(addr)
+	}
+	if err != nil {
+		pair.Close()
+		return nil, err
+	}
+	return pair, nil
+}
+
+func (m *monitor) run(watch func(event)) {
+	defer close(m.done)
+	defer m.pair.Close()
+	for {
+		e, err := m.readEvent()
+		if err != nil {
+			// What is still connected goes with the socket, and nobody else says so.
+			for m.connected.Add(-1) >= 0 {
+				watch(event{kind: zmq4.EVENT_DISCONNECTED})
+			}
+			return
+		}
+		if e, tell := m.account(e); tell {
+			watch(e)
+		}
+	}
+}
+
+// account keeps count, and says what of it is worth telling: a connection that
+// ends in its handshake is told of as a handshake that failed. libzmq says so
+// itself, except where the two socket types do not go together: then it only
+// says "disconnected".
+func (m *monitor) account(e event) (event, bool) {
+	switch {
+	case e.kind == zmq4.EVENT_CONNECTED, e.kind == zmq4.EVENT_ACCEPTED:
+		m.shaking = append(m.shaking, e.value)
+		return e, false
+	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		// libzmq does not say whose: most likely the oldest.
+		if len(m.shaking) > 0 {
+			m.shaking = m.shaking[1:]
+		}
+		m.connected.Add(1)
+	case e.refused():
+		m.failed = true // its "disconnected" comes next
+	case e.kind == zmq4.EVENT_DISCONNECTED:
+		i := slices.Index(m.shaking, e.value)
+		if i < 0 {
+			m.connected.Add(-1)
+			return e, true
+		}
+		m.shaking = slices.Delete(m.shaking, i, i+1)
+		told := m.failed
+		m.failed = false
+		e.kind = zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL
+		return e, !told
+	case e.kind == zmq4.EVENT_CLOSED:
+		select {
+		case m.closed <- struct{}{}:
+		default:
+		}
+		return e, false
+	}
+	return e, true
+}
+
+// readEvent reads one event: a part of kind (16 bits) and value (32 bits) in
+// the machine's byte order, then a part with the endpoint (zmq_socket_monitor).
+// After stop it still reads what is there.
+func (m *monitor) readEvent() (event, error) {
+	for {
+		head, more, err := m.readPart()
+		if err != nil {
+			return event{}, err
+		}
+		if !more {
+			continue // an endpoint whose first part got lost
+		}
+		endpoint, _, err := m.readPart()
+		if err != nil {
+			return event{}, err
+		}
+		if len(head) >= 6 {
+			return event{kind: zmq4.Event(binary.NativeEndian.Uint16(head)), value: binary.NativeEndian.Uint32(head[2:]), endpoint: string(endpoint)}, nil
+		}
+	}
+}
+
+func (m *monitor) readPart() (part []byte, more bool, err error) {
+	var msg zmsg.Msg
+	defer msg.Close()
+	stop := func() error {
+		if m.stopped.Load() {
+			return ErrClosed
+		}
+		return nil
+	}
+	if err := m.pair.Wait(time.Time{}, stop, func() error { return m.pair.TryRecv(&msg) }); err != nil {
+		return nil, false, err
+	}
+	return append([]byte(nil), msg.Bytes()...), msg.More(), nil
+}
+
+// awaitClosed waits, not for long, until a listener that was unbound has let go
+// of its port.
+func (m *monitor) awaitClosed() {
+	select {
+	case <-m.closed:
+	case <-m.done:
+	case <-time.After(time.Second):
+	}
+}
+
+// stop ends the monitor of a socket and waits for its goroutine. libzmq stops
+// writing first, and the goroutine reads to the end, so neither waits for the
+// other. libzmq's own word for the end, MONITOR_STOPPED, is not relied on: it is
+// sent on this thread, and a signal at the wrong moment makes libzmq drop half
+// of it or all.
+func (m *monitor) stop(of *zmq4.Socket) {
+	of.Monitor("", 0)
+	m.stopped.Store(true)
+	m.pair.Wake()
+	<-m.done
+}

@@ -1,0 +1,588 @@
+// Package netgear sends video frames across a network on the wire of Python's
+// VidGear NetGear (version 0.3.6), so that either end of a Python system can be
+// replaced by a Go program with nothing changed at the other.
+//
+// The send end connects, the receive end binds:
+//
+//	recv, err := netgear.New(netgear.Options{ReceiveMode: true})   // NetGear(receive_mode=True)
+//	send, err := netgear.New(netgear.Options{Address: "10.0.0.4"}) // NetGear(address="10.0.0.4")
+//
+//	reply, err := send.Send(ctx, mat, message) // a gocv.Mat; SendArray, SendImage, SendJPEG for the rest
+//	for frame, err := range recv.Frames(ctx) {
+//		img, err := frame.Mat() // or frame.Array(), frame.Image(), frame.JPEG()
+//		…
+//		frame.Close()
+//	}
+//
+// Calls block by default and are never stuck: each ends at once when its
+// context does or when Close is called from any goroutine. A socket that has
+// nothing yet says EAGAIN, and here that means just that; the option that makes
+// VidGear's receive thread die of it, flag=1, is refused (VidGear issue #390).
+//
+// All methods may be called from any goroutine. Each ZeroMQ socket is owned by
+// one goroutine at a time: at a receive end the receive goroutine, at a send end
+// whoever is sending. Idle ends hold no operating-system thread.
+//
+// The package needs libzmq 4.3 and libjpeg-turbo (TurboJPEG) and, unless built
+// with -tags nogocv, OpenCV 4 through gocv.
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/sshtunnel"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// NetGear is one end of a connection. Make it with New, and Close it.
+type NetGear struct {
+	settings
+	id       string
+	security *security
+	tunnel   *sshtunnel.Tunnel // nil without one
+	counters counters
+	tally    tally
+	bursts   burst
+	states   *states
+	losing   losing
+	life     context.Context // ends with Close
+	end      context.CancelFunc
+	shutting context.Context // ends when Close begins: what was sent ahead still goes out
+	shut     context.CancelFunc
+	closer   sync.Once
+	closed   error // what Close returns
+
+	// The socket belongs to the receive goroutine, or to whoever holds turn;
+	// the lock is for the others, who may wake it and ask it for its peers.
+	sockMu  sync.Mutex
+	sock    *socket
+	bound   []string // endpoints with real ports, once they are known
+	refused atomic.Pointer[event]
+	hangups atomic.Int32 // in a row, in the handshake
+	givenUp givenUp      // endpoints that refused
+	crowd   atomic.Bool  // Pair receive end: a second peer has connected
+
+	turn  chan struct{} // send end: held by whoever sends
+	tx    sender
+	ahead *ahead // nil unless Options.SendAhead
+
+	queue     *queue // receive end
+	loopDone  chan struct{}
+	returning struct {
+		sync.Mutex
+		prepared          // what every answer carries
+		other    prepared // for a sender that wants the other kind of answer
+	}
+}
+
+// settings are the options as this end uses them.
+type settings struct {
+	opts       Options // with defaults filled in
+	row        *patternRow
+	wire       wire
+	port       pyjson.Raw // this end's own port, where the wire carries it
+	jpeg       bool
+	fastDCT    bool
+	colorspace turbojpeg.Colorspace
+}
+
+func newSettings(o Options) settings {
+	n := settings{opts: o.withDefaults(), row: o.Pattern.row(), wire: o.Wire.wire()}
+	n.jpeg = o.JPEGCompression != JPEGOff && o.Wire.compresses()
+	n.fastDCT = o.JPEGCompressionFastDCT.or(true)
+	n.colorspace = turbojpeg.BGR
+	if cs, err := turbojpeg.ParseColorspace(string(o.JPEGCompression)); err == nil {
+		n.colorspace = cs
+	}
+	// In multi-server mode the senders say who they are, in multi-client mode
+	// the receivers.
+	if o.ReceiveMode && o.MulticlientMode || !o.ReceiveMode && o.MultiserverMode {
+		n.port = rawPort(n.opts.Ports[0])
+	}
+	return n
+}
+
+func (n *settings) decodeOptions() turbojpeg.DecodeOptions {
+	return turbojpeg.DecodeOptions{FastDCT: n.fastDCT, FastUpsample: n.opts.JPEGCompressionFastUpsample}
+}
+
+// structured: answers are JSON and may carry data.
+func (n *settings) structured() bool { return n.opts.BidirectionalMode || n.opts.MulticlientMode }
+
+// New opens one end. A receive end listens when New returns; a send end
+// connects in the background, so the order in which the two ends start does not
+// matter. The caller must Close it.
+func New(o Options) (*NetGear, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	n := &NetGear{settings: newSettings(o), id: newID(), turn: make(chan struct{}, 1)}
+	var err error
+	if n.security, err = newSecurity(&n.opts, n.id); err != nil {
+		return nil, wrap("open", err)
+	}
+	n.life, n.end = context.WithCancel(context.Background())
+	n.shutting, n.shut = context.WithCancel(n.life)
+	n.tally = newTally(o.Pattern == PushPull)
+	n.states = startStates(o.OnState)
+	if n.tunnel, err = openTunnel(n.life, &n.opts); err == nil {
+		err = n.start()
+	}
+	if err != nil {
+		n.end()
+		n.closeTunnel()
+		n.states.end()
+		return nil, wrap("open", err)
+	}
+	return n, nil
+}
+
+// start opens the socket and what works with it.
+func (n *NetGear) start() error {
+	sock, err := n.open()
+	if err != nil {
+		return err
+	}
+	n.setSocket(sock)
+	if n.port != nil && n.opts.Ports[0] == "0" {
+		ep := sock.endpoints[0]
+		n.port = rawPort(ep[strings.LastIndexByte(ep, ':')+1:])
+	}
+	if n.opts.ReceiveMode {
+		err = n.startReceiving(sock)
+	} else {
+		err = n.startSending()
+	}
+	if err != nil {
+		n.end()
+		sock.shut(0)
+	}
+	return err
+}
+
+func (n *NetGear) closeTunnel() {
+	if n.tunnel != nil {
+		n.tunnel.Close()
+	}
+}
+
+func (n *NetGear) startReceiving(sock *socket) (err error) {
+	n.returning.prepared = n.nothing(n.structured())
+	n.returning.other = n.nothing(!n.structured())
+	n.queue = newQueue(&n.settings, &n.counters)
+	n.queue.bad = n.malformed
+	n.queue.freed = n.wake
+	n.loopDone = make(chan struct{})
+	r := &receiver{n: n, sock: sock, retries: n.opts.MaxRetries}
+	if n.opts.MultiserverMode {
+		r.servers = map[string]bool{}
+	}
+	if r.dec, err = turbojpeg.NewDecoder(); err != nil {
+		return err
+	}
+	n.losing.tell(n.states, true)
+	go r.run()
+	return nil
+}
+
+func (n *NetGear) startSending() (err error) {
+	n.tx.try = n.tryHead
+	if n.tx.hold, err = zmsg.NewHold(); err != nil {
+		return err
+	}
+	if n.tx.enc, err = turbojpeg.NewEncoder(); err == nil {
+		n.ahead = startAhead(n)
+	}
+	return err
+}
+
+// open opens this end's socket, the first time and every other.
+func (n *NetGear) open() (*socket, error) {
+	endpoints := n.bound
+	if n.tunnel != nil {
+		endpoints = []string{"ipc://" + n.tunnel.Path()}
+	}
+	if endpoints == nil {
+		// Resolved anew for every connection: the peer may have moved.
+		ctx, cancel := context.WithTimeout(n.life, 10*time.Second)
+		defer cancel()
+		var err error
+		if endpoints, err = n.opts.endpoints(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n.refused.Store(nil)
+	n.crowd.Store(false)
+	n.hangups.Store(0)
+	n.givenUp.forget()
+	s, err := openSocket(&n.opts, n.security, endpoints, n.watch)
+	if err == nil && s.bound {
+		n.sockMu.Lock()
+		n.bound = s.endpoints
+		n.sockMu.Unlock()
+	}
+	return s, err
+}
+
+// setSocket changes the current socket and returns the one before.
+func (n *NetGear) setSocket(s *socket) *socket {
+	n.sockMu.Lock()
+	defer n.sockMu.Unlock()
+	old := n.sock
+	n.sock = s
+	return old
+}
+
+// wake makes whoever waits at the socket look around.
+func (n *NetGear) wake() {
+	n.sockMu.Lock()
+	defer n.sockMu.Unlock()
+	if n.sock != nil {
+		n.sock.Wake()
+	}
+}
+
+// peers is how many peers are connected.
+func (n *NetGear) peers() int {
+	n.sockMu.Lock()
+	defer n.sockMu.Unlock()
+	if n.sock == nil {
+		return 0
+	}
+	return max(0, int(n.sock.mon.connected.Load()))
+}
+
+// closing is ErrClosed once Close has been called.
+func (n *NetGear) closing() error {
+	if n.life.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// mismatched: somebody is there, and what they speak does not go together with
+// this end.
+func (n *NetGear) mismatched() bool {
+	e := n.refused.Load()
+	if e == nil || n.peers() > 0 {
+		return false
+	}
+	// A secure peer says nothing to those whose keys it cannot read: it hangs up,
+	// every time. So does once a peer that is just closing, and a tunnel whose
+	// far end is not there.
+	return e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL || n.security != nil && n.tunnel == nil && n.hangups.Load() >= 3
+}
+
+// refusal is what a failed handshake most likely means.
+func (n *NetGear) refusal() error {
+	if e := n.refused.Load(); n.security != nil && e != nil {
+		return n.security.refusal(e, n.opts.ReceiveMode)
+	}
+	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security", ErrMismatch, n.opts.Pattern)
+}
+
+// goneReason is the error when the retries are used up.
+func (n *NetGear) goneReason() error {
+	switch {
+	case n.mismatched():
+		return n.refusal()
+	case n.opts.ReceiveMode:
+		return fmt.Errorf("%w: nobody was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
+			3*n.opts.RequestTimeout*time.Duration(max(1, n.opts.MaxRetries)))
+	case !n.row.answers:
+		return fmt.Errorf("%w: nobody took the frame within %v, %d times; %d are connected", ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries, n.peers())
+	case n.peers() > 0:
+		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full?", ErrPeerGone, n.opts.RequestTimeout)
+	}
+	if n.tunnel != nil && n.tunnel.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrPeerGone, tunnelError(n.tunnel.Err()))
+	}
+	return fmt.Errorf("%w: nobody answered within %v, %d times; is the receive end running, with this address, port and pattern?",
+		ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries)
+}
+
+// malformed counts and logs a message that had to be dropped.
+func (n *NetGear) malformed(err error) {
+	n.counters.malformed.Add(1)
+	n.bursts.log(n.opts.Logger, "dropped a message that cannot be read", "endpoint", n.where(), "err", err)
+}
+
+func (n *NetGear) where() string { return strings.Join(n.Endpoints(), ",") }
+
+// Endpoints are what this end listens on or connects to, such as
+// "tcp://0.0.0.0:5555". Where port "0" was asked for, the real one is there;
+// with an SSH tunnel it is the far end.
+func (n *NetGear) Endpoints() []string {
+	n.sockMu.Lock()
+	defer n.sockMu.Unlock()
+	switch {
+	case n.bound != nil:
+		return slices.Clone(n.bound)
+	case n.sock != nil && n.tunnel == nil:
+		return slices.Clone(n.sock.endpoints)
+	}
+	eps := make([]string, len(n.opts.Ports))
+	for i, p := range n.opts.Ports {
+		eps[i] = n.opts.protocol() + "://" + n.opts.address() + ":" + p
+	}
+	return eps
+}
+
+// Recv returns the next frame, in the order in which frames came; with
+// Options.Latest the newest. It blocks until there is one. The caller must
+// Close it.
+//
+// After the sender's goodbye Recv returns what was queued, then io.EOF.
+// ErrTimeout (Options.SubscriberTimeout), ErrPeerGone and ErrAuth say that
+// nothing comes; the end goes on listening, and so may the caller. After Close
+// it returns ErrClosed.
+func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
+	if !n.opts.ReceiveMode {
+		return nil, wrap("receive", fmt.Errorf("%w: this is a send end; make one with ReceiveMode: true to receive", ErrMode))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, wrap("receive", err)
+	}
+	f, err := n.queue.pop(ctx)
+	switch {
+	case err == nil:
+		n.counters.delivered.Add(1)
+		return f, nil
+	case err == io.EOF, errors.Is(err, ErrTimeout), errors.Is(err, ErrPeerGone), errors.Is(err, ErrAuth):
+		return nil, err
+	}
+	return nil, wrap("receive on "+n.where(), n.hint(ctx, err))
+}
+
+// hint adds to the error of a context that has ended what may be the reason.
+func (n *NetGear) hint(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+		return err
+	case n.mismatched():
+		return fmt.Errorf("%w (%w)", err, n.goneReason())
+	case n.peers() == 0:
+		return fmt.Errorf("%w (nobody is connected)", err)
+	}
+	return err
+}
+
+// Frames is Recv as an iterator. It ends after the sender's goodbye, after Close
+// and after the context's end, which it reports; other errors it reports and
+// goes on, unless the loop is left.
+func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
+	return func(yield func(*Frame, error) bool) {
+		for {
+			f, err := n.Recv(ctx)
+			if err == io.EOF || errors.Is(err, ErrClosed) {
+				return
+			}
+			if !yield(f, err) || ctx.Err() != nil || errors.Is(err, ErrMode) {
+				return
+			}
+		}
+	}
+}
+
+// Close ends this end: calls that wait in other goroutines return ErrClosed, a
+// receive end forgets what it had queued, a send end says goodbye to its peer
+// and waits for it for at most a fifth of RequestTimeout, and a second. When Close returns,
+// ports are free and no goroutine is left; frames that Recv returned stay valid
+// until their own Close. Calling it again waits for the first and returns the
+// same.
+//
+// With Options.SendAhead what was sent ahead goes out first, for at most
+// RequestTimeout × (MaxRetries + 1) in all (3 + 1 where that is for ever), and
+// only until the first frame fails. What is lost is a *[LostError], unless Send or
+// Flush has reported it. In all other cases Close returns nil.
+func (n *NetGear) Close() error {
+	n.closer.Do(func() {
+		defer n.states.end()
+		defer n.closeTunnel()
+		n.shut()
+		n.closed = wrap("close", n.ahead.finish())
+		n.end()
+		n.wake()
+		if n.opts.ReceiveMode {
+			<-n.loopDone
+			n.queue.discard(ErrClosed)
+			n.returning.array.Release()
+			return
+		}
+		n.turn <- struct{}{} // a Send that waits has been woken
+		defer n.endTurn()
+		n.closeSender(n.goodbye())
+		n.heed(context.Background())
+		n.tx.hold.Close()
+		n.tx.loans.Close()
+		n.tx.enc.Close()
+	})
+	return n.closed
+}
+
+// patience is how long the last words of an end may take: not at all where
+// nobody is connected to hear them.
+func (n *NetGear) patience() time.Duration {
+	// The monitor may be a little behind: frames tell of a peer as well.
+	heard := n.counters.frames.Load() > 0 && n.counters.lost.Load() == 0
+	if n.peers() == 0 && !heard {
+		return 0
+	}
+	return min(n.opts.RequestTimeout/5, time.Second)
+}
+
+// goodbye tells the peer, if there is one, and returns how long the socket may
+// linger for that. A REQ socket of several clients takes them in turn, so there
+// each client that has answered gets its own.
+func (n *NetGear) goodbye() time.Duration {
+	patience := n.patience()
+	if patience == 0 {
+		return 0
+	}
+	deadline := time.Now().Add(patience)
+	text := n.wire.appendGoodbye(nil, n.port)
+	say := func() error { return n.sock.Wait(deadline, never, func() error { return n.sock.TrySend(text, false) }) }
+	switch n.opts.Pattern {
+	case PubSub:
+		// Not to be dropped for a subscriber whose queue is full; where one takes
+		// nothing at all, the others are told.
+		n.sock.SetXpubNodrop(true)
+		if say() != nil {
+			n.sock.SetXpubNodrop(false)
+			n.sock.TrySend(text, false)
+		}
+		return patience
+	case PushPull:
+		// What is still on its way to them has the time that a frame has.
+		deadline = time.Now().Add(n.opts.RequestTimeout)
+		n.tellAll(say, patience)
+		return n.opts.RequestTimeout
+	}
+	if !n.wire.answersGoodbye(n.opts.Pattern) {
+		say()
+		return patience
+	}
+	linger := time.Duration(0)
+	for range max(1, min(len(n.tx.clients), n.peers())) {
+		var m message
+		if say() != nil || m.read(n.sock, deadline, never) != nil {
+			linger = patience // one that goes without an answer; the next must still be told
+		}
+		m.close()
+	}
+	return linger
+}
+
+// tellAll says goodbye to every receiver of a PushPull stream. Each goodbye goes
+// to one that has room, so one may hear two of them and another, busy, none.
+// Those that have heard it leave; the others are told again.
+func (n *NetGear) tellAll(say func() error, patience time.Duration) {
+	for peers := max(1, n.peers()); peers > 0; {
+		for range peers {
+			if say() != nil {
+				return
+			}
+		}
+		before := peers
+		for end := time.Now().Add(patience); peers >= before; peers = n.peers() {
+			if time.Now().After(end) {
+				return // they stay: they wait for the next sender
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func never() error { return nil }
+
+// ---- return data ----
+
+// Return sets the data that rides on the answers from now on, until it is
+// replaced: any value that JSON can hold, a Tuple, an Array or a *Frame (which
+// is copied). It is VidGear's recv(return_data=…), so it rides on the answer to
+// a later frame than the one last received. Receive end, in bidirectional or
+// multi-client mode.
+func (n *NetGear) Return(data any) error {
+	if !n.opts.ReceiveMode || !n.structured() || !n.row.answers {
+		return wrap("return data", fmt.Errorf("%w: it needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)", ErrMode))
+	}
+	p, err := n.prepare(data)
+	if err != nil {
+		return wrap("return data", err)
+	}
+	n.returning.Lock()
+	defer n.returning.Unlock()
+	if n.closing() != nil {
+		p.array.Release()
+		return wrap("return data", ErrClosed)
+	}
+	n.returning.array.Release()
+	n.returning.prepared = p
+	return nil
+}
+
+// nothing is an answer without data.
+func (n *NetGear) nothing(structured bool) prepared {
+	if !structured {
+		return prepared{head: []byte(n.wire.received(n.id))}
+	}
+	return prepared{head: n.wire.appendAnswer(nil, &answer{port: n.port, returnType: "NoneType"})}
+}
+
+// prepare makes the answer, and the array's JPEG, once for all frames.
+func (n *NetGear) prepare(data any) (prepared, error) {
+	var p payload
+	var err error
+	switch data := data.(type) {
+	case Array:
+		p, err = n.arrayPayload(data)
+	case *Frame:
+		p, err = n.framePayload(data)
+	case Tuple:
+		return n.prepareData([]any(data), "tuple")
+	default:
+		return n.prepareData(data, "")
+	}
+	if err != nil {
+		return prepared{}, err
+	}
+	return n.prepareArray(&p)
+}
+
+// prepareData makes the answer of data other than arrays; without a type name it
+// is the data's own.
+func (n *NetGear) prepareData(data any, typeName string) (prepared, error) {
+	m, err := n.wire.encodeMessage(data)
+	if err != nil {
+		return prepared{}, err
+	}
+	a := answer{port: n.port, returnType: or(typeName, n.wire.typeName(m)), data: m}
+	return prepared{head: n.wire.appendAnswer(nil, &a)}, nil
+}
+
+func (n *NetGear) prepareArray(p *payload) (prepared, error) {
+	enc, err := turbojpeg.NewEncoder()
+	if err != nil {
+		return prepared{}, err
+	}
+	defer enc.Close()
+	part, err := n.pack(p, enc, false)
+	if err != nil {
+		return prepared{}, err
+	}
+	head := n.wire.appendAnswer(nil, &answer{port: n.port, returnType: "ndarray", array: true, coding: p.coding})
+	return prepared{head: head, array: part.buf}, nil
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package netgear
+
+const raceEnabled = false

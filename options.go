@@ -1,0 +1,599 @@
+package netgear
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+// Defaults that a zero field of [Options] stands for. Where VidGear has the
+// option, its default is the same.
+const (
+	DefaultSendAddress       = "localhost"
+	DefaultReceiveAddress    = "*"
+	DefaultPort              = "5555"
+	DefaultJPEGQuality       = 90
+	DefaultMaxRetries        = 3
+	DefaultRequestTimeout    = 4 * time.Second
+	DefaultAsyncTimeout      = 15 * time.Second // of NetGear_Async, for requests and for frames
+	DefaultHighWaterMark     = 1
+	DefaultQueueFrames       = 96
+	DefaultQueueBytes        = 256 << 20
+	DefaultMaxFrameBytes     = 256 << 20
+	DefaultHeartbeatInterval = time.Second
+	DefaultHeartbeatTimeout  = 10 * time.Second
+)
+
+// Toggle is a switch whose zero value leaves the choice to the default.
+type Toggle int8
+
+const (
+	Default Toggle = iota // what the field's comment says
+	On
+	Off
+)
+
+func (t Toggle) or(def bool) bool { return t == On || t == Default && def }
+
+func toggle(on bool) Toggle {
+	if on {
+		return On
+	}
+	return Off
+}
+
+// Compression says whether frames are sent as JPEG, and in which colourspace
+// their pixels are. Besides the constants it may be any of VidGear's names: RGB
+// BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK.
+type Compression string
+
+const (
+	JPEGDefault Compression = ""     // JPEG of BGR pixels, OpenCV's order
+	JPEGOff     Compression = "off"  // raw pixels; VidGear's jpeg_compression=False
+	JPEGBGR     Compression = "BGR"  // the default, by name
+	JPEGRGB     Compression = "RGB"  // three channels, red first
+	JPEGGray    Compression = "GRAY" // one channel
+)
+
+// Attachment says which end of a connection listens.
+type Attachment int8
+
+const (
+	AttachDefault Attachment = iota // as VidGear: the receive end binds, the send end connects
+	AttachBind                      // listen on Address and Port
+	AttachConnect                   // connect to Address and Port
+)
+
+// Wire is one of VidGear's two languages.
+type Wire int8
+
+const (
+	NetGearWire Wire = iota // JSON headers: vidgear.gears.NetGear
+	AsyncWire               // msgpack: vidgear.gears.asyncio.NetGear_Async
+)
+
+// String is VidGear's name of the class that speaks it.
+func (w Wire) String() string {
+	if w == AsyncWire {
+		return "NetGear_Async"
+	}
+	return "NetGear"
+}
+
+func (w Wire) wire() wire {
+	if w == AsyncWire {
+		return asyncWire{}
+	}
+	return jsonWire{}
+}
+
+// compresses: frames may travel as JPEG.
+func (w Wire) compresses() bool { return w == NetGearWire }
+
+// Termination says what a receive end does when its sender says goodbye.
+type Termination int8
+
+const (
+	// StopOnTerminate ends the stream: what is queued is still delivered, then
+	// Recv returns io.EOF. VidGear does the same, but throws the queue away.
+	StopOnTerminate Termination = iota
+	// KeepWaiting goes on listening for the next sender.
+	KeepWaiting
+)
+
+// SecureMode is one of VidGear's CURVE modes.
+type SecureMode int8
+
+const (
+	Grasslands SecureMode = iota // no security
+	StoneHouse                   // encrypted, any client key
+	IronHouse                    // encrypted, known client keys only
+)
+
+// Options are the settings of one end. The zero value is VidGear's defaults for
+// a send end. New copies them: a later change has no effect.
+//
+// Names are VidGear's in Go spelling; the name in brackets is the keyword or
+// dictionary key that VidGear's NetGear takes. Settings as VidGear's
+// dictionary can be read with [Options.UnmarshalJSON].
+type Options struct {
+	// ---- the connection ----
+
+	// ReceiveMode makes this the receive end. [receive_mode]
+	ReceiveMode bool
+	// Address is a host name or an IPv4 or IPv6 address; with the ipc protocol
+	// a path. Default: "localhost", or "*" (every interface) where this end
+	// binds. [address]
+	Address string
+	// Port is 1 to 65535; "0" binds any free port (see [NetGear.Endpoints]).
+	// With the ipc protocol it is any text. Default "5555". [port]
+	Port string
+	// Ports are several ports: of the senders in multi-server mode (receive
+	// end), of the clients in multi-client mode (send end). Default: Port
+	// alone. [port as a list]
+	Ports []string
+	// Protocol is "tcp" or "ipc". Default "tcp". VidGear takes anything else
+	// for tcp; here it is an error. [protocol]
+	Protocol string
+	// Pattern is Pair, ReqRep or PubSub, and on AsyncWire also PushPull. Default
+	// Pair. VidGear takes anything else for 0; here it is an error. [pattern]
+	Pattern Pattern
+	// Wire is the language of both ends: NetGearWire (VidGear's NetGear, JSON)
+	// or AsyncWire (VidGear's NetGear_Async, msgpack), which has no JPEG and no
+	// multi-server and multi-client modes. Default NetGearWire. [the class]
+	Wire Wire
+	// Attach swaps which end listens, for instance one PubSub sender that many
+	// viewers connect to. Default: the receive end binds. [no counterpart]
+	Attach Attachment
+
+	// ---- frames ----
+
+	// JPEGCompression sends frames as JPEG with 4:2:2 chroma. It is for 8-bit
+	// frames with as many channels as the colourspace has; one-channel frames
+	// go as GRAY, and what a JPEG cannot hold (other dtypes, other channel
+	// counts) goes raw, frame by frame. Default: on, BGR; on AsyncWire off, and
+	// anything else is an error. [jpeg_compression]
+	JPEGCompression Compression
+	// JPEGCompressionQuality is 10 to 100. Default 90. [jpeg_compression_quality]
+	JPEGCompressionQuality int
+	// JPEGCompressionFastDCT trades accuracy for speed, in making JPEGs and in
+	// reading them. Default on. [jpeg_compression_fastdct]
+	JPEGCompressionFastDCT Toggle
+	// JPEGCompressionFastUpsample reads JPEGs with a cheaper chroma upsampling.
+	// Default off. [jpeg_compression_fastupsample]
+	JPEGCompressionFastUpsample bool
+	// JPEGStrips is how many strips a frame's JPEG is made of, each on a core of
+	// its own, and how many it is read in, if the JPEG allows and as many cores
+	// are free: 1 to 8. The pixels are the same, and every reader of JPEGs takes
+	// them; 1 is one piece, byte for byte VidGear's. Default 0: as many as pay
+	// for the frame's size, at most GOMAXPROCS; small frames stay in one piece.
+	// [no counterpart]
+	JPEGStrips int
+	// Copy makes [Frame.Mat] return a Mat that owns its pixels. Without it the
+	// Mat looks into the frame's memory and is valid until Frame.Close. At a
+	// send end it has no effect. Default off. [copy]
+	Copy bool
+	// Track is accepted and has no effect: Send never returns while the
+	// caller's pixels may still be read. [track]
+	Track bool
+	// Flag must be 0. VidGear hands it to every socket call, and 1
+	// (zmq.DONTWAIT) is what ended streams in VidGear issue #390. [flag]
+	Flag int
+
+	// ---- reliability ----
+
+	// MaxRetries is how many times RequestTimeout a send end waits for the
+	// answer to one frame, sending it again on a fresh connection each time; at
+	// a receive end, how many times 3 × RequestTimeout may pass in which nobody
+	// is connected, listening anew each time. Then the call returns ErrPeerGone. Every success gives
+	// the retries back. Default 3; negative: for ever (VidGear's 0). Patterns
+	// Pair, ReqRep and, at a send end, PushPull. [max_retries]
+	MaxRetries int
+	// RequestTimeout bounds the wait for an answer, and with PushPull for room.
+	// Default 4 s, on AsyncWire 15 s; at least 10 ms (VidGear: whole seconds, at
+	// least 4). Patterns Pair, ReqRep and PushPull. [request_timeout; timeout of
+	// NetGear_Async]
+	RequestTimeout time.Duration
+	// SubscriberTimeout makes Recv return ErrTimeout after so long without a
+	// frame; the end goes on listening (VidGear's ends). Pattern PubSub; on
+	// AsyncWire every pattern. Default: never; on AsyncWire 15 s, and negative
+	// for never. [subscriber_timeout; timeout of NetGear_Async]
+	SubscriberTimeout time.Duration
+	// OnTerminate says what a sender's goodbye does to a receive end. Default
+	// StopOnTerminate. [no counterpart]
+	OnTerminate Termination
+	// StallAfter makes a receive end that has not had a frame for so long say so
+	// to OnState, once, and again when frames come back. Default 0: never. [no
+	// counterpart]
+	StallAfter time.Duration
+	// HeartbeatInterval is the time between ZMTP heartbeats, by which a frozen
+	// peer is noticed, and a dead one behind a relay; dead machines are noticed
+	// by TCP within 4 s. With heartbeats libzmq keeps what a peer sends without
+	// limit until this end reads it. Default 1 s; negative: none. Patterns
+	// ReqRep and PubSub: on Pair they would not be safe. [no counterpart]
+	HeartbeatInterval time.Duration
+	// HeartbeatTimeout drops a connection that has been silent for so long
+	// after a heartbeat. It must be longer than the largest frame's transfer,
+	// because libzmq counts whole parts. Default 10 s. [no counterpart]
+	HeartbeatTimeout time.Duration
+
+	// ---- queues and limits ----
+
+	// HighWaterMark is the number of messages a send end keeps for each slow
+	// subscriber before it drops frames (and a receive end, without heartbeats,
+	// for each sender); with PushPull, for each receiver before it waits. Default
+	// 1. Patterns PubSub and PushPull. [no counterpart: VidGear sets 1 for PubSub
+	// and leaves PushPull at libzmq's 1000]
+	HighWaterMark int
+	// Latest keeps only the newest frame instead of a queue (in multi-server
+	// mode the newest of each sender): a slow consumer sees fresh frames, and
+	// Stats counts what was dropped. [no counterpart]
+	Latest bool
+	// QueueFrames is how many received frames wait for Recv. When the queue is
+	// full the receive end stops reading, which holds the sender back; with
+	// PubSub, where nothing does, it drops what comes, and Stats counts it.
+	// Default 96. [no counterpart: VidGear has 96]
+	QueueFrames int
+	// QueueBytes bounds the same queue in bytes. A single larger frame still
+	// passes. Default 256 MiB. [no counterpart]
+	QueueBytes int64
+	// SendAhead is how many frames may wait, ready to go, behind the one whose
+	// answer is awaited, 0 to 1024. With it the send calls do not wait for the
+	// answer: they take a place (waiting for one), encode or copy the frame, and
+	// return the zero Reply; a goroutine sends the frames in order. A send call
+	// that returns a *[LostError] tells of earlier frames and has not taken its
+	// own; see also OnReply, [NetGear.Flush] and [NetGear.Close]. Send end.
+	// Default 0: off. [no counterpart]
+	SendAhead int
+	// OnReply is told, with SendAhead, what became of each frame that a send
+	// call has taken, in that order: its Reply, or why it was lost. The send
+	// calls then do not report it; Flush and Close do. It is called before the
+	// next frame goes out, one call at a time, so it should be quick, and must
+	// not send, Flush or Close at this end, which wait for it. Default: nobody
+	// is told. [no counterpart]
+	OnReply func(Reply, error)
+	// MaxFrameBytes bounds a received part as it comes off the wire, and a
+	// decoded frame. libzmq drops the connection of a peer that sends more,
+	// before taking memory for it. Default 256 MiB. [no counterpart]
+	MaxFrameBytes int64
+
+	// ---- exclusive modes ----
+
+	// BidirectionalMode lets data ride on the answers: see [NetGear.Return].
+	// Both ends must agree. Patterns Pair and ReqRep. [bidirectional_mode]
+	BidirectionalMode bool
+	// MultiserverMode: one receive end, several senders, each with its own
+	// port. Patterns ReqRep and PubSub. [multiserver_mode]
+	MultiserverMode bool
+	// MulticlientMode: one send end, several receive ends, each with its own
+	// port. Patterns ReqRep and PubSub. [multiclient_mode]
+	MulticlientMode bool
+
+	// Respond makes the data that rides on the answer to each frame, from that
+	// very frame: it is called before the frame is answered and queued, with
+	// the frame decoded, and may return what Return takes. The frame is only
+	// lent to it. The sender waits meanwhile; frames are handled one at a time.
+	// It takes the place of Return. Receive end, in bidirectional or
+	// multi-client mode. [no counterpart]
+	Respond func(*Frame) any
+	// Stamp puts a sequence number and the time of capture into the message of
+	// each frame a send end sends (to Python a dictionary: see Stamp), and makes
+	// a receive end take them out again (Frame.Stamp, Stats.Missed,
+	// Stats.Latency). Default off: the wire is VidGear's. [no counterpart]
+	Stamp bool
+
+	// ---- security ----
+
+	// SecureMode is Grasslands (none), StoneHouse (encrypted, and the receive
+	// end is who it says) or IronHouse (and so is the send end). Both ends must
+	// be secure. [secure_mode]
+	SecureMode SecureMode
+	// CustomCertLocation is where the certificates are: LOCATION/.vidgear/keys.
+	// Default: the home folder. They are made if they are not there.
+	// [custom_cert_location]
+	CustomCertLocation string
+	// OverwriteCert makes new certificates. Send end only. [overwrite_cert]
+	OverwriteCert bool
+	// AllowAddresses are the only peers that a secure receive end admits:
+	// addresses and ranges such as "10.0.0.0/8". Default: all. Secure modes.
+	// [no counterpart: VidGear admits the receive end's own address alone]
+	AllowAddresses []string
+	// DenyAddresses are peers that a secure receive end turns away, also where
+	// AllowAddresses would admit them. Secure modes. [no counterpart]
+	DenyAddresses []string
+	// SSHTunnelMode is "user@host[:port]", an SSH host through which the send
+	// end connects to Address and Port, as they are seen from there. Default:
+	// no tunnel. [ssh_tunnel_mode]
+	SSHTunnelMode string
+	// SSHTunnelPwd is the password for it, or the passphrase of the key file.
+	// [ssh_tunnel_pwd]
+	SSHTunnelPwd string
+	// SSHTunnelKeyfile is the private key file for it. Default: the usual ones
+	// in the home folder, and the agent's. [ssh_tunnel_keyfile]
+	SSHTunnelKeyfile string
+	// SSHTunnelKnownHosts are the files that vouch for the host's key. Default:
+	// the user's and the system's known_hosts. [no counterpart]
+	SSHTunnelKnownHosts []string
+	// SSHTunnelIgnoreHostKey accepts any host key: whoever sits on the way can
+	// read everything. Default off. [no counterpart]
+	SSHTunnelIgnoreHostKey bool
+
+	// ---- seeing ----
+
+	// OnState is told of connections and of stalls: one event after the other,
+	// in a goroutine of its own. It may call this end, but not Close, which
+	// waits for it. Default: nobody is told. [no counterpart]
+	OnState func(State)
+	// Logger gets events: connections, retries, what was dropped. Never one
+	// line per frame. Default: silent. [logging]
+	Logger *slog.Logger
+}
+
+// Validate says whether New would take the options; New calls it first. The
+// error is an *[OptionError].
+func (o Options) Validate() error {
+	for _, check := range []func(*Options) error{
+		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel,
+	} {
+		if err := check(&o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func invalid(field string, value any, reason string, args ...any) error {
+	return &OptionError{Field: field, Value: value, Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
+}
+
+// checkFlag refuses what killed the stream in VidGear issue #390.
+func checkFlag(o *Options) error {
+	if o.Flag == 0 {
+		return nil
+	}
+	reason := "it would make every socket call return at once instead of waiting, and the first call that finds nothing " +
+		"ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390); leave Flag at 0"
+	if !o.Copy && !o.Track {
+		reason += " (with Copy and Track off it is exactly the combination of that issue)"
+	}
+	reason += "; to bound a wait use a context with a deadline, to never wait for a receiver use Pattern: netgear.PubSub"
+	return &OptionError{Field: "Flag", Value: o.Flag, Reason: reason, Err: ErrNonBlocking}
+}
+
+func checkConnection(o *Options) error {
+	if o.Wire < NetGearWire || o.Wire > AsyncWire {
+		return invalid("Wire", int(o.Wire), "must be NetGearWire or AsyncWire")
+	}
+	if o.Pattern < 0 || int(o.Pattern) >= len(patterns) {
+		return invalid("Pattern", int(o.Pattern), "must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), or 3 (PUSH/PULL) with Wire: netgear.AsyncWire")
+	}
+	if o.Pattern == PushPull && o.Wire != AsyncWire {
+		return invalid("Pattern", int(o.Pattern), "VidGear's NetGear has no PUSH/PULL; NetGear_Async has: set Wire: netgear.AsyncWire")
+	}
+	if o.Attach < AttachDefault || o.Attach > AttachConnect {
+		return invalid("Attach", o.Attach, "must be AttachDefault, AttachBind or AttachConnect")
+	}
+	switch o.Protocol {
+	case "", "tcp":
+		for _, p := range o.ports() {
+			if err := checkPort(o, p); err != nil {
+				return err
+			}
+		}
+		if strings.Contains(o.Address, "/") {
+			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
+		}
+	case "ipc":
+		if o.Address == "" {
+			return invalid("Address", o.Address, "with the ipc protocol both ends must name the same path, such as \"/run/camera\"")
+		}
+	default:
+		return invalid("Protocol", o.Protocol, "must be \"tcp\" or \"ipc\"")
+	}
+	return nil
+}
+
+func checkPort(o *Options, p string) error {
+	low := 1
+	if o.binds() {
+		low = 0
+	}
+	if n, err := strconv.Atoi(p); err != nil || n < low || n > 65535 {
+		return invalid("Port", p, "must be a number from %d to 65535", low)
+	}
+	return nil
+}
+
+func checkFrames(o *Options) error {
+	if c := o.JPEGCompression; c != JPEGDefault && c != JPEGOff {
+		if _, err := turbojpeg.ParseColorspace(string(c)); err != nil {
+			return invalid("JPEGCompression", string(c), "must be \"\", \"off\" or one of RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK")
+		}
+	}
+	if c := o.JPEGCompression; !o.Wire.compresses() && c != JPEGDefault && c != JPEGOff {
+		return invalid("JPEGCompression", string(c), "frames are never compressed on the wire of NetGear_Async")
+	}
+	if q := o.JPEGCompressionQuality; q != 0 && (q < 10 || q > 100) {
+		return invalid("JPEGCompressionQuality", q, "must be from 10 to 100")
+	}
+	if o.JPEGCompressionFastDCT < Default || o.JPEGCompressionFastDCT > Off {
+		return invalid("JPEGCompressionFastDCT", o.JPEGCompressionFastDCT, "must be Default, On or Off")
+	}
+	if s := o.JPEGStrips; s < 0 || s > turbojpeg.MaxStrips {
+		return invalid("JPEGStrips", s, "must be from 1 to %d, or 0 for the default", turbojpeg.MaxStrips)
+	}
+	return nil
+}
+
+func checkReliability(o *Options) error {
+	if t := o.RequestTimeout; t != 0 && t < 10*time.Millisecond {
+		return invalid("RequestTimeout", t, "must be at least 10ms")
+	}
+	if t := o.StallAfter; t < 0 {
+		return invalid("StallAfter", t, "must not be negative")
+	}
+	if t := o.SubscriberTimeout; t < 0 && o.Wire != AsyncWire {
+		return invalid("SubscriberTimeout", t, "must not be negative")
+	}
+	if o.OnTerminate < StopOnTerminate || o.OnTerminate > KeepWaiting {
+		return invalid("OnTerminate", o.OnTerminate, "must be StopOnTerminate or KeepWaiting")
+	}
+	// libzmq counts these in int milliseconds, and its TTL in deciseconds of 16 bits.
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{{"HeartbeatInterval", o.HeartbeatInterval}, {"HeartbeatTimeout", o.HeartbeatTimeout}} {
+		if f.value > 0 && f.value < 10*time.Millisecond || f.value > time.Hour {
+			return invalid(f.name, f.value, "must be from 10ms to 1h")
+		}
+	}
+	if o.HeartbeatTimeout < 0 {
+		return invalid("HeartbeatTimeout", o.HeartbeatTimeout, "must not be negative; HeartbeatInterval: -1 turns heartbeats off")
+	}
+	return nil
+}
+
+func checkLimits(o *Options) error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"HighWaterMark", int64(o.HighWaterMark)}, {"QueueFrames", int64(o.QueueFrames)},
+		{"QueueBytes", o.QueueBytes}, {"MaxFrameBytes", o.MaxFrameBytes},
+	} {
+		if f.value < 0 {
+			return invalid(f.name, f.value, "must be positive, or 0 for the default")
+		}
+	}
+	if o.HighWaterMark > 1<<20 {
+		return invalid("HighWaterMark", o.HighWaterMark, "must be at most %d", 1<<20)
+	}
+	return checkAhead(o)
+}
+
+func checkAhead(o *Options) error {
+	switch {
+	case o.SendAhead < 0 || o.SendAhead > 1024:
+		return invalid("SendAhead", o.SendAhead, "must be from 0 to 1024")
+	case o.SendAhead > 0 && o.ReceiveMode:
+		return invalid("SendAhead", o.SendAhead, "needs a send end: nobody else sends frames")
+	case o.OnReply != nil && o.SendAhead == 0:
+		return invalid("OnReply", "a function", "needs SendAhead; without it every send call returns its Reply")
+	}
+	return nil
+}
+
+func checkModes(o *Options) error {
+	row := o.Pattern.row()
+	switch {
+	case o.BidirectionalMode && !row.answers:
+		return invalid("BidirectionalMode", true, "pattern %v has no answers that data could ride on; use netgear.Pair or netgear.ReqRep", o.Pattern)
+	case o.MultiserverMode && o.Wire == AsyncWire:
+		return invalid("MultiserverMode", true, "NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several senders without it")
+	case o.MulticlientMode && o.Wire == AsyncWire:
+		return invalid("MulticlientMode", true, "NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several receivers without it")
+	case o.MultiserverMode && o.MulticlientMode:
+		return invalid("MulticlientMode", true, "does not go together with MultiserverMode")
+	case o.MultiserverMode && !row.multi:
+		return invalid("MultiserverMode", true, "pattern %v connects exactly two ends; use netgear.ReqRep or netgear.PubSub", o.Pattern)
+	case o.MulticlientMode && !row.multi:
+		return invalid("MulticlientMode", true, "pattern %v connects exactly two ends; use netgear.ReqRep or netgear.PubSub", o.Pattern)
+	case o.Respond != nil && !(o.ReceiveMode && row.answers && (o.BidirectionalMode || o.MulticlientMode)):
+		return invalid("Respond", "a function", "needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)")
+	case len(o.Ports) > 1 && !o.manyPorts():
+		return invalid("Ports", o.Ports, "several ports need MultiserverMode at a receive end or MulticlientMode at a send end")
+	case (o.MultiserverMode || o.MulticlientMode) && o.SSHTunnelMode != "":
+		return invalid("SSHTunnelMode", o.SSHTunnelMode, "does not go together with MultiserverMode or MulticlientMode")
+	}
+	return nil
+}
+
+func checkSecurity(o *Options) error {
+	if o.SecureMode < Grasslands || o.SecureMode > IronHouse {
+		return invalid("SecureMode", int(o.SecureMode), "must be 0 (Grasslands), 1 (StoneHouse) or 2 (IronHouse)")
+	}
+	for field, list := range map[string][]string{"AllowAddresses": o.AllowAddresses, "DenyAddresses": o.DenyAddresses} {
+		if len(list) > 0 && (o.SecureMode == Grasslands || !o.ReceiveMode) {
+			return invalid(field, list, "needs a receive end with a SecureMode: nobody else looks at addresses")
+		}
+		if _, err := prefixes(list); err != nil {
+			return invalid(field, list, "%v", err)
+		}
+	}
+	return nil
+}
+
+// ---- the options with their defaults filled in ----
+
+func (o *Options) binds() bool {
+	return o.Attach == AttachBind || o.Attach == AttachDefault && o.ReceiveMode
+}
+
+func (o *Options) address() string {
+	switch {
+	case o.Address != "":
+		return o.Address
+	case o.binds():
+		return DefaultReceiveAddress
+	}
+	return DefaultSendAddress
+}
+
+// ports are all the ports of this end, at least one.
+func (o *Options) ports() []string {
+	switch {
+	case len(o.Ports) > 0:
+		return o.Ports
+	case o.Port != "":
+		return []string{o.Port}
+	}
+	return []string{DefaultPort}
+}
+
+// manyPorts: this end talks through several ports.
+func (o *Options) manyPorts() bool {
+	return o.ReceiveMode && o.MultiserverMode || !o.ReceiveMode && o.MulticlientMode
+}
+
+func (o *Options) protocol() string { return or(o.Protocol, "tcp") }
+
+// or returns v, or def where v is the zero value.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// withDefaults returns the options with every zero field filled in.
+func (o Options) withDefaults() Options {
+	o.JPEGCompressionQuality = or(o.JPEGCompressionQuality, DefaultJPEGQuality)
+	o.MaxRetries = or(o.MaxRetries, DefaultMaxRetries)
+	if o.Wire == AsyncWire {
+		o.RequestTimeout = or(o.RequestTimeout, DefaultAsyncTimeout)
+		o.SubscriberTimeout = or(o.SubscriberTimeout, DefaultAsyncTimeout)
+	}
+	o.RequestTimeout = or(o.RequestTimeout, DefaultRequestTimeout)
+	o.HighWaterMark = or(o.HighWaterMark, DefaultHighWaterMark)
+	o.QueueFrames = or(o.QueueFrames, DefaultQueueFrames)
+	o.QueueBytes = or(o.QueueBytes, DefaultQueueBytes)
+	o.MaxFrameBytes = or(o.MaxFrameBytes, DefaultMaxFrameBytes)
+	o.HeartbeatInterval = or(o.HeartbeatInterval, DefaultHeartbeatInterval)
+	o.HeartbeatTimeout = or(o.HeartbeatTimeout, DefaultHeartbeatTimeout)
+	if !o.Pattern.row().heartbeats {
+		o.HeartbeatInterval = -1
+	}
+	o.Ports = slices.Clone(o.ports())
+	o.AllowAddresses, o.DenyAddresses = slices.Clone(o.AllowAddresses), slices.Clone(o.DenyAddresses)
+	o.SSHTunnelKnownHosts = slices.Clone(o.SSHTunnelKnownHosts)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

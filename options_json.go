@@ -1,0 +1,275 @@
+package netgear
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+)
+
+// dictionary is every key that VidGear 0.3.6 knows: its option dictionary, and
+// the arguments of NetGear itself and NetGear_Async. Each reads a decoded JSON value, or says what
+// it should have been.
+var dictionary = map[string]func(o *Options, v any) error{
+	"address":      text(func(o *Options) *string { return &o.Address }),
+	"port":         readPort,
+	"protocol":     text(func(o *Options) *string { return &o.Protocol }),
+	"pattern":      whole(0, 3, func(o *Options, n int64) { o.Pattern = Pattern(n) }),
+	"receive_mode": truth(func(o *Options, on bool) { o.ReceiveMode = on }),
+	"logging": truth(func(o *Options, on bool) {
+		if on && o.Logger == nil {
+			o.Logger = slog.Default()
+		}
+	}),
+
+	"jpeg_compression":              readCompression,
+	"jpeg_compression_quality":      readQuality,
+	"jpeg_compression_fastdct":      truth(func(o *Options, on bool) { o.JPEGCompressionFastDCT = toggle(on) }),
+	"jpeg_compression_fastupsample": truth(func(o *Options, on bool) { o.JPEGCompressionFastUpsample = on }),
+
+	"max_retries":        whole(0, 1<<31-1, setRetries),
+	"request_timeout":    whole(4, 1<<31/1000, func(o *Options, n int64) { o.RequestTimeout = time.Duration(n) * time.Second }),
+	"subscriber_timeout": whole(1, 1<<31/1000, func(o *Options, n int64) { o.SubscriberTimeout = time.Duration(n) * time.Second }),
+
+	"timeout": readTimeout,
+
+	"flag":  readFlag,
+	"copy":  truth(func(o *Options, on bool) { o.Copy = on }),
+	"track": truth(func(o *Options, on bool) { o.Track = on }),
+
+	"bidirectional_mode": truth(func(o *Options, on bool) { o.BidirectionalMode = on }),
+	"multiserver_mode":   truth(func(o *Options, on bool) { o.MultiserverMode = on }),
+	"multiclient_mode":   truth(func(o *Options, on bool) { o.MulticlientMode = on }),
+
+	"secure_mode":          whole(0, 2, func(o *Options, n int64) { o.SecureMode = SecureMode(n) }),
+	"custom_cert_location": text(func(o *Options) *string { return &o.CustomCertLocation }),
+	"overwrite_cert":       truth(func(o *Options, on bool) { o.OverwriteCert = on }),
+	"ssh_tunnel_mode":      text(func(o *Options) *string { return &o.SSHTunnelMode }),
+	"ssh_tunnel_pwd":       text(func(o *Options) *string { return &o.SSHTunnelPwd }),
+	"ssh_tunnel_keyfile":   text(func(o *Options) *string { return &o.SSHTunnelKeyfile }),
+}
+
+// UnmarshalJSON reads VidGear's option dictionary, written as a JSON object,
+// over what o holds. Besides the dictionary's keys it knows the arguments of
+// VidGear's NetGear (address, port, protocol, pattern, receive_mode, logging) and
+// NetGear_Async's timeout; which of the two it is for, Wire says.
+//
+// VidGear passes over what it does not know and values of the wrong type or out
+// of range; here each is an [*OptionError] that names the key. flag is refused
+// here already, unless it is 0.
+func (o *Options) UnmarshalJSON(raw []byte) error {
+	read := *o
+	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
+		// As VidGear: spaces around a key do not count.
+		key = strings.TrimSpace(key)
+		set, known := dictionary[key]
+		if !known {
+			return invalid(strings.Clone(key), string(v), "VidGear has no such option%s", suggestion(key))
+		}
+		value, err := pyjson.Decode(v)
+		if err != nil {
+			return err
+		}
+		if err := set(&read, value); err != nil {
+			if e, ok := err.(*OptionError); ok {
+				e.Field = strings.Clone(key)
+				return e
+			}
+			return invalid(strings.Clone(key), value, "%v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		if _, ok := err.(*OptionError); ok {
+			return err
+		}
+		return fmt.Errorf("netgear: %w: the option dictionary must be a JSON object: %w", ErrOption, err)
+	}
+	*o = read
+	return checkFlag(o)
+}
+
+func text(field func(*Options) *string) func(*Options, any) error {
+	return func(o *Options, v any) error {
+		switch v := v.(type) {
+		case string:
+			*field(o) = strings.TrimSpace(v)
+			return nil
+		case nil: // Python's None: the default
+			*field(o) = ""
+			return nil
+		}
+		return fmt.Errorf("must be a text")
+	}
+}
+
+func truth(set func(*Options, bool)) func(*Options, any) error {
+	return func(o *Options, v any) error {
+		on, ok := v.(bool)
+		if !ok {
+			return fmt.Errorf("must be true or false")
+		}
+		set(o, on)
+		return nil
+	}
+}
+
+func whole(low, high int64, set func(*Options, int64)) func(*Options, any) error {
+	return func(o *Options, v any) error {
+		n, ok := v.(int64)
+		if !ok || n < low || n > high {
+			return fmt.Errorf("must be a whole number from %d to %d", low, high)
+		}
+		set(o, n)
+		return nil
+	}
+}
+
+// setRetries: VidGear counts down before it looks, so 0 never reaches its end.
+func setRetries(o *Options, n int64) {
+	if n == 0 {
+		n = -1
+	}
+	o.MaxRetries = int(n)
+}
+
+func readPort(o *Options, v any) error {
+	list, isList := v.([]any)
+	if !isList {
+		list = []any{v}
+	}
+	var ports []string
+	for _, p := range list {
+		switch p := p.(type) {
+		case string:
+			ports = append(ports, strings.TrimSpace(p))
+		case int64:
+			ports = append(ports, strconv.FormatInt(p, 10))
+		case nil:
+			if isList {
+				return fmt.Errorf("must be a port or a list of ports")
+			}
+		default:
+			return fmt.Errorf("must be a port or a list of ports")
+		}
+	}
+	o.Port, o.Ports = "", nil
+	if isList {
+		o.Ports = ports
+	} else if len(ports) == 1 {
+		o.Port = ports[0]
+	}
+	return nil
+}
+
+func readCompression(o *Options, v any) error {
+	switch v := v.(type) {
+	case bool:
+		o.JPEGCompression = JPEGDefault
+		if !v {
+			o.JPEGCompression = JPEGOff
+		}
+		return nil
+	case string:
+		// VidGear takes any other text for "on".
+		c := Compression(strings.ToUpper(strings.TrimSpace(v)))
+		if c != "" && c != "OFF" && checkFrames(&Options{JPEGCompression: c}) == nil {
+			o.JPEGCompression = c
+			return nil
+		}
+	}
+	return fmt.Errorf("must be true, false or one of RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK")
+}
+
+// readQuality: VidGear takes fractions and cuts them off.
+func readQuality(o *Options, v any) error {
+	q := -1.0
+	switch v := v.(type) {
+	case int64:
+		q = float64(v)
+	case float64:
+		q = v
+	}
+	if !(q >= 10 && q <= 100) {
+		return fmt.Errorf("must be a number from 10 to 100")
+	}
+	o.JPEGCompressionQuality = int(q)
+	return nil
+}
+
+// readTimeout: NetGear_Async has one for every wait, in seconds; 0 is its
+// default.
+func readTimeout(o *Options, v any) error {
+	seconds, ok := v.(float64)
+	if n, whole := v.(int64); whole {
+		seconds, ok = float64(n), true
+	}
+	if !ok || !(seconds == 0 || seconds >= 0.01 && seconds <= 1<<31/1000) {
+		return fmt.Errorf("must be a number of seconds")
+	}
+	o.RequestTimeout = time.Duration(seconds * float64(time.Second))
+	o.SubscriberTimeout = o.RequestTimeout
+	return nil
+}
+
+// readFlag: to Python True is 1.
+func readFlag(o *Options, v any) error {
+	switch v := v.(type) {
+	case bool:
+		o.Flag = 0
+		if v {
+			o.Flag = 1
+		}
+		return nil
+	case int64:
+		o.Flag = int(v)
+		return nil
+	}
+	return fmt.Errorf("must be 0")
+}
+
+// suggestion names the nearest key, where one is near.
+func suggestion(key string) string {
+	best, near := "", 4
+	for known := range dictionary {
+		if d := distance(key, known); d < near || d == near && best != "" && known < best {
+			best, near = known, d
+		}
+	}
+	if best == "" {
+		keys := make([]string, 0, len(dictionary))
+		for k := range dictionary {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		return "; it has " + strings.Join(keys, ", ")
+	}
+	return "; did you mean " + best + "?"
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	if max(len(a), len(b)) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,192 @@
+package netgear
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestZeroOptionsAreVidGearsDefaults(t *testing.T) {
+	var o Options
+	if err := o.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	n := newSettings(o)
+	if n.opts.address() != "localhost" || n.opts.Ports[0] != "5555" || n.opts.protocol() != "tcp" || n.opts.Pattern != Pair ||
+		!n.jpeg || n.colorspace.String() != "BGR" || n.opts.JPEGCompressionQuality != 90 || !n.fastDCT ||
+		n.opts.MaxRetries != 3 || n.opts.RequestTimeout != 4*time.Second || n.opts.QueueFrames != 96 || n.opts.Copy {
+		t.Errorf("%+v", n)
+	}
+	o.ReceiveMode = true
+	if n := newSettings(o); n.opts.address() != "*" {
+		t.Errorf("receive end at %s", n.opts.address())
+	}
+	if !reflect.DeepEqual(o, Options{ReceiveMode: true}) {
+		t.Error("the caller's options were changed")
+	}
+}
+
+// Every way to set flag is refused, by a text that says why and what to do.
+func TestFlagIsRefused(t *testing.T) {
+	for _, flag := range []int{1, 2, 3, -1, 1 << 20} {
+		for _, copies := range []bool{true, false} {
+			for _, track := range []bool{true, false} {
+				o := Options{Flag: flag, Copy: copies, Track: track}
+				err := o.Validate()
+				if !errors.Is(err, ErrNonBlocking) || !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), "context") {
+					t.Errorf("%+v: %v", o, err)
+				}
+				if trio := strings.Contains(err.Error(), "exactly the combination"); trio != (!copies && !track) {
+					t.Errorf("copy %v, track %v: %v", copies, track, err)
+				}
+				if _, err := New(o); !errors.Is(err, ErrNonBlocking) {
+					t.Errorf("New: %v", err)
+				}
+				if _, err := New(Options{Flag: flag, ReceiveMode: true}); !errors.Is(err, ErrNonBlocking) {
+					t.Errorf("New, receive end: %v", err)
+				}
+			}
+		}
+	}
+	for _, text := range []string{`{"flag": 1}`, `{"flag": 1, "copy": false, "track": false}`, `{" flag ": 1}`, `{"flag": true}`, `{"flag": 0, "flag": 2}`} {
+		var o Options
+		if err := json.Unmarshal([]byte(text), &o); !errors.Is(err, ErrNonBlocking) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{`{"flag": 0}`, `{"flag": false}`, `{"copy": true, "track": true}`} {
+		var o Options
+		if err := json.Unmarshal([]byte(text), &o); err != nil || o.Validate() != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for field, o := range map[string]Options{
+		"Pattern":                {Pattern: 7},
+		"Port":                   {Port: "70000"},
+		"Port ":                  {Port: "0"}, // a send end cannot connect to it
+		"Port  ":                 {Port: "http"},
+		"Ports":                  {Ports: []string{"1", "2"}},
+		"Protocol":               {Protocol: "udp"},
+		"Address":                {Protocol: "ipc"},
+		"Address ":               {Address: "tcp://10.0.0.1"},
+		"Attach":                 {Attach: 9},
+		"JPEGCompression":        {JPEGCompression: "YUV"},
+		"JPEGCompressionQuality": {JPEGCompressionQuality: 9},
+		"JPEGCompressionFastDCT": {JPEGCompressionFastDCT: 5},
+		"JPEGStrips":             {JPEGStrips: -1},
+		"JPEGStrips ":            {JPEGStrips: 9},
+		"RequestTimeout":         {RequestTimeout: time.Millisecond},
+		"SubscriberTimeout":      {SubscriberTimeout: -1},
+		"OnTerminate":            {OnTerminate: 5},
+		"HeartbeatInterval":      {HeartbeatInterval: time.Nanosecond},
+		"HeartbeatTimeout":       {HeartbeatTimeout: 2 * time.Hour},
+		"HeartbeatTimeout ":      {HeartbeatTimeout: -1},
+		"HighWaterMark":          {HighWaterMark: -1},
+		"QueueFrames":            {QueueFrames: -1},
+		"QueueBytes":             {QueueBytes: -1},
+		"MaxFrameBytes":          {MaxFrameBytes: -1},
+		"SendAhead":              {SendAhead: -1},
+		"SendAhead ":             {SendAhead: 1025},
+		"SendAhead  ":            {SendAhead: 1, ReceiveMode: true},
+		"OnReply":                {OnReply: func(Reply, error) {}},
+		"BidirectionalMode":      {BidirectionalMode: true, Pattern: PubSub},
+		"MultiserverMode":        {MultiserverMode: true},
+		"MulticlientMode":        {MulticlientMode: true},
+		"MulticlientMode ":       {MulticlientMode: true, MultiserverMode: true, Pattern: ReqRep},
+		"SSHTunnelMode":          {MultiserverMode: true, Pattern: ReqRep, SSHTunnelMode: "a@b"},
+		"SSHTunnelMode ":         {ReceiveMode: true, SSHTunnelMode: "a@b"},
+		"SSHTunnelMode  ":        {Protocol: "ipc", Address: "/x", SSHTunnelMode: "a@b"},
+		"SecureMode":             {SecureMode: 3},
+		"AllowAddresses":         {ReceiveMode: true, AllowAddresses: []string{"10.0.0.1"}},
+		"AllowAddresses ":        {ReceiveMode: true, SecureMode: StoneHouse, AllowAddresses: []string{"10.0.0"}},
+		"DenyAddresses":          {SecureMode: StoneHouse, DenyAddresses: []string{"10.0.0.1"}},
+	} {
+		err := o.Validate()
+		var e *OptionError
+		if !errors.As(err, &e) || e.Field != strings.TrimSpace(field) || !errors.Is(err, ErrOption) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	for _, o := range []Options{
+		{ReceiveMode: true, Port: "0"}, {Address: "::1"}, {Address: "[::1]"}, {Protocol: "ipc", Address: "/run/x", Port: "any"},
+		{MaxRetries: -1}, {HeartbeatInterval: -1}, {JPEGStrips: 8}, {ReceiveMode: true, MultiserverMode: true, Pattern: ReqRep, Ports: []string{"1", "2"}},
+	} {
+		if err := o.Validate(); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+func TestDictionary(t *testing.T) {
+	var o Options
+	text := `{
+		"jpeg_compression": "gray", "jpeg_compression_quality": 75.9, "jpeg_compression_fastdct": false,
+		"jpeg_compression_fastupsample": true, "max_retries": 5, "request_timeout": 10, "subscriber_timeout": 7,
+		"flag": 0, "copy": true, "track": true, "bidirectional_mode": true, "multiserver_mode": false,
+		"multiclient_mode": false, "secure_mode": 0, "custom_cert_location": "/keys", "overwrite_cert": true,
+		"ssh_tunnel_pwd": "p", "ssh_tunnel_keyfile": "k",
+		"address": "10.0.0.4", "port": 5454, "protocol": "tcp", "pattern": 1, "receive_mode": true, "logging": false}`
+	if err := o.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	want := Options{
+		JPEGCompression: JPEGGray, JPEGCompressionQuality: 75, JPEGCompressionFastDCT: Off, JPEGCompressionFastUpsample: true,
+		MaxRetries: 5, RequestTimeout: 10 * time.Second, SubscriberTimeout: 7 * time.Second, Copy: true, Track: true,
+		BidirectionalMode: true, CustomCertLocation: "/keys", OverwriteCert: true, SSHTunnelPwd: "p", SSHTunnelKeyfile: "k",
+		Address: "10.0.0.4", Port: "5454", Protocol: "tcp", Pattern: ReqRep, ReceiveMode: true,
+	}
+	if !reflect.DeepEqual(o, want) {
+		t.Errorf("\n got %+v\nwant %+v", o, want)
+	}
+	// It is read over what is there.
+	if err := json.Unmarshal([]byte(`{"jpeg_compression": false, "max_retries": 0, "port": ["1", 2]}`), &o); err != nil {
+		t.Fatal(err)
+	}
+	if o.JPEGCompression != JPEGOff || o.MaxRetries != -1 || o.Port != "" || !reflect.DeepEqual(o.Ports, []string{"1", "2"}) || !o.Copy {
+		t.Errorf("%+v", o)
+	}
+}
+
+// What VidGear passes over in silence is an error that names the key.
+func TestDictionaryErrors(t *testing.T) {
+	for text, says := range map[string]string{
+		`{"jpeg_compresion": true}`:         "did you mean jpeg_compression?",
+		`{"colour": 1}`:                     "VidGear has no such option",
+		`{"jpeg_compression": "YUV"}`:       "jpeg_compression",
+		`{"jpeg_compression": 1}`:           "jpeg_compression",
+		`{"jpeg_compression": "off"}`:       "jpeg_compression",
+		`{"jpeg_compression_quality": 5}`:   "10 to 100",
+		`{"jpeg_compression_quality": NaN}`: "10 to 100",
+		`{"max_retries": "3"}`:              "max_retries",
+		`{"max_retries": 1.5}`:              "whole number",
+		`{"max_retries": -1}`:               "max_retries",
+		`{"request_timeout": 3}`:            "from 4",
+		`{"request_timeout": true}`:         "request_timeout",
+		`{"subscriber_timeout": 0}`:         "subscriber_timeout",
+		`{"copy": 1}`:                       "true or false",
+		`{"flag": "x"}`:                     "flag",
+		`{"secure_mode": 3}`:                "secure_mode",
+		`{"ssh_tunnel_mode": 5}`:            "must be a text",
+		`{"port": [true]}`:                  "port",
+		`{"port": {}}`:                      "port",
+		`{"pattern": 4}`:                    "pattern",
+		`[]`:                                "JSON object",
+		`{"copy": tru}`:                     "JSON object",
+	} {
+		before := Options{Port: "9"}
+		o := before
+		err := o.UnmarshalJSON([]byte(text))
+		if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if !reflect.DeepEqual(o, before) {
+			t.Errorf("%s: half of it was taken: %+v", text, o)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package netgear
+
+import (
+	"context"
+	"iter"
+)
+
+// SendAll sends frame after frame of an iterator, each with its message (nil for
+// none), until the iterator ends, a frame cannot be sent, or the context ends.
+// It is NetGear_Async's config["generator"]. Each array's memory may be reused
+// when the iterator is asked for the next. What the receive end returns, in
+// bidirectional mode, goes to replied, unless that is nil.
+//
+//	err := send.SendAll(ctx, func(yield func(netgear.Array, any) bool) {
+//		for camera.Read() && yield(camera.Array(), nil) {
+//		}
+//	}, nil)
+func (n *NetGear) SendAll(ctx context.Context, frames iter.Seq2[Array, any], replied func(Reply)) error {
+	for a, message := range frames {
+		reply, err := n.SendArray(ctx, a, message)
+		if err != nil {
+			return err
+		}
+		if replied != nil {
+			replied(reply)
+		}
+	}
+	return nil
+}
+
+// InOrder puts frames back into the order of their stamps (Options.Stamp), after
+// they have been through several workers of a PushPull stream, say. It holds at
+// most window frames back while one before them is missing; then it goes on
+// without that one, and when it comes too late it is delivered where it comes.
+// Frames without a stamp, and errors, pass through at once.
+//
+//	for frame, err := range netgear.InOrder(recv.Frames(ctx), 32) {
+//
+// A frame belongs to the loop's body once it is there, as with Frames; frames
+// that are still held back when the loop is left are closed.
+func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, error] {
+	return func(yield func(*Frame, error) bool) {
+		o := reorder{held: map[uint64]*Frame{}, next: 1, window: window}
+		defer o.close()
+		for f, err := range frames {
+			if err != nil || f.Stamp == nil || f.Stamp.Seq < o.next || o.held[f.Stamp.Seq] != nil {
+				if !yield(f, err) {
+					return
+				}
+				continue
+			}
+			o.held[f.Stamp.Seq] = f
+			if !o.deliver(yield, o.window) {
+				return
+			}
+		}
+		o.deliver(yield, 0)
+	}
+}
+
+// reorder holds the frames that came before their turn.
+type reorder struct {
+	held   map[uint64]*Frame
+	next   uint64 // the stamp whose turn it is
+	window int
+}
+
+// deliver hands out the frames whose turn it is, and as many more as keep the
+// others within the window.
+func (o *reorder) deliver(yield func(*Frame, error) bool, window int) bool {
+	for len(o.held) > 0 {
+		f := o.held[o.next]
+		if f == nil {
+			if len(o.held) <= window {
+				return true
+			}
+			o.next = o.first()
+			continue
+		}
+		delete(o.held, o.next)
+		o.next++
+		if !yield(f, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// first is the earliest stamp that is held.
+func (o *reorder) first() uint64 {
+	var first uint64
+	for seq := range o.held {
+		if first == 0 || seq < first {
+			first = seq
+		}
+	}
+	return first
+}
+
+func (o *reorder) close() {
+	for _, f := range o.held {
+		f.Close()
+	}
+}

@@ -1,0 +1,349 @@
+package netgear
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+// queue holds what the receive goroutine has read until Recv asks for it, in
+// order. Workers decode ahead: the frames next in line, on as many cores as
+// there are. All of it is bounded: frames and bytes by the options, decoded
+// frames by the window.
+type queue struct {
+	maxFrames int
+	maxBytes  int64
+	latest    bool
+	lossy     bool // drop what comes when full, rather than hold the sender back
+	settings  *settings
+	stats     *counters
+	bad       func(error) // told of frames that could not be decoded
+	freed     func()      // called when a full queue has room again
+
+	mu      sync.Mutex
+	items   []item
+	bytes   int64
+	end     error // after the items: io.EOF, ErrClosed
+	waiting int   // Recv calls that wait
+	full    bool  // the loop waits for room
+	workers int
+	started bool
+
+	ready chan struct{} // a token: look again at the head of the queue
+	work  *sync.Cond    // something to decode, or the end
+	gone  sync.WaitGroup
+}
+
+// item is a frame on its way through the queue, or an error in its place.
+type item struct {
+	frame *Frame
+	err   error
+	bytes int64
+	state itemState
+}
+
+type itemState int8
+
+const (
+	undecoded itemState = iota
+	decoding
+	decoded
+)
+
+func newQueue(n *settings, stats *counters) *queue {
+	q := &queue{
+		maxFrames: n.opts.QueueFrames,
+		maxBytes:  n.opts.QueueBytes,
+		latest:    n.opts.Latest,
+		lossy:     n.row.lossy,
+		settings:  n,
+		stats:     stats,
+		workers:   cores(),
+		ready:     make(chan struct{}, 1),
+	}
+	q.work = sync.NewCond(&q.mu)
+	return q
+}
+
+// signal tells one waiting Recv to look again; a token never gets lost, because
+// whoever takes one and leaves something behind puts it back.
+func (q *queue) signal() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// hasRoom is asked by the receive goroutine before it reads. After false, freed
+// is called once there is room.
+func (q *queue) hasRoom() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.full = !q.latest && !q.lossy && q.crowded()
+	return !q.full
+}
+
+func (q *queue) crowded() bool {
+	return len(q.items) > 0 && (len(q.items) >= q.maxFrames || q.bytes >= q.maxBytes)
+}
+
+// push appends a frame. With Latest it takes the place of the one before.
+func (q *queue) push(f *Frame) {
+	it := item{frame: f, bytes: int64(len(f.part.Bytes()))}
+	if f.data != nil || f.ready() {
+		it.state = decoded
+		if f.pixels != nil {
+			it.bytes += int64(f.size())
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.end != nil {
+		f.Close()
+		return
+	}
+	if q.latest {
+		q.dropStale(f.Port)
+	} else if q.lossy && q.crowded() {
+		f.Close()
+		q.stats.dropped.Add(1)
+		return
+	}
+	q.items = append(q.items, it)
+	q.bytes += it.bytes
+	if it.state == decoded {
+		q.signal()
+		return
+	}
+	if !q.started {
+		q.started = true
+		q.gone.Add(q.workers)
+		for range q.workers {
+			go q.decodeLoop()
+		}
+	}
+	q.work.Signal()
+}
+
+// dropStale removes frames that a newer one of the same sender replaces. One that
+// is being decoded at this moment stays: somebody waits for it. A port may be
+// made up by a peer, so there is an end to how many senders have a place.
+func (q *queue) dropStale(port string) {
+	all := len(q.items) >= q.maxFrames
+	kept := q.items[:0]
+	for _, it := range q.items {
+		if it.err != nil || it.state == decoding || it.frame.Port != port && !all {
+			kept = append(kept, it)
+			continue
+		}
+		q.bytes -= it.bytes
+		it.frame.Close()
+		q.stats.dropped.Add(1)
+	}
+	clear(q.items[len(kept):])
+	q.items = kept
+}
+
+// pushError queues an error for Recv, once in a row.
+func (q *queue) pushError(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if k := len(q.items); q.end != nil || k > 0 && q.items[k-1].err != nil {
+		return
+	}
+	q.items = append(q.items, item{err: err, state: decoded})
+	q.signal()
+}
+
+// finish says what Recv returns after the last item.
+func (q *queue) finish(end error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.end == nil {
+		q.end = end
+	}
+	q.work.Broadcast()
+	q.signal()
+}
+
+// discard ends the queue at once, frees what is in it, and waits for the
+// workers.
+func (q *queue) discard(end error) {
+	q.mu.Lock()
+	q.end = end
+	for _, it := range q.items {
+		if it.state != decoding && it.frame != nil {
+			it.frame.Close()
+			q.stats.discarded.Add(1)
+		}
+	}
+	q.items, q.bytes = nil, 0
+	q.work.Broadcast()
+	q.signal()
+	q.mu.Unlock()
+	q.gone.Wait()
+}
+
+// decodeLoop is one worker. It leaves when the queue has ended and nothing is
+// left to decode.
+func (q *queue) decodeLoop() {
+	defer q.gone.Done()
+	dec, err := turbojpeg.NewDecoder()
+	if err == nil {
+		defer dec.Close()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for {
+		it := q.nextUndecoded()
+		if it == nil {
+			if q.end != nil && !q.undecodedLeft() {
+				return
+			}
+			q.work.Wait()
+			continue
+		}
+		it.state = decoding
+		share := q.share()
+		// The decoded pixels count from here on.
+		f := it.frame // items move while the lock is free
+		size := int64(f.size())
+		it.bytes += size
+		q.bytes += size
+		q.mu.Unlock()
+		err := f.decode(dec, q.settings, share)
+		if err != nil {
+			q.bad(err) // not under the lock: it may call the application's logger
+		}
+		q.mu.Lock()
+		q.settle(f, err)
+	}
+}
+
+// nextUndecoded looks for work in the window at the head; what it returns is
+// valid under the lock. With Latest a frame is decoded when somebody waits for
+// it: most are replaced before that.
+func (q *queue) nextUndecoded() *item {
+	if q.latest && q.waiting == 0 {
+		return nil
+	}
+	window := q.window()
+	for i := range window {
+		if it := &window[i]; it.state == undecoded {
+			return it
+		}
+	}
+	return nil
+}
+
+// window is the head of the queue, which the workers decode.
+func (q *queue) window() []item { return q.items[:min(len(q.items), 2*q.workers)] }
+
+// share is the number of cores that each frame in the window can have. A frame
+// on each core gets more done than strips of one frame on all; strips are for
+// the frame that comes alone.
+func (q *queue) share() int {
+	frames := 0
+	for _, it := range q.window() {
+		if it.state != decoded {
+			frames++
+		}
+	}
+	return max(1, q.workers/max(1, frames))
+}
+
+func (q *queue) undecodedLeft() bool {
+	for _, it := range q.items {
+		if it.state == undecoded {
+			return true
+		}
+	}
+	return false
+}
+
+// settle books a decoded frame. One that could not be decoded leaves the queue;
+// one that the queue dropped meanwhile (discard) is freed.
+func (q *queue) settle(f *Frame, err error) {
+	at := slices.IndexFunc(q.items, func(it item) bool { return it.frame == f })
+	switch {
+	case at < 0:
+		f.Close()
+		q.stats.discarded.Add(1)
+	case err != nil:
+		q.remove(at)
+		f.Close()
+	default:
+		q.items[at].state = decoded
+	}
+	q.signal()
+}
+
+func (q *queue) remove(i int) {
+	q.bytes -= q.items[i].bytes
+	copy(q.items[i:], q.items[i+1:])
+	q.items[len(q.items)-1] = item{}
+	q.items = q.items[:len(q.items)-1]
+	if len(q.items) > 0 {
+		q.work.Signal() // the window has moved
+	}
+	if q.full {
+		q.full = false
+		q.freed()
+	}
+}
+
+// pop returns the next item, waiting for it. While it waits it is counted, so
+// that with Latest somebody decodes.
+func (q *queue) pop(ctx context.Context) (*Frame, error) {
+	q.wait(+1)
+	defer q.wait(-1)
+	for {
+		if f, err, ok := q.take(); ok {
+			return f, err
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (q *queue) wait(d int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting += d
+	if d > 0 {
+		q.work.Signal()
+	}
+}
+
+func (q *queue) take() (*Frame, error, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		if q.end != nil {
+			q.signal() // for the next caller
+		}
+		return nil, q.end, q.end != nil
+	}
+	it := q.items[0]
+	if it.state != decoded {
+		q.work.Signal()
+		return nil, nil, false
+	}
+	q.remove(0)
+	if len(q.items) > 0 || q.end != nil {
+		q.signal()
+	}
+	return it.frame, it.err, true
+}
+
+// length is what Stats reports.
+func (q *queue) length() (frames int, bytes int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items), q.bytes
+}

@@ -1,0 +1,522 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// receiver is the receive goroutine: it alone owns the socket of a receive end.
+// It waits, reads a whole message, answers, queues, and waits again. Nothing
+// that a peer does ends it but a goodbye; nothing that the system does ends it
+// at all. EAGAIN and EINTR are what they say: try again.
+type receiver struct {
+	n       *NetGear
+	sock    *socket
+	retries int                // what is left of MaxRetries
+	servers map[string]bool    // multi-server: the ports heard from, true until their goodbye
+	dec     *turbojpeg.Decoder // for Respond
+
+	quietSince time.Time // since when nothing came, or something was last made of it
+	lastFrame  time.Time
+	aloneSince time.Time // when it was last looked whether anybody is connected
+	stalled    bool
+	crowd      bool // a second peer waits at a Pair socket
+	crowdSince time.Time
+	opened     time.Time // when the socket took another's place
+	tellLost   time.Time // when to tell of lost connections; none if zero
+	retryAt    time.Time // when an endpoint that refused is tried again
+}
+
+// maxParts is how many parts of one message are kept; NetGear sends two.
+const maxParts = 2
+
+// message is one multipart message as read. It is used again for the next one.
+type message struct {
+	parts [maxParts]zmsg.Msg
+	count int // parts that came
+
+	// What is being read, from where, and tryPart as a value made once: a closure
+	// for each part would be memory for each part.
+	sock *socket
+	part *zmsg.Msg
+	try  func() error
+}
+
+func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
+
+func (m *message) close() {
+	for i := range m.parts {
+		m.parts[i].Close()
+	}
+	m.count = 0
+}
+
+func (r *receiver) run() {
+	defer close(r.n.loopDone)
+	if r.dec != nil {
+		defer r.dec.Close()
+	}
+	err := r.loop()
+	r.n.losing.tell(r.n.states, false)
+	// The last answer may still be on its way.
+	linger := r.n.patience()
+	r.n.setSocket(nil)
+	r.sock.shut(linger)
+	r.n.queue.finish(err)
+}
+
+// loop returns io.EOF after the goodbye, or ErrClosed.
+func (r *receiver) loop() error {
+	var m message
+	r.quietSince, r.lastFrame = time.Now(), time.Now()
+	for {
+		if err := r.awaitRoom(); err != nil {
+			return err
+		}
+		err := m.read(r.sock, r.deadline(), r.interrupted)
+		switch {
+		case err == nil:
+			r.retries = r.n.opts.MaxRetries
+			err = r.handle(&m)
+			m.close()
+			r.quietSince = time.Now()
+		case err == errNews:
+			err = nil // there is another deadline now
+		case errors.Is(err, zmsg.ErrTimeout):
+			err = r.quiet()
+		case !errors.Is(err, ErrClosed):
+			err = r.broken(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// awaitRoom waits while the queue is full, which holds the sender back. It
+// still lets libzmq settle connections that come and go meanwhile.
+func (r *receiver) awaitRoom() error {
+	if r.n.queue.hasRoom() {
+		return nil
+	}
+	err := r.sock.Wait(time.Time{}, func() error {
+		if r.n.queue.hasRoom() {
+			return errRoom
+		}
+		return r.n.closing()
+	}, func() error {
+		r.sock.Settle()
+		return syscall.EAGAIN
+	})
+	if err == errRoom {
+		return nil
+	}
+	return err
+}
+
+// errRoom ends the wait for room.
+var errRoom = errors.New("room")
+
+// read reads one whole message, waiting for it. libzmq hands out a message only
+// when all its parts are there, so there is no deadline between parts.
+func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
+	if m.sock = s; m.try == nil {
+		m.try = m.tryPart
+	}
+	for more := true; more; m.count++ {
+		m.part = &m.parts[min(m.count, maxParts-1)]
+		m.part.Close() // too many parts: read to the end, keep the first and the last
+		if err := s.Wait(deadline, stop, m.try); err != nil {
+			m.close()
+			return err
+		}
+		more = m.part.More()
+		deadline = time.Time{}
+	}
+	return nil
+}
+
+// errNews ends a wait because the monitor has seen something to act on.
+var errNews = errors.New("news of connections")
+
+// interrupted says why the wait for a message must end. It is asked when there
+// is nothing to read.
+func (r *receiver) interrupted() error {
+	if !r.crowd && r.n.crowd.Load() {
+		r.crowd, r.crowdSince = true, time.Now()
+		return errNews
+	}
+	if r.tellLost.IsZero() && r.n.losing.any() {
+		r.tellLost = time.Now().Add(grace)
+		return errNews
+	}
+	if again := r.n.givenUp.next(); !again.Equal(r.retryAt) {
+		r.retryAt = again
+		return errNews
+	}
+	return r.n.closing()
+}
+
+// crowdGrace is how long two peers at a Pair socket may be one: a sender that
+// opens a new connection in place of its old one is seen to come before it is
+// seen to go, and a hasty reopen would lose its frame.
+const crowdGrace = 200 * time.Millisecond
+
+// crowdEnd is when a silent first peer has had its time; a new socket gives
+// everybody the same time again.
+func (r *receiver) crowdEnd() time.Time {
+	since := r.lastFrame
+	if since.Before(r.opened) {
+		since = r.opened
+	}
+	end := since.Add(r.n.opts.RequestTimeout)
+	if grace := r.crowdSince.Add(crowdGrace); end.Before(grace) {
+		end = grace
+	}
+	return end
+}
+
+// newcomer: a PAIR socket serves one peer, and leaves a second one that connects
+// without an answer. If the first has been silent for RequestTimeout (it froze,
+// or its machine was cut off and it came back as the second) a new socket lets
+// in whoever is alive.
+func (r *receiver) newcomer() error {
+	r.crowd = false
+	r.n.crowd.Store(false)
+	if r.n.peers() < 2 {
+		return nil
+	}
+	return r.reopen(fmt.Errorf("%w: a second peer is waiting, the first is silent", ErrTimeout))
+}
+
+// quietLimit is how long a receive end is quiet before that means something:
+// VidGear's 3 × request_timeout, or its subscriber_timeout.
+func (r *receiver) quietLimit() time.Duration {
+	if r.n.patient() {
+		return r.n.opts.SubscriberTimeout
+	}
+	if r.n.row.answers {
+		return 3 * r.n.opts.RequestTimeout
+	}
+	return 0
+}
+
+// patient: Recv is to be told when nothing has come for SubscriberTimeout.
+func (n *settings) patient() bool {
+	return n.opts.SubscriberTimeout > 0 && (!n.row.answers || n.opts.Wire == AsyncWire)
+}
+
+// deadline is the next moment at which the quiet is worth looking at.
+func (r *receiver) deadline() time.Time {
+	var d time.Time
+	if limit := r.quietLimit(); limit > 0 {
+		d = r.quietSince.Add(limit)
+	}
+	if limit := r.n.opts.StallAfter; limit > 0 && !r.stalled {
+		d = earlier(d, r.lastFrame.Add(limit))
+	}
+	if r.crowd {
+		d = earlier(d, r.crowdEnd())
+	}
+	if !r.tellLost.IsZero() {
+		d = earlier(d, r.tellLost)
+	}
+	if again := r.n.givenUp.next(); !again.IsZero() {
+		d = earlier(d, again)
+	}
+	return d
+}
+
+// earlier is the earlier of two moments, of which d may be none.
+func earlier(d, other time.Time) time.Time {
+	if d.IsZero() || other.Before(d) {
+		return other
+	}
+	return d
+}
+
+// quiet is called at the deadline.
+func (r *receiver) quiet() error {
+	now := time.Now()
+	r.n.givenUp.retry(r.sock)
+	if !r.tellLost.IsZero() && !now.Before(r.tellLost) {
+		r.tellLost = time.Time{}
+		r.n.losing.tell(r.n.states, true)
+	}
+	if limit := r.n.opts.StallAfter; limit > 0 && !r.stalled && !now.Before(r.lastFrame.Add(limit)) {
+		r.stalled = true
+		r.n.states.add(State{Kind: Stalled, Endpoint: r.n.where()})
+	}
+	if r.crowd && !now.Before(r.crowdEnd()) {
+		return r.newcomer()
+	}
+	if limit := r.quietLimit(); limit > 0 && !now.Before(r.quietSince.Add(limit)) {
+		r.quietSince = now
+		return r.silence()
+	}
+	return nil
+}
+
+// flowing notes that a frame has come.
+func (r *receiver) flowing() {
+	r.lastFrame = time.Now()
+	if r.stalled {
+		r.stalled = false
+		r.n.states.add(State{Kind: Resumed, Endpoint: r.n.where()})
+	}
+}
+
+// silence is called when nothing has come for quietLimit. VidGear's receive end
+// binds anew then and counts down. Here a peer that is connected, and answers
+// heartbeats, is not gone: it has nothing to send.
+func (r *receiver) silence() error {
+	alone := r.alone()
+	switch {
+	case alone && r.spent():
+		r.n.queue.pushError(wrap("receive on "+r.n.where(), r.n.goneReason()))
+	case r.n.patient():
+		r.n.queue.pushError(wrap("receive on "+r.n.where(), ErrTimeout))
+	}
+	if !alone {
+		return nil
+	}
+	r.n.opts.Logger.Info("nobody connected, listening anew", "endpoint", r.n.where())
+	return r.reopen(fmt.Errorf("%w: nobody connected for %v", ErrTimeout, 3*r.n.opts.RequestTimeout))
+}
+
+// alone: a receive end that answers has had nobody to answer to for 3 ×
+// RequestTimeout. Time-outs may come sooner than that, and say nothing of the
+// peer.
+func (r *receiver) alone() bool {
+	if !r.n.row.answers {
+		return false
+	}
+	if r.n.peers() > 0 {
+		r.retries, r.aloneSince = r.n.opts.MaxRetries, r.quietSince
+		return false
+	}
+	if limit := 3 * r.n.opts.RequestTimeout; time.Since(r.aloneSince) < limit || time.Since(r.lastFrame) < limit {
+		return false
+	}
+	r.aloneSince = r.quietSince
+	return true
+}
+
+// spent takes one of the retries; after the last they begin anew.
+func (r *receiver) spent() bool {
+	if r.n.opts.MaxRetries < 0 {
+		return false
+	}
+	if r.retries--; r.retries > 0 {
+		return false
+	}
+	r.retries = r.n.opts.MaxRetries
+	return true
+}
+
+// broken: the socket itself failed, which is not the peer's doing. A new one
+// takes its place.
+func (r *receiver) broken(err error) error {
+	r.n.opts.Logger.Error("receive failed, opening a new socket", "endpoint", r.n.where(), "err", err)
+	return r.reopen(err)
+}
+
+// reopen replaces a socket that has something wrong with it.
+func (r *receiver) reopen(why error) error {
+	r.n.reconnecting(why)
+	return r.renew(0)
+}
+
+// renew replaces the socket, keeping at it until that succeeds or the end is
+// closed: the old port may be taken for a moment. Answers that are still to
+// leave the old socket have linger for it.
+func (r *receiver) renew(linger time.Duration) error {
+	r.n.setSocket(nil)
+	r.sock.shut(linger)
+	r.tellLost = time.Time{}
+	r.n.losing.tell(r.n.states, true)
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		sock, err := r.n.open()
+		if err == nil {
+			r.sock = sock
+			r.n.setSocket(sock)
+			r.crowd, r.opened = false, time.Now()
+			return nil
+		}
+		r.n.opts.Logger.Error("cannot open the socket again", "endpoint", r.n.where(), "err", err)
+		select {
+		case <-r.n.life.Done():
+			return ErrClosed
+		case <-time.After(pause):
+		}
+	}
+}
+
+// handle takes one message: a frame is answered and queued, a goodbye answered
+// and obeyed, anything else counted, answered and dropped.
+func (r *receiver) handle(m *message) error {
+	h, err := r.n.wire.parseHeader(m.parts[0].Bytes())
+	if err == nil && h.terminate {
+		return r.goodbye(&h)
+	}
+	if err != nil || r.n.opts.Wire == NetGearWire {
+		h.bidirectional = r.n.structured()
+	} else if h.bidirectional != r.n.structured() && r.n.row.answers {
+		r.n.bursts.log(r.n.opts.Logger, "bidirectional mode is on at one end only", "endpoint", r.n.where(), "at the sender", h.bidirectional)
+	}
+	if r.n.opts.Respond == nil {
+		// The answer goes first: the sender may go on while the frame is queued.
+		r.answer(&h)
+	}
+	if err == nil && m.count != maxParts {
+		err = malformed("%d parts instead of %d", m.count, maxParts)
+	}
+	var f *Frame
+	if err == nil {
+		f, err = r.frame(&h, m)
+	}
+	if r.n.opts.Respond != nil {
+		err = r.respond(&h, f, err)
+	}
+	if err != nil {
+		r.n.malformed(err)
+		return nil
+	}
+	r.heard(f.Port, true)
+	r.flowing()
+	r.n.queue.push(f)
+	return nil
+}
+
+// frame makes a frame of a message that has the right parts, and counts it.
+func (r *receiver) frame(h *header, m *message) (*Frame, error) {
+	size := len(m.parts[0].Bytes()) + len(m.parts[1].Bytes())
+	f, err := newFrame(r.n.wire, h, &m.parts[1], r.n.opts.MaxFrameBytes)
+	if err != nil {
+		return nil, err
+	}
+	f.copies = r.n.opts.Copy
+	r.n.counters.frames.Add(1)
+	r.n.counters.bytes.Add(uint64(size))
+	r.n.tally.port(f.Port, size)
+	if r.n.opts.Stamp {
+		if f.Message, f.Stamp = unstamp(f.Message); f.Stamp != nil {
+			r.n.tally.stamp(f.Port, f.Stamp, f.ReceivedAt)
+		}
+	}
+	return f, nil
+}
+
+// respond answers a frame with what the application makes of it. A message that
+// is no frame gets an answer without data.
+func (r *receiver) respond(h *header, f *Frame, err error) error {
+	if err == nil {
+		err = f.decode(r.dec, &r.n.settings, cores())
+	}
+	if err != nil {
+		if f != nil {
+			f.Close()
+		}
+		r.answer(h)
+		return err
+	}
+	p, err := r.n.prepare(r.n.opts.Respond(f))
+	if err != nil {
+		// The frame is good; it is the application's data that is not.
+		r.n.opts.Logger.Error("Respond returned what cannot be sent", "err", err)
+		r.answer(h)
+		return nil
+	}
+	if h.bidirectional {
+		r.reply(&p)
+	} else {
+		r.answer(h)
+	}
+	p.array.Release()
+	return nil
+}
+
+// maxServers bounds what a peer that makes up ports can fill.
+const maxServers = 1 << 16
+
+// heard notes, in multi-server mode, that a sender is here, or has gone.
+func (r *receiver) heard(port string, here bool) {
+	if _, known := r.servers[port]; r.servers != nil && (known || len(r.servers) < maxServers) {
+		r.servers[port] = here
+	}
+}
+
+// goodbye ends the loop by io.EOF; in multi-server mode when the last of those
+// heard from has gone.
+func (r *receiver) goodbye(h *header) error {
+	if r.servers != nil {
+		r.heard(portText(h.port), false)
+	}
+	if r.n.wire.answersGoodbye(r.n.opts.Pattern) {
+		r.reply(&prepared{head: r.n.wire.farewell(r.n.id, r.servers != nil)})
+	}
+	r.n.states.add(State{Kind: Terminated, Endpoint: r.n.where(), Port: portText(h.port)})
+	r.n.opts.Logger.Info("the sender said goodbye", "endpoint", r.n.where(), "port", portText(h.port))
+	for _, here := range r.servers {
+		if here {
+			return nil
+		}
+	}
+	switch {
+	case r.n.opts.OnTerminate == StopOnTerminate:
+		return io.EOF
+	case r.n.opts.Pattern == Pair && r.sock.bound:
+		// A PAIR socket that has not yet quite done with one peer leaves the next
+		// without an answer; a new one is there for it at once.
+		return r.renew(r.n.patience())
+	}
+	return nil
+}
+
+// answer sends what the mode says.
+func (r *receiver) answer(h *header) {
+	if !r.n.row.answers {
+		return
+	}
+	r.n.returning.Lock()
+	defer r.n.returning.Unlock()
+	if h.bidirectional != r.n.structured() {
+		r.reply(&r.n.returning.other)
+		return
+	}
+	r.reply(&r.n.returning.prepared)
+}
+
+// prepared is an answer ready to go: it is made once and sent with every frame.
+type prepared struct {
+	head  []byte
+	array *zmsg.Buffer // nil unless an array is returned
+}
+
+// reply sends an answer and never waits for it: where there is no room for it,
+// or nobody to take it, the peer is gone or does not read its answers.
+func (r *receiver) reply(p *prepared) {
+	err := again(func() error { return r.sock.TrySend(p.head, p.array != nil) })
+	if err == nil && p.array != nil {
+		err = again(func() error { return r.sock.TrySendBuffer(p.array, false) })
+	}
+	if err != nil {
+		r.n.counters.unsent.Add(1)
+		r.n.bursts.log(r.n.opts.Logger, "an answer found no peer", "endpoint", r.n.where(), "err", err)
+	}
+}
+
+// again repeats a call that a signal interrupted.
+func again(try func() error) error {
+	for {
+		if err := try(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}

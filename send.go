@@ -1,0 +1,494 @@
+package netgear
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// sender is the send end's half of a NetGear. Whoever holds NetGear.turn makes
+// frames ready, and exchanges them: it owns all of this, and the socket. With
+// Options.SendAhead the exchange's part belongs to the goroutine of ahead.
+type sender struct {
+	// Making ready.
+	enc    *turbojpeg.Encoder
+	seq    uint64          // the last stamp's
+	loans  zmsg.Loans      // memory handed over to a publisher
+	heeded <-chan struct{} // the end of the context that wakes the exchange
+	unheed func() bool     // undoes that
+
+	// The exchange.
+	hold   *zmsg.Hold
+	head   []byte       // the header being written, kept for its memory
+	answer message      // the answer being read, kept for its memory
+	try    func() error // tryHead, made once
+	dirty  bool         // an exchange was broken off: its answer may still come
+
+	sent     bool   // the frame is on its way on this socket
+	known    bool   // an answer has come on this socket
+	answered uint64 // counters.lost when it came
+
+	clients map[string]bool // multi-client mode: the ports that have answered
+}
+
+// Reply is what the receive end said to a frame. In plain mode, and with
+// PubSub, which has no answers, it is the zero Reply.
+type Reply struct {
+	// Port is the port of the client that answered, in multi-client mode.
+	Port string
+	// Data is the data it returned.
+	Data Message
+	// Array is the array it returned, in memory of its own; nil if it returned
+	// none.
+	Array *Array
+	// Type is Python's name for the type of what was returned: "NoneType",
+	// "str", "ndarray", …
+	Type string
+}
+
+// SendArray sends an array as a frame, with a message (nil, or anything that
+// JSON can hold) riding along.
+//
+// It blocks until the receive end has answered that the frame is there (Pair,
+// ReqRep), or until libzmq has taken it (PubSub), where a frame is lost for
+// whoever is late or slow. When no answer comes within Options.RequestTimeout
+// the frame is sent again on a fresh connection, for Options.MaxRetries times
+// that long in all, so a receiver may see it twice; then the error is ErrPeerGone. The
+// context's end ends the wait at once; the frame may or may not have arrived
+// then.
+//
+// The array's memory may be reused as soon as SendArray returns, in every
+// pattern. It may be called from several goroutines; frames go one at a time.
+func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, error) {
+	p, err := n.arrayPayload(a)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	return n.send(ctx, &p, message)
+}
+
+// SendJPEG sends a finished JPEG as it is, whether or not the options have
+// compression on. The receive end decodes it into the options' colourspace.
+// For the rest see SendArray.
+func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply, error) {
+	p, err := n.jpegPayload(jpeg)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	return n.send(ctx, &p, message)
+}
+
+// SendFrame sends a received frame on as it came: a JPEG is neither decoded nor
+// made anew. The frame stays the caller's. For the rest see SendArray.
+func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, error) {
+	p, err := n.framePayload(f)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	return n.send(ctx, &p, message)
+}
+
+// send takes its turn, makes the frame ready, and exchanges it for an answer, or
+// with Options.SendAhead leaves that to another.
+func (n *NetGear) send(ctx context.Context, p *payload, message any) (Reply, error) {
+	defer p.giveBack()
+	if n.opts.ReceiveMode {
+		return Reply{}, wrap("send", fmt.Errorf("%w: this is a receive end; make one with ReceiveMode: false to send", ErrMode))
+	}
+	if err := n.takeTurn(ctx); err != nil {
+		return Reply{}, wrap("send to "+n.where(), err)
+	}
+	defer n.endTurn()
+	if n.ahead != nil {
+		return Reply{}, n.ahead.send(ctx, p, message)
+	}
+	o, err := n.makeReady(p, message)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	defer o.release()
+	n.heed(ctx)
+	reply, err := n.deliver(ctx, &o)
+	if err != nil {
+		return Reply{}, wrap("send to "+n.where(), err)
+	}
+	return reply, nil
+}
+
+// outgoing is a frame that is ready to go.
+type outgoing struct {
+	part
+	coding coding
+	text   Message
+}
+
+func (n *NetGear) makeReady(p *payload, message any) (outgoing, error) {
+	text, err := n.message(message)
+	if err != nil {
+		return outgoing{}, err
+	}
+	part, err := n.load(p)
+	return outgoing{part: part, coding: p.coding, text: text}, err
+}
+
+// deliver exchanges a frame for an answer, and counts it.
+func (n *NetGear) deliver(ctx context.Context, o *outgoing) (Reply, error) {
+	n.tx.head = n.wire.appendHeader(n.tx.head[:0], header{port: n.port, coding: o.coding, message: o.text, pattern: n.opts.Pattern, bidirectional: n.structured()})
+	reply, err := n.exchange(ctx, &o.part)
+	if err != nil {
+		return Reply{}, n.hint(ctx, err)
+	}
+	size := len(n.tx.head) + o.size()
+	n.counters.frames.Add(1)
+	n.counters.bytes.Add(uint64(size))
+	n.tally.port(reply.Port, size)
+	return reply, nil
+}
+
+// message is the message as the wire has it, with a stamp if the options say so.
+func (n *NetGear) message(v any) (Message, error) {
+	if n.opts.Stamp {
+		n.tx.seq++
+		v = stamped(n.tx.seq, v)
+	} else if c, ok := v.(Captured); ok {
+		v = c.Message
+	}
+	return n.wire.encodeMessage(v)
+}
+
+func (p *part) size() int {
+	if p.buf != nil {
+		return len(p.buf.Bytes())
+	}
+	return len(p.lent)
+}
+
+// takeTurn waits for the send end to be free.
+func (n *NetGear) takeTurn(ctx context.Context) error {
+	if err := n.refuses(ctx); err != nil {
+		return err
+	}
+	select {
+	case n.turn <- struct{}{}:
+	case <-n.shutting.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := n.refuses(ctx); err != nil {
+		n.endTurn()
+		return err
+	}
+	return nil
+}
+
+// refuses says why no frame is taken any more: Close, or the call's context.
+func (n *NetGear) refuses(ctx context.Context) error {
+	if n.shutting.Err() != nil {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// over says why a call must end: Close, or its context.
+func (n *NetGear) over(ctx context.Context) error {
+	if err := n.closing(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (n *NetGear) endTurn() { <-n.turn }
+
+// heed makes the end of ctx wake the exchange, whose waits cannot see it. Most
+// callers send every frame with the same context, so it stays until another
+// comes: setting it up costs memory, and waking once too often nothing.
+func (n *NetGear) heed(ctx context.Context) {
+	done := ctx.Done()
+	if done == n.tx.heeded {
+		return
+	}
+	if n.tx.heeded != nil {
+		n.tx.unheed()
+	}
+	if n.tx.heeded = done; done != nil {
+		n.tx.unheed = context.AfterFunc(ctx, n.wake)
+	}
+}
+
+// exchange is the "lazy pirate" of the ZeroMQ guide: send, wait for the answer,
+// and if none comes close the socket, open a new one and send again.
+func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
+	n.tx.sent = false
+	for left := n.opts.MaxRetries; ; {
+		reply, err := n.try(ctx, p)
+		if err == nil {
+			n.tx.known, n.tx.answered = true, n.counters.lost.Load()
+			return reply, nil
+		}
+		n.tx.dirty = n.row.answers
+		if !errors.Is(err, zmsg.ErrTimeout) {
+			n.abandon(p)
+			return Reply{}, err
+		}
+		if left--; left == 0 || n.mismatched() {
+			n.abandon(p)
+			return Reply{}, n.goneReason()
+		}
+		if !n.row.answers {
+			continue // nobody has room; what has been sent must not be lost
+		}
+		if n.frozen() {
+			n.tx.dirty = false
+			n.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", n.where(), "for", n.opts.RequestTimeout)
+			continue
+		}
+		n.again(fmt.Errorf("%w: no answer within %v", ErrTimeout, n.opts.RequestTimeout))
+	}
+}
+
+// frozen: a Pair peer that has answered on this very connection has the frame,
+// and will answer when it can. A second connection would not help it: its PAIR
+// socket refuses that one while it has not read the first to its end, and
+// VidGear's receive end, which answers into the first, would hang for ever.
+func (n *NetGear) frozen() bool {
+	return n.opts.Pattern == Pair && n.tx.sent && n.tx.known && n.tx.answered == n.counters.lost.Load() && n.peers() > 0
+}
+
+// try sends the frame and waits for its answer for RequestTimeout. Should the
+// connection go away meanwhile, the frame is sent again on a new one, within the
+// same time: a peer that restarts gets it as soon as it is back.
+func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
+	deadline := time.Now().Add(n.opts.RequestTimeout)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		if err := n.freshSocket(); err != nil {
+			return Reply{}, err
+		}
+		reply, err := n.attempt(ctx, p, deadline)
+		if err != errHalfSent && err != errPeerLost {
+			return reply, err
+		}
+		n.tx.dirty = n.row.answers
+		if err := n.rest(ctx, min(pause, time.Until(deadline))); err != nil {
+			return Reply{}, err
+		}
+		if !time.Now().Before(deadline) {
+			return Reply{}, zmsg.ErrTimeout
+		}
+		n.again(err)
+	}
+}
+
+// again is said before a frame is sent again.
+func (n *NetGear) again(why error) {
+	n.reconnecting(why)
+	n.opts.Logger.Warn("sending again on a new connection", "endpoint", n.where(), "why", why)
+}
+
+// rest waits a moment, or until the call must end.
+func (n *NetGear) rest(ctx context.Context, d time.Duration) error {
+	select {
+	case <-n.life.Done():
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	return n.over(ctx)
+}
+
+// abandon returns once libzmq no longer reads the caller's memory. The socket
+// goes, if that is what it takes.
+func (n *NetGear) abandon(p *part) {
+	if p.lent == nil {
+		return
+	}
+	if n.tx.hold.Held() {
+		n.closeSender(0)
+	}
+	n.tx.hold.Wait()
+}
+
+func (n *NetGear) closeSender(linger time.Duration) {
+	if s := n.setSocket(nil); s != nil {
+		s.shut(linger)
+	}
+}
+
+// freshSocket replaces a socket whose last exchange was broken off, so that a
+// late answer is never taken for the next frame's.
+func (n *NetGear) freshSocket() error {
+	if n.tx.dirty {
+		n.closeSender(0)
+		n.tx.hold.Wait()
+		n.tx.dirty = false
+	}
+	if n.sock != nil {
+		return nil
+	}
+	s, err := n.open()
+	if err == nil {
+		n.setSocket(s)
+		n.tx.known, n.tx.sent = false, false
+	}
+	return err
+}
+
+var (
+	// errHalfSent: the connection went away between the two parts.
+	errHalfSent = errors.New("the connection went away between the two parts of a message")
+	// errPeerLost: the connection went away before the answer came.
+	errPeerLost = errors.New("the connection went away before the answer came")
+)
+
+// attempt sends the frame once, unless it is on its way, and waits for its
+// answer.
+func (n *NetGear) attempt(ctx context.Context, p *part, deadline time.Time) (Reply, error) {
+	lost := n.counters.lost.Load()
+	stop := func() error {
+		// With one peer, its connection's loss is the answer's too: there is no
+		// need to wait for the rest of the time-out. With several it may be.
+		if n.row.answers && n.counters.lost.Load() != lost && !n.opts.binds() && (n.tx.sent || len(n.opts.Ports) == 1) {
+			return errPeerLost
+		}
+		// A secure peer that has refused this end's keys will do so again.
+		if n.security != nil && n.mismatched() {
+			return n.refusal()
+		}
+		return n.over(ctx)
+	}
+	if !n.tx.sent {
+		if err := n.sendParts(p, deadline, stop); err != nil || !n.row.answers {
+			return Reply{}, err
+		}
+		n.tx.sent = true
+	}
+	reply, err := n.awaitAnswer(deadline, stop)
+	if err == errPeerLost && len(n.opts.Ports) > 1 {
+		reply, err = n.awaitOthers(ctx, deadline)
+	}
+	if err == nil && p.lent != nil {
+		// The receiver has it, so libzmq has written it; it lets go at once.
+		n.tx.hold.Wait()
+	}
+	return reply, err
+}
+
+// awaitOthers: one of several clients is gone, and nobody can say whether it had
+// the frame. If another has it, its answer comes soon; waiting for the whole
+// time-out would let the one that went hold up all the others.
+func (n *NetGear) awaitOthers(ctx context.Context, deadline time.Time) (Reply, error) {
+	soon := earlier(deadline, time.Now().Add(n.opts.RequestTimeout/8))
+	reply, err := n.awaitAnswer(soon, func() error { return n.over(ctx) })
+	if errors.Is(err, zmsg.ErrTimeout) {
+		err = errPeerLost
+	}
+	return reply, err
+}
+
+// sendParts sends the header and the frame.
+func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) error {
+	s := n.sock
+	n.givenUp.retry(s)
+	if !n.row.answers && !n.opts.binds() && n.mismatched() {
+		return n.refusal() // nobody would hear it
+	}
+	n.dropStaleAnswers()
+	if !n.row.answers || n.opts.MulticlientMode {
+		// PUB drops what finds a full pipe, and REQ sends to a client that has
+		// just gone: let the socket see first what has changed.
+		s.Settle()
+	}
+	if err := s.Wait(deadline, stop, n.tx.try); err != nil {
+		return err
+	}
+	// The parts of a message go together or not at all.
+	err := again(func() error {
+		if p.buf != nil {
+			return s.TrySendBuffer(p.buf, false)
+		}
+		return s.TrySendHeld(n.tx.hold, p.lent, false)
+	})
+	if errors.Is(err, syscall.EAGAIN) {
+		return errHalfSent
+	}
+	return err
+}
+
+func (n *NetGear) tryHead() error { return n.sock.TrySend(n.tx.head, true) }
+
+// dropStaleAnswers throws away what a Pair peer said without being asked: it
+// would be taken for the answer to the next frame.
+func (n *NetGear) dropStaleAnswers() {
+	if n.opts.Pattern != Pair {
+		return
+	}
+	m := &n.tx.answer.parts[0]
+	for again(func() error { return n.sock.TryRecv(m) }) == nil {
+		m.Close()
+	}
+}
+
+// awaitAnswer reads one answer. One that cannot be read still says that the
+// frame arrived: it is counted, and the reply is empty.
+func (n *NetGear) awaitAnswer(deadline time.Time, stop func() error) (Reply, error) {
+	m := &n.tx.answer
+	defer m.close()
+	if err := m.read(n.sock, deadline, stop); err != nil {
+		return Reply{}, err
+	}
+	reply, err := n.readAnswer(m)
+	if err != nil {
+		n.malformed(err)
+		return Reply{}, nil
+	}
+	if reply.Port != "" && len(n.tx.clients) < len(n.opts.Ports) {
+		if n.tx.clients == nil {
+			n.tx.clients = map[string]bool{}
+		}
+		n.tx.clients[reply.Port] = true
+	}
+	return reply, nil
+}
+
+// readAnswer makes a Reply of an answer, with an array in Go memory.
+func (n *NetGear) readAnswer(m *message) (Reply, error) {
+	if !n.structured() {
+		return Reply{}, nil // any text will do
+	}
+	a, err := n.wire.parseAnswer(m.parts[0].Bytes(), true)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply := Reply{Port: portText(a.port), Type: a.returnType}
+	if !a.array {
+		if !a.data.IsNone() {
+			reply.Data = Message{raw: bytes.Clone(a.data.raw), packed: a.data.packed}
+		}
+		return reply, nil
+	}
+	if m.count != maxParts {
+		return reply, malformed("an array in an answer of %d parts", m.count)
+	}
+	f, err := newFrame(n.wire, &header{coding: a.coding}, &m.parts[1], n.opts.MaxFrameBytes)
+	if err != nil {
+		return reply, err
+	}
+	defer f.Close()
+	dec, err := turbojpeg.NewDecoder()
+	if err != nil {
+		return reply, err
+	}
+	defer dec.Close()
+	if err := f.decode(dec, &n.settings, cores()); err != nil {
+		return reply, err
+	}
+	array := f.Array()
+	array.Data = append([]byte(nil), array.Data...)
+	reply.Array = &array
+	return reply, nil
+}

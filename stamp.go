@@ -1,0 +1,161 @@
+package netgear
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+)
+
+// Stamp is a frame's number and the time it was captured, as Options.Stamp puts
+// them into the message.
+type Stamp struct {
+	Seq  uint64    // 1 for a send end's first frame
+	Time time.Time // by the sender's clock
+}
+
+// Captured is a message together with the time at which its frame was captured,
+// for a send end with Options.Stamp. Without it the stamp has the time of the
+// call to Send. A worker that sends on what it received gives the frame's own
+// Stamp, number and all, so that the order can be restored (InOrder).
+type Captured struct {
+	At      time.Time
+	Seq     uint64 // 0: the next of this send end
+	Message any
+}
+
+// stamped is what goes into the message: a dictionary to Python.
+//
+//	{"seq": 17, "t": 1764547200.25, "message": …}
+//
+// t is in seconds since 1970, as Python's time.time().
+func stamped(seq uint64, message any) any {
+	at := time.Now()
+	if c, ok := message.(Captured); ok {
+		at, message, seq = c.At, c.Message, or(c.Seq, seq)
+	}
+	return pyjson.Object{
+		{Key: "seq", Value: seq},
+		{Key: "t", Value: float64(at.UnixMicro()) / 1e6},
+		{Key: "message", Value: message},
+	}
+}
+
+// unstamp takes a stamp out of a message. A message without one stays as it is.
+func unstamp(m Message) (Message, *Stamp) {
+	var seq, t, inner Message
+	count := 0
+	err := m.fields(func(key string, v Message) {
+		count++
+		switch key {
+		case "seq":
+			seq = v
+		case "t":
+			t = v
+		case "message":
+			inner = v
+		}
+	})
+	if err != nil || count != 3 || seq.raw == nil || t.raw == nil || inner.raw == nil {
+		return m, nil
+	}
+	var s Stamp
+	var seconds float64
+	if seq.decode(&s.Seq) != nil || t.decode(&seconds) != nil || math.IsNaN(seconds) || math.Abs(seconds) > 1e11 {
+		return m, nil
+	}
+	s.Time = time.UnixMicro(int64(math.Round(seconds * 1e6)))
+	return inner, &s
+}
+
+// Latency is what stamps tell of the time from capture to arrival. The two
+// machines' clocks must agree for it to mean anything.
+type Latency struct {
+	Frames          uint64 // stamped frames received
+	Last, Mean, Max time.Duration
+}
+
+// PortStats are the counts of one sender (multi-server mode) or one client
+// (multi-client mode).
+type PortStats struct {
+	Frames uint64
+	Bytes  uint64
+	Missed uint64    // frames that the stamps' numbers say were sent and did not arrive
+	Last   time.Time // when the last one came, or was answered
+}
+
+// tally keeps the counts that are kept per port, and those of the stamps.
+type tally struct {
+	mu      sync.Mutex
+	ports   map[string]*PortStats
+	seqs    map[string]uint64 // the last number of each sender
+	shared  bool              // frames go to several receivers, or come through several
+	missed  uint64
+	latency Latency
+	sum     time.Duration
+}
+
+func newTally(shared bool) tally {
+	return tally{ports: map[string]*PortStats{}, seqs: map[string]uint64{}, shared: shared}
+}
+
+// port counts a frame of a port; "" is not counted.
+func (t *tally) port(port string, bytes int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.of(port); p != nil {
+		p.Frames++
+		p.Bytes += uint64(bytes)
+		p.Last = time.Now()
+	}
+}
+
+// of is a port's counts; ports that a peer makes up are bounded.
+func (t *tally) of(port string) *PortStats {
+	p := t.ports[port]
+	if p == nil && port != "" && len(t.ports) < maxServers {
+		p = &PortStats{}
+		t.ports[port] = p
+	}
+	return p
+}
+
+// stamp counts what a stamp tells. A number that is not larger than the last is
+// a frame sent again, or a sender that started anew.
+func (t *tally) stamp(port string, s *Stamp, arrived time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if last, known := t.seqs[port]; known && s.Seq > last && !t.shared {
+		gap := s.Seq - last - 1
+		t.missed += gap
+		if p := t.of(port); p != nil {
+			p.Missed += gap
+		}
+	}
+	if _, known := t.seqs[port]; known || len(t.seqs) < maxServers {
+		t.seqs[port] = s.Seq
+	}
+	l := arrived.Sub(s.Time)
+	t.sum += l
+	t.latency.Frames++
+	t.latency.Last = l
+	t.latency.Mean = t.sum / time.Duration(t.latency.Frames)
+	if t.latency.Frames == 1 || l > t.latency.Max {
+		t.latency.Max = l
+	}
+}
+
+// fill copies the tally into Stats.
+func (t *tally) fill(s *Stats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.Missed, s.Latency = t.missed, t.latency
+	if len(t.ports) == 0 {
+		return
+	}
+	s.Ports = make(map[string]PortStats, len(t.ports))
+	for port, p := range t.ports {
+		s.Ports[port] = *p
+	}
+}

@@ -1,0 +1,94 @@
+package netgear
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are the counts of one end since New. They only grow, except for Queue
+// and Connected.
+//
+// At a receive end, Frames = delivered by Recv + Dropped + Discarded + what is
+// still in the queue + those of Malformed whose JPEG could not be decoded.
+type Stats struct {
+	Frames    uint64 // frames sent (and, in Pair and ReqRep, answered), or received whole
+	Bytes     uint64 // bytes of those frames as they crossed the wire, headers included
+	Delivered uint64 // receive end: frames that Recv has returned
+	Dropped   uint64 // receive end: frames that a newer one replaced (Latest), or that found a full queue (PubSub)
+	Discarded uint64 // receive end: frames still queued when the end was closed
+	Malformed uint64 // messages that were dropped because they could not be read
+	Retries   uint64 // frames sent again, or sockets opened anew for want of a peer
+	Refused   uint64 // connections that failed in the handshake
+	Lost      uint64 // connections that ended
+	Unsent    uint64 // receive end: answers that found no peer to go to
+
+	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
+	Latency Latency              // receive end with Stamp: from capture to arrival
+	Ports   map[string]PortStats // multi-server and multi-client mode: by the other end's port
+
+	Queue      int   // frames that wait for Recv; at a send end with SendAhead, those taken and not yet answered
+	QueueBytes int64 // what they take in memory
+	Connected  int   // peers connected at this moment
+}
+
+// counters are Stats in the making.
+type counters struct {
+	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent atomic.Uint64
+}
+
+// Stats returns the counts of this end. It may be called at any time from any
+// goroutine, also after Close.
+func (n *NetGear) Stats() Stats {
+	c := &n.counters
+	s := Stats{
+		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
+		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
+		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(),
+		Connected: n.peers(),
+	}
+	if n.opts.Pattern == Pair {
+		// A second peer may be connected, but it is not served.
+		s.Connected = min(s.Connected, 1)
+	}
+	n.tally.fill(&s)
+	if n.queue != nil {
+		s.Queue, s.QueueBytes = n.queue.length()
+	}
+	if n.ahead != nil {
+		s.Queue, s.QueueBytes = n.ahead.length()
+	}
+	return s
+}
+
+// burst lets one line a second through to the log, with the number of those it
+// held back, so that a peer that sends rubbish cannot flood it.
+type burst struct {
+	mu   sync.Mutex
+	last time.Time
+	held int
+}
+
+func (b *burst) log(l *slog.Logger, msg string, args ...any) {
+	held, now := b.pass()
+	if !now {
+		return
+	}
+	if held > 0 {
+		args = append(args, "suppressed", held)
+	}
+	l.Warn(msg, args...)
+}
+
+func (b *burst) pass() (held int, now bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.last) < time.Second {
+		b.held++
+		return 0, false
+	}
+	held = b.held
+	b.last, b.held = time.Now(), 0
+	return held, true
+}

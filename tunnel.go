@@ -1,0 +1,59 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/vidgear-go/netgear/internal/sshtunnel"
+)
+
+// ErrHostKey: the SSH host's key is not one that known_hosts vouches for. It
+// also is an ErrAuth.
+var ErrHostKey = fmt.Errorf("%w: host key", ErrAuth)
+
+// openTunnel opens the SSH tunnel of a send end, if the options ask for one. The
+// SSH host leads on to Address and Port, which mean what they mean there.
+func openTunnel(ctx context.Context, o *Options) (*sshtunnel.Tunnel, error) {
+	if o.SSHTunnelMode == "" {
+		return nil, nil
+	}
+	t, err := sshtunnel.Open(ctx, sshtunnel.Config{
+		Target:                o.SSHTunnelMode,
+		Password:              o.SSHTunnelPwd,
+		Keyfile:               o.SSHTunnelKeyfile,
+		KnownHosts:            o.SSHTunnelKnownHosts,
+		InsecureIgnoreHostKey: o.SSHTunnelIgnoreHostKey,
+		Remote:                net.JoinHostPort(strings.Trim(o.address(), "[]"), o.Ports[0]),
+		Logger:                o.Logger,
+	})
+	return t, tunnelError(err)
+}
+
+// tunnelError makes the tunnel's errors this package's.
+func tunnelError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sshtunnel.ErrHostKey):
+		return fmt.Errorf("%w: %w", ErrHostKey, err)
+	case errors.Is(err, sshtunnel.ErrAuth):
+		return fmt.Errorf("%w: %w", ErrAuth, err)
+	}
+	return fmt.Errorf("%w: %w", ErrAddress, err)
+}
+
+func checkTunnel(o *Options) error {
+	if o.SSHTunnelMode == "" {
+		return nil
+	}
+	switch {
+	case o.ReceiveMode || o.binds():
+		return invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads from a send end that connects; set it there")
+	case o.protocol() != "tcp":
+		return invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads to a tcp port; leave Protocol at tcp")
+	}
+	return nil
+}

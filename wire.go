@@ -1,0 +1,397 @@
+package netgear
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+// wire is one of VidGear's two languages. What implements it knows the bytes,
+// and nothing of sockets.
+type wire interface {
+	appendHeader(dst []byte, h header) []byte
+	// appendGoodbye writes the message that ends a stream.
+	appendGoodbye(dst []byte, port pyjson.Raw) []byte
+	appendAnswer(dst []byte, a *answer) []byte
+	// parseHeader and parseAnswer return what looks into raw.
+	parseHeader(raw []byte) (header, error)
+	parseAnswer(raw []byte, structured bool) (answer, error)
+
+	// received is the answer of a plain receive end called id.
+	received(id string) string
+	// farewell is its answer to a goodbye; answersGoodbye says in which patterns
+	// there is one.
+	farewell(id string, multiserver bool) []byte
+	answersGoodbye(Pattern) bool
+
+	// dtype is how the wire spells a dtype, or an error where it cannot carry it.
+	dtype(name string) (string, error)
+	// appendArrayHead writes what comes before the size bytes of an array in its
+	// part; findArray says where in a part the array is, and completes c.
+	appendArrayHead(dst []byte, c coding, size int) []byte
+	findArray(part []byte, c *coding) (from, size int, err error)
+
+	// encodeMessage writes a message; typeName is Python's name of its type.
+	encodeMessage(v any) (Message, error)
+	typeName(m Message) string
+}
+
+// jsonWire alone knows NetGear's bytes, as VidGear 0.3.6 writes them.
+//
+// A frame is one message of two parts, send end to receive end:
+//
+//	{"port": …, "terminate_flag": false, "compression": …, "message": …, "pattern": "0", "dtype": …, "shape": …}
+//	pixels in C order, or one JPEG
+//
+// "port" is there in multi-server mode only. A goodbye has one part:
+//
+//	{"terminate_flag": true}                 (with "port" in multi-server mode)
+//
+// The answer, in patterns 0 and 1, is a text, or in bidirectional and
+// multi-client mode JSON, with a second part where an array is returned:
+//
+//	Data received on device: XXXXXXXX !
+//	{"port": …, "return_type": "dict", "data": …}
+//	{"port": …, "return_type": "ndarray", "compression": …, "array_dtype": …, "array_shape": …, "data": null}
+type jsonWire struct{}
+
+// maxHeader bounds the JSON part of a message.
+const maxHeader = 16 << 20
+
+// coding says how a part holds an array: as a JPEG or raw.
+type coding struct {
+	jpeg                  bool
+	fastDCT, fastUpsample bool
+	colorspace            turbojpeg.Colorspace
+	dtype                 string // raw only
+	shape                 []int  // raw only
+}
+
+// header is part 1 of a frame.
+type header struct {
+	port      pyjson.Raw // JSON string or number, nil when there is none
+	terminate bool
+	coding
+	message Message
+	pattern Pattern
+	// bidirectional: the sender wants answers that carry data. NetGear's header
+	// does not say; there both ends' options do.
+	bidirectional bool
+}
+
+// answer is what the receive end says to a frame.
+type answer struct {
+	text       string     // in plain mode, and nothing else
+	port       pyjson.Raw // multi-client mode
+	returnType string
+	data       Message
+	array      bool // an array follows in part 2
+	coding
+}
+
+func (jsonWire) appendHeader(dst []byte, h header) []byte {
+	dst = append(dst, '{')
+	if h.port != nil {
+		dst = append(append(append(dst, `"port": `...), h.port...), ", "...)
+	}
+	dst = strconv.AppendBool(append(dst, `"terminate_flag": `...), h.terminate)
+	dst = appendCompression(append(dst, `, "compression": `...), &h.coding)
+	dst = appendValue(append(dst, `, "message": `...), h.message.raw)
+	dst = strconv.AppendInt(append(dst, `, "pattern": "`...), int64(h.pattern), 10)
+	dst = appendLayout(append(dst, `", "dtype": `...), `, "shape": `, &h.coding)
+	return append(dst, '}')
+}
+
+func (jsonWire) appendGoodbye(dst []byte, port pyjson.Raw) []byte {
+	dst = append(dst, `{"terminate_flag": true`...)
+	if port != nil {
+		dst = append(append(dst, `, "port": `...), port...)
+	}
+	return append(dst, '}')
+}
+
+func (jsonWire) appendAnswer(dst []byte, a *answer) []byte {
+	if a.text != "" {
+		return append(dst, a.text...)
+	}
+	dst = append(dst, '{')
+	if a.port != nil {
+		dst = append(append(append(dst, `"port": `...), a.port...), ", "...)
+	}
+	dst = append(append(append(dst, `"return_type": "`...), a.returnType...), '"')
+	if a.array {
+		dst = appendCompression(append(dst, `, "compression": `...), &a.coding)
+		dst = appendLayout(append(dst, `, "array_dtype": `...), `, "array_shape": `, &a.coding)
+	}
+	return append(appendValue(append(dst, `, "data": `...), a.data.raw), '}')
+}
+
+func appendValue(dst, raw []byte) []byte {
+	if len(raw) == 0 {
+		return append(dst, "null"...)
+	}
+	return append(dst, raw...)
+}
+
+func appendCompression(dst []byte, c *coding) []byte {
+	if !c.jpeg {
+		return append(dst, "false"...)
+	}
+	dst = strconv.AppendBool(append(dst, `{"dct": `...), c.fastDCT)
+	dst = strconv.AppendBool(append(dst, `, "ups": `...), c.fastUpsample)
+	return append(append(append(dst, `, "colorspace": "`...), c.colorspace.String()...), `"}`...)
+}
+
+// appendLayout writes dtype and shape, both "" for a JPEG.
+func appendLayout(dst []byte, shapeKey string, c *coding) []byte {
+	if c.jpeg {
+		return append(append(append(dst, `""`...), shapeKey...), `""`...)
+	}
+	dst = append(append(append(dst, '"'), c.dtype...), '"')
+	dst = append(append(dst, shapeKey...), '[')
+	for i, d := range c.shape {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = strconv.AppendInt(dst, int64(d), 10)
+	}
+	return append(dst, ']')
+}
+
+// ---- reading ----
+
+// errWire is what every malformed message is.
+var errWire = errors.New("malformed message")
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", errWire, fmt.Errorf(format, args...))
+}
+
+// checkLength refuses a part 1 that is longer than any is.
+func checkLength(what string, raw []byte) error {
+	if len(raw) > maxHeader {
+		return malformed("%s of %d bytes, at most %d are read", what, len(raw), maxHeader)
+	}
+	return nil
+}
+
+// parseHeader reads part 1 of a frame or a goodbye. What it returns looks into
+// raw. Keys it does not know are passed over, as VidGear does.
+func (jsonWire) parseHeader(raw []byte) (header, error) {
+	var h header
+	if err := checkLength("header", raw); err != nil {
+		return h, err
+	}
+	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) (err error) {
+		switch key {
+		case "port":
+			h.port = v
+		case "terminate_flag":
+			h.terminate, err = parseBool(v)
+		case "compression":
+			err = h.coding.parseCompression(v)
+		case "message":
+			h.message.raw = v
+		case "pattern":
+			h.pattern = parsePattern(v)
+		case "dtype":
+			h.dtype, err = parseString(v)
+		case "shape":
+			h.shape, err = parseShape(v)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return h, malformed("header: %w", err)
+	}
+	return h, nil
+}
+
+// parseAnswer reads part 1 of an answer. In plain mode any text will do.
+func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
+	var a answer
+	if !structured {
+		a.text = string(raw)
+		return a, nil
+	}
+	if err := checkLength("answer", raw); err != nil {
+		return a, err
+	}
+	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) (err error) {
+		switch key {
+		case "port":
+			a.port = v
+		case "return_type":
+			a.returnType, err = parseString(v)
+		case "compression":
+			err = a.coding.parseCompression(v)
+		case "array_dtype":
+			a.dtype, err = parseString(v)
+		case "array_shape":
+			a.shape, err = parseShape(v)
+		case "data":
+			a.data.raw = v
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return a, malformed("answer: %w (do both ends have the same modes on?)", err)
+	}
+	a.array = a.returnType == "ndarray"
+	return a, nil
+}
+
+func parseBool(v pyjson.Raw) (bool, error) {
+	switch string(v) {
+	case "true":
+		return true, nil
+	case "false", "null":
+		return false, nil
+	}
+	return false, fmt.Errorf("%.20q is not true or false", v)
+}
+
+func parseString(v pyjson.Raw) (string, error) {
+	// The usual names by constant, to save an allocation a frame.
+	switch string(v) {
+	case `"uint8"`:
+		return "uint8", nil
+	case `""`, "null":
+		return "", nil
+	}
+	s, err := pyjson.Decode(v)
+	if text, ok := s.(string); ok && err == nil {
+		return text, nil
+	}
+	return "", fmt.Errorf("%.20q is not a text", v)
+}
+
+// parsePattern reads the pattern, which is only ever shown: anything passes.
+func parsePattern(v pyjson.Raw) Pattern {
+	n, err := strconv.Atoi(string(bytes.Trim(v, `"`)))
+	if err != nil {
+		return -1
+	}
+	return Pattern(n)
+}
+
+// maxDims is numpy's own limit of dimensions.
+const maxDims = 64
+
+func parseShape(v pyjson.Raw) ([]int, error) {
+	if s := string(v); s == `""` || s == "null" {
+		return nil, nil
+	}
+	body, ok := bytes.CutPrefix(v, []byte("["))
+	if body, ok = bytes.CutSuffix(body, []byte("]")); !ok {
+		return nil, fmt.Errorf("%.20q is not a list of lengths", v)
+	}
+	shape := make([]int, 0, 3)
+	for len(bytes.TrimSpace(body)) > 0 {
+		var one []byte
+		one, body, _ = bytes.Cut(body, []byte(","))
+		n, err := strconv.ParseInt(string(bytes.TrimSpace(one)), 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt32 || len(shape) == maxDims {
+			return nil, fmt.Errorf("%.60q is not a list of lengths", v)
+		}
+		shape = append(shape, int(n))
+	}
+	return shape, nil
+}
+
+func (c *coding) parseCompression(v pyjson.Raw) error {
+	if len(v) == 0 || v[0] != '{' {
+		on, err := parseBool(v)
+		if on {
+			return errors.New("true says nothing of how")
+		}
+		return err
+	}
+	c.jpeg, c.colorspace = true, -1
+	err := pyjson.Fields(v, func(key string, v pyjson.Raw) (err error) {
+		switch key {
+		case "dct":
+			c.fastDCT, err = parseBool(v)
+		case "ups":
+			c.fastUpsample, err = parseBool(v)
+		case "colorspace":
+			c.colorspace, err = parseColorspace(v)
+		}
+		return err
+	})
+	if err == nil && c.colorspace < 0 {
+		err = errors.New("colorspace is missing")
+	}
+	return err
+}
+
+func parseColorspace(v pyjson.Raw) (turbojpeg.Colorspace, error) {
+	if string(v) == `"BGR"` {
+		return turbojpeg.BGR, nil
+	}
+	name, err := parseString(v)
+	if err != nil {
+		return 0, err
+	}
+	return turbojpeg.ParseColorspace(name)
+}
+
+// portText is a port as the application sees it, whichever way it was written.
+func portText(raw pyjson.Raw) string {
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	if raw[0] == '"' {
+		if s, err := parseString(raw); err == nil {
+			return s
+		}
+	}
+	return string(raw)
+}
+
+// ---- arrays and texts ----
+
+func (jsonWire) dtype(name string) (string, error) { return name, nil }
+
+// appendArrayHead: an array is all there is in its part, and the header says
+// what it is.
+func (jsonWire) appendArrayHead(dst []byte, _ coding, _ int) []byte { return dst }
+
+func (jsonWire) findArray(part []byte, _ *coding) (from, size int, err error) {
+	return 0, len(part), nil
+}
+
+func (jsonWire) received(id string) string { return "Data received on device: " + id + " !" }
+
+func (jsonWire) farewell(_ string, multiserver bool) []byte {
+	if multiserver {
+		return []byte("Termination signal successfully received at client!")
+	}
+	return []byte("Termination signal successfully received at Client's end!")
+}
+
+func (jsonWire) answersGoodbye(p Pattern) bool { return p == ReqRep }
+
+// newID makes the eight characters that an end calls itself by.
+func newID() string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	var b [8]byte
+	rand.Read(b[:])
+	for i := range b {
+		// 256 is no multiple of 36; for a name that does not matter.
+		b[i] = letters[int(b[i])%len(letters)]
+	}
+	return string(b[:])
+}

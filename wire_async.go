@@ -1,0 +1,347 @@
+package netgear
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/pymsgpack"
+)
+
+// asyncWire alone knows NetGear_Async's bytes, as VidGear 0.3.6 writes them:
+// msgpack, and arrays as msgpack_numpy has them.
+//
+// A frame is one message of two parts, send end to receive end:
+//
+//	{"terminate": false, "bi_mode": …, "data": …}
+//	{b"nd": true, b"type": "|u1", b"kind": b"", b"shape": […], b"data": pixels in C order}
+//
+// A goodbye has one part, and in patterns 0 and 1 an answer:
+//
+//	{"terminate": true}
+//	{"terminated": "Client-`XXXXXXXX` successfully terminated!"}
+//
+// The answer to a frame, in patterns 0 and 1, is a text, or in bidirectional
+// mode msgpack, with a second part where an array is returned:
+//
+//	Data received on client: XXXXXXXX !
+//	{"return_type": "dict", "return_data": …}
+//	{"return_type": "ndarray", "return_data": nil}
+//
+// An empty text stands for "no data", both ways.
+type asyncWire struct{}
+
+// appendFields writes a map of texts and ready-made values, in order.
+func appendFields(dst []byte, fields ...any) []byte {
+	dst = append(dst, msgpcode.FixedMapLow|byte(len(fields)/2))
+	for i, f := range fields {
+		switch f := f.(type) {
+		case string: // short ones: keys, and names of types
+			if len(f) < 32 {
+				dst = append(dst, msgpcode.FixedStrLow|byte(len(f)))
+			} else {
+				dst = append(dst, msgpcode.Str8, byte(len(f)))
+			}
+			dst = append(dst, f...)
+		case bool:
+			code := msgpcode.False
+			if f {
+				code = msgpcode.True
+			}
+			dst = append(dst, code)
+		case Message:
+			if len(f.raw) == 0 {
+				dst = append(dst, msgpcode.FixedStrLow)
+			}
+			dst = append(dst, f.raw...)
+		case nil:
+			dst = append(dst, msgpcode.Nil)
+		default:
+			panic(fmt.Sprintf("field %d is a %T", i, f)) // a mistake in this file
+		}
+	}
+	return dst
+}
+
+func (asyncWire) appendHeader(dst []byte, h header) []byte {
+	return appendFields(dst, "terminate", h.terminate, "bi_mode", h.bidirectional, "data", h.message)
+}
+
+func (asyncWire) appendGoodbye(dst []byte, _ pyjson.Raw) []byte {
+	return appendFields(dst, "terminate", true)
+}
+
+func (asyncWire) appendAnswer(dst []byte, a *answer) []byte {
+	switch {
+	case a.text != "":
+		return append(dst, a.text...)
+	case a.array:
+		return appendFields(dst, "return_type", a.returnType, "return_data", nil)
+	}
+	return appendFields(dst, "return_type", a.returnType, "return_data", a.data)
+}
+
+func (asyncWire) received(id string) string { return "Data received on client: " + id + " !" }
+
+func (asyncWire) farewell(id string, _ bool) []byte {
+	return appendFields(nil, "terminated", "Client-`"+id+"` successfully terminated!")
+}
+
+func (asyncWire) answersGoodbye(p Pattern) bool { return p.row().answers }
+
+// ---- reading ----
+
+func (asyncWire) parseHeader(raw []byte) (header, error) {
+	var h header
+	if err := checkLength("header", raw); err != nil {
+		return h, err
+	}
+	known := false
+	err := pymsgpack.Fields(raw, func(key []byte, v pymsgpack.Raw) (err error) {
+		switch string(key) {
+		case "terminate":
+			h.terminate, known = pymsgpack.Bool(v)
+		case "bi_mode":
+			h.bidirectional, _ = pymsgpack.Bool(v)
+		case "data":
+			h.message, err = packedMessage(v)
+		}
+		return err
+	})
+	if err == nil && !known {
+		err = fmt.Errorf("%q is missing (does the sender speak NetGear's JSON?)", "terminate")
+	}
+	if err != nil {
+		return h, malformed("header: %w", err)
+	}
+	return h, nil
+}
+
+func (asyncWire) parseAnswer(raw []byte, structured bool) (answer, error) {
+	var a answer
+	if !structured {
+		a.text = string(raw)
+		return a, nil
+	}
+	if err := checkLength("answer", raw); err != nil {
+		return a, err
+	}
+	err := pymsgpack.Fields(raw, func(key []byte, v pymsgpack.Raw) (err error) {
+		switch string(key) {
+		case "return_type":
+			a.returnType, _ = pymsgpack.Text(v)
+		case "return_data":
+			a.data, err = packedMessage(v)
+		}
+		return err
+	})
+	if err != nil {
+		return a, malformed("answer: %w (is bidirectional mode on at both ends?)", err)
+	}
+	a.array = a.returnType == "ndarray"
+	return a, nil
+}
+
+// packedMessage takes a value for a message. What Message.Value would have to
+// say of an array in it is said now; the rest has been looked at already.
+func packedMessage(v pymsgpack.Raw) (Message, error) {
+	m := Message{raw: v, packed: true}
+	if pymsgpack.Empty(v) {
+		return Message{packed: true}, nil
+	}
+	if pymsgpack.HasNumpy(v) {
+		if _, err := unpack(v); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// ---- arrays ----
+
+// dtypeLetters are numpy's letters for the kinds of dtypes (numpy.dtype.kind).
+var dtypeLetters = map[string]string{"bool": "b", "uint": "u", "int": "i", "float": "f", "complex": "c"}
+
+// dtype is numpy's dtype.str: "|u1", "<f4".
+func (asyncWire) dtype(name string) (string, error) {
+	d, known := dtypes[name]
+	if !known {
+		if name != "" && strings.ContainsRune("<>|", rune(name[0])) {
+			return name, nil // it is one
+		}
+		return "", fmt.Errorf("%w: NetGear_Async's wire cannot carry dtype %q", ErrFrame, name)
+	}
+	order := "<"
+	if d.size == 1 {
+		order = "|"
+	}
+	return order + dtypeLetters[strings.TrimRight(name, "0123456789")] + strconv.Itoa(d.size), nil
+}
+
+func (asyncWire) appendArrayHead(dst []byte, c coding, size int) []byte {
+	return pymsgpack.AppendArrayHead(dst, c.dtype, c.shape, size)
+}
+
+func (asyncWire) findArray(part []byte, c *coding) (from, size int, err error) {
+	a, from, err := pymsgpack.ParseArray(part)
+	if err != nil {
+		return 0, 0, malformed("frame: %w", err)
+	}
+	*c = coding{dtype: a.Type, shape: a.Shape}
+	return from, len(a.Data), nil
+}
+
+// ---- messages ----
+
+// Ext is a value of a msgpack extension type that this library does not know
+// (Python's msgpack.ExtType). Type is -128 to 127.
+type Ext struct {
+	Type int8
+	Data []byte
+}
+
+// EncodeMsgpack makes an Ext sendable as (part of) a message.
+func (x Ext) EncodeMsgpack(enc *msgpack.Encoder) error {
+	raw, err := pymsgpack.Encode(pymsgpack.Ext(x))
+	if err != nil {
+		return err
+	}
+	return enc.Encode(msgpack.RawMessage(raw))
+}
+
+// EncodeMsgpack makes an Array sendable as (part of) a message on
+// NetGear_Async's wire, as msgpack_numpy writes it.
+func (a Array) EncodeMsgpack(enc *msgpack.Encoder) error {
+	spelled, err := asyncWire{}.dtype(a.DType)
+	if err == nil {
+		var d dtype
+		if d, err = parseDType(a.DType); err == nil {
+			err = checkArray(d, a.Shape, len(a.Data))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := pymsgpack.Encode(pymsgpack.Array{Type: spelled, Shape: a.Shape, Data: a.Data})
+	if err != nil {
+		return err
+	}
+	return enc.Encode(msgpack.RawMessage(raw))
+}
+
+func (asyncWire) encodeMessage(v any) (Message, error) {
+	switch m := v.(type) {
+	case nil:
+		return Message{packed: true}, nil
+	case Message:
+		if m.packed {
+			return m, nil
+		}
+	}
+	raw, err := pymsgpack.Encode(v)
+	if err != nil {
+		return Message{}, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return Message{raw: raw, packed: true}, nil
+}
+
+func (asyncWire) typeName(m Message) string { return pymsgpack.TypeName(m.raw) }
+
+// unpack is pymsgpack.Decode with this package's types.
+func unpack(raw []byte) (any, error) {
+	v, err := pymsgpack.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	return adopt(v)
+}
+
+// adopt turns pymsgpack's types into this package's, all the way down.
+func adopt(v any) (_ any, err error) {
+	switch v := v.(type) {
+	case pymsgpack.Array:
+		return adoptArray(v)
+	case pymsgpack.Ext:
+		return Ext(v), nil
+	case []any:
+		for i := range v {
+			if v[i], err = adopt(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for k := range v {
+			if v[k], err = adopt(v[k]); err != nil {
+				return nil, err
+			}
+		}
+	case map[any]any:
+		for k := range v {
+			if v[k], err = adopt(v[k]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, nil
+}
+
+// adoptArray checks an array and turns big-endian elements around.
+func adoptArray(a pymsgpack.Array) (any, error) {
+	d, err := parseDType(a.Type)
+	if err == nil {
+		err = checkArray(d, a.Shape, len(a.Data))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.swap {
+		data := make([]byte, len(a.Data))
+		swapBytes(data, a.Data, d.unit)
+		a.Data = data
+	}
+	return Array{DType: d.name, Shape: a.Shape, Data: a.Data}, nil
+}
+
+// jsonable is a value of unpack as encoding/json would have it: what JSON does
+// not know becomes a text.
+func jsonable(v any) (any, error) {
+	switch v := v.(type) {
+	case time.Time:
+		return v.Format(time.RFC3339Nano), nil
+	case Array:
+		return map[string]any{"dtype": v.DType, "shape": v.Shape, "data": v.Data}, nil
+	case Ext, complex128:
+		return nil, fmt.Errorf("%w: JSON has no %T", ErrMessage, v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			var err error
+			if list[i], err = jsonable(v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case map[string]any:
+		return jsonableMap(v)
+	case map[any]any:
+		return jsonableMap(v)
+	}
+	return v, nil
+}
+
+func jsonableMap[K comparable](m map[K]any) (any, error) {
+	texts := make(map[string]any, len(m))
+	for k, v := range m {
+		j, err := jsonable(v)
+		if err != nil {
+			return nil, err
+		}
+		texts[fmt.Sprint(k)] = j
+	}
+	return texts, nil
+}

@@ -1,0 +1,603 @@
+package netgear
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/pymsgpack"
+)
+
+// Every message that NetGear_Async was recorded with reads, and what was read
+// writes the same bytes again.
+func TestCapturedAsyncMessages(t *testing.T) {
+	n := 0
+	for name, c := range captures(t, "async-*.json") {
+		for i, m := range c.Messages {
+			parts := c.parts(i)
+			var again [][]byte
+			if strings.HasPrefix(name, "async-send-") == (m.From == "vidgear") {
+				again = rewriteFrame(t, parts)
+			} else {
+				again = rewriteAnswer(t, parts, strings.Contains(name, "-bi-"))
+			}
+			if !reflect.DeepEqual(again, parts) {
+				t.Errorf("%s %d:\n wrote %q\n  want %q", name, i, again, parts)
+			}
+			n++
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d messages were looked at", n)
+	}
+}
+
+func rewriteFrame(t *testing.T, parts [][]byte) [][]byte {
+	w := asyncWire{}
+	h, err := w.parseHeader(parts[0])
+	if err != nil {
+		t.Error(err)
+	}
+	if h.terminate {
+		return [][]byte{w.appendGoodbye(nil, nil)}
+	}
+	return [][]byte{w.appendHeader(nil, h), rewriteArray(t, parts[1])}
+}
+
+func rewriteAnswer(t *testing.T, parts [][]byte, bidirectional bool) [][]byte {
+	w := asyncWire{}
+	if id, ok := bytes.CutPrefix(parts[0], []byte("\x81\xaaterminated\xd9*Client-`")); ok {
+		return [][]byte{w.farewell(string(id[:8]), false)}
+	}
+	if bytes.HasSuffix(parts[0], []byte("terminated\xa2ok")) {
+		return parts // the recorder's own words
+	}
+	a, err := w.parseAnswer(parts[0], bidirectional)
+	if err != nil {
+		t.Error(err)
+	}
+	again := [][]byte{w.appendAnswer(nil, &a)}
+	if a.array {
+		again = append(again, rewriteArray(t, parts[1]))
+	}
+	return again
+}
+
+func rewriteArray(t *testing.T, part []byte) []byte {
+	var c coding
+	pixels := pixelsOf(t, asyncWire{}, &c, part)
+	d, err := parseDType(c.dtype)
+	if err != nil {
+		t.Error(err)
+	}
+	// By way of the name that applications see.
+	if c.dtype, err = (asyncWire{}).dtype(d.name); err != nil {
+		t.Error(err)
+	}
+	return append(asyncWire{}.appendArrayHead(nil, c, len(pixels)), pixels...)
+}
+
+// asyncMessages are values of every msgpack type, and what they come back as
+// where that is something else.
+var asyncMessages = []struct{ sent, got any }{
+	{nil, nil}, {true, nil}, {false, nil}, {0, int64(0)}, {-1, int64(-1)}, {int64(math.MinInt64), nil}, {uint64(math.MaxUint64), nil},
+	{1.5, nil}, {math.Inf(-1), nil}, {"text", nil}, {strings.Repeat("é", 300), nil}, {[]byte{0, 255}, nil},
+	{[]any{int64(1), "a", nil, []any{}}, nil}, {map[string]any{"k": []any{int64(1)}}, nil}, {map[any]any{int64(1): "x", "k": int64(2)}, nil},
+	{map[int]bool{3: true}, map[any]any{int64(3): true}}, {2 - 1.5i, nil}, {Ext{7, []byte{1}}, nil},
+	{[]any{Array{"float32", []int{1, 2}, []byte{0, 0, 128, 63, 0, 0, 0, 64}}}, nil},
+	{Tuple{int64(1), "b"}, []any{int64(1), "b"}}, {struct {
+		N int `json:"n"`
+	}{5}, map[string]any{"n": int64(5)}},
+}
+
+// Every msgpack type rides with a frame and on its answer.
+func TestAsyncMessages(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: pattern, BidirectionalMode: true})
+		ctx := testContext(t)
+		for _, c := range asyncMessages {
+			want := c.got
+			if want == nil {
+				want = c.sent
+			}
+			if err := recv.Return(c.sent); err != nil {
+				t.Fatalf("%#v: %v", c.sent, err)
+			}
+			reply, err := send.SendArray(ctx, testArray(0, "uint8", 4, 5), c.sent)
+			if err != nil {
+				t.Fatalf("%#v: %v", c.sent, err)
+			}
+			f := mustRecv(t, recv, ctx)
+			if got := f.Message.Value(); !reflect.DeepEqual(got, want) {
+				t.Errorf("%#v arrived as %#v", c.sent, got)
+			}
+			if got := reply.Data.Value(); !reflect.DeepEqual(got, want) {
+				t.Errorf("%#v was returned as %#v", c.sent, got)
+			}
+			f.Close()
+		}
+		now := time.Now()
+		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 5), now); err != nil {
+			t.Fatal(err)
+		}
+		f := mustRecv(t, recv, ctx)
+		if got, ok := f.Message.Value().(time.Time); !ok || !got.Equal(now) {
+			t.Errorf("%v arrived as %v", now, f.Message)
+		}
+		f.Close()
+	}
+}
+
+// Arrays of every dtype go both ways; big-endian ones are turned around.
+func TestAsyncDTypes(t *testing.T) {
+	recv, send := openPair(t, Options{Wire: AsyncWire, BidirectionalMode: true})
+	ctx := testContext(t)
+	for name := range dtypes {
+		for _, shape := range [][]int{{16, 24, 3}, {7, 5}, {3}, {2, 3, 4, 5}, {1, 1}} {
+			a := testArray(1, name, shape...)
+			if err := recv.Return(a); err != nil {
+				t.Fatal(err)
+			}
+			reply, err := send.SendArray(ctx, a, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := mustRecv(t, recv, ctx)
+			if got := f.Array(); !reflect.DeepEqual(got, a) {
+				t.Errorf("%s %v arrived as %s %v, same data: %v", name, shape, got.DType, got.Shape, bytes.Equal(got.Data, a.Data))
+			}
+			if len(f.data) > 0 && !aligned(f.data, f.dtype.unit) {
+				t.Errorf("%s %v: elements where they cannot be read", name, shape)
+			}
+			if reply.Array == nil || !reflect.DeepEqual(*reply.Array, a) || reply.Type != "ndarray" {
+				t.Errorf("%s %v was returned as %+v", name, shape, reply)
+			}
+			f.Close()
+		}
+	}
+	if _, err := send.SendArray(ctx, Array{DType: ">u2", Shape: []int{1, 2}, Data: []byte{1, 0, 2, 0}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	f := mustRecv(t, recv, ctx)
+	if f.DType() != "uint16" || !bytes.Equal(f.Bytes(), []byte{0, 1, 0, 2}) {
+		t.Errorf(">u2 arrived as %s % x", f.DType(), f.Bytes())
+	}
+	f.Close()
+	for _, dtype := range []string{"object", "|O", "what"} {
+		if _, err := send.SendArray(ctx, Array{DType: dtype, Shape: []int{2}, Data: make([]byte, 16)}, nil); !errors.Is(err, ErrFrame) {
+			t.Errorf("dtype %s: %v", dtype, err)
+		}
+	}
+	if _, err := send.SendJPEG(ctx, []byte{0xff, 0xd8}, nil); !errors.Is(err, ErrFrame) {
+		t.Errorf("a JPEG: %v", err)
+	}
+}
+
+// asyncFrame is a whole message as a sender of frames makes it.
+func asyncFrame(bidirectional bool, data any) [][]byte {
+	m, err := asyncWire{}.encodeMessage(data)
+	if err != nil {
+		panic(err)
+	}
+	head := asyncWire{}.appendHeader(nil, header{message: m, bidirectional: bidirectional})
+	return [][]byte{head, append(asyncWire{}.appendArrayHead(nil, coding{dtype: "|u1", shape: []int{1, 2}}, 2), 1, 2)}
+}
+
+// badAsyncMessages are refused for what is wrong with them, answered and
+// counted.
+func badAsyncMessages() map[string][][]byte {
+	good := asyncFrame(false, nil)
+	array := func(dtype, kind string) []byte {
+		return []byte("\x85\xc4\x02nd\xc3\xc4\x04type" + dtype + "\xc4\x04kind" + kind + "\xc4\x05shape\x91\x01\xc4\x04data\xc4\x04abcd")
+	}
+	return map[string][][]byte{
+		"pickle":                  {good[0], array("\x91\x92\xa0\xa3|O8", "\xc4\x01O")},
+		"pickle in the data":      {append([]byte("\x83\xa9terminate\xc2\xa7bi_mode\xc2\xa4data"), array("\xa2|O", "\xc4\x01O")...), good[1]},
+		"object dtype, no kind":   {good[0], array("\xa2|O", "\xc4\x00")},
+		"structured":              {good[0], array("\x91\x92\xa1x\xa3<f4", "\xc4\x01V")},
+		"not the bytes it claims": {good[0], array("\xa3<u2", "\xc4\x00")},
+		"no array":                {good[0], []byte("\x80")},
+		"JSON":                    {[]byte(`{"terminate_flag": false}`), good[1]},
+		"not msgpack":             {{0xc1}, good[1]},
+		"nothing":                 {{}, good[1]},
+		"one part":                {good[0]},
+		"three parts":             {good[0], good[1], good[1]},
+		"endless lists":           {bytes.Repeat([]byte{0x91}, 1<<20), good[1]},
+		"a long list":             {[]byte("\x83\xa9terminate\xc2\xa7bi_mode\xc2\xa4data\xdd\xff\xff\xff\xff"), good[1]},
+		"long data":               {good[0], []byte("\x85\xc4\x02nd\xc3\xc4\x04type\xa3|u1\xc4\x04kind\xc4\x00\xc4\x05shape\x91\x01\xc4\x04data\xc6\xff\xff\xff\xff")},
+	}
+}
+
+func TestBadAsyncMessages(t *testing.T) {
+	for name, parts := range badAsyncMessages() {
+		recv := mustNew(t, Options{ReceiveMode: true, Wire: AsyncWire, Pattern: ReqRep, Address: "127.0.0.1", Port: "0"})
+		peer := newBare(t, zmq4.REQ, recv)
+		peer.send(parts...)
+		if got := peer.recv(patience); len(got) != 1 || !strings.HasPrefix(string(got[0]), "Data received on client: ") {
+			t.Errorf("%s: answered %q", name, got)
+		}
+		peer.send(asyncFrame(false, name)...)
+		peer.recv(patience)
+		f := mustRecv(t, recv, testContext(t))
+		if f.Message.Value() != name || !bytes.Equal(f.Bytes(), []byte{1, 2}) {
+			t.Errorf("%s: then came %v", name, f.Message)
+		}
+		f.Close()
+		if s := recv.Stats(); s.Malformed != 1 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+// Where bidirectional mode is on at one end only, each sender gets the kind of
+// answer it waits for.
+func TestAsyncModesThatDiffer(t *testing.T) {
+	for _, at := range []string{"sender", "receiver"} {
+		recv, send := openPair(t, Options{Wire: AsyncWire}, func(r, s *Options) {
+			r.BidirectionalMode, s.BidirectionalMode = at == "receiver", at == "sender"
+		})
+		if at == "receiver" {
+			if err := recv.Return("lost"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 5), "m")
+		if err != nil || !reply.Data.IsNone() {
+			t.Errorf("on at the %s: %+v, %v", at, reply, err)
+		}
+		if s := send.Stats(); s.Malformed != 0 {
+			t.Errorf("on at the %s: %+v", at, s)
+		}
+	}
+}
+
+// A silent stream is reported once per time-out, in every pattern, and goes on.
+func TestAsyncTimeout(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep, PubSub, PushPull} {
+		recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: pattern}, func(r, s *Options) { r.SubscriberTimeout = 100 * time.Millisecond })
+		ctx := testContext(t)
+		for range 2 {
+			if _, err := recv.Recv(ctx); !errors.Is(err, ErrTimeout) {
+				t.Fatalf("%v: %v", pattern, err)
+			}
+		}
+		if pattern == PubSub {
+			continue // whose frame may be lost
+		}
+		go send.SendArray(ctx, testArray(0, "uint8", 4, 5), "late")
+		for f, err := range recv.Frames(ctx) {
+			if err == nil {
+				f.Close()
+				break
+			}
+			if !errors.Is(err, ErrTimeout) {
+				t.Fatalf("%v: %v", pattern, err)
+			}
+		}
+	}
+}
+
+// ---- PUSH/PULL ----
+
+// A stream is shared by several workers, none of whose frames is lost; behind
+// them the order is restored by the stamps.
+func TestWorkersShareAStream(t *testing.T) {
+	const frames, workers = 60, 3
+	source := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0", Stamp: true})
+	collector := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Address: "127.0.0.1", Port: "0", Stamp: true, OnTerminate: KeepWaiting})
+	ctx := testContext(t)
+	work := func() {
+		in := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(source), Stamp: true})
+		out := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: portOf(collector), Stamp: true})
+		done := 0
+		for f, err := range in.Frames(ctx) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := out.SendFrame(ctx, f, Captured{At: f.Stamp.Time, Seq: f.Stamp.Seq, Message: f.Message}); err != nil {
+				t.Error(err)
+			}
+			f.Close()
+			done++
+		}
+		out.Close()
+		if done == 0 {
+			t.Error("a worker had nothing to do")
+		}
+	}
+	done := make(chan struct{})
+	for range workers {
+		go func() {
+			work()
+			done <- struct{}{}
+		}()
+	}
+	awaitPeers(t, source, workers)
+	go func() {
+		err := source.SendAll(ctx, numbered(frames), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		source.Close()
+	}()
+	next := int64(0)
+	for f, err := range InOrder(collector.Frames(ctx), frames) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Message.Value() != next || f.Stamp.Seq != uint64(next)+1 {
+			t.Errorf("frame %v came where %d belongs", f.Message, next)
+		}
+		f.Close()
+		if next++; next == frames {
+			break
+		}
+	}
+	for range workers {
+		<-done
+	}
+	if s := collector.Stats(); s.Missed != 0 || s.Frames != frames {
+		t.Errorf("%+v", s)
+	}
+}
+
+// numbered are frames whose message is their number.
+func numbered(n int) iter.Seq2[Array, any] {
+	return func(yield func(Array, any) bool) {
+		for i := range n {
+			if !yield(testArray(i, "uint8", 30, 40, 3), i) {
+				return
+			}
+		}
+	}
+}
+
+// A PUSH end waits for somebody to take its frames, says so when nobody does,
+// and holds its sender back when the receiver is slow: nothing is lost.
+func TestPushWaits(t *testing.T) {
+	recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: PushPull, QueueFrames: 2})
+	ctx := testContext(t)
+	const frames = 300
+	sent := make(chan error, 1)
+	go func() { sent <- send.SendAll(ctx, numbered(frames), nil) }()
+	for i := range int64(frames) {
+		f := mustRecv(t, recv, ctx)
+		if f.Message.Value() != i {
+			t.Fatalf("frame %v came where %d belongs", f.Message, i)
+		}
+		f.Close()
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	alone := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: portOf(mustNew(t, Options{Wire: AsyncWire, ReceiveMode: true, Address: "127.0.0.1", Port: "0"})), RequestTimeout: 20 * time.Millisecond, MaxRetries: 2})
+	if _, err := alone.SendArray(ctx, testArray(0, "uint8", 4, 5), nil); !errors.Is(err, ErrPeerGone) {
+		t.Errorf("with nobody there: %v", err)
+	}
+	brief, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	if _, err := alone.SendArray(brief, testArray(0, "uint8", 4, 5), nil); err == nil {
+		t.Error("sent to nobody")
+	}
+}
+
+// A receiver may stand still for longer than TCP is given to acknowledge.
+func TestPushWaitsForASlowReceiver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as the pause")
+	}
+	t.Parallel()
+	const frames = 12
+	recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: PushPull, QueueFrames: 1})
+	ctx := testContext(t)
+	sent := make(chan error, 1)
+	go func() {
+		sent <- send.SendAll(ctx, func(yield func(Array, any) bool) {
+			for i := range frames { // more than the system's buffers hold
+				if !yield(testArray(i, "uint8", 1080, 1920, 3), i) {
+					return
+				}
+			}
+		}, nil)
+	}()
+	for i := range int64(frames) {
+		f := mustRecv(t, recv, ctx)
+		if f.Message.Value() != i {
+			t.Fatalf("frame %v came where %d belongs", f.Message, i)
+		}
+		f.Close()
+		if i == 2 {
+			time.Sleep(2 * deadLine) // the pause itself; nothing waits for it
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if s := recv.Stats(); s.Lost != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A worker that is busy when the stream ends hears the goodbye all the same.
+func TestPushSaysGoodbyeToAll(t *testing.T) {
+	for range 10 {
+		send := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0"})
+		var workers []*NetGear
+		for range 3 {
+			workers = append(workers, mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), QueueFrames: 1}))
+		}
+		awaitPeers(t, send, 3)
+		ctx := testContext(t)
+		sent := make(chan struct{})
+		go func() {
+			if err := send.SendAll(ctx, numbered(30), nil); err != nil {
+				t.Error(err)
+			}
+			send.Close()
+			close(sent)
+		}()
+		total := make(chan int)
+		for i, w := range workers {
+			go func() {
+				n := 0
+				defer func() { total <- n }()
+				for f, err := range w.Frames(ctx) {
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					time.Sleep(time.Duration(i) * 5 * time.Millisecond) // the work
+					f.Close()
+					n++
+				}
+				w.Close()
+			}()
+		}
+		sum := 0
+		for range workers {
+			sum += <-total
+		}
+		<-sent
+		if sum != 30 {
+			t.Errorf("%d frames came", sum)
+		}
+	}
+}
+
+// What Send has reported as sent is not lost by Close.
+func TestPushClosesBehindItsFrames(t *testing.T) {
+	for range 20 {
+		recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: PushPull})
+		ctx := testContext(t)
+		if err := send.SendAll(ctx, numbered(5), nil); err != nil {
+			t.Fatal(err)
+		}
+		send.Close()
+		var got []int64
+		for {
+			f, err := recv.Recv(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, f.Message.Value().(int64))
+			f.Close()
+		}
+		if !slices.Equal(got, []int64{0, 1, 2, 3, 4}) {
+			t.Fatalf("arrived: %v", got)
+		}
+	}
+}
+
+func TestInOrder(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		window    int
+		come, are []int // stamps; 0 is an error, negative a frame without a stamp
+	}{
+		"in order":             {2, []int{1, 2, 3}, []int{1, 2, 3}},
+		"swapped":              {2, []int{2, 1, 3}, []int{1, 2, 3}},
+		"reversed":             {3, []int{4, 3, 2, 1}, []int{1, 2, 3, 4}},
+		"one is missing":       {2, []int{1, 3, 4, 5, 6}, []int{1, 3, 4, 5, 6}},
+		"the first is missing": {2, []int{2, 3}, []int{2, 3}},
+		"too late":             {1, []int{2, 3, 4, 1, 5}, []int{2, 3, 4, 1, 5}},
+		"twice":                {2, []int{2, 2, 1, 1}, []int{2, 1, 2, 1}},
+		"errors pass":          {2, []int{2, 0, 1}, []int{0, 1, 2}},
+		"no stamps":            {2, []int{-1, 2, -1, 1}, []int{-1, -1, 1, 2}},
+	} {
+		var got []int
+		frames := func(yield func(*Frame, error) bool) {
+			for _, seq := range c.come {
+				var f *Frame
+				var err error
+				switch {
+				case seq == 0:
+					err = broken
+				case seq < 0:
+					f = &Frame{}
+				default:
+					f = &Frame{Stamp: &Stamp{Seq: uint64(seq)}}
+				}
+				if !yield(f, err) {
+					return
+				}
+			}
+		}
+		for f, err := range InOrder(frames, c.window) {
+			switch {
+			case err != nil:
+				got = append(got, 0)
+			case f.Stamp == nil:
+				got = append(got, -1)
+			default:
+				got = append(got, int(f.Stamp.Seq))
+			}
+		}
+		if !slices.Equal(got, c.are) {
+			t.Errorf("%s: %v became %v, not %v", name, c.come, got, c.are)
+		}
+	}
+}
+
+// ---- fuzzing ----
+
+// FuzzAsyncFrame holds whole frames of NetGear_Async against the checks.
+func FuzzAsyncFrame(f *testing.F) {
+	for _, c := range captures(f, "async-*.json") {
+		for i := range c.Messages {
+			if p := c.parts(i); len(p) == 2 {
+				f.Add(p[0], p[1])
+			} else {
+				f.Add(p[0], []byte{})
+			}
+		}
+	}
+	for _, parts := range badAsyncMessages() {
+		if len(parts) == 2 && len(parts[0]) < 1000 {
+			f.Add(parts[0], parts[1])
+		}
+	}
+	w := asyncWire{}
+	f.Fuzz(func(t *testing.T, head, part []byte) {
+		h, err := w.parseHeader(head)
+		if err == nil {
+			h.message.Value()
+			_ = h.message.String()
+			var into struct{ A, B any }
+			h.message.Decode(&into)
+			if _, err := w.parseHeader(w.appendHeader(nil, h)); err != nil && !h.terminate {
+				t.Fatalf("%q was read and cannot be written: %v", head, err)
+			}
+		} else if !errors.Is(err, errWire) {
+			t.Errorf("%v is not a malformed message", err)
+		}
+		if a, err := w.parseAnswer(head, true); err == nil && len(a.returnType) < 256 {
+			if _, err := w.parseAnswer(w.appendAnswer(nil, &a), true); err != nil {
+				t.Errorf("the answer %q was read and cannot be written: %v", head, err)
+			}
+		}
+		fr := &Frame{}
+		if err := fr.check(w, part, 1<<20); err != nil {
+			return
+		}
+		if fr.dtype.size > 0 && fr.size() != fr.length || fr.from+fr.length > len(part) {
+			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.name, fr.length)
+		}
+		if a, _, err := pymsgpack.ParseArray(part); err != nil || len(a.Data) != fr.length {
+			t.Fatalf("%+v, %v", a, err)
+		}
+	})
+}
