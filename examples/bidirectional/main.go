@@ -1,0 +1,204 @@
+//go:build !nogocv
+
+// The program bidirectional streams video, and each answer carries something
+// that the receive end computed from that very frame: how bright it is, or a
+// thumbnail where the sender asked for one.
+//
+// It shows how to
+//
+//  1. answer a frame with data made of that frame (Options.Respond), which
+//     VidGear cannot,
+//  2. ask for something in the message, and return an array, which comes as JPEG
+//     like any frame,
+//  3. read what came back (Reply),
+//  4. return data as VidGear does (Return, with -return): it rides on the answers
+//     from then on, so it speaks of an earlier frame.
+//
+// Run it in the project's folder. Both ends are in one process:
+//
+//	go run ./examples/bidirectional
+//	go run ./examples/bidirectional -return -pattern 1
+//
+// With -only send or -only receive it is one end, on port 5555, and the other
+// one may be Python. A receive end:
+//
+//	from vidgear.gears import NetGear
+//	end = NetGear(receive_mode=True, pattern=0, bidirectional_mode=True)
+//	data = None
+//	while (got := end.recv(return_data=data)) is not None:
+//	    message, frame = got
+//	    data = {"frame": message["frame"], "brightness": round(float(frame.mean()), 1)}
+//	end.close()
+//
+// A send end:
+//
+//	import cv2
+//	from vidgear.gears import NetGear
+//	video = cv2.VideoCapture("examples/internal/sample/vtest-excerpt.avi")
+//	end = NetGear(pattern=0, bidirectional_mode=True)
+//	number = 0
+//	while (read := video.read())[0]:
+//	    reply = end.send(read[1], message={"frame": number, "thumbnail": number % 10 == 9})
+//	    print(number, getattr(reply, "shape", reply))
+//	    number += 1
+//	end.close()
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"image"
+	"math"
+
+	"gocv.io/x/gocv"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/examples/internal/source"
+)
+
+func main() { cli.Main(run) }
+
+func run(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("bidirectional", flag.ContinueOnError)
+	ends := cli.NewEnds(fs, netgear.DefaultPort, netgear.Pair, 40)
+	later := fs.Bool("return", false, "return data as VidGear does, on the answers to later frames")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	if err := ends.Check(); err != nil {
+		return err
+	}
+	if ends.Only == "send" {
+		return send(ctx, ends, ends.Ports()[0])
+	}
+	end, err := listen(ends, *later)
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	if ends.Only == "receive" {
+		fmt.Println("listening on", end.Endpoints()[0])
+		return receive(ctx, end, *later)
+	}
+	return cli.Together(ctx,
+		func(ctx context.Context) error { return receive(ctx, end, *later) },
+		func(ctx context.Context) error { return send(ctx, ends, cli.Listening(end)[0]) })
+}
+
+// request is the message that rides on each frame.
+type request struct {
+	Frame     int  `json:"frame"`
+	Thumbnail bool `json:"thumbnail"`
+}
+
+// report is what comes back, if it is not a thumbnail.
+type report struct {
+	Frame      int     `json:"frame"`
+	Brightness float64 `json:"brightness"` // 0 to 255
+}
+
+// ---- the receive end ----
+
+func listen(ends *cli.Ends, later bool) (*netgear.NetGear, error) {
+	options := ends.Options(true)
+	options.Port = ends.ListenOn(1)[0]
+	options.BidirectionalMode = true
+	if !later {
+		options.Respond = respond
+	}
+	return netgear.New(options)
+}
+
+// respond is called for each frame before it is answered; the sender waits for
+// what it returns. Its frame is only lent.
+func respond(frame *netgear.Frame) any {
+	var r request
+	if err := frame.Message.Decode(&r); err != nil {
+		return err.Error()
+	}
+	if r.Thumbnail {
+		small, err := thumbnail(frame)
+		if err != nil {
+			return err.Error()
+		}
+		return small
+	}
+	return report{r.Frame, brightness(frame)}
+}
+
+func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
+	count := 0
+	for frame, err := range end.Frames(ctx) {
+		if err != nil {
+			return err
+		}
+		count++
+		if later {
+			var r request
+			if err := frame.Message.Decode(&r); err != nil {
+				return err
+			}
+			// This frame was answered when it came; the next answer has this.
+			if err := end.Return(report{r.Frame, brightness(frame)}); err != nil {
+				return err
+			}
+		}
+		frame.Close()
+	}
+	fmt.Println(count, "frames received")
+	return nil
+}
+
+// brightness is the mean of all pixels and channels.
+func brightness(frame *netgear.Frame) float64 {
+	sum := 0
+	for _, b := range frame.Bytes() {
+		sum += int(b)
+	}
+	return math.Round(10*float64(sum)/float64(max(1, len(frame.Bytes())))) / 10
+}
+
+// thumbnail is the picture 64 pixels wide, in memory of its own.
+func thumbnail(frame *netgear.Frame) (netgear.Array, error) {
+	mat, err := frame.Mat()
+	if err != nil {
+		return netgear.Array{}, err
+	}
+	defer mat.Close()
+	small := gocv.NewMat()
+	defer small.Close()
+	gocv.Resize(mat, &small, image.Pt(64, max(1, 64*mat.Rows()/mat.Cols())), 0, 0, gocv.InterpolationArea)
+	return source.Pixels(small), nil
+}
+
+// ---- the send end ----
+
+func send(ctx context.Context, ends *cli.Ends, port string) error {
+	src, err := source.Open(source.Settings{Name: ends.Source, Loop: true})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	options := ends.Options(false)
+	options.Port = port
+	options.BidirectionalMode = true
+	end, err := netgear.New(options)
+	if err != nil {
+		return err
+	}
+	defer end.Close() // says goodbye
+	return src.Play(ctx, ends.N, ends.FPS, func(ctx context.Context, i int, picture gocv.Mat) error {
+		reply, err := end.Send(ctx, picture, request{Frame: i, Thumbnail: i%10 == 9})
+		if err != nil {
+			return err
+		}
+		if reply.Array != nil {
+			fmt.Printf("frame %d: an array of %s, shape %v\n", i, reply.Array.DType, reply.Array.Shape)
+		} else {
+			fmt.Printf("frame %d: %v\n", i, reply.Data)
+		}
+		return nil
+	})
+}

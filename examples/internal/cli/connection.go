@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/vidgear-go/netgear"
+)
+
+// Connection is the flags that say who talks to whom and how.
+type Connection struct {
+	fs                                *flag.FlagSet
+	address, port, protocol, settings string
+	pattern                           int
+	async                             bool
+}
+
+// NewConnection adds the connection flags to fs.
+func NewConnection(fs *flag.FlagSet) *Connection {
+	c := &Connection{fs: fs}
+	fs.StringVar(&c.address, "address", "", "host or IP `address`; with -protocol ipc a path\n"+
+		"(default localhost to send, every interface to receive)")
+	fs.StringVar(&c.port, "port", netgear.DefaultPort, "`port`, or several as P,P,… for multi-server (receive) and multi-client (send);\n"+
+		"0 to receive on any free port")
+	fs.StringVar(&c.protocol, "protocol", "tcp", "tcp or ipc")
+	fs.IntVar(&c.pattern, "pattern", 0, "0 PAIR, 1 REQ/REP, 2 PUB/SUB and, with -async, 3 PUSH/PULL; the same at both ends")
+	fs.BoolVar(&c.async, "async", false, "the other end is VidGear's NetGear_Async, or has -async: raw pixels, and messages as msgpack")
+	fs.StringVar(&c.settings, "options", "", "VidGear's option dictionary as `JSON`, such as '{\"jpeg_compression\": false}'")
+	return c
+}
+
+// Options are the options that the flags ask for. A flag that was given counts
+// more than the same key in -options.
+func (c *Connection) Options(receive bool) (netgear.Options, error) {
+	var o netgear.Options
+	if c.settings != "" {
+		// Not json.Unmarshal, which would refuse Python's NaN before the library sees it.
+		if err := o.UnmarshalJSON([]byte(c.settings)); err != nil {
+			return o, fmt.Errorf("-options: %w", err)
+		}
+	}
+	if o.ReceiveMode && !receive {
+		return o, fmt.Errorf("-options: receive_mode is true, but this program sends; run examples/receive instead")
+	}
+	o.ReceiveMode = receive
+	if c.async {
+		o.Wire = netgear.AsyncWire
+	}
+	c.fs.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "address":
+			o.Address = c.address
+		case "port":
+			o.Port, o.Ports = "", nil
+			if ports := strings.Split(c.port, ","); len(ports) > 1 {
+				o.Ports = ports
+			} else {
+				o.Port = c.port
+			}
+		case "protocol":
+			o.Protocol = c.protocol
+		case "pattern":
+			o.Pattern = netgear.Pattern(c.pattern)
+		}
+	})
+	return o, o.Validate()
+}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/vidgear-go/netgear"
+)
+
+// Ends are the flags of a program that is both ends of a connection in one
+// process, or one end and leaves the other to another program.
+type Ends struct {
+	Only    string // "send", "receive" or "" for both
+	Pattern netgear.Pattern
+	N       int     // frames
+	FPS     float64 // frames per second
+	Source  string
+
+	address, ports string
+	pattern        int
+}
+
+// NewEnds adds the flags to fs, with the defaults that the program has.
+func NewEnds(fs *flag.FlagSet, ports string, pattern netgear.Pattern, n int) *Ends {
+	e := &Ends{}
+	fs.StringVar(&e.Only, "only", "", "be one `end`, send or receive, and leave the other to another program")
+	fs.StringVar(&e.address, "address", "", "host or IP `address`, with -only\n(default localhost to send, every interface to receive)")
+	fs.StringVar(&e.ports, "port", ports, "`port`, or several as P,P,…, with -only")
+	fs.IntVar(&e.pattern, "pattern", int(pattern), "0 PAIR, 1 REQ/REP, 2 PUB/SUB")
+	fs.IntVar(&e.N, "n", n, "how many frames")
+	fs.Float64Var(&e.FPS, "fps", 25, "frames per second")
+	fs.StringVar(&e.Source, "source", "sample", "`what` to send: sample, test, a video file, a camera's number or a URL")
+	return e
+}
+
+// Check is to be called when the flags have been parsed.
+func (e *Ends) Check() error {
+	e.Pattern = netgear.Pattern(e.pattern)
+	switch {
+	case e.Only != "" && e.Only != "send" && e.Only != "receive":
+		return fmt.Errorf("-only must be send or receive")
+	case e.N < 1:
+		return fmt.Errorf("-n must be at least 1")
+	case e.FPS <= 0:
+		return fmt.Errorf("-fps must be more than 0")
+	}
+	return nil
+}
+
+// Options are those of either end, where the flags say something about them. A
+// receive end that is not alone listens on this machine only.
+func (e *Ends) Options(receive bool) netgear.Options {
+	o := netgear.Options{ReceiveMode: receive, Pattern: e.Pattern, Address: e.address}
+	if e.Only == "" {
+		o.Address = "127.0.0.1"
+	} else if receive {
+		o.MaxRetries = -1 // wait for the send end as long as it takes
+	}
+	return o
+}
+
+// Ports are those that the flags name.
+func (e *Ends) Ports() []string { return strings.Split(e.ports, ",") }
+
+// ListenOn are n ports to listen on: those of the flags, or any free ones where
+// both ends are in this process.
+func (e *Ends) ListenOn(n int) []string {
+	if e.Only != "" {
+		return e.Ports()
+	}
+	return strings.Split(strings.Repeat(",0", n)[1:], ",")
+}
+
+// Listening are the ports that an end really has.
+func Listening(end *netgear.NetGear) []string {
+	ports := end.Endpoints()
+	for i, endpoint := range ports {
+		ports[i] = endpoint[strings.LastIndex(endpoint, ":")+1:]
+	}
+	return ports
+}
+
+// Together runs functions side by side, the first one in the caller's goroutine,
+// and returns the first error. It also ends the context of the others.
+func Together(ctx context.Context, first func(context.Context) error, others ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	failed := func(err error) {
+		if err != nil {
+			cancel(err)
+		}
+	}
+	var running sync.WaitGroup
+	for _, f := range others {
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			failed(f(ctx))
+		}()
+	}
+	failed(first(ctx))
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// Stopped is err, or nil where all that happened is that ctx was ended.
+func Stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/vidgear-go/netgear"
+)
+
+// Meter counts frames: a progress bar while they pass, if stderr is a terminal,
+// and a summary line at the end.
+type Meter struct {
+	verb        string
+	bar         *progressbar.ProgressBar // nil where nobody would see it
+	frames      int
+	first, last time.Time
+}
+
+// NewMeter starts counting. The verb ("sent") opens the summary; total is how
+// many frames are expected, 0 if that is not known.
+func NewMeter(verb string, total int) *Meter {
+	m := &Meter{verb: verb}
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return m
+	}
+	if total == 0 {
+		total = -1 // a spinner
+	}
+	m.bar = progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(os.Stderr),
+		progressbar.OptionSetDescription(verb),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("frames"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+	return m
+}
+
+// Frame counts one frame.
+func (m *Meter) Frame() {
+	m.last = time.Now()
+	if m.frames++; m.frames == 1 {
+		m.first = m.last
+	}
+	if m.bar != nil {
+		m.bar.Add(1)
+	}
+}
+
+// Frames is how many there were.
+func (m *Meter) Frames() int { return m.frames }
+
+// Summary prints one line on stderr. The clock runs from the first frame to the
+// last, so waiting for the peer does not count; bytes are those on the wire.
+func (m *Meter) Summary(s netgear.Stats) {
+	m.ClearBar()
+	seconds := m.last.Sub(m.first).Seconds()
+	var fps, mbps float64
+	if seconds > 0 {
+		fps = float64(m.frames-1) / seconds
+	}
+	if s.Frames > 0 {
+		mbps = fps * float64(s.Bytes) / float64(s.Frames) / 1e6
+	}
+	fmt.Fprintf(os.Stderr, "%s %d frames in %.2f s: %.1f fps, %.1f MB/s, %d dropped", m.verb, m.frames, seconds, fps, mbps, s.Dropped)
+	// What rarely happens is named only where it did.
+	for _, rare := range []struct {
+		count uint64
+		what  string
+	}{{s.Malformed, "unreadable messages"}, {s.Retries, "retries"}, {s.Refused, "refused connections"}} {
+		if rare.count > 0 {
+			fmt.Fprintf(os.Stderr, ", %d %s", rare.count, rare.what)
+		}
+	}
+	fmt.Fprintln(os.Stderr)
+}
+
+// ClearBar takes the bar off the terminal, so that text does not end up in it.
+func (m *Meter) ClearBar() {
+	if m.bar != nil {
+		m.bar.Clear()
+	}
+}

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+	"time"
+)
+
+// Pace keeps a frame rate. A frame that is late does not make those after it
+// late.
+type Pace struct {
+	interval time.Duration // 0: no waiting
+	next     time.Time
+}
+
+// NewPace starts with a frame that is due now; 0 frames per second are as many
+// as there can be.
+func NewPace(fps float64) *Pace {
+	p := &Pace{next: time.Now()}
+	if fps > 0 {
+		p.interval = time.Duration(float64(time.Second) / fps)
+	}
+	return p
+}
+
+// Wait returns when it is time for the next frame, or with the context's error.
+func (p *Pace) Wait(ctx context.Context) error {
+	if p.interval == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(time.Until(p.next))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case now := <-timer.C:
+		// What was missed by more than a frame is not made up for.
+		if p.next = p.next.Add(p.interval); p.next.Before(now) {
+			p.next = now
+		}
+		return nil
+	}
+}

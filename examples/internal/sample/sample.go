@@ -1,0 +1,40 @@
+// Package sample carries a short video, so that the examples and the tests need
+// nothing from outside. README.md says where it is from.
+package sample
+
+import (
+	_ "embed"
+	"os"
+)
+
+// Frames, Width and Height are those of the video; it was filmed at Rate frames
+// per second.
+const (
+	Frames = 40
+	Width  = 768
+	Height = 576
+	Rate   = 10
+)
+
+// Path is where the video lies, seen from the project's folder.
+const Path = "examples/internal/sample/vtest-excerpt.avi"
+
+//go:embed vtest-excerpt.avi
+var video []byte
+
+// WriteTemp writes the video to a temporary file, because OpenCV reads videos
+// from files only. The caller removes it.
+func WriteTemp() (path string, err error) {
+	f, err := os.CreateTemp("", "netgear-sample-*.avi")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(video)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return f.Name(), err
+}

@@ -1,0 +1,133 @@
+// The program keys makes the certificates of secure mode and shows what is in a
+// certificate folder. It never prints a secret.
+//
+// It shows how to
+//
+//  1. make certificates that VidGear reads as well (CreateCertificates); what is
+//     there already is kept,
+//  2. find the folder in which they are (CertificateDir),
+//  3. tell which file belongs on which machine.
+//
+// Run it in the project's folder:
+//
+//	go run ./examples/keys                      # in the home folder, where VidGear has them, too
+//	go run ./examples/keys -location mykeys     # Options.CustomCertLocation, custom_cert_location
+//
+// VidGear makes the same folder when a secure end is opened:
+//
+//	from vidgear.gears import NetGear
+//	end = NetGear(secure_mode=1, custom_cert_location="mykeys")   # a folder that exists
+//	end.close()
+//
+// docs/security.md says what the modes protect against.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
+)
+
+func main() { cli.Main(run) }
+
+func run(_ context.Context, args []string) error {
+	fs := flag.NewFlagSet("keys", flag.ContinueOnError)
+	location := fs.String("location", "", "the `folder` that .vidgear/keys is in (default the home folder)")
+	overwrite := fs.Bool("overwrite", false, "make new keys in place of those that are there, public keys of other machines included")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	dir, err := netgear.CertificateDir(*location)
+	if err != nil {
+		return err
+	}
+	_, missing := os.Stat(dir)
+	if _, err := netgear.CreateCertificates(*location, *overwrite); err != nil {
+		return err
+	}
+	switch {
+	case missing != nil:
+		fmt.Println("new keys in", dir)
+	case *overwrite:
+		fmt.Println("new keys in place of the old ones in", dir)
+		fmt.Println("Ends that are open keep the old ones. Every machine that had a copy needs the new files.")
+	default:
+		fmt.Println("keys that were there already in", dir)
+	}
+	return show(dir)
+}
+
+// show prints the files of a certificate folder.
+func show(dir string) error {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nfile\tmode\tneeded by\tpublic key")
+	var open []string // secret files that others can read
+	for _, pattern := range []string{"private_keys/*.key_secret", "public_keys/*.key"} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			info, err := os.Stat(file)
+			if err != nil {
+				return err
+			}
+			key, err := publicKey(file)
+			if err != nil {
+				return err
+			}
+			name := filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator)))
+			fmt.Fprintf(table, "%s\t%04o\t%s\t%s\n", name, info.Mode().Perm(), neededBy(name), key)
+			if filepath.Ext(name) == ".key_secret" && info.Mode().Perm()&0o077 != 0 {
+				open = append(open, name)
+			}
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Println("\nA secret file (.key_secret) is for one machine: copy it by a way that nobody can read, or better not at all.")
+	for _, name := range open {
+		fmt.Printf("%s can be read by others: chmod 600 it.\n", name)
+	}
+	return nil
+}
+
+// neededBy says who reads a file.
+func neededBy(name string) string {
+	switch name {
+	case "private_keys/server.key_secret":
+		return "the receive end"
+	case "private_keys/client.key_secret":
+		return "the send end"
+	case "public_keys/server.key":
+		return "the send end"
+	}
+	if strings.HasPrefix(name, "public_keys/") {
+		return "the receive end, in IronHouse: whoever it belongs to is admitted"
+	}
+	return "nobody"
+}
+
+// publicKey reads the public key out of a certificate; secret files have it, too.
+func publicKey(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if key, value, ok := strings.Cut(lines.Text(), "="); ok && strings.TrimSpace(key) == "public-key" {
+			return strings.Trim(value, " \t'\""), nil
+		}
+	}
+	return "none: not a certificate", nil
+}

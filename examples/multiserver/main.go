@@ -1,0 +1,205 @@
+//go:build !nogocv
+
+// The program multiserver shows four senders in one window, or writes them into
+// one picture: many send ends, each with its own port, and one receive end.
+//
+// It shows how to
+//
+//  1. listen on several ports at once (MultiserverMode),
+//  2. tell by frame.Port whose frame it is,
+//  3. go on when one sender says goodbye (OnState tells of it), and end when the
+//     last one has,
+//  4. read the counts per port (Stats).
+//
+// Run it in the project's folder. All five ends are in one process, and one of
+// the senders stops half way:
+//
+//	go run ./examples/multiserver
+//	go run ./examples/multiserver -pattern 2 -show
+//
+// With -only receive it waits for senders on ports 5566 to 5569, with
+// -only send -port 5566 it is one of them. The others may be Python. A sender:
+//
+//	import cv2
+//	from vidgear.gears import NetGear
+//	video = cv2.VideoCapture("examples/internal/sample/vtest-excerpt.avi")
+//	end = NetGear(port="5566", pattern=1, multiserver_mode=True)
+//	while (read := video.read())[0]:
+//	    end.send(read[1])
+//	end.close()
+//
+// A receive end:
+//
+//	from vidgear.gears import NetGear
+//	end = NetGear(receive_mode=True, port=["5566", "5567", "5568", "5569"], pattern=1, multiserver_mode=True)
+//	while (got := end.recv()) is not None:
+//	    print("port", got[0], "frame", got[-1].shape)
+//	end.close()
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+
+	"gocv.io/x/gocv"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/window"
+)
+
+// Window systems want to be called from the program's first thread, and only
+// here the main goroutine is sure to be on it.
+func init() { runtime.LockOSThread() }
+
+func main() { cli.Main(run) }
+
+const cameras = 4 // senders, where all are in this process
+
+func run(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("multiserver", flag.ContinueOnError)
+	ends := cli.NewEnds(fs, "5566,5567,5568,5569", netgear.ReqRep, 50)
+	out := fs.String("out", "multiserver.png", "write the last picture to this `file`")
+	show := fs.Bool("show", false, "show the pictures in a window; Esc or q ends")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	if err := ends.Check(); err != nil {
+		return err
+	}
+	if ends.Only == "send" {
+		c, err := openCamera(ends, ends.Ports()[0], source.Settings{Name: ends.Source, Loop: true})
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		return c.stream(ctx, ends.N, ends.FPS)
+	}
+	end, err := listen(ends)
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	for _, endpoint := range end.Endpoints() {
+		fmt.Println("listening on", endpoint)
+	}
+	receive := func(ctx context.Context) error { return receive(ctx, end, *show, *out) }
+	if ends.Only == "receive" {
+		return receive(ctx)
+	}
+	var senders []func(context.Context) error
+	for i, port := range cli.Listening(end) {
+		c, err := openCamera(ends, port, different(ends, i))
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		n := ends.N
+		if i == 1 {
+			n = (n + 1) / 2
+		}
+		senders = append(senders, func(ctx context.Context) error { return c.stream(ctx, n, ends.FPS) })
+	}
+	return cli.Together(ctx, receive, senders...)
+}
+
+// different is what sender i sends: of the four, no two are alike.
+func different(ends *cli.Ends, i int) source.Settings {
+	s := source.Settings{Name: ends.Source, Loop: true, Gray: i >= 2}
+	if i%2 == 1 {
+		s.Name = "test"
+	}
+	return s
+}
+
+// camera is a send end and what it sends.
+type camera struct {
+	src *source.Source
+	end *netgear.NetGear
+}
+
+func openCamera(ends *cli.Ends, port string, what source.Settings) (c camera, err error) {
+	if c.src, err = source.Open(what); err != nil {
+		return c, err
+	}
+	options := ends.Options(false)
+	options.Port = port
+	options.MultiserverMode = true
+	if c.end, err = netgear.New(options); err != nil {
+		c.src.Close()
+	}
+	return c, err
+}
+
+func (c *camera) stream(ctx context.Context, n int, fps float64) error {
+	defer c.end.Close() // says goodbye
+	return c.src.Play(ctx, n, fps, func(ctx context.Context, _ int, picture gocv.Mat) error {
+		_, err := c.end.Send(ctx, picture, nil)
+		return err
+	})
+}
+
+func (c *camera) close() {
+	c.end.Close()
+	c.src.Close()
+}
+
+func listen(ends *cli.Ends) (*netgear.NetGear, error) {
+	options := ends.Options(true)
+	options.Ports = ends.ListenOn(cameras)
+	options.MultiserverMode = true
+	options.OnState = func(s netgear.State) {
+		if s.Kind == netgear.Terminated {
+			fmt.Println("goodbye from port", s.Port)
+		}
+	}
+	return netgear.New(options)
+}
+
+func receive(ctx context.Context, end *netgear.NetGear, show bool, out string) error {
+	all := newMontage(cli.Listening(end))
+	defer all.close()
+	var screen *window.Window
+	if show {
+		var err error
+		if screen, err = window.Open("NetGear"); err != nil {
+			return fmt.Errorf("-show: %w", err)
+		}
+		defer screen.Close()
+	}
+	seen := map[string]bool{}
+	for frame, err := range end.Frames(ctx) {
+		if err != nil {
+			return err
+		}
+		if !seen[frame.Port] {
+			seen[frame.Port] = true
+			fmt.Println("first frame from port", frame.Port)
+		}
+		err = all.put(frame.Port, frame)
+		frame.Close()
+		if err == nil && screen != nil {
+			err = screen.Show(all.mat)
+		}
+		if err == window.ErrEnough {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	stats := end.Stats()
+	for _, port := range slices.Sorted(maps.Keys(stats.Ports)) {
+		fmt.Printf("port %s: %d frames received\n", port, stats.Ports[port].Frames)
+	}
+	if !gocv.IMWrite(out, all.mat) {
+		return fmt.Errorf("-out: cannot write %s; is the folder there, and does the name end in .png?", out)
+	}
+	fmt.Println("the last picture:", out)
+	return nil
+}

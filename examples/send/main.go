@@ -1,0 +1,140 @@
+//go:build !nogocv
+
+// The program send sends video to a NetGear receive end: examples/receive, or a
+// Python program with VidGear.
+//
+// It shows how to
+//
+//  1. read VidGear's own option dictionary into netgear.Options,
+//  2. send OpenCV Mats with a message riding along, and read what the receiver
+//     returns on its answers,
+//  3. end so that the receiver is told, on Ctrl-C too.
+//
+// Run it, in the project's folder, against any receiver on port 5555:
+//
+//	go run ./examples/send -source video.mp4
+//	go run ./examples/send -source 0 -size 1280x720 -address 192.168.1.4    # a camera
+//	go run ./examples/send -source test -n 100 -pattern 1 -options '{"jpeg_compression": false}' -json
+//	go run ./examples/send -source sample -async -pattern 3
+//
+// The other end in Python:
+//
+//	from vidgear.gears import NetGear
+//	end = NetGear(receive_mode=True, pattern=0)   # the pattern that send was given
+//	while (frame := end.recv()) is not None:
+//	    print(frame.shape)
+//	end.close()
+//
+// With -async it speaks to NetGear_Async, which has PUSH/PULL (-pattern 3) too:
+//
+//	import asyncio
+//	from vidgear.gears.asyncio import NetGear_Async
+//	end = NetGear_Async(receive_mode=True, pattern=3)   # the pattern that send was given
+//	end.launch()
+//	async def main():
+//	    async for frame in end.recv_generator():
+//	        print(frame.shape)
+//	asyncio.set_event_loop(end.loop)
+//	end.loop.run_until_complete(main())
+//	end.close()
+//
+// PUB/SUB (-pattern 2) waits for nobody: frames that are sent before a receiver
+// is connected, or faster than it can take them, are lost. With -n or a short
+// file give it time: start the receiver first, and pace with -fps.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/examples/internal/source"
+)
+
+func main() { cli.Main(run) }
+
+func run(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("send", flag.ContinueOnError)
+	conn := cli.NewConnection(fs)
+	var pictures source.Settings
+	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a camera's number, a URL,\nor test, a moving picture, or sample, a short video, which need none of them")
+	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
+	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
+	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
+	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
+	n := fs.Int("n", 0, "how many frames to send; 0 = all there are")
+	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go")
+	text := fs.String("message", "", "send this `JSON` with every frame")
+	lines := fs.Bool("json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	if *n < 0 || *fps < 0 {
+		return fmt.Errorf("-n and -fps must not be negative")
+	}
+	options, err := conn.Options(false)
+	if err != nil {
+		return err
+	}
+	var message netgear.Message // none
+	if *text != "" {
+		if message, err = netgear.ParseMessage(*text); err != nil {
+			return fmt.Errorf("-message: %w", err)
+		}
+	}
+
+	src, err := source.Open(pictures)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	end, err := netgear.New(options)
+	if err != nil {
+		return err
+	}
+	meter := cli.NewMeter("sent", *n)
+	defer func() { meter.Summary(end.Stats()) }()
+	defer end.Close() // says goodbye
+
+	sending, cancel := cli.Grace(ctx, time.Second)
+	defer cancel()
+	pace := cli.NewPace(*fps)
+	for i := 0; *n == 0 || i < *n; i++ {
+		if err := pace.Wait(ctx); err != nil {
+			return err
+		}
+		mat, err := src.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		reply, err := end.Send(sending, mat, message)
+		if err != nil {
+			return err
+		}
+		meter.Frame()
+		if *lines {
+			if err := cli.WriteSent(os.Stdout, i, source.Pixels(mat), reply); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func parseSize(s string, size *image.Point) error {
+	var rest string
+	n, _ := fmt.Sscanf(s, "%dx%d%s", &size.X, &size.Y, &rest)
+	if n != 2 || size.X <= 0 || size.Y <= 0 || size.X > 1<<15 || size.Y > 1<<15 {
+		return fmt.Errorf("must be a width and a height in pixels, such as 1280x720")
+	}
+	return nil
+}

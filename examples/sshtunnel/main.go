@@ -1,0 +1,136 @@
+// The program sshtunnel sends test pictures through an SSH host to a receive end
+// that is on that host, or on a machine that it can reach.
+//
+// It shows how to
+//
+//  1. send through user@host (Options.SSHTunnelMode) to an address and a port as
+//     they are seen from there,
+//  2. log in with a key file, an agent or a password (SSHTunnelKeyfile,
+//     SSHTunnelPwd),
+//  3. trust the right host only (SSHTunnelKnownHosts, ErrHostKey),
+//  4. see in the log that the tunnel was lost and is back; the stream goes on.
+//
+// Run it in the project's folder. The receive end is on port 5555 of the SSH host
+// itself, for instance examples/receive with -address 127.0.0.1:
+//
+//	go run ./examples/sshtunnel -ssh camera@gate.example.org
+//	go run ./examples/sshtunnel -ssh camera@gate.example.org:2222 -key ~/.ssh/camera -password
+//
+// It is on another machine, 192.168.7.4, behind the SSH host:
+//
+//	go run ./examples/sshtunnel -ssh camera@gate.example.org -address 192.168.7.4 -port 5454
+//
+// The receive end needs no option for it, and may be Python:
+//
+//	from vidgear.gears import NetGear
+//	end = NetGear(receive_mode=True, address="127.0.0.1", pattern=0)
+//	while (frame := end.recv()) is not None:
+//	    print(frame.shape)
+//	end.close()
+//
+// SSH encrypts as far as the SSH host. From there to another machine the stream is
+// in the clear, unless both ends have secure_mode as well (-options).
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
+)
+
+func main() { cli.Main(run) }
+
+func run(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("sshtunnel", flag.ContinueOnError)
+	conn := cli.NewConnection(fs) // -address and -port: as the SSH host sees them
+	host := fs.String("ssh", "", "the SSH `host`, as user@host or user@host:port")
+	key := fs.String("key", "", "private key `file` (default the usual ones in ~/.ssh, and the agent's)")
+	password := fs.Bool("password", false, "ask for a password, or for the passphrase of -key;\nwithout a terminal it is the first line of standard input")
+	insecure := fs.Bool("ignore-host-key", false, "accept any host key: whoever sits on the way can read everything")
+	var known []string
+	fs.Func("known-hosts", "`file` that vouches for the host's key; may be given several times\n(default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts)", func(file string) error {
+		known = append(known, file)
+		return nil
+	})
+	n := fs.Int("n", 0, "how many frames to send; 0 = until Ctrl-C")
+	fps := fs.Float64("fps", 25, "frames per second")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	if *n < 0 || *fps <= 0 {
+		return fmt.Errorf("-n must not be negative, and -fps must be more than 0")
+	}
+	options, err := conn.Options(false)
+	if err != nil {
+		return err
+	}
+	if *host != "" {
+		options.SSHTunnelMode = *host
+	}
+	if options.SSHTunnelMode == "" {
+		return fmt.Errorf("-ssh user@host is missing")
+	}
+	if *key != "" {
+		options.SSHTunnelKeyfile = *key
+	}
+	options.SSHTunnelKnownHosts = known
+	options.SSHTunnelIgnoreHostKey = *insecure
+	if *password {
+		if options.SSHTunnelPwd, err = ask(options.SSHTunnelMode); err != nil {
+			return err
+		}
+	}
+	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)) // says when the tunnel is lost and back
+	if options.MaxRetries == 0 {
+		options.MaxRetries = -1 // and then the stream goes on, however long it took
+	}
+
+	// New logs in, so a wrong password or host key is an error here.
+	end, err := netgear.New(options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "logged in; sending to %s as %s sees it\n", end.Endpoints()[0], options.SSHTunnelMode)
+	meter := cli.NewMeter("sent", *n)
+	defer func() { meter.Summary(end.Stats()) }()
+	defer end.Close() // says goodbye, then ends the tunnel
+
+	sending, cancel := cli.Grace(ctx, time.Second)
+	defer cancel()
+	pace := cli.NewPace(*fps)
+	for i := 0; *n == 0 || i < *n; i++ {
+		if err := pace.Wait(ctx); err != nil {
+			return err
+		}
+		if _, err := end.SendArray(sending, cli.Picture(i), nil); err != nil {
+			return err
+		}
+		meter.Frame()
+	}
+	return nil
+}
+
+// ask reads a password without showing it.
+func ask(host string) (string, error) {
+	if stdin := int(os.Stdin.Fd()); term.IsTerminal(stdin) {
+		fmt.Fprintf(os.Stderr, "password for %s, or passphrase of the key file: ", host)
+		text, err := term.ReadPassword(stdin)
+		fmt.Fprintln(os.Stderr)
+		return string(text), err
+	}
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if line = strings.TrimRight(line, "\r\n"); line == "" {
+		return "", fmt.Errorf("-password: no password on standard input: %v", err)
+	}
+	return line, nil
+}

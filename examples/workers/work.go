@@ -1,0 +1,141 @@
+//go:build !nogocv && (!gocv_specific_modules || gocv_objdetect)
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/examples/internal/threads"
+)
+
+// found is what a worker says of a frame.
+type found struct {
+	Worker string   `json:"worker"`
+	Boxes  [][4]int `json:"boxes"` // x, y, width, height
+}
+
+// work is a worker process: it takes frames, looks for people in them, and sends
+// both on, until the sender says goodbye.
+func (s *settings) work(ctx context.Context) error {
+	threads.Limit(1) // the other cores are for the other workers
+	people := newDetector(s.width)
+	defer people.Close()
+
+	o, err := options(true, s.frames)
+	if err != nil {
+		return err
+	}
+	o.Attach = netgear.AttachConnect
+	o.QueueFrames = 1 // frames that wait here could be with another worker
+	in, err := netgear.New(o)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if o, err = options(false, s.results); err != nil {
+		return err
+	}
+	out, err := netgear.New(o)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+
+	name := fmt.Sprint("process ", os.Getpid())
+	sending, cancel := cli.Grace(ctx, time.Second)
+	defer cancel()
+	for frame, err := range in.Frames(ctx) {
+		if err != nil {
+			return err
+		}
+		if frame.Stamp == nil {
+			frame.Close() // from another sender: its place is not known
+			continue
+		}
+		boxes, err := people.find(frame)
+		if err == nil {
+			// The frame keeps its number and its time.
+			_, err = out.SendFrame(sending, frame, netgear.Captured{
+				At: frame.Stamp.Time, Seq: frame.Stamp.Seq, Message: found{Worker: name, Boxes: boxes},
+			})
+		}
+		frame.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startWorker starts this program once more, as a worker, and waits for its end.
+// It is told to stop when either context ends.
+func (s *settings) startWorker(crew, running context.Context, frames, results string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	stopped, cancel := context.WithCancel(running)
+	defer cancel()
+	defer context.AfterFunc(crew, cancel)()
+	cmd := exec.CommandContext(stopped, self, "-only", "worker", "-frames", frames, "-results", results, fmt.Sprint("-width=", s.width))
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil && stopped.Err() == nil {
+		return fmt.Errorf("a worker process failed: %w", err)
+	}
+	return nil
+}
+
+// detector finds people in pictures.
+type detector struct {
+	hog   gocv.HOGDescriptor
+	width int // what pictures are reduced to: the search at full size takes many times as long
+	small gocv.Mat
+}
+
+func newDetector(width int) *detector {
+	d := &detector{hog: gocv.NewHOGDescriptor(), width: width, small: gocv.NewMat()}
+	people := threads.People()
+	weights, err := gocv.NewMatFromBytes(len(people)/4, 1, gocv.MatTypeCV32F, people)
+	if err != nil {
+		panic(err) // a mistake in this file
+	}
+	defer weights.Close()
+	d.hog.SetSVMDetector(weights)
+	return d
+}
+
+func (d *detector) Close() {
+	d.hog.Close()
+	d.small.Close()
+}
+
+func (d *detector) find(frame *netgear.Frame) ([][4]int, error) {
+	picture, err := frame.Mat()
+	if err != nil {
+		return nil, err
+	}
+	defer picture.Close()
+	scale := min(1, float64(d.width)/float64(picture.Cols()))
+	gocv.Resize(picture, &d.small, image.Point{}, scale, scale, gocv.InterpolationArea)
+	boxes := [][4]int{}
+	for _, r := range d.hog.DetectMultiScaleWithParams(d.small, 0, image.Pt(8, 8), image.Pt(8, 8), 1.1, 2, false) {
+		box := [4]int{r.Min.X, r.Min.Y, r.Dx(), r.Dy()}
+		for i := range box {
+			box[i] = int(float64(box[i]) / scale)
+		}
+		boxes = append(boxes, box)
+	}
+	return boxes, nil
+}
