@@ -1,0 +1,201 @@
+package faults
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// endEnv makes a process of this test binary one end of a stream: it holds the
+// spec as JSON. peer.py takes the same as its argument.
+const endEnv = "NETGEAR_FAULTS_END"
+
+// spec is what an end is to do.
+type spec struct {
+	mode
+	Receive bool     `json:"receive"`
+	Pattern int      `json:"pattern"`
+	Address string   `json:"address"`
+	Ports   []string `json:"ports"`   // one, unless this end talks to several
+	Keys    string   `json:"keys"`    // secure modes: where the certificates are
+	Timeout int      `json:"timeout"` // RequestTimeout in seconds
+	FPS     int      `json:"fps"`     // send end
+	Life    int64    `json:"life"`    // which process of this end it is: its frames say so
+}
+
+func (s *spec) options() netgear.Options {
+	o := netgear.Options{
+		ReceiveMode:        s.Receive,
+		Address:            s.Address,
+		Ports:              s.Ports,
+		Pattern:            netgear.Pattern(s.Pattern),
+		SecureMode:         netgear.SecureMode(s.Secure),
+		CustomCertLocation: s.Keys,
+		BidirectionalMode:  s.Bidirectional,
+		MultiserverMode:    s.Multiserver,
+		MulticlientMode:    s.Multiclient,
+		JPEGCompression:    netgear.JPEGOff, // the time of capture is in the pixels
+		RequestTimeout:     time.Duration(s.Timeout) * time.Second,
+		MaxRetries:         -1,
+		OnTerminate:        netgear.KeepWaiting,
+		Logger:             slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		OnState: func(st netgear.State) {
+			fmt.Fprintln(os.Stderr, st.Time.Format("04:05.000"), "state:", st.Kind, st.Endpoint, st.Err)
+		},
+	}
+	if s.Receive && s.returns() {
+		o.Respond = func(f *netgear.Frame) any {
+			pixels := f.Array().Data
+			return []int64{int64At(pixels, 0), int64At(pixels, 1)}
+		}
+	}
+	return o
+}
+
+// returns: data ride on the answers. A Go end returns the numbers of the very
+// frame, VidGear's a text.
+func (s *spec) returns() bool {
+	return (s.Bidirectional || s.Multiclient) && s.Pattern != int(netgear.PubSub)
+}
+
+// What an end says, one line each on stdout:
+//
+//	ready NOW
+//	frame LIFE INDEX CAPTURED PORT   (receive end; 0 where frames name no port)
+//	report GOROUTINES FDS BUFFERS MESSAGES THREADS
+//	error TEXT
+//	wrong: TEXT                      what must never be; it fails the test
+//
+// and hears on stdin: pause, resume (send end), report, close. Times are in
+// microseconds since 1970; both ends have the same clock.
+var speaking sync.Mutex
+
+func say(format string, args ...any) {
+	speaking.Lock()
+	defer speaking.Unlock()
+	fmt.Printf(format+"\n", args...)
+}
+
+// beEnd is the whole life of such a process.
+func beEnd(text string) int {
+	var s spec
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		say("error %v", err)
+		return 1
+	}
+	n, err := netgear.New(s.options())
+	if err != nil {
+		say("error %v", err)
+		return 1
+	}
+	paused := make(chan bool)
+	go listen(n, paused)
+	say("ready %d", time.Now().UnixMicro())
+	if s.Receive {
+		receiveAll(n)
+	} else {
+		sendAll(n, &s, paused)
+	}
+	n.Close() // waits for the Close that ended the loop
+	return 0
+}
+
+// listen obeys stdin; its end is the end of the process, should the test die.
+func listen(n *netgear.NetGear, paused chan<- bool) {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		switch lines.Text() {
+		case "pause":
+			paused <- true
+		case "resume":
+			paused <- false
+		case "report":
+			report()
+		case "close":
+			n.Close()
+			os.Exit(0)
+		}
+	}
+	os.Exit(1)
+}
+
+// report says what this process holds at the moment.
+func report() {
+	runtime.GC()
+	fds, _ := os.ReadDir("/proc/self/fd")
+	threads, _ := os.ReadDir("/proc/self/task")
+	buffers, messages := zmsg.Live()
+	say("report %d %d %d %d %d", runtime.NumGoroutine(), len(fds), buffers, messages, len(threads))
+}
+
+// ---- the application: a loop that sends, a loop that receives ----
+
+func sendAll(n *netgear.NetGear, s *spec, paused <-chan bool) {
+	tick := time.NewTicker(time.Second / time.Duration(s.FPS))
+	defer tick.Stop()
+	// Under 8 KB: larger ones are too much for VidGear's PAIR receive end in secure mode.
+	frame := netgear.Array{DType: "uint8", Shape: []int{40, 64, 3}, Data: make([]byte, 40*64*3)}
+	for i := int64(0); ; i++ {
+		select {
+		case on := <-paused:
+			for on {
+				on = <-paused
+			}
+		case <-tick.C:
+		}
+		stamp(frame.Data, s.Life, i)
+		reply, err := n.SendArray(context.Background(), frame, nil)
+		if err != nil {
+			say("error %v", err)
+		} else if s.returns() {
+			checkReply(&reply, s.Life, i)
+		}
+	}
+}
+
+// checkReply: an answer must be this very frame's, whatever befell the others.
+func checkReply(reply *netgear.Reply, life, index int64) {
+	var text string
+	var numbers []int64
+	if reply.Data.Decode(&text) == nil && text == "VidGear" {
+		return
+	}
+	if err := reply.Data.Decode(&numbers); err != nil || !slices.Equal(numbers, []int64{life, index}) {
+		say("wrong: the answer to frame %d of life %d says %v", index, life, reply.Data)
+	}
+}
+
+func receiveAll(n *netgear.NetGear) {
+	for f, err := range n.Frames(context.Background()) {
+		if err != nil {
+			say("error %v", err)
+			continue
+		}
+		pixels := f.Array().Data
+		life, index, captured := int64At(pixels, 0), int64At(pixels, 1), int64At(pixels, 2)
+		port := cmp.Or(f.Port, "0")
+		f.Close()
+		say("frame %d %d %d %s", life, index, captured, port)
+	}
+}
+
+// stamp writes into the first pixels which frame it is and the time: a receive
+// end of VidGear in plain mode has no use for messages.
+func stamp(pixels []byte, life, index int64) {
+	for i, v := range []int64{life, index, time.Now().UnixMicro()} {
+		binary.LittleEndian.PutUint64(pixels[8*i:], uint64(v))
+	}
+}
+
+func int64At(b []byte, i int) int64 { return int64(binary.LittleEndian.Uint64(b[8*i:])) }

@@ -1,0 +1,44 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// patience bounds every wait, so that a hang becomes a failure with a message.
+const patience = 30 * time.Second
+
+// rounds is how often each cell of the full form is repeated; 0 is the short
+// form.
+var rounds, _ = strconv.Atoi(os.Getenv("NETGEAR_FAULT_ROUNDS"))
+
+func full() bool { return rounds > 0 }
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(endEnv); text != "" {
+		os.Exit(beEnd(text))
+	}
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "faults: left behind:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func needPython(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command(peertest.Python(), "-c", "import vidgear.gears").CombinedOutput(); err != nil {
+		t.Fatalf("no Python with VidGear at %s: %v\n%s\nRun `make setup`, or name one by NETGEAR_INTEROP_PYTHON.", peertest.Python(), err, out)
+	}
+}

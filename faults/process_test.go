@@ -1,0 +1,216 @@
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// process is one end of a stream.
+type process struct {
+	*peertest.Process[line]
+	t      *testing.T
+	pauses pauses
+}
+
+// line is one thing that an end said.
+type line struct {
+	at    time.Time
+	word  string
+	text  string  // all of it
+	count []int64 // the numbers after the word
+}
+
+// start starts an end, Go's or VidGear's, behind the given network wall ("" for
+// none), and waits until it is ready; it returns when that was.
+func start(t *testing.T, s spec, inPython bool, wall string) (*process, time.Time) {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := []string{self}
+	if inPython {
+		command = []string{peertest.Python(), "peer.py", string(text)}
+	}
+	if wall != "" {
+		command = append([]string{"ip", "netns", "exec", wall}, command...)
+	}
+	name := "send end"
+	if s.Receive {
+		name = "receive end"
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), endEnv+"="+string(text))
+	p := &process{t: t}
+	p.Process = peertest.Start(t, name, cmd, p.hear)
+	ready, err := p.await("ready", patience, func(line) bool { return true })
+	if err != nil {
+		p.Fail("%v", err)
+	}
+	return p, time.UnixMicro(ready.count[0])
+}
+
+// hear takes what the process says as it comes.
+func (p *process) hear(text []byte) line {
+	l := line{at: time.Now(), text: string(text)}
+	for i, w := range strings.Fields(l.text) {
+		if n, err := strconv.ParseInt(w, 10, 64); i == 0 {
+			l.word = w
+		} else if err == nil {
+			l.count = append(l.count, n)
+		}
+	}
+	switch {
+	case l.word == "frame" && len(l.count) == frameNumbers:
+		p.pauses.frame(l.count[framePort], l.at)
+	case l.word == "wrong:":
+		p.t.Errorf("an end said: %s", l.text)
+	}
+	return l
+}
+
+// The numbers of a frame's line.
+const (
+	frameCaptured = 2
+	framePort     = 3
+	frameNumbers  = 4
+)
+
+// pauses are the longest times between two frames of a stream, by port.
+type pauses struct {
+	sync.Mutex
+	last    map[int64]time.Time
+	between map[int64]time.Duration
+}
+
+func (w *pauses) frame(port int64, at time.Time) {
+	w.Lock()
+	defer w.Unlock()
+	if w.last == nil {
+		w.last, w.between = map[int64]time.Time{}, map[int64]time.Duration{}
+	}
+	if last, ok := w.last[port]; ok {
+		w.between[port] = max(w.between[port], at.Sub(last))
+	}
+	w.last[port] = at
+}
+
+// longest is the longest pause of any of these streams since the last call.
+func (w *pauses) longest(ports []int64) (longest time.Duration) {
+	w.Lock()
+	defer w.Unlock()
+	for _, port := range ports {
+		longest = max(longest, w.between[port], time.Since(w.last[port]))
+		w.between[port] = 0
+	}
+	return longest
+}
+
+var errEnded = errors.New("has ended")
+
+// await is the first line of the kind that fits; others are passed over.
+func (p *process) await(word string, within time.Duration, fits func(line) bool) (line, error) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	for {
+		select {
+		case l, ok := <-p.Lines:
+			switch {
+			case !ok:
+				return l, fmt.Errorf("the %s %w", p.Name, errEnded)
+			case l.word == word && len(l.count) > 0 && fits(l):
+				return l, nil
+			case l.word == "gone" || l.word == "error":
+				fmt.Fprintf(&p.Stderr, "%s said: %s\n", l.at.Format("04:05.000"), l.text)
+			}
+		case <-timer.C:
+			return line{}, fmt.Errorf("no %q from the %s for %v", word, p.Name, within)
+		}
+	}
+}
+
+// newFrames waits for so many frames of each stream that were captured after
+// the moment. It returns when the last of them came.
+func (p *process) newFrames(after time.Time, ports []int64, count int) (time.Time, error) {
+	missing := map[int64]int{}
+	for _, port := range ports {
+		missing[port] = count
+	}
+	l, err := p.await("frame", patience, func(l line) bool {
+		port := l.count[framePort]
+		if l.count[frameCaptured] <= after.UnixMicro() || missing[port] == 0 {
+			return false
+		}
+		if missing[port]--; missing[port] == 0 {
+			delete(missing, port)
+		}
+		return len(missing) == 0
+	})
+	if err != nil {
+		err = fmt.Errorf("%w (missing by port: %v)", err, missing)
+	}
+	return l.at, err
+}
+
+// close asks politely. It returns when the process is gone.
+func (p *process) close() {
+	p.Tell("close")
+	p.Leave(patience)
+}
+
+// ---- what a process holds ----
+
+// holdings are goroutines, file descriptors, buffers, messages, and threads.
+type holdings [5]int64
+
+func (h holdings) String() string {
+	return fmt.Sprintf("%d goroutines, %d descriptors, %d buffers, %d messages, %d threads", h[0], h[1], h[2], h[3], h[4])
+}
+
+func (p *process) holdings() holdings {
+	p.t.Helper()
+	p.Tell("report")
+	l, err := p.await("report", patience, func(l line) bool { return len(l.count) == len(holdings{}) })
+	if err != nil {
+		p.Fail("%v", err)
+	}
+	return holdings(l.count)
+}
+
+// more tells whether h holds more than before did. The Go runtime never gives
+// a thread back and starts one for each call into C that lasts, so threads may
+// become a few more, but not one for each fault.
+func (h holdings) more(before holdings) bool {
+	const threads = len(h) - 1
+	for i := range threads {
+		if h[i] > before[i] {
+			return true
+		}
+	}
+	return h[threads] > before[threads]+8
+}
+
+// settled is what a process holds once that is no more than before, or after a
+// while.
+func (p *process) settled(before holdings) holdings {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience / 2); ; time.Sleep(100 * time.Millisecond) {
+		if h := p.holdings(); !h.more(before) || time.Now().After(deadline) {
+			return h
+		}
+	}
+}

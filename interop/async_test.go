@@ -1,0 +1,425 @@
+//go:build !nogocv
+
+package interop
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// TestAsync streams frames of several dtypes between this library and VidGear's
+// NetGear_Async, in every pattern, each way. The sender's goodbye ends the
+// stream.
+func TestAsync(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range append(allPatterns[:3:3], netgear.PushPull) {
+		asyncCell(t, pattern, "plain", asyncToPython, asyncToGo)
+	}
+	for _, pattern := range lockstep {
+		asyncCell(t, pattern, "bidirectional", asyncDataToPython, asyncDataToGo)
+	}
+}
+
+func asyncCell(t *testing.T, pattern netgear.Pattern, mode string, toPython, toGo func(*testing.T, netgear.Options)) {
+	o := asyncOptions(t, pattern)
+	o.BidirectionalMode = mode == "bidirectional"
+	for direction, test := range map[string]func(*testing.T, netgear.Options){"go-to-python": toPython, "python-to-go": toGo} {
+		t.Run(fmt.Sprintf("%s/%s/%s", patternNames[pattern], mode, direction), func(t *testing.T) {
+			t.Parallel()
+			test(t, o)
+		})
+	}
+}
+
+// asyncOptions: both ends have a time-out, of 15 s by default. Where it is not
+// what is tested, the test's own patience comes first.
+func asyncOptions(t *testing.T, pattern netgear.Pattern) netgear.Options {
+	return netgear.Options{Wire: netgear.AsyncWire, Pattern: pattern, Address: address(t, "tcp"), SubscriberTimeout: -1}
+}
+
+var asyncPatience = []string{"--timeout", fmt.Sprint(2 * patience.Seconds())}
+
+// asyncFrame is a frame as peer.py is told to make it (--source cases).
+type asyncFrame struct {
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+}
+
+var asyncFrames = []asyncFrame{
+	{"uint8", []int{480, 640, 3}}, {"uint8", []int{16, 24}}, {"uint8", []int{16, 24, 3}}, {"uint16", []int{16, 24}}, {"float32", []int{16, 24, 3}},
+	{"bool", []int{16, 24}}, {"int64", []int{4, 5, 6}}, {">u2", []int{16, 24}}, {">u2", []int{16, 24, 3}},
+}
+
+func (f asyncFrame) name() string { return strings.Replace(f.DType, ">u2", "uint16", 1) }
+
+// array is frame i as Go sends it.
+func (f asyncFrame) array(i int) netgear.Array {
+	a := synthetic(f.name(), f.Shape, i)
+	if a.DType = f.DType; f.DType == ">u2" {
+		for k := 0; k < len(a.Data); k += 2 {
+			a.Data[k], a.Data[k+1] = a.Data[k+1], a.Data[k]
+		}
+	}
+	return a
+}
+
+// asyncRound is the frame at place i of the list without an end, as it is sent
+// and as it arrives: little-endian.
+func asyncRound(i int) (netgear.Array, string) {
+	i %= len(asyncFrames)
+	return asyncFrames[i].array(i), picture(synthetic(asyncFrames[i].name(), asyncFrames[i].Shape, i))
+}
+
+// asyncSource are the same frames for peer.py.
+func asyncSource() []string {
+	list, err := json.Marshal(asyncFrames)
+	if err != nil {
+		panic(err)
+	}
+	return append([]string{"--source", "cases", string(list)}, asyncPatience...)
+}
+
+func asyncToPython(t *testing.T, o netgear.Options) {
+	p, o := startReceiver(t, o, asyncPatience...)
+	sender := open(t, o)
+	if o.Pattern == netgear.PubSub {
+		place := 0
+		asyncPublish(t, func(n int) []string {
+			sent := make([]string, n)
+			for i := range sent {
+				var a netgear.Array
+				a, sent[i] = asyncRound(place)
+				send(t, sender, a, nil)
+				place++
+			}
+			return sent
+		}, func(within time.Duration) (string, bool) {
+			e, ok := p.poll(within)
+			return e.picture(), ok
+		})
+	} else {
+		for i := range asyncFrames {
+			a, _ := asyncRound(i)
+			send(t, sender, a, nil)
+		}
+		for i := range asyncFrames {
+			_, want := asyncRound(i)
+			equal(t, fmt.Sprintf("frame %d", i), p.expect("frame").picture(), want)
+		}
+	}
+	sender.Close()
+	if o.Pattern == netgear.PubSub {
+		asyncSayGoodbye(t, p, o)
+		return
+	}
+	p.end("terminated")
+}
+
+// asyncSayGoodbye says goodbye until it is heard: with PUB/SUB that can be lost,
+// as any frame can.
+func asyncSayGoodbye(t *testing.T, p *peer, o netgear.Options) {
+	t.Helper()
+	for range 20 {
+		if e, ok := p.poll(2 * time.Second); ok && e.text("event") == "end" {
+			equal(t, "the Python end's reason", e.text("reason"), "terminated")
+			return
+		} else if ok {
+			continue
+		}
+		another := open(t, o)
+		awaitConnection(t, another)
+		another.Close()
+	}
+	t.Error("the Python end heard no goodbye")
+}
+
+func asyncToGo(t *testing.T, o netgear.Options) {
+	receiver, o := openReceiver(t, o)
+	switch o.Pattern {
+	case netgear.PubSub:
+		// VidGear closes its socket without linger right after the goodbye, which then is mostly lost.
+		// And at its high-water mark of 1 a frame that follows another within a millisecond is lost as well.
+		p := startSender(t, o, append(asyncSource(), "--wait-ready", "--n", "1000000", "--fps", "100", "--linger", "10000")...)
+		asyncPublish(t, func(n int) []string {
+			p.Tell(fmt.Sprintf("go %d", n))
+			return p.pictures(n)
+		}, func(within time.Duration) (string, bool) {
+			a, ok := goReceiver{receiver}.next(t, within)
+			return a.picture, ok
+		})
+		p.Tell("close")
+		receiveEnd(t, receiver)
+		p.end("closed")
+	case netgear.PushPull:
+		// So here, and the frames before it too.
+		p := startSender(t, o, append(asyncSource(), "--stay", "--linger", "10000")...)
+		asyncReceiveAll(t, receiver)
+		p.until("sent")
+		p.Tell("close")
+		receiveEnd(t, receiver)
+		p.end("count")
+	default:
+		p := startSender(t, o, asyncSource()...)
+		asyncReceiveAll(t, receiver)
+		receiveEnd(t, receiver)
+		p.end("count")
+	}
+}
+
+func asyncReceiveAll(t *testing.T, receiver *netgear.NetGear) {
+	t.Helper()
+	for i := range asyncFrames {
+		_, want := asyncRound(i)
+		equal(t, fmt.Sprintf("frame %d", i), receivePicture(t, receiver), want)
+	}
+}
+
+// asyncPublish publishes the round again and again, for frames are lost: until
+// the subscriber is there, and where they are too fast for it. Those that arrive
+// must be as they were sent and in order, and each of the round must arrive. When
+// it returns the last one has, so that nothing is on its way that the goodbye
+// would have to queue behind.
+//
+// publish sends the next n of the round and returns what should arrive, poll is
+// what next arrives, if anything does.
+func asyncPublish(t *testing.T, publish func(n int) []string, poll func(within time.Duration) (string, bool)) {
+	t.Helper()
+	var sent, arrived []string
+	missing := map[string]bool{}
+	for i := range asyncFrames {
+		_, want := asyncRound(i)
+		missing[want] = true
+	}
+	look := func() bool {
+		a, ok := poll(100 * time.Millisecond)
+		if ok {
+			arrived = append(arrived, a)
+			delete(missing, a)
+		}
+		return ok
+	}
+	deadline := time.Now().Add(patience)
+	for streamed := false; len(missing) > 0 || arrived[len(arrived)-1] != sent[len(sent)-1]; {
+		if len(arrived) > 0 && !streamed { // the subscriber is there: a stream
+			sent = append(sent, publish(3*len(asyncFrames))...)
+			for streamed = true; look(); {
+			}
+		}
+		sent = append(sent, publish(1)...)
+		for look() && arrived[len(arrived)-1] != sent[len(sent)-1] {
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d frames %d arrived, never %v", len(sent), len(arrived), missing)
+		}
+	}
+	inOrder(t, arrived, sent)
+}
+
+// ---- bidirectional mode ----
+
+// asyncValues are values that msgpack has. NetGear_Async writes None as the
+// empty text, which here therefore is None.
+func asyncValues() []value {
+	list := slices.DeleteFunc(slices.Clone(allValues), func(v value) bool { return strings.HasSuffix(v.name, "2**70") })
+	for i, v := range list {
+		if v.value == "" {
+			list[i].value = nil
+		}
+	}
+	return append(list, value{"int greatest of 64 bits", "18446744073709551615", "int", uint64(math.MaxUint64), false})
+}
+
+// asyncArrived judges a value at a Go end.
+func (v value) asyncArrived(t *testing.T, m netgear.Message) {
+	t.Helper()
+	equal(t, v.name+": IsNone", m.IsNone(), v.value == nil)
+	if v.value == nil {
+		v.python = "null"
+	}
+	v.arrived(t, m)
+}
+
+// asyncShown judges what VidGear made of it, which takes all that is false in
+// Python for None; at a receive end a message of None is not said.
+func (v value) asyncShown(t *testing.T, got string) {
+	t.Helper()
+	want := v.python
+	if v.falsy {
+		want = "null"
+	}
+	if got == "" {
+		got = "null"
+	}
+	equal(t, v.name, got, want)
+}
+
+// asyncDataToPython: messages go with the frames, and each answer carries what
+// the VidGear receive end has queued for it.
+func asyncDataToPython(t *testing.T, o netgear.Options) {
+	p, o := startReceiver(t, o, asyncPatience...)
+	sender := open(t, o)
+	i := 0
+	exchange := func(returned string, message any) (netgear.Reply, event) {
+		t.Helper()
+		p.Tell("return " + returned)
+		p.expect("return")
+		a, want := asyncRound(i)
+		i++
+		reply := send(t, sender, a, message)
+		e := p.expect("frame")
+		equal(t, "frame", e.picture(), want)
+		return reply, e
+	}
+	for _, v := range asyncValues() {
+		reply, e := exchange(v.forPython(), v.forGo())
+		v.asyncShown(t, e["message"])
+		equal(t, v.name+": type", reply.Type, v.kind)
+		equal(t, v.name+": comes with an array", reply.Array != nil, false)
+		v.asyncArrived(t, reply.Data)
+	}
+	for k, f := range asyncFrames {
+		spec, _ := json.Marshal(map[string]any{"shape": f.Shape, "dtype": f.DType, "index": k}) // always encodes
+		reply, _ := exchange(fmt.Sprintf(`{"$array": %s}`, spec), nil)
+		equal(t, "array: type", reply.Type, "ndarray")
+		if reply.Array == nil {
+			t.Fatal("no array came")
+		}
+		_, want := asyncRound(k)
+		equal(t, "array", picture(*reply.Array), want)
+	}
+	reply, e := exchange(`{"$bytes": "00ff80"}`, []byte{0, 255, 128})
+	equal(t, "bytes", e["message"], `{"$bytes": "00ff80"}`)
+	equal(t, "bytes returned", fmt.Sprintf("%s %x", reply.Type, reply.Data.Value()), "bytes 00ff80")
+	// Nothing queued, nothing returned.
+	reply = send(t, sender, small(), nil)
+	equal(t, "nothing", fmt.Sprint(reply.Type, reply.Data.IsNone(), reply.Array), fmt.Sprint("NoneType", true, (*netgear.Array)(nil)))
+	p.expect("frame")
+	sender.Close()
+	p.end("terminated")
+}
+
+// asyncDataToGo is the same the other way.
+func asyncDataToGo(t *testing.T, o netgear.Options) {
+	receiver, o := openReceiver(t, o)
+	p := startSender(t, o, append(asyncSource(), "--wait-ready", "--n", "1000000")...)
+	list := make([]string, 0, len(asyncValues()))
+	for _, v := range asyncValues() {
+		list = append(list, v.forPython())
+	}
+	p.Tell("messages [" + strings.Join(append(list, `{"$bytes": "00ff80"}`), ", ") + "]")
+	i := 0
+	exchange := func(data any) (netgear.Message, event) {
+		t.Helper()
+		if err := receiver.Return(data); err != nil {
+			t.Fatal(err)
+		}
+		p.Tell("go 1")
+		f := receive(t, receiver)
+		defer f.Close()
+		_, want := asyncRound(i)
+		i++
+		equal(t, "frame", picture(f.Array()), want)
+		return f.Message, p.expect("frame")
+	}
+	for _, v := range asyncValues() {
+		message, e := exchange(v.forGo())
+		v.asyncArrived(t, message)
+		v.asyncShown(t, e["reply"])
+	}
+	message, e := exchange([]byte{0, 255, 128})
+	equal(t, "bytes", fmt.Sprintf("%x", message.Value()), "00ff80")
+	equal(t, "bytes returned", e["reply"], `{"$bytes": "00ff80"}`)
+	for k := range asyncFrames {
+		a, want := asyncRound(k)
+		_, e := exchange(a)
+		equal(t, "array", e.inner("reply").picture(), want)
+	}
+	if err := receiver.ReturnMat(footage[3].mats[0]); err != nil {
+		t.Fatal(err)
+	}
+	p.Tell("go 1")
+	receive(t, receiver).Close()
+	equal(t, "Mat", p.expect("frame").inner("reply").picture(), footage[3].pictures[0])
+	i++
+	_, e = exchange(nil)
+	equal(t, "nothing", e["reply"], "null")
+	p.Tell("close")
+	receiveEnd(t, receiver)
+	p.end("closed")
+}
+
+// ---- time-outs ----
+
+// TestAsyncTimeouts: nothing comes.
+func TestAsyncTimeouts(t *testing.T) {
+	t.Parallel()
+	for pattern := range netgear.PushPull + 1 {
+		name := patternNames[pattern]
+		t.Run(name+"/python-receives", func(t *testing.T) {
+			t.Parallel()
+			p, _ := startReceiver(t, asyncOptions(t, pattern), "--timeout", "0.1")
+			p.end("timeout")
+		})
+		t.Run(name+"/go-receives", func(t *testing.T) {
+			t.Parallel()
+			asyncTimeoutOfGo(t, asyncOptions(t, pattern))
+		})
+		if slices.Contains(lockstep, pattern) {
+			t.Run(name+"/python-sends", func(t *testing.T) {
+				t.Parallel()
+				o := asyncOptions(t, pattern)
+				o.Port = peertest.FreePort(t)
+				startSender(t, o, "--timeout", "0.1").end("timeout")
+			})
+		}
+	}
+}
+
+// asyncTimeoutOfGo: Recv says ErrTimeout and goes on listening, to a sender that
+// comes later.
+func asyncTimeoutOfGo(t *testing.T, o netgear.Options) {
+	o.SubscriberTimeout = 100 * time.Millisecond
+	receiver, o := openReceiver(t, o)
+	for range 2 {
+		if f, err := tryReceive(receiver); !errors.Is(err, netgear.ErrTimeout) {
+			t.Fatalf("%v, %v", f, err)
+		}
+	}
+	p := startSender(t, o, append(asyncSource(), "--n", "1000000", "--fps", "100", "--linger", "10000")...)
+	// upTo passes over frames, of which there must be so many, and time-outs.
+	upTo := func(frames int, end error) {
+		t.Helper()
+		for {
+			f, err := tryReceive(receiver)
+			switch {
+			case err == nil:
+				frames--
+				f.Close()
+			case frames <= 0 && errors.Is(err, end):
+				return
+			case !errors.Is(err, netgear.ErrTimeout):
+				t.Fatal(err)
+			}
+			if frames == 0 && end == nil {
+				return
+			}
+		}
+	}
+	upTo(3, nil)
+	p.Tell("pause")
+	p.until("paused")
+	upTo(0, netgear.ErrTimeout) // nothing is on its way any more
+	p.Tell("close")
+	upTo(0, io.EOF)
+	p.end("closed")
+}

@@ -1,0 +1,574 @@
+//go:build !nogocv
+
+package interop
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"gocv.io/x/gocv"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/pyjson"
+)
+
+// patience bounds every wait, so that a hang becomes a failure with a message.
+// No test depends on how long anything takes.
+const patience = 90 * time.Second
+
+// checkMats is set in builds with -tags matprofile.
+var checkMats = func() error { return nil }
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if spec := os.Getenv(senderEnv); spec != "" {
+		fmt.Fprintln(os.Stderr, beSender(spec))
+		return 1
+	}
+	if err := checkPython(); err != nil {
+		fmt.Fprintf(os.Stderr, "interop: no Python with VidGear at %s: %v\nRun `make setup` in the repository, or name one by NETGEAR_INTEROP_PYTHON.\n", peertest.Python(), err)
+		return 1
+	}
+	dir, err := os.MkdirTemp("", "interop")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = loadFootage(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop: the sample video:", err)
+		return 1
+	}
+	code := m.Run()
+	for _, f := range footage {
+		f.close()
+	}
+	if code != 0 {
+		return code // what failed may well have left something behind
+	}
+	if err := errors.Join(goleak.Find(), checkMats()); err != nil {
+		fmt.Fprintln(os.Stderr, "interop: left behind:", err)
+		return 1
+	}
+	return 0
+}
+
+func checkPython() error {
+	out, err := exec.Command(peertest.Python(), "peer.py", "versions").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// ---- footage: the sample video, in three kinds of pixels ----
+
+const footageFrames = 24
+
+// clip is the same frames for both ends: Mats for Go, .npy files for Python.
+type clip struct {
+	mats     []gocv.Mat
+	pictures []string // of the raw pixels, see picture
+	dir      string
+}
+
+// footage by number of channels.
+var footage = map[int]*clip{1: {}, 3: {}, 4: {}}
+
+func (c *clip) close() {
+	for i := range c.mats {
+		c.mats[i].Close()
+	}
+}
+
+// npy is the file of frame i.
+func (c *clip) npy(i int) string { return filepath.Join(c.dir, fmt.Sprintf("%03d.npy", i)) }
+
+// array is frame i, looking into its Mat.
+func (c *clip) array(i int) netgear.Array {
+	a, err := matArray(c.mats[i])
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+func (c *clip) add(m gocv.Mat) error {
+	a, err := matArray(m)
+	if err != nil {
+		return err
+	}
+	c.mats = append(c.mats, m)
+	c.pictures = append(c.pictures, picture(a))
+	return os.WriteFile(c.npy(len(c.mats)-1), npyFile(a), 0o600)
+}
+
+func loadFootage(dir string) error {
+	files, err := filepath.Glob(filepath.Join("..", "examples", "internal", "sample", "*.avi"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("none in examples/internal/sample (%v)", err)
+	}
+	video, err := gocv.VideoCaptureFile(files[0])
+	if err != nil {
+		return err
+	}
+	defer video.Close()
+	for channels, c := range footage {
+		c.dir = filepath.Join(dir, strconv.Itoa(channels))
+		if err := os.Mkdir(c.dir, 0o700); err != nil {
+			return err
+		}
+	}
+	for range footageFrames {
+		bgr, gray, bgra := gocv.NewMat(), gocv.NewMat(), gocv.NewMat()
+		if !video.Read(&bgr) {
+			return fmt.Errorf("%s has fewer than %d frames", files[0], footageFrames)
+		}
+		gocv.CvtColor(bgr, &gray, gocv.ColorBGRToGray)
+		gocv.CvtColor(bgr, &bgra, gocv.ColorBGRToBGRA)
+		if err := errors.Join(footage[3].add(bgr), footage[1].add(gray), footage[4].add(bgra)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matArray is a uint8 Mat as an array.
+func matArray(m gocv.Mat) (netgear.Array, error) {
+	data, err := m.DataPtrUint8()
+	a := netgear.Array{DType: "uint8", Shape: m.Size(), Data: data}
+	if m.Channels() > 1 {
+		a.Shape = append(a.Shape, m.Channels())
+	}
+	return a, err
+}
+
+// npyFile is a uint8 array as numpy.load reads it: a magic, the header's length,
+// the header padded to 64 bytes, the elements.
+func npyFile(a netgear.Array) []byte {
+	head := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }", strings.Trim(shapeText(a.Shape), "[]"))
+	head += strings.Repeat(" ", 63-(10+len(head))%64) + "\n"
+	file := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
+	return append(append(file, head...), a.Data...)
+}
+
+// picture is what two ends must agree on: dtype, shape and a hash of the
+// elements.
+func picture(a netgear.Array) string {
+	return fmt.Sprintf("%s %s %x", a.DType, shapeText(a.Shape), sha256.Sum256(a.Data))
+}
+
+// shapeText is a shape as Python's json writes it.
+func shapeText(shape []int) string {
+	return strings.ReplaceAll(fmt.Sprint(shape), " ", ", ")
+}
+
+// compression is one way to send frames.
+type compression struct {
+	name     string
+	jpeg     netgear.Compression
+	channels int
+}
+
+func (c compression) clip() *clip { return footage[c.channels] }
+
+var (
+	raw         = compression{"raw", netgear.JPEGOff, 3}
+	jpegDefault = compression{"jpeg", netgear.JPEGDefault, 3}
+	jpegGray    = compression{"GRAY", netgear.JPEGGray, 1}
+
+	// jpegs are the default, then all the others.
+	jpegs = []compression{jpegDefault, jpegGray,
+		{"RGB", "RGB", 3}, {"BGRA", "BGRA", 4}, {"BGR", "BGR", 3}, {"RGBX", "RGBX", 4}, {"BGRX", "BGRX", 4}, {"XBGR", "XBGR", 4},
+		{"XRGB", "XRGB", 4}, {"RGBA", "RGBA", 4}, {"ABGR", "ABGR", 4}, {"ARGB", "ARGB", 4}, {"CMYK", "CMYK", 4}}
+)
+
+var expectations struct {
+	sync.Mutex
+	known map[netgear.Compression][]string
+}
+
+// pictures are what a receive end must see of the clip: simplejpeg itself makes
+// and reads the JPEGs that are the measure.
+func (c compression) pictures(t *testing.T) []string {
+	t.Helper()
+	if c.jpeg == netgear.JPEGOff {
+		return c.clip().pictures
+	}
+	expectations.Lock()
+	defer expectations.Unlock()
+	if seen := expectations.known[c.jpeg]; seen != nil {
+		return seen
+	}
+	p := startPeer(t, "expect", "--options", dictionary(netgear.Options{JPEGCompression: c.jpeg}), "--source", "npy-dir", c.clip().dir)
+	seen := p.pictures(footageFrames)
+	p.end("count")
+	if expectations.known == nil {
+		expectations.known = map[netgear.Compression][]string{}
+	}
+	expectations.known[c.jpeg] = seen
+	return seen
+}
+
+// ---- the Python end ----
+
+// peer is a running peer.py.
+type peer struct {
+	*peertest.Process[event]
+	t *testing.T
+}
+
+// event is one line that peer.py said: its values as JSON text, by key.
+type event map[string]string
+
+// text is a value that is a text.
+func (e event) text(key string) string {
+	var s string
+	if v, ok := e[key]; ok && pyjson.Unmarshal(pyjson.Raw(v), &s) != nil {
+		return v
+	}
+	return s
+}
+
+// picture of the frame, or of an array within the event.
+func (e event) picture() string { return e.text("dtype") + " " + e["shape"] + " " + e.text("sha256") }
+
+func (e event) inner(key string) event { return parseEvent([]byte(e[key])) }
+
+func parseEvent(line []byte) event {
+	e := event{}
+	err := pyjson.Fields(line, func(key string, v pyjson.Raw) error {
+		e[strings.Clone(key)] = string(v)
+		return nil
+	})
+	if err != nil {
+		e["event"] = fmt.Sprintf("not JSON: %q", line)
+	}
+	return e
+}
+
+// startPeer starts peer.py.
+func startPeer(t *testing.T, args ...string) *peer {
+	t.Helper()
+	cmd := exec.Command(peertest.Python(), append([]string{"peer.py"}, args...)...)
+	return &peer{peertest.Start(t, "Python end", cmd, parseEvent), t}
+}
+
+// poll is the next event, if there is one within the time.
+func (p *peer) poll(within time.Duration) (event, bool) {
+	p.t.Helper()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case e, ok := <-p.Lines:
+		if !ok {
+			p.Fail("the Python end is gone")
+		}
+		return e, true
+	case <-timer.C:
+		return nil, false
+	}
+}
+
+// next is the next event.
+func (p *peer) next() event {
+	p.t.Helper()
+	e, ok := p.poll(patience)
+	if !ok {
+		p.Fail("the Python end said nothing for %v", patience)
+	}
+	return e
+}
+
+// expect is the next event, which must be of the kind.
+func (p *peer) expect(kind string) event {
+	p.t.Helper()
+	e := p.next()
+	if e.text("event") != kind {
+		p.Fail("the Python end said %v, not %q", e, kind)
+	}
+	return e
+}
+
+// until passes over frames up to the event of the kind.
+func (p *peer) until(kind string) event {
+	p.t.Helper()
+	for {
+		if e := p.next(); e.text("event") != "frame" && e.text("event") != "resumed" {
+			if e.text("event") != kind {
+				p.Fail("the Python end said %v, not %q", e, kind)
+			}
+			return e
+		}
+	}
+}
+
+// end is the last event, after any frames.
+func (p *peer) end(reason string) {
+	p.t.Helper()
+	if e := p.until("end"); e.text("reason") != reason {
+		p.Fail("the Python end ended as %q, not as %q", e.text("reason"), reason)
+	}
+}
+
+// pictures are the next n frames.
+func (p *peer) pictures(n int) []string {
+	p.t.Helper()
+	seen := make([]string, n)
+	for i := range seen {
+		seen[i] = p.expect("frame").picture()
+	}
+	return seen
+}
+
+// dictionary is the options in VidGear's words.
+func dictionary(o netgear.Options) string {
+	d := map[string]any{}
+	switch o.JPEGCompression {
+	case netgear.JPEGDefault:
+	case netgear.JPEGOff:
+		d["jpeg_compression"] = false
+	default:
+		d["jpeg_compression"] = o.JPEGCompression
+	}
+	for key, on := range map[string]bool{
+		"bidirectional_mode": o.BidirectionalMode, "multiserver_mode": o.MultiserverMode, "multiclient_mode": o.MulticlientMode,
+	} {
+		if on {
+			d[key] = true
+		}
+	}
+	if o.MaxRetries > 0 {
+		d["max_retries"] = o.MaxRetries
+	}
+	if o.SecureMode != netgear.Grasslands {
+		d["secure_mode"], d["custom_cert_location"] = int(o.SecureMode), o.CustomCertLocation
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// peerFlags are the options as peer.py's command line.
+func peerFlags(o netgear.Options) []string {
+	flags := []string{"--address", o.Address, "--pattern", strconv.Itoa(int(o.Pattern)), "--options", dictionary(o)}
+	if o.Wire == netgear.AsyncWire {
+		flags = append(flags, "--async")
+	}
+	if o.Protocol != "" {
+		flags = append(flags, "--protocol", o.Protocol)
+	}
+	port := o.Port
+	if len(o.Ports) > 0 {
+		port = strings.Join(o.Ports, ",")
+	}
+	return append(flags, "--port", port)
+}
+
+// startSender starts a VidGear send end and waits until it is there.
+func startSender(t *testing.T, o netgear.Options, flags ...string) *peer {
+	t.Helper()
+	p := startPeer(t, append(append([]string{"send"}, peerFlags(o)...), flags...)...)
+	p.expect("ready")
+	return p
+}
+
+// startReceiver starts a VidGear receive end and waits until it listens. Where
+// o names no port, free ones are found: another program may be quicker to take
+// one, so that is tried more than once.
+func startReceiver(t *testing.T, o netgear.Options, flags ...string) (*peer, netgear.Options) {
+	t.Helper()
+	for try := 1; ; try++ {
+		with := o
+		for i, port := range with.Ports {
+			if port == "0" {
+				with.Ports = append([]string(nil), with.Ports...)
+				with.Ports[i] = peertest.FreePort(t)
+			}
+		}
+		if len(with.Ports) == 0 && with.Port == "" {
+			with.Port = peertest.FreePort(t)
+		}
+		p := startPeer(t, append(append([]string{"recv"}, peerFlags(with)...), flags...)...)
+		e := p.next()
+		if e.text("event") == "ready" {
+			return p, with
+		}
+		if try == 5 || !strings.Contains(p.Stderr.String(), "Address already in use") {
+			p.Fail("the Python end said %v, not ready", e)
+		}
+		p.Kill()
+	}
+}
+
+// ---- the Go end ----
+
+// address is where the two ends meet: an own socket file for ipc.
+func address(t *testing.T, protocol string) string {
+	t.Helper()
+	if protocol != "ipc" {
+		return "127.0.0.1"
+	}
+	// Not t.TempDir: the names of socket files must be short.
+	dir, err := os.MkdirTemp("", "ng")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// open opens a Go end, closed at the test's end.
+func open(t *testing.T, o netgear.Options) *netgear.NetGear {
+	t.Helper()
+	n, err := netgear.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// openReceiver opens a Go receive end; the options come back with the ports
+// that it really has.
+func openReceiver(t *testing.T, o netgear.Options) (*netgear.NetGear, netgear.Options) {
+	t.Helper()
+	if o.Port == "" && len(o.Ports) == 0 {
+		o.Port = "0"
+	}
+	o.ReceiveMode = true
+	n := open(t, o)
+	o.ReceiveMode = false
+	ports := make([]string, 0, 2)
+	for _, ep := range n.Endpoints() {
+		ports = append(ports, ep[strings.LastIndex(ep, ":")+1:])
+	}
+	if len(o.Ports) > 0 {
+		o.Ports = ports
+	} else {
+		o.Port = ports[0]
+	}
+	return n, o
+}
+
+// receive is the next frame at a Go end, closed at the test's end if not
+// before.
+func receive(t *testing.T, n *netgear.NetGear) *netgear.Frame {
+	t.Helper()
+	f, err := tryReceive(n)
+	if err != nil {
+		t.Fatalf("%v (%+v)", err, n.Stats())
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func tryReceive(n *netgear.NetGear) (*netgear.Frame, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return n.Recv(ctx)
+}
+
+// receivePicture is the next frame as a picture.
+func receivePicture(t *testing.T, n *netgear.NetGear) string {
+	t.Helper()
+	f := receive(t, n)
+	defer f.Close()
+	return picture(f.Array())
+}
+
+// receiveEnd is the end of the stream, at a Go end.
+func receiveEnd(t *testing.T, n *netgear.NetGear) {
+	t.Helper()
+	for range 2 { // it stays the end
+		if f, err := tryReceive(n); err != io.EOF {
+			t.Fatalf("Recv after the goodbye: %v, %v (%+v)", f, err, n.Stats())
+		}
+	}
+}
+
+// send sends an array or a Mat.
+func send(t *testing.T, n *netgear.NetGear, frame, message any) netgear.Reply {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var reply netgear.Reply
+	var err error
+	switch frame := frame.(type) {
+	case gocv.Mat:
+		reply, err = n.Send(ctx, frame, message)
+	case netgear.Array:
+		reply, err = n.SendArray(ctx, frame, message)
+	}
+	if err != nil {
+		t.Fatalf("%v (%+v)", err, n.Stats())
+	}
+	return reply
+}
+
+// ---- judging ----
+
+func equal(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("%s:\n got %.300v\nwant %.300v", what, got, want)
+	}
+}
+
+func equalPictures(t *testing.T, got, want []string) {
+	t.Helper()
+	equal(t, "number of frames", len(got), len(want))
+	for i := range want {
+		equal(t, fmt.Sprintf("frame %d", i), got[i], want[i])
+	}
+}
+
+// inOrder: got is what was sent, with some missing.
+func inOrder(t *testing.T, got, sent []string) {
+	t.Helper()
+	at := 0
+	for i, g := range got {
+		for at < len(sent) && sent[at] != g {
+			at++
+		}
+		if at == len(sent) {
+			t.Fatalf("frame %d of %d that arrived is damaged or out of order: %s", i, len(got), g)
+		}
+		at++
+	}
+}
+
+// ---- patterns ----
+
+var (
+	patternNames = map[netgear.Pattern]string{netgear.Pair: "pair", netgear.ReqRep: "reqrep", netgear.PubSub: "pubsub", netgear.PushPull: "pushpull"}
+	lockstep     = []netgear.Pattern{netgear.Pair, netgear.ReqRep}
+	allPatterns  = append(lockstep[:2:2], netgear.PubSub)
+)
+
+// eachPattern runs a test for each pattern, side by side.
+func eachPattern(t *testing.T, patterns []netgear.Pattern, test func(t *testing.T, o netgear.Options)) {
+	t.Helper()
+	for _, p := range patterns {
+		t.Run(patternNames[p], func(t *testing.T) {
+			t.Parallel()
+			test(t, netgear.Options{Pattern: p, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff})
+		})
+	}
+}

@@ -1,0 +1,389 @@
+//go:build !nogocv
+
+package interop
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// number is frame i of a numbered stream: its first bytes are its number, so
+// that an end that shows no messages shows it too.
+func number(i int) netgear.Array { return synthetic("uint16", []int{30, 40, 3}, i) }
+
+// numbered are the pictures of the frames that number and a Python source
+// "synthetic 0" make. They differ for 256 frames.
+func numbered(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = picture(number(i))
+	}
+	return all
+}
+
+var numberedSource = []string{"--source", "synthetic", "0", "--size", "40x30", "--dtype", "uint16"}
+
+// ---- the end of a stream ----
+
+// TestPythonCloses: what was queued is handed out first, then io.EOF.
+func TestPythonCloses(t *testing.T) {
+	t.Parallel()
+	want := numbered(20)
+	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
+		receiver, o := openReceiver(t, o)
+		p := startSender(t, o, append(numberedSource, "--n", "20")...)
+		p.end("count") // it is closed and gone before the first Recv
+		for i := range want {
+			equal(t, fmt.Sprintf("frame %d", i), receivePicture(t, receiver), want[i])
+		}
+		receiveEnd(t, receiver)
+	})
+	// VidGear's PUB end closes with no linger right after its goodbye, which so
+	// mostly never leaves the process. Here it is given the time.
+	t.Run("pubsub", func(t *testing.T) {
+		t.Parallel()
+		receiver, o := openReceiver(t, netgear.Options{Address: address(t, "tcp"), Pattern: netgear.PubSub, JPEGCompression: netgear.JPEGOff})
+		p := startSender(t, o, append(numberedSource, "--fps", "50", "--n", "100000", "--linger", "30000")...)
+		got := []string{receivePicture(t, receiver)}
+		p.Tell("pause")
+		p.until("paused")
+		p.Tell("close")
+		p.end("closed")
+		for {
+			f, err := tryReceive(receiver)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, picture(f.Array()))
+			f.Close()
+		}
+		inOrder(t, got, numbered(256))
+		receiveEnd(t, receiver)
+	})
+}
+
+// TestGoCloses: VidGear's recv returns None, for the reason that it was told to.
+// (PubSub is in the matrix.)
+func TestGoCloses(t *testing.T) {
+	t.Parallel()
+	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
+		for _, n := range []int{0, 1, 5} {
+			t.Run(fmt.Sprintf("after %d frames", n), func(t *testing.T) {
+				t.Parallel()
+				p, o := startReceiver(t, o)
+				sender := open(t, o)
+				for i := range n {
+					send(t, sender, number(i), nil)
+				}
+				equalPictures(t, p.pictures(n), numbered(n))
+				// Connecting happens in the background, and there is nobody to say
+				// goodbye to before.
+				awaitConnection(t, sender)
+				sender.Close()
+				p.end("terminated")
+			})
+		}
+	})
+}
+
+func awaitConnection(t *testing.T, n *netgear.NetGear) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); n.Stats().Connected == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never connected")
+		}
+	}
+}
+
+// ---- the start of a stream ----
+
+// TestLateStart: whichever end is there first, no frame is lost.
+func TestLateStart(t *testing.T) {
+	t.Parallel()
+	want := numbered(20)
+	twenty := append(numberedSource, "--n", "20")
+	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
+		t.Run("go receiver, then python sender", func(t *testing.T) {
+			t.Parallel()
+			receiver, o := openReceiver(t, o)
+			p := startSender(t, o, twenty...)
+			receiveAll(t, receiver, want)
+			p.end("count")
+		})
+		t.Run("python sender, then go receiver", func(t *testing.T) {
+			t.Parallel()
+			o := o
+			o.Port = peertest.FreePort(t)
+			p := startSender(t, o, twenty...) // it is sending now
+			receiver, _ := openReceiver(t, o)
+			receiveAll(t, receiver, want)
+			p.end("count")
+		})
+		t.Run("python receiver, then go sender", func(t *testing.T) {
+			t.Parallel()
+			p, o := startReceiver(t, o)
+			sender := open(t, o)
+			for i := range want {
+				send(t, sender, number(i), nil)
+			}
+			equalPictures(t, p.pictures(len(want)), want)
+		})
+		t.Run("go sender, then python receiver", func(t *testing.T) {
+			t.Parallel()
+			o := o
+			o.Port = peertest.FreePort(t)
+			sender := open(t, o)
+			sent := make(chan error, 1)
+			go func() {
+				for i := range want {
+					if _, err := sender.SendArray(t.Context(), number(i), nil); err != nil {
+						sent <- err
+						return
+					}
+				}
+				sent <- nil
+			}()
+			p, _ := startReceiver(t, o)
+			equalPictures(t, p.pictures(len(want)), want)
+			if err := <-sent; err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
+
+func receiveAll(t *testing.T, n *netgear.NetGear, want []string) {
+	t.Helper()
+	for i := range want {
+		equal(t, fmt.Sprintf("frame %d", i), receivePicture(t, n), want[i])
+	}
+	receiveEnd(t, n)
+}
+
+// ---- crashes and restarts ----
+
+// stream sends numbered frames until it is stopped, as an application does that
+// knows nothing of the other end's troubles.
+type stream struct {
+	stop context.CancelFunc
+	done sync.WaitGroup
+	err  error
+}
+
+func startStream(t *testing.T, sender *netgear.NetGear) *stream {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &stream{stop: cancel}
+	s.done.Add(1)
+	go func() {
+		defer s.done.Done()
+		for i := 0; ctx.Err() == nil; i++ {
+			if _, err := sender.SendArray(ctx, number(i), nil); err != nil && ctx.Err() == nil {
+				s.err = err
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // a camera's pace, more or less
+		}
+	}()
+	t.Cleanup(s.wait)
+	return s
+}
+
+func (s *stream) wait() {
+	s.stop()
+	s.done.Wait()
+}
+
+// consecutive judges frames of a stream that was joined in the middle: each is
+// the one after the last, or (sent again, for want of an answer) the same.
+func consecutive(t *testing.T, got []string) {
+	t.Helper()
+	next := map[string]string{}
+	cycle := numbered(256)
+	for i, p := range cycle {
+		next[p] = cycle[(i+1)%len(cycle)]
+	}
+	for i, p := range got {
+		if _, known := next[p]; !known {
+			t.Fatalf("frame %d is damaged: %s", i, p)
+		}
+		if i > 0 && p != got[i-1] && p != next[got[i-1]] {
+			t.Fatalf("a frame is missing before frame %d", i)
+		}
+	}
+}
+
+// TestPythonReceiverRestarts: killed in mid-stream and started again, it gets
+// frames again, and the Go sender has not noticed.
+func TestPythonReceiverRestarts(t *testing.T) {
+	t.Parallel()
+	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		p, o := startReceiver(t, o)
+		s := startStream(t, open(t, o))
+		for range 3 {
+			got := p.pictures(20)
+			if o.Pattern != netgear.PubSub { // which may lose some
+				consecutive(t, got)
+			}
+			p.Kill()
+			p, _ = startReceiver(t, o)
+		}
+		p.pictures(20)
+		s.wait()
+		if s.err != nil {
+			t.Fatal(s.err)
+		}
+	})
+}
+
+// TestPythonSenderRestarts: killed in mid-stream and started again, its frames
+// come again, and nobody has to open the Go receive end anew.
+func TestPythonSenderRestarts(t *testing.T) {
+	t.Parallel()
+	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		receiver, o := openReceiver(t, o)
+		flags := append(numberedSource, "--fps", "100", "--n", "100000", "--messages")
+		for life := range 3 {
+			// The message says which sender a frame is of.
+			p := startSender(t, o, append(flags[:len(flags)-1:len(flags)-1], "--message", fmt.Sprint(life))...)
+			var got []string
+			for len(got) < 20 {
+				f := receive(t, receiver)
+				switch of := f.Message.Value(); of {
+				case int64(life):
+					got = append(got, picture(f.Array()))
+				case int64(life - 1): // read before the crash
+				default:
+					t.Fatalf("a frame of sender %v", of)
+				}
+				f.Close()
+			}
+			if o.Pattern != netgear.PubSub {
+				consecutive(t, got)
+				equal(t, "its first frame", got[0], picture(number(0)))
+			}
+			p.Kill()
+		}
+	})
+}
+
+// TestGoReceiverRestarts: closed in mid-stream and opened again on the same
+// port, it gets frames again. VidGear's sender misses an answer then, waits for
+// 4 s, gives this frame up, and goes on; it does so twice in its life.
+func TestGoReceiverRestarts(t *testing.T) {
+	t.Parallel()
+	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		receiver, o := openReceiver(t, o)
+		patient := o
+		patient.MaxRetries = 10 // a busy machine may cost VidGear more than its three
+		p := startSender(t, patient, append(numberedSource, "--fps", "100", "--n", "100000")...)
+		for life := range 2 {
+			got := make([]string, 20)
+			for i := range got {
+				got[i] = receivePicture(t, receiver)
+			}
+			if o.Pattern != netgear.PubSub {
+				consecutive(t, got)
+			}
+			if life == 0 {
+				receiver.Close()
+				receiver, _ = openReceiver(t, o)
+			}
+		}
+		p.Tell("close")
+		p.until("end")
+	})
+}
+
+// TestGoSenderRestarts: a Go process that sends is killed in mid-stream and
+// started again. (Closed, it would say goodbye, and VidGear's recv would end.)
+func TestGoSenderRestarts(t *testing.T) {
+	t.Parallel()
+	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		p, o := startReceiver(t, o)
+		for life := range 3 {
+			own := numbered(256)[life*streamLength : (life+1)*streamLength]
+			kill := startSenderProcess(t, o, life)
+			var got []string
+			for len(got) < 20 {
+				// At first there may be frames of the life before.
+				if seen := p.expect("frame").picture(); slices.Contains(own, seen) {
+					got = append(got, seen)
+				}
+			}
+			if o.Pattern == netgear.PubSub {
+				inOrder(t, got, slices.Concat(own, own, own, own))
+			} else {
+				equalPictures(t, got, own[:20])
+			}
+			kill()
+		}
+	})
+}
+
+// streamLength is how many different frames a sender process has.
+const streamLength = 80
+
+// senderEnv makes a process of this test binary a sender; see run.
+const senderEnv = "NETGEAR_INTEROP_SENDER"
+
+// startSenderProcess returns what kills the process.
+func startSenderProcess(t *testing.T, o netgear.Options, life int) func() {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d", senderEnv, o.Pattern, o.Port, life))
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe() // the process ends with it, should this one die
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		stdin.Close()
+		cmd.Wait()
+	})
+	t.Cleanup(kill)
+	return kill
+}
+
+// beSender is the whole life of such a process.
+func beSender(spec string) error {
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	o := netgear.Options{Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff}
+	var life int
+	if _, err := fmt.Sscan(spec, (*int)(&o.Pattern), &o.Port, &life); err != nil {
+		return err
+	}
+	sender, err := netgear.New(o)
+	if err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		if _, err := sender.SendArray(context.Background(), number(life*streamLength+i%streamLength), nil); err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -1,0 +1,148 @@
+//go:build !nogocv
+
+package interop
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// keyFolders makes a certificate folder with either library.
+var keyFolders = map[string]func(t *testing.T) string{
+	"go-keys": func(t *testing.T) string {
+		location := t.TempDir()
+		if _, err := netgear.CreateCertificates(location, false); err != nil {
+			t.Fatal(err)
+		}
+		return location
+	},
+	"python-keys": func(t *testing.T) string {
+		location := t.TempDir()
+		make := "import sys; from vidgear.gears.helper import generate_auth_certificates as g; g(sys.argv[1])"
+		if out, err := exec.Command(peertest.Python(), "-c", make, location).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return location
+	},
+}
+
+// TestSecure streams in StoneHouse and IronHouse, each way, with folders that
+// either side made. VidGear's own receive end lives on PAIR only with frames
+// under 8 KB, and never gets a frame on PUB/SUB; ours does both.
+func TestSecure(t *testing.T) {
+	t.Parallel()
+	for mode, name := range map[netgear.SecureMode]string{netgear.StoneHouse: "StoneHouse", netgear.IronHouse: "IronHouse"} {
+		for maker, makeKeys := range keyFolders {
+			for _, pattern := range allPatterns {
+				o := netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff, SecureMode: mode}
+				cell := fmt.Sprintf("%s/%s/%s", patternNames[pattern], name, maker)
+				if pattern != netgear.PubSub {
+					t.Run(cell+"/go-to-python", func(t *testing.T) {
+						t.Parallel()
+						o.CustomCertLocation = makeKeys(t)
+						secureToPython(t, o)
+					})
+				}
+				t.Run(cell+"/python-to-go", func(t *testing.T) {
+					t.Parallel()
+					o.CustomCertLocation = makeKeys(t)
+					secureToGo(t, o)
+				})
+			}
+		}
+	}
+}
+
+func secureToPython(t *testing.T, o netgear.Options) {
+	const frames = 20
+	p, o := startReceiver(t, o)
+	sender := open(t, o)
+	for i := range frames {
+		send(t, sender, number(i), nil) // 7 KB each
+	}
+	equalPictures(t, p.pictures(frames), numbered(frames))
+	sender.Close()
+	p.end("terminated")
+}
+
+// secureToGo: real video, 1.3 MB a frame.
+func secureToGo(t *testing.T, o netgear.Options) {
+	want := raw.pictures(t)
+	receiver, o := openReceiver(t, o)
+	if o.Pattern == netgear.PubSub {
+		subscribeToPython(t, receiver, o, raw)
+		return
+	}
+	startSender(t, o, "--source", "npy-dir", raw.clip().dir)
+	for _, w := range want {
+		equal(t, "frame", receivePicture(t, receiver), w)
+	}
+	receiveEnd(t, receiver)
+}
+
+// freshSenders sends one frame over a new connection for every line on stdin.
+const freshSenders = `
+import sys, numpy as np
+from vidgear.gears import NetGear
+frame = np.arange(720 * 600 * 3, dtype=np.uint32).astype(np.uint8).reshape(600, 720, 3)
+for i, _ in enumerate(sys.stdin):
+    g = NetGear(address="127.0.0.1", port=sys.argv[2], secure_mode=1, custom_cert_location=sys.argv[1], jpeg_compression=False, bidirectional_mode=True)
+    g.send(frame, message=i + 1)
+    g.close()
+`
+
+// TestSecurePairFromVidGear: 1.3 MB frames over a hundred fresh connections to
+// secure PAIR sockets, where VidGear's own receive end dies of EAGAIN at the
+// first (POLLIN before a whole message is there). Every one delivers.
+func TestSecurePairFromVidGear(t *testing.T) {
+	t.Parallel()
+	const senders, connections = 4, 25
+	for i := range senders {
+		t.Run(fmt.Sprint("sender-", i), func(t *testing.T) {
+			t.Parallel()
+			securePairFromVidGear(t, connections)
+		})
+	}
+}
+
+func securePairFromVidGear(t *testing.T, connections int) {
+	location := keyFolders["go-keys"](t)
+	receiver, o := openReceiver(t, netgear.Options{Address: "127.0.0.1", BidirectionalMode: true, SecureMode: netgear.StoneHouse,
+		CustomCertLocation: location, OnTerminate: netgear.KeepWaiting})
+	sender := exec.Command(peertest.Python(), "-c", freshSenders, location, o.Port)
+	var said peertest.Tail
+	sender.Stderr = &said
+	next, err := sender.StdinPipe()
+	if err == nil {
+		err = sender.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		sender.Process.Kill()
+		sender.Wait()
+	})
+	for i := range connections {
+		// PAIR has room for a peer when the one before has gone.
+		for deadline := time.Now().Add(patience); receiver.Stats().Connected > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("connection %d does not end\n%s", i, said.String())
+			}
+		}
+		fmt.Fprintln(next)
+		f, err := tryReceive(receiver)
+		if err != nil {
+			t.Fatalf("connection %d: %v\n%s", i+1, err, said.String())
+		}
+		if f.Message.Value() != int64(i+1) || len(f.Bytes()) != 600*720*3 {
+			t.Errorf("connection %d delivered %v, %d bytes", i+1, f.Message, len(f.Bytes()))
+		}
+		f.Close()
+	}
+}

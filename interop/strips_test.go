@@ -1,0 +1,24 @@
+//go:build !nogocv
+
+package interop
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/vidgear-go/netgear"
+)
+
+// TestStrips: of a JPEG in strips simplejpeg makes the pixels that it makes of
+// its own, in every colourspace.
+func TestStrips(t *testing.T) {
+	t.Parallel()
+	for _, strips := range []int{2, 7} {
+		for _, c := range jpegs {
+			t.Run(fmt.Sprintf("%s/%d", c.name, strips), func(t *testing.T) {
+				t.Parallel()
+				goToPython(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c.jpeg, JPEGStrips: strips}, c)
+			})
+		}
+	}
+}
