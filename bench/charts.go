@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+)
+
+// The plots are drawn by a program in a module of its own, bench/plot, so that
+// the plotting library is not among this module's requirements. It draws these
+// charts and knows nothing of what they mean.
+
+type chart struct {
+	Group             string `json:"-"` // of the report
+	File, Title, X, Y string
+	Bars              bool     // else lines
+	Log               bool     // the Y axis
+	Categories        []string `json:",omitempty"` // names for X 0, 1, 2, …
+	Series            []series
+}
+
+type series struct {
+	Name string
+	X, Y []float64
+}
+
+// draw writes the charts of what was measured to a folder, as SVG.
+func (r *results) draw(ctx context.Context, folder string) error {
+	charts := r.charts()
+	if len(charts) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(charts)
+	if err != nil {
+		return err
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	file := filepath.Join(os.TempDir(), fmt.Sprintf("netgear-charts-%d.json", os.Getpid()))
+	defer os.Remove(file)
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "-C", "bench/plot", "run", "-buildvcs=false", ".", file, folder)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	return cmd.Run()
+}
+
+func (r *results) charts() (all []chart) {
+	for _, jpeg := range []bool{false, true} {
+		m := mode(jpeg)
+		all = append(all,
+			r.bySize(m, jpeg),
+			r.latencies(m, jpeg),
+			r.byStreams(m, jpeg))
+	}
+	all = append(all, r.cpu())
+	return slices.DeleteFunc(all, func(c chart) bool { return len(c.Series) == 0 })
+}
+
+// across is a series over scenes, which are the categories, for each contender.
+func (r *results) across(scenes []string, p pick) (all []series) {
+	for _, who := range r.Names {
+		s := series{Name: who}
+		for i, scene := range scenes {
+			if got := r.over(scene, who, p); got.n > 0 {
+				s.X, s.Y = append(s.X, float64(i)), append(s.Y, got.median)
+			}
+		}
+		if len(s.X) > 0 {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (r *results) bySize(m string, jpeg bool) chart {
+	c := chart{Group: "sizes", File: "fps-" + m, Title: "Frames per second by size, " + m, X: "size of the frames", Y: "frames per second", Log: true}
+	var scenes []string
+	for _, s := range []size{size480, size720, size1080, size4K} {
+		c.Categories = append(c.Categories, fmt.Sprintf("%dx%d", s.Width, s.Height))
+		scenes = append(scenes, sizeScene(s, jpeg))
+	}
+	c.Series = r.across(scenes, fps)
+	return c
+}
+
+func (r *results) byStreams(m string, jpeg bool) chart {
+	c := chart{Group: "streams", File: "streams-" + m, Title: "Several 640x480 streams into one receive end, " + m, X: "streams", Y: "frames per second, all together"}
+	var scenes []string
+	for _, k := range streamCounts {
+		c.Categories = append(c.Categories, fmt.Sprint(k))
+		scenes = append(scenes, streamsScene(k, jpeg))
+	}
+	c.Series = r.across(scenes, fps)
+	return c
+}
+
+// latencies is the share of frames that arrived within a time, all rounds together.
+func (r *results) latencies(m string, jpeg bool) chart {
+	c := chart{Group: "latency", File: "latency-" + m, Title: "Latency of 1920x1080 frames at 30 fps, " + m, X: "ms from send call to received frame", Y: "% of frames within it"}
+	for _, who := range r.Names {
+		var all []float64
+		for _, o := range r.Outcomes[latencyScene(jpeg)][who] {
+			all = append(all, o.Latency...)
+		}
+		if len(all) == 0 {
+			continue
+		}
+		s := series{Name: who}
+		for percent := 0; percent <= 99; percent++ { // the last percent would squeeze the rest
+			s.X, s.Y = append(s.X, quantile(all, float64(percent)/100)), append(s.Y, float64(percent))
+		}
+		c.Series = append(c.Series, s)
+	}
+	return c
+}
+
+func (r *results) cpu() chart {
+	c := chart{Group: "frames", File: "cpu", Title: "CPU time per 1920x1080 frame, REQ/REP over tcp", Y: "ms", Bars: true}
+	for i, jpeg := range []bool{false, true} {
+		c.Categories = append(c.Categories, mode(jpeg)+", send end", mode(jpeg)+", receive end")
+		scene := framesScene(jpeg, 1, "tcp")
+		for _, who := range r.Names {
+			send := r.over(scene, who, func(o outcome) float64 { return 1e3 * o.SendCPU })
+			if send.n == 0 {
+				continue
+			}
+			recv := r.over(scene, who, func(o outcome) float64 { return 1e3 * o.RecvCPU })
+			at := slices.IndexFunc(c.Series, func(s series) bool { return s.Name == who })
+			if at < 0 {
+				at = len(c.Series)
+				c.Series = append(c.Series, series{Name: who})
+			}
+			s := &c.Series[at]
+			s.X, s.Y = append(s.X, float64(2*i), float64(2*i+1)), append(s.Y, send.median, recv.median)
+		}
+	}
+	return c
+}

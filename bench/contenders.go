@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// contender is one implementation. All speak the same: a command line with a
+// role (send, recv, codec), events as JSON lines on stdout, "go" on stdin. A
+// new one needs only that.
+type contender struct {
+	Name     string
+	command  []string
+	extra    []string // after the command line
+	patterns []int
+	jpeg     bool // can send JPEG by itself
+	codec    bool // has the role codec
+	async    bool // speaks the wire of NetGear_Async too
+	guest    bool // takes part only in scenes that name it (scene.With)
+}
+
+// The names, in the order of the tables.
+const (
+	ours      = "netgear"
+	vidgear   = "VidGear"
+	imagezmq  = "imagezmq"
+	bareSame  = "libzmq, same settings"
+	bareZMQ   = "libzmq"
+	handsOver = "netgear, memory handed over"
+	ahead     = "netgear, sending ahead"
+)
+
+// bareSource is compiled by the bench: its language has no package here.
+const bareSource = "bench/bare/bare.c"
+
+func (b *bench) makeContenders(self, python string) error {
+	bare := filepath.Join(b.tmp, "bare")
+	if err := compile(b.ctx, bareSource, bare); err != nil {
+		return err
+	}
+	all, many := []int{0, 1, 2}, []int{1, 2}
+	b.contenders = []*contender{
+		{Name: ours, command: []string{self, "end"}, patterns: all, jpeg: true, codec: true, async: true},
+		{Name: vidgear, command: []string{python, "bench/vidgear_bench.py"}, patterns: all, jpeg: true, codec: true, async: true},
+		{Name: imagezmq, command: []string{python, "bench/imagezmq_bench.py"}, patterns: many, jpeg: true},
+		{Name: bareSame, command: []string{bare}, extra: []string{"--same-settings"}, patterns: all},
+		{Name: bareZMQ, command: []string{bare}, patterns: all},
+		{Name: handsOver, command: []string{self, "end"}, extra: []string{"--hand-over"}, patterns: []int{2}, guest: true},
+		{Name: ahead, command: []string{self, "end"}, extra: []string{"--ahead", "1"}, patterns: []int{0, 1}, jpeg: true, guest: true},
+	}
+	return nil
+}
+
+func compile(ctx context.Context, source, out string) error {
+	flags, err := exec.CommandContext(ctx, "pkg-config", "--cflags", "--libs", "libzmq").Output()
+	if err != nil {
+		return fmt.Errorf("pkg-config libzmq: %w", err)
+	}
+	cc := os.Getenv("CC")
+	if cc == "" {
+		cc = "cc"
+	}
+	cmd := exec.CommandContext(ctx, cc, append([]string{"-O2", "-o", out, source}, strings.Fields(string(flags))...)...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compiling %s: %w\n%s", source, err, text)
+	}
+	return nil
+}

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+// This file is this library as a contender: what contender.py and
+// vidgear_bench.py are for VidGear, step by step the same, in a process of its
+// own.
+
+// endFlags are the words of contender.py's command line.
+type endFlags struct {
+	role, frames, address, port, protocol, profile string
+	width, height, pattern, warm, n, ends, ahead   int
+	jpeg, async, multiserver, times, handOver      bool
+	idle, fps, seconds                             float64
+}
+
+// runEnd is the whole life of such a process.
+func runEnd(args []string) error {
+	var f endFlags
+	fs := flag.NewFlagSet("end", flag.ExitOnError)
+	fs.StringVar(&f.frames, "frames", "", "file of raw BGR frames")
+	fs.IntVar(&f.width, "width", 0, "")
+	fs.IntVar(&f.height, "height", 0, "")
+	fs.StringVar(&f.address, "address", "", "")
+	fs.StringVar(&f.port, "port", "", "one, or several with commas between")
+	fs.StringVar(&f.protocol, "protocol", "tcp", "")
+	fs.IntVar(&f.pattern, "pattern", 0, "")
+	fs.BoolVar(&f.jpeg, "jpeg", false, "")
+	fs.BoolVar(&f.async, "async", false, "the wire of NetGear_Async")
+	fs.BoolVar(&f.multiserver, "multiserver", false, "many send ends, one receive end on all ports")
+	fs.IntVar(&f.ends, "ends", 1, "receive ends in this process, one a port")
+	fs.IntVar(&f.warm, "warm", 0, "frames before the measured ones")
+	fs.IntVar(&f.n, "n", 0, "measured frames")
+	fs.Float64Var(&f.fps, "fps", 0, "frames per second, 0: as fast as it goes")
+	fs.Float64Var(&f.seconds, "seconds", 0, "send end: send for so long instead of n frames")
+	fs.BoolVar(&f.times, "times", false, "note when each frame was sent or received")
+	fs.Float64Var(&f.idle, "idle", 0, "receive end: measure so many seconds of waiting instead")
+	fs.StringVar(&f.profile, "profile", "", "folder for profiles of the measured part")
+	fs.IntVar(&f.ahead, "ahead", 0, "frames that may wait at the send end")
+	fs.BoolVar(&f.handOver, "hand-over", false, "publish memory that is handed over instead of copied")
+	f.role = args[0]
+	fs.Parse(args[1:])
+	// As programs do, with a context that can end.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	switch f.role {
+	case "send":
+		return f.send(ctx)
+	case "recv":
+		return f.recv(ctx, cancel)
+	case "codec":
+		return f.codec()
+	}
+	return fmt.Errorf("no role %q", f.role)
+}
+
+// say writes one event; in is where "go" comes from.
+func say(e event) { json.NewEncoder(os.Stdout).Encode(e) }
+
+var in = bufio.NewReader(os.Stdin)
+
+func awaitGo() {
+	if _, err := in.ReadString('\n'); err != nil {
+		os.Exit(0)
+	}
+}
+
+// now is CLOCK_MONOTONIC, which is the same for every process on the machine.
+func now() int64 {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return t.Nano()
+}
+
+func (f *endFlags) open(receive bool, ports []string) (*netgear.NetGear, error) {
+	o := netgear.Options{ReceiveMode: receive, Address: f.address, Ports: ports, Protocol: f.protocol,
+		Pattern: netgear.Pattern(f.pattern), MultiserverMode: f.multiserver}
+	if !receive {
+		o.SendAhead = f.ahead
+	}
+	if f.async {
+		o.Wire = netgear.AsyncWire
+	}
+	if !f.jpeg {
+		o.JPEGCompression = netgear.JPEGOff
+	}
+	return netgear.New(o)
+}
+
+func (f *endFlags) load() ([]netgear.Array, error) {
+	data, err := os.ReadFile(f.frames)
+	if err != nil {
+		return nil, err
+	}
+	size := f.width * f.height * 3
+	var frames []netgear.Array
+	for ; len(data) >= size; data = data[size:] {
+		frames = append(frames, netgear.Array{DType: "uint8", Shape: []int{f.height, f.width, 3}, Data: data[:size]})
+	}
+	return frames, nil
+}
+
+func (f *endFlags) send(ctx context.Context) error {
+	frames, err := f.load()
+	if err != nil {
+		return err
+	}
+	end, err := f.open(false, []string{f.port})
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	say(event{Event: "ready"})
+	for i := range f.warm {
+		if err := f.sendOne(ctx, end, frames[i%len(frames)]); err != nil {
+			return err
+		}
+		if f.pattern == 2 {
+			time.Sleep(20 * time.Millisecond) // the first are lost until the subscriber is there
+		}
+	}
+	say(event{Event: "warm"})
+	awaitGo()
+	m := f.start()
+	count := 0
+	for f.seconds > 0 && float64(now()-m.begun) < f.seconds*1e9 || f.seconds == 0 && count < f.n {
+		if f.fps > 0 {
+			time.Sleep(time.Duration(m.begun + int64(float64(count)*1e9/f.fps) - now()))
+		}
+		m.note(f.times)
+		if err := f.sendOne(ctx, end, frames[count%len(frames)]); err != nil {
+			return err
+		}
+		count++
+	}
+	if err := end.Flush(ctx); err != nil {
+		return err
+	}
+	m.done(count)
+	return nil
+}
+
+// sendOne is the one place that knows how a frame is sent.
+func (f *endFlags) sendOne(ctx context.Context, end *netgear.NetGear, a netgear.Array) error {
+	var err error
+	if f.handOver {
+		_, err = end.SendArrayOwned(ctx, a, nil, func() {}) // the frames stay as they are
+	} else {
+		_, err = end.SendArray(ctx, a, nil)
+	}
+	return err
+}
+
+func (f *endFlags) recv(ctx context.Context, cancel func()) error {
+	ends, err := f.openReceivers()
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		defer end.Close()
+	}
+	end := ends[0]
+	say(event{Event: "ready"})
+	var sum uint32
+	for i := range f.warm {
+		frame, err := end.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			sum = crc32.ChecksumIEEE(frame.Bytes())
+		}
+		frame.Close()
+	}
+	if f.idle > 0 {
+		return f.waitIdle(ctx, ends, sum)
+	}
+	m := f.start()
+	say(event{Event: "warm", Sum: sum})
+	if f.pattern == 2 {
+		return countFrames(ctx, cancel, end, m)
+	}
+	for range f.n {
+		if err := receiveOne(ctx, end, m, f.times); err != nil {
+			return err
+		}
+	}
+	m.done(f.n)
+	return nil
+}
+
+func (f *endFlags) openReceivers() ([]*netgear.NetGear, error) {
+	ports := strings.Split(f.port, ",")
+	if f.multiserver {
+		end, err := f.open(true, ports)
+		return []*netgear.NetGear{end}, err
+	}
+	var ends []*netgear.NetGear
+	for _, port := range ports {
+		end, err := f.open(true, []string{port})
+		if err != nil {
+			return nil, err
+		}
+		ends = append(ends, end)
+	}
+	return ends, nil
+}
+
+func receiveOne(ctx context.Context, end *netgear.NetGear, m *measure, times bool) error {
+	frame, err := end.Recv(ctx)
+	if err != nil {
+		return err
+	}
+	m.note(times)
+	frame.Bytes()
+	return frame.Close()
+}
+
+// countFrames receives what is published until told; then it tells the times of
+// all that came.
+func countFrames(ctx context.Context, cancel func(), end *netgear.NetGear, m *measure) error {
+	var stopped sync.WaitGroup
+	stopped.Go(func() {
+		awaitGo()
+		cancel()
+	})
+	for {
+		if err := receiveOne(ctx, end, m, true); err != nil {
+			stopped.Wait()
+			m.done(len(m.times))
+			return nil
+		}
+	}
+}
+
+func (f *endFlags) waitIdle(ctx context.Context, ends []*netgear.NetGear, sum uint32) error {
+	say(event{Event: "warm", Sum: sum})
+	for _, end := range ends {
+		go end.Recv(ctx) // nothing comes
+	}
+	awaitGo()
+	m := f.start()
+	time.Sleep(time.Duration(f.idle * float64(time.Second)))
+	m.done(0)
+	return nil
+}
+
+// codec makes and reads the same JPEGs on one core, without a network.
+func (f *endFlags) codec() error {
+	frames, err := f.load()
+	if err != nil {
+		return err
+	}
+	enc, err := turbojpeg.NewEncoder()
+	if err != nil {
+		return err
+	}
+	defer enc.Close()
+	dec, err := turbojpeg.NewDecoder()
+	if err != nil {
+		return err
+	}
+	defer dec.Close()
+	say(event{Event: "ready"})
+	awaitGo()
+
+	jpegs := make([][]byte, len(frames))
+	for i := range jpegs {
+		jpegs[i] = make([]byte, enc.Bound(f.width, f.height, turbojpeg.BGR))
+	}
+	pixels := make([]byte, len(frames[0].Data))
+	encode := func(i int) error {
+		n, err := enc.EncodeInto(jpegs[i][:cap(jpegs[i])], frames[i].Data, f.width, f.height, 3*f.width, turbojpeg.BGR,
+			turbojpeg.EncodeOptions{Quality: netgear.DefaultJPEGQuality, FastDCT: true})
+		jpegs[i] = jpegs[i][:n]
+		return err
+	}
+	decode := func(i int) error {
+		return dec.DecodeInto(pixels, jpegs[i], 3*f.width, turbojpeg.BGR, turbojpeg.DecodeOptions{FastDCT: true})
+	}
+	spent := func(work func(int) error) float64 {
+		for i := range frames {
+			if err := work(i); err != nil {
+				panic(err)
+			}
+		}
+		before := readUsage()
+		for i := range f.n {
+			if err := work(i % len(frames)); err != nil {
+				panic(err)
+			}
+		}
+		return (readUsage().cpu - before.cpu) / float64(f.n)
+	}
+	e := event{Event: "done", Encode: spent(encode), Decode: spent(decode)}
+	for _, j := range jpegs {
+		e.Size += float64(len(j)) / float64(len(jpegs))
+	}
+	say(e)
+	return nil
+}
+
+// ---- measuring one stretch of this process ----
+
+type measure struct {
+	begun   int64
+	usage   usage
+	mem     runtime.MemStats
+	times   []int64
+	profile string
+}
+
+func (m *measure) note(times bool) {
+	if times {
+		m.times = append(m.times, now())
+	}
+}
+
+func (f *endFlags) start() *measure {
+	m := &measure{times: make([]int64, 0, 1<<14)}
+	if f.profile != "" {
+		m.profile = filepath.Join(f.profile, fmt.Sprintf("%s-pattern%d-jpeg=%v", f.role, f.pattern, f.jpeg))
+		runtime.MemProfileRate = 1
+		if out, err := os.Create(m.profile + ".cpu.prof"); err == nil {
+			pprof.StartCPUProfile(out)
+		}
+	}
+	runtime.ReadMemStats(&m.mem)
+	m.usage, m.begun = readUsage(), now()
+	return m
+}
+
+// done tells what was measured and waits until everything else has been counted.
+func (m *measure) done(count int) {
+	ended, after := now(), readUsage()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	if m.profile != "" {
+		pprof.StopCPUProfile()
+		if out, err := os.Create(m.profile + ".allocs.prof"); err == nil {
+			pprof.Lookup("allocs").WriteTo(out, 0)
+			out.Close()
+		}
+	}
+	say(event{
+		Event: "done", Start: m.begun, End: ended, Count: count, Times: m.times,
+		CPU: after.cpu - m.usage.cpu, Switches: after.switches - m.usage.switches,
+		Allocs: float64(mem.Mallocs - m.mem.Mallocs), AllocBytes: float64(mem.TotalAlloc - m.mem.TotalAlloc),
+	})
+	awaitGo()
+}
+
+// usage is CPU seconds and voluntary context switches of this process, all its
+// threads, libzmq's too.
+type usage struct {
+	cpu      float64
+	switches int64
+}
+
+func readUsage() usage {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return usage{}
+	}
+	return usage{time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), int64(u.Nvcsw)}
+}

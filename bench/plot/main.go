@@ -1,0 +1,182 @@
+// Plot draws the bench's charts as SVG. It is a module of its own, so that the
+// plotting library stays out of the library's requirements; the bench runs it:
+//
+//	go run . CHARTS.json FOLDER
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// chart is what ../charts.go writes.
+type chart struct {
+	File, Title, X, Y string
+	Bars              bool     // else lines
+	Log               bool     // the Y axis
+	Categories        []string // names for X 0, 1, 2, …
+	Series            []series
+}
+
+type series struct {
+	Name string
+	X, Y []float64
+}
+
+// colours are the same in every chart, and can be told apart by the colour-blind.
+var colours = map[string]color.Color{
+	"netgear":               color.RGBA{0x00, 0x72, 0xb2, 0xff},
+	"VidGear":               color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	"imagezmq":              color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	"libzmq, same settings": color.RGBA{0x55, 0x55, 0x55, 0xff},
+	"libzmq":                color.RGBA{0xaa, 0xaa, 0xaa, 0xff},
+}
+
+// The legend has a column of its own, so that it never lies on the data.
+const width, height, legendWidth = 21 * vg.Centimeter, 10 * vg.Centimeter, 5 * vg.Centimeter
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: plot CHARTS.json FOLDER")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "plot:", err)
+		os.Exit(1)
+	}
+}
+
+func run(file, folder string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var charts []chart
+	if err := json.Unmarshal(data, &charts); err != nil {
+		return err
+	}
+	for _, c := range charts {
+		if err := c.draw(filepath.Join(folder, c.File+".svg")); err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+	}
+	return nil
+}
+
+func (c *chart) draw(file string) error {
+	p, legend := plot.New(), plot.NewLegend()
+	c.dress(p, &legend)
+	add := c.lines
+	if c.Bars {
+		add = c.bars
+	}
+	if err := add(p, &legend); err != nil {
+		return err
+	}
+	canvas := vgsvg.New(width, height)
+	page := draw.New(canvas)
+	// For pages with a dark background.
+	page.FillPolygon(color.White, []vg.Point{{}, {X: width}, {X: width, Y: height}, {Y: height}})
+	p.Draw(draw.Crop(page, 8, -legendWidth, 8, -8))
+	legend.Draw(draw.Crop(page, width-legendWidth+8, -4, 8, -40))
+	var svg bytes.Buffer
+	if _, err := canvas.WriteTo(&svg); err != nil {
+		return err
+	}
+	return os.WriteFile(file, bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), 0o644)
+}
+
+// dress sets what a chart has besides its data.
+func (c *chart) dress(p *plot.Plot, legend *plot.Legend) {
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
+	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font,
+		&p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &legend.TextStyle.Font} {
+		f.Variant = "Sans"
+		f.Size = 10
+	}
+	p.Title.TextStyle.Font.Size = 12
+	p.Title.Padding, p.X.Padding, p.Y.Padding = 10, 8, 8
+	p.BackgroundColor = color.White
+	legend.Top, legend.Left, legend.Padding = true, true, 4
+	grid := plotter.NewGrid()
+	grid.Vertical.Color = nil
+	grid.Horizontal.Color = color.Gray{0xdd}
+	p.Add(grid)
+	if c.Log {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(decades)
+		return
+	}
+	p.Y.Min = 0
+	if len(c.Categories) == 0 {
+		p.X.Min = 0
+	}
+}
+
+// decades are the ticks 1, 2, 5, 10, 20, 50, …
+func decades(low, high float64) (ticks []plot.Tick) {
+	for ten := math.Pow(10, math.Floor(math.Log10(low))); ten <= high; ten *= 10 {
+		for _, k := range []float64{1, 2, 5} {
+			if v := k * ten; v >= low && v <= high {
+				ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', -1, 64)})
+			}
+		}
+	}
+	return ticks
+}
+
+func (c *chart) lines(p *plot.Plot, legend *plot.Legend) error {
+	for _, s := range c.Series {
+		xy := make(plotter.XYs, len(s.X))
+		for i := range xy {
+			xy[i].X, xy[i].Y = s.X[i], s.Y[i]
+		}
+		line, points, err := plotter.NewLinePoints(xy)
+		if err != nil {
+			return err
+		}
+		line.Color, line.Width = colours[s.Name], 2
+		points.Color, points.Shape = colours[s.Name], draw.CircleGlyph{}
+		p.Add(line)
+		legend.Add(s.Name, line)
+		if len(xy) < 20 { // measured points, not a curve
+			p.Add(points)
+		}
+	}
+	if len(c.Categories) > 0 {
+		p.NominalX(c.Categories...)
+	}
+	return nil
+}
+
+func (c *chart) bars(p *plot.Plot, legend *plot.Legend) error {
+	const barWidth = 14
+	for k, s := range c.Series {
+		values := make(plotter.Values, len(c.Categories))
+		for i, x := range s.X {
+			values[int(x)] = s.Y[i]
+		}
+		bars, err := plotter.NewBarChart(values, barWidth)
+		if err != nil {
+			return err
+		}
+		bars.Color, bars.LineStyle.Width = colours[s.Name], 0
+		bars.Offset = vg.Length(barWidth+2) * (vg.Length(k) - vg.Length(len(c.Series)-1)/2)
+		p.Add(bars)
+		legend.Add(s.Name, bars)
+	}
+	p.NominalX(c.Categories...)
+	return nil
+}

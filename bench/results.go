@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// results is everything that was measured; it is also the file of results.
+type results struct {
+	Command  string
+	Machine  machine
+	Groups   []group
+	Names    []string // of the contenders, in the order of the tables
+	Outcomes map[string]map[string][]outcome
+	Took     float64 // seconds
+	Plots    bool    // they are drawn
+}
+
+func (b *bench) newResults(f flags) (*results, error) {
+	l, names := quickLengths, quickGroups
+	if f.full {
+		l, names = fullLengths, append(slices.Clone(quickGroups), moreGroups...)
+	}
+	if f.only != "" {
+		names = strings.Split(f.only, ",")
+	}
+	r := &results{Command: strings.Join(append([]string{"go run ./bench"}, os.Args[1:]...), " "), Plots: f.full, Outcomes: map[string]map[string][]outcome{}}
+	for _, name := range names {
+		g, err := l.group(name)
+		if err != nil {
+			return nil, err
+		}
+		if f.rounds > 0 {
+			g.Rounds = f.rounds
+		}
+		r.Groups = append(r.Groups, g)
+	}
+	for _, c := range b.contenders {
+		r.Names = append(r.Names, c.Name)
+	}
+	var err error
+	r.Machine, err = b.machine()
+	return r, err
+}
+
+func (r *results) add(scene, who string, o outcome) {
+	if r.Outcomes[scene] == nil {
+		r.Outcomes[scene] = map[string][]outcome{}
+	}
+	r.Outcomes[scene][who] = append(r.Outcomes[scene][who], o)
+}
+
+func (r *results) write(file string) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
+}
+
+func readResults(file string) (*results, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := new(results)
+	return r, json.Unmarshal(data, r)
+}
+
+// failures is an error that lists what did not work.
+func (r *results) failures() error {
+	var all []string
+	for scene, by := range r.Outcomes {
+		for who, rounds := range by {
+			for _, o := range rounds {
+				if o.Failed != "" {
+					all = append(all, fmt.Sprintf("%s, %s: %s", scene, who, o.Failed))
+				}
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.Sort(all)
+	return fmt.Errorf("not everything could be measured:\n%s", strings.Join(slices.Compact(all), "\n"))
+}
+
+// ---- numbers ----
+
+// spread is a median with the extremes; n 0 is nothing measured.
+type spread struct {
+	n                int
+	median, min, max float64
+}
+
+func spreadOf(v []float64) spread {
+	k := len(v)
+	if k == 0 {
+		return spread{}
+	}
+	v = slices.Sorted(slices.Values(v))
+	return spread{k, (v[(k-1)/2] + v[k/2]) / 2, v[0], v[k-1]}
+}
+
+// format writes "median (min–max)".
+func (s spread) format(verb string) string {
+	switch s.n {
+	case 0:
+		return "–"
+	case 1:
+		return fmt.Sprintf(verb, s.median)
+	}
+	return fmt.Sprintf(verb+" ("+verb+"–"+verb+")", s.median, s.min, s.max)
+}
+
+// pick is one number of an outcome.
+type pick func(outcome) float64
+
+func fps(o outcome) float64     { return o.FPS }
+func bothCPU(o outcome) float64 { return o.SendCPU + o.RecvCPU }
+func latency(q float64) pick    { return func(o outcome) float64 { return quantile(o.Latency, q) } }
+func idleCPU(seconds float64) pick {
+	return func(o outcome) float64 { return 100 * o.Recv.CPU / seconds }
+}
+
+// codecFPS is what so many cores could make and read with the codec alone.
+func codecFPS(cores int) pick {
+	return func(o outcome) float64 { return float64(cores) / (o.Recv.Encode + o.Recv.Decode) }
+}
+
+// over takes one number from every round.
+func (r *results) over(scene, who string, p pick) spread {
+	var v []float64
+	for _, o := range r.Outcomes[scene][who] {
+		if o.Failed == "" {
+			v = append(v, p(o))
+		}
+	}
+	return spreadOf(v)
+}
+
+// ratio is taken within each round, where the two were neighbours in time.
+func (r *results) ratio(scene, a, b string, p pick) spread {
+	return r.ratioOf(scene, a, p, scene, b, p)
+}
+
+func (r *results) ratioOf(sceneA, a string, pickA pick, sceneB, b string, pickB pick) spread {
+	var v []float64
+	x, y := r.Outcomes[sceneA][a], r.Outcomes[sceneB][b]
+	for i := range min(len(x), len(y)) {
+		if x[i].Failed == "" && y[i].Failed == "" {
+			v = append(v, pickA(x[i])/pickB(y[i]))
+		}
+	}
+	return spreadOf(v)
+}
+
+// group is the group of that name, if it was measured.
+func (r *results) group(name string) (group, bool) {
+	i := slices.IndexFunc(r.Groups, func(g group) bool { return g.Name == name })
+	if i < 0 {
+		return group{}, false
+	}
+	return r.Groups[i], true
+}
+
+// takingPart are the contenders that were measured in any of the scenes.
+func (r *results) takingPart(scenes []scene) []string {
+	var names []string
+	for _, name := range r.Names {
+		if slices.ContainsFunc(scenes, func(s scene) bool { return len(r.Outcomes[s.Name][name]) > 0 }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// size is a size of frames. Several frames, so that no end lives in the
+// processor's cache.
+type size struct {
+	Name          string
+	Width, Height int
+	Frames        int
+}
+
+var (
+	size480  = size{"480p", 640, 480, 20}
+	size720  = size{"720p", 1280, 720, 20}
+	size1080 = size{"1080p", 1920, 1080, 20}
+	size4K   = size{"4K", 3840, 2160, 8}
+)
+
+// kind says how a scene is measured.
+type kind string
+
+const (
+	stream  kind = "stream"  // one or several senders to one receive end, answered
+	publish kind = "publish" // PUB/SUB, where frames are dropped
+	waiting kind = "waiting" // receive ends that wait
+	codec   kind = "codec"   // JPEG without a network
+)
+
+// scene is one thing to measure. All who can take part in it are neighbours in
+// time.
+type scene struct {
+	Name       string
+	Kind       kind
+	Size       size
+	Protocol   string
+	Pattern    int
+	AnyPattern bool // who has not this pattern takes REQ/REP
+	JPEG       bool
+	Async      bool    // on the wire of NetGear_Async
+	N          int     // measured frames of each sender
+	Seconds    float64 // publish, waiting: for how long
+	FPS        float64 // paced, and each frame's latency is noted
+	Streams    int     // senders in multi-server mode; 0: one sender in plain mode
+	Ends       int     // waiting: receive ends in the process
+	Connected  bool    // waiting: a sender is there that has sent one frame
+	Without    []string
+	With       []string // guests
+}
+
+// group is a table of the report.
+type group struct {
+	Name   string
+	Rounds int
+	Scenes []scene
+}
+
+func (g *group) add(s ...scene) { g.Scenes = append(g.Scenes, s...) }
+
+func mode(jpeg bool) string {
+	if jpeg {
+		return "JPEG"
+	}
+	return "raw"
+}
+
+var patternNames = [...]string{"PAIR", "REQ/REP", "PUB/SUB", "PUSH/PULL"}
+
+// takes says whether c takes part in s, and how.
+func (c *contender) takes(s scene) (scene, bool) {
+	switch {
+	case c.guest && !slices.Contains(s.With, c.Name),
+		s.Kind == codec && !c.codec,
+		s.JPEG && s.Kind != codec && !c.jpeg,
+		slices.Contains(s.Without, c.Name):
+		return s, false
+	case s.Async:
+		return s, c.async
+	}
+	if s.AnyPattern && !slices.Contains(c.patterns, s.Pattern) {
+		s.Pattern = 1
+	}
+	return s, slices.Contains(c.patterns, s.Pattern)
+}
+
+// lengths are how long each thing is measured.
+type lengths struct {
+	rounds, few          int // of what goals are about; of the rest
+	raw, jpeg            int // 1080p frames
+	paced, idle, publish float64
+	memory, memoryJPEG   int
+}
+
+var (
+	quickLengths = lengths{rounds: 3, few: 1, raw: 200, jpeg: 60, paced: 4, idle: 3, publish: 1, memory: 1000, memoryJPEG: 200}
+	fullLengths  = lengths{rounds: 7, few: 3, raw: 500, jpeg: 150, paced: 8, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
+)
+
+// The groups, by the names that -only takes. quick has the first ones.
+var (
+	quickGroups = []string{"frames", "async", "publish", "latency", "idle"}
+	moreGroups  = []string{"memory", "sizes", "streams", "many"}
+)
+
+func (l lengths) group(name string) (group, error) {
+	g := group{Name: name, Rounds: l.few}
+	switch name {
+	case "frames":
+		g.Rounds = l.rounds
+		for pattern := range 2 {
+			for _, protocol := range []string{"tcp", "ipc"} {
+				g.add(scene{Name: framesScene(false, pattern, protocol), Kind: stream, Size: size1080, Protocol: protocol, Pattern: pattern, N: l.raw})
+			}
+		}
+		for pattern := range 2 {
+			g.add(scene{Name: framesScene(true, pattern, "tcp"), Kind: stream, Size: size1080, Protocol: "tcp", Pattern: pattern, JPEG: true, N: l.jpeg, With: []string{ahead}})
+		}
+		g.add(scene{Name: codecScene, Kind: codec, Size: size1080, N: l.jpeg / 2, JPEG: true})
+	case "async":
+		for _, pattern := range []int{0, 1, 3} {
+			name := "NetGear_Async, " + framesScene(false, pattern, "tcp")
+			g.add(scene{Name: name, Kind: stream, Size: size1080, Protocol: "tcp", Pattern: pattern, Async: true, N: l.raw / 2})
+		}
+	case "publish":
+		g.add(scene{Name: publishScene, Kind: publish, Size: size1080, Protocol: "tcp", Pattern: 2, Seconds: l.publish, With: []string{handsOver}})
+	case "latency":
+		for _, jpeg := range []bool{false, true} {
+			g.add(scene{Name: latencyScene(jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, FPS: 30, N: int(30 * l.paced), Without: []string{bareZMQ}})
+		}
+	case "idle":
+		idle := scene{Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Seconds: l.idle, Ends: 1, Without: []string{bareZMQ}}
+		alone, pair, rep := idle, idle, idle
+		alone.Name, pair.Name, rep.Name = idleScenes[0], idleScenes[1], idleScenes[2]
+		pair.Connected, rep.Connected, rep.Pattern = true, true, 1
+		pair.AnyPattern = false
+		g.add(alone, pair, rep)
+	case "memory":
+		g.Rounds = 1
+		for _, jpeg := range []bool{false, true} {
+			n := l.memory
+			if jpeg {
+				n = l.memoryJPEG
+			}
+			g.add(scene{Name: fmt.Sprintf("%s, after %d frames", mode(jpeg), n), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Without: []string{bareZMQ}})
+		}
+	case "sizes":
+		for _, jpeg := range []bool{false, true} {
+			for _, s := range []size{size480, size720, size1080, size4K} {
+				n := l.raw / 2
+				if jpeg {
+					n = l.jpeg / 2
+				}
+				// About as long for each size.
+				n = max(10, n*size1080.Width*size1080.Height/(s.Width*s.Height))
+				g.add(scene{Name: sizeScene(s, jpeg), Kind: stream, Size: s, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Without: []string{bareZMQ}})
+			}
+		}
+	case "streams":
+		for _, jpeg := range []bool{false, true} {
+			for _, k := range streamCounts {
+				n := l.raw * 4
+				if jpeg {
+					n = l.jpeg * 4
+				}
+				g.add(scene{Name: streamsScene(k, jpeg), Kind: stream, Size: size480, Protocol: "tcp", Pattern: 1, JPEG: jpeg, Streams: k, N: n / k, Without: []string{bareZMQ}})
+			}
+		}
+	case "many":
+		g.Rounds = 1
+		for _, ends := range manyEnds {
+			g.add(scene{Name: manyScene(ends), Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Ends: ends, Seconds: l.idle, Without: []string{bareZMQ}})
+		}
+	default:
+		return g, fmt.Errorf("no group %q: there are %v and %v", name, quickGroups, moreGroups)
+	}
+	return g, nil
+}
+
+// The names of the scenes, by which the report finds them.
+
+const (
+	codecScene   = "the JPEG codec alone"
+	publishScene = "raw, pattern 2 (PUB/SUB), tcp"
+)
+
+var (
+	idleScenes   = [...]string{"nobody connected", "a silent sender connected, PAIR", "a silent sender connected, REQ/REP"}
+	streamCounts = [...]int{1, 2, 4, 8}
+	manyEnds     = [...]int{1, 100}
+)
+
+func framesScene(jpeg bool, pattern int, protocol string) string {
+	return fmt.Sprintf("%s, pattern %d (%s), %s", mode(jpeg), pattern, patternNames[pattern], protocol)
+}
+func latencyScene(jpeg bool) string        { return mode(jpeg) + " at 30 fps" }
+func sizeScene(s size, jpeg bool) string   { return mode(jpeg) + ", " + s.Name }
+func streamsScene(k int, jpeg bool) string { return fmt.Sprintf("%s, %d × 480p", mode(jpeg), k) }
+func manyScene(ends int) string            { return fmt.Sprintf("%d waiting", ends) }
