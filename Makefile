@@ -1,0 +1,52 @@
+# Everything here installs what it is missing first; see scripts/setup.sh.
+# Needed beforehand: Go, Python 3, make and a C compiler.
+
+ARGS     ?=
+FUZZTIME ?= 30s
+BENCH    ?= Exchange
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint build unit interop faults fuzz bench profile clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: libraries, and VidGear for the interop suite
+	@scripts/setup.sh --python
+
+demo: ## stream the sample video from one process to another (ARGS='...' for its flags)
+	@scripts/setup.sh
+	@echo 'Building the demo: a minute or two the first time, OpenCV binding included.'
+	@go run -buildvcs=false ./examples/demo $(ARGS)
+
+test: ## everything: lint, build, unit, interop and the short fault suite
+	@scripts/test.sh all
+
+lint: ## formatting, go.mod, vet
+	@scripts/test.sh lint
+
+build: ## build with gocv, without it, and with the newest gocv
+	@scripts/test.sh build
+
+unit: ## unit tests in all three builds, with the race detector
+	@scripts/test.sh unit
+
+interop: ## this library against the real VidGear
+	@scripts/test.sh interop
+
+faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
+	@scripts/test.sh faults-full
+
+fuzz: ## every fuzz target for FUZZTIME each (default 30s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and the plots; ARGS=-sweep: settings)
+	@scripts/setup.sh --bench
+	@go run -buildvcs=false ./bench $(ARGS)
+
+profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (BENCH=... chooses them)
+	@scripts/setup.sh
+	@scripts/profile.sh '$(BENCH)'
+
+clean: ## remove the Python environment and build leftovers
+	rm -rf interop/.venv interop/__pycache__

@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# Runs the project's checks and stops at the first that fails.
+#
+#   scripts/test.sh all | lint | build | unit | interop | faults | faults-full ...
+#
+# Three builds are checked:
+#   gocv      the gocv that go.mod names
+#   nogocv    -tags nogocv: no gocv, no OpenCV
+#   newest    the newest gocv that builds on OpenCV 4.6 (NEWEST_GOCV below)
+#
+# faults is the fault suite's short form; faults-full is not part of all.
+#
+# NETGEAR_TEST_TIMEOUT: the time limit of one test binary (default 10m).
+# NETGEAR_FAULT_ROUNDS: how often faults-full repeats each fault (default 20).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ $# -gt 0 ] || { echo "usage: $0 all | lint | build | unit | interop | faults | faults-full ..." >&2; exit 2; }
+[ "$1" != all ] || set -- lint build unit interop faults
+for group in "$@"; do
+	case $group in
+	lint | build | unit | interop | faults | faults-full) ;;
+	*) echo "test: unknown group $group" >&2; exit 2 ;;
+	esac
+done
+
+NEWEST_GOCV=v0.43.0
+# Newer gocv releases need a newer OpenCV for some of their modules; these are the ones used here.
+NEWEST_TAGS=gocv_specific_modules,gocv_videoio,gocv_highgui
+TIMEOUT=${NETGEAR_TEST_TIMEOUT:-10m}
+# Building must not depend on the state or the owner of the git tree.
+export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
+
+tmp=$(mktemp -d)
+report=()
+title=
+started=$SECONDS
+finish() {
+	local status=$?
+	rm -rf "$tmp"
+	if [ -n "$title" ] && [ $status -ne 0 ]; then
+		report+=("FAILED  $title (status $status)")
+	fi
+	printf '\n== Summary\n'
+	[ ${#report[@]} -eq 0 ] || printf '  %s\n' "${report[@]}"
+	if [ $status -eq 0 ]; then
+		printf 'All %d checks passed in %ds.\n' ${#report[@]} $((SECONDS - started))
+	else
+		printf 'Stopped at the first failure after %ds.\n' $((SECONDS - started))
+	fi
+	exit $status
+}
+trap finish EXIT
+
+# step TITLE COMMAND...: a heading, the command, its time. A failing command ends the run.
+step() {
+	title=$1
+	shift
+	local from=$SECONDS
+	printf '\n== %s\n' "$title"
+	"$@"
+	report+=("$(printf '%-7s %s (%ds)' ok "$title" $((SECONDS - from)))")
+	title=
+}
+
+# --- the pieces ------------------------------------------------------------
+
+check_gofmt() {
+	local bad
+	bad=$(find . -name '*.go' -not -path './.*' -not -path './interop/.venv/*' -exec gofmt -l {} +)
+	[ -z "$bad" ] || { printf 'not gofmt-clean (run gofmt -w):\n%s\n' "$bad"; return 1; }
+}
+
+check_mod() {
+	go mod tidy -diff || { echo 'go.mod or go.sum is not tidy: run go mod tidy'; return 1; }
+	go mod verify
+}
+
+# The plotting program is a module of its own, which ./... does not reach.
+plot() { go -C bench/plot "$@"; }
+check_plot() {
+	plot mod tidy -diff || { echo 'bench/plot: go.mod or go.sum is not tidy: run go -C bench/plot mod tidy'; return 1; }
+	plot mod verify && plot vet ./...
+}
+
+check_scripts() {
+	local f
+	for f in scripts/*.sh .ci/run; do bash -n "$f"; done
+	if command -v shellcheck >/dev/null; then shellcheck -S warning scripts/*.sh .ci/run; fi
+	for f in scripts/*.py interop/*.py faults/*.py bench/*.py; do
+		python3 -c 'import sys; compile(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1], "exec")' "$f"
+	done
+}
+
+check_bare() {
+	# shellcheck disable=SC2046
+	"${CC:-cc}" -O2 -Wall -Wextra -Werror -o "$tmp/bare" bench/bare/bare.c $(pkg-config --cflags --libs libzmq)
+}
+
+# go.mod with the newest gocv, outside the tree.
+newest_mod() {
+	[ -f "$tmp/go.mod" ] && return
+	cp go.mod go.sum "$tmp/"
+	go get -modfile="$tmp/go.mod" "gocv.io/x/gocv@$NEWEST_GOCV"
+}
+
+vet_newest() { newest_mod && go vet -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
+build_newest() { newest_mod && go build -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
+
+# unit TAGS FLAGS...: go test over everything but the interop and fault suites, which have their own steps.
+# The packages are listed with the tags: without gocv some have no file at all.
+unit() {
+	local tags=$1 packages
+	shift
+	packages=$(go list -tags "$tags" ./... | grep -v '/\(interop\|faults\)\(/\|$\)')
+	# shellcheck disable=SC2086
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" "$@" $packages
+}
+
+unit_newest() { newest_mod && unit "$NEWEST_TAGS" -modfile="$tmp/go.mod" -short; }
+
+interop() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags matprofile -timeout "$TIMEOUT" -count=1 ./interop/...
+}
+
+# The fault suite measures times, so it runs without the race detector; it needs no gocv.
+faults() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} NETGEAR_FAULT_ROUNDS='' \
+		python3 scripts/gotest.py --no-skip -tags nogocv -parallel 8 -timeout "$TIMEOUT" -count=1 ./faults
+}
+
+# With -v for the tables, without the lines that only name tests. It also says on stderr what is done.
+faults_full() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} NETGEAR_FAULT_ROUNDS=${NETGEAR_FAULT_ROUNDS:-20} \
+		go test -tags nogocv -v -parallel 10 -timeout 6h -count=1 ./faults | grep --line-buffered -v '^=== '
+}
+
+# need PROGRAM PACKAGE... installs what only some tests run.
+need() {
+	[ $# -gt 2 ] || ! command -v "$1" >/dev/null || return 0
+	command -v apt-get >/dev/null || { echo "$1 is not installed: it is in the package $2"; return 1; }
+	as_root apt-get -qq update
+	shift
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "$@"
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# The tunnel's tests start an sshd of their own. Installing one must not open the machine's port 22.
+need_sshd() {
+	[ -x /usr/sbin/sshd ] && ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 && return
+	local policy=/usr/sbin/policy-rc.d status=0 had=
+	[ -x /usr/sbin/sshd ] && had=yes
+	if [ -d /usr/sbin ] && [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
+		need sshd openssh-server libnss-wrapper || status=$?
+		as_root rm -f $policy
+	else
+		need sshd openssh-server libnss-wrapper || status=$?
+	fi
+	if [ $status -eq 0 ] && [ -z "$had" ] && [ -d /run/systemd/system ]; then
+		as_root systemctl disable ssh.service ssh.socket 2>/dev/null || true
+		echo 'openssh-server is installed for the tests; its service is not started.'
+	fi
+	return $status
+}
+
+# --- the groups ------------------------------------------------------------
+
+do_lint() {
+	step 'Format: gofmt' check_gofmt
+	step 'Scripts: syntax' check_scripts
+	step 'Module: go.mod and go.sum tidy, downloads verified' check_mod
+	step 'Vet: with gocv' go vet ./...
+	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv ./...
+	step "Vet: with gocv $NEWEST_GOCV" vet_newest
+	step "Module bench/plot: tidy, verified, vetted" check_plot
+	step 'Bench: its C program compiles without a warning' check_bare
+}
+
+do_build() {
+	step 'Build: with gocv' go build ./...
+	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv ./...
+	step "Build: with gocv $NEWEST_GOCV" build_newest
+}
+
+do_unit() {
+	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile -race
+	step 'Unit tests: without gocv, race detector' unit nogocv -race -short
+	step "Unit tests: with gocv $NEWEST_GOCV" unit_newest
+}
+
+do_interop() {
+	step 'Interop: against the real VidGear' interop
+}
+
+do_faults() {
+	step 'Faults: killed, frozen, cut off (short form)' faults
+}
+
+do_faults-full() {
+	step 'Set-up: iproute2' need ip iproute2
+	step 'Faults: killed, frozen, cut off, restarted (full form)' faults_full
+}
+
+case " $* " in
+*' interop '* | *' faults '* | *' faults-full '*) step 'Set-up: libraries, Python environment' scripts/setup.sh --python ;;
+*) step 'Set-up: libraries' scripts/setup.sh ;;
+esac
+for group in "$@"; do "do_$group"; done
