@@ -39,19 +39,21 @@ func TestSecure(t *testing.T) {
 	for mode, name := range map[netgear.SecureMode]string{netgear.StoneHouse: "StoneHouse", netgear.IronHouse: "IronHouse"} {
 		for maker, makeKeys := range keyFolders {
 			for _, pattern := range allPatterns {
-				o := netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff, SecureMode: mode}
+				// Each test has its own folder, so its own options: they run at the same time.
+				withKeys := func(t *testing.T) netgear.Options {
+					return netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff,
+						SecureMode: mode, CustomCertLocation: makeKeys(t)}
+				}
 				cell := fmt.Sprintf("%s/%s/%s", patternNames[pattern], name, maker)
 				if pattern != netgear.PubSub {
 					t.Run(cell+"/go-to-python", func(t *testing.T) {
 						t.Parallel()
-						o.CustomCertLocation = makeKeys(t)
-						secureToPython(t, o)
+						secureToPython(t, withKeys(t))
 					})
 				}
 				t.Run(cell+"/python-to-go", func(t *testing.T) {
 					t.Parallel()
-					o.CustomCertLocation = makeKeys(t)
-					secureToGo(t, o)
+					secureToGo(t, withKeys(t))
 				})
 			}
 		}
