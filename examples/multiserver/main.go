@@ -63,7 +63,7 @@ const cameras = 4 // senders, where all are in this process
 
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("multiserver", flag.ContinueOnError)
-	ends := cli.NewEnds(fs, "5566,5567,5568,5569", netgear.ReqRep, 50)
+	ends := cli.NewEnds(fs, "5566,5567,5568,5569", 50, netgear.ReqRep, netgear.PubSub)
 	out := fs.String("out", "multiserver.png", "write the last picture to this `file`")
 	show := fs.Bool("show", false, "show the pictures in a window; Esc or q ends")
 	if err := cli.Parse(fs, args); err != nil {
@@ -88,9 +88,14 @@ func run(ctx context.Context, args []string) error {
 	for _, endpoint := range end.Endpoints() {
 		fmt.Println("listening on", endpoint)
 	}
-	receive := func(ctx context.Context) error { return receive(ctx, end, *show, *out) }
+	receive := func(ctx context.Context) error {
+		if *show {
+			return window.With(ctx, "NetGear", func(ctx context.Context, w *window.Window) error { return receive(ctx, end, w, *out) })
+		}
+		return receive(ctx, end, nil, *out)
+	}
 	if ends.Only == "receive" {
-		return receive(ctx)
+		return enough(receive(ctx))
 	}
 	var senders []func(context.Context) error
 	for i, port := range cli.Listening(end) {
@@ -105,7 +110,16 @@ func run(ctx context.Context, args []string) error {
 		}
 		senders = append(senders, func(ctx context.Context) error { return c.stream(ctx, n, ends.FPS) })
 	}
-	return cli.Together(ctx, receive, senders...)
+	// Where the user has seen enough, the senders end too.
+	return enough(cli.Together(ctx, receive, senders...))
+}
+
+// enough: that the user does not want to see more is no error.
+func enough(err error) error {
+	if err == window.ErrEnough {
+		return nil
+	}
+	return err
 }
 
 // different is what sender i sends: of the four, no two are alike.
@@ -161,19 +175,16 @@ func listen(ends *cli.Ends) (*netgear.NetGear, error) {
 	return netgear.New(options)
 }
 
-func receive(ctx context.Context, end *netgear.NetGear, show bool, out string) error {
+// receive draws all frames into one picture and writes the last state of it. It
+// may show it in a window.
+func receive(ctx context.Context, end *netgear.NetGear, screen *window.Window, out string) error {
 	all := newMontage(cli.Listening(end))
 	defer all.close()
-	var screen *window.Window
-	if show {
-		var err error
-		if screen, err = window.Open("NetGear"); err != nil {
-			return fmt.Errorf("-show: %w", err)
-		}
-		defer screen.Close()
-	}
 	seen := map[string]bool{}
 	for frame, err := range end.Frames(ctx) {
+		if err != nil && context.Cause(ctx) == window.ErrEnough {
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -183,14 +194,11 @@ func receive(ctx context.Context, end *netgear.NetGear, show bool, out string) e
 		}
 		err = all.put(frame.Port, frame)
 		frame.Close()
-		if err == nil && screen != nil {
-			err = screen.Show(all.mat)
-		}
-		if err == window.ErrEnough {
-			break
-		}
 		if err != nil {
 			return err
+		}
+		if screen != nil {
+			screen.Show(all.mat)
 		}
 	}
 	stats := end.Stats()

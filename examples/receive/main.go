@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string) error {
 	var out outputs
 	fs.StringVar(&out.folder, "out", "", "write the frames to this `folder` as numbered PNG files")
 	fs.StringVar(&out.video, "video", "", "write the frames to this video `file` at 25 frames per second:\n.mp4 as MPEG-4, anything else as motion JPEG (use .avi)")
-	fs.BoolVar(&out.show, "show", false, "show the frames in a window; Esc or q ends")
+	show := fs.Bool("show", false, "show the frames in a window; Esc or q ends")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
@@ -86,26 +86,42 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	options.Latest = *latest
-	if !out.show {
-		runtime.UnlockOSThread() // no window: any thread will do, which is faster
-	}
-	if err := out.open(); err != nil {
-		return err
-	}
-	defer out.close()
-
 	var answer netgear.Message // none
 	if *data != "" {
 		if answer, err = netgear.ParseMessage(*data); err != nil {
 			return fmt.Errorf("-return: %w", err)
 		}
+		if !options.BidirectionalMode && !(options.MulticlientMode && options.Pattern == netgear.ReqRep) {
+			return fmt.Errorf(`-return: only answers carry data: put "bidirectional_mode": true in -options (with -pattern 0 or 1), ` +
+				`or "multiclient_mode": true (with -pattern 1)`)
+		}
 	}
+	receive := func(ctx context.Context, w *window.Window) error {
+		out.window = w
+		return receive(ctx, options, answer, *n, *timeout, *lines, &out)
+	}
+	if *show {
+		if err = window.With(ctx, "NetGear", receive); err == window.ErrEnough {
+			return nil
+		}
+		return err
+	}
+	runtime.UnlockOSThread() // no window: any thread will do, which is faster
+	return receive(ctx, nil)
+}
+
+// receive takes n frames, or those until the sender says goodbye.
+func receive(ctx context.Context, options netgear.Options, answer netgear.Message, n int, timeout time.Duration, lines bool, out *outputs) error {
+	if err := out.open(); err != nil {
+		return err
+	}
+	defer out.close()
 	end, err := netgear.New(options)
 	if err != nil {
 		return err
 	}
 	defer end.Close()
-	if *data != "" {
+	if !answer.IsNone() {
 		if err := end.Return(answer); err != nil {
 			return fmt.Errorf("-return: %w", err)
 		}
@@ -113,29 +129,25 @@ func run(ctx context.Context, args []string) error {
 	for _, endpoint := range end.Endpoints() {
 		fmt.Fprintln(os.Stderr, "listening on", endpoint)
 	}
-	meter := cli.NewMeter("received", *n)
-	out.meter = meter
-	defer func() { meter.Summary(end.Stats()) }()
+	out.meter = cli.NewMeter("received", n)
+	defer func() { out.meter.Summary(end.Stats()) }()
 
-	for i := 0; *n == 0 || i < *n; i++ {
-		frame, err := next(ctx, end, *timeout)
-		if err == io.EOF {
+	for i := 0; n == 0 || i < n; i++ {
+		frame, err := next(ctx, end, timeout)
+		if err == io.EOF || err != nil && context.Cause(ctx) == window.ErrEnough {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		meter.Frame()
-		if *lines {
+		out.meter.Frame()
+		if lines {
 			err = cli.WriteReceived(os.Stdout, i, frame)
 		}
 		if err == nil {
 			err = out.put(i, frame)
 		}
 		frame.Close() // its memory goes back; nothing looks into it any more
-		if err == window.ErrEnough {
-			return nil
-		}
 		if err != nil {
 			return err
 		}

@@ -19,12 +19,11 @@ import (
 // outputs are where frames go as pictures: files, a video, a window.
 type outputs struct {
 	folder, video string
-	show          bool
+	window        *window.Window // nil: none
 
 	meter  *cli.Meter
 	writer *gocv.VideoWriter // open from the first frame on, which says the size
 	size   image.Point
-	window *window.Window
 	told   map[string]bool // what tell has said
 }
 
@@ -45,12 +44,6 @@ func (o *outputs) open() error {
 		}
 		f.Close()
 	}
-	if o.show {
-		var err error
-		if o.window, err = window.Open("NetGear"); err != nil {
-			return fmt.Errorf("-show: %w; use -out or -video", err)
-		}
-	}
 	return nil
 }
 
@@ -61,14 +54,11 @@ func (o *outputs) close() {
 	if info, err := os.Stat(o.video); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		os.Remove(o.video) // no frame came
 	}
-	if o.window != nil {
-		o.window.Close()
-	}
 }
 
 // put hands a frame to every output.
 func (o *outputs) put(index int, frame *netgear.Frame) error {
-	if o.folder == "" && o.video == "" && !o.show {
+	if o.folder == "" && o.video == "" && o.window == nil {
 		return nil
 	}
 	mat, err := picture(frame)
@@ -89,8 +79,8 @@ func (o *outputs) put(index int, frame *netgear.Frame) error {
 			return err
 		}
 	}
-	if o.show {
-		return o.window.Show(mat)
+	if o.window != nil {
+		o.window.Show(mat)
 	}
 	return nil
 }

@@ -4,9 +4,10 @@
 package window
 
 import (
+	"context"
 	"errors"
-	"os"
-	"runtime"
+	"fmt"
+	"time"
 
 	"gocv.io/x/gocv"
 )
@@ -14,24 +15,71 @@ import (
 // ErrEnough: the user does not want to see more.
 var ErrEnough = errors.New("enough")
 
-// Window is an open window. Window systems want it to be used from the program's
-// first thread.
-type Window struct{ *gocv.Window }
-
-// Open opens a window, if there is a screen: OpenCV would end the whole program
-// where there is none.
-func Open(title string) (*Window, error) {
-	if runtime.GOOS == "linux" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
-		return nil, errors.New("there is no screen here (DISPLAY is not set)")
-	}
-	return &Window{gocv.NewWindow(title)}, nil
+// Window is an open window. Its Show may be called from any goroutine.
+type Window struct {
+	pictures chan gocv.Mat
+	shown    chan struct{} // the picture was copied
 }
 
-// Show shows a picture; ErrEnough when Esc or q was pressed.
-func (w *Window) Show(picture gocv.Mat) error {
-	w.IMShow(picture)
-	if key := w.WaitKey(1); key == 27 || key == 'q' {
-		return ErrEnough
+// With opens a window and looks after it in the caller's goroutine, which must
+// be on the program's first thread: window systems want that. Meanwhile it runs
+// work in a goroutine of its own, and returns its error.
+//
+// When the user presses Esc or q, or closes the window, the context of work ends
+// with ErrEnough as its cause; where work then returns nil, With returns
+// ErrEnough. Without a screen work does not run; the error is
+// meant for those who asked with -show.
+func With(ctx context.Context, title string, work func(ctx context.Context, w *Window) error) error {
+	on, err := open(title)
+	if err != nil {
+		return fmt.Errorf("-show: there is no screen here: %w; run it on a desktop, or write the pictures to files with -out", err)
 	}
-	return nil
+	defer on.close()
+	return lookAfter(ctx, on, work)
+}
+
+// screen is a window as its system sees it.
+type screen interface {
+	show(gocv.Mat) // copies the picture
+	key() int      // handles what has happened to the window; a key, or -1
+	closed() bool  // by the user
+	close()
+}
+
+// pollEvery: a window that is not asked for its events for longer looks dead.
+const pollEvery = 20 * time.Millisecond
+
+func lookAfter(ctx context.Context, on screen, work func(ctx context.Context, w *Window) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	w := &Window{pictures: make(chan gocv.Mat), shown: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- work(ctx, w) }()
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err == nil && context.Cause(ctx) == ErrEnough {
+				return ErrEnough
+			}
+			return err
+		case picture := <-w.pictures:
+			// After a closed window a new one would open.
+			if ctx.Err() == nil {
+				on.show(picture)
+			}
+			w.shown <- struct{}{}
+		case <-poll.C: // no picture comes, but keys may
+		}
+		if key := on.key(); key == 27 || key == 'q' || on.closed() {
+			stop(ErrEnough)
+		}
+	}
+}
+
+// Show shows a picture. It does not keep it.
+func (w *Window) Show(picture gocv.Mat) {
+	w.pictures <- picture
+	<-w.shown
 }

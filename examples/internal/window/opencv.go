@@ -1,0 +1,83 @@
+//go:build !nogocv
+
+package window
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+
+	"gocv.io/x/gocv"
+)
+
+// opencv is a window of OpenCV's.
+type opencv struct {
+	*gocv.Window
+	tells bool // whether it is still there: not every system's does
+	sized bool // as the first picture
+}
+
+// stillThere is a property that every window has, and none that is gone.
+const stillThere = gocv.WindowPropertyAutosize
+
+// widest: larger pictures start in a window of this width, to have room on the
+// screen.
+const widest = 1280
+
+// open opens a window, if there is a screen: OpenCV would end the whole program
+// where there is none.
+func open(title string) (screen, error) {
+	if runtime.GOOS == "linux" {
+		if err := reachable(os.Getenv("DISPLAY"), os.Getenv("WAYLAND_DISPLAY")); err != nil {
+			return nil, err
+		}
+	}
+	w := gocv.NewWindow(title)
+	return &opencv{Window: w, tells: w.GetWindowProperty(stillThere) >= 0}, nil
+}
+
+// reachable tells whether somebody listens at an X display, such as ":0",
+// ":0.1" or "host:10".
+func reachable(display, wayland string) error {
+	if display == "" {
+		if wayland == "" {
+			return errors.New("DISPLAY is not set")
+		}
+		return nil
+	}
+	colon := strings.LastIndex(display, ":")
+	host, number := display[:max(colon, 0)], 0
+	if _, err := fmt.Sscanf(display[colon+1:], "%d", &number); colon < 0 || err != nil {
+		return fmt.Errorf("DISPLAY is %q, which is not a display such as :0", display)
+	}
+	network, address := "tcp", net.JoinHostPort(host, fmt.Sprint(6000+number))
+	if host == "" || host == "unix" {
+		network, address = "unix", fmt.Sprint("/tmp/.X11-unix/X", number)
+	}
+	conn, err := net.Dial(network, address)
+	if network == "unix" && err != nil {
+		conn, err = net.Dial(network, "@"+address) // without a file
+	}
+	if err != nil {
+		return fmt.Errorf("nobody answers at DISPLAY %s", display)
+	}
+	return conn.Close()
+}
+
+func (w *opencv) show(picture gocv.Mat) {
+	w.IMShow(picture)
+	if !w.sized {
+		w.sized = true
+		width := min(picture.Cols(), widest)
+		w.ResizeWindow(width, width*picture.Rows()/picture.Cols())
+	}
+}
+
+func (w *opencv) key() int { return w.WaitKey(1) }
+
+func (w *opencv) closed() bool { return w.tells && w.GetWindowProperty(stillThere) < 0 }
+
+func (w *opencv) close() { w.Window.Close() }
