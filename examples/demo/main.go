@@ -64,10 +64,17 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case s.loops < 1 || s.loops > 10000:
 		return fmt.Errorf("-loops must be from 1 to 10000")
+	case s.pattern < 0 || s.pattern > 2:
+		return fmt.Errorf("-pattern must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB)")
 	case s.only == "" && s.port != "":
 		return fmt.Errorf("-port goes with -only; without it the demo takes a free port")
 	case s.only != "" && s.port == "":
 		s.port = netgear.DefaultPort
+	}
+	options := s.options()
+	options.ReceiveMode = s.only == "receive"
+	if err := options.Validate(); err != nil {
+		return cli.InFlags(err)
 	}
 	switch s.only {
 	case "send":

@@ -59,7 +59,7 @@ const clients = 3
 
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("multiclient", flag.ContinueOnError)
-	ends := cli.NewEnds(fs, "5567,5568,5569", netgear.ReqRep, 60)
+	ends := cli.NewEnds(fs, "5567,5568,5569", 60, netgear.ReqRep, netgear.PubSub)
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}

@@ -128,9 +128,12 @@ func TestEnds(t *testing.T) {
 		{[]string{"-only", "receive", "-port", "7"}, []string{"7"}, true},
 		{[]string{"-only", "x"}, nil, false},
 		{[]string{"-n", "0"}, nil, false},
+		{[]string{"-pattern", "2"}, []string{"0", "0"}, true},
+		{[]string{"-pattern", "0"}, nil, false},
+		{[]string{"-only", "receive", "-port", "7,x"}, nil, false},
 	} {
 		fs := flag.NewFlagSet("test", flag.ContinueOnError)
-		e := NewEnds(fs, "1,2", netgear.ReqRep, 5)
+		e := NewEnds(fs, "1,2", 5, netgear.ReqRep, netgear.PubSub)
 		if err := Parse(fs, c.args); err != nil {
 			t.Fatal(err)
 		}
@@ -138,6 +141,60 @@ func TestEnds(t *testing.T) {
 			t.Errorf("%v: %v", c.args, err)
 		} else if err == nil && !reflect.DeepEqual(e.ListenOn(2), c.listen) {
 			t.Errorf("%v: listens on %v", c.args, e.ListenOn(2))
+		}
+	}
+}
+
+// Whoever types flags is told about flags, and not about Go.
+func TestErrorsSpeakOfFlags(t *testing.T) {
+	for _, c := range []struct {
+		receive bool
+		args    []string
+		want    string
+	}{
+		{false, []string{"-pattern", "3"}, "-pattern 3: VidGear's NetGear has no PUSH/PULL; NetGear_Async has: add -async"},
+		{false, []string{"-options", `{"pattern": 3}`}, "-pattern 3: VidGear's NetGear has no PUSH/PULL; NetGear_Async has: add -async"},
+		{true, []string{"-pattern", "7"}, "-pattern 7: must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), or 3 (PUSH/PULL) with -async"},
+		{false, []string{"-protocol", "udp"}, `-protocol udp: must be "tcp" or "ipc"`},
+		{false, []string{"-protocol", "ipc"}, `-address: with the ipc protocol both ends must name the same path, such as "/run/camera"`},
+		{false, []string{"-address", "tcp://x"}, "-address tcp://x: must be a host name or an IP address, without protocol or path"},
+		{false, []string{"-port", "0"}, "-port 0: must be a number from 1 to 65535"},
+		{true, []string{"-port", "x"}, "-port x: must be a number from 0 to 65535"},
+		{true, []string{"-port", "1,2"}, `-port 1,2: several ports need "multiserver_mode": true in -options to receive, "multiclient_mode": true to send`},
+		{false, []string{"-pattern", "2", "-options", `{"bidirectional_mode": true}`},
+			`-options: "bidirectional_mode": pattern PUB/SUB has no answers that data could ride on; use -pattern 0 or -pattern 1`},
+		{false, []string{"-options", `{"multiserver_mode": true}`},
+			`-options: "multiserver_mode": pattern PAIR connects exactly two ends; use -pattern 1 or -pattern 2`},
+		{false, []string{"-options", `{"multiclient_mode": true}`},
+			`-options: "multiclient_mode": pattern PAIR connects exactly two ends; use -pattern 1 or -pattern 2`},
+		{false, []string{"-options", `{"multiclient_mode": true, "multiserver_mode": true}`},
+			`-options: "multiclient_mode": does not go together with "multiserver_mode"`},
+		{false, []string{"-async", "-options", `{"multiserver_mode": true}`},
+			`-options: "multiserver_mode": NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several senders without it`},
+		{false, []string{"-async", "-options", `{"multiclient_mode": true}`},
+			`-options: "multiclient_mode": NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several receivers without it`},
+		{false, []string{"-async", "-options", `{"jpeg_compression": "BGR"}`},
+			`-options: "jpeg_compression": frames are never compressed on the wire of NetGear_Async`},
+		{true, []string{"-options", `{"ssh_tunnel_mode": "a@b"}`},
+			`-options: "ssh_tunnel_mode": a tunnel leads from a send end that connects; set it there`},
+		{false, []string{"-protocol", "ipc", "-address", "/x", "-options", `{"ssh_tunnel_mode": "a@b"}`},
+			`-options: "ssh_tunnel_mode": a tunnel leads to a tcp port; use -protocol tcp`},
+		{false, []string{"-pattern", "1", "-options", `{"ssh_tunnel_mode": "a@b", "multiclient_mode": true}`},
+			`-options: "ssh_tunnel_mode": does not go together with "multiserver_mode" or "multiclient_mode"`},
+		{false, []string{"-options", `{"max_retries": "many"}`}, `-options: "max_retries": must be a whole number from 0 to 2147483647`},
+		{false, []string{"-options", `{"falg": 1}`}, `-options: "falg": VidGear has no such option; did you mean flag?`},
+		{false, []string{"-options", `{"flag": 1}`}, "-options: \"flag\": it would make every socket call return at once instead of waiting, " +
+			"and the first call that finds nothing ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390); " +
+			"leave it out (with \"copy\" and \"track\" off it is exactly the combination of that issue); " +
+			"to bound a wait use -timeout, which receive has, to never wait for a receiver use -pattern 2"},
+	} {
+		fs := flag.NewFlagSet("test", flag.ContinueOnError)
+		conn := NewConnection(fs)
+		if err := Parse(fs, c.args); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Options(c.receive); err == nil || err.Error() != c.want {
+			t.Errorf("%v:\n%v, want\n%s", c.args, err, c.want)
 		}
 	}
 }

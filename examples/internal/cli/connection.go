@@ -31,13 +31,16 @@ func NewConnection(fs *flag.FlagSet) *Connection {
 }
 
 // Options are the options that the flags ask for. A flag that was given counts
-// more than the same key in -options.
+// more than the same key in -options. The error speaks of flags and keys.
 func (c *Connection) Options(receive bool) (netgear.Options, error) {
 	var o netgear.Options
 	if c.settings != "" {
 		// Not json.Unmarshal, which would refuse Python's NaN before the library sees it.
 		if err := o.UnmarshalJSON([]byte(c.settings)); err != nil {
-			return o, fmt.Errorf("-options: %w", err)
+			if text := InFlags(err); text != err {
+				return o, text
+			}
+			return o, fmt.Errorf("-options: %w", err) // not even a dictionary
 		}
 	}
 	if o.ReceiveMode && !receive {
@@ -64,5 +67,5 @@ func (c *Connection) Options(receive bool) (netgear.Options, error) {
 			o.Pattern = netgear.Pattern(c.pattern)
 		}
 	})
-	return o, o.Validate()
+	return o, InFlags(o.Validate())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,15 +23,17 @@ type Ends struct {
 
 	address, ports string
 	pattern        int
+	patterns       []netgear.Pattern // those that make sense
 }
 
-// NewEnds adds the flags to fs, with the defaults that the program has.
-func NewEnds(fs *flag.FlagSet, ports string, pattern netgear.Pattern, n int) *Ends {
-	e := &Ends{}
+// NewEnds adds the flags to fs, with the defaults that the program has. The first
+// of the patterns is its default.
+func NewEnds(fs *flag.FlagSet, ports string, n int, patterns ...netgear.Pattern) *Ends {
+	e := &Ends{patterns: patterns}
 	fs.StringVar(&e.Only, "only", "", "be one `end`, send or receive, and leave the other to another program")
 	fs.StringVar(&e.address, "address", "", "host or IP `address`, with -only\n(default localhost to send, every interface to receive)")
 	fs.StringVar(&e.ports, "port", ports, "`port`, or several as P,P,…, with -only")
-	fs.IntVar(&e.pattern, "pattern", int(pattern), "0 PAIR, 1 REQ/REP, 2 PUB/SUB")
+	fs.IntVar(&e.pattern, "pattern", int(patterns[0]), patternNames(patterns, ", "))
 	fs.IntVar(&e.N, "n", n, "how many frames")
 	fs.Float64Var(&e.FPS, "fps", 25, "frames per second")
 	fs.StringVar(&e.Source, "source", "sample", "`what` to send: sample, test, a video file, a camera's number or a URL")
@@ -47,8 +50,24 @@ func (e *Ends) Check() error {
 		return fmt.Errorf("-n must be at least 1")
 	case e.FPS <= 0:
 		return fmt.Errorf("-fps must be more than 0")
+	case !slices.Contains(e.patterns, e.Pattern):
+		return fmt.Errorf("-pattern %d: it must be %s here", e.pattern, patternNames(e.patterns, " or "))
+	}
+	o := e.Options(e.Only == "receive")
+	for _, o.Port = range e.Ports() {
+		if err := o.Validate(); err != nil {
+			return InFlags(err)
+		}
 	}
 	return nil
+}
+
+func patternNames(patterns []netgear.Pattern, between string) string {
+	var names []string
+	for _, p := range slices.Sorted(slices.Values(patterns)) {
+		names = append(names, fmt.Sprintf("%d %v", int(p), p))
+	}
+	return strings.Join(names, between)
 }
 
 // Options are those of either end, where the flags say something about them. A
