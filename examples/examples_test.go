@@ -110,10 +110,16 @@ func (o *output) get() (text string, more <-chan struct{}) {
 // start starts an example. The test's end kills it.
 func start(t *testing.T, name string, args ...string) *program {
 	t.Helper()
+	return startIn(t, os.Environ(), name, args...)
+}
+
+// startIn starts an example in an environment.
+func startIn(t *testing.T, env []string, name string, args ...string) *program {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeLimit)
 	p := &program{t: t, name: name, done: make(chan struct{}), said: make(chan string, 1000)}
 	p.cmd = exec.CommandContext(ctx, filepath.Join(bin, name), args...)
-	p.cmd.Stdout = &p.stdout
+	p.cmd.Stdout, p.cmd.Env = &p.stdout, env
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -71,13 +71,14 @@ func open(s Settings) (reader, error) {
 		return openSample()
 	}
 	if camera, err := strconv.Atoi(s.Name); err == nil {
-		in, err := gocv.OpenVideoCapture(camera)
+		in, err := quietly(func() (*gocv.VideoCapture, error) { return gocv.OpenVideoCapture(camera) })
 		if err != nil {
 			return nil, fmt.Errorf("-source %d: no such camera, or another program uses it (\"-source test\" needs none): %w", camera, err)
 		}
 		return in, nil
 	}
-	if !strings.Contains(s.Name, "://") {
+	isURL := strings.Contains(s.Name, "://")
+	if !isURL {
 		// OpenCV does not say why a file does not open.
 		f, err := os.Open(s.Name)
 		if err != nil {
@@ -88,7 +89,10 @@ func open(s Settings) (reader, error) {
 			return &picture{file: s.Name}, nil
 		}
 	}
-	in, err := gocv.OpenVideoCapture(s.Name)
+	in, err := quietly(func() (*gocv.VideoCapture, error) { return gocv.OpenVideoCapture(s.Name) })
+	if err != nil && isURL {
+		return nil, fmt.Errorf("-source %s: nobody serves it there, or it is no video that OpenCV can decode (\"-source test\" needs no network): %w", s.Name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("-source %s: OpenCV cannot open it; is it a video, and is the codec there? (\"-source test\" needs no file): %w", s.Name, err)
 	}
