@@ -574,6 +574,29 @@ func TestDemoNoticesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Both processes, each started by hand, say what they did. Raw frames of a sender
+// that is not the demo are compared with the original.
+func TestDemoInPieces(t *testing.T) {
+	t.Parallel()
+	for _, sender := range []string{"demo", "send"} {
+		receiver := start(t, "demo", "-only", "receive", "-port", "0", "-loops", "1", "-raw", "-out", filepath.Join(t.TempDir(), "sheet.png"))
+		receiver.prints("receives: PAIR on tcp://127.0.0.1:", 1)
+		text, _ := receiver.stdout.get()
+		port := regexp.MustCompile(`127\.0\.0\.1:(\d+)`).FindStringSubmatch(text)[1]
+		if sender == "demo" {
+			sent, _ := start(t, "demo", "-only", "send", "-port", port, "-loops", "1", "-raw").exits(0)
+			counts(t, sent, map[string]int{"sends: PAIR to 127.0.0.1, port " + port: 1, "Frames: 40 sent": 1})
+		} else {
+			start(t, "send", "-address", "127.0.0.1", "-port", port, "-source", "sample", "-options", rawPixels).exits(0)
+		}
+		text, _ = receiver.exits(0)
+		counts(t, text, map[string]int{"40 received, 0 missing, 0 wrong": 1, "Every frame arrived": 1, "Inf": 0})
+		if sender == "send" {
+			counts(t, text, map[string]int{"40 frames are the original pixel for pixel": 1})
+		}
+	}
+}
+
 // ---- the modes: both ends in one process ----
 
 func TestBidirectional(t *testing.T) {

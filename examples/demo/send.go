@@ -37,6 +37,8 @@ func send(ctx context.Context, s *settings) error {
 		return err
 	}
 	defer end.Close() // says goodbye
+	// The process that starts this one does not show what it prints.
+	fmt.Printf("This process sends: %v to 127.0.0.1, port %s\n", netgear.Pattern(s.pattern), s.port)
 	if s.options().Pattern == netgear.PubSub {
 		if err := announce(ctx, end, frames[0]); err != nil {
 			return err
@@ -54,6 +56,7 @@ func send(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
+	fmt.Println("Frames:", s.frames(), "sent.")
 	return nil
 }
 

@@ -23,7 +23,8 @@
 //
 //	import cv2
 //	from vidgear.gears import NetGear
-//	video, end = cv2.VideoCapture(0), NetGear(pattern=0)   # the pattern that receive was given
+//	video = cv2.VideoCapture("examples/internal/sample/vtest-excerpt.avi")   # 0: a camera
+//	end = NetGear(pattern=0)   # the pattern that receive was given
 //	while True:
 //	    ok, frame = video.read()
 //	    if not ok:
@@ -36,7 +37,8 @@
 //
 //	import asyncio
 //	from vidgear.gears.asyncio import NetGear_Async
-//	end = NetGear_Async(source=0, pattern=3).launch()   # the pattern that receive was given
+//	video = "examples/internal/sample/vtest-excerpt.avi"   # 0: a camera
+//	end = NetGear_Async(source=video, pattern=3).launch()   # the pattern that receive was given
 //	asyncio.set_event_loop(end.loop)
 //	end.loop.run_until_complete(end.task)
 //	end.close()
