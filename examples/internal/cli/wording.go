@@ -10,7 +10,7 @@ import (
 
 // asFlags are the fields of Options that have a flag.
 var asFlags = map[string]string{
-	"Address": "-address", "Port": "-port", "Ports": "-port", "Protocol": "-protocol", "Pattern": "-pattern", "Wire": "-async",
+	"Address": "-address", "Port": "-port", "Ports": "-port", "Protocol": "-protocol", "Pattern": "-pattern",
 }
 
 // asKeys are the fields that only -options can set, and what they are called there.
