@@ -16,12 +16,9 @@ import (
 // opencv is a window of OpenCV's.
 type opencv struct {
 	*gocv.Window
-	tells bool // whether it is still there: not every system's does
+	seen  bool // it was visible; not every system tells
 	sized bool // as the first picture
 }
-
-// stillThere is a property that every window has, and none that is gone.
-const stillThere = gocv.WindowPropertyAutosize
 
 // widest: larger pictures start in a window of this width, to have room on the
 // screen.
@@ -35,8 +32,7 @@ func open(title string) (screen, error) {
 			return nil, err
 		}
 	}
-	w := gocv.NewWindow(title)
-	return &opencv{Window: w, tells: w.GetWindowProperty(stillThere) >= 0}, nil
+	return &opencv{Window: gocv.NewWindow(title)}, nil
 }
 
 // reachable tells whether somebody listens at an X display, such as ":0",
@@ -78,6 +74,10 @@ func (w *opencv) show(picture gocv.Mat) {
 
 func (w *opencv) key() int { return w.WaitKey(1) }
 
-func (w *opencv) closed() bool { return w.tells && w.GetWindowProperty(stillThere) < 0 }
+func (w *opencv) closed() bool {
+	visible := w.GetWindowProperty(gocv.WindowPropertyVisible) > 0
+	w.seen = w.seen || visible
+	return w.seen && !visible
+}
 
 func (w *opencv) close() { w.Window.Close() }
