@@ -37,18 +37,16 @@ int bridge_header(const unsigned char *jpeg, unsigned long size, bridge_report *
 
 // Every picture gets a new handle, as in simplejpeg: a handle keeps the tables of the picture
 // before, and a JPEG that lacks its own would decode with those of a stranger.
-int bridge_decode(const unsigned char *jpeg, unsigned long size,
-                  unsigned char *dst, int width, int pitch, int height,
-                  int format, int flags, bridge_report *report)
+static int decode(bridge_job *job)
 {
 	int result = BRIDGE_OK;
 	tjhandle handle = tjInitDecompress();
 
-	report->error[0] = 0;
 	if (handle == NULL)
 		return BRIDGE_FAILED;
-	if (tjDecompress2(handle, jpeg, size, dst, width, pitch, height, format, flags) != 0) {
-		keep_error(handle, report);
+	if (tjDecompress2(handle, (const unsigned char *) job->src, job->size, (unsigned char *) job->dst, job->width, job->pitch, job->height,
+	                  job->format, job->flags) != 0) {
+		keep_error(handle, &job->report);
 		result = BRIDGE_FAILED;
 	}
 	tjDestroy(handle);
@@ -56,24 +54,22 @@ int bridge_decode(const unsigned char *jpeg, unsigned long size,
 }
 
 // encode_grown lets TurboJPEG find the room itself and copies the JPEG if dst can hold it.
-static int encode_grown(tjhandle handle, const unsigned char *pix,
-                        int width, int pitch, int height, int format,
-                        int subsamp, int quality, int flags,
-                        unsigned char *dst, unsigned long room, bridge_report *report)
+static int encode_grown(bridge_job *job)
 {
 	int result = BRIDGE_OK;
 	unsigned char *grown = NULL;
 	unsigned long size = 0;
 
-	if (tjCompress2(handle, pix, width, pitch, height, format, &grown, &size, subsamp, quality, flags) != 0) {
-		keep_error(handle, report);
+	if (tjCompress2(job->encoder, (const unsigned char *) job->src, job->width, job->pitch, job->height, job->format,
+	                &grown, &size, job->subsamp, job->quality, job->flags) != 0) {
+		keep_error(job->encoder, &job->report);
 		result = BRIDGE_FAILED;
-	} else if (size > room) {
+	} else if (size > job->room) {
 		result = BRIDGE_TOO_SMALL;
 	} else {
-		memcpy(dst, grown, size);
+		memcpy((unsigned char *) job->dst, grown, size);
 	}
-	report->size = size;
+	job->report.size = size;
 	tjFree(grown);
 	return result;
 }
@@ -81,18 +77,19 @@ static int encode_grown(tjhandle handle, const unsigned char *pix,
 // With TJFLAG_NOREALLOC TurboJPEG writes into dst and nowhere else, but takes its length to be
 // tjBufSize() whatever it is told. A noisy picture at a high quality can need more (CMYK: tjBufSize
 // forgets that K is not subsampled), and only then the work is done a second time.
-int bridge_encode(tjhandle handle, const unsigned char *pix,
-                  int width, int pitch, int height, int format,
-                  int subsamp, int quality, int flags,
-                  unsigned char *dst, unsigned long room, bridge_report *report)
+static int encode(bridge_job *job)
 {
-	unsigned char *out = dst;
+	unsigned char *out = (unsigned char *) job->dst;
 
-	report->error[0] = 0;
-	report->size = room;
-	if (tjCompress2(handle, pix, width, pitch, height, format, &out, &report->size,
-	                subsamp, quality, flags | TJFLAG_NOREALLOC) == 0)
+	job->report.size = job->room;
+	if (tjCompress2(job->encoder, (const unsigned char *) job->src, job->width, job->pitch, job->height, job->format,
+	                &out, &job->report.size, job->subsamp, job->quality, job->flags | TJFLAG_NOREALLOC) == 0)
 		return BRIDGE_OK;
-	return encode_grown(handle, pix, width, pitch, height, format, subsamp, quality, flags,
-	                    dst, room, report);
+	return encode_grown(job);
+}
+
+void bridge_do(bridge_job *job)
+{
+	job->report.error[0] = 0;
+	job->result = job->encoder != NULL ? encode(job) : decode(job);
 }

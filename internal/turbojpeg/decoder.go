@@ -31,20 +31,25 @@ type DecodeOptions struct {
 
 // Decoder reads JPEGs. It is for one goroutine at a time. Close frees its memory.
 type Decoder struct {
-	report  C.bridge_report
-	scratch []byte     // the CMYK pixels of a picture that was asked for as something else
-	helpers []*Decoder // of the strips, see DecodeStrips
-	strip   []byte     // a helper's strip, as a JPEG
-	closed  bool
+	batch   *batch
+	report  C.bridge_report   // of the header
+	scratch []byte            // the CMYK pixels of a picture that was asked for as something else
+	strips  [MaxStrips][]byte // each as a JPEG, see DecodeStrips
 }
 
 // NewDecoder makes a Decoder; the caller has to Close it.
-func NewDecoder() (*Decoder, error) { return &Decoder{}, nil }
+func NewDecoder() (*Decoder, error) {
+	b, err := newBatch()
+	if err != nil {
+		return nil, err
+	}
+	return &Decoder{batch: b}, nil
+}
 
 // Close frees the decoder's memory. A second Close does nothing.
 func (d *Decoder) Close() {
-	d.closed = true
-	d.scratch, d.helpers = nil, nil
+	d.batch.close()
+	d.scratch, d.strips = nil, [MaxStrips][]byte{}
 }
 
 // ReadInfo reads a JPEG's header. It takes some kilobytes of memory, whatever the picture's size,
@@ -101,7 +106,7 @@ func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts D
 // DecodeStrips is DecodeInto on up to so many cores, where the JPEG has restart markers that allow
 // for it (see EncodeStrips); every other JPEG is read in one piece. The pixels are the same.
 func (d *Decoder) DecodeStrips(dst, jpeg []byte, stride int, cs Colorspace, opts DecodeOptions, strips int) error {
-	if d.closed {
+	if d.batch.c == nil {
 		return ErrClosed
 	}
 	info, err := readInfo(jpeg, &d.report)
@@ -149,20 +154,29 @@ func checkDecode(dst []byte, info Info, stride int, cs Colorspace) error {
 // decode has libjpeg write into dst, whose size is checked. Should the bytes change after the check
 // (they are the caller's), TurboJPEG scales the picture down to the size given or fails.
 func (d *Decoder) decode(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions) error {
-	flags := C.int(C.TJFLAG_NOREALLOC | C.TJFLAG_LIMITSCANS)
-	if opts.FastDCT {
-		flags |= C.TJFLAG_FASTDCT
-	}
-	if opts.FastUpsample {
-		flags |= C.TJFLAG_FASTUPSAMPLE
-	}
-	if C.bridge_decode((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(len(jpeg)),
-		(*C.uchar)(unsafe.SliceData(dst)), C.int(info.Width), C.int(stride), C.int(info.Height),
-		C.int(cs), flags, &d.report) != C.BRIDGE_OK {
-		return fmt.Errorf("%w: %s", ErrCorrupt, errorText(&d.report))
+	d.prepare(0, dst, jpeg, info.Width, info.Height, stride, cs, opts)
+	d.batch.run(1, info.Width*info.Height)
+	if d.failed(0) {
+		return fmt.Errorf("%w: %s", ErrCorrupt, errorText(&d.batch.c.jobs[0].report))
 	}
 	return nil
 }
+
+// prepare writes a job.
+func (d *Decoder) prepare(i int, dst, jpeg []byte, width, height, stride int, cs Colorspace, opts DecodeOptions) {
+	j := &d.batch.c.jobs[i]
+	j.src, j.size, j.dst = d.batch.memory(jpeg), C.ulong(len(jpeg)), d.batch.memory(dst)
+	j.width, j.height, j.pitch, j.format = C.int(width), C.int(height), C.int(stride), C.int(cs)
+	j.flags = C.TJFLAG_NOREALLOC | C.TJFLAG_LIMITSCANS
+	if opts.FastDCT {
+		j.flags |= C.TJFLAG_FASTDCT
+	}
+	if opts.FastUpsample {
+		j.flags |= C.TJFLAG_FASTUPSAMPLE
+	}
+}
+
+func (d *Decoder) failed(i int) bool { return d.batch.c.jobs[i].result != C.BRIDGE_OK }
 
 // decodeCMYK goes by way of CMYK, which is all that libjpeg makes of such a JPEG.
 func (d *Decoder) decodeCMYK(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) error {

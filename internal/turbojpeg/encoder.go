@@ -6,10 +6,8 @@ package turbojpeg
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"unsafe"
 )
 
 // EncodeOptions say how a JPEG is made. Chroma is always 4:2:2 (none for GRAY), as in VidGear.
@@ -22,30 +20,43 @@ type EncodeOptions struct {
 
 // Encoder makes JPEGs. It is for one goroutine at a time. Close frees its C memory.
 type Encoder struct {
-	handle  C.tjhandle
-	report  C.bridge_report
-	helpers []*Encoder // of the other strips, see EncodeStrips
+	batch   *batch
+	handles []C.tjhandle // one for each strip, see EncodeStrips
 }
 
 // NewEncoder makes an Encoder; the caller has to Close it.
 func NewEncoder() (*Encoder, error) {
-	handle := C.tjInitCompress()
-	if handle == nil {
-		return nil, errors.New("turbojpeg: no memory for an encoder")
+	b, err := newBatch()
+	if err != nil {
+		return nil, err
 	}
-	return &Encoder{handle: handle}, nil
+	e := &Encoder{batch: b}
+	if !e.equip(1) {
+		e.Close()
+		return nil, errNoMemory
+	}
+	return e, nil
+}
+
+// equip sees to it that there is a handle for each strip.
+func (e *Encoder) equip(strips int) bool {
+	for len(e.handles) < strips {
+		handle := C.tjInitCompress()
+		if handle == nil {
+			return false
+		}
+		e.handles = append(e.handles, handle)
+	}
+	return true
 }
 
 // Close frees the encoder's memory. A second Close does nothing.
 func (e *Encoder) Close() {
-	if e.handle != nil {
-		C.tjDestroy(e.handle)
-		e.handle = nil
+	for _, handle := range e.handles {
+		C.tjDestroy(handle)
 	}
-	for _, helper := range e.helpers {
-		helper.Close()
-	}
-	e.helpers = nil
+	e.handles = nil
+	e.batch.close()
 }
 
 // Bound is the room in bytes that EncodeInto asks for: enough for the JPEG of any picture, pure noise
@@ -92,31 +103,41 @@ func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 // as a slice, and neither is kept. A JPEG that outgrows dst all the same (see Bound) is ErrTooSmall,
 // and a longer dst helps.
 func (e *Encoder) EncodeInto(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
-	if e.handle == nil {
-		return 0, ErrClosed
-	}
-	if err := checkEncode(dst, pix, width, height, stride, cs, opts); err != nil {
-		return 0, err
-	}
-	subsamp := C.int(C.TJSAMP_422)
+	return e.EncodeStrips(dst, pix, width, height, stride, cs, opts, 1)
+}
+
+// encode makes a JPEG of all that is to be made, whose sizes are checked.
+func (e *Encoder) encode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
+	e.prepare(0, dst, pix, width, height, stride, cs, opts)
+	e.batch.run(1, width*height)
+	return e.made(0)
+}
+
+// prepare writes a job.
+func (e *Encoder) prepare(i int, dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) {
+	j := &e.batch.c.jobs[i]
+	j.encoder = e.handles[i]
+	j.src, j.dst, j.room = e.batch.memory(pix), e.batch.memory(dst), C.ulong(len(dst))
+	j.width, j.height, j.pitch, j.format = C.int(width), C.int(height), C.int(stride), C.int(cs)
+	j.quality, j.subsamp, j.flags = C.int(opts.Quality), C.TJSAMP_422, 0
 	if cs == GRAY {
-		subsamp = C.TJSAMP_GRAY
+		j.subsamp = C.TJSAMP_GRAY
 	}
-	flags := C.int(0)
 	if opts.FastDCT {
-		flags |= C.TJFLAG_FASTDCT
+		j.flags = C.TJFLAG_FASTDCT
 	}
-	result := C.bridge_encode(e.handle, (*C.uchar)(unsafe.SliceData(pix)),
-		C.int(width), C.int(stride), C.int(height), C.int(cs),
-		subsamp, C.int(opts.Quality), flags,
-		(*C.uchar)(unsafe.SliceData(dst)), C.ulong(len(dst)), &e.report)
-	switch result {
+}
+
+// made is what came of a job: the JPEG's length.
+func (e *Encoder) made(i int) (int, error) {
+	j := &e.batch.c.jobs[i]
+	switch j.result {
 	case C.BRIDGE_OK:
-		return int(e.report.size), nil
+		return int(j.report.size), nil
 	case C.BRIDGE_TOO_SMALL:
-		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(e.report.size), len(dst))
+		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(j.report.size), uint64(j.room))
 	}
-	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", width, height, cs, errorText(&e.report))
+	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", int(j.width), int(j.height), Colorspace(j.format), errorText(&j.report))
 }
 
 // checkEncode lets nothing cross to C that C would have to trust.

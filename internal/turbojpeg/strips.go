@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sync"
 )
 
 // A JPEG in strips is made, and can be read, on several cores at once: its scan is cut by restart
@@ -120,16 +119,6 @@ func (o *outline) setHeight(jpeg []byte, height int) {
 	binary.BigEndian.PutUint16(jpeg[o.heightAt:], uint16(height))
 }
 
-// together calls do(0) to do(n-1) at the same time and waits for all of them.
-func together(n int, do func(i int)) {
-	var all sync.WaitGroup
-	for i := 1; i < n; i++ {
-		all.Go(func() { do(i) })
-	}
-	do(0)
-	all.Wait()
-}
-
 // cut is a picture's division into strips: all have the same rows, but the last may have fewer.
 type cut struct {
 	strips, rows int
@@ -178,95 +167,66 @@ func (e *Encoder) StripsBound(width, height int, cs Colorspace, strips int) int 
 	return max(n, room)
 }
 
-// EncodeStrips is EncodeInto on several cores: it makes a JPEG of so many strips, each by a goroutine
-// of its own. It has the same pixels as the JPEG in one piece and is some bytes longer. With one
-// strip, or where the picture is too low for more, it is the JPEG that EncodeInto makes.
+// EncodeStrips is EncodeInto on several cores: it makes a JPEG of so many strips. It has the same
+// pixels as the JPEG in one piece and is some bytes longer. With one strip, or where the picture is
+// too low for more, it is the JPEG that EncodeInto makes.
 //
 // dst must have room for StripsBound bytes.
 func (e *Encoder) EncodeStrips(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions, strips int) (int, error) {
-	if e.handle == nil {
+	if e.batch.c == nil {
 		return 0, ErrClosed
 	}
 	if err := checkEncode(dst, pix, width, height, stride, cs, opts); err != nil {
 		return 0, err
 	}
 	c := cutFor(width, height, cs, strips)
-	if c.strips == 1 || !e.hire(c.strips) {
-		return e.EncodeInto(dst, pix, width, height, stride, cs, opts)
+	if c.strips == 1 || !e.equip(c.strips) {
+		return e.encode(dst, pix, width, height, stride, cs, opts)
 	}
 	room := e.StripsBound(width, height, cs, strips)
 	if len(dst) < room {
 		return 0, fmt.Errorf("%w: %d bytes of room, %d strips of %dx%d %v may take %d", ErrTooSmall, len(dst), c.strips, width, height, cs, room)
 	}
 	// Each strip is made in a part of dst of its own, and there is nothing else to keep memory for.
-	var jobs [MaxStrips]encodeJob
+	var parts [MaxStrips][]byte
 	spare := (len(dst) - room) / c.strips
 	for i, at := 0, driSize; i < c.strips; i++ {
 		n := bound(width, c.high(i), cs) + spare
-		jobs[i].dst = dst[at : at+n]
+		parts[i] = dst[at : at+n]
 		at += n
+		e.prepare(i, parts[i], pix[c.begin(i)*stride:], width, c.high(i), stride, cs, opts)
 	}
-	together(c.strips, func(i int) {
-		j := &jobs[i]
-		j.size, j.err = e.worker(i).EncodeInto(j.dst, pix[c.begin(i)*stride:], width, c.high(i), stride, cs, opts)
-	})
+	e.batch.run(c.strips, width*height)
 	for i := range c.strips {
-		if jobs[i].err != nil {
-			return 0, jobs[i].err
+		size, err := e.made(i)
+		if err != nil {
+			return 0, err
 		}
-		jobs[i].dst = jobs[i].dst[:jobs[i].size]
+		parts[i] = parts[i][:size]
 	}
-	if n, ok := join(dst, jobs[:c.strips], c); ok {
+	if n, ok := join(dst, parts[:c.strips], c); ok {
 		return n, nil
 	}
-	return e.EncodeInto(dst, pix, width, height, stride, cs, opts)
-}
-
-// encodeJob is one strip: where it is made, and what came of it.
-type encodeJob struct {
-	dst  []byte
-	size int
-	err  error
-}
-
-// hire sees to it that there is an encoder for each strip: this one for the first, and helpers that
-// stay until Close for the others.
-func (e *Encoder) hire(strips int) bool {
-	for len(e.helpers) < strips-1 {
-		helper, err := NewEncoder()
-		if err != nil {
-			return false
-		}
-		e.helpers = append(e.helpers, helper)
-	}
-	return true
-}
-
-// worker is the encoder of strip i.
-func (e *Encoder) worker(i int) *Encoder {
-	if i == 0 {
-		return e
-	}
-	return e.helpers[i-1]
+	return e.encode(dst, pix, width, height, stride, cs, opts)
 }
 
 // join makes one JPEG, at the start of dst, of strips that lie further on in dst, the first of them
 // driSize bytes from the start. ok is false where their headers differ in more than the height, as
 // they do if the environment has TurboJPEG compute Huffman tables (TJ_OPTIMIZE).
-func join(dst []byte, jobs []encodeJob, c cut) (n int, ok bool) {
-	first := jobs[0].dst
+func join(dst []byte, parts [][]byte, c cut) (n int, ok bool) {
+	first := parts[0]
 	o, ok := readOutline(first)
 	if !ok || o.interval != 0 {
 		return 0, false
 	}
 	head := first[:o.scanAt]
 	o.setHeight(head, c.height)
-	for _, j := range jobs {
-		if len(j.dst) < len(head)+len(eoi) || !bytes.HasSuffix(j.dst, eoi) {
+	for _, part := range parts {
+		if len(part) < len(head)+len(eoi) || !bytes.HasSuffix(part, eoi) {
 			return 0, false
 		}
-		o.setHeight(j.dst, c.height)
-		if !bytes.Equal(j.dst[:len(head)], head) {
+		o.setHeight(part, c.height)
+		if !bytes.Equal(part[:len(head)], head) {
 			return 0, false
 		}
 	}
@@ -275,10 +235,10 @@ func join(dst []byte, jobs []encodeJob, c cut) (n int, ok bool) {
 	dri := append(dst[:o.sosAt], 0xFF, mDRI, 0, driSize-2)
 	binary.BigEndian.AppendUint16(dri, uint16(o.rowUnits*c.rows/unitRows))
 	n = driSize + len(first) - len(eoi)
-	for i, j := range jobs[1:] {
+	for i, part := range parts[1:] {
 		dst[n], dst[n+1] = 0xFF, byte(mRST0+i%8)
 		n += 2
-		n += copy(dst[n:], j.dst[len(head):len(j.dst)-len(eoi)])
+		n += copy(dst[n:], part[len(head):len(part)-len(eoi)])
 	}
 	n += copy(dst[n:], eoi)
 	return n, true
@@ -301,17 +261,17 @@ func (d *Decoder) decodeStrips(dst, jpeg []byte, info Info, stride int, cs Color
 	if !ok {
 		return false
 	}
-	for len(d.helpers) < c.strips {
-		d.helpers = append(d.helpers, &Decoder{})
+	for i := range c.strips {
+		d.strips[i] = o.strip(d.strips[i], jpeg, starts[i], starts[i+1], c.high(i))
+		d.prepare(i, dst[c.begin(i)*stride:], d.strips[i], info.Width, c.high(i), stride, cs, opts)
 	}
-	var failed [MaxStrips]bool
-	together(c.strips, func(i int) {
-		h, part := d.helpers[i], info
-		part.Height = c.high(i)
-		h.strip = o.strip(h.strip, jpeg, starts[i], starts[i+1], part.Height)
-		failed[i] = h.decode(dst[c.begin(i)*stride:], h.strip, part, stride, cs, opts) != nil
-	})
-	return !slices.Contains(failed[:], true)
+	d.batch.run(c.strips, info.Width*info.Height)
+	for i := range c.strips {
+		if d.failed(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // split shares the restart intervals of a scan out among so many strips. starts are the offsets at

@@ -164,8 +164,8 @@ func TestOneStripIsOnePiece(t *testing.T) {
 			t.Errorf("%+v: not the JPEG in one piece", c)
 		}
 	}
-	if len(e.helpers) > 0 {
-		t.Errorf("%d helpers for one strip", len(e.helpers))
+	if len(e.handles) > 1 {
+		t.Errorf("%d handles for one strip", len(e.handles))
 	}
 }
 
@@ -245,8 +245,8 @@ func TestEncodeStripsRefusesWhatDoesNotFit(t *testing.T) {
 		}
 	}
 	e.Close()
-	if _, err := e.EncodeStrips(dst, pix, width, height, row, BGR, ok, 2); !errors.Is(err, ErrClosed) || e.helpers != nil {
-		t.Errorf("after Close: %v, helpers %v", err, e.helpers)
+	if _, err := e.EncodeStrips(dst, pix, width, height, row, BGR, ok, 2); !errors.Is(err, ErrClosed) || e.handles != nil {
+		t.Errorf("after Close: %v, handles %v", err, e.handles)
 	}
 }
 

@@ -24,10 +24,6 @@ package turbojpeg
 #cgo pkg-config: libturbojpeg
 #cgo noescape bridge_header
 #cgo nocallback bridge_header
-#cgo noescape bridge_decode
-#cgo nocallback bridge_decode
-#cgo noescape bridge_encode
-#cgo nocallback bridge_encode
 #include "bridge.h"
 */
 import "C"

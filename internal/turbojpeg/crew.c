@@ -1,0 +1,143 @@
+#include "bridge.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct crew {
+	pthread_mutex_t mu;
+	pthread_cond_t work;
+	crew_batch *first, *last; // with jobs that nobody has taken, oldest first
+	crew_batch *finished;
+	int fd;
+	int ending;
+	int threads;
+	pthread_t thread[CREW_THREADS];
+};
+
+// take hands out the next job; the lock is held.
+static bridge_job *take(crew *c, crew_batch **of)
+{
+	crew_batch *b = c->first;
+
+	*of = b;
+	if (b->taken + 1 == b->n) {
+		c->first = b->next;
+		if (c->first == NULL)
+			c->last = NULL;
+	}
+	return &b->jobs[b->taken++];
+}
+
+// settle books a job that is done; the lock is held.
+static void settle(crew *c, crew_batch *b)
+{
+	if (--b->left > 0)
+		return;
+	b->next = c->finished;
+	c->finished = b;
+	if (b->next == NULL)
+		while (write(c->fd, "", 1) < 0 && errno == EINTR)
+			; // a full pipe is as good: there is something to read
+}
+
+static void *work(void *arg)
+{
+	crew *c = arg;
+
+	pthread_mutex_lock(&c->mu);
+	for (;;) {
+		crew_batch *b;
+		bridge_job *job;
+
+		while (c->first == NULL && !c->ending)
+			pthread_cond_wait(&c->work, &c->mu);
+		if (c->first == NULL)
+			break;
+		job = take(c, &b);
+		pthread_mutex_unlock(&c->mu);
+		bridge_do(job);
+		pthread_mutex_lock(&c->mu);
+		settle(c, b);
+	}
+	pthread_mutex_unlock(&c->mu);
+	return NULL;
+}
+
+// Signals are the Go runtime's, on its own threads.
+static int start(crew *c)
+{
+	sigset_t all, before;
+	int failed;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(&c->thread[c->threads], NULL, work, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!failed)
+		c->threads++;
+	return !failed;
+}
+
+crew *crew_new(int threads, int fd)
+{
+	crew *c = calloc(1, sizeof *c);
+
+	if (c == NULL)
+		return NULL;
+	c->fd = fd;
+	pthread_mutex_init(&c->mu, NULL);
+	pthread_cond_init(&c->work, NULL);
+	while (c->threads < threads && c->threads < CREW_THREADS && start(c))
+		;
+	if (c->threads == 0) {
+		crew_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void crew_free(crew *c)
+{
+	pthread_mutex_lock(&c->mu);
+	c->ending = 1;
+	pthread_cond_broadcast(&c->work);
+	pthread_mutex_unlock(&c->mu);
+	while (c->threads > 0)
+		pthread_join(c->thread[--c->threads], NULL);
+	pthread_cond_destroy(&c->work);
+	pthread_mutex_destroy(&c->mu);
+	free(c);
+}
+
+void crew_post(crew *c, crew_batch *b)
+{
+	b->taken = 0;
+	b->left = b->n;
+	b->next = NULL;
+	pthread_mutex_lock(&c->mu);
+	if (c->last != NULL)
+		c->last->next = b;
+	else
+		c->first = b;
+	c->last = b;
+	if (b->n == 1)
+		pthread_cond_signal(&c->work);
+	else
+		pthread_cond_broadcast(&c->work);
+	pthread_mutex_unlock(&c->mu);
+}
+
+crew_batch *crew_finished(crew *c)
+{
+	crew_batch *b;
+
+	pthread_mutex_lock(&c->mu);
+	b = c->finished;
+	if (b != NULL)
+		c->finished = b->next;
+	pthread_mutex_unlock(&c->mu);
+	return b;
+}

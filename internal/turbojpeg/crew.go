@@ -1,0 +1,185 @@
+package turbojpeg
+
+/*
+#cgo LDFLAGS: -lpthread
+#cgo noescape bridge_do
+#cgo nocallback bridge_do
+#cgo noescape crew_post
+#cgo nocallback crew_post
+#cgo noescape crew_finished
+#cgo nocallback crew_finished
+#include <stdlib.h>
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// The crew is some threads of C's, one for each core, on which the large pictures of all Encoders
+// and Decoders of the process are made and read. A goroutine that called into C for milliseconds
+// would keep one of Go's processors busy, and Go's monitor thread (runtime.sysmon) awake, which then
+// looks every 20 µs whether to take the processor away: that cost a twentieth of what the pictures
+// did. So the goroutine sleeps, and a pipe tells when its picture is done.
+//
+// The crew comes with the first large picture and goes when the last Encoder or Decoder that has
+// given it one is closed.
+type crew struct {
+	c    *C.crew
+	news *os.File // a pipe: something is finished
+	tell *os.File // its other end
+	gone chan struct{}
+
+	mu      sync.Mutex
+	batches map[*C.crew_batch]*batch // what the crew has in hand
+}
+
+// shared is the process's crew.
+var shared struct {
+	sync.Mutex
+	refs int
+	crew *crew
+}
+
+func joinCrew() (*crew, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.crew == nil {
+		k, err := startCrew()
+		if err != nil {
+			return nil, err
+		}
+		shared.crew = k
+	}
+	shared.refs++
+	return shared.crew, nil
+}
+
+func leaveCrew() {
+	shared.Lock()
+	k := shared.crew
+	if shared.refs--; shared.refs > 0 {
+		k = nil
+	} else {
+		shared.crew = nil
+	}
+	shared.Unlock()
+	if k != nil {
+		k.end()
+	}
+}
+
+func startCrew() (*crew, error) {
+	k := &crew{gone: make(chan struct{}), batches: map[*C.crew_batch]*batch{}}
+	var err error
+	if k.news, k.tell, err = os.Pipe(); err != nil {
+		return nil, err
+	}
+	conn, err := k.tell.SyscallConn() // Fd would make it wait
+	if err == nil {
+		err = conn.Control(func(fd uintptr) { k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd)) })
+	}
+	if err == nil && k.c == nil {
+		err = errors.New("turbojpeg: no threads")
+	}
+	if err != nil {
+		k.news.Close()
+		k.tell.Close()
+		return nil, err
+	}
+	go k.reap()
+	return k, nil
+}
+
+// reap tells the owners of what is finished, until end closes the pipe.
+func (k *crew) reap() {
+	defer close(k.gone)
+	var bytes [64]byte
+	for {
+		_, end := k.news.Read(bytes[:])
+		for c := C.crew_finished(k.c); c != nil; c = C.crew_finished(k.c) {
+			k.mu.Lock()
+			b := k.batches[c]
+			delete(k.batches, c)
+			k.mu.Unlock()
+			b.done <- struct{}{}
+		}
+		if end != nil {
+			return
+		}
+	}
+}
+
+// end is called when nobody has anything in the crew's hands.
+func (k *crew) end() {
+	k.tell.Close()
+	<-k.gone
+	k.news.Close()
+	C.crew_free(k.c)
+}
+
+// batch is what one Encoder or Decoder has to do at a time: a picture, or the strips of one.
+type batch struct {
+	c    *C.crew_batch
+	pin  runtime.Pinner
+	done chan struct{} // a token when the crew is done
+	crew *crew         // nil before the first large picture
+}
+
+var errNoMemory = errors.New("turbojpeg: out of memory")
+
+func newBatch() (*batch, error) {
+	c := (*C.crew_batch)(C.calloc(1, C.sizeof_crew_batch))
+	if c == nil {
+		return nil, errNoMemory
+	}
+	return &batch{c: c, done: make(chan struct{}, 1)}, nil
+}
+
+func (b *batch) close() {
+	if b.c == nil {
+		return
+	}
+	if b.crew != nil {
+		leaveCrew()
+	}
+	C.free(unsafe.Pointer(b.c))
+	b.c, b.crew = nil, nil
+}
+
+// memory is where b starts, for C to read or write until run returns. It may be Go memory.
+func (b *batch) memory(p []byte) C.uintptr_t {
+	b.pin.Pin(unsafe.SliceData(p))
+	return C.uintptr_t(uintptr(unsafe.Pointer(unsafe.SliceData(p))))
+}
+
+// run does the first n jobs: in the crew if there are several or the picture is a large one, and
+// otherwise, or if there is no crew to be had, here and now.
+func (b *batch) run(n, pixels int) {
+	defer b.pin.Unpin()
+	b.c.n = C.int(n)
+	if (n > 1 || pixels >= stripPixels) && b.hire() {
+		b.crew.mu.Lock()
+		b.crew.batches[b.c] = b
+		b.crew.mu.Unlock()
+		C.crew_post(b.crew.c, b.c)
+		<-b.done
+		return
+	}
+	for i := range n {
+		job := &b.c.jobs[i]
+		C.bridge_do(job)
+	}
+}
+
+func (b *batch) hire() bool {
+	if b.crew == nil {
+		b.crew, _ = joinCrew()
+	}
+	return b.crew != nil
+}

@@ -1,0 +1,106 @@
+package turbojpeg
+
+import (
+	"bytes"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// large is a picture that the crew makes and reads.
+func large(t *testing.T) (pix []byte, width, height int) {
+	width, height = 640, 481
+	if width*height < stripPixels {
+		t.Fatal("too small to be one for the crew")
+	}
+	return photo(width, height, BGR), width, height
+}
+
+func crewRefs() (refs int, there bool) {
+	shared.Lock()
+	defer shared.Unlock()
+	return shared.refs, shared.crew != nil
+}
+
+func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
+	pix, width, height := large(t)
+	e, d := newEncoder(t), newDecoder(t)
+	small := encode(t, e, pix, 64, 64, BGR, EncodeOptions{90, true})
+	pixels(t, d, small, BGR, DecodeOptions{}, 1)
+	if refs, there := crewRefs(); refs > 0 || there {
+		t.Fatalf("a small picture has called the crew: %d", refs)
+	}
+	jpeg := encode(t, e, pix, width, height, BGR, EncodeOptions{90, true})
+	for range 2 {
+		pixels(t, d, jpeg, BGR, DecodeOptions{}, 1)
+	}
+	if refs, _ := crewRefs(); refs != 2 {
+		t.Fatalf("%d users of the crew, not 2", refs)
+	}
+	shared.Lock()
+	k := shared.crew
+	shared.Unlock()
+	e.Close()
+	e.Close()
+	if _, there := crewRefs(); !there {
+		t.Fatal("the crew went before its last user")
+	}
+	d.Close()
+	if refs, there := crewRefs(); refs != 0 || there {
+		t.Fatalf("the crew stayed: %d users", refs)
+	}
+	<-k.gone // its goroutine; its threads have been waited for
+}
+
+// TestCrewServesMany has more pictures in hand than the crew has threads.
+func TestCrewServesMany(t *testing.T) {
+	pix, width, height := large(t)
+	e, d := newEncoder(t), newDecoder(t)
+	jpeg := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 5)
+	want := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 1)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			// Each its own, and some that come and go.
+			for range 3 {
+				e, d := newEncoder(t), newDecoder(t)
+				if got := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 5); !bytes.Equal(got, jpeg) {
+					t.Error("another JPEG")
+				}
+				if got := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 5); !bytes.Equal(got, want) {
+					t.Error("other pixels")
+				}
+				e.Close()
+				d.Close()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestWithoutCrew: where no pipe can be had, pictures are made and read all the same.
+func TestWithoutCrew(t *testing.T) {
+	pix, width, height := large(t)
+	e, d := newEncoder(t), newDecoder(t)
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
+	jpeg := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 3)
+	got := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 3)
+	if _, there := crewRefs(); there {
+		t.Fatal("there is a crew after all")
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if want := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 3); !bytes.Equal(got, want) {
+		t.Error("other pixels")
+	}
+}
