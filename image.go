@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
+	"runtime"
 
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
@@ -85,6 +86,7 @@ var channelOrders = map[turbojpeg.Colorspace][4]int{
 // JPEG). Only uint8 frames of 1, 3 or 4 channels are pictures. A raw frame is
 // taken for BGR or BGRA, OpenCV's order.
 func (f *Frame) Image() (image.Image, error) {
+	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it
 	if f.closed {
 		return nil, wrap("Image", fmt.Errorf("%w: it is closed", ErrFrame))
 	}

@@ -5,6 +5,7 @@ package netgear
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"gocv.io/x/gocv"
@@ -116,6 +117,7 @@ func matDType(t gocv.MatType) (string, error) {
 // shapes other than [rows, columns] and [rows, columns, 1 to 512], are an
 // ErrFrame; Array has them all.
 func (f *Frame) Mat() (gocv.Mat, error) {
+	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it
 	t, err := f.matType()
 	if err != nil {
 		return gocv.Mat{}, wrap("Mat", err)

@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -559,6 +560,7 @@ func (n *NetGear) prepare(data any) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
+	defer runtime.KeepAlive(data) // a dropped frame's memory goes with it
 	return n.prepareArray(&p)
 }
 

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/pebbe/zmq4"
 
@@ -348,6 +350,35 @@ func TestJPEGAsItIs(t *testing.T) {
 		if _, err := relay.SendFrame(ctx, f, nil); !errors.Is(err, ErrFrame) {
 			t.Errorf("a closed frame sent on: %v", err)
 		}
+	}
+}
+
+// A frame that the application has dropped is freed by the garbage collector, but
+// not while it is being sent on.
+func TestDroppedFrameStaysWhileItIsSent(t *testing.T) {
+	recv, send := openPair(t, Options{Pattern: ReqRep})
+	ctx := testContext(t)
+	go send.SendArray(ctx, testArray(1, "uint8", 48, 64, 3), nil)
+	f, err := recv.Recv(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := weak.Make(f)
+	far := newBare(t, zmq4.REP, nil)
+	relay := mustNew(t, Options{Pattern: ReqRep, Address: "127.0.0.1", Port: far.port()})
+	sent := make(chan error)
+	go func() {
+		_, err := relay.SendFrame(ctx, f, nil) // the last that is heard of f
+		sent <- err
+	}()
+	parts := far.recv(patience) // and no answer yet
+	runtime.GC()
+	if frame.Value() == nil {
+		t.Error("the frame was given up while it was being sent")
+	}
+	far.send([]byte("received"))
+	if err := <-sent; err != nil || len(parts) != 2 {
+		t.Errorf("%d parts, %v", len(parts), err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -87,6 +88,7 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 // SendFrame sends a received frame on as it came: a JPEG is neither decoded nor
 // made anew. The frame stays the caller's. For the rest see SendArray.
 func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, error) {
+	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it, and it is being sent
 	p, err := n.framePayload(f)
 	if err != nil {
 		return Reply{}, wrap("send", err)
