@@ -190,8 +190,8 @@ func (q *queue) discard(end error) {
 // left to decode.
 func (q *queue) decodeLoop() {
 	defer q.gone.Done()
-	dec, err := turbojpeg.NewDecoder()
-	if err == nil {
+	dec, noDecoder := turbojpeg.NewDecoder()
+	if noDecoder == nil {
 		defer dec.Close()
 	}
 	q.mu.Lock()
@@ -213,7 +213,10 @@ func (q *queue) decodeLoop() {
 		it.bytes += size
 		q.bytes += size
 		q.mu.Unlock()
-		err := f.decode(dec, q.settings, share)
+		err := noDecoder
+		if err == nil {
+			err = f.decode(dec, q.settings, share)
+		}
 		if err != nil {
 			q.bad(err) // not under the lock: it may call the application's logger
 		}
@@ -277,7 +280,9 @@ func (q *queue) settle(f *Frame, err error) {
 	default:
 		q.items[at].state = decoded
 	}
-	q.signal()
+	if len(q.items) == 0 || q.items[0].state == decoded {
+		q.signal()
+	}
 }
 
 func (q *queue) remove(i int) {
@@ -315,8 +320,8 @@ func (q *queue) wait(d int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting += d
-	if d > 0 {
-		q.work.Signal()
+	if d > 0 && q.latest {
+		q.work.Signal() // somebody decodes now
 	}
 }
 
@@ -331,7 +336,6 @@ func (q *queue) take() (*Frame, error, bool) {
 	}
 	it := q.items[0]
 	if it.state != decoded {
-		q.work.Signal()
 		return nil, nil, false
 	}
 	q.remove(0)

@@ -28,10 +28,10 @@ import (
 
 // endFlags are the words of contender.py's command line.
 type endFlags struct {
-	role, frames, address, port, protocol, profile string
-	width, height, pattern, warm, n, ends, ahead   int
-	jpeg, async, multiserver, times, handOver      bool
-	idle, fps, seconds                             float64
+	role, frames, address, port, protocol, profile       string
+	width, height, pattern, warm, n, ends, ahead, strips int
+	jpeg, async, multiserver, times, handOver            bool
+	idle, fps, seconds                                   float64
 }
 
 // runEnd is the whole life of such a process.
@@ -57,6 +57,7 @@ func runEnd(args []string) error {
 	fs.Float64Var(&f.idle, "idle", 0, "receive end: measure so many seconds of waiting instead")
 	fs.StringVar(&f.profile, "profile", "", "folder for profiles of the measured part")
 	fs.IntVar(&f.ahead, "ahead", 0, "frames that may wait at the send end")
+	fs.IntVar(&f.strips, "strips", 0, "strips of a JPEG, 0: the default")
 	fs.BoolVar(&f.handOver, "hand-over", false, "publish memory that is handed over instead of copied")
 	f.role = args[0]
 	fs.Parse(args[1:])
@@ -94,7 +95,7 @@ func now() int64 {
 
 func (f *endFlags) open(receive bool, ports []string) (*netgear.NetGear, error) {
 	o := netgear.Options{ReceiveMode: receive, Address: f.address, Ports: ports, Protocol: f.protocol,
-		Pattern: netgear.Pattern(f.pattern), MultiserverMode: f.multiserver}
+		Pattern: netgear.Pattern(f.pattern), MultiserverMode: f.multiserver, JPEGStrips: f.strips}
 	if !receive {
 		o.SendAhead = f.ahead
 	}
