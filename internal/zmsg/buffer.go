@@ -6,6 +6,7 @@ import "C"
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -53,6 +54,9 @@ func (b *Buffer) Release() {
 	b.b = nil
 	b.n = 0
 }
+
+// pooled makes the blocks that lie in the pool older, and counts them. For tests.
+func pooled(older time.Duration) int { return int(C.ng_buf_pooled(C.int64_t(older))) }
 
 // liveMsgs counts received messages that have not been closed.
 var liveMsgs atomic.Int64

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 // ---- pooled buffers -------------------------------------------------------
@@ -15,6 +16,7 @@ static const size_t POOL_BYTES = (size_t) 128 << 20;
 struct ng_buf {
 	size_t cap;
 	atomic_int refs;
+	int64_t since;   // when it came back to the pool
 	void *data;      // behind this header, or lent
 	ng_loans *loans; // what keeps the list for a lent block, or NULL
 	ng_buf *next;    // on that list
@@ -31,6 +33,16 @@ static void pool_remove(int i) {
 	pool_bytes -= pool[i]->cap;
 	for (pool_len--; i < pool_len; i++)
 		pool[i] = pool[i + 1];
+}
+
+// POOL_REST is for how long a block may lie in the pool, in ns. A stream takes its blocks again much
+// sooner; what a backlog needed is not kept beyond it.
+static const int64_t POOL_REST = 1000000000;
+
+static int64_t now(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 // A pooled block serves a request if no more than half of it is wasted.
@@ -82,7 +94,8 @@ void ng_buf_put(ng_buf *b) {
 		drop[drops++] = b;
 	} else {
 		// The oldest leave first: sizes no longer asked for die out.
-		while (pool_len == POOL_SLOTS || (pool_len > 0 && pool_bytes + b->cap > POOL_BYTES)) {
+		b->since = now();
+		while (pool_len == POOL_SLOTS || (pool_len > 0 && (pool_bytes + b->cap > POOL_BYTES || b->since - pool[0]->since > POOL_REST))) {
 			drop[drops++] = pool[0];
 			pool_remove(0);
 		}
@@ -97,6 +110,17 @@ void ng_buf_put(ng_buf *b) {
 void *ng_buf_data(ng_buf *b) { return b->data; }
 size_t ng_buf_cap(ng_buf *b) { return b->cap; }
 long ng_buf_live(void) { return atomic_load(&live); }
+
+int ng_buf_pooled(int64_t older) {
+	int n = 0;
+	pthread_mutex_lock(&pool_mu);
+	for (int i = 0; i < pool_len; i++) {
+		pool[i]->since -= older;
+		n++;
+	}
+	pthread_mutex_unlock(&pool_mu);
+	return n;
+}
 
 static void buf_release(void *data, void *hint) {
 	(void) data;

@@ -3,6 +3,7 @@
 #define NETGEAR_ZMSG_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <zmq.h>
 
 // ng_buf is a block of C memory with a reference count. The last reference
@@ -17,6 +18,8 @@ size_t ng_buf_cap(ng_buf *b);
 int ng_buf_send(void *soc, ng_buf *b, size_t n, int flags);
 // ng_buf_live counts the blocks that somebody still holds.
 long ng_buf_live(void);
+// ng_buf_pooled makes the blocks in the pool so many ns older and counts them. For tests.
+int ng_buf_pooled(int64_t older);
 
 // ng_loans are blocks that look into memory which is not ours. The last reference
 // to one dropped, on whatever thread, puts it on a list, and writes a byte to fd

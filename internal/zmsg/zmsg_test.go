@@ -509,3 +509,36 @@ func TestLoansOfAClosedSocket(t *testing.T) {
 		t.Errorf("given back %d times, %d are out", back.Load(), l.Out())
 	}
 }
+
+// What a backlog needed does not stay once a stream takes fewer.
+func TestBuffersOfABacklogAreGivenBack(t *testing.T) {
+	var backlog []*Buffer
+	for range 8 {
+		b, err := NewBuffer(3 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		backlog = append(backlog, b)
+	}
+	for _, b := range backlog {
+		b.Release()
+	}
+	if n := pooled(0); n < len(backlog) {
+		t.Fatalf("%d blocks in the pool", n)
+	}
+	use := func() {
+		b, err := NewBuffer(3 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+	}
+	use()
+	if n := pooled(2 * time.Second); n < len(backlog) {
+		t.Errorf("%d blocks in the pool: a stream that pauses loses its own", n)
+	}
+	use()
+	if n := pooled(0); n != 1 {
+		t.Errorf("%d blocks in the pool, though only one has been used for two seconds", n)
+	}
+}
