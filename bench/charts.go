@@ -60,7 +60,8 @@ func (r *results) charts() (all []chart) {
 		all = append(all,
 			r.bySize(m, jpeg),
 			r.latencies(m, jpeg),
-			r.byStreams(m, jpeg))
+			r.byStreams(m, jpeg),
+			r.byCores(m, jpeg))
 	}
 	all = append(all, r.cpu())
 	return slices.DeleteFunc(all, func(c chart) bool { return len(c.Series) == 0 })
@@ -99,6 +100,17 @@ func (r *results) byStreams(m string, jpeg bool) chart {
 	for _, k := range streamCounts {
 		c.Categories = append(c.Categories, fmt.Sprint(k))
 		scenes = append(scenes, streamsScene(k, jpeg))
+	}
+	c.Series = r.across(scenes, fps)
+	return c
+}
+
+func (r *results) byCores(m string, jpeg bool) chart {
+	c := chart{Group: "cores", File: "cores-" + m, Title: "1920x1080 frames per second by cores, " + m, X: "cores for both ends", Y: "frames per second"}
+	var scenes []string
+	for _, k := range coreCounts() {
+		c.Categories = append(c.Categories, fmt.Sprint(k))
+		scenes = append(scenes, coresScene(k, jpeg))
 	}
 	c.Series = r.across(scenes, fps)
 	return c

@@ -58,6 +58,13 @@ func (r *results) goals() (all []goal) {
 				goal{what: s + " ÷ imagezmq", need: 1.25, got: r.ratio(s, ours, imagezmq, fps), verb: "%.2f"})
 		}
 	}
+	for _, protocol := range []string{"tcp", "ipc"} {
+		s := publishScene(protocol)
+		all = append(all,
+			goal{what: s + ", handed over ÷ bare libzmq with the same settings", need: 0.95, got: r.ratio(s, handsOver, bareSame, fps), verb: "%.2f"},
+			goal{what: s + ", handed over ÷ VidGear", need: 1.25, got: r.ratio(s, handsOver, vidgear, fps), verb: "%.2f"},
+			goal{what: s + ", handed over ÷ imagezmq", need: 1.25, got: r.ratio(s, handsOver, imagezmq, fps), verb: "%.2f"})
+	}
 	for pattern := range 2 {
 		s := framesScene(true, pattern, "tcp")
 		all = append(all,

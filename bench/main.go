@@ -53,6 +53,7 @@ type flags struct {
 	only               string
 	rounds             int
 	results, plots     string
+	page               string
 	again, profile     string
 }
 
@@ -69,6 +70,7 @@ func main() {
 	flag.IntVar(&f.rounds, "rounds", 0, "so many rounds of every group (default: as many as the form has)")
 	flag.StringVar(&f.results, "results", "bench-results.json", "where -full writes what it measured")
 	flag.StringVar(&f.plots, "plots", "docs/plots", "where -full draws")
+	flag.StringVar(&f.page, "page", "docs/performance.md", "where -full and -again write the page, between two marks; it is printed too")
 	flag.StringVar(&f.again, "again", "", "measure nothing: print and draw from this file of results")
 	flag.StringVar(&f.profile, "profile", "", "folder for CPU and allocation profiles of this library's ends (slows them down)")
 	flag.Parse()
@@ -97,8 +99,7 @@ func run(ctx context.Context, f flags) error {
 		if err != nil {
 			return err
 		}
-		r.print(os.Stdout)
-		return r.draw(ctx, f.plots)
+		return f.publish(ctx, r, os.Stdout)
 	}
 	tmp, err := os.MkdirTemp("", "netgear-bench-")
 	if err != nil {
@@ -129,11 +130,11 @@ func run(ctx context.Context, f flags) error {
 	return f.publish(ctx, r, os.Stdout)
 }
 
-// publish prints, and with -full draws.
+// publish prints, and draws and writes the page of what -full has measured.
 func (f *flags) publish(ctx context.Context, r *results, w io.Writer) error {
 	r.print(w)
-	if f.full {
-		if err := r.draw(ctx, f.plots); err != nil {
+	if f.full || f.again != "" {
+		if err := errors.Join(r.draw(ctx, f.plots), r.writePage(f.page)); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,7 +81,7 @@ func (b *bench) stream(ctx context.Context, c *contender, s scene) (o outcome, e
 		}
 		return a
 	}
-	recv, err := c.start(ctx, "recv", b.args(s, ports, count(streams)...)...)
+	recv, err := c.start(ctx, s, "recv", b.args(s, ports, count(streams)...)...)
 	if err != nil {
 		return o, err
 	}
@@ -91,7 +92,7 @@ func (b *bench) stream(ctx context.Context, c *contender, s scene) (o outcome, e
 	o.Ready = recv.footprint()
 	senders := make([]*process, streams)
 	for i, port := range ports {
-		if senders[i], err = c.start(ctx, "send", b.args(s, []string{port}, count(1)...)...); err != nil {
+		if senders[i], err = c.start(ctx, s, "send", b.args(s, []string{port}, count(1)...)...); err != nil {
 			return o, err
 		}
 		defer senders[i].end()
@@ -163,7 +164,7 @@ func (b *bench) samePixels(s scene, sum uint32) error {
 // what arrives meanwhile.
 func (b *bench) publish(ctx context.Context, c *contender, s scene) (o outcome, err error) {
 	ports := freePorts(1)
-	recv, err := c.start(ctx, "recv", b.args(s, ports, "--warm", "5", "--times")...)
+	recv, err := c.start(ctx, s, "recv", b.args(s, ports, "--warm", "5", "--times")...)
 	if err != nil {
 		return o, err
 	}
@@ -171,7 +172,7 @@ func (b *bench) publish(ctx context.Context, c *contender, s scene) (o outcome, 
 	if _, err := recv.await("ready"); err != nil {
 		return o, err
 	}
-	send, err := c.start(ctx, "send", b.args(s, ports, "--warm", "50", "--seconds", fmt.Sprint(s.Seconds))...)
+	send, err := c.start(ctx, s, "send", b.args(s, ports, "--warm", "50", "--seconds", fmt.Sprint(s.Seconds))...)
 	if err != nil {
 		return o, err
 	}
@@ -215,7 +216,7 @@ func (b *bench) waiting(ctx context.Context, c *contender, s scene) (o outcome, 
 		warm = "1"
 	}
 	args := b.args(s, ports, "--warm", warm)
-	recv, err := c.start(ctx, "recv", append(args, "--ends", strconv.Itoa(s.Ends), "--idle", fmt.Sprint(s.Seconds))...)
+	recv, err := c.start(ctx, s, "recv", append(args, "--ends", strconv.Itoa(s.Ends), "--idle", fmt.Sprint(s.Seconds))...)
 	if err != nil {
 		return o, err
 	}
@@ -225,7 +226,7 @@ func (b *bench) waiting(ctx context.Context, c *contender, s scene) (o outcome, 
 	}
 	o.Ready = recv.footprint()
 	if s.Connected {
-		send, err := c.start(ctx, "send", args...)
+		send, err := c.start(ctx, s, "send", args...)
 		if err != nil {
 			return o, err
 		}
@@ -247,21 +248,35 @@ func (b *bench) waiting(ctx context.Context, c *contender, s scene) (o outcome, 
 	return o, nil
 }
 
-// codec measures the JPEG library alone.
+// codec measures the JPEG library alone, on every core at the same time: they
+// share memory and caches, as the ends of a stream do.
 func (b *bench) codec(ctx context.Context, c *contender, s scene) (o outcome, err error) {
 	s.Protocol = "tcp"
-	p, err := c.start(ctx, "codec", b.args(s, []string{"0"}, "--n", strconv.Itoa(s.N))...)
-	if err != nil {
-		return o, err
+	all := make([]*process, runtime.NumCPU())
+	for i := range all {
+		if all[i], err = c.start(ctx, s, "codec", b.args(s, []string{"0"}, "--n", strconv.Itoa(s.N))...); err != nil {
+			return o, err
+		}
+		defer all[i].end()
+		if _, err := all[i].await("ready"); err != nil {
+			return o, err
+		}
 	}
-	defer p.end()
-	if _, err := p.await("ready"); err != nil {
-		return o, err
+	for _, p := range all {
+		p.tell()
 	}
-	p.tell()
-	got, err := p.await("done")
-	o.Recv = &got
-	return o, err
+	o.Recv = &event{}
+	share := float64(len(all))
+	for _, p := range all {
+		got, err := p.await("done")
+		if err != nil {
+			return o, err
+		}
+		o.Recv.Encode += got.Encode / share
+		o.Recv.Decode += got.Decode / share
+		o.Recv.Size += got.Size / share
+	}
+	return o, nil
 }
 
 // freePorts are ports that were free a moment ago; not every contender can be

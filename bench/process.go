@@ -38,9 +38,12 @@ type process struct {
 	name   string
 }
 
-func (c *contender) start(ctx context.Context, role string, args ...string) (*process, error) {
+func (c *contender) start(ctx context.Context, s scene, role string, args ...string) (*process, error) {
 	line := append(append(append([]string(nil), c.command...), role), args...)
 	line = append(line, c.extra...)
+	if s.Cores > 0 {
+		line = append([]string{"taskset", "-c", fmt.Sprintf("0-%d", s.Cores-1)}, line...)
+	}
 	p := &process{cmd: exec.CommandContext(ctx, line[0], line[1:]...), name: c.Name + " " + role}
 	p.cmd.Stderr = &p.stderr
 	var err error

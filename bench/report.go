@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ var printers = []struct {
 	{"memory", (*results).printMemory},
 	{"sizes", (*results).printSizes},
 	{"streams", (*results).printStreams},
+	{"cores", (*results).printCores},
 	{"many", (*results).printMany},
 }
 
@@ -33,6 +35,25 @@ func (r *results) print(w io.Writer) {
 			r.printPlots(w, g.Name)
 		}
 	}
+}
+
+// The marks between which a document has the page.
+const pageBegin, pageEnd = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
+
+// writePage puts the page into a document in place of the last.
+func (r *results) writePage(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := strings.Cut(string(data), pageBegin)
+	_, after, ends := strings.Cut(rest, pageEnd)
+	if !begins || !ends {
+		return fmt.Errorf("%s has not the marks %q and %q", file, pageBegin, pageEnd)
+	}
+	var page strings.Builder
+	r.print(&page)
+	return os.WriteFile(file, []byte(before+pageBegin+"\n"+page.String()+"\n"+pageEnd+after), 0o644)
 }
 
 // printPlots shows the plots of a group, as docs/performance.md finds them.
@@ -86,18 +107,21 @@ func (r *results) fpsTable(w io.Writer, scenes []scene) {
 }
 
 // ratioTable is this library over each of the others.
-func (r *results) ratioTable(w io.Writer, scenes []scene, p pick) {
+func (r *results) ratioTable(w io.Writer, scenes []scene, p pick) { r.ratiosOf(w, ours, scenes, p) }
+
+// ratiosOf is one over each of the others.
+func (r *results) ratiosOf(w io.Writer, one string, scenes []scene, p pick) {
 	var others, titles []string
 	for _, who := range r.takingPart(scenes) {
-		if who != ours {
+		if who != one {
 			others, titles = append(others, who), append(titles, "÷ "+who)
 		}
 	}
-	head(w, append([]string{"case, netgear"}, titles...)...)
+	head(w, append([]string{"case, " + one}, titles...)...)
 	for _, s := range scenes {
 		cells := []string{s.Name}
 		for _, who := range others {
-			cells = append(cells, r.ratio(s.Name, ours, who, p).format("%.2f"))
+			cells = append(cells, r.ratio(s.Name, one, who, p).format("%.2f"))
 		}
 		row(w, cells...)
 	}
@@ -138,7 +162,7 @@ func (r *results) printAsync(w io.Writer, g group) {
 
 func (r *results) printCodec(w io.Writer) {
 	cores := r.Machine.Cores
-	fmt.Fprintf(w, "\nThe JPEG codec alone, CPU ms per 1080p frame on one core, and what %d cores could make and read with it:\n\n", cores)
+	fmt.Fprintf(w, "\nThe JPEG codec alone, CPU ms per 1080p frame while all %d cores do the same, and what they could make and read with it:\n\n", cores)
 	head(w, "", "make", "read", "limit, frames per second", "KB per JPEG")
 	for _, who := range []string{ours, vidgear} {
 		take := func(p pick, verb string) string { return r.over(codecScene, who, p).format(verb) }
@@ -161,12 +185,15 @@ func (r *results) printAllocs(w io.Writer, scenes []scene) {
 }
 
 func (r *results) printPublish(w io.Writer, g group) {
-	r.heading(w, g, "Publishing, 1920x1080 raw", "PUB/SUB over tcp, unpaced, dropping where the subscriber's connection is full; frames per second")
-	head(w, "", "published", "arrived", "send end, CPU ms per published frame")
-	for _, who := range r.takingPart(g.Scenes) {
-		row(w, who, r.over(publishScene, who, func(o outcome) float64 { return o.Sent }).format("%.0f"), r.over(publishScene, who, fps).format("%.0f"),
-			r.over(publishScene, who, func(o outcome) float64 { return 1e3 * o.SendCPU }).format("%.3f"))
-	}
+	r.heading(w, g, "Publishing, 1920x1080 raw", fmt.Sprintf("At most %d frames a second are published, more than a connection takes; frames per second that arrived", publishFPS))
+	r.fpsTable(w, g.Scenes)
+	fmt.Fprint(w, "\nThe same as ratios, netgear with its memory handed over to each of the others:\n\n")
+	r.ratiosOf(w, handsOver, g.Scenes, fps)
+	fmt.Fprint(w, "\nPublished frames per second, and the send end's CPU ms for each:\n\n")
+	r.table(w, g.Scenes, r.takingPart(g.Scenes), func(s scene, who string) string {
+		cpu := r.over(s.Name, who, func(o outcome) float64 { return 1e3 * o.SendCPU })
+		return fmt.Sprintf("%.0f, %.3f ms", r.over(s.Name, who, func(o outcome) float64 { return o.Sent }).median, cpu.median)
+	})
 }
 
 func (r *results) printLatency(w io.Writer, g group) {
@@ -218,6 +245,13 @@ func (r *results) printSizes(w io.Writer, g group) {
 
 func (r *results) printStreams(w io.Writer, g group) {
 	r.heading(w, g, "Several streams into one receive end", "Multi-server mode, REQ/REP over tcp, each sender a process; frames per second of all together")
+	r.fpsTable(w, g.Scenes)
+	fmt.Fprintln(w)
+	r.ratioTable(w, g.Scenes, fps)
+}
+
+func (r *results) printCores(w io.Writer, g group) {
+	r.heading(w, g, "Frames per second by cores", "1920x1080, pattern 0 over tcp (imagezmq: REQ/REP), both ends together on so many cores")
 	r.fpsTable(w, g.Scenes)
 	fmt.Fprintln(w)
 	r.ratioTable(w, g.Scenes, fps)

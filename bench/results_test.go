@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
 func someResults() *results {
 	r := &results{Names: []string{ours, vidgear}, Outcomes: map[string]map[string][]outcome{}}
@@ -74,5 +79,36 @@ func TestEveryGroupHasScenesOfItsOwn(t *testing.T) {
 				seen[s.Name] = name
 			}
 		}
+	}
+}
+
+// The page takes the place of the last one, and of nothing else.
+func TestWritePage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	text := func() string {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if err := os.WriteFile(file, []byte("before\n"+pageBegin+"the last one\n"+pageEnd+"after\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := someResults()
+	r.Machine.Date = "a day"
+	for range 2 {
+		if err := r.writePage(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := text()
+	if !strings.HasPrefix(got, "before\n"+pageBegin) || !strings.HasSuffix(got, pageEnd+"after\n") ||
+		strings.Count(got, "a day") != 1 || strings.Contains(got, "the last one") {
+		t.Errorf("the page is now:\n%s", got)
+	}
+	os.WriteFile(file, []byte("no marks\n"), 0o644)
+	if err := r.writePage(file); err == nil || text() != "no marks\n" {
+		t.Errorf("a page without marks: %v, now %q", err, text())
 	}
 }

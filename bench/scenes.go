@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os/exec"
+	"runtime"
 	"slices"
 )
 
@@ -44,6 +46,7 @@ type scene struct {
 	N          int     // measured frames of each sender
 	Seconds    float64 // publish, waiting: for how long
 	FPS        float64 // paced, and each frame's latency is noted
+	Cores      int     // both ends together have so many; 0: all
 	Streams    int     // senders in multi-server mode; 0: one sender in plain mode
 	Ends       int     // waiting: receive ends in the process
 	Connected  bool    // waiting: a sender is there that has sent one frame
@@ -95,14 +98,14 @@ type lengths struct {
 }
 
 var (
-	quickLengths = lengths{rounds: 3, few: 1, raw: 200, jpeg: 60, paced: 4, idle: 3, publish: 1, memory: 1000, memoryJPEG: 200}
-	fullLengths  = lengths{rounds: 7, few: 3, raw: 500, jpeg: 150, paced: 8, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
+	quickLengths = lengths{rounds: 3, few: 1, raw: 300, jpeg: 80, paced: 4, idle: 3, publish: 1, memory: 1000, memoryJPEG: 200}
+	fullLengths  = lengths{rounds: 7, few: 3, raw: 1000, jpeg: 250, paced: 10, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
 )
 
 // The groups, by the names that -only takes. quick has the first ones.
 var (
 	quickGroups = []string{"frames", "async", "publish", "latency", "idle"}
-	moreGroups  = []string{"memory", "sizes", "streams", "many"}
+	moreGroups  = []string{"memory", "sizes", "streams", "cores", "many"}
 )
 
 func (l lengths) group(name string) (group, error) {
@@ -125,7 +128,10 @@ func (l lengths) group(name string) (group, error) {
 			g.add(scene{Name: name, Kind: stream, Size: size1080, Protocol: "tcp", Pattern: pattern, Async: true, N: l.raw / 2})
 		}
 	case "publish":
-		g.add(scene{Name: publishScene, Kind: publish, Size: size1080, Protocol: "tcp", Pattern: 2, Seconds: l.publish, With: []string{handsOver}})
+		g.Rounds = max(l.few, 3)
+		for _, protocol := range []string{"tcp", "ipc"} {
+			g.add(scene{Name: publishScene(protocol), Kind: publish, Size: size1080, Protocol: protocol, Pattern: 2, Seconds: l.publish, FPS: publishFPS, With: []string{handsOver}})
+		}
 	case "latency":
 		for _, jpeg := range []bool{false, true} {
 			g.add(scene{Name: latencyScene(jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, FPS: 30, N: int(30 * l.paced), Without: []string{bareZMQ}})
@@ -168,6 +174,16 @@ func (l lengths) group(name string) (group, error) {
 				g.add(scene{Name: streamsScene(k, jpeg), Kind: stream, Size: size480, Protocol: "tcp", Pattern: 1, JPEG: jpeg, Streams: k, N: n / k, Without: []string{bareZMQ}})
 			}
 		}
+	case "cores":
+		for _, jpeg := range []bool{false, true} {
+			for _, k := range coreCounts() {
+				n := l.raw / 2
+				if jpeg {
+					n = l.jpeg / 2
+				}
+				g.add(scene{Name: coresScene(k, jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Cores: k, Without: []string{bareZMQ}})
+			}
+		}
 	case "many":
 		g.Rounds = 1
 		for _, ends := range manyEnds {
@@ -182,8 +198,11 @@ func (l lengths) group(name string) (group, error) {
 // The names of the scenes, by which the report finds them.
 
 const (
-	codecScene   = "the JPEG codec alone"
-	publishScene = "raw, pattern 2 (PUB/SUB), tcp"
+	codecScene = "the JPEG codec alone"
+
+	// publishFPS is more than a connection takes, but not so much more that
+	// publishing what will be dropped takes a core from those who send the rest.
+	publishFPS = 2000
 )
 
 var (
@@ -192,10 +211,24 @@ var (
 	manyEnds     = [...]int{1, 100}
 )
 
+// coreCounts are 1, 2, 4, … and all cores, where their number can be chosen.
+func coreCounts() (counts []int) {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		return []int{0}
+	}
+	all := runtime.NumCPU()
+	for k := 1; k < all; k *= 2 {
+		counts = append(counts, k)
+	}
+	return append(counts, all)
+}
+
 func framesScene(jpeg bool, pattern int, protocol string) string {
 	return fmt.Sprintf("%s, pattern %d (%s), %s", mode(jpeg), pattern, patternNames[pattern], protocol)
 }
+func publishScene(protocol string) string  { return framesScene(false, 2, protocol) }
 func latencyScene(jpeg bool) string        { return mode(jpeg) + " at 30 fps" }
 func sizeScene(s size, jpeg bool) string   { return mode(jpeg) + ", " + s.Name }
 func streamsScene(k int, jpeg bool) string { return fmt.Sprintf("%s, %d × 480p", mode(jpeg), k) }
+func coresScene(k int, jpeg bool) string   { return fmt.Sprintf("%s, %d cores", mode(jpeg), k) }
 func manyScene(ends int) string            { return fmt.Sprintf("%d waiting", ends) }

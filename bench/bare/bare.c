@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,8 +178,12 @@ static void load_frames(void) {
 	fseek(f, 0, SEEK_END);
 	long size = ftell(f);
 	rewind(f);
-	pixels = malloc(size);
-	check(pixels && fread(pixels, 1, size, f) == (size_t) size, frames_file);
+	pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(pixels != MAP_FAILED, "memory");
+#ifdef MADV_HUGEPAGE
+	madvise(pixels, size, MADV_HUGEPAGE); // numpy asks for huge pages too
+#endif
+	check(fread(pixels, 1, size, f) == (size_t) size, frames_file);
 	fclose(f);
 	frame_count = size / frame_size;
 }

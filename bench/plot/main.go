@@ -38,11 +38,13 @@ type series struct {
 
 // colours are the same in every chart, and can be told apart by the colour-blind.
 var colours = map[string]color.Color{
-	"netgear":               color.RGBA{0x00, 0x72, 0xb2, 0xff},
-	"VidGear":               color.RGBA{0xd5, 0x5e, 0x00, 0xff},
-	"imagezmq":              color.RGBA{0x00, 0x9e, 0x73, 0xff},
-	"libzmq, same settings": color.RGBA{0x55, 0x55, 0x55, 0xff},
-	"libzmq":                color.RGBA{0xaa, 0xaa, 0xaa, 0xff},
+	"netgear":                     color.RGBA{0x00, 0x72, 0xb2, 0xff},
+	"netgear, sending ahead":      color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+	"netgear, memory handed over": color.RGBA{0xcc, 0x79, 0xa7, 0xff},
+	"VidGear":                     color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	"imagezmq":                    color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	"libzmq, same settings":       color.RGBA{0x55, 0x55, 0x55, 0xff},
+	"libzmq":                      color.RGBA{0xaa, 0xaa, 0xaa, 0xff},
 }
 
 // The legend has a column of its own, so that it never lies on the data.
