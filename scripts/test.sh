@@ -149,6 +149,12 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# The tests of -show want a screen, and somebody to type. They are skipped where there is none.
+need_screen() {
+	command -v apt-get >/dev/null || return 0
+	need Xvfb xvfb && need xdotool xdotool
+}
+
 # The tunnel's tests start an sshd of their own. Installing one must not open the machine's port 22.
 need_sshd() {
 	[ -x /usr/sbin/sshd ] && ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 && return
@@ -189,6 +195,7 @@ do_build() {
 
 do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Set-up: a screen for the tests of -show' need_screen
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile -race
 	step 'Unit tests: without gocv, race detector' unit nogocv -race -short
 	step "Unit tests: with gocv $NEWEST_GOCV" unit_newest
