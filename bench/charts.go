@@ -67,20 +67,21 @@ func (r *results) charts() (all []chart) {
 	return slices.DeleteFunc(all, func(c chart) bool { return len(c.Series) == 0 })
 }
 
-// across is a series over scenes, which are the categories, for each contender.
-func (r *results) across(scenes []string, p pick) (all []series) {
+// across draws frames per second over scenes, which are the categories, for each
+// contender.
+func (r *results) across(c chart, scenes []string) chart {
 	for _, who := range r.Names {
 		s := series{Name: who}
 		for i, scene := range scenes {
-			if got := r.over(scene, who, p); got.n > 0 {
+			if got := r.over(scene, who, fps); got.n > 0 {
 				s.X, s.Y = append(s.X, float64(i)), append(s.Y, got.median)
 			}
 		}
 		if len(s.X) > 0 {
-			all = append(all, s)
+			c.Series = append(c.Series, s)
 		}
 	}
-	return all
+	return c
 }
 
 func (r *results) bySize(m string, jpeg bool) chart {
@@ -90,30 +91,26 @@ func (r *results) bySize(m string, jpeg bool) chart {
 		c.Categories = append(c.Categories, fmt.Sprintf("%dx%d", s.Width, s.Height))
 		scenes = append(scenes, sizeScene(s, jpeg))
 	}
-	c.Series = r.across(scenes, fps)
-	return c
+	return r.across(c, scenes)
 }
 
 func (r *results) byStreams(m string, jpeg bool) chart {
 	c := chart{Group: "streams", File: "streams-" + m, Title: "Several 640x480 streams into one receive end, " + m, X: "streams", Y: "frames per second, all together"}
-	var scenes []string
-	for _, k := range streamCounts {
-		c.Categories = append(c.Categories, fmt.Sprint(k))
-		scenes = append(scenes, streamsScene(k, jpeg))
-	}
-	c.Series = r.across(scenes, fps)
-	return c
+	return r.byCount(c, streamCounts[:], func(k int) string { return streamsScene(k, jpeg) })
 }
 
 func (r *results) byCores(m string, jpeg bool) chart {
 	c := chart{Group: "cores", File: "cores-" + m, Title: "1920x1080 frames per second by cores, " + m, X: "cores for both ends", Y: "frames per second"}
+	return r.byCount(c, coreCounts(), func(k int) string { return coresScene(k, jpeg) })
+}
+
+func (r *results) byCount(c chart, counts []int, scene func(int) string) chart {
 	var scenes []string
-	for _, k := range coreCounts() {
+	for _, k := range counts {
 		c.Categories = append(c.Categories, fmt.Sprint(k))
-		scenes = append(scenes, coresScene(k, jpeg))
+		scenes = append(scenes, scene(k))
 	}
-	c.Series = r.across(scenes, fps)
-	return c
+	return r.across(c, scenes)
 }
 
 // latencies is the share of frames that arrived within a time, all rounds together.

@@ -13,14 +13,14 @@ var printers = []struct {
 	print func(*results, io.Writer, group)
 }{
 	{"frames", (*results).printFrames},
-	{"async", (*results).printAsync},
+	{"async", printFPS("The wire of NetGear_Async, 1920x1080 raw", "Beside VidGear's NetGear_Async fed by a generator, received frames per second")},
 	{"publish", (*results).printPublish},
 	{"latency", (*results).printLatency},
 	{"idle", (*results).printIdle},
 	{"memory", (*results).printMemory},
-	{"sizes", (*results).printSizes},
-	{"streams", (*results).printStreams},
-	{"cores", (*results).printCores},
+	{"sizes", printFPS("Frames per second by size", "Pattern 0 over tcp (imagezmq, which has no PAIR: REQ/REP)")},
+	{"streams", printFPS("Several streams into one receive end", "Multi-server mode, REQ/REP over tcp, each sender a process; frames per second of all together")},
+	{"cores", printFPS("Frames per second by cores", "1920x1080, pattern 0 over tcp (imagezmq: REQ/REP), both ends together on so many cores")},
 	{"many", (*results).printMany},
 }
 
@@ -153,13 +153,6 @@ func (r *results) printFrames(w io.Writer, g group) {
 	r.printAllocs(w, scenes)
 }
 
-func (r *results) printAsync(w io.Writer, g group) {
-	r.heading(w, g, "The wire of NetGear_Async, 1920x1080 raw", "Beside VidGear's NetGear_Async fed by a generator, received frames per second")
-	r.fpsTable(w, g.Scenes)
-	fmt.Fprintln(w)
-	r.ratioTable(w, g.Scenes, fps)
-}
-
 func (r *results) printCodec(w io.Writer) {
 	cores := r.Machine.Cores
 	fmt.Fprintf(w, "\nThe JPEG codec alone, CPU ms per 1080p frame while all %d cores do the same, and what they could make and read with it:\n\n", cores)
@@ -236,25 +229,14 @@ func (r *results) printMemory(w io.Writer, g group) {
 	})
 }
 
-func (r *results) printSizes(w io.Writer, g group) {
-	r.heading(w, g, "Frames per second by size", "Pattern 0 over tcp (imagezmq, which has no PAIR: REQ/REP)")
-	r.fpsTable(w, g.Scenes)
-	fmt.Fprintln(w)
-	r.ratioTable(w, g.Scenes, fps)
-}
-
-func (r *results) printStreams(w io.Writer, g group) {
-	r.heading(w, g, "Several streams into one receive end", "Multi-server mode, REQ/REP over tcp, each sender a process; frames per second of all together")
-	r.fpsTable(w, g.Scenes)
-	fmt.Fprintln(w)
-	r.ratioTable(w, g.Scenes, fps)
-}
-
-func (r *results) printCores(w io.Writer, g group) {
-	r.heading(w, g, "Frames per second by cores", "1920x1080, pattern 0 over tcp (imagezmq: REQ/REP), both ends together on so many cores")
-	r.fpsTable(w, g.Scenes)
-	fmt.Fprintln(w)
-	r.ratioTable(w, g.Scenes, fps)
+// printFPS prints groups of which nothing but frames per second is told.
+func printFPS(title, text string) func(*results, io.Writer, group) {
+	return func(r *results, w io.Writer, g group) {
+		r.heading(w, g, title, text)
+		r.fpsTable(w, g.Scenes)
+		fmt.Fprintln(w)
+		r.ratioTable(w, g.Scenes, fps)
+	}
 }
 
 func (r *results) printMany(w io.Writer, g group) {
