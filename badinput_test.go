@@ -10,6 +10,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
@@ -242,7 +243,9 @@ func FuzzHeader(f *testing.F) {
 		f.Add(parts[0])
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		h, err := asJSON.parseHeader(raw)
+		var h header
+		var err error
+		alloctest.AtMost(t, "a header", 16*len(raw)+8192, func() { h, err = asJSON.parseHeader(raw) })
 		if err != nil {
 			if !errors.Is(err, errWire) {
 				t.Errorf("%v is not a malformed message", err)
@@ -279,7 +282,9 @@ func FuzzAnswer(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, err := asJSON.parseAnswer(raw, true)
+		var a answer
+		var err error
+		alloctest.AtMost(t, "an answer", 16*len(raw)+8192, func() { a, err = asJSON.parseAnswer(raw, true) })
 		if err != nil {
 			return
 		}

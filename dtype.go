@@ -36,8 +36,11 @@ func parseDType(s string) (dtype, error) {
 		d.name = s
 		return d, nil
 	}
-	if s == "" || s == "object" || strings.Contains(s, "'O'") || strings.HasSuffix(s, "O") && len(s) <= 3 {
-		return dtype{}, fmt.Errorf("%w: dtype %q cannot cross a network", ErrFrame, s)
+	if s == "" {
+		return dtype{}, fmt.Errorf("%w: no dtype", ErrFrame)
+	}
+	if s == "object" || strings.Contains(s, "'O'") || strings.HasSuffix(s, "O") && len(s) <= 3 {
+		return dtype{}, fmt.Errorf("%w: dtype %q cannot cross a network: %w", ErrFrame, s, ErrObjectArray)
 	}
 	order, code := s[0], s[1:]
 	if !strings.ContainsRune("<>|=", rune(order)) {

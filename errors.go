@@ -3,6 +3,8 @@ package netgear
 import (
 	"errors"
 	"fmt"
+
+	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
 // Errors to test for with errors.Is. What reaches the caller wraps one of them
@@ -38,6 +40,15 @@ var (
 	ErrFrame = errors.New("unusable frame")
 	// ErrMessage: a message cannot be written as JSON, or read from it.
 	ErrMessage = errors.New("unusable message")
+	// ErrObjectArray: an array of Python objects (numpy's dtype object), as a frame
+	// or in a message. It would travel as a pickle, which is a program that runs
+	// where it is read, or as addresses in the sender's memory. It is never looked
+	// into. One that arrives is dropped, counted in Stats.Malformed, and this is the
+	// "err" that Options.Logger gets.
+	ErrObjectArray = pymsgpack.ErrObjectArray
+	// ErrStructuredArray: an array whose elements have fields (numpy's structured
+	// dtypes), which NetGear_Async's wire does not carry here. As ErrObjectArray.
+	ErrStructuredArray = pymsgpack.ErrStructuredArray
 )
 
 // LostError says that frames sent ahead (Options.SendAhead) were not answered, or

@@ -64,8 +64,9 @@ func (m Message) Value() any {
 }
 
 // Decode decodes the message into *v as encoding/json would, NaN and Infinity
-// included; msgpack likewise, by the json tags of structs. Errors wrap
-// ErrMessage.
+// included; msgpack likewise, by the json tags of structs, where an empty
+// interface gets what Value returns, and time.Time, complex numbers, []byte, Array
+// and Ext are read as they are. Errors wrap ErrMessage.
 func (m Message) Decode(v any) error {
 	if err := m.decode(v); err != nil {
 		return fmt.Errorf("netgear: message: %w: %w", ErrMessage, err)
@@ -81,11 +82,11 @@ func (m Message) decode(v any) error {
 	if !m.packed {
 		return pyjson.Unmarshal(raw, v)
 	}
-	if p, ok := v.(*any); ok {
-		*p = m.Value()
-		return nil
+	value, err := unpack(raw)
+	if err != nil {
+		return err
 	}
-	return pymsgpack.Unmarshal(raw, v)
+	return pymsgpack.Assign(value, v, packedJSON)
 }
 
 // String is the message as text: its JSON as it stood on the wire, or what comes
@@ -107,11 +108,7 @@ func (m Message) MarshalJSON() ([]byte, error) {
 	case m.IsNone():
 		return []byte("null"), nil
 	case m.packed:
-		v, err := jsonable(m.Value())
-		if err != nil {
-			return nil, err
-		}
-		return pyjson.Encode(v)
+		return packedJSON(m.Value())
 	}
 	return m.raw, nil
 }

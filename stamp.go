@@ -42,6 +42,10 @@ func stamped(seq uint64, message any) any {
 	}
 }
 
+// maxNumber is more than a number takes on either wire. What is longer is not
+// decoded: this runs in the receive goroutine.
+const maxNumber = 32
+
 // unstamp takes a stamp out of a message. A message without one stays as it is.
 func unstamp(m Message) (Message, *Stamp) {
 	var seq, t, inner Message
@@ -57,7 +61,7 @@ func unstamp(m Message) (Message, *Stamp) {
 			inner = v
 		}
 	})
-	if err != nil || count != 3 || seq.raw == nil || t.raw == nil || inner.raw == nil {
+	if err != nil || count != 3 || seq.raw == nil || t.raw == nil || inner.raw == nil || max(len(seq.raw), len(t.raw)) > maxNumber {
 		return m, nil
 	}
 	var s Stamp

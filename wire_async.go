@@ -148,18 +148,17 @@ func (asyncWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 }
 
 // packedMessage takes a value for a message. What Message.Value would have to
-// say of an array in it is said now; the rest has been looked at already.
+// say of an array in it is said now, without making anything of it: this runs in
+// the receive goroutine.
 func packedMessage(v pymsgpack.Raw) (Message, error) {
-	m := Message{raw: v, packed: true}
 	if pymsgpack.Empty(v) {
 		return Message{packed: true}, nil
 	}
-	if pymsgpack.HasNumpy(v) {
-		if _, err := unpack(v); err != nil {
-			return m, err
-		}
-	}
-	return m, nil
+	err := pymsgpack.CheckNumpy(v, func(a pymsgpack.Array) error {
+		_, err := packedDType(a)
+		return err
+	})
+	return Message{raw: v, packed: true}, err
 }
 
 // ---- arrays ----
@@ -171,16 +170,27 @@ var dtypeLetters = map[string]string{"bool": "b", "uint": "u", "int": "i", "floa
 func (asyncWire) dtype(name string) (string, error) {
 	d, known := dtypes[name]
 	if !known {
-		if name != "" && strings.ContainsRune("<>|", rune(name[0])) {
-			return name, nil // it is one
-		}
-		return "", fmt.Errorf("%w: NetGear_Async's wire cannot carry dtype %q", ErrFrame, name)
+		return foreignDType(name)
 	}
 	order := "<"
 	if d.size == 1 {
 		order = "|"
 	}
 	return order + dtypeLetters[strings.TrimRight(name, "0123456789")] + strconv.Itoa(d.size), nil
+}
+
+// foreignDType is for dtypes that are not in the table.
+func foreignDType(name string) (string, error) {
+	if _, err := parseDType(name); err != nil {
+		return "", err
+	}
+	switch name[0] {
+	case '<', '>', '|':
+		return name, nil // it is one
+	case '[':
+		return "", fmt.Errorf("%w: dtype %q: %w", ErrFrame, name, ErrStructuredArray)
+	}
+	return "", fmt.Errorf("%w: NetGear_Async's wire cannot carry dtype %q", ErrFrame, name)
 }
 
 func (asyncWire) appendArrayHead(dst []byte, c coding, size int) []byte {
@@ -290,12 +300,18 @@ func adopt(v any) (_ any, err error) {
 	return v, nil
 }
 
-// adoptArray checks an array and turns big-endian elements around.
-func adoptArray(a pymsgpack.Array) (any, error) {
+// packedDType is an array's dtype, after a look at all that can be wrong.
+func packedDType(a pymsgpack.Array) (dtype, error) {
 	d, err := parseDType(a.Type)
 	if err == nil {
 		err = checkArray(d, a.Shape, len(a.Data))
 	}
+	return d, err
+}
+
+// adoptArray turns big-endian elements around.
+func adoptArray(a pymsgpack.Array) (any, error) {
+	d, err := packedDType(a)
 	if err != nil {
 		return nil, err
 	}
@@ -305,6 +321,15 @@ func adoptArray(a pymsgpack.Array) (any, error) {
 		a.Data = data
 	}
 	return Array{DType: d.name, Shape: a.Shape, Data: a.Data}, nil
+}
+
+// packedJSON is a value of unpack as JSON.
+func packedJSON(v any) ([]byte, error) {
+	j, err := jsonable(v)
+	if err != nil {
+		return nil, err
+	}
+	return pyjson.Encode(j)
 }
 
 // jsonable is a value of unpack as encoding/json would have it: what JSON does
@@ -341,7 +366,7 @@ func jsonableMap[K comparable](m map[K]any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		texts[fmt.Sprint(k)] = j
+		texts[pymsgpack.KeyText(k)] = j
 	}
 	return texts, nil
 }

@@ -3,9 +3,12 @@ package netgear
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"math"
 	"reflect"
 	"slices"
@@ -15,11 +18,12 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
 // Every message that NetGear_Async was recorded with reads, and what was read
-// writes the same bytes again.
+// writes the same bytes again: none of them is passed on as it stands.
 func TestCapturedAsyncMessages(t *testing.T) {
 	n := 0
 	for name, c := range captures(t, "async-*.json") {
@@ -42,6 +46,49 @@ func TestCapturedAsyncMessages(t *testing.T) {
 	}
 }
 
+// capturedData is what the recording's ends sent beside the frames, and what its
+// receive ends returned (testdata/captures/capture.py).
+var capturedData = map[string][]any{
+	"async-send-bi-0": {"data", map[string]any{"k": int64(1)}}, "async-send-bi-1": {"data", map[string]any{"k": int64(1)}},
+	"async-recv-bi-0": {"d", "d", "d", "d"}, "async-recv-bi-1": {"d", "d", "d", "d"},
+}
+
+var capturedReturns = map[string][]any{
+	"async-send-bi-0": {"r", "r"}, "async-send-bi-1": {"r", "r"},
+	"async-recv-bi-0": {nil, "s", map[string]any{"k": []any{int64(1)}}, nil},
+	"async-recv-bi-1": {nil, "s", map[string]any{"k": []any{int64(1)}}, nil},
+}
+
+// What was recorded has the values that the ends were given. The receive end's
+// own record of what it was shown agrees.
+func TestCapturedAsyncValues(t *testing.T) {
+	for name, c := range captures(t, "async-*-bi-*.json") {
+		var data, returns []any
+		for i, m := range c.Messages {
+			parts := c.parts(i)
+			if strings.HasPrefix(name, "async-send-") == (m.From == "vidgear") {
+				if h, err := (asyncWire{}).parseHeader(parts[0]); err != nil {
+					t.Error(err)
+				} else if !h.terminate {
+					data = append(data, h.message.Value())
+				}
+			} else if a, err := (asyncWire{}).parseAnswer(parts[0], true); err != nil {
+				t.Error(err)
+			} else if a.returnType != "" {
+				returns = append(returns, a.data.Value())
+			}
+		}
+		if !reflect.DeepEqual(data, capturedData[name]) || !reflect.DeepEqual(returns, capturedReturns[name]) {
+			t.Errorf("%s: %#v was sent, %#v returned", name, data, returns)
+		}
+		for i, shown := range c.About.Recv {
+			if want := fmt.Sprintf("('%v', ((16, 24, 3), 'uint8'))", data[i]); shown != want {
+				t.Errorf("%s: VidGear was shown %s, not %s", name, shown, want)
+			}
+		}
+	}
+}
+
 func rewriteFrame(t *testing.T, parts [][]byte) [][]byte {
 	w := asyncWire{}
 	h, err := w.parseHeader(parts[0])
@@ -51,7 +98,17 @@ func rewriteFrame(t *testing.T, parts [][]byte) [][]byte {
 	if h.terminate {
 		return [][]byte{w.appendGoodbye(nil, nil)}
 	}
+	h.message = rewriteMessage(t, h.message)
 	return [][]byte{w.appendHeader(nil, h), rewriteArray(t, parts[1])}
+}
+
+// rewriteMessage takes a message apart and writes it anew.
+func rewriteMessage(t *testing.T, m Message) Message {
+	again, err := asyncWire{}.encodeMessage(m.Value())
+	if err != nil {
+		t.Error(err)
+	}
+	return again
 }
 
 func rewriteAnswer(t *testing.T, parts [][]byte, bidirectional bool) [][]byte {
@@ -62,9 +119,17 @@ func rewriteAnswer(t *testing.T, parts [][]byte, bidirectional bool) [][]byte {
 	if bytes.HasSuffix(parts[0], []byte("terminated\xa2ok")) {
 		return parts // the recorder's own words
 	}
-	a, err := w.parseAnswer(parts[0], bidirectional)
+	if !bidirectional {
+		words := strings.Fields(string(parts[0]))
+		return [][]byte{[]byte(w.received(words[len(words)-2]))}
+	}
+	a, err := w.parseAnswer(parts[0], true)
 	if err != nil {
 		t.Error(err)
+	}
+	a.data = rewriteMessage(t, a.data)
+	if name := w.typeName(a.data); !a.array && name != a.returnType {
+		t.Errorf("the type of %q is %s, not %s", parts[0], name, a.returnType)
 	}
 	again := [][]byte{w.appendAnswer(nil, &a)}
 	if a.array {
@@ -138,6 +203,135 @@ func TestAsyncMessages(t *testing.T) {
 	}
 }
 
+// packed is a message as it arrives.
+func packed(t *testing.T, raw string) Message {
+	t.Helper()
+	return packedIn(t, packedHeader(raw))
+}
+
+func packedHeader(raw string) []byte {
+	return []byte("\x83\xa9terminate\xc2\xa7bi_mode\xc2\xa4data" + raw)
+}
+
+func packedIn(t *testing.T, head []byte) Message {
+	t.Helper()
+	h, err := asyncWire{}.parseHeader(head)
+	if err != nil {
+		t.Fatalf("%.100q: %v", head, err)
+	}
+	return h.message
+}
+
+// msgpack_numpy's words are words like any other where they are texts, or where
+// something is missing that msgpack_numpy writes; as Python reads them.
+func TestAsyncMessagesThatAreNoNumpy(t *testing.T) {
+	for raw, want := range map[string]map[string]any{
+		"\x81\xa7complex\xc3":                                          {"complex": true},
+		"\x82\xa7complex\xc3\xa4data\xa6(1+2j)":                        {"complex": true, "data": "(1+2j)"},
+		"\x81\xa2nd\xc3":                                               {"nd": true},
+		"\x82\xa2nd\xc3\xa4kind\xc4\x01O":                              {"nd": true, "kind": []byte("O")},
+		"\x81\xc4\x02nd\xc3":                                           {"nd": true},
+		"\x81\xc4\x07complex\xc3":                                      {"complex": true},
+		"\x82\xc4\x07complex\xc3\xa4data\xa21j":                        {"complex": true, "data": "1j"},
+		"\x82\xc4\x02nd\xc3\xc4\x04data\xc4\x01a":                      {"nd": true, "data": []byte("a")},
+		"\x83\xc4\x02nd\xc3\xc4\x04kind\xc4\x01V\xc4\x04data\xc4\x01a": {"nd": true, "kind": []byte("V"), "data": []byte("a")},
+	} {
+		m := packed(t, raw)
+		if got := m.Value(); !reflect.DeepEqual(got, any(want)) || (asyncWire{}).typeName(m) != "dict" {
+			t.Errorf("%q: a %s, %#v", raw, asyncWire{}.typeName(m), got)
+		}
+	}
+}
+
+// A message costs little where it arrives, in the receive goroutine, and not much
+// more than its values where it is asked for.
+func TestAsyncMessagesTakeLittleMemory(t *testing.T) {
+	for name, c := range map[string]struct{ head, each string }{
+		"maps":                {"", "\x81\x01\x01"},
+		"lists":               {"", "\x90"},
+		"numbers":             {"", "\xc0"},
+		"keys that are lists": {"", "\x81\x91\x01\x01"},
+		"numpy's numbers":     {"", "\x83\xc4\x02nd\xc2\xc4\x04type\xa3|u1\xc4\x04data\xc4\x01\x07"},
+		"maps within maps":    {strings.Repeat("\x81\xa2nd", 500), "\x81\x01\x01"},
+	} {
+		n := 200_000 / len(c.each)
+		raw := string(binary.BigEndian.AppendUint32([]byte(c.head+"\xdd"), uint32(n))) + "\x92\xa7complex\xa2nd" + strings.Repeat(c.each, n-1)
+		head := packedHeader(raw)
+		alloctest.AtMost(t, name+", arriving", len(raw), func() { packedIn(t, head) })
+		m := packedIn(t, head)
+		stamped := packed(t, "\x83\xa3seq"+raw+"\xa1t\x01\xa7message\xc0")
+		alloctest.AtMost(t, name+", as a stamp", 4096, func() {
+			if _, s := unstamp(stamped); s != nil {
+				t.Errorf("%s: a stamp", name)
+			}
+		})
+		alloctest.AtMost(t, name+", as a value", 200*len(raw), func() {
+			if m.Value() == nil {
+				t.Errorf("%s: no value", name)
+			}
+		})
+	}
+}
+
+type asyncInto struct {
+	Any    any            `json:"any"`
+	Map    map[string]any `json:"map"`
+	Ints   map[int]string `json:"ints"`
+	Mask   Array          `json:"mask"`
+	At     *time.Time     `json:"at"`
+	C      complex64      `json:"c"`
+	Bytes  []byte         `json:"bytes"`
+	Ext    Ext            `json:"ext"`
+	Small  uint8          `json:"small"`
+	Floats [2]float32     `json:"floats"`
+}
+
+// Decode puts every msgpack value into what has room for it, at any depth.
+func TestAsyncMessageDecode(t *testing.T) {
+	mask := Array{"uint8", []int{1, 2}, []byte{7, 8}}
+	at := time.Unix(5, 0)
+	sent := map[string]any{
+		"any": []any{map[any]any{int64(1): Ext{5, []byte{1}}, "k": mask}}, "map": map[any]any{int64(2): mask, "x": 2i},
+		"ints": map[int]string{3: "three"}, "mask": mask, "at": at, "c": 1 + 2i, "bytes": []byte{9}, "ext": Ext{-7, []byte{2}},
+		"small": 200, "floats": []any{1, 2.5}, "unknown": 1,
+	}
+	m, err := asyncWire{}.encodeMessage(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got asyncInto
+	want := asyncInto{
+		Any: sent["any"], Map: map[string]any{"2": mask, "x": 2i}, Ints: map[int]string{3: "three"}, Mask: mask, At: &at,
+		C: 1 + 2i, Bytes: []byte{9}, Ext: Ext{-7, []byte{2}}, Small: 200, Floats: [2]float32{1, 2.5},
+	}
+	if err := m.Decode(&got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	var whole map[string]any
+	if err := m.Decode(&whole); err != nil || !reflect.DeepEqual(any(whole), m.Value()) {
+		t.Errorf("%#v, %v; want %#v", whole, err, m.Value())
+	}
+	for raw, into := range map[string]any{
+		"\xcd\x01\x00": new(uint8), "\xff": new(uint), "\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00": new(int), "\x91\xa1a": new([]int),
+		"\x81\xa5small\xcd\x01\x00": new(asyncInto), "\xa1x": new(map[string]any), "\x81\xa1x\x01": new(string),
+	} {
+		if err := packed(t, raw).Decode(into); !errors.Is(err, ErrMessage) {
+			t.Errorf("%q into a %T: %v", raw, into, err)
+		}
+	}
+}
+
+// Python packs a tuple that is a key as a list, for which Go has no map.
+func TestAsyncMessageWithATupleAsKey(t *testing.T) {
+	for raw, into := range map[string]any{
+		"\x81\x92\x01\x02\x03": new(map[any]any), "\x91\x81\x92\x01\x02\x03": new([]map[any]any), "\x81\xa1A\x81\x92\x01\x02\x03": new(struct{ A map[any]any }),
+	} {
+		if err := packed(t, raw).Decode(into); err != nil || !strings.Contains(fmt.Sprintf("%v", into), "[1 2]:3") {
+			t.Errorf("%q: %v, %v", raw, into, err)
+		}
+	}
+}
+
 // Arrays of every dtype go both ways; big-endian ones are turned around.
 func TestAsyncDTypes(t *testing.T) {
 	recv, send := openPair(t, Options{Wire: AsyncWire, BidirectionalMode: true})
@@ -205,6 +399,7 @@ func badAsyncMessages() map[string][][]byte {
 		"pickle in the data":      {append([]byte("\x83\xa9terminate\xc2\xa7bi_mode\xc2\xa4data"), array("\xa2|O", "\xc4\x01O")...), good[1]},
 		"object dtype, no kind":   {good[0], array("\xa2|O", "\xc4\x00")},
 		"structured":              {good[0], array("\x91\x92\xa1x\xa3<f4", "\xc4\x01V")},
+		"structured in the data":  {packedHeader(string(array("\x91\x92\xa1x\xa3<f4", "\xc4\x01V"))), good[1]},
 		"not the bytes it claims": {good[0], array("\xa3<u2", "\xc4\x00")},
 		"no array":                {good[0], []byte("\x80")},
 		"JSON":                    {[]byte(`{"terminate_flag": false}`), good[1]},
@@ -213,14 +408,22 @@ func badAsyncMessages() map[string][][]byte {
 		"one part":                {good[0]},
 		"three parts":             {good[0], good[1], good[1]},
 		"endless lists":           {bytes.Repeat([]byte{0x91}, 1<<20), good[1]},
-		"a long list":             {[]byte("\x83\xa9terminate\xc2\xa7bi_mode\xc2\xa4data\xdd\xff\xff\xff\xff"), good[1]},
+		"a long list":             {packedHeader("\xdd\xff\xff\xff\xff"), good[1]},
+		"too many values":         {packedHeader("\xdd\x00\x0f\x42\x41" + strings.Repeat("\xc0", 1_000_001)), good[1]},
 		"long data":               {good[0], []byte("\x85\xc4\x02nd\xc3\xc4\x04type\xa3|u1\xc4\x04kind\xc4\x00\xc4\x05shape\x91\x01\xc4\x04data\xc6\xff\xff\xff\xff")},
 	}
 }
 
+// badAsyncReasons are what the log says of those that name a cause of their own.
+var badAsyncReasons = map[string]error{
+	"pickle": ErrObjectArray, "pickle in the data": ErrObjectArray, "object dtype, no kind": ErrObjectArray,
+	"structured": ErrStructuredArray, "structured in the data": ErrStructuredArray,
+}
+
 func TestBadAsyncMessages(t *testing.T) {
 	for name, parts := range badAsyncMessages() {
-		recv := mustNew(t, Options{ReceiveMode: true, Wire: AsyncWire, Pattern: ReqRep, Address: "127.0.0.1", Port: "0"})
+		logged := loggedErrors{make(chan error, 1)}
+		recv := mustNew(t, Options{ReceiveMode: true, Wire: AsyncWire, Pattern: ReqRep, Address: "127.0.0.1", Port: "0", Logger: slog.New(logged)})
 		peer := newBare(t, zmq4.REQ, recv)
 		peer.send(parts...)
 		if got := peer.recv(patience); len(got) != 1 || !strings.HasPrefix(string(got[0]), "Data received on client: ") {
@@ -236,6 +439,96 @@ func TestBadAsyncMessages(t *testing.T) {
 		if s := recv.Stats(); s.Malformed != 1 {
 			t.Errorf("%s: %+v", name, s)
 		}
+		err := logged.wait(t)
+		if want := badAsyncReasons[name]; want != nil && (!errors.Is(err, want) || !strings.Contains(err.Error(), want.Error())) {
+			t.Errorf("%s: logged as %v", name, err)
+		}
+		for _, other := range []error{ErrObjectArray, ErrStructuredArray} {
+			if other != badAsyncReasons[name] && errors.Is(err, other) {
+				t.Errorf("%s: logged as %v", name, err)
+			}
+		}
+	}
+}
+
+// loggedErrors is a slog.Handler that keeps the first "err" of what is logged.
+type loggedErrors struct{ first chan error }
+
+// wait returns that error.
+func (l loggedErrors) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-l.first:
+		return err
+	case <-time.After(patience):
+		t.Error("nothing was logged")
+		return nil
+	}
+}
+
+func (loggedErrors) Enabled(context.Context, slog.Level) bool { return true }
+func (l loggedErrors) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l loggedErrors) WithGroup(string) slog.Handler          { return l }
+
+func (l loggedErrors) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok && a.Key == "err" {
+			select {
+			case l.first <- err:
+			default:
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+// Nor are they sent, on either wire.
+func TestRefusedArraysAreNotSent(t *testing.T) {
+	_, send := openPair(t, Options{Wire: AsyncWire})
+	_, plain := openPair(t, Options{})
+	ctx := testContext(t)
+	for dtype, want := range map[string]error{"object": ErrObjectArray, "|O": ErrObjectArray, "[('x', '<f4')]": ErrStructuredArray} {
+		a := Array{DType: dtype, Shape: []int{1}, Data: make([]byte, 8)}
+		if _, err := send.SendArray(ctx, a, nil); !errors.Is(err, want) || !errors.Is(err, ErrFrame) {
+			t.Errorf("%s as a frame: %v", dtype, err)
+		}
+		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 5), []any{a}); !errors.Is(err, want) || !errors.Is(err, ErrMessage) {
+			t.Errorf("%s in a message: %v", dtype, err)
+		}
+		if _, err := plain.SendArray(ctx, a, nil); want == ErrObjectArray && (!errors.Is(err, want) || !errors.Is(err, ErrFrame)) {
+			t.Errorf("%s as a frame of NetGear: %v", dtype, err)
+		}
+	}
+}
+
+// A pickle in an answer is not looked at either; the frame has arrived.
+func TestPickleReturned(t *testing.T) {
+	pickle := badAsyncMessages()["pickle"][1]
+	for name, answer := range map[string][][]byte{
+		"as data":  {append([]byte("\x82\xabreturn_type\xa4dict\xabreturn_data"), pickle...)},
+		"as array": {[]byte("\x82\xabreturn_type\xa7ndarray\xabreturn_data\xc0"), pickle},
+	} {
+		peer := newBare(t, zmq4.REP, nil)
+		logged := loggedErrors{make(chan error, 1)}
+		send := mustNew(t, Options{Wire: AsyncWire, Pattern: ReqRep, BidirectionalMode: true, Address: "127.0.0.1", Port: peer.port(), Logger: slog.New(logged)})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			peer.recv(patience)
+			peer.send(answer...)
+			peer.recv(patience) // the goodbye
+			peer.send(asyncWire{}.farewell("AB12CD34", false))
+		}()
+		reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 5), nil)
+		if err != nil || reply.Array != nil || !reply.Data.IsNone() {
+			t.Errorf("%s: %+v, %v", name, reply, err)
+		}
+		if err := logged.wait(t); !errors.Is(err, ErrObjectArray) {
+			t.Errorf("%s: logged as %v", name, err)
+		}
+		send.Close()
+		<-done
 	}
 }
 
@@ -572,12 +865,21 @@ func FuzzAsyncFrame(f *testing.F) {
 	}
 	w := asyncWire{}
 	f.Fuzz(func(t *testing.T, head, part []byte) {
-		h, err := w.parseHeader(head)
+		var h header
+		var err error
+		alloctest.AtMost(t, "arriving", 4*(len(head)+len(part))+8192, func() {
+			h, err = w.parseHeader(head)
+			w.parseAnswer(head, true)
+			new(Frame).check(w, part, 1<<20)
+		})
 		if err == nil {
-			h.message.Value()
-			_ = h.message.String()
-			var into struct{ A, B any }
-			h.message.Decode(&into)
+			alloctest.AtMost(t, "read", 1000*len(head)+65536, func() {
+				h.message.Value()
+				_ = h.message.String()
+				var into struct{ A, B any }
+				h.message.Decode(&into)
+				h.message.Decode(new(map[any]any))
+			})
 			if _, err := w.parseHeader(w.appendHeader(nil, h)); err != nil && !h.terminate {
 				t.Fatalf("%q was read and cannot be written: %v", head, err)
 			}

@@ -108,7 +108,10 @@ func (e *encoder) marshaler(v reflect.Value) (done bool, err error) {
 	return false, nil
 }
 
-// as gives v, or its address when v has one, as the interface T.
+// As gives v, or its address when v has one, as the interface T.
+func As[T any](v reflect.Value) (m T, ok bool) { return as[T](v, reflect.TypeFor[T]()) }
+
+// as is As, with T's type at hand.
 func as[T any](v reflect.Value, t reflect.Type) (m T, ok bool) {
 	if v.Kind() != reflect.Interface && v.Type().Implements(t) && v.CanInterface() {
 		return v.Interface().(T), true
@@ -317,8 +320,8 @@ func (e *encoder) structure(v reflect.Value) error {
 	e.buf = append(e.buf, '{')
 	first := true
 	for _, f := range fieldsOf(v.Type()) {
-		fv, ok := f.in(v)
-		if !ok || f.omitEmpty && isEmpty(fv) || f.omitZero && isZero(fv) {
+		fv, ok := f.shown(v)
+		if !ok {
 			continue
 		}
 		e.key(f.name, &first)
@@ -331,6 +334,12 @@ func (e *encoder) structure(v reflect.Value) error {
 		}
 	}
 	return e.put("}")
+}
+
+// shown finds the field in v unless it is left out.
+func (f *field) shown(v reflect.Value) (reflect.Value, bool) {
+	fv, ok := f.in(v)
+	return fv, ok && !(f.omitEmpty && isEmpty(fv)) && !(f.omitZero && isZero(fv))
 }
 
 // in finds the field in v; there is none behind a nil embedded pointer.

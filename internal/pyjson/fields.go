@@ -2,6 +2,7 @@ package pyjson
 
 import (
 	"cmp"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +18,28 @@ type field struct {
 	omitEmpty bool
 	omitZero  bool
 	quoted    bool
+}
+
+// StructFields iterates over the fields of the struct v as encoding/json has them: by their names, in its order, without those
+// that omitempty and omitzero leave out.
+func StructFields(v reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for _, f := range fieldsOf(v.Type()) {
+			if fv, ok := f.shown(v); ok && !yield(f.name, fv) {
+				return
+			}
+		}
+	}
+}
+
+// StructField finds the field of the struct v, which can be set, that encoding/json would set for name.
+func StructField(v reflect.Value, name string) (field reflect.Value, ok bool, err error) {
+	f := findField(fieldsOf(v.Type()), name)
+	if f == nil {
+		return v, false, nil
+	}
+	field, err = f.reach(v)
+	return field, err == nil, err
 }
 
 var fieldCache sync.Map // reflect.Type to []field

@@ -3,10 +3,11 @@ package pymsgpack
 import (
 	"bytes"
 	"fmt"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
-	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
 // Array is an array as msgpack_numpy writes it: a map with binary keys,
@@ -22,6 +23,9 @@ type Array struct {
 
 // maxDims is numpy's own limit of dimensions.
 const maxDims = 64
+
+// maxRepr is more than Python's repr of a complex number takes.
+const maxRepr = 100
 
 // AppendArrayHead writes everything of an array that comes before its memory,
 // which has size bytes and is the array's last.
@@ -46,85 +50,145 @@ func AppendArrayHead(dst []byte, dtype string, shape []int, size int) []byte {
 	return w.Bytes()
 }
 
-// numpyMap is what the keys of one of msgpack_numpy's maps held.
-type numpyMap struct {
-	nd, complex          bool
-	array                Array
-	hasType, hasShape    bool
-	hasData, hasND, isND bool
-	text                 string // the data, where it is a text
+// numpyMap is what a map holds under the keys that mean something to
+// msgpack_numpy. Those are binary, and look into the map.
+type numpyMap struct{ nd, complex, dtype, kind, shape, data Raw }
+
+// set takes note of a pair.
+func (m *numpyMap) set(key, value Raw) {
+	if !isBinary(key) {
+		return
+	}
+	name, _ := bytesOf(key)
+	switch string(name) {
+	case "nd":
+		m.nd = value
+	case "complex":
+		m.complex = value
+	case "type":
+		m.dtype = value
+	case "kind":
+		m.kind = value
+	case "shape":
+		m.shape = value
+	case "data":
+		m.data = value
+	}
 }
 
-// readNumpy reads a map as msgpack_numpy's decoder would. What it returns looks
-// into raw.
+// is tells whether msgpack_numpy takes the map for one of its own. Where a field
+// is missing it stays what it is.
+func (m *numpyMap) is() bool {
+	switch {
+	case m.data == nil:
+		return false
+	case m.nd == nil:
+		return m.complex != nil
+	case !m.isArray():
+		return m.dtype != nil
+	}
+	return m.isKind('O') || m.dtype != nil && m.shape != nil
+}
+
+// isArray tells an array from a number.
+func (m *numpyMap) isArray() bool {
+	on, _ := Bool(m.nd)
+	return on
+}
+
+func (m *numpyMap) isKind(letter byte) bool {
+	k, ok := bytesOf(m.kind)
+	return ok && len(k) == 1 && k[0] == letter
+}
+
+// value is what the map stands for. An Array looks into it.
+func (m *numpyMap) value() (any, error) {
+	if m.nd == nil {
+		return m.complexNumber()
+	}
+	a, err := m.array()
+	if err != nil || m.isArray() {
+		return a, err
+	}
+	return number(a)
+}
+
+// array is the map as an array, or as a number: one without dimensions.
+func (m *numpyMap) array() (a Array, err error) {
+	var ok bool
+	h, _ := readHead(m.dtype)
+	switch {
+	case m.isArray() && m.isKind('O'):
+		return a, ErrObjectArray
+	case m.isArray() && m.isKind('V'), h.kind == list:
+		return a, ErrStructuredArray
+	}
+	if a.Type, ok = Text(m.dtype); !ok {
+		return a, fmt.Errorf("%w: the dtype is not a text", ErrSyntax)
+	}
+	if a.Data, ok = bytesOf(m.data); !ok {
+		return a, fmt.Errorf("%w: the data is not binary", ErrSyntax)
+	}
+	if m.isArray() {
+		a.Shape, err = shape(m.shape)
+	}
+	return a, err
+}
+
+// complexNumber reads Python's repr of a complex number.
+func (m *numpyMap) complexNumber() (any, error) {
+	repr, _ := bytesOf(m.data)
+	if len(repr) > maxRepr {
+		return nil, fmt.Errorf("%w: a complex number of %d digits", ErrSyntax, len(repr))
+	}
+	c, err := strconv.ParseComplex(strings.ReplaceAll(string(repr), "j", "i"), 128)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q is no complex number", ErrSyntax, repr)
+	}
+	return c, nil
+}
+
+// readNumpy takes note of all pairs of a map.
 func readNumpy(raw Raw) (m numpyMap, err error) {
-	pickle, structured := false, false
-	err = Fields(raw, func(key []byte, v Raw) error {
-		switch string(key) {
-		case "nd":
-			m.hasND = true
-			m.isND, _ = Bool(v)
-		case "complex":
-			m.complex = true
-		case "type":
-			m.array.Type, m.hasType = Text(v)
-			structured = structured || !m.hasType
-		case "kind":
-			k, _ := bytesOf(v)
-			pickle = pickle || string(k) == "O"
-			structured = structured || string(k) == "V"
-		case "shape":
-			var err error
-			m.array.Shape, err = shape(v)
-			m.hasShape = true
-			return err
-		case "data":
-			m.array.Data, m.hasData = bytesOf(v)
-			if v[0] != msgpcode.Bin8 && v[0] != msgpcode.Bin16 && v[0] != msgpcode.Bin32 {
-				m.text, _ = Text(v)
-			}
-		}
+	err = pairs(raw, func(key, value Raw) error {
+		m.set(key, value)
 		return nil
 	})
-	switch {
-	case err != nil:
-		return m, err
-	case pickle:
-		return m, ErrPickle
-	case structured:
-		return m, ErrStructured
-	}
-	return m, nil
+	return m, err
 }
 
 // ParseArray reads an array. Its Data looks into raw, from offset on.
 func ParseArray(raw []byte) (a Array, offset int, err error) {
 	m, err := readNumpy(raw)
-	if err == nil && !(m.isND && m.hasType && m.hasShape && m.hasData) {
+	if err == nil && !(m.is() && m.isArray()) {
 		err = fmt.Errorf("%w: not an array as msgpack_numpy writes it", ErrSyntax)
 	}
-	if err != nil || len(m.array.Data) == 0 {
-		return m.array, 0, err
+	if err == nil {
+		a, err = m.array()
 	}
-	start, data := unsafe.Pointer(unsafe.SliceData(raw)), unsafe.Pointer(unsafe.SliceData(m.array.Data))
-	return m.array, int(uintptr(data) - uintptr(start)), nil
+	if err != nil || len(a.Data) == 0 {
+		return a, 0, err
+	}
+	start, data := unsafe.Pointer(unsafe.SliceData(raw)), unsafe.Pointer(unsafe.SliceData(a.Data))
+	return a, int(uintptr(data) - uintptr(start)), nil
 }
 
 func shape(raw Raw) ([]int, error) {
 	h, err := readHead(raw)
 	if err != nil || h.kind != list || h.length > maxDims {
-		return nil, fmt.Errorf("%w: the shape is not a list of lengths", ErrSyntax)
+		return nil, fmt.Errorf("%w: the shape is not a list of at most %d lengths", ErrSyntax, maxDims)
 	}
 	lengths := make([]int, h.length)
-	rest := []byte(raw[h.size:])
+	s := newScanner(raw)
+	s.pos = h.size
 	for i := range lengths {
-		var one Raw
-		if one, rest, err = next(rest); err != nil {
+		one, err := s.take(0)
+		if err != nil {
 			return nil, err
 		}
 		var ok bool
 		if lengths[i], ok = length(one); !ok {
-			return nil, fmt.Errorf("%w: the shape is not a list of lengths", ErrSyntax)
+			return nil, fmt.Errorf("%w: a length in the shape is %.20q", ErrSyntax, []byte(one))
 		}
 	}
 	return lengths, nil

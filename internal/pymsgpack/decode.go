@@ -19,10 +19,10 @@ import (
 // become Go's numbers. A binary key becomes a string, and so does one that Go has
 // no map for. What it returns looks nowhere into raw.
 func Decode(raw []byte) (any, error) {
-	if err := Check(raw); err != nil {
+	d := decoder{raw: raw, r: bytes.NewReader(raw)}
+	if err := check(raw, d.foundNumpy); err != nil {
 		return nil, err
 	}
-	d := decoder{raw: raw, r: bytes.NewReader(raw)}
 	d.Decoder = msgpack.NewDecoder(d.r)
 	return d.value()
 }
@@ -30,15 +30,26 @@ func Decode(raw []byte) (any, error) {
 // decoder reads through raw, which has been checked.
 type decoder struct {
 	*msgpack.Decoder
-	raw []byte
-	r   *bytes.Reader // what Decoder reads; it buffers nothing of its own
+	raw   []byte
+	r     *bytes.Reader // what Decoder reads; it buffers nothing of its own
+	numpy []span        // msgpack_numpy's maps that are still to come, in order
 }
 
-// rest is what has not been read yet.
-func (d *decoder) rest() []byte { return d.raw[len(d.raw)-d.r.Len():] }
+// foundNumpy notes one of msgpack_numpy's maps, in place of those inside it: what
+// these stand for nobody sees.
+func (d *decoder) foundNumpy(s span, _ numpyMap) error {
+	for len(d.numpy) > 0 && d.numpy[len(d.numpy)-1].start > s.start {
+		d.numpy = d.numpy[:len(d.numpy)-1]
+	}
+	d.numpy = append(d.numpy, s)
+	return nil
+}
+
+// pos is where the next value starts in raw.
+func (d *decoder) pos() int { return len(d.raw) - d.r.Len() }
 
 func (d *decoder) value() (any, error) {
-	h, err := readHead(d.rest())
+	h, err := readHead(d.raw[d.pos():])
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +61,9 @@ func (d *decoder) value() (any, error) {
 	case list:
 		return d.list(h.length)
 	case dict:
+		if len(d.numpy) > 0 && d.numpy[0].start == d.pos() {
+			return d.numpyValue()
+		}
 		return d.dict(h.length)
 	case extension:
 		return d.ext()
@@ -57,6 +71,25 @@ func (d *decoder) value() (any, error) {
 	v, err := d.DecodeInterfaceLoose()
 	if n, ok := v.(uint64); ok && n <= math.MaxInt64 {
 		return int64(n), err
+	}
+	return v, err
+}
+
+// numpyValue reads the map that comes next, which is one of msgpack_numpy's.
+func (d *decoder) numpyValue() (any, error) {
+	s := d.numpy[0]
+	d.numpy = d.numpy[1:]
+	if _, err := d.r.Seek(int64(s.end), io.SeekStart); err != nil {
+		return nil, err
+	}
+	m, err := readNumpy(d.raw[s.start:s.end])
+	if err != nil {
+		return nil, err
+	}
+	v, err := m.value()
+	if a, ok := v.(Array); ok {
+		a.Data = bytes.Clone(a.Data)
+		v = a
 	}
 	return v, err
 }
@@ -76,13 +109,10 @@ func (d *decoder) list(n int) (any, error) {
 }
 
 func (d *decoder) dict(n int) (any, error) {
-	if v, is, err := d.numpy(); is {
-		return v, err
-	}
 	if _, err := d.DecodeMapLen(); err != nil {
 		return nil, err
 	}
-	texts, mixed := make(map[string]any, n), map[any]any(nil)
+	texts, mixed := map[string]any(nil), map[any]any(nil)
 	for range n {
 		key, err := d.key()
 		if err != nil {
@@ -101,12 +131,18 @@ func (d *decoder) dict(n int) (any, error) {
 		}
 		if mixed != nil {
 			mixed[key] = value
-		} else {
-			texts[name] = value
+			continue
 		}
+		if texts == nil {
+			texts = make(map[string]any, n)
+		}
+		texts[name] = value
 	}
-	if mixed != nil {
+	switch {
+	case mixed != nil:
 		return mixed, nil
+	case texts == nil:
+		return map[string]any{}, nil
 	}
 	return texts, nil
 }
@@ -122,44 +158,6 @@ func (d *decoder) key() (any, error) {
 	return key, err
 }
 
-// numpy reads the map that comes next if it is one of msgpack_numpy's.
-func (d *decoder) numpy() (v any, is bool, err error) {
-	raw, rest, err := next(d.rest())
-	if err != nil || !bytes.Contains(raw[:min(len(raw), 16)], []byte("nd")) && !bytes.Contains(raw[:min(len(raw), 16)], []byte("complex")) {
-		return nil, false, err
-	}
-	m, err := readNumpy(raw)
-	if err == nil && !m.hasND && !m.complex {
-		return nil, false, nil
-	}
-	if _, seekErr := d.r.Seek(-int64(len(rest)), io.SeekEnd); err == nil {
-		err = seekErr
-	}
-	if err != nil {
-		return nil, true, err
-	}
-	switch {
-	case m.complex && !m.hasND:
-		v, err = parseComplex(m)
-	case m.isND && m.hasType && m.hasShape && m.hasData:
-		m.array.Data = bytes.Clone(m.array.Data)
-		v = m.array
-	case !m.isND && m.hasType && m.hasData:
-		v, err = number(m.array)
-	default:
-		err = fmt.Errorf("%w: not a value as msgpack_numpy writes it", ErrSyntax)
-	}
-	return v, true, err
-}
-
-func parseComplex(m numpyMap) (any, error) {
-	c, err := strconv.ParseComplex(strings.ReplaceAll(m.text, "j", "i"), 128)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %.40q is no complex number", ErrSyntax, m.text)
-	}
-	return c, nil
-}
-
 // number is a numpy scalar as one of Go's numbers. Of types that Go does not
 // have it stays an Array without dimensions.
 func number(a Array) (any, error) {
@@ -170,28 +168,29 @@ func number(a Array) (any, error) {
 	if a.Type[0] == '>' {
 		order = binary.BigEndian
 	}
-	b := a.Data
-	switch name := a.Type[1:]; {
-	case strings.ContainsRune("biufc", rune(name[0])) && name[1:] != strconv.Itoa(len(b)):
+	b, name := a.Data, a.Type[1:]
+	if strings.ContainsRune("biufc", rune(name[0])) && name[1:] != strconv.Itoa(len(b)) {
 		return nil, fmt.Errorf("%w: a %s of %d bytes", ErrSyntax, a.Type, len(b))
-	case name == "b1":
+	}
+	switch name {
+	case "b1":
 		return b[0] != 0, nil
-	case name[0] == 'i' && len(b) <= 8:
+	case "i1", "i2", "i4", "i8":
 		shift := 64 - 8*len(b)
 		return int64(unsigned(order, b)<<shift) >> shift, nil
-	case name[0] == 'u' && len(b) <= 8:
+	case "u1", "u2", "u4", "u8":
 		n := unsigned(order, b)
 		if n > math.MaxInt64 {
 			return n, nil
 		}
 		return int64(n), nil
-	case name[0] == 'f' && len(b) <= 8:
+	case "f2", "f4", "f8":
 		return float(order, b), nil
-	case name == "c8", name == "c16":
+	case "c8", "c16":
 		half := len(b) / 2
 		return complex(float(order, b[:half]), float(order, b[half:])), nil
 	}
-	return Array{Type: a.Type, Shape: []int{}, Data: bytes.Clone(b)}, nil
+	return Array{Type: a.Type, Shape: []int{}, Data: b}, nil
 }
 
 // unsigned and float read what number has found to be of a size they know.
@@ -203,10 +202,8 @@ func unsigned(order binary.ByteOrder, b []byte) uint64 {
 		return uint64(order.Uint16(b))
 	case 4:
 		return uint64(order.Uint32(b))
-	case 8:
-		return order.Uint64(b)
 	}
-	return 0
+	return order.Uint64(b)
 }
 
 func float(order binary.ByteOrder, b []byte) float64 {
@@ -251,21 +248,4 @@ func (d *decoder) ext() (any, error) {
 		}
 	}
 	return Ext{Type: id, Data: data}, nil
-}
-
-// Unmarshal reads a value into what v points to, structs by their json tags, as
-// github.com/vmihailenco/msgpack does. A *any gets what Decode gives.
-func Unmarshal(raw []byte, v any) error {
-	if p, ok := v.(*any); ok {
-		value, err := Decode(raw)
-		*p = value
-		return err
-	}
-	if err := Check(raw); err != nil {
-		return err
-	}
-	d := msgpack.NewDecoder(bytes.NewReader(raw))
-	d.SetCustomStructTag("json")
-	d.UseLooseInterfaceDecoding(true)
-	return d.Decode(v)
 }

@@ -3,6 +3,8 @@ package pymsgpack
 import (
 	"bytes"
 	"cmp"
+	"encoding"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -18,15 +20,21 @@ import (
 )
 
 // Encode writes v as Python's msgpack.packb(v, default=msgpack_numpy.encode)
-// would: integers in their shortest form, floats as doubles, []byte as binary,
+// would: integers in their shortest form, floats as doubles, bytes as binary,
 // complex numbers and arrays as msgpack_numpy's maps, time.Time as a timestamp.
-// Maps are written in the order of their keys; structs by their json tags.
+// Maps are written in the order of their keys; structs as encoding/json has them,
+// by their json tags, without the option "string". A type may have a way of its
+// own: msgpack.CustomEncoder, msgpack.Marshaler, json.Marshaler,
+// encoding.TextMarshaler.
 func Encode(v any) ([]byte, error) {
 	var w bytes.Buffer
 	e := encoder{msgpack.NewEncoder(&w)}
 	e.UseCompactInts(true)
 	e.SetCustomStructTag("json")
-	if err := e.value(v, maxDepth); err != nil {
+	if err := e.value(reflect.ValueOf(v), maxDepth); err != nil {
+		return nil, err
+	}
+	if err := Check(w.Bytes()); err != nil { // too much, or what a type's own way made
 		return nil, err
 	}
 	return w.Bytes(), nil
@@ -36,34 +44,94 @@ type encoder struct{ *msgpack.Encoder }
 
 var errDepth = fmt.Errorf("nested deeper than %d (or without end)", maxDepth)
 
-func (e encoder) value(v any, depth int) error {
-	if depth == 0 {
+func (e encoder) value(rv reflect.Value, depth int) error {
+	if rv.Kind() == reflect.Interface {
+		rv = rv.Elem()
+	}
+	switch {
+	case !rv.IsValid():
+		return e.EncodeNil()
+	case depth == 0:
 		return errDepth
 	}
-	switch v := v.(type) {
-	case nil:
-		return e.EncodeNil()
-	case []byte:
-		return e.EncodeBytes(v)
-	case Raw:
-		return e.Encode(msgpack.RawMessage(v))
-	case Array:
-		return e.raw(append(AppendArrayHead(nil, v.Type, v.Shape, len(v.Data)), v.Data...))
-	case Ext:
-		return e.ext(v)
-	case time.Time:
-		return e.EncodeTime(v)
-	case *big.Int:
-		return e.big(v)
-	case pyjson.Object:
-		return e.object(v, depth)
-	case msgpack.CustomEncoder:
-		if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
-			return e.EncodeNil()
+	if rv.CanInterface() { // all but embedded structs of an unexported type
+		if done, err := e.known(rv, depth); done {
+			return err
 		}
-		return v.EncodeMsgpack(e.Encoder)
+		if done, err := e.byMethod(rv, depth); done {
+			return err
+		}
 	}
-	return e.reflected(reflect.ValueOf(v), depth)
+	return e.byKind(rv, depth)
+}
+
+// known writes the types that have a form of their own here.
+func (e encoder) known(rv reflect.Value, depth int) (done bool, err error) {
+	switch v := rv.Interface().(type) {
+	case []byte:
+		return true, e.EncodeBytes(v)
+	case Raw:
+		return true, e.raw(v)
+	case Array:
+		return true, e.raw(append(AppendArrayHead(nil, v.Type, v.Shape, len(v.Data)), v.Data...))
+	case Ext:
+		return true, e.ext(v)
+	case time.Time:
+		return true, e.EncodeTime(v)
+	case *time.Time:
+		if v != nil {
+			return true, e.EncodeTime(*v)
+		}
+	case *big.Int:
+		return true, e.big(v)
+	case big.Int:
+		return true, e.big(&v)
+	case pyjson.Object:
+		return true, e.object(v, depth)
+	case json.Number:
+		return true, e.json([]byte(cmp.Or(v, "0")), depth)
+	}
+	return false, nil
+}
+
+// byMethod writes a value that has a way of its own to become msgpack, JSON or
+// text.
+func (e encoder) byMethod(rv reflect.Value, depth int) (done bool, err error) {
+	isNil := rv.Kind() == reflect.Pointer && rv.IsNil()
+	if m, ok := pyjson.As[msgpack.CustomEncoder](rv); ok && !isNil {
+		return true, m.EncodeMsgpack(e.Encoder)
+	}
+	if m, ok := pyjson.As[msgpack.Marshaler](rv); ok && !isNil {
+		raw, err := m.MarshalMsgpack()
+		if err == nil {
+			err = e.raw(raw)
+		}
+		return true, err
+	}
+	if m, ok := pyjson.As[json.Marshaler](rv); ok && !isNil {
+		text, err := m.MarshalJSON()
+		if err == nil {
+			err = e.json(text, depth)
+		}
+		return true, err
+	}
+	if m, ok := pyjson.As[encoding.TextMarshaler](rv); ok && !isNil {
+		text, err := m.MarshalText()
+		if err == nil {
+			err = e.EncodeString(string(text))
+		}
+		return true, err
+	}
+	return false, nil
+}
+
+// json writes what a JSON text says.
+func (e encoder) json(text []byte, depth int) error {
+	v, err := pyjson.Decode(text)
+	if err != nil {
+		return err
+	}
+	return e.value(reflect.ValueOf(v), depth-1)
 }
 
 func (e encoder) raw(b []byte) error { return e.Encode(msgpack.RawMessage(b)) }
@@ -93,14 +161,14 @@ func (e encoder) object(o pyjson.Object, depth int) error {
 		return err
 	}
 	for _, m := range o {
-		if err := errors.Join(e.EncodeString(m.Key), e.value(m.Value, depth-1)); err != nil {
+		if err := errors.Join(e.EncodeString(m.Key), e.value(reflect.ValueOf(m.Value), depth-1)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e encoder) reflected(rv reflect.Value, depth int) error {
+func (e encoder) byKind(rv reflect.Value, depth int) error {
 	switch rv.Kind() {
 	case reflect.Bool:
 		return e.EncodeBool(rv.Bool())
@@ -115,16 +183,19 @@ func (e encoder) reflected(rv reflect.Value, depth int) error {
 	case reflect.String:
 		return e.EncodeString(rv.String())
 	case reflect.Slice, reflect.Array:
+		if rv.Kind() == reflect.Slice && rv.Type().Elem().Kind() == reflect.Uint8 {
+			return e.EncodeBytes(rv.Bytes())
+		}
 		return e.list(rv, depth)
 	case reflect.Map:
 		return e.dict(rv, depth)
-	case reflect.Pointer, reflect.Interface:
+	case reflect.Pointer:
 		if rv.IsNil() {
 			return e.EncodeNil()
 		}
-		return e.value(rv.Elem().Interface(), depth-1)
+		return e.value(rv.Elem(), depth-1)
 	case reflect.Struct:
-		return e.EncodeValue(rv)
+		return e.structure(rv, depth)
 	}
 	return fmt.Errorf("msgpack has nothing for %v", rv.Type())
 }
@@ -137,7 +208,7 @@ func (e encoder) list(rv reflect.Value, depth int) error {
 		return err
 	}
 	for i := range rv.Len() {
-		if err := e.value(rv.Index(i).Interface(), depth-1); err != nil {
+		if err := e.value(rv.Index(i), depth-1); err != nil {
 			return fmt.Errorf("[%d]: %w", i, err)
 		}
 	}
@@ -148,17 +219,40 @@ func (e encoder) dict(rv reflect.Value, depth int) error {
 	if rv.IsNil() {
 		return e.EncodeNil()
 	}
-	keys := rv.MapKeys()
-	slices.SortFunc(keys, compareKeys)
-	if err := e.EncodeMapLen(len(keys)); err != nil {
+	type entry struct{ key, value reflect.Value }
+	entries := make([]entry, 0, rv.Len())
+	for it := rv.MapRange(); it.Next(); {
+		entries = append(entries, entry{it.Key(), it.Value()})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return compareKeys(a.key, b.key) })
+	if err := e.EncodeMapLen(len(entries)); err != nil {
 		return err
 	}
-	for _, k := range keys {
-		if err := e.value(k.Interface(), depth-1); err != nil {
+	for _, m := range entries {
+		if err := e.value(m.key, depth-1); err != nil {
 			return err
 		}
-		if err := e.value(rv.MapIndex(k).Interface(), depth-1); err != nil {
-			return fmt.Errorf("%v: %w", k, err)
+		if err := e.value(m.value, depth-1); err != nil {
+			return fmt.Errorf("%v: %w", m.key, err)
+		}
+	}
+	return nil
+}
+
+func (e encoder) structure(rv reflect.Value, depth int) error {
+	n := 0
+	for range pyjson.StructFields(rv) {
+		n++
+	}
+	if err := e.EncodeMapLen(n); err != nil {
+		return err
+	}
+	for name, field := range pyjson.StructFields(rv) {
+		if err := e.EncodeString(name); err != nil {
+			return err
+		}
+		if err := e.value(field, depth-1); err != nil {
+			return fmt.Errorf(".%s: %w", name, err)
 		}
 	}
 	return nil

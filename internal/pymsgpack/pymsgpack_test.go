@@ -2,16 +2,21 @@ package pymsgpack
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/big"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
@@ -95,7 +100,9 @@ func TestNumpyScalars(t *testing.T) {
 			t.Errorf("%q: %#v, %v; want %#v", c.wire, got, err, c.want)
 		}
 	}
-	for _, bad := range []string{scalar("|u1", "\x01\x02"), scalar("<i2", ""), scalar("xxx", "")[:20], scalar("|O8", "\x01\x02")} {
+	for _, bad := range []string{
+		scalar("|u1", "\x01\x02"), scalar("<i2", ""), scalar("<f1", "\x01"), scalar("<f0", ""), scalar("<f3", "abc"), scalar("<i3", "abc"), scalar("xxx", "")[:20], scalar("|O8", "\x01\x02"),
+	} {
 		if v, err := Decode([]byte(bad)); err == nil {
 			if _, isArray := v.(Array); !isArray {
 				t.Errorf("%q: %#v", bad, v)
@@ -108,7 +115,7 @@ func TestNumpyScalars(t *testing.T) {
 func TestRefusedArrays(t *testing.T) {
 	object := "\x85\xc4\x02nd\xc3\xc4\x04type\x91\x92\xa0\xa3|O8\xc4\x04kind\xc4\x01O\xc4\x05shape\x91\x01\xc4\x04data\xc4\x03abc"
 	structured := "\x85\xc4\x02nd\xc3\xc4\x04type\x91\x92\xa1x\xa3<f4\xc4\x04kind\xc4\x01V\xc4\x05shape\x91\x01\xc4\x04data\xc4\x04abcd"
-	for wire, want := range map[string]error{object: ErrPickle, structured: ErrStructured} {
+	for wire, want := range map[string]error{object: ErrObjectArray, structured: ErrStructuredArray} {
 		if _, _, err := ParseArray([]byte(wire)); !errors.Is(err, want) {
 			t.Errorf("an array: %v, want %v", err, want)
 		}
@@ -155,13 +162,144 @@ func TestBombs(t *testing.T) {
 func TestUnencodable(t *testing.T) {
 	circle := []any{nil}
 	circle[0] = circle
+	type knot struct{ Next *knot }
+	self := &knot{}
+	self.Next = self
 	for name, v := range map[string]any{
-		"a function": func() {}, "a channel": make(chan int), "2**64": new(big.Int).Lsh(big.NewInt(1), 64), "a circle": circle,
+		"a struct that points to itself": self, "2**20 values": make([]bool, 1<<20), "what is no msgpack": Raw("\xc1"),
+		"a map as a key": map[any]any{struct{}{}: 1},
+		"a function":     func() {}, "a channel": make(chan int), "2**64": new(big.Int).Lsh(big.NewInt(1), 64), "a circle": circle,
 		"a function in a map": map[string]any{"f": func() {}},
 	} {
 		if raw, err := Encode(v); err == nil {
 			t.Errorf("%s became %q", name, raw)
 		}
+	}
+}
+
+// Each value is looked at once, however deep it lies, and in maps that begin like
+// numpy's as well.
+func TestCheckWalksOnce(t *testing.T) {
+	for name, open := range map[string]string{
+		"lists": "\x91", "maps": "\x81\xa1k", "texts like numpy's": "\x81\xa2nd", "like numpy's": "\x81\xc4\x02nd",
+		"numpy's, each within the last": "\x84\xc4\x02nd\xc2\xc4\x04type\xa3|u1\xc4\x04data\xc4\x01\x07\xa1k",
+	} {
+		const depth, inside = 500, 1000
+		raw := []byte(strings.Repeat(open, depth) + "\xdc\x03\xe8" + strings.Repeat("\xc0", inside))
+		s := newScanner(raw)
+		numpy := 0
+		s.found = func(span, numpyMap) error {
+			numpy++
+			return nil
+		}
+		if err := s.value(maxDepth); err != nil || s.pos != len(raw) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := depth + 1 + inside // and the keys and values beside the way in:
+		switch open[0] {
+		case 0x81:
+			want += depth
+		case 0x84:
+			want += 7 * depth
+		}
+		if seen := maxValues - s.left; seen != want || numpy != 0 && numpy != depth {
+			t.Errorf("%s: %d values were looked at, not %d", name, seen, want)
+		}
+		d := decoder{}
+		if err := check(raw, d.foundNumpy); err != nil || len(d.numpy) > 1 {
+			t.Errorf("%s: %d of numpy's maps are to be read, %v", name, len(d.numpy), err)
+		}
+	}
+}
+
+// What a type says of itself holds wherever it stands.
+func TestStructs(t *testing.T) {
+	type inner struct {
+		M map[string]any `json:"m,omitempty"`
+	}
+	type embedded struct{ E int8 }
+	at := time.Unix(1, 0)
+	v := struct {
+		F       float32         `json:"f"`
+		C       complex64       `json:"c"`
+		Sorted  map[string]int  `json:"sorted"`
+		Inner   *inner          `json:"inner"`
+		None    *inner          `json:"none"`
+		Left    string          `json:"left,omitempty"`
+		Not     int             `json:"-"`
+		Raw     json.RawMessage `json:"raw"`
+		Number  json.Number     `json:"number"`
+		Address netip.Addr      `json:"address"`
+		At      *time.Time      `json:"at"`
+		Named   named           `json:"named"`
+		Own     own             `json:"own"`
+		hidden  int
+		embedded
+	}{
+		F: 1.5, C: 2i, Sorted: map[string]int{"b": 2, "a": 1}, Inner: &inner{map[string]any{"y": float32(1), "x": 1i}},
+		Raw: json.RawMessage(`[1, 2.0]`), Number: "7", Address: netip.MustParseAddr("::1"), At: &at, Named: named{1, 2}, embedded: embedded{3}, hidden: 1,
+	}
+	want := pyjson.Object{
+		{Key: "f", Value: 1.5}, {Key: "c", Value: 2i}, {Key: "sorted", Value: map[string]any{"a": 1, "b": 2}},
+		{Key: "inner", Value: map[string]any{"m": map[string]any{"x": 1i, "y": 1.0}}}, {Key: "none"}, {Key: "raw", Value: []any{1, 2.0}},
+		{Key: "number", Value: 7}, {Key: "address", Value: "::1"}, {Key: "at", Value: at}, {Key: "named", Value: []byte{1, 2}}, {Key: "own", Value: Ext{1, []byte("own")}},
+		{Key: "E", Value: 3},
+	}
+	got, err := Encode(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wire, err := Encode(want); err != nil || !bytes.Equal(got, wire) {
+		t.Errorf("wrote %q, %v\n want %q", got, err, wire)
+	}
+	if again, err := Encode(&v); err != nil || !bytes.Equal(got, again) {
+		t.Errorf("a pointer wrote %q, %v", again, err)
+	}
+	back := v
+	back.F, back.C, back.Sorted, back.Inner, back.Raw, back.Number, back.Named, back.E = 0, 0, nil, nil, nil, "", nil, 0
+	if err := unmarshal(got, &back); err != nil || back.F != 1.5 || back.C != 2i || len(back.Sorted) != 2 || back.Inner.M["x"] != 1i || string(back.Raw) != "[1, 2.0]" ||
+		back.Number != "7" || back.Address != v.Address || back.Named[1] != 2 || back.Own.read != "own" || back.E != 3 {
+		t.Errorf("read %+v, %v", back, err)
+	}
+}
+
+type named []byte
+
+// own writes and reads itself.
+type own struct{ read string }
+
+func (own) EncodeMsgpack(e *msgpack.Encoder) error {
+	raw, err := Encode(Ext{1, []byte("own")})
+	if err == nil {
+		err = e.Encode(msgpack.RawMessage(raw))
+	}
+	return err
+}
+
+func (o *own) DecodeMsgpack(d *msgpack.Decoder) error {
+	_, n, err := d.DecodeExtHeader()
+	if err != nil {
+		return err
+	}
+	b := make([]byte, n)
+	err = d.ReadFull(b)
+	o.read = string(b)
+	return err
+}
+
+// badKeys is a type whose way of reading panics where a key is a list.
+type badKeys struct{ m map[any]any }
+
+func (b *badKeys) DecodeMsgpack(d *msgpack.Decoder) (err error) {
+	b.m, err = d.DecodeUntypedMap()
+	return err
+}
+
+func TestReadersThatPanic(t *testing.T) {
+	var v struct{ A badKeys }
+	value := map[string]any{"A": map[any]any{[1]int{1}: 1}}
+	if err := Assign(value, &v, pyjson.Encode); err == nil || !strings.Contains(err.Error(), "unhashable") {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 
@@ -174,11 +312,11 @@ func TestUnmarshal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmarshal(raw, &v); err != nil || v.N != 7 || len(v.List) != 1 {
+	if err := unmarshal(raw, &v); err != nil || v.N != 7 || len(v.List) != 1 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	var s string
-	if err := Unmarshal(raw, &s); err == nil {
+	if err := unmarshal(raw, &s); err == nil {
 		t.Errorf("a map became the text %q", s)
 	}
 }
@@ -188,7 +326,13 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(c.wire))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		v, err := Decode(raw)
+		alloctest.AtMost(t, "a check", 4*len(raw)+4096, func() {
+			Check(raw)
+			CheckNumpy(raw, func(Array) error { return nil })
+		})
+		var v any
+		var err error
+		alloctest.AtMost(t, "Decode", perByte*len(raw)+4096, func() { v, err = Decode(raw) })
 		if err != nil {
 			return
 		}
@@ -203,10 +347,22 @@ func FuzzDecode(f *testing.F) {
 		if !reflect.DeepEqual(stable(v), stable(back)) {
 			t.Fatalf("%#v came back as %#v", v, back)
 		}
-		var into struct{ A map[string]any }
-		Unmarshal(raw, &into)
+		alloctest.AtMost(t, "Assign", 4*perByte*len(raw)+16384, func() {
+			var object struct {
+				A map[string]any
+				B []map[any]any
+				C *int
+			}
+			for _, into := range []any{&object, new(map[any]any), new([]map[any]any), new(map[string]string)} {
+				Assign(v, into, pyjson.Encode)
+			}
+		})
 	})
 }
+
+// perByte is how many bytes of memory a byte may become: a map of one pair takes
+// three bytes on the wire and some 400 in memory.
+const perByte = 200
 
 // stable makes a value comparable to itself: NaN is not.
 func stable(v any) any {
@@ -227,4 +383,13 @@ func stable(v any) any {
 		return reflect.TypeOf(v)
 	}
 	return v
+}
+
+// unmarshal reads raw into what v points to.
+func unmarshal(raw []byte, v any) error {
+	value, err := Decode(raw)
+	if err != nil {
+		return err
+	}
+	return Assign(value, v, pyjson.Encode)
 }

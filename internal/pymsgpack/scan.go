@@ -1,18 +1,34 @@
 package pymsgpack
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// Check says whether raw is one msgpack value and nothing else.
-func Check(raw []byte) error {
-	n, err := skip(raw, maxDepth)
-	if err == nil && n != len(raw) {
-		err = fmt.Errorf("%w: %d bytes after the value", ErrSyntax, len(raw)-n)
+// Check says whether raw is one msgpack value and nothing else, within the bounds
+// of depth and number.
+func Check(raw []byte) error { return check(raw, nil) }
+
+// CheckNumpy is Check, and looks at what msgpack_numpy's maps in raw hold; each
+// array is shown to array. It makes no values: what raw costs is one walk.
+func CheckNumpy(raw []byte, array func(Array) error) error {
+	return check(raw, func(_ span, m numpyMap) error {
+		v, err := m.value()
+		if a, ok := v.(Array); ok && err == nil {
+			err = array(a)
+		}
+		return err
+	})
+}
+
+func check(raw []byte, found func(span, numpyMap) error) error {
+	s := newScanner(raw)
+	s.found = found
+	err := s.value(maxDepth)
+	if err == nil && s.pos != len(raw) {
+		err = fmt.Errorf("%w: %d bytes after the value", ErrSyntax, len(raw)-s.pos)
 	}
 	return err
 }
@@ -97,47 +113,85 @@ func readHead(b []byte) (head, error) {
 	return h, nil
 }
 
-// skip returns how many bytes the value at the start of b takes.
-func skip(b []byte, depth int) (int, error) {
-	h, err := readHead(b)
+// span is where something is in raw.
+type span struct{ start, end int }
+
+// scanner walks through a value once, whatever is in it.
+type scanner struct {
+	raw  []byte
+	pos  int
+	left int // how many values may still come
+	keys int // in how many keys pos is
+	// found, unless it is nil, is told of each of msgpack_numpy's maps; of those
+	// inside another one first.
+	found func(where span, m numpyMap) error
+}
+
+func newScanner(raw []byte) *scanner { return &scanner{raw: raw, left: maxValues} }
+
+// value passes over the value at pos.
+func (s *scanner) value(depth int) error {
+	start := s.pos
+	h, err := readHead(s.raw[start:])
 	if err != nil {
-		return 0, err
+		return err
 	}
-	inside := h.length
-	switch h.kind {
-	default:
-		return h.size + h.length, nil
-	case dict:
-		inside *= 2
-	case list:
+	if s.left--; s.left < 0 {
+		return fmt.Errorf("%w: more than %d values", ErrSyntax, maxValues)
 	}
-	if depth == 0 {
-		return 0, fmt.Errorf("%w: nested deeper than %d", ErrSyntax, maxDepth)
+	s.pos += h.size
+	switch {
+	case h.kind != list && h.kind != dict:
+		s.pos += h.length
+		return nil
+	case depth == 0:
+		return fmt.Errorf("%w: nested deeper than %d", ErrSyntax, maxDepth)
+	case h.kind == dict:
+		return s.dict(start, h.length, depth-1)
 	}
-	n := h.size
-	for range inside {
-		size, err := skip(b[n:], depth-1)
-		if err != nil {
-			return 0, err
+	for range h.length {
+		if err := s.value(depth - 1); err != nil {
+			return err
 		}
-		n += size
 	}
-	return n, nil
+	return nil
 }
 
-// next cuts the first value off b.
-func next(b []byte) (value Raw, rest []byte, err error) {
-	n, err := skip(b, maxDepth)
-	if err != nil {
-		return nil, nil, err
+func (s *scanner) dict(start, n, depth int) error {
+	var m numpyMap
+	for range n {
+		s.keys++
+		key, err := s.take(depth)
+		if err != nil {
+			return err
+		}
+		s.keys--
+		value, err := s.take(depth)
+		if err != nil {
+			return err
+		}
+		m.set(key, value)
 	}
-	return b[:n:n], b[n:], nil
+	is := m.is()
+	if s.keys > 0 && (!is || m.isArray()) {
+		return fmt.Errorf("%w: a map in a key, which Python cannot hash", ErrSyntax)
+	}
+	if s.found == nil || !is {
+		return nil
+	}
+	return s.found(span{start, s.pos}, m)
 }
 
-// Fields calls fn for each pair of the map raw whose key is a text or binary, in
-// order; other keys are passed over. Key and value look into raw. Nothing may
-// follow the map.
-func Fields(raw []byte, fn func(key []byte, value Raw) error) error {
+// take passes over a value and returns it.
+func (s *scanner) take(depth int) (Raw, error) {
+	start := s.pos
+	err := s.value(depth)
+	return s.raw[start:s.pos:s.pos], err
+}
+
+// pairs calls fn for each pair of the map raw, in order. Key and value look into
+// raw. Nothing may follow the map.
+func pairs(raw Raw, fn func(key, value Raw) error) error {
 	h, err := readHead(raw)
 	if err != nil {
 		return err
@@ -145,25 +199,40 @@ func Fields(raw []byte, fn func(key []byte, value Raw) error) error {
 	if h.kind != dict {
 		return fmt.Errorf("%w: not a map", ErrSyntax)
 	}
-	rest := raw[h.size:]
+	s := newScanner(raw)
+	s.pos = h.size
 	for range h.length {
-		var key, value Raw
-		if key, rest, err = next(rest); err != nil {
+		s.keys++
+		key, err := s.take(maxDepth)
+		if err != nil {
 			return err
 		}
-		if value, rest, err = next(rest); err != nil {
+		s.keys--
+		value, err := s.take(maxDepth)
+		if err != nil {
 			return err
 		}
-		if name, ok := bytesOf(key); ok {
-			if err := fn(name, value); err != nil {
-				return err
-			}
+		if err := fn(key, value); err != nil {
+			return err
 		}
 	}
-	if len(rest) > 0 {
-		return fmt.Errorf("%w: %d bytes after the map", ErrSyntax, len(rest))
+	if s.pos < len(raw) {
+		return fmt.Errorf("%w: %d bytes after the map", ErrSyntax, len(raw)-s.pos)
 	}
 	return nil
+}
+
+// Fields calls fn for each pair of the map raw whose key is a text, in order;
+// other keys are passed over, binary ones too: to Python b"key" is not "key". Key
+// and value look into raw. Nothing may follow the map.
+func Fields(raw Raw, fn func(key []byte, value Raw) error) error {
+	return pairs(raw, func(key, value Raw) error {
+		if h, err := readHead(key); err != nil || h.kind != text {
+			return err
+		}
+		name, _ := bytesOf(key)
+		return fn(name, value)
+	})
 }
 
 // bytesOf are the bytes of a text or binary, looking into raw.
@@ -175,7 +244,11 @@ func bytesOf(raw Raw) ([]byte, bool) {
 	return raw[h.size : h.size+h.length], true
 }
 
-// Text is the text that raw is.
+func isBinary(raw Raw) bool {
+	return len(raw) > 0 && (raw[0] == msgpcode.Bin8 || raw[0] == msgpcode.Bin16 || raw[0] == msgpcode.Bin32)
+}
+
+// Text is the text that raw is, binary or not.
 func Text(raw Raw) (string, bool) {
 	b, ok := bytesOf(raw)
 	return string(b), ok
@@ -212,11 +285,6 @@ func length(raw Raw) (int, bool) {
 	return int(n), true
 }
 
-// HasNumpy tells whether one of msgpack_numpy's maps may be in raw.
-func HasNumpy(raw Raw) bool {
-	return bytes.Contains(raw, []byte("\xc4\x02nd")) || bytes.Contains(raw, []byte("\xa2nd")) || bytes.Contains(raw, []byte("complex"))
-}
-
 // TypeName is Python's name for the type that raw loads as.
 func TypeName(raw Raw) string {
 	h, err := readHead(raw)
@@ -244,9 +312,11 @@ func TypeName(raw Raw) string {
 func dictName(raw Raw) string {
 	m, err := readNumpy(raw)
 	switch {
-	case err == nil && m.complex:
+	case err != nil || !m.is():
+		return "dict"
+	case m.nd == nil:
 		return "complex"
-	case err == nil && m.isND:
+	case m.isArray():
 		return "ndarray"
 	}
 	return "dict"
