@@ -34,23 +34,44 @@ func (n *NetGear) SendAll(ctx context.Context, frames iter.Seq2[Array, any], rep
 // without that one, and when it comes too late it is delivered where it comes.
 // Frames without a stamp, and errors, pass through at once.
 //
+// A number that is not above all others, on a frame captured after all others,
+// tells that the sender started anew: what is held back is delivered, and the
+// order begins again with 1. Frames of the old stream that are still with a worker
+// are delivered where they come.
+//
 //	for frame, err := range netgear.InOrder(recv.Frames(ctx), 32) {
 //
 // A frame belongs to the loop's body once it is there, as with Frames; frames
 // that are still held back when the loop is left are closed.
 func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
-		o := reorder{held: map[uint64]*Frame{}, next: 1, window: window}
+		o := reorder{held: map[uint64]*Frame{}, next: 1}
 		defer o.close()
 		for f, err := range frames {
-			if err != nil || f.Stamp == nil || f.Stamp.Seq < o.next || o.held[f.Stamp.Seq] != nil {
+			if err != nil || f.Stamp == nil {
 				if !yield(f, err) {
 					return
 				}
 				continue
 			}
+			if o.anew(f.Stamp) {
+				if !o.deliver(yield, 0) {
+					f.Close()
+					return
+				}
+				o.next, o.start, o.top = 1, *f.Stamp, *f.Stamp
+			}
+			if o.isLate(f.Stamp) {
+				if !yield(f, nil) {
+					return
+				}
+				continue
+			}
 			o.held[f.Stamp.Seq] = f
-			if !o.deliver(yield, o.window) {
+			if f.Stamp.Seq > o.top.Seq {
+				o.top = *f.Stamp
+			}
+			if !o.deliver(yield, window) {
 				return
 			}
 		}
@@ -60,9 +81,23 @@ func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, erro
 
 // reorder holds the frames that came before their turn.
 type reorder struct {
-	held   map[uint64]*Frame
-	next   uint64 // the stamp whose turn it is
-	window int
+	held  map[uint64]*Frame
+	next  uint64 // the number whose turn it is
+	top   Stamp  // the largest number so far
+	start Stamp  // of the frame that told that the sender started anew, if one has
+}
+
+// anew tells whether a frame is of a sender that started anew.
+func (o *reorder) anew(s *Stamp) bool {
+	return 0 < s.Seq && s.Seq <= o.top.Seq && s.Time.After(o.top.Time)
+}
+
+// isLate tells whether a frame's turn is over, or never comes: it is there
+// already, or of the stream before the sender started anew, as a larger number
+// with an earlier time tells.
+func (o *reorder) isLate(s *Stamp) bool {
+	return s.Seq < o.next || o.held[s.Seq] != nil ||
+		s.Seq > o.start.Seq && s.Time.Before(o.start.Time)
 }
 
 // deliver hands out the frames whose turn it is, and as many more as keep the

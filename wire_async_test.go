@@ -845,6 +845,36 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
+// A sender that starts anew begins again with 1.
+func TestInOrderAfterARestart(t *testing.T) {
+	for name, c := range map[string]struct {
+		window    int
+		come, are []int // 100 times the run, and the stamp
+	}{
+		"at once":               {2, []int{101, 102, 103, 202, 201, 203}, []int{101, 102, 103, 201, 202, 203}},
+		"while one is missing":  {2, []int{101, 103, 202, 201, 203}, []int{101, 103, 201, 202, 203}},
+		"one comes after it":    {2, []int{101, 103, 202, 102, 201}, []int{101, 103, 102, 201, 202}},
+		"newer ones come, too":  {1, []int{101, 102, 201, 104, 103, 203, 202, 204}, []int{101, 102, 201, 104, 103, 202, 203, 204}},
+		"the first are missing": {1, []int{101, 102, 103, 203, 202, 204, 205}, []int{101, 102, 103, 202, 203, 204, 205}},
+		"twice":                 {2, []int{101, 102, 202, 201, 302, 301}, []int{101, 102, 201, 202, 301, 302}},
+	} {
+		var got []int
+		frames := func(yield func(*Frame, error) bool) {
+			for _, n := range c.come {
+				if !yield(&Frame{Stamp: &Stamp{Seq: uint64(n % 100), Time: time.Unix(int64(n), 0)}}, nil) {
+					return
+				}
+			}
+		}
+		for f := range InOrder(frames, c.window) {
+			got = append(got, int(f.Stamp.Time.Unix()))
+		}
+		if !slices.Equal(got, c.are) {
+			t.Errorf("%s: %v became %v, not %v", name, c.come, got, c.are)
+		}
+	}
+}
+
 // ---- fuzzing ----
 
 // FuzzAsyncFrame holds whole frames of NetGear_Async against the checks.
