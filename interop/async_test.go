@@ -3,11 +3,13 @@
 package interop
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -239,6 +241,126 @@ func asyncValues() []value {
 	return append(list, value{"int greatest of 64 bits", "18446744073709551615", "int", uint64(math.MaxUint64), false})
 }
 
+// packedValues are values that msgpack has and JSON has not, which only a Python
+// end sends: it refuses what is in them when it receives.
+var packedValues = []struct {
+	python string // in peer.py's words
+	kind   string // Python's name of its type
+	value  any
+}{
+	{`{"$dict": [[1, "one"], [-2, {"$dict": [[3, null]]}]]}`, "dict", map[any]any{int64(1): "one", int64(-2): map[any]any{int64(3): nil}}},
+	{`{"$dict": [[1, "one"], ["k", 2.5]]}`, "dict", map[any]any{int64(1): "one", "k": 2.5}},
+	{`{"$dict": [[{"$tuple": [1, "a"]}, 3]]}`, "dict", map[string]any{"[1 a]": int64(3)}},
+	{`{"$dict": [[{"$bytes": "6e64"}, true]]}`, "dict", map[string]any{"nd": true}},
+	{`{"nd": true, "complex": 1}`, "dict", map[string]any{"nd": true, "complex": int64(1)}},
+	{`{"$timestamp": [1700000000, 0]}`, "Timestamp", time.Unix(1700000000, 0).UTC()},
+	{`{"$timestamp": [-5, 999999999]}`, "Timestamp", time.Unix(-5, 999999999).UTC()},
+	{`{"$ext": [5, "00ff"]}`, "ExtType", netgear.Ext{Type: 5, Data: []byte{0, 255}}},
+	{`[{"$ext": [127, ""]}]`, "list", []any{netgear.Ext{Type: 127, Data: []byte{}}}},
+}
+
+// packedArrived judges one of them, read in each way.
+func packedArrived(t *testing.T, python string, m netgear.Message, want any) {
+	t.Helper()
+	var decoded any
+	if err := m.Decode(&decoded); err != nil {
+		t.Errorf("%s: %v", python, err)
+	}
+	var inMap map[any]any
+	if err := m.Decode(&inMap); strings.HasPrefix(python, "{") && strings.Contains(python, "dict") && (err != nil || len(inMap) == 0) {
+		t.Errorf("%s: a map %v, %v", python, inMap, err)
+	}
+	for _, got := range []any{m.Value(), decoded} {
+		if at, ok := got.(time.Time); ok {
+			got = at.UTC()
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s arrived as %#v, want %#v", python, got, want)
+		}
+	}
+}
+
+// asyncBeside has a VidGear send end send a frame with a message beside it.
+func asyncBeside(t *testing.T, message string) (*netgear.NetGear, *peer) {
+	o := asyncOptions(t, netgear.Pair)
+	o.BidirectionalMode = true
+	receiver, o := openReceiver(t, o)
+	p := startSender(t, o, append(asyncSource(), "--wait-ready")...)
+	p.Tell("messages [" + message + "]")
+	p.Tell("go 1")
+	return receiver, p
+}
+
+// TestAsyncRefusals: what VidGear cannot send, and cannot read, beside a frame.
+func TestAsyncRefusals(t *testing.T) {
+	t.Parallel()
+	t.Run("python-sends/complex", func(t *testing.T) {
+		t.Parallel()
+		_, p := asyncBeside(t, `{"$complex": [1, 2]}`)
+		e := p.until("error")["error"]
+		equal(t, e+": cannot be sent", strings.Contains(e, "can not serialize 'complex' object"), true)
+	})
+	t.Run("python-sends/array", func(t *testing.T) {
+		t.Parallel()
+		receiver, p := asyncBeside(t, `{"$array": {"shape": [2, 3]}}`)
+		f := receive(t, receiver) // with a warning in VidGear's log, and without the array
+		defer f.Close()
+		equal(t, "no message", f.Message.IsNone(), true)
+		p.expect("frame")
+		p.Tell("close")
+		p.end("closed")
+		for range p.Lines { // until it is gone, and all of its log is here
+		}
+		equal(t, "VidGear warns", strings.Contains(p.Stderr.String(), "Skipped unsupported `data` of datatype: ndarray!"), true)
+	})
+	t.Run("python-sends/array in a list", func(t *testing.T) {
+		t.Parallel()
+		_, p := asyncBeside(t, `[{"$array": {"shape": [2, 3]}}]`)
+		e := p.until("error")["error"]
+		equal(t, e+": cannot be sent", strings.Contains(e, "can not serialize 'numpy.ndarray' object"), true)
+	})
+	t.Run("python-receives/integer keys", func(t *testing.T) {
+		t.Parallel()
+		o := asyncOptions(t, netgear.Pair)
+		o.BidirectionalMode = true
+		p, o := startReceiver(t, o, asyncPatience...)
+		sender := open(t, o)
+		ctx, giveUp := context.WithCancel(context.Background())
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			sender.SendArray(ctx, small(), map[int]string{1: "one"}) // nobody answers
+		}()
+		e := p.until("error")["error"]
+		equal(t, e+": cannot be read", strings.Contains(e, "int is not allowed for map key"), true)
+		giveUp()
+		<-sent
+	})
+	t.Run("python-sends/integer keys returned", func(t *testing.T) {
+		t.Parallel()
+		receiver, p := asyncBeside(t, `"a", "b"`)
+		receive(t, receiver).Close()
+		p.expect("frame")
+		if err := receiver.Return(map[int]string{1: "one"}); err != nil {
+			t.Fatal(err)
+		}
+		p.Tell("go 1")
+		e := p.until("error")["error"]
+		equal(t, e+": cannot be read", strings.Contains(e, "int is not allowed for map key"), true)
+	})
+	t.Run("python-receives/numpy", func(t *testing.T) {
+		t.Parallel()
+		o := asyncOptions(t, netgear.Pair)
+		o.BidirectionalMode = true
+		p, o := startReceiver(t, o, asyncPatience...)
+		sender := open(t, o)
+		send(t, sender, small(), 1+2i)
+		equal(t, "a complex number", p.expect("frame")["message"], `{"$dict": [[{"$bytes": "636f6d706c6578"}, true], [{"$bytes": "64617461"}, "(1+2j)"]]}`)
+		sender.Close()
+		p.end("terminated")
+	})
+}
+
 // asyncArrived judges a value at a Go end.
 func (v value) asyncArrived(t *testing.T, m netgear.Message) {
 	t.Helper()
@@ -300,6 +422,11 @@ func asyncDataToPython(t *testing.T, o netgear.Options) {
 	reply, e := exchange(`{"$bytes": "00ff80"}`, []byte{0, 255, 128})
 	equal(t, "bytes", e["message"], `{"$bytes": "00ff80"}`)
 	equal(t, "bytes returned", fmt.Sprintf("%s %x", reply.Type, reply.Data.Value()), "bytes 00ff80")
+	for _, v := range packedValues {
+		reply, _ := exchange(v.python, nil)
+		equal(t, v.python+": type", reply.Type, v.kind)
+		packedArrived(t, v.python, reply.Data, v.value)
+	}
 	// Nothing queued, nothing returned.
 	reply = send(t, sender, small(), nil)
 	equal(t, "nothing", fmt.Sprint(reply.Type, reply.Data.IsNone(), reply.Array), fmt.Sprint("NoneType", true, (*netgear.Array)(nil)))
@@ -316,7 +443,11 @@ func asyncDataToGo(t *testing.T, o netgear.Options) {
 	for _, v := range asyncValues() {
 		list = append(list, v.forPython())
 	}
-	p.Tell("messages [" + strings.Join(append(list, `{"$bytes": "00ff80"}`), ", ") + "]")
+	list = append(list, `{"$bytes": "00ff80"}`)
+	for _, v := range packedValues {
+		list = append(list, v.python)
+	}
+	p.Tell("messages [" + strings.Join(list, ", ") + "]")
 	i := 0
 	exchange := func(data any) (netgear.Message, event) {
 		t.Helper()
@@ -339,6 +470,10 @@ func asyncDataToGo(t *testing.T, o netgear.Options) {
 	message, e := exchange([]byte{0, 255, 128})
 	equal(t, "bytes", fmt.Sprintf("%x", message.Value()), "00ff80")
 	equal(t, "bytes returned", e["reply"], `{"$bytes": "00ff80"}`)
+	for _, v := range packedValues {
+		message, _ := exchange(nil)
+		packedArrived(t, v.python, message, v.value)
+	}
 	for k := range asyncFrames {
 		a, want := asyncRound(k)
 		_, e := exchange(a)

@@ -36,8 +36,9 @@ What it hears, one command per line on stdin (the end of a pipe there means `clo
     exit             leave without closing anything, as a crash would
 
 JSON given to --message, --messages, --return, --returns and `return` is Python's (NaN and big integers too), and
-has four words of its own: {"$tuple": [...]} is a tuple, {"$bytes": HEX} is bytes, {"$array": {"shape": [4, 6, 3], "dtype": "uint8", "seed": 1}}
-an array of synthetic pixels, {"$npy": FILE} the array in a .npy file.
+has words of its own: {"$tuple": [...]} is a tuple, {"$bytes": HEX} is bytes, {"$array": {"shape": [4, 6, 3], "dtype": "uint8", "seed": 1}}
+an array of synthetic pixels, {"$npy": FILE} the array in a .npy file, {"$dict": [[KEY, VALUE], ...]} a dictionary with any keys,
+{"$complex": [RE, IM]} a complex number, {"$timestamp": [SECONDS, NANOSECONDS]} and {"$ext": [TYPE, HEX]} msgpack's Timestamp and ExtType.
 """
 
 import argparse
@@ -84,6 +85,18 @@ def describe_value(value):
         return describe(value)
     if isinstance(value, bytes):
         return {"$bytes": value.hex()}
+    if isinstance(value, dict):
+        if all(isinstance(k, str) for k in value):
+            return {k: describe_value(v) for k, v in value.items()}
+        return {"$dict": [[describe_value(k), describe_value(v)] for k, v in value.items()]}
+    if type(value) in (list, tuple):  # an ExtType is a tuple too
+        return [describe_value(v) for v in value]
+    if type(value).__name__ == "Timestamp":
+        return {"$timestamp": [value.seconds, value.nanoseconds]}
+    if type(value).__name__ == "ExtType":
+        return {"$ext": [value.code, value.data.hex()]}
+    if isinstance(value, complex):
+        return {"$complex": [value.real, value.imag]}
     return value
 
 
@@ -100,7 +113,7 @@ def synthetic(shape, dtype="uint8", seed=0, index=0):
 
 
 def value_of(obj):
-    """Plain JSON to a Python value, with the words $tuple, $bytes, $array and $npy."""
+    """Plain JSON to a Python value, with this program's own words."""
     if isinstance(obj, list):
         return [value_of(x) for x in obj]
     if isinstance(obj, dict):
@@ -113,8 +126,24 @@ def value_of(obj):
             return bytes.fromhex(obj["$bytes"])
         if set(obj) == {"$npy"}:
             return np.load(obj["$npy"])
+        if set(obj) == {"$dict"}:
+            return {value_of(k): value_of(v) for k, v in obj["$dict"]}
+        if set(obj) == {"$complex"}:
+            return complex(*obj["$complex"])
+        if set(obj) == {"$timestamp"} or set(obj) == {"$ext"}:
+            return packed_value(obj)
         return {k: value_of(v) for k, v in obj.items()}
     return obj
+
+
+def packed_value(obj):
+    """A value of a type that msgpack has and Python has not."""
+    import msgpack
+
+    if "$timestamp" in obj:
+        return msgpack.Timestamp(*obj["$timestamp"])
+    code, data = obj["$ext"]
+    return msgpack.ExtType(code, bytes.fromhex(data))
 
 
 def parse_value(text):
