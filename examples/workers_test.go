@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"testing"
 )
 
@@ -27,6 +28,25 @@ func TestWorkers(t *testing.T) {
 	text, _ := start(t, "workers", "-workers", "2", "-n", "12", "-width", "192", "-o", out).exits(0)
 	counts(t, text, map[string]int{`(?m)^workers: 1, frames: 12, each once and in order, in [\d.]+ s: [\d.]+ fps$`: 1,
 		`(?m)^workers: 2, frames: 12, each once and in order, `: 1, `(?m)^process \d+: 12 frames$`: 1, `(?m)^speed-up: [\d.]+ with 2 workers`: 1})
+	// Both workers of the second round had a share, and they found what the one found.
+	shares := regexp.MustCompile(`(?m)^process \d+: (\d+) frames$`).FindAllStringSubmatch(text, -1)
+	if len(shares) != 3 {
+		t.Errorf("the frames were shared out as %q", shares)
+	}
+	people := regexp.MustCompile(`(?m)^people found: \d+$`).FindAllString(text, -1)
+	if len(people) != 2 || people[0] != people[1] {
+		t.Errorf("one worker and two: %q", people)
+	}
+	times := regexp.MustCompile(`(?m) in ([\d.]+) s: `).FindAllStringSubmatch(text, -1)
+	speedUp := regexp.MustCompile(`(?m)^speed-up: ([\d.]+) `).FindStringSubmatch(text)
+	if len(times) != 2 || len(speedUp) != 2 {
+		t.Fatalf("times %q, speed-up %q", times, speedUp)
+	}
+	one, two, ratio := number(t, times[0][1]), number(t, times[1][1]), number(t, speedUp[1])
+	// All three are rounded to hundredths.
+	if low, high := (one-0.005)/(two+0.005)-0.005, (one+0.005)/max(two-0.005, 0.001)+0.005; ratio < low-1e-9 || ratio > high+1e-9 {
+		t.Errorf("%v s and %v s are a speed-up from %v to %v, not %v", one, two, low, high, ratio)
+	}
 	f, err := os.Open(out)
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +55,15 @@ func TestWorkers(t *testing.T) {
 	if img, err := png.Decode(f); err != nil || img.Bounds().Dx() < 800 {
 		t.Errorf("contact sheet: %v", err)
 	}
+}
+
+func number(t *testing.T, text string) float64 {
+	t.Helper()
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Each piece by itself: the workers end with the sender.
