@@ -35,10 +35,20 @@ type monitor struct {
 	closed    chan struct{} // one token for every listener or connection that closed
 	connected atomic.Int32  // peers that have shaken hands and are still there
 
-	// The goroutine's own: descriptors whose handshake is under way, oldest
-	// first, and whether libzmq has already said that one of them failed.
-	shaking []uint32
-	failed  bool
+	// The goroutine's own: the open connections, oldest first; whether libzmq has
+	// just said that a handshake failed, so that its connection ends next; and how
+	// many were denied, whose connections end at some time.
+	links  []link
+	failed bool
+	denied int
+}
+
+// link is one connection. libzmq does not say whose handshake has succeeded, so
+// shaken is a guess; but as many are shaken as have succeeded and not yet gone.
+type link struct {
+	fd     uint32
+	since  time.Time
+	shaken bool
 }
 
 // monitorIDs number the monitors' inproc endpoints.
@@ -109,25 +119,30 @@ func (m *monitor) run(watch func(event)) {
 func (m *monitor) account(e event) (event, bool) {
 	switch {
 	case e.kind == zmq4.EVENT_CONNECTED, e.kind == zmq4.EVENT_ACCEPTED:
-		m.shaking = append(m.shaking, e.value)
+		m.links = append(m.links, link{fd: e.value, since: time.Now()})
 		return e, false
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		// libzmq does not say whose: most likely the oldest.
-		if len(m.shaking) > 0 {
-			m.shaking = m.shaking[1:]
+		// Most likely the youngest: a handshake takes a moment, and those who have
+		// not ended it by then are silent strangers.
+		if i := m.last(false); i >= 0 {
+			m.links[i].shaken = true
 		}
 		m.connected.Add(1)
+	case e.kind == zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
+		m.denied++
 	case e.refused():
-		m.failed = true // its "disconnected" comes next
+		m.failed = true
 	case e.kind == zmq4.EVENT_DISCONNECTED:
-		i := slices.Index(m.shaking, e.value)
-		if i < 0 {
+		told := m.failed
+		m.failed = false
+		if m.ended(e.value, told) {
 			m.connected.Add(-1)
 			return e, true
 		}
-		m.shaking = slices.Delete(m.shaking, i, i+1)
-		told := m.failed
-		m.failed = false
+		if !told && m.denied > 0 {
+			m.denied--
+			told = true
+		}
 		e.kind = zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL
 		return e, !told
 	case e.kind == zmq4.EVENT_CLOSED:
@@ -138,6 +153,49 @@ func (m *monitor) account(e event) (event, bool) {
 		return e, false
 	}
 	return e, true
+}
+
+// handshakeTime is longer than two ends need to see that they do not match.
+const handshakeTime = time.Second
+
+// ended takes a connection off the list and says whether its handshake had
+// succeeded. Where the guess turns out to have been wrong, the mark moves to the
+// connection that it was meant for.
+func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
+	i := slices.IndexFunc(m.links, func(l link) bool { return l.fd == fd })
+	if i < 0 {
+		return !failed && m.connected.Load() > 0
+	}
+	l := m.links[i]
+	m.links = slices.Delete(m.links, i, i+1)
+	switch {
+	case l.shaken && failed:
+		// It had not shaken hands after all, so another has. Where there is no other
+		// it had: secure mode says "failed" of what it cannot decrypt later on, too.
+		j := slices.IndexFunc(m.links, func(l link) bool { return !l.shaken })
+		if j < 0 {
+			return true
+		}
+		m.links[j].shaken = true
+		return false
+	case !l.shaken && !failed && time.Since(l.since) > handshakeTime:
+		// A mismatch would have shown sooner: it is one that had shaken hands.
+		if j := m.last(true); j >= 0 {
+			m.links[j].shaken = false
+			return true
+		}
+	}
+	return l.shaken
+}
+
+// last is the youngest link that has, or has not, shaken hands; -1 for none.
+func (m *monitor) last(shaken bool) int {
+	for i := len(m.links) - 1; i >= 0; i-- {
+		if m.links[i].shaken == shaken {
+			return i
+		}
+	}
+	return -1
 }
 
 // readEvent reads one event: a part of kind (16 bits) and value (32 bits) in

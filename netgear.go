@@ -58,7 +58,6 @@ type NetGear struct {
 	tally    tally
 	bursts   burst
 	states   *states
-	losing   losing
 	life     context.Context // ends with Close
 	end      context.CancelFunc
 	shutting context.Context // ends when Close begins: what was sent ahead still goes out
@@ -71,10 +70,11 @@ type NetGear struct {
 	sockMu  sync.Mutex
 	sock    *socket
 	bound   []string // endpoints with real ports, once they are known
-	refused atomic.Pointer[event]
+	known   []string // the endpoints that the last socket was opened with
+	refused atomic.Pointer[refusal]
 	hangups atomic.Int32 // in a row, in the handshake
 	givenUp givenUp      // endpoints that refused
-	crowd   atomic.Bool  // Pair receive end: a second peer has connected
+	crowd   atomic.Bool  // Pair receive end: somebody came or went
 
 	turn  chan struct{} // send end: held by whoever sends
 	tx    sender
@@ -153,7 +153,7 @@ func New(o Options) (*NetGear, error) {
 
 // start opens the socket and what works with it.
 func (n *NetGear) start() error {
-	sock, err := n.open()
+	sock, err := n.open(n.life)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (n *NetGear) startReceiving(sock *socket) (err error) {
 	if r.dec, err = turbojpeg.NewDecoder(); err != nil {
 		return err
 	}
-	n.losing.tell(n.states, true)
+	n.states.read(true)
 	go r.run()
 	return nil
 }
@@ -210,32 +210,52 @@ func (n *NetGear) startSending() (err error) {
 	return err
 }
 
-// open opens this end's socket, the first time and every other.
-func (n *NetGear) open() (*socket, error) {
-	endpoints := n.bound
-	if n.tunnel != nil {
-		endpoints = []string{"ipc://" + n.tunnel.Path()}
-	}
-	if endpoints == nil {
-		// Resolved anew for every connection: the peer may have moved.
-		ctx, cancel := context.WithTimeout(n.life, 10*time.Second)
-		defer cancel()
-		var err error
-		if endpoints, err = n.opts.endpoints(ctx); err != nil {
-			return nil, err
-		}
+// open opens this end's socket, the first time and every other, within ctx.
+func (n *NetGear) open(ctx context.Context) (*socket, error) {
+	endpoints, err := n.resolved(ctx)
+	if err != nil {
+		return nil, err
 	}
 	n.refused.Store(nil)
 	n.crowd.Store(false)
 	n.hangups.Store(0)
 	n.givenUp.forget()
 	s, err := openSocket(&n.opts, n.security, endpoints, n.watch)
-	if err == nil && s.bound {
+	if err != nil {
+		return nil, err
+	}
+	n.known = endpoints
+	if s.bound {
 		n.sockMu.Lock()
 		n.bound = s.endpoints
 		n.sockMu.Unlock()
 	}
-	return s, err
+	return s, nil
+}
+
+// resolved are the endpoints as libzmq spells them. Names are resolved anew for
+// every connection: the peer may have moved. Where that fails later on, the last
+// address stands: a name server that is away for a while is no reason to give up.
+func (n *NetGear) resolved(ctx context.Context) ([]string, error) {
+	switch {
+	case n.bound != nil:
+		return n.bound, nil
+	case n.tunnel != nil:
+		return []string{"ipc://" + n.tunnel.Path()}, nil
+	}
+	limit := 10 * time.Second
+	if n.known != nil {
+		limit = min(limit, n.opts.RequestTimeout/2)
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	defer context.AfterFunc(n.life, cancel)()
+	endpoints, err := n.opts.endpoints(within)
+	if err != nil && n.known != nil && n.over(ctx) == nil {
+		n.bursts.log(n.opts.Logger, "the last known address is used again", "endpoints", n.known, "err", err)
+		return n.known, nil
+	}
+	return endpoints, err
 }
 
 // setSocket changes the current socket and returns the one before.
@@ -274,11 +294,25 @@ func (n *NetGear) closing() error {
 	return nil
 }
 
-// mismatched: somebody is there, and what they speak does not go together with
-// this end.
+// refusal is a handshake that failed, and when.
+type refusal struct {
+	event
+	at time.Time
+}
+
+// strangers is how long a refusal counts at an end that listens, where anybody
+// may knock.
+const strangers = 5 * time.Second
+
+// hopeless: the peer that this end connects to will not have it, so trying again
+// would not help. An end that listens waits for another.
+func (n *NetGear) hopeless() bool { return !n.opts.binds() && n.mismatched() }
+
+// mismatched: somebody is there, or was just now, and what they speak does not go
+// together with this end.
 func (n *NetGear) mismatched() bool {
 	e := n.refused.Load()
-	if e == nil || n.peers() > 0 {
+	if e == nil || n.peers() > 0 || n.opts.binds() && time.Since(e.at) > strangers {
 		return false
 	}
 	// A secure peer says nothing to those whose keys it cannot read: it hangs up,
@@ -290,7 +324,7 @@ func (n *NetGear) mismatched() bool {
 // refusal is what a failed handshake most likely means.
 func (n *NetGear) refusal() error {
 	if e := n.refused.Load(); n.security != nil && e != nil {
-		return n.security.refusal(e, n.opts.ReceiveMode)
+		return n.security.refusal(&e.event, n.opts.ReceiveMode)
 	}
 	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security", ErrMismatch, n.opts.Pattern)
 }
@@ -420,6 +454,8 @@ func (n *NetGear) Close() error {
 		if n.opts.ReceiveMode {
 			<-n.loopDone
 			n.queue.discard(ErrClosed)
+			n.returning.Lock() // a Return may be under way
+			defer n.returning.Unlock()
 			n.returning.array.Release()
 			return
 		}
@@ -435,8 +471,11 @@ func (n *NetGear) Close() error {
 }
 
 // patience is how long the last words of an end may take: not at all where
-// nobody is connected to hear them.
+// nobody is connected to hear them. Only the socket's owner may ask.
 func (n *NetGear) patience() time.Duration {
+	if n.sock == nil {
+		return 0 // it went with a frame that was broken off
+	}
 	// The monitor may be a little behind: frames tell of a peer as well.
 	heard := n.counters.frames.Load() > 0 && n.counters.lost.Load() == 0
 	if n.peers() == 0 && !heard {

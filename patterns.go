@@ -179,10 +179,13 @@ func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 	return eps, nil
 }
 
+// lookupIP is the system's; a test has a name server that fails.
+var lookupIP = net.DefaultResolver.LookupIPAddr
+
 // resolve turns a host into an address, IPv4 before IPv6 as VidGear (whose
 // sockets know no IPv6), with IPv6 in brackets.
 func resolve(ctx context.Context, host string) (string, error) {
-	ips, err := net.DefaultResolver.LookupIPAddr(ctx, strings.Trim(host, "[]"))
+	ips, err := lookupIP(ctx, strings.Trim(host, "[]"))
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -17,7 +19,7 @@ import (
 // at all. EAGAIN and EINTR are what they say: try again.
 type receiver struct {
 	n       *NetGear
-	sock    *socket
+	sock    *socket            // nil while there is none
 	retries int                // what is left of MaxRetries
 	servers map[string]bool    // multi-server: the ports heard from, true until their goodbye
 	dec     *turbojpeg.Decoder // for Respond
@@ -26,9 +28,8 @@ type receiver struct {
 	lastFrame  time.Time
 	aloneSince time.Time // when it was last looked whether anybody is connected
 	stalled    bool
-	crowd      bool // a second peer waits at a Pair socket
-	crowdSince time.Time
 	opened     time.Time // when the socket took another's place
+	lookAt     time.Time // Pair: when to look who is served; none if zero
 	tellLost   time.Time // when to tell of lost connections; none if zero
 	retryAt    time.Time // when an endpoint that refused is tried again
 }
@@ -63,11 +64,9 @@ func (r *receiver) run() {
 		defer r.dec.Close()
 	}
 	err := r.loop()
-	r.n.losing.tell(r.n.states, false)
+	r.n.states.read(false)
 	// The last answer may still be on its way.
-	linger := r.n.patience()
-	r.n.setSocket(nil)
-	r.sock.shut(linger)
+	r.shut(r.n.patience())
 	r.n.queue.finish(err)
 }
 
@@ -148,11 +147,11 @@ var errNews = errors.New("news of connections")
 // interrupted says why the wait for a message must end. It is asked when there
 // is nothing to read.
 func (r *receiver) interrupted() error {
-	if !r.crowd && r.n.crowd.Load() {
-		r.crowd, r.crowdSince = true, time.Now()
+	if r.n.crowd.Swap(false) {
+		r.lookAt = time.Now().Add(crowdGrace)
 		return errNews
 	}
-	if r.tellLost.IsZero() && r.n.losing.any() {
+	if r.tellLost.IsZero() && r.n.states.holds() {
 		r.tellLost = time.Now().Add(grace)
 		return errNews
 	}
@@ -163,37 +162,37 @@ func (r *receiver) interrupted() error {
 	return r.n.closing()
 }
 
-// crowdGrace is how long two peers at a Pair socket may be one: a sender that
-// opens a new connection in place of its old one is seen to come before it is
-// seen to go, and a hasty reopen would lose its frame.
-const crowdGrace = 200 * time.Millisecond
+// crowdGrace is how long after somebody came to a Pair socket, or went, it is
+// looked at: libzmq tells of connections before the socket has dealt with them.
+const crowdGrace = 100 * time.Millisecond
 
-// crowdEnd is when a silent first peer has had its time; a new socket gives
-// everybody the same time again.
-func (r *receiver) crowdEnd() time.Time {
+// look: a PAIR socket serves one peer. A second one that connects stays connected
+// and is never heard, not even when the first has gone. A new socket lets in
+// whoever is alive: at once where nobody is served, and otherwise when the one who
+// is has been silent for RequestTimeout (it froze, or its machine was cut off and
+// it came back as the second).
+func (r *receiver) look() error {
+	r.lookAt = time.Time{}
+	events, err := r.sock.Settle()
+	peers, served := r.n.peers(), err == nil && events&zmq4.POLLOUT != 0
+	switch {
+	case peers == 0, peers == 1 && served:
+		return nil
+	case !served:
+		return r.reopen(errLeftOut)
+	}
 	since := r.lastFrame
 	if since.Before(r.opened) {
 		since = r.opened
 	}
-	end := since.Add(r.n.opts.RequestTimeout)
-	if grace := r.crowdSince.Add(crowdGrace); end.Before(grace) {
-		end = grace
-	}
-	return end
-}
-
-// newcomer: a PAIR socket serves one peer, and leaves a second one that connects
-// without an answer. If the first has been silent for RequestTimeout (it froze,
-// or its machine was cut off and it came back as the second) a new socket lets
-// in whoever is alive.
-func (r *receiver) newcomer() error {
-	r.crowd = false
-	r.n.crowd.Store(false)
-	if r.n.peers() < 2 {
+	if end := since.Add(r.n.opts.RequestTimeout); time.Now().Before(end) {
+		r.lookAt = end
 		return nil
 	}
 	return r.reopen(fmt.Errorf("%w: a second peer is waiting, the first is silent", ErrTimeout))
 }
+
+var errLeftOut = errors.New("a second peer had connected, and the first has gone")
 
 // quietLimit is how long a receive end is quiet before that means something:
 // VidGear's 3 × request_timeout, or its subscriber_timeout.
@@ -221,8 +220,8 @@ func (r *receiver) deadline() time.Time {
 	if limit := r.n.opts.StallAfter; limit > 0 && !r.stalled {
 		d = earlier(d, r.lastFrame.Add(limit))
 	}
-	if r.crowd {
-		d = earlier(d, r.crowdEnd())
+	if !r.lookAt.IsZero() {
+		d = earlier(d, r.lookAt)
 	}
 	if !r.tellLost.IsZero() {
 		d = earlier(d, r.tellLost)
@@ -247,14 +246,14 @@ func (r *receiver) quiet() error {
 	r.n.givenUp.retry(r.sock)
 	if !r.tellLost.IsZero() && !now.Before(r.tellLost) {
 		r.tellLost = time.Time{}
-		r.n.losing.tell(r.n.states, true)
+		r.n.states.release()
 	}
 	if limit := r.n.opts.StallAfter; limit > 0 && !r.stalled && !now.Before(r.lastFrame.Add(limit)) {
 		r.stalled = true
 		r.n.states.add(State{Kind: Stalled, Endpoint: r.n.where()})
 	}
-	if r.crowd && !now.Before(r.crowdEnd()) {
-		return r.newcomer()
+	if !r.lookAt.IsZero() && !now.Before(r.lookAt) {
+		return r.look()
 	}
 	if limit := r.quietLimit(); limit > 0 && !now.Before(r.quietSince.Add(limit)) {
 		r.quietSince = now
@@ -329,24 +328,32 @@ func (r *receiver) broken(err error) error {
 
 // reopen replaces a socket that has something wrong with it.
 func (r *receiver) reopen(why error) error {
+	r.shut(0)
 	r.n.reconnecting(why)
-	return r.renew(0)
+	return r.open()
 }
 
-// renew replaces the socket, keeping at it until that succeeds or the end is
-// closed: the old port may be taken for a moment. Answers that are still to
-// leave the old socket have linger for it.
-func (r *receiver) renew(linger time.Duration) error {
+// shut closes the socket, if there is one. Answers that are still to leave it
+// have linger for that.
+func (r *receiver) shut(linger time.Duration) {
 	r.n.setSocket(nil)
-	r.sock.shut(linger)
-	r.tellLost = time.Time{}
-	r.n.losing.tell(r.n.states, true)
+	if r.sock != nil {
+		r.sock.shut(linger)
+		r.sock = nil
+	}
+	r.tellLost, r.lookAt = time.Time{}, time.Time{}
+	r.n.states.release()
+}
+
+// open opens a new socket, keeping at it until that succeeds or the end is
+// closed: the old port may be taken for a moment.
+func (r *receiver) open() error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		sock, err := r.n.open()
+		sock, err := r.n.open(r.n.life)
 		if err == nil {
 			r.sock = sock
 			r.n.setSocket(sock)
-			r.crowd, r.opened = false, time.Now()
+			r.opened = time.Now()
 			return nil
 		}
 		r.n.opts.Logger.Error("cannot open the socket again", "endpoint", r.n.where(), "err", err)
@@ -474,7 +481,8 @@ func (r *receiver) goodbye(h *header) error {
 	case r.n.opts.Pattern == Pair && r.sock.bound:
 		// A PAIR socket that has not yet quite done with one peer leaves the next
 		// without an answer; a new one is there for it at once.
-		return r.renew(r.n.patience())
+		r.shut(r.n.patience())
+		return r.open()
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type sender struct {
 	answer message      // the answer being read, kept for its memory
 	try    func() error // tryHead, made once
 	dirty  bool         // an exchange was broken off: its answer may still come
+	why    error        // why a frame is sent again, until the new socket is there
 
 	sent     bool   // the frame is on its way on this socket
 	known    bool   // an answer has come on this socket
@@ -239,7 +240,7 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 			n.abandon(p)
 			return Reply{}, err
 		}
-		if left--; left == 0 || n.mismatched() {
+		if left--; left == 0 || n.hopeless() {
 			n.abandon(p)
 			return Reply{}, n.goneReason()
 		}
@@ -259,8 +260,9 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 // and will answer when it can. A second connection would not help it: its PAIR
 // socket refuses that one while it has not read the first to its end, and
 // VidGear's receive end, which answers into the first, would hang for ever.
+// Where this end listens, a second peer that waits is let in instead.
 func (n *NetGear) frozen() bool {
-	return n.opts.Pattern == Pair && n.tx.sent && n.tx.known && n.tx.answered == n.counters.lost.Load() && n.peers() > 0
+	return n.opts.Pattern == Pair && n.tx.sent && n.tx.known && n.tx.answered == n.counters.lost.Load() && n.peers() == 1
 }
 
 // try sends the frame and waits for its answer for RequestTimeout. Should the
@@ -269,7 +271,7 @@ func (n *NetGear) frozen() bool {
 func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 	deadline := time.Now().Add(n.opts.RequestTimeout)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		if err := n.freshSocket(); err != nil {
+		if err := n.freshSocket(ctx); err != nil {
 			return Reply{}, err
 		}
 		reply, err := n.attempt(ctx, p, deadline)
@@ -289,7 +291,7 @@ func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 
 // again is said before a frame is sent again.
 func (n *NetGear) again(why error) {
-	n.reconnecting(why)
+	n.tx.why = why
 	n.opts.Logger.Warn("sending again on a new connection", "endpoint", n.where(), "why", why)
 }
 
@@ -323,19 +325,26 @@ func (n *NetGear) closeSender(linger time.Duration) {
 
 // freshSocket replaces a socket whose last exchange was broken off, so that a
 // late answer is never taken for the next frame's.
-func (n *NetGear) freshSocket() error {
+func (n *NetGear) freshSocket(ctx context.Context) error {
 	if n.tx.dirty {
 		n.closeSender(0)
 		n.tx.hold.Wait()
 		n.tx.dirty = false
 	}
+	if n.tx.why != nil {
+		n.reconnecting(n.tx.why)
+		n.tx.why = nil
+	}
 	if n.sock != nil {
 		return nil
 	}
-	s, err := n.open()
+	s, err := n.open(ctx)
 	if err == nil {
 		n.setSocket(s)
 		n.tx.known, n.tx.sent = false, false
+	}
+	if over := n.over(ctx); over != nil {
+		return over
 	}
 	return err
 }
@@ -358,7 +367,7 @@ func (n *NetGear) attempt(ctx context.Context, p *part, deadline time.Time) (Rep
 			return errPeerLost
 		}
 		// A secure peer that has refused this end's keys will do so again.
-		if n.security != nil && n.mismatched() {
+		if n.security != nil && n.hopeless() {
 			return n.refusal()
 		}
 		return n.over(ctx)
@@ -374,8 +383,9 @@ func (n *NetGear) attempt(ctx context.Context, p *part, deadline time.Time) (Rep
 		reply, err = n.awaitOthers(ctx, deadline)
 	}
 	if err == nil && p.lent != nil {
-		// The receiver has it, so libzmq has written it; it lets go at once.
-		n.tx.hold.Wait()
+		// The receiver has it, so libzmq has written it and lets go at once. If not,
+		// the answer came before its frame was through.
+		err = n.tx.hold.WaitUntil(deadline, stop)
 	}
 	return reply, err
 }
@@ -396,7 +406,7 @@ func (n *NetGear) awaitOthers(ctx context.Context, deadline time.Time) (Reply, e
 func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) error {
 	s := n.sock
 	n.givenUp.retry(s)
-	if !n.row.answers && !n.opts.binds() && n.mismatched() {
+	if !n.row.answers && n.hopeless() {
 		return n.refusal() // nobody would hear it
 	}
 	n.dropStaleAnswers()

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -41,20 +42,40 @@ type State struct {
 
 // states calls Options.OnState, for one event after the other, in a goroutine
 // of its own: the application may take its time, and may call this end. Events
-// wait in memory; there are few of them.
+// wait in memory, so many at most.
 type states struct {
-	mu     sync.Mutex
-	queued []State
-	ended  bool
-	more   chan struct{}
-	done   chan struct{}
+	mu      sync.Mutex
+	queued  []State
+	ended   bool
+	more    chan struct{}
+	done    chan struct{}
+	refused map[string]time.Time // by what was said, when it last happened
+
+	// A goodbye comes before the loss of its connection, but libzmq tells of the
+	// two on different ways. So while a receive goroutine reads, a loss and all
+	// that comes after it are held until it has read what was there.
+	reading bool
+	held    []State
+	late    *time.Timer // tells of them if the receive goroutine is kept busy
 }
+
+const (
+	// maxStates is how many events wait for a slow callback; then the oldest go.
+	maxStates = 1000
+	// grace is how long after a loss something may still be read of it.
+	grace = 20 * time.Millisecond
+	// heldLimit is how long a loss is held where the receive goroutine does not
+	// come to read: the queue is full, or Respond takes its time.
+	heldLimit = 500 * time.Millisecond
+	// standing is how long a refusal that is not repeated counts as the same.
+	standing = 10 * time.Second
+)
 
 func startStates(call func(State)) *states {
 	if call == nil {
 		return nil
 	}
-	s := &states{more: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &states{more: make(chan struct{}, 1), done: make(chan struct{}), refused: map[string]time.Time{}}
 	go s.run(call)
 	return s
 }
@@ -84,11 +105,82 @@ func (s *states) add(st State) {
 	}
 	st.Time = time.Now()
 	s.mu.Lock()
-	if !s.ended {
-		s.queued = append(s.queued, st)
+	defer s.mu.Unlock()
+	switch {
+	case s.ended || s.repeats(&st):
+	case st.Kind == Terminated || len(s.held) == 0 && !(st.Kind == Lost && s.reading):
+		s.tell(st)
+	default:
+		s.held = append(s.held, st)
+		if s.late == nil {
+			s.late = time.AfterFunc(heldLimit, s.release)
+		}
+		if len(s.held) >= maxStates {
+			s.letGo()
+		}
 	}
-	s.mu.Unlock()
+}
+
+// repeats: two ends that do not match are refused again and again; that is one
+// event, until somebody gets in.
+func (s *states) repeats(st *State) bool {
+	switch st.Kind {
+	case Connected:
+		clear(s.refused)
+	case Refused:
+		what := fmt.Sprint(st.Endpoint, st.Err)
+		last, before := s.refused[what]
+		s.refused[what] = st.Time
+		return before && st.Time.Sub(last) < standing
+	}
+	return false
+}
+
+func (s *states) tell(all ...State) {
+	s.queued = append(s.queued, all...)
+	s.queued = s.queued[max(0, len(s.queued)-maxStates):]
 	s.wake()
+}
+
+// letGo tells what was held. The caller has the lock.
+func (s *states) letGo() {
+	s.tell(s.held...)
+	s.held = nil
+	if s.late != nil {
+		s.late.Stop()
+		s.late = nil
+	}
+}
+
+// release tells what was held.
+func (s *states) release() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.letGo()
+}
+
+// read says whether a receive goroutine reads from now on, and calls release.
+func (s *states) read(reading bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = reading
+	s.letGo()
+}
+
+// holds tells whether something is held.
+func (s *states) holds() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.held) > 0
 }
 
 func (s *states) wake() {
@@ -104,48 +196,11 @@ func (s *states) end() {
 		return
 	}
 	s.mu.Lock()
+	s.letGo()
 	s.ended = true
 	s.mu.Unlock()
 	s.wake()
 	<-s.done
-}
-
-// losing holds back what a receive end has to say of lost connections until the
-// receive goroutine has read what came over them: a goodbye comes before the
-// loss, but libzmq tells of the two on different ways.
-type losing struct {
-	mu     sync.Mutex
-	reader bool // a receive goroutine runs and will tell
-	held   []State
-}
-
-// grace is how long after a loss something may still be read of it.
-const grace = 20 * time.Millisecond
-
-func (l *losing) add(to *states, s State) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reader {
-		l.held = append(l.held, s)
-	} else {
-		to.add(s)
-	}
-}
-
-func (l *losing) any() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.held) > 0
-}
-
-// tell tells what was held back. reader says whether the goroutine goes on.
-func (l *losing) tell(to *states, reader bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.held {
-		to.add(s)
-	}
-	l.held, l.reader = nil, reader
 }
 
 // givenUp are endpoints that refused this end and that libzmq will therefore not
@@ -203,10 +258,7 @@ func (n *NetGear) watch(e event) {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)
 		n.hangups.Store(0)
-		if n.opts.Pattern == Pair && n.opts.ReceiveMode && n.peers() > 1 {
-			n.crowd.Store(true)
-			n.wake()
-		}
+		n.newcomers()
 		n.states.add(State{Kind: Connected, Endpoint: e.endpoint})
 		n.opts.Logger.Info("connected", "endpoint", e.endpoint)
 	case e.kind == zmq4.EVENT_DISCONNECTED:
@@ -214,12 +266,13 @@ func (n *NetGear) watch(e event) {
 			return // its own doing
 		}
 		n.counters.lost.Add(1)
-		n.losing.add(n.states, State{Kind: Lost, Endpoint: e.endpoint})
+		n.newcomers()
+		n.states.add(State{Kind: Lost, Endpoint: e.endpoint})
 		n.wake()
 		n.opts.Logger.Info("connection lost", "endpoint", e.endpoint)
 	case e.refused():
 		n.counters.refused.Add(1)
-		n.refused.Store(&e)
+		n.refused.Store(&refusal{e, time.Now()})
 		if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
 			n.hangups.Add(1)
 		}
@@ -232,7 +285,16 @@ func (n *NetGear) watch(e event) {
 	}
 }
 
-// reconnecting is said before a new socket takes the old one's place.
+// newcomers makes a Pair receive end look who is served.
+func (n *NetGear) newcomers() {
+	if n.opts.Pattern == Pair && n.opts.ReceiveMode {
+		n.crowd.Store(true)
+		n.wake()
+	}
+}
+
+// reconnecting is said when the old socket is gone and before a new one takes its
+// place.
 func (n *NetGear) reconnecting(why error) {
 	n.counters.retries.Add(1)
 	n.states.add(State{Kind: Reconnecting, Endpoint: n.where(), Err: why})

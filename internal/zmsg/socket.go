@@ -231,6 +231,22 @@ func (h *Hold) Wait() {
 	h.pin.Unpin()
 }
 
+// WaitUntil waits like Wait, until the deadline (ErrTimeout) or until stop, which
+// is asked now and then, says something. It blocks a thread for a moment only.
+func (h *Hold) WaitUntil(deadline time.Time, stop func() error) error {
+	for pause := time.Millisecond; C.ng_hold_count(h.h) > 0 && C.ng_hold_wait_briefly(h.h) > 0; pause = min(2*pause, 20*time.Millisecond) {
+		if err := stop(); err != nil {
+			return err
+		}
+		if !time.Now().Before(deadline) {
+			return ErrTimeout
+		}
+		time.Sleep(pause)
+	}
+	h.pin.Unpin()
+	return nil
+}
+
 // Held tells whether libzmq still holds some of the memory.
 func (h *Hold) Held() bool { return C.ng_hold_count(h.h) > 0 }
 

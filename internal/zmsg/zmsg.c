@@ -275,6 +275,21 @@ void ng_hold_wait(ng_hold *h) {
 	pthread_mutex_unlock(&h->mu);
 }
 
+int ng_hold_wait_briefly(ng_hold *h) {
+	struct timespec end;
+	clock_gettime(CLOCK_REALTIME, &end);
+	if ((end.tv_nsec += 1000000) >= 1000000000) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&h->mu);
+	while (h->held > 0 && pthread_cond_timedwait(&h->none, &h->mu, &end) == 0)
+		;
+	int n = h->held;
+	pthread_mutex_unlock(&h->mu);
+	return n;
+}
+
 int ng_hold_count(ng_hold *h) {
 	pthread_mutex_lock(&h->mu);
 	int n = h->held;

@@ -42,6 +42,8 @@ void ng_hold_free(ng_hold *h);
 int ng_hold_send(ng_hold *h, void *soc, void *data, size_t n, int flags);
 // ng_hold_wait returns once libzmq holds none of the messages any more.
 void ng_hold_wait(ng_hold *h);
+// ng_hold_wait_briefly waits at most a millisecond and returns how many it holds.
+int ng_hold_wait_briefly(ng_hold *h);
 int ng_hold_count(ng_hold *h);
 
 // ng_events runs the socket's pending commands and returns its ZMQ_EVENTS, or

@@ -1,0 +1,503 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// line is a TCP relay that can become slow or stop.
+type line struct {
+	port    string
+	stalled chan struct{} // closed when it has stopped
+
+	mu   sync.Mutex
+	left int           // bytes from the clients until it stops; negative: never
+	rate time.Duration // for each kilobyte
+	mend chan struct{} // closed when it goes on
+}
+
+func newLine(t *testing.T, to string) *line {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{left: -1, stalled: make(chan struct{}), mend: make(chan struct{})}
+	_, l.port, _ = net.SplitHostPort(listener.Addr().String())
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	ended := false
+	keep := func(c net.Conn) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			c.Close()
+			return false
+		}
+		open = append(open, c)
+		return true
+	}
+	all.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			s, err := net.Dial("tcp", "127.0.0.1:"+to)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			if !keep(c) || !keep(s) {
+				return
+			}
+			all.Go(func() {
+				io.Copy(c, s)
+				c.Close()
+			})
+			all.Go(func() {
+				l.forward(s, c)
+				s.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		l.goOn()
+		mu.Lock()
+		ended = true
+		for _, c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		all.Wait()
+	})
+	return l
+}
+
+func (l *line) forward(to io.Writer, from io.Reader) {
+	b := make([]byte, 1024)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		l.mu.Lock()
+		stop := l.left >= 0 && n > l.left
+		if stop {
+			select {
+			case <-l.stalled:
+			default:
+				close(l.stalled)
+			}
+		} else if l.left >= 0 {
+			l.left -= n
+		}
+		rate := l.rate
+		l.mu.Unlock()
+		if stop {
+			<-l.mend
+		}
+		time.Sleep(rate * time.Duration(n) / 1024)
+		if _, err := to.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// stallAfter lets so many more bytes through.
+func (l *line) stallAfter(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = bytes
+}
+
+func (l *line) goOn() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = -1
+	select {
+	case <-l.mend:
+	default:
+		close(l.mend)
+	}
+}
+
+func (l *line) slow(perKilobyte time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate = perKilobyte
+}
+
+// large is a frame that no socket buffer holds.
+var large = Array{DType: "uint8", Shape: []int{4000, 3000, 3}, Data: make([]byte, 4000*3000*3)}
+
+// knock speaks ZMTP with an end, and turns out to be of a sort that it has no use for.
+func knock(t *testing.T, n *NetGear) {
+	t.Helper()
+	c := dial(t, n)
+	t.Cleanup(func() { c.Close() })
+	greeting := make([]byte, 64)
+	copy(greeting, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL")
+	ready := "\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PULL"
+	if _, err := c.Write(append(greeting, ready...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sendSmall(t *testing.T, send *NetGear) {
+	t.Helper()
+	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Close, from another goroutine, while a frame is on its way and the peer reads no more.
+func TestCloseInMidTransfer(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
+		l := newLine(t, portOf(recv))
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: l.port, Pattern: pattern, JPEGCompression: JPEGOff})
+		sendSmall(t, send)
+		l.stallAfter(100 << 10)
+		done := make(chan error, 1)
+		go func() {
+			_, err := send.SendArray(testContext(t), large, nil)
+			done <- err
+		}()
+		<-l.stalled
+		if err := send.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, ErrClosed) {
+			t.Errorf("%v: the frame: %v", pattern, err)
+		}
+	}
+}
+
+// An answer that comes before its frame is through is no reason to wait for ever
+// for the rest of it.
+func TestAnswerBeforeTheFrame(t *testing.T) {
+	peer := newBare(t, zmq4.PAIR, nil)
+	l := newLine(t, peer.port())
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: l.port, JPEGCompression: JPEGOff, RequestTimeout: patience})
+	var first sync.WaitGroup
+	first.Go(func() {
+		peer.recv(patience)
+		peer.send([]byte("ok"))
+	})
+	sendSmall(t, send)
+	first.Wait()
+	l.stallAfter(100 << 10)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := send.SendArray(ctx, large, nil)
+		done <- err
+	}()
+	<-l.stalled
+	peer.send([]byte("early"))
+	// The answer has been read when nothing more tells of it; then the context ends.
+	time.Sleep(50 * time.Millisecond)
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the frame that never arrived: %v", err)
+		}
+	case <-time.After(3 * time.Second): // before TCP gives the connection up
+		t.Error("Send outlived its context")
+		l.goOn()
+		<-done
+	}
+}
+
+// Whoever opens a connection and says nothing is counted as refused, in the end,
+// and as nothing else.
+func TestSilentStranger(t *testing.T) {
+	t.Parallel() // the stranger has five seconds
+	for _, early := range []bool{false, true} {
+		t.Run(map[bool]string{false: "stays longer", true: "goes first"}[early], func(t *testing.T) {
+			t.Parallel()
+			var at recorder
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnState: at.add, OnTerminate: KeepWaiting})
+			stranger := dial(t, recv)
+			defer stranger.Close()
+			// A greeting is answered, so the receive end has accepted the stranger before the sender.
+			if _, err := io.ReadFull(stranger, make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
+			sendSmall(t, send)
+			want := []StateKind{Connected, Refused, Terminated, Lost}
+			if early {
+				time.Sleep(2 * handshakeTime) // what libzmq itself would take for a mismatch shows sooner
+				send.Close()
+				want = []StateKind{Connected, Terminated, Lost, Refused}
+				at.await(t, want[:3]...)
+			}
+			await(t, "the stranger to be refused", func() bool { return recv.Stats().Refused == 1 })
+			if s := recv.Stats(); !early && (s.Connected != 1 || s.Lost != 0) {
+				t.Errorf("with a sender connected: %+v", s)
+			}
+			send.Close()
+			at.await(t, want...)
+			if s := recv.Stats(); s.Connected != 0 || s.Lost != 1 || s.Refused != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A loss is held back for a goodbye that may still be read; what comes after it
+// waits behind it.
+func TestStateOrderAtAReconnect(t *testing.T) {
+	var at recorder
+	s := startStates(at.add)
+	s.read(true)
+	for _, kind := range []StateKind{Connected, Lost, Refused, Connected, Resumed, Terminated, Reconnecting} {
+		s.add(State{Kind: kind})
+	}
+	at.await(t, Connected, Terminated)
+	s.release()
+	at.await(t, Connected, Terminated, Lost, Refused, Connected, Resumed, Reconnecting)
+	s.add(State{Kind: Stalled})
+	s.end()
+	if got := at.seen(); len(got) != 8 {
+		t.Errorf("states were %v", got)
+	}
+}
+
+// A loss is told while the application leaves the queue full, and while Respond
+// takes its time.
+func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
+	t.Run("queue full", func(t *testing.T) {
+		var at recorder
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, OnState: at.add})
+		b := newBare(t, zmq4.PAIR, recv)
+		b.send(rawHeader("[1, 1]"), []byte("1"))
+		if b.recv(patience) == nil {
+			t.Fatal("no answer")
+		}
+		await(t, "the queue to be full", func() bool { return recv.Stats().Queue == 1 })
+		b.Socket.Close()
+		at.await(t, Connected, Lost)
+	})
+	t.Run("Respond", func(t *testing.T) {
+		var at recorder
+		busy, hold := make(chan struct{}), make(chan struct{})
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnState: at.add, Respond: func(*Frame) any {
+			close(busy)
+			<-hold
+			return nil
+		}})
+		defer close(hold)
+		b := newBare(t, zmq4.PAIR, recv)
+		b.send(rawHeader("[1, 1]"), []byte("1"))
+		<-busy
+		b.Socket.Close()
+		at.await(t, Connected, Lost)
+	})
+}
+
+// An end that opens a new socket says so between the old connection and the new one.
+func TestStateOrderAtAReopen(t *testing.T) {
+	var sending, receiving recorder
+	peer := newBare(t, zmq4.REP, nil)
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnState: sending.add})
+	done := make(chan error, 1)
+	go func() {
+		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+		done <- err
+	}()
+	// No answer to the first one.
+	sending.await(t, Connected, Lost, Reconnecting, Connected)
+	peer.recv(patience)
+	peer.send([]byte("late"))
+	peer.recv(patience)
+	peer.send([]byte("ok"))
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, OnState: receiving.add})
+	newBare(t, zmq4.PAIR, recv)
+	receiving.await(t, Connected)
+	newBare(t, zmq4.PAIR, recv)
+	await(t, "the second peer to be let in", func() bool { return slices.Contains(receiving.seen(), Reconnecting) })
+	if got := receiving.seen()[:5]; !slices.Equal(got, []StateKind{Connected, Connected, Lost, Lost, Reconnecting}) {
+		t.Errorf("states were %v", got)
+	}
+}
+
+// Two ends that do not match try for ever; that is one event.
+func TestRefusedIsToldOnce(t *testing.T) {
+	var at, sending recorder
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnState: at.add})
+	for range 5 {
+		before := recv.Stats().Refused
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: PubSub, OnState: sending.add})
+		await(t, "the refusal", func() bool { return recv.Stats().Refused > before && send.Stats().Refused > 0 })
+		send.Close()
+	}
+	at.await(t, Refused)
+	// Once somebody has got in, it is news again.
+	good := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
+	at.await(t, Refused, Connected)
+	newBare(t, zmq4.PUB, recv)
+	at.await(t, Refused, Connected, Refused)
+	good.Close()
+}
+
+// A callback that takes its time costs no more memory than its events may take.
+func TestSlowStateCallback(t *testing.T) {
+	hold, told := make(chan struct{}), 0
+	s := startStates(func(State) {
+		<-hold
+		told++
+	})
+	for range 10 * maxStates {
+		s.add(State{Kind: Connected})
+		s.add(State{Kind: Lost})
+	}
+	s.mu.Lock()
+	waiting := len(s.queued)
+	s.mu.Unlock()
+	close(hold)
+	s.end()
+	if waiting != maxStates || told < maxStates || told > 2*maxStates {
+		t.Errorf("%d waited, %d were told", waiting, told)
+	}
+}
+
+// A second peer at a PAIR socket, whose first goes while it waits, is heard at
+// once, and not only when its own time-out makes it come again.
+func TestNewcomerWhoseForerunnerGoes(t *testing.T) {
+	for _, attach := range []time.Duration{0, crowdGrace * 3} {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: patience, MaxRetries: -1})
+		first := newBare(t, zmq4.PAIR, recv)
+		first.send(rawHeader("[1, 1]"), []byte("1"))
+		if first.recv(patience) == nil {
+			t.Fatal("no answer")
+		}
+		var at recorder
+		second := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), RequestTimeout: patience, OnState: at.add})
+		at.await(t, Connected)
+		time.Sleep(attach) // looked at, and found to be waiting
+		first.Socket.Close()
+		sendSmall(t, second)
+		second.Close()
+	}
+}
+
+// A send end that listens lets a second receive end in when the first is frozen.
+func TestNewcomerAtAPairSendEnd(t *testing.T) {
+	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
+	first := newBare(t, zmq4.PAIR, send)
+	go func() {
+		first.recv(patience)
+		first.send([]byte("ok"))
+	}()
+	sendSmall(t, send)
+	recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send)})
+	await(t, "the second", func() bool { return recv.Stats().Connected == 1 })
+	sendSmall(t, send)
+}
+
+// A stranger at a send end that listens does not end its frames' tries.
+func TestStrangersAtABoundSendEnd(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
+		knock(t, send)
+		await(t, "the stranger to be refused", send.mismatched)
+		done := make(chan error, 1)
+		go func() {
+			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+			done <- err
+		}()
+		await(t, "another try", func() bool { return send.Stats().Retries > 1 })
+		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: pattern})
+		if err := <-done; err != nil {
+			t.Errorf("%v: %v", pattern, err)
+		}
+	}
+}
+
+// What a stranger did a while ago says nothing of why nobody sends now.
+func TestOldRefusalsAreNoHint(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
+	knock(t, recv)
+	await(t, "the stranger to be refused", recv.mismatched)
+	old := *recv.refused.Load()
+	old.at = old.at.Add(-strangers)
+	recv.refused.Store(&old)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := recv.Recv(ctx); errors.Is(err, ErrMismatch) {
+		t.Error(err)
+	}
+}
+
+// A name server that is away for a while does not keep an end from connecting
+// again.
+func TestNameServerGone(t *testing.T) {
+	was := lookupIP
+	defer func() { lookupIP = was }()
+	known := true
+	lookupIP = func(ctx context.Context, host string) ([]net.IPAddr, error) {
+		if !known {
+			<-ctx.Done() // it does not even say no
+			return nil, ctx.Err()
+		}
+		return []net.IPAddr{{IP: net.IPv4(127, 0, 0, 1)}}, nil
+	}
+	peer := newBare(t, zmq4.REP, nil)
+	send := mustNew(t, Options{Address: "camera.example", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
+	known = false
+	done := make(chan error, 1)
+	go func() {
+		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+		done <- err
+	}()
+	await(t, "the second try", func() bool { return send.Stats().Retries > 0 })
+	for range 2 { // the first answer finds nobody any more
+		peer.recv(patience)
+		peer.send([]byte("ok"))
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	// And the call's context ends the wait for a name as any other.
+	send.tx.dirty = true
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+// Close may come while return data are being set.
+func TestReturnDuringClose(t *testing.T) {
+	for range 20 {
+		recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: JPEGOff})
+		sendSmall(t, send)
+		send.Close()
+		var returning sync.WaitGroup
+		returning.Go(func() {
+			for recv.Return(testArray(0, "uint8", 64, 64)) == nil {
+			}
+		})
+		recv.Close()
+		returning.Wait()
+	}
+}
