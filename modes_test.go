@@ -450,3 +450,111 @@ func TestLatestOfEachSender(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A scripted run of three senders: every count is what was sent, for the end and
+// for each port.
+func TestStatsOfEachSender(t *testing.T) {
+	for _, pattern := range []Pattern{ReqRep, PubSub} {
+		t.Run(pattern.String(), func(t *testing.T) { scriptedSenders(t, pattern) })
+	}
+}
+
+func scriptedSenders(t *testing.T, pattern Pattern) {
+	kind := map[Pattern]zmq4.Type{ReqRep: zmq4.REQ, PubSub: zmq4.XPUB}[pattern] // which tells of subscriptions
+	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, MultiserverMode: true, Stamp: true, QueueFrames: 1000}
+	if pattern == PubSub {
+		o.QueueFrames = 12
+	} else {
+		o.Latest = true
+	}
+	recv := mustNew(t, o)
+	pixels := strings.Repeat("x", 100)
+	want := map[string]PortStats{}
+	var total PortStats
+	messages, malformed := uint64(0), uint64(0)
+	say := func(b *bare, port string, seq int, parts ...string) {
+		head := fmt.Sprintf(`{"port": "%s", "terminate_flag": false, "compression": false, "message": {"seq": %d, "t": 1764547200.5, "message": null}, "dtype": "uint8", "shape": [100]}`, port, seq)
+		all := [][]byte{[]byte(head)}
+		for _, p := range parts {
+			all = append(all, []byte(p))
+		}
+		p := want[port]
+		if len(parts) == 1 && len(parts[0]) == len(pixels) {
+			size := uint64(len(head) + len(pixels))
+			p.Frames, p.Bytes = p.Frames+1, p.Bytes+size
+			total.Frames, total.Bytes = total.Frames+1, total.Bytes+size
+		} else {
+			p.Malformed++
+			malformed++
+		}
+		want[port] = p
+		messages++
+		b.send(all...)
+		if pattern == ReqRep && b.recv(patience) == nil {
+			t.Fatal("no answer")
+		}
+		await(t, "the message", func() bool { s := recv.Stats(); return s.Frames+s.Malformed == messages })
+	}
+	for i, port := range []string{"11", "12", "13"} {
+		b := newBare(t, kind, recv)
+		awaitPeers(t, recv, i+1)
+		if pattern == PubSub {
+			if b.recv(patience) == nil {
+				t.Fatal("no subscription")
+			}
+		}
+		for k := range 4 * (i + 1) { // 4, 8 and 12 frames, the sender's number
+			say(b, port, 1+k*(i+1), pixels) // of which i are missing between two
+		}
+		for range i {
+			say(b, port, 0, "too long")
+		}
+		b.send([]byte("{"))
+		malformed++
+		messages++
+		if pattern == ReqRep && b.recv(patience) == nil {
+			t.Fatal("no answer")
+		}
+		p := want[port]
+		p.Missed = uint64(i * (4*(i+1) - 1))
+		total.Missed += p.Missed
+		// Latest keeps one of each sender; the lossy queue the first twelve of all.
+		p.Queue = 1
+		if pattern == PubSub {
+			p.Queue = []int{4, 8, 0}[i]
+		}
+		p.Dropped = p.Frames - uint64(p.Queue)
+		total.Dropped, total.Queue = total.Dropped+p.Dropped, total.Queue+p.Queue
+		want[port] = p
+	}
+	await(t, "the last message", func() bool { return recv.Stats().Malformed == malformed })
+	s := recv.Stats()
+	if s.Frames != total.Frames || s.Bytes != total.Bytes || s.Dropped != total.Dropped || s.Malformed != malformed || s.Missed != total.Missed || s.Queue != total.Queue ||
+		s.QueueBytes != int64(len(pixels)*s.Queue) || s.Latency.Frames != total.Frames || s.Connected != 3 || s.Lost+s.Refused+s.Retries+s.Unsent+s.Discarded+s.Delivered != 0 {
+		t.Errorf("the end: %+v", s)
+	}
+	for port, p := range s.Ports {
+		w := want[port]
+		if p.Latency.Frames != w.Frames || p.Latency.Last <= 0 || p.Latency.Max < p.Latency.Mean || p.Last.IsZero() {
+			t.Errorf("port %s: %+v", port, p)
+		}
+		p.Latency, p.Last = Latency{}, time.Time{}
+		if p != w {
+			t.Errorf("port %s: %+v, not %+v", port, p, w)
+		}
+	}
+	if len(s.Ports) != 3 {
+		t.Errorf("%d ports", len(s.Ports))
+	}
+	ctx := testContext(t)
+	for range total.Queue {
+		f, err := recv.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if s := recv.Stats(); s.Queue != 0 || s.QueueBytes != 0 || s.Delivered != uint64(total.Queue) || s.Ports["11"].Queue != 0 {
+		t.Errorf("after all were received: %+v", s)
+	}
+}

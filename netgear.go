@@ -183,7 +183,7 @@ func (n *NetGear) closeTunnel() {
 func (n *NetGear) startReceiving(sock *socket) (err error) {
 	n.returning.prepared = n.nothing(n.structured())
 	n.returning.other = n.nothing(!n.structured())
-	n.queue = newQueue(&n.settings, &n.counters)
+	n.queue = newQueue(&n.settings, &n.counters, &n.tally)
 	n.queue.bad = n.malformed
 	n.queue.freed = n.wake
 	n.loopDone = make(chan struct{})
@@ -349,9 +349,11 @@ func (n *NetGear) goneReason() error {
 		ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries)
 }
 
-// malformed counts and logs a message that had to be dropped.
-func (n *NetGear) malformed(err error) {
+// malformed counts and logs a message that had to be dropped, of a port if it
+// says so.
+func (n *NetGear) malformed(port string, err error) {
 	n.counters.malformed.Add(1)
+	n.tally.malformed(port)
 	n.bursts.log(n.opts.Logger, "dropped a message that cannot be read", "endpoint", n.where(), "err", err)
 }
 

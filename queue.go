@@ -19,8 +19,9 @@ type queue struct {
 	lossy     bool // drop what comes when full, rather than hold the sender back
 	settings  *settings
 	stats     *counters
-	bad       func(error) // told of frames that could not be decoded
-	freed     func()      // called when a full queue has room again
+	tally     *tally
+	bad       func(port string, err error) // told of frames that could not be decoded
+	freed     func()                       // called when a full queue has room again
 
 	mu      sync.Mutex
 	items   []item
@@ -52,7 +53,7 @@ const (
 	decoded
 )
 
-func newQueue(n *settings, stats *counters) *queue {
+func newQueue(n *settings, stats *counters, t *tally) *queue {
 	q := &queue{
 		maxFrames: n.opts.QueueFrames,
 		maxBytes:  n.opts.QueueBytes,
@@ -60,6 +61,7 @@ func newQueue(n *settings, stats *counters) *queue {
 		lossy:     n.row.lossy,
 		settings:  n,
 		stats:     stats,
+		tally:     t,
 		workers:   cores(),
 		ready:     make(chan struct{}, 1),
 	}
@@ -107,8 +109,7 @@ func (q *queue) push(f *Frame) {
 	if q.latest {
 		q.dropStale(f.Port)
 	} else if q.lossy && q.crowded() {
-		f.Close()
-		q.stats.dropped.Add(1)
+		q.drop(f)
 		return
 	}
 	q.items = append(q.items, it)
@@ -139,11 +140,16 @@ func (q *queue) dropStale(port string) {
 			continue
 		}
 		q.bytes -= it.bytes
-		it.frame.Close()
-		q.stats.dropped.Add(1)
+		q.drop(it.frame)
 	}
 	clear(q.items[len(kept):])
 	q.items = kept
+}
+
+func (q *queue) drop(f *Frame) {
+	f.Close()
+	q.stats.dropped.Add(1)
+	q.tally.dropped(f.Port)
 }
 
 // pushError queues an error for Recv, once in a row.
@@ -218,7 +224,7 @@ func (q *queue) decodeLoop() {
 			err = f.decode(dec, q.settings, share)
 		}
 		if err != nil {
-			q.bad(err) // not under the lock: it may call the application's logger
+			q.bad(f.Port, err) // not under the lock: it may call the application's logger
 		}
 		q.mu.Lock()
 		q.settle(f, err)
@@ -345,9 +351,18 @@ func (q *queue) take() (*Frame, error, bool) {
 	return it.frame, it.err, true
 }
 
-// length is what Stats reports.
-func (q *queue) length() (frames int, bytes int64) {
+// fill copies into Stats what waits, by port where that is counted.
+func (q *queue) fill(s *Stats) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.items), q.bytes
+	s.Queue, s.QueueBytes = len(q.items), q.bytes
+	for _, it := range q.items {
+		if it.frame == nil {
+			continue // an error in its place
+		}
+		if p, ok := s.Ports[it.frame.Port]; ok {
+			p.Queue++
+			s.Ports[it.frame.Port] = p
+		}
+	}
 }

@@ -392,7 +392,7 @@ func (r *receiver) handle(m *message) error {
 		err = r.respond(&h, f, err)
 	}
 	if err != nil {
-		r.n.malformed(err)
+		r.n.malformed(portText(h.port), err)
 		return nil
 	}
 	r.heard(f.Port, true)
@@ -411,7 +411,7 @@ func (r *receiver) frame(h *header, m *message) (*Frame, error) {
 	f.copies = r.n.opts.Copy
 	r.n.counters.frames.Add(1)
 	r.n.counters.bytes.Add(uint64(size))
-	r.n.tally.port(f.Port, size)
+	r.n.tally.frame(f.Port, size)
 	if r.n.opts.Stamp {
 		if f.Message, f.Stamp = unstamp(f.Message); f.Stamp != nil {
 			r.n.tally.stamp(f.Port, f.Stamp, f.ReceivedAt)

@@ -150,7 +150,7 @@ func (n *NetGear) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	size := len(n.tx.head) + o.size()
 	n.counters.frames.Add(1)
 	n.counters.bytes.Add(uint64(size))
-	n.tally.port(reply.Port, size)
+	n.tally.frame(reply.Port, size)
 	return reply, nil
 }
 
@@ -455,7 +455,7 @@ func (n *NetGear) awaitAnswer(deadline time.Time, stop func() error) (Reply, err
 	}
 	reply, err := n.readAnswer(m)
 	if err != nil {
-		n.malformed(err)
+		n.malformed(reply.Port, err)
 		return Reply{}, nil
 	}
 	if reply.Port != "" && len(n.tx.clients) < len(n.opts.Ports) {

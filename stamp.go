@@ -80,32 +80,51 @@ type Latency struct {
 	Last, Mean, Max time.Duration
 }
 
+// add takes one more into account; sum is that of all before it.
+func (l *Latency) add(d time.Duration, sum *time.Duration) {
+	*sum += d
+	l.Frames++
+	l.Last = d
+	l.Mean = *sum / time.Duration(l.Frames)
+	if l.Frames == 1 || d > l.Max {
+		l.Max = d
+	}
+}
+
 // PortStats are the counts of one sender (multi-server mode) or one client
-// (multi-client mode).
+// (multi-client mode). A frame that is sent again may go to another client, so
+// retries are counted for the end as a whole.
 type PortStats struct {
-	Frames uint64
-	Bytes  uint64
-	Missed uint64    // frames that the stamps' numbers say were sent and did not arrive
-	Last   time.Time // when the last one came, or was answered
+	Frames    uint64
+	Bytes     uint64
+	Dropped   uint64    // as in Stats, of this sender's frames
+	Malformed uint64    // of the messages that could not be read, those that name this port
+	Missed    uint64    // frames that the stamps' numbers say were sent and did not arrive
+	Queue     int       // this sender's frames that wait for Recv
+	Latency   Latency   // of this sender's frames, with Stamp
+	Last      time.Time // when the last one came, or was answered
+}
+
+// portTally is PortStats in the making.
+type portTally struct {
+	PortStats
+	sum   time.Duration
+	seq   uint64 // the last stamp's number
+	known bool   // there was one
 }
 
 // tally keeps the counts that are kept per port, and those of the stamps.
 type tally struct {
-	mu      sync.Mutex
-	ports   map[string]*PortStats
-	seqs    map[string]uint64 // the last number of each sender
-	shared  bool              // frames go to several receivers, or come through several
-	missed  uint64
-	latency Latency
-	sum     time.Duration
+	mu     sync.Mutex
+	ports  map[string]*portTally
+	all    portTally // frames without a port, and the stamps of all
+	shared bool      // frames go to several receivers, or come through several
 }
 
-func newTally(shared bool) tally {
-	return tally{ports: map[string]*PortStats{}, seqs: map[string]uint64{}, shared: shared}
-}
+func newTally(shared bool) tally { return tally{ports: map[string]*portTally{}, shared: shared} }
 
-// port counts a frame of a port; "" is not counted.
-func (t *tally) port(port string, bytes int) {
+// frame counts a frame of a port.
+func (t *tally) frame(port string, bytes int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.of(port); p != nil {
@@ -115,11 +134,32 @@ func (t *tally) port(port string, bytes int) {
 	}
 }
 
+// dropped counts a frame of a port that the queue dropped.
+func (t *tally) dropped(port string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.of(port); p != nil {
+		p.Dropped++
+	}
+}
+
+// malformed counts a message of a port that could not be read.
+func (t *tally) malformed(port string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.of(port); p != nil {
+		p.Malformed++
+	}
+}
+
 // of is a port's counts; ports that a peer makes up are bounded.
-func (t *tally) of(port string) *PortStats {
+func (t *tally) of(port string) *portTally {
+	if port == "" {
+		return &t.all
+	}
 	p := t.ports[port]
-	if p == nil && port != "" && len(t.ports) < maxServers {
-		p = &PortStats{}
+	if p == nil && len(t.ports) < maxServers {
+		p = &portTally{}
 		t.ports[port] = p
 	}
 	return p
@@ -130,36 +170,35 @@ func (t *tally) of(port string) *PortStats {
 func (t *tally) stamp(port string, s *Stamp, arrived time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if last, known := t.seqs[port]; known && s.Seq > last && !t.shared {
-		gap := s.Seq - last - 1
-		t.missed += gap
-		if p := t.of(port); p != nil {
-			p.Missed += gap
+	latency := arrived.Sub(s.Time)
+	t.all.Latency.add(latency, &t.all.sum)
+	p := t.of(port)
+	if p == nil {
+		return
+	}
+	if p != &t.all {
+		p.Latency.add(latency, &p.sum)
+	}
+	if p.known && s.Seq > p.seq && !t.shared {
+		gap := s.Seq - p.seq - 1
+		p.Missed += gap
+		if p != &t.all {
+			t.all.Missed += gap
 		}
 	}
-	if _, known := t.seqs[port]; known || len(t.seqs) < maxServers {
-		t.seqs[port] = s.Seq
-	}
-	l := arrived.Sub(s.Time)
-	t.sum += l
-	t.latency.Frames++
-	t.latency.Last = l
-	t.latency.Mean = t.sum / time.Duration(t.latency.Frames)
-	if t.latency.Frames == 1 || l > t.latency.Max {
-		t.latency.Max = l
-	}
+	p.seq, p.known = s.Seq, true
 }
 
 // fill copies the tally into Stats.
 func (t *tally) fill(s *Stats) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.Missed, s.Latency = t.missed, t.latency
+	s.Missed, s.Latency = t.all.Missed, t.all.Latency
 	if len(t.ports) == 0 {
 		return
 	}
 	s.Ports = make(map[string]PortStats, len(t.ports))
 	for port, p := range t.ports {
-		s.Ports[port] = *p
+		s.Ports[port] = p.PortStats
 	}
 }

@@ -54,7 +54,7 @@ func (n *NetGear) Stats() Stats {
 	}
 	n.tally.fill(&s)
 	if n.queue != nil {
-		s.Queue, s.QueueBytes = n.queue.length()
+		n.queue.fill(&s)
 	}
 	if n.ahead != nil {
 		s.Queue, s.QueueBytes = n.ahead.length()
