@@ -1,10 +1,15 @@
 package netgear
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -20,7 +25,7 @@ type line struct {
 
 	mu   sync.Mutex
 	left int           // bytes from the clients until it stops; negative: never
-	rate time.Duration // for each kilobyte
+	rate time.Duration // for each kilobyte, both ways
 	mend chan struct{} // closed when it goes on
 }
 
@@ -61,11 +66,11 @@ func newLine(t *testing.T, to string) *line {
 				return
 			}
 			all.Go(func() {
-				io.Copy(c, s)
+				l.forward(c, s, false)
 				c.Close()
 			})
 			all.Go(func() {
-				l.forward(s, c)
+				l.forward(s, c, true)
 				s.Close()
 			})
 		}
@@ -84,7 +89,7 @@ func newLine(t *testing.T, to string) *line {
 	return l
 }
 
-func (l *line) forward(to io.Writer, from io.Reader) {
+func (l *line) forward(to io.Writer, from io.Reader, stalls bool) {
 	b := make([]byte, 1024)
 	for {
 		n, err := from.Read(b)
@@ -92,14 +97,14 @@ func (l *line) forward(to io.Writer, from io.Reader) {
 			return
 		}
 		l.mu.Lock()
-		stop := l.left >= 0 && n > l.left
+		stop := stalls && l.left >= 0 && n > l.left
 		if stop {
 			select {
 			case <-l.stalled:
 			default:
 				close(l.stalled)
 			}
-		} else if l.left >= 0 {
+		} else if stalls && l.left >= 0 {
 			l.left -= n
 		}
 		rate := l.rate
@@ -500,4 +505,116 @@ func TestReturnDuringClose(t *testing.T) {
 		recv.Close()
 		returning.Wait()
 	}
+}
+
+// Close while a receive end cannot open its socket again gives up what it holds
+// once.
+func TestCloseWhileReopening(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ng")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	o := Options{Protocol: "ipc", Address: filepath.Join(dir, "s")}
+	send := mustNew(t, o)
+	failed := make(chan struct{}, 100)
+	o.ReceiveMode, o.OnTerminate, o.Logger = true, KeepWaiting, slog.New(watchLog{failed})
+	recv := mustNew(t, o)
+	sendSmall(t, send)
+	os.RemoveAll(dir)
+	send.Close() // the goodbye makes a Pair receive end open a new socket
+	<-failed
+	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
+	recv.Close()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.refs != 1 || shared.ctx == nil {
+		t.Errorf("%d sockets hold the context, where %v is open", shared.refs, other.Endpoints())
+	}
+}
+
+// watchLog is a log handler that tells of errors.
+type watchLog struct{ errors chan<- struct{} }
+
+func (w watchLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+func (w watchLog) Handle(context.Context, slog.Record) error {
+	w.errors <- struct{}{}
+	return nil
+}
+func (w watchLog) WithAttrs([]slog.Attr) slog.Handler { return w }
+func (w watchLog) WithGroup(string) slog.Handler      { return w }
+
+// A connection on which one frame takes longer than HeartbeatTimeout is dropped;
+// with a time-out that is longer than that, the frame arrives.
+func TestHeartbeatsAndSlowFrames(t *testing.T) {
+	for _, timeout := range []time.Duration{200 * time.Millisecond, 0} {
+		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, JPEGCompression: JPEGOff, HeartbeatInterval: -1})
+		l := newLine(t, portOf(send))
+		// The line is slow for what comes from the send end, which listens.
+		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: l.port, Pattern: PubSub, HeartbeatInterval: 50 * time.Millisecond, HeartbeatTimeout: timeout})
+		awaitSubscription(t, recv, send)
+		before := recv.Stats()
+		l.slow(10 * time.Millisecond)
+		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 100, 1000), nil); err != nil { // about a second
+			t.Fatal(err)
+		}
+		if timeout > 0 {
+			await(t, "the connection to be dropped", func() bool { return recv.Stats().Lost > 0 })
+			if s := recv.Stats(); s.Frames != before.Frames {
+				t.Errorf("the frame arrived: %+v", s)
+			}
+			continue
+		}
+		await(t, "the frame", func() bool { return recv.Stats().Frames > before.Frames })
+		if s := recv.Stats(); s.Lost != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// Many viewers on one port of a sender that listens: each gets every frame.
+func TestManyViewers(t *testing.T) {
+	const viewers, frames = 8, 50
+	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, HighWaterMark: 2 * frames})
+	var all []*NetGear
+	for range viewers {
+		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: PubSub})
+		awaitSubscription(t, recv, send)
+		all = append(all, recv)
+	}
+	awaitPeers(t, send, viewers)
+	ctx := testContext(t)
+	want := make([][]byte, frames)
+	for i := range want {
+		want[i] = throughCodec(t, &send.settings, testArray(i, "uint8", 48, 64, 3))
+	}
+	var watching sync.WaitGroup
+	for k, recv := range all {
+		watching.Go(func() {
+			next := 0
+			for f, err := range recv.Frames(ctx) {
+				if err != nil {
+					t.Errorf("viewer %d: %v", k, err)
+					return
+				}
+				if f.Message.String() == fmt.Sprintf(`{"frame": %d}`, next) { // others are left from the subscriptions
+					if !bytes.Equal(f.Bytes(), want[next]) {
+						t.Errorf("viewer %d: frame %d arrived changed", k, next)
+					}
+					next++
+				}
+				f.Close()
+			}
+			if next != frames {
+				t.Errorf("viewer %d got %d of %d frames", k, next, frames)
+			}
+		})
+	}
+	for i := range frames {
+		if _, err := send.SendArray(ctx, testArray(i, "uint8", 48, 64, 3), map[string]int{"frame": i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send.Close()
+	watching.Wait()
 }
