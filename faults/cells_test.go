@@ -182,6 +182,8 @@ func withVidGear(m mode, faults ...string) []group {
 var shortTable = []group{
 	{plain, "", []string{kill, freeze}, ends, 1},
 	{plain, "", []string{cut}, plain.lines(), 1},
+	{plain, "", []string{restart}, ends, 1},
+	{plain, "", []string{outage}, []string{sendFirst, receiveFirst}, 1},
 	{ironHouse, "", []string{kill}, ends, 1},
 	{bidirectional, "", []string{hang}, ends, 1},
 	{multiserver, "", []string{kill}, ends, 1},

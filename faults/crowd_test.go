@@ -50,7 +50,8 @@ func TestCrowd(t *testing.T) {
 				note = "SLOWER"
 			}
 			rows = append(rows, fmt.Sprintf("| %s | %.1f | %.1f | %.3f | %.3f | %s |", patternNames[pattern], before.others, after.others, ratio, worst, note))
-			if ratio < 0.8 {
+			// The short form is no measurement: other tests run beside it.
+			if ratio < 0.5 || full() && ratio < 0.95 {
 				t.Errorf("the others fell from %.1f to %.1f frames a second", before.others, after.others)
 			}
 			c.comeBack()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,12 +75,11 @@ func (c *cell) run(t *testing.T) {
 	if c.fault == cut || c.fault == power {
 		var err error
 		if r.net, err = newNetwork(t); err != nil {
-			if full() {
+			if full() || errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "" {
 				t.Fatal(err)
 			}
-			t.Logf("left out: %v", err)
-			c.notes = append(c.notes, "left out: no network namespaces here")
-			return
+			c.ran = false
+			t.Skip(err)
 		}
 	}
 	r.build()
@@ -261,7 +261,7 @@ func (r *rig) round(round int) bool {
 	over := r.strike(round)
 	at, err := r.resumed(over)
 	if took := at.Sub(over); err == nil && took > c.limit() {
-		r.t.Logf("round %d, from %s to %s, took %v\n%s", round, begin.Format("04:05.000"), over.Format("04:05.000"), took, r.stderr())
+		r.judge(took, "round %d, from %s to %s, took %v\n%s", round, begin.Format("04:05.000"), over.Format("04:05.000"), took, r.stderr())
 	}
 	if err != nil && c.vidgear != "" {
 		r.t.Logf("round %d: %v\n%s", round, err, r.stderr())
@@ -283,9 +283,21 @@ func (r *rig) round(round int) bool {
 	c.took = append(c.took, at.Sub(over))
 	held := r.others()
 	if c.held = max(c.held, held); held > c.limit() {
-		r.t.Logf("round %d held the others up for %v\n%s", round, held, r.stderr())
+		r.judge(held, "round %d held the others up for %v\n%s", round, held, r.stderr())
 	}
 	return true
+}
+
+// judge reports what took longer than the limit. It is an error where all ends are
+// this library's, and the short form's machine cannot be to blame: there other
+// tests run beside it.
+func (r *rig) judge(took time.Duration, format string, args ...any) {
+	r.t.Helper()
+	if r.cell.vidgear == "" && (full() || took > 5*r.cell.limit()) {
+		r.t.Errorf(format, args...)
+	} else {
+		r.t.Logf(format, args...)
+	}
 }
 
 // struck calls for each end that the fault befalls, in the order in which they

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,7 +79,7 @@ func (w *network) mend() error { return ip("-n", w.router, "rule", "flush", "pre
 func ip(args ...string) error {
 	out, err := exec.Command("ip", args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("ip %v: %w: %s (network namespaces need root and iproute2)", args, err, out)
+		return fmt.Errorf("ip %v: %w: %s (cutting a line needs network namespaces: root, and iproute2)", args, err, bytes.TrimSpace(out))
 	}
 	return nil
 }
