@@ -326,7 +326,10 @@ func TestStateOrderAtAReopen(t *testing.T) {
 		done <- err
 	}()
 	// No answer to the first one.
-	sending.await(t, Connected, Lost, Reconnecting, Connected)
+	await(t, "the second connection", func() bool { return len(sending.seen()) >= 4 })
+	if got := sending.seen()[:4]; !slices.Equal(got, []StateKind{Connected, Lost, Reconnecting, Connected}) {
+		t.Errorf("states were %v", got)
+	}
 	peer.recv(patience)
 	peer.send([]byte("late"))
 	peer.recv(patience)

@@ -165,6 +165,58 @@ func TestLateStart(t *testing.T) {
 	})
 }
 
+// TestLatePubSub: whichever end is there first, the stream begins when the other
+// has come.
+func TestLatePubSub(t *testing.T) {
+	t.Parallel()
+	o := netgear.Options{Pattern: netgear.PubSub, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff}
+	endless := append(numberedSource, "--fps", "50", "--n", "100000")
+	fromPython := func(t *testing.T, receiver *netgear.NetGear, p *peer) {
+		var got []string
+		for range 20 {
+			got = append(got, receivePicture(t, receiver))
+		}
+		inOrder(t, got, numbered(256))
+		p.Tell("close")
+		p.end("closed")
+	}
+	t.Run("go receiver, then python sender", func(t *testing.T) {
+		t.Parallel()
+		receiver, o := openReceiver(t, o)
+		fromPython(t, receiver, startSender(t, o, endless...))
+	})
+	t.Run("python sender, then go receiver", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		o.Port = peertest.FreePort(t)
+		p := startSender(t, o, endless...)
+		p.expect("frame") // it is sending, to nobody
+		receiver, _ := openReceiver(t, o)
+		fromPython(t, receiver, p)
+	})
+	fromGo := func(t *testing.T, sender *netgear.NetGear, p *peer) {
+		for i := range 20 {
+			publishUntilThere(t, sender, p, number(i), nil)
+		}
+		sender.Close()
+		p.end("terminated")
+	}
+	t.Run("python receiver, then go sender", func(t *testing.T) {
+		t.Parallel()
+		p, o := startReceiver(t, o)
+		fromGo(t, open(t, o), p)
+	})
+	t.Run("go sender, then python receiver", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		o.Port = peertest.FreePort(t)
+		sender := open(t, o)
+		send(t, sender, number(0), nil) // to nobody
+		p, _ := startReceiver(t, o)
+		fromGo(t, sender, p)
+	})
+}
+
 func receiveAll(t *testing.T, n *netgear.NetGear, want []string) {
 	t.Helper()
 	for i := range want {

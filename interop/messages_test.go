@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vidgear-go/netgear"
 )
@@ -144,6 +145,81 @@ func TestMessages(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestMessagesPubSub: the same where nothing is answered and a frame may be lost.
+// VidGear's receive end shows messages in multi-server mode there.
+func TestMessagesPubSub(t *testing.T) {
+	t.Parallel()
+	o := netgear.Options{Pattern: netgear.PubSub, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, MultiserverMode: true, Ports: []string{"0"}}
+	t.Run("go-to-python", func(t *testing.T) {
+		t.Parallel()
+		p, o := startReceiver(t, o)
+		o.Port, o.Ports = o.Ports[0], nil
+		sender := open(t, o)
+		for i, v := range allValues {
+			// The pictures tell a frame from those before it, which were sent more than once.
+			e := publishUntilThere(t, sender, p, number(i), v.forGo())
+			got, shown := e["message"]
+			equal(t, v.name+": shown as a message", shown, !v.falsy)
+			if shown {
+				equal(t, v.name, got, v.python)
+			}
+		}
+		sender.Close()
+		p.end("terminated")
+	})
+	for mode, multiserver := range map[string]bool{"plain": false, "multi-server": true} {
+		t.Run("python-to-go/"+mode, func(t *testing.T) {
+			t.Parallel()
+			o := o
+			if o.MultiserverMode = multiserver; !multiserver {
+				o.Ports = nil
+			}
+			receiver, o := openReceiver(t, o)
+			if multiserver {
+				o.Port, o.Ports = o.Ports[0], nil
+			}
+			list, missing := []string{}, map[string]value{}
+			for _, v := range allValues {
+				list, missing[v.python] = append(list, v.forPython()), v
+			}
+			p := startSender(t, o, "--wait-ready", "--fps", "50", "--n", "100000", "--size", "24x16")
+			for range 20 { // what is lost comes again
+				p.Tell("messages [" + strings.Join(list, ", ") + "]")
+			}
+			p.Tell("go")
+			for len(missing) > 0 {
+				f := receive(t, receiver)
+				v, due := missing[f.Message.String()]
+				if due {
+					v.arrived(t, f.Message)
+					equal(t, v.name+": IsNone", f.Message.IsNone(), v.value == nil)
+					delete(missing, v.python)
+				}
+				f.Close()
+			}
+			p.Tell("close")
+			p.end("closed")
+		})
+	}
+}
+
+// publishUntilThere sends a frame again and again until the peer has it, and
+// returns the event.
+func publishUntilThere(t *testing.T, sender *netgear.NetGear, p *peer, a netgear.Array, message any) event {
+	t.Helper()
+	want := picture(a)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		send(t, sender, a, message)
+		for e, ok := p.poll(time.Second / 4); ok; e, ok = p.poll(0) {
+			if e.picture() == want {
+				return e
+			}
+		}
+	}
+	p.Fail("the frame does not arrive")
+	return nil
 }
 
 // TestReturnData: data on the answers, any JSON value and arrays.
