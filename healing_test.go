@@ -408,6 +408,33 @@ func TestNewcomerWhoseForerunnerGoes(t *testing.T) {
 	}
 }
 
+// A newcomer whose frame was lost and who, like VidGear, does not send it again is
+// out of the way when it makes its next connection.
+func TestMuteNewcomer(t *testing.T) {
+	var at recorder
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 3 * time.Second, MaxRetries: -1, OnState: at.add})
+	first := newBare(t, zmq4.PAIR, recv)
+	first.send(rawHeader("[1, 1]"), []byte("1"))
+	if first.recv(patience) == nil {
+		t.Fatal("no answer")
+	}
+	second := newBare(t, zmq4.PAIR, recv)
+	second.send(rawHeader("[1, 1]"), []byte("2"))
+	await(t, "the second peer", func() bool { return recv.peers() == 2 })
+	first.Socket.Close()
+	await(t, "the mute peer to be let in, and out again", func() bool {
+		all := at.seen()
+		i := slices.Index(all, Reconnecting)
+		return i > 0 && slices.Contains(all[i:], Connected) && slices.Contains(all[i:], Lost)
+	})
+	third := newBare(t, zmq4.PAIR, recv)
+	third.send(rawHeader("[1, 1]"), []byte("3"))
+	second.Socket.Close()
+	if third.recv(patience) == nil {
+		t.Errorf("the newcomer's next connection is not heard: %+v", recv.Stats())
+	}
+}
+
 // A send end that listens lets a second receive end in when the first is frozen.
 func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})

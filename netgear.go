@@ -74,6 +74,7 @@ type NetGear struct {
 	refused atomic.Pointer[refusal]
 	hangups atomic.Int32 // in a row, in the handshake
 	givenUp givenUp      // endpoints that refused
+	came    atomic.Int64 // when somebody last connected, in nanoseconds since 1970
 	crowd   atomic.Bool  // Pair receive end: somebody came or went
 
 	turn  chan struct{} // send end: held by whoever sends

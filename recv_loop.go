@@ -30,6 +30,7 @@ type receiver struct {
 	stalled    bool
 	opened     time.Time // when the socket took another's place
 	lookAt     time.Time // Pair: when to look who is served; none if zero
+	muteUntil  time.Time // Pair: when a peer that was let in, if it is mute, comes anew
 	tellLost   time.Time // when to tell of lost connections; none if zero
 	retryAt    time.Time // when an endpoint that refused is tried again
 }
@@ -149,6 +150,9 @@ var errNews = errors.New("news of connections")
 func (r *receiver) interrupted() error {
 	if r.n.crowd.Swap(false) {
 		r.lookAt = time.Now().Add(crowdGrace)
+		if time.Now().Before(r.muteUntil) {
+			r.lookAt = time.Now().Add(muteTime)
+		}
 		return errNews
 	}
 	if r.tellLost.IsZero() && r.n.states.holds() {
@@ -176,10 +180,14 @@ func (r *receiver) look() error {
 	events, err := r.sock.Settle()
 	peers, served := r.n.peers(), err == nil && events&zmq4.POLLOUT != 0
 	switch {
-	case peers == 0, peers == 1 && served:
+	case peers == 0:
+		return nil
+	case time.Now().Before(r.muteUntil) && r.lastFrame.Before(r.opened):
+		return r.sitOut()
+	case peers == 1 && served:
 		return nil
 	case !served:
-		return r.reopen(errLeftOut)
+		return r.letIn(errLeftOut)
 	}
 	since := r.lastFrame
 	if since.Before(r.opened) {
@@ -189,10 +197,42 @@ func (r *receiver) look() error {
 		r.lookAt = end
 		return nil
 	}
-	return r.reopen(fmt.Errorf("%w: a second peer is waiting, the first is silent", ErrTimeout))
+	return r.letIn(fmt.Errorf("%w: a second peer is waiting, the first is silent", ErrTimeout))
 }
 
 var errLeftOut = errors.New("a second peer had connected, and the first has gone")
+
+// muteTime is how long a peer that was let in may take to send its frame again.
+const muteTime = 500 * time.Millisecond
+
+// letIn opens a new socket for a peer that was left out. What it had sent is lost.
+// A send end of this library notices and sends it again. VidGear's does not: it
+// connects again and waits for the answer, until its request_timeout. Then it
+// makes a second connection beside that one, which again may be left out.
+func (r *receiver) letIn(why error) error {
+	came := time.Unix(0, r.n.came.Load())
+	if err := r.reopen(why); err != nil {
+		return err
+	}
+	if until := came.Add(r.n.opts.RequestTimeout); time.Now().Before(until) {
+		r.muteUntil = until
+	}
+	return nil
+}
+
+// sitOut: whoever was let in is mute, so it is one that waits for an answer which
+// cannot come. It is left without a connection until it gives up, so that its next
+// one finds the place free.
+func (r *receiver) sitOut() error {
+	until := r.muteUntil
+	r.shut(0)
+	select {
+	case <-r.n.life.Done():
+		return ErrClosed
+	case <-time.After(time.Until(until)):
+	}
+	return r.open()
+}
 
 // quietLimit is how long a receive end is quiet before that means something:
 // VidGear's 3 × request_timeout, or its subscriber_timeout.
@@ -341,7 +381,7 @@ func (r *receiver) shut(linger time.Duration) {
 		r.sock.shut(linger)
 		r.sock = nil
 	}
-	r.tellLost, r.lookAt = time.Time{}, time.Time{}
+	r.tellLost, r.lookAt, r.muteUntil = time.Time{}, time.Time{}, time.Time{}
 	r.n.states.release()
 }
 

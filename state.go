@@ -258,6 +258,7 @@ func (n *NetGear) watch(e event) {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)
 		n.hangups.Store(0)
+		n.came.Store(time.Now().UnixNano())
 		n.newcomers()
 		n.states.add(State{Kind: Connected, Endpoint: e.endpoint})
 		n.opts.Logger.Info("connected", "endpoint", e.endpoint)
