@@ -464,7 +464,9 @@ func (n *NetGear) Close() error {
 		}
 		n.turn <- struct{}{} // a Send that waits has been woken
 		defer n.endTurn()
-		n.closeSender(n.goodbye())
+		linger := n.goodbye()
+		n.awaitLeave(min(linger, n.patience()))
+		n.closeSender(linger)
 		n.heed(context.Background())
 		n.tx.hold.Close()
 		n.tx.loans.Close()
@@ -546,6 +548,16 @@ func (n *NetGear) tellAll(say func() error, patience time.Duration) {
 			}
 			time.Sleep(time.Millisecond)
 		}
+	}
+}
+
+// awaitLeave gives those who are connected to an end that listens the time to read
+// to the goodbye, at which they leave. When libzmq lets go of a port it lets go of
+// the connections that came in by it, lingering or not, and of what it had not yet
+// begun to send on them.
+func (n *NetGear) awaitLeave(patience time.Duration) {
+	for end := time.Now().Add(patience); n.opts.binds() && n.peers() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 }
 
