@@ -606,7 +606,7 @@ func TestHeartbeatsAndSlowFrames(t *testing.T) {
 // Many viewers on one port of a sender that listens: each gets every frame.
 func TestManyViewers(t *testing.T) {
 	const viewers, frames = 8, 50
-	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, HighWaterMark: 2 * frames})
+	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, HighWaterMark: 2 * frames, RequestTimeout: 5 * time.Second})
 	var all []*NetGear
 	for range viewers {
 		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: PubSub})
