@@ -127,7 +127,7 @@ static void set_same(void *s, int sending) {
 	} else {
 		set(s, ZMQ_RCVHWM, 0);
 		set(s, ZMQ_HEARTBEAT_IVL, 1000);
-		set(s, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+		set(s, ZMQ_HEARTBEAT_TIMEOUT, 30000);
 	}
 	if (pattern == 1 && sending) {
 		set(s, ZMQ_REQ_RELAXED, 1);
