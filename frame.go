@@ -159,8 +159,10 @@ func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
 	}
 	switch {
 	case f.coding.jpeg:
-		own := n.decodeOptions()
-		strips := min(n.strips(f.shape[1], f.shape[0], cores), cores)
+		own, strips := n.decodeOptions(), 1
+		if cores > 1 {
+			strips = n.strips(f.shape[1], f.shape[0], cores)
+		}
 		err = d.DecodeStrips(buf.Bytes(), f.raw(), f.shape[1]*f.channels(), f.coding.colorspace, turbojpeg.DecodeOptions{
 			FastDCT:      own.FastDCT || f.coding.fastDCT,
 			FastUpsample: own.FastUpsample || f.coding.fastUpsample,
@@ -422,12 +424,16 @@ func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer,
 }
 
 // strips is the number of strips that the JPEG of a frame is made of, or may be
-// read in, where so many cores have nothing else to do.
+// read in, where so many cores have nothing else to do: two for each, so that one
+// which has an easy strip takes another.
 func (n *settings) strips(width, height, cores int) int {
-	if n.opts.JPEGStrips > 0 {
+	switch {
+	case n.opts.JPEGStrips > 0:
 		return n.opts.JPEGStrips
+	case cores == 1:
+		return 1
 	}
-	return turbojpeg.Strips(width, height, cores)
+	return turbojpeg.Strips(width, height, 2*cores)
 }
 
 // cores is how many cores Go may use.

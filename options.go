@@ -167,12 +167,12 @@ type Options struct {
 	// JPEGCompressionFastUpsample reads JPEGs with a cheaper chroma upsampling.
 	// Default off. [jpeg_compression_fastupsample]
 	JPEGCompressionFastUpsample bool
-	// JPEGStrips is how many strips a frame's JPEG is made of, each on a core of
-	// its own, and how many it is read in, if the JPEG allows and as many cores
-	// are free: 1 to 8. The pixels are the same, and every reader of JPEGs takes
-	// them; 1 is one piece, byte for byte VidGear's. Default 0: as many as pay
-	// for the frame's size, at most GOMAXPROCS; small frames stay in one piece.
-	// [no counterpart]
+	// JPEGStrips is how many strips a frame's JPEG is made of, on all cores at
+	// once, and how many it is read in, if the JPEG allows and several cores are
+	// free: 1 to 8. The pixels are the same, and every reader of JPEGs takes
+	// them; 1 is one piece, byte for byte VidGear's. Default 0: two for each core
+	// (GOMAXPROCS), where the frame's size makes it pay; small frames stay in one
+	// piece. [no counterpart]
 	JPEGStrips int
 	// Copy makes [Frame.Mat] return a Mat that owns its pixels. Without it the
 	// Mat looks into the frame's memory and is valid until Frame.Close. At a

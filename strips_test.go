@@ -53,7 +53,7 @@ func TestStripsArriveAsOnePiece(t *testing.T) {
 // small one never; JPEGStrips: 1 is VidGear's JPEG.
 func TestWhichFramesGoInStrips(t *testing.T) {
 	for _, c := range []struct{ jpegStrips, height, cores, want int }{
-		{0, 1080, 1, 1}, {0, 1080, 2, 2}, {0, 64, 8, 1}, {1, 1080, 8, 1}, {3, 1080, 1, 3}, {8, 64, 1, 8},
+		{0, 1080, 1, 1}, {0, 1080, 2, 4}, {0, 480, 2, 4}, {0, 360, 2, 2}, {0, 64, 8, 1}, {1, 1080, 8, 1}, {3, 1080, 1, 3}, {8, 64, 1, 8},
 	} {
 		n := newSettings(Options{JPEGStrips: c.jpegStrips})
 		if got := n.strips(c.height*16/9, c.height, c.cores); got != c.want {
