@@ -145,7 +145,7 @@ func New(o Options) (*NetGear, error) {
 	}
 	if err != nil {
 		n.end()
-		n.closeTunnel()
+		n.closeTunnel(0)
 		n.states.end()
 		return nil, wrap("open", err)
 	}
@@ -175,9 +175,11 @@ func (n *NetGear) start() error {
 	return err
 }
 
-func (n *NetGear) closeTunnel() {
+// closeTunnel lets what libzmq has written go through it, or is still writing,
+// for at most grace.
+func (n *NetGear) closeTunnel(grace time.Duration) {
 	if n.tunnel != nil {
-		n.tunnel.Close()
+		n.tunnel.Close(grace)
 	}
 }
 
@@ -449,7 +451,6 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 func (n *NetGear) Close() error {
 	n.closer.Do(func() {
 		defer n.states.end()
-		defer n.closeTunnel()
 		n.shut()
 		n.closed = wrap("close", n.ahead.finish())
 		n.end()
@@ -466,11 +467,13 @@ func (n *NetGear) Close() error {
 		defer n.endTurn()
 		linger := n.goodbye()
 		n.awaitLeave(min(linger, n.patience()))
+		over := time.Now().Add(linger)
 		n.closeSender(linger)
 		n.heed(context.Background())
 		n.tx.hold.Close()
 		n.tx.loans.Close()
 		n.tx.enc.Close()
+		n.closeTunnel(time.Until(over))
 	})
 	return n.closed
 }

@@ -1,14 +1,26 @@
 package sshtunnel
 
-import "testing"
+import (
+	"net"
+	"testing"
+)
 
 // Server is a real OpenSSH server for the tests of whoever uses this package.
 type Server struct{ s *sshd }
 
-func NewServer(t *testing.T) Server { return Server{newSSHD(t)} }
+// NewServer starts one; conf are lines for its configuration.
+func NewServer(t *testing.T, conf ...string) Server { return Server{newSSHD(t, conf...)} }
 
 // Config leads through the server to a port.
 func (s Server) Config(remote string) Config { return s.s.config(remote) }
 
 func (s Server) Kill()  { s.s.kill() }
 func (s Server) Start() { s.s.start() }
+
+// Password is the account's, with "PasswordAuthentication yes".
+const Password = password
+
+// Serve calls handle for each connection to a port of the loopback.
+func Serve(t *testing.T, handle func(*net.TCPConn)) (addr string) {
+	return serve(t, "127.0.0.1:0", handle)
+}

@@ -1,11 +1,14 @@
 package sshtunnel_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,37 +17,42 @@ import (
 )
 
 // A stream through a real OpenSSH server, in the clear and secured, which is
-// killed and restarted in mid-stream: every frame arrives, with no code in the
-// application.
+// killed in the middle of a frame and restarted: every frame arrives, with no
+// code in the application.
 func TestStreamThroughTheTunnel(t *testing.T) {
 	location := t.TempDir()
 	if _, err := netgear.CreateCertificates(location, false); err != nil {
 		t.Fatal(err)
 	}
+	server := sshtunnel.NewServer(t, "PasswordAuthentication yes")
 	for _, pattern := range []netgear.Pattern{netgear.Pair, netgear.ReqRep} {
 		for _, mode := range []netgear.SecureMode{netgear.Grasslands, netgear.IronHouse} {
 			t.Run(fmt.Sprintf("%v/secure=%d", pattern, mode), func(t *testing.T) {
-				server := sshtunnel.NewServer(t)
-				recv, err := netgear.New(netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, SecureMode: mode, CustomCertLocation: location})
-				if err != nil {
-					t.Fatal(err)
+				o := netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, JPEGCompression: netgear.JPEGOff,
+					SecureMode: mode, CustomCertLocation: location, RequestTimeout: time.Second, MaxRetries: -1}
+				recv := mustNew(t, o)
+				o.ReceiveMode = false
+				relay := newRelay(t, recv)
+				o = through(server, relay.addr, o)
+				if mode == netgear.IronHouse { // with a key otherwise
+					o.SSHTunnelKeyfile, o.SSHTunnelPwd = "", sshtunnel.Password
 				}
-				defer recv.Close()
-				send, err := netgear.New(sendOptions(server, recv, pattern, mode, location))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer send.Close()
-				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-				defer cancel()
-				for i := range 15 {
-					if i == 5 || i == 10 {
+				send := mustNew(t, o)
+				ctx := aMinute(t)
+				for i := range 6 {
+					if i == 2 || i == 4 {
+						relay.stopAfter(frameSize / 3)
+					}
+					sent := make(chan error, 1)
+					go func() {
+						_, err := send.SendArray(ctx, bytesArray(frameSize, byte(i)), i)
+						sent <- err
+					}()
+					if i == 2 || i == 4 {
+						<-relay.stopped // a third of the frame is through
 						server.Kill()
 						server.Start()
-					}
-					pixels := []byte(strings.Repeat(fmt.Sprint(i%10), 1<<20))
-					if _, err := send.SendArray(ctx, netgear.Array{DType: "uint8", Shape: []int{len(pixels)}, Data: pixels}, i); err != nil {
-						t.Fatal(err)
+						relay.goOn()
 					}
 					f, err := recv.Recv(ctx)
 					for err == nil && f.Message.Value() != int64(i) { // one that was sent twice
@@ -54,29 +62,80 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if string(f.Bytes()) != string(pixels) {
+					if !bytes.Equal(f.Bytes(), bytesArray(frameSize, byte(i)).Data) {
 						t.Errorf("frame %d arrived changed", i)
 					}
 					f.Close()
+					if err := <-sent; err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n := send.Stats().Lost; n < 2 {
+					t.Errorf("the connection was lost %d times, not twice: nothing was killed", n)
 				}
 			})
 		}
 	}
 }
 
-func sendOptions(server sshtunnel.Server, recv *netgear.NetGear, pattern netgear.Pattern, mode netgear.SecureMode, location string) netgear.Options {
-	host, port, _ := net.SplitHostPort(strings.TrimPrefix(recv.Endpoints()[0], "tcp://"))
-	c := server.Config(net.JoinHostPort(host, port))
-	return netgear.Options{Address: host, Port: port, Pattern: pattern, SecureMode: mode, CustomCertLocation: location, RequestTimeout: time.Second, MaxRetries: -1,
-		SSHTunnelMode: c.Target, SSHTunnelPwd: c.Password, SSHTunnelKeyfile: c.Keyfile, SSHTunnelKnownHosts: c.KnownHosts}
+const frameSize = 12 << 20
+
+// relay stands between the SSH host and a receive end, and can stop in the
+// middle of what the host leads on.
+type relay struct {
+	addr    string
+	left    atomic.Int64  // bytes that still pass; negative: all
+	stopped chan struct{} // told when they have
+	resume  chan struct{}
 }
+
+func newRelay(t *testing.T, to *netgear.NetGear) *relay {
+	r := &relay{stopped: make(chan struct{}), resume: make(chan struct{})}
+	r.left.Store(-1)
+	r.addr = sshtunnel.Serve(t, func(c *net.TCPConn) {
+		far, err := net.Dial("tcp", strings.TrimPrefix(to.Endpoints()[0], "tcp://"))
+		if err != nil {
+			return
+		}
+		defer far.Close()
+		back := make(chan struct{})
+		go func() {
+			defer close(back)
+			io.Copy(c, far)
+			c.CloseWrite()
+		}()
+		r.copy(far, c)
+		far.(*net.TCPConn).CloseWrite()
+		<-back
+	})
+	return r
+}
+
+func (r *relay) copy(dst io.Writer, src io.Reader) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := src.Read(b)
+		if left := r.left.Load(); left >= 0 {
+			if left -= int64(n); left <= 0 {
+				left = -1
+				r.stopped <- struct{}{}
+				<-r.resume
+			}
+			r.left.Store(left)
+		}
+		if _, werr := dst.Write(b[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+func (r *relay) stopAfter(n int64) { r.left.Store(n) }
+func (r *relay) goOn()             { r.resume <- struct{}{} }
 
 // What goes wrong on the way is named by the library's own errors.
 func TestTunnelErrors(t *testing.T) {
 	server := sshtunnel.NewServer(t)
-	c := server.Config("127.0.0.1:1")
-	good := netgear.Options{Address: "127.0.0.1", Port: "1", RequestTimeout: 200 * time.Millisecond,
-		SSHTunnelMode: c.Target, SSHTunnelPwd: c.Password, SSHTunnelKeyfile: c.Keyfile, SSHTunnelKnownHosts: c.KnownHosts}
+	good := through(server, "127.0.0.1:1", netgear.Options{RequestTimeout: 200 * time.Millisecond})
 	stranger := good
 	stranger.SSHTunnelKnownHosts = []string{t.TempDir() + "/none"}
 	if _, err := netgear.New(stranger); !errors.Is(err, netgear.ErrHostKey) || !errors.Is(err, netgear.ErrAuth) {
@@ -101,4 +160,97 @@ func TestTunnelErrors(t *testing.T) {
 	if !errors.Is(err, netgear.ErrPeerGone) {
 		t.Errorf("nobody at the far end: %v", err)
 	}
+}
+
+// ends opens a receive end and a send end that leads through the tunnel to it.
+func ends(t *testing.T, server sshtunnel.Server, o netgear.Options) (recv, send *netgear.NetGear) {
+	t.Helper()
+	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
+	recv = mustNew(t, o)
+	o.ReceiveMode = false
+	return recv, mustNew(t, through(server, recv.Endpoints()[0], o))
+}
+
+func mustNew(t *testing.T, o netgear.Options) *netgear.NetGear {
+	t.Helper()
+	n, err := netgear.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// through makes o a send end that leads to an endpoint by way of the server.
+func through(server sshtunnel.Server, endpoint string, o netgear.Options) netgear.Options {
+	o.Address, o.Port, _ = net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
+	c := server.Config(net.JoinHostPort(o.Address, o.Port))
+	o.SSHTunnelMode, o.SSHTunnelPwd, o.SSHTunnelKeyfile, o.SSHTunnelKnownHosts = c.Target, c.Password, c.Keyfile, c.KnownHosts
+	return o
+}
+
+func aMinute(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func bytesArray(n int, fill byte) netgear.Array {
+	return netgear.Array{DType: "uint8", Shape: []int{n}, Data: bytes.Repeat([]byte{fill}, n)}
+}
+
+// What was sent last, and the goodbye, come out of the tunnel's far end although
+// Close takes it down, also where libzmq lingers in the background because the
+// process has another end.
+func TestLastWordsThroughTheTunnel(t *testing.T) {
+	server := sshtunnel.NewServer(t)
+	mustNew(t, netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
+	for _, pattern := range []netgear.Pattern{netgear.Pair, netgear.ReqRep, netgear.PubSub, netgear.PushPull} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			for range 3 {
+				lastWords(t, server, pattern)
+			}
+		})
+	}
+}
+
+func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
+	o := netgear.Options{Pattern: pattern, HighWaterMark: 1000, QueueFrames: 1000, JPEGCompression: netgear.JPEGOff}
+	if pattern == netgear.PushPull {
+		o.Wire = netgear.AsyncWire
+	}
+	recv, send := ends(t, server, o)
+	ctx := aMinute(t)
+	// A subscription takes effect at a moment that no event tells of.
+	for first := true; first || pattern == netgear.PubSub && recv.Stats().Frames == 0; first = false {
+		if _, err := send.SendArray(ctx, bytesArray(1, 0), "first"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond) // no more of them than the queues hold
+	}
+	const frames = 10
+	for range frames {
+		if _, err := send.SendArray(ctx, bytesArray(300_000, 1), "last"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send.Close()
+	got := 0
+	for {
+		f, err := recv.Recv(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d of %d frames, instead of the goodbye: %v", got, frames, err)
+		}
+		if f.Message.Value() == "last" {
+			got++
+		}
+		f.Close()
+	}
+	if got != frames {
+		t.Errorf("%d of %d frames arrived", got, frames)
+	}
+	recv.Close()
 }

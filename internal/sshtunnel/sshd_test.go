@@ -296,7 +296,7 @@ func refused(t *testing.T, c Config, want error, words ...string) error {
 	defer cancel()
 	tunnel, err := Open(ctx, c)
 	if err == nil {
-		tunnel.Close()
+		tunnel.Close(0)
 		t.Fatalf("opened, want %v", want)
 	}
 	if want != nil && !errors.Is(err, want) {
@@ -314,7 +314,7 @@ func refused(t *testing.T, c Config, want error, words ...string) error {
 func closed(t *testing.T, tunnel *Tunnel) {
 	t.Helper()
 	began := time.Now()
-	if err := tunnel.Close(); err != nil {
+	if err := tunnel.Close(0); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -323,7 +323,7 @@ func closed(t *testing.T, tunnel *Tunnel) {
 	if exists(filepath.Dir(tunnel.Path())) {
 		t.Errorf("%s is still there", filepath.Dir(tunnel.Path()))
 	}
-	if err := tunnel.Close(); err != nil {
+	if err := tunnel.Close(0); err != nil {
 		t.Error("second Close:", err)
 	}
 }

@@ -88,8 +88,12 @@ type Tunnel struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // every goroutine of this Tunnel
-	close  func() error   // once
+	wg     sync.WaitGroup // every goroutine of this Tunnel but forwards
+	closer sync.Once
+	closed error // what Close returns
+
+	forwards sync.WaitGroup // one for each local connection; accept's
+	quiet    chan struct{}  // closed when no connection is taken any more and the last has ended
 
 	mu        sync.Mutex
 	link      *link         // nil while redialling
@@ -120,24 +124,17 @@ func Open(ctx context.Context, c Config) (*Tunnel, error) {
 		return nil, err
 	}
 
-	t := &Tunnel{conf: c, to: to, linkUp: make(chan struct{})}
+	t := &Tunnel{conf: c, to: to, linkUp: make(chan struct{}), quiet: make(chan struct{})}
 	t.log = c.Logger.With("ssh", to.String(), "remote", c.Remote)
 	first, err := t.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := t.makeSocket()
-	if err != nil {
+	if err := t.makeSocket(); err != nil {
 		first.end(err)
 		return nil, err
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.close = sync.OnceValue(func() error {
-		t.cancel()
-		t.listen.Close() // takes the socket file away
-		t.wg.Wait()
-		return os.RemoveAll(dir)
-	})
 	t.setLink(first)
 	t.wg.Add(2)
 	go t.supervise(first)
@@ -148,9 +145,25 @@ func Open(ctx context.Context, c Config) (*Tunnel, error) {
 // Path is the unix socket's path: libzmq connects to "ipc://" + Path().
 func (t *Tunnel) Path() string { return t.path }
 
-// Close ends every connection and waits for every goroutine; socket and folder
-// are gone then. Calling it again does nothing.
-func (t *Tunnel) Close() error { return t.close() }
+// Close takes no connection any more and lets those that are open end by
+// themselves, for at most grace: what their local side has written before its
+// end still arrives. What is open then is cut. It waits for every goroutine;
+// socket and folder are gone when it returns. Calling it again does nothing.
+func (t *Tunnel) Close(grace time.Duration) error {
+	t.closer.Do(func() {
+		t.listen.Close() // takes the socket file away
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-t.quiet:
+		case <-timer.C:
+		}
+		t.cancel()
+		t.wg.Wait()
+		t.closed = os.RemoveAll(filepath.Dir(t.path))
+	})
+	return t.closed
+}
 
 // Err tells why nothing gets through at the moment: no connection to the SSH
 // host, or one that does not lead on to Remote. It is nil when all is well.
@@ -164,11 +177,11 @@ func (t *Tunnel) Err() error {
 }
 
 // makeSocket listens on a socket in a new folder of its own (mode 0700).
-// Without an error, the caller owns both.
-func (t *Tunnel) makeSocket() (dir string, err error) {
-	dir, err = os.MkdirTemp("", "ng-ssh-")
+// Without an error, the Tunnel owns both.
+func (t *Tunnel) makeSocket() error {
+	dir, err := os.MkdirTemp("", "ng-ssh-")
 	if err != nil {
-		return "", fmt.Errorf("sshtunnel: no folder for the socket: %w", err)
+		return fmt.Errorf("sshtunnel: no folder for the socket: %w", err)
 	}
 	t.path = filepath.Join(dir, "s")
 	if len(t.path) > maxSocketPath {
@@ -179,7 +192,7 @@ func (t *Tunnel) makeSocket() (dir string, err error) {
 	if err != nil {
 		os.RemoveAll(dir)
 	}
-	return dir, err
+	return err
 }
 
 func checkRemote(remote string) error {
@@ -415,12 +428,11 @@ func (t *Tunnel) waitLink(deadline <-chan time.Time) *link {
 // accept hands every local connection to a goroutine of its own, until Close.
 func (t *Tunnel) accept() {
 	defer t.wg.Done()
+	defer close(t.quiet)
+	defer t.forwards.Wait()
 	for {
 		local, err := t.listen.Accept()
-		if t.ctx.Err() != nil {
-			if err == nil {
-				local.Close()
-			}
+		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // out of file descriptors, most likely: that passes
@@ -430,14 +442,14 @@ func (t *Tunnel) accept() {
 			}
 			continue
 		}
-		t.wg.Add(1)
+		t.forwards.Add(1)
 		go t.forward(local.(*net.UnixConn))
 	}
 }
 
 // forward leads one local connection, which it owns, to the far end.
 func (t *Tunnel) forward(local *net.UnixConn) {
-	defer t.wg.Done()
+	defer t.forwards.Done()
 	defer local.Close()
 	l, remote := t.openRemote()
 	if remote == nil {
@@ -445,15 +457,18 @@ func (t *Tunnel) forward(local *net.UnixConn) {
 	}
 	defer remote.Close()
 
-	// Each direction ends by itself and passes its end on (half-close).
+	// Each direction ends by itself and passes its end on (half-close). A local
+	// side that reads no more may have written something before: that still goes.
 	ended := make(chan error, 2)
 	go func() {
-		_, err := io.Copy(remote, local)
-		remote.CloseWrite()
-		ended <- err
+		io.Copy(remote, local)
+		ended <- remote.CloseWrite()
 	}()
 	go func() {
 		_, err := io.Copy(local, remote)
+		if err != nil {
+			_, err = io.Copy(io.Discard, remote)
+		}
 		local.CloseWrite()
 		ended <- err
 	}()

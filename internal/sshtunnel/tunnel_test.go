@@ -318,7 +318,7 @@ func TestClose(t *testing.T) {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
-				tunnel.Close()
+				tunnel.Close(0)
 			}()
 		}
 		wg.Wait()
