@@ -221,7 +221,6 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	}
 	n.refused.Store(nil)
 	n.crowd.Store(false)
-	n.hangups.Store(0)
 	n.givenUp.forget()
 	s, err := openSocket(&n.opts, n.security, endpoints, n.watch)
 	if err != nil {
@@ -319,9 +318,9 @@ func (n *NetGear) mismatched() bool {
 		return false
 	}
 	// A secure peer says nothing to those whose keys it cannot read: it hangs up,
-	// every time. So does once a peer that is just closing, and a tunnel whose
-	// far end is not there.
-	return e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL || n.security != nil && n.tunnel == nil && n.hangups.Load() >= 3
+	// every time. So does once a peer that is just closing. n.hangups counts on
+	// when a socket takes another's place, which may be sooner than the third.
+	return e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL || n.security != nil && n.hangups.Load() >= 3
 }
 
 // refusal is what a failed handshake most likely means.

@@ -297,7 +297,8 @@ type Options struct {
 	// be secure. [secure_mode]
 	SecureMode SecureMode
 	// CustomCertLocation is where the certificates are: LOCATION/.vidgear/keys.
-	// Default: the home folder. They are made if they are not there.
+	// Default: the home folder. LOCATION must be there. If it has no folder of
+	// keys one is made, and Logger told: the other end does not know those yet.
 	// [custom_cert_location]
 	CustomCertLocation string
 	// OverwriteCert makes new certificates. Send end only. [overwrite_cert]

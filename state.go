@@ -275,7 +275,7 @@ func (n *NetGear) watch(e event) {
 		n.counters.refused.Add(1)
 		n.refused.Store(&refusal{e, time.Now()})
 		if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
-			n.hangups.Add(1)
+			n.hungUp()
 		}
 		if !n.opts.binds() && e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
 			n.givenUp.add(e.endpoint)
@@ -292,6 +292,16 @@ func (n *NetGear) newcomers() {
 		n.crowd.Store(true)
 		n.wake()
 	}
+}
+
+// hungUp counts a peer that ended the handshake without a word. A tunnel does so
+// itself when it leads nowhere, which says nothing of the peer.
+func (n *NetGear) hungUp() {
+	if n.tunnel != nil && n.tunnel.Err() != nil {
+		n.hangups.Store(0)
+		return
+	}
+	n.hangups.Add(1)
 }
 
 // reconnecting is said when the old socket is gone and before a new one takes its

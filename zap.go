@@ -3,6 +3,7 @@ package netgear
 import (
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 type admission struct {
 	dir         string // IronHouse: the folder of public keys; "" admits every key
 	allow, deny []netip.Prefix
+	log         *slog.Logger
 
 	mu   sync.Mutex
 	keys map[string]bool // Z85 public keys, as of read
@@ -31,7 +33,7 @@ func newAdmission(o *Options, k *keys) *admission {
 	// Validate has parsed them once already.
 	allow, _ := prefixes(o.AllowAddresses)
 	deny, _ := prefixes(o.DenyAddresses)
-	return &admission{dir: k.publicDir, allow: allow, deny: deny}
+	return &admission{dir: k.publicDir, allow: allow, deny: deny, log: o.Logger}
 }
 
 // prefixes reads addresses and CIDR ranges.
@@ -39,6 +41,12 @@ func prefixes(list []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, text := range list {
 		if p, err := netip.ParsePrefix(text); err == nil {
+			if a := p.Addr(); a.Is4In6() { // peers come as plain IPv4
+				if p.Bits() < 96 {
+					return nil, fmt.Errorf("%q is IPv4 and IPv6 at once: give the IPv4 range as such", text)
+				}
+				p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+			}
 			all = append(all, p.Masked())
 			continue
 		}
@@ -94,9 +102,12 @@ func (a *admission) knows(key string) bool {
 // admits nobody.
 func readPublicKeys(dir string) map[string]bool {
 	known := map[string]bool{}
-	files, _ := filepath.Glob(filepath.Join(dir, "*"+publicSuffix))
-	for _, f := range files {
-		if public, _, err := readCertificate(f, false); err == nil {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), publicSuffix) {
+			continue
+		}
+		if public, _, err := readCertificate(filepath.Join(dir, e.Name()), false); err == nil {
 			known[public] = true
 		}
 	}
@@ -105,20 +116,33 @@ func readPublicKeys(dir string) map[string]bool {
 
 // zapHandler answers libzmq's questions about who may connect (ZeroMQ RFC 27).
 // There is one for each context, because its endpoint is; ends are told apart
-// by their domain. Its goroutine owns its socket.
+// by their domain. Its goroutine owns its socket, and opens another should that
+// one fail: without an answer no handshake in the process ever ends.
 type zapHandler struct {
-	sock    *zmsg.Socket
+	ctx     *zmq4.Context
 	stopped atomic.Bool
+	quit    chan struct{} // closed with stopped
 	done    chan struct{}
 	refs    int // by shared's lock
 
 	mu      sync.Mutex
+	sock    *zmsg.Socket // nil while there is none; the lock is for whoever wakes it
 	domains map[string]*admission
 }
 
 const zapEndpoint = "inproc://zeromq.zap.01"
 
 func startZAP(ctx *zmq4.Context) (*zapHandler, error) {
+	z := &zapHandler{ctx: ctx, quit: make(chan struct{}), done: make(chan struct{}), domains: map[string]*admission{}}
+	var err error
+	if z.sock, err = openZAP(ctx); err != nil {
+		return nil, err
+	}
+	go z.run()
+	return z, nil
+}
+
+func openZAP(ctx *zmq4.Context) (*zmsg.Socket, error) {
 	plain, err := ctx.NewSocket(zmq4.REP)
 	if err != nil {
 		return nil, err
@@ -142,34 +166,87 @@ func startZAP(ctx *zmq4.Context) (*zapHandler, error) {
 		sock.Close()
 		return nil, err
 	}
-	z := &zapHandler{sock: sock, done: make(chan struct{}), domains: map[string]*admission{}}
-	go z.run()
-	return z, nil
+	return sock, nil
 }
 
 func (z *zapHandler) run() {
 	defer close(z.done)
-	defer z.sock.Close()
-	defer z.sock.Unbind(zapEndpoint) // at once; Close alone does it some time later
-	for {
-		request, err := z.read()
-		if err != nil {
+	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
+		var err error
+		if z.sock == nil {
+			sock, openErr := openZAP(z.ctx)
+			z.setSocket(sock)
+			err = openErr
+		}
+		if err == nil {
+			var answered bool
+			if answered, err = z.serve(); answered {
+				pause = time.Millisecond
+			}
+			sock := z.setSocket(nil)
+			sock.Unbind(zapEndpoint) // at once; Close alone does it some time later
+			sock.Close()
+		}
+		if z.stopped.Load() {
 			return
 		}
-		for i, part := range z.reply(request) {
-			more := i < zapReplyParts-1
-			if again(func() error { return z.sock.TrySend(part, more) }) != nil {
-				break
-			}
+		z.complain(err)
+		select {
+		case <-z.quit:
+			return
+		case <-time.After(pause):
 		}
 	}
 }
 
+// serve answers until the handler is stopped or its socket fails.
+func (z *zapHandler) serve() (answered bool, err error) {
+	for {
+		request, err := z.read()
+		if err != nil {
+			return answered, err
+		}
+		for i, part := range z.reply(request) {
+			more := i < zapReplyParts-1
+			if err := again(func() error { return z.sock.TrySend(part, more) }); err != nil {
+				return answered, err
+			}
+		}
+		answered = true
+	}
+}
+
+// complain tells every end whose peers were kept waiting.
+func (z *zapHandler) complain(err error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, a := range z.domains {
+		a.log.Error("the authentication handler failed, starting another", "err", err)
+	}
+}
+
+// setSocket changes the socket and returns the one before.
+func (z *zapHandler) setSocket(s *zmsg.Socket) *zmsg.Socket {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	old := z.sock
+	z.sock = s
+	return old
+}
+
 func (z *zapHandler) stop() {
 	z.stopped.Store(true)
-	z.sock.Wake()
+	close(z.quit)
+	z.mu.Lock()
+	if z.sock != nil {
+		z.sock.Wake()
+	}
+	z.mu.Unlock()
 	<-z.done
 }
+
+// zapFault is where the tests make the handler's socket fail.
+var zapFault = func() error { return nil }
 
 // maxZAPParts bounds what is kept of a request; libzmq sends seven.
 const maxZAPParts = 8
@@ -184,7 +261,12 @@ func (z *zapHandler) read() ([][]byte, error) {
 	var parts [][]byte
 	for {
 		var m zmsg.Msg
-		if err := z.sock.Wait(time.Time{}, stop, func() error { return z.sock.TryRecv(&m) }); err != nil {
+		err := z.sock.Wait(time.Time{}, stop, func() error { return z.sock.TryRecv(&m) })
+		if err == nil {
+			err = zapFault()
+		}
+		if err != nil {
+			m.Close()
 			return nil, err
 		}
 		if len(parts) < maxZAPParts {

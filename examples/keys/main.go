@@ -70,12 +70,17 @@ func show(dir string) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\nfile\tmode\tneeded by\tpublic key")
 	var open []string // secret files that others can read
-	for _, pattern := range []string{"private_keys/*.key_secret", "public_keys/*.key"} {
-		files, err := filepath.Glob(filepath.Join(dir, pattern))
+	for _, kind := range [][2]string{{"private_keys", ".key_secret"}, {"public_keys", ".key"}} {
+		folder, suffix := kind[0], kind[1]
+		entries, err := os.ReadDir(filepath.Join(dir, folder))
 		if err != nil {
 			return err
 		}
-		for _, file := range files {
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), suffix) {
+				continue
+			}
+			file := filepath.Join(dir, folder, e.Name())
 			info, err := os.Stat(file)
 			if err != nil {
 				return err

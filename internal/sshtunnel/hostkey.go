@@ -155,8 +155,8 @@ func (h *hostCheck) explain(key ssh.PublicKey, err error) error {
 		return fmt.Errorf("%w: %s shows the %s: %w", ErrHostKey, h.to, shown, err)
 	}
 	if len(mismatch.Want) == 0 {
-		return fmt.Errorf("%w: %s is not in %s. It shows the %s: compare that fingerprint with one obtained from the host itself (ssh-keygen -l -f on its public host key), and if it is the same, add the key: ssh-keyscan -p %d %s >> %s",
-			ErrHostKey, h.to, strings.Join(h.files, " or "), shown, h.to.port, h.to.host, h.files[0])
+		return fmt.Errorf("%w: %s is not in %s. It shows the %s: compare that fingerprint with one obtained from the host itself (ssh-keygen -l -f on its public host key), and if it is the same, add the key: echo %s >> %s",
+			ErrHostKey, h.to, strings.Join(h.files, " or "), shown, quote(knownhosts.Line([]string{h.name()}, key)), quote(h.files[0]))
 	}
 	var want []string
 	for _, k := range mismatch.Want {
@@ -165,6 +165,9 @@ func (h *hostCheck) explain(key ssh.PublicKey, err error) error {
 	return fmt.Errorf("%w: %s shows the %s, but what is known is %s. Either the host was set up anew, or somebody in between is pretending to be it. Nothing was sent. Only when you know why it changed, drop the old key: ssh-keygen -R '%s' -f %s",
 		ErrHostKeyChanged, h.to, shown, strings.Join(want, " and "), knownhosts.Normalize(h.name()), mismatch.Want[0].Filename)
 }
+
+// quote makes one word of text for a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func describe(key ssh.PublicKey) string {
 	return key.Type() + " key " + ssh.FingerprintSHA256(key)

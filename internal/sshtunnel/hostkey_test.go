@@ -40,12 +40,16 @@ func TestHostKey(t *testing.T) {
 		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
+		// Exactly the key whose fingerprint was shown, asked of nobody again.
+		if added := readFile(t, file); added != "elsewhere "+ours+host+" "+strings.Join(strings.Fields(ours)[:2], " ")+"\n" {
+			t.Errorf("added: %s", added)
+		}
 		talks(t, open(t, c))
 	})
 	t.Run("no file", func(t *testing.T) {
 		c := good
 		c.KnownHosts = []string{t.TempDir() + "/none", t.TempDir() + "/nor_this"}
-		refused(t, c, ErrHostKey, c.KnownHosts[0], c.KnownHosts[1], "ssh-keyscan -p")
+		refused(t, c, ErrHostKey, c.KnownHosts[0], c.KnownHosts[1], "echo ")
 	})
 	t.Run("default files", func(t *testing.T) {
 		c := good
