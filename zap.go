@@ -116,33 +116,22 @@ func readPublicKeys(dir string) map[string]bool {
 
 // zapHandler answers libzmq's questions about who may connect (ZeroMQ RFC 27).
 // There is one for each context, because its endpoint is; ends are told apart
-// by their domain. Its goroutine owns its socket, and opens another should that
-// one fail: without an answer no handshake in the process ever ends.
+// by their domain. Its goroutine owns its socket, which stays bound whatever
+// goes wrong: where nobody is there to ask, libzmq lets everybody in.
 type zapHandler struct {
-	ctx     *zmq4.Context
+	sock    *zmsg.Socket
 	stopped atomic.Bool
 	quit    chan struct{} // closed with stopped
 	done    chan struct{}
 	refs    int // by shared's lock
 
 	mu      sync.Mutex
-	sock    *zmsg.Socket // nil while there is none; the lock is for whoever wakes it
 	domains map[string]*admission
 }
 
 const zapEndpoint = "inproc://zeromq.zap.01"
 
 func startZAP(ctx *zmq4.Context) (*zapHandler, error) {
-	z := &zapHandler{ctx: ctx, quit: make(chan struct{}), done: make(chan struct{}), domains: map[string]*admission{}}
-	var err error
-	if z.sock, err = openZAP(ctx); err != nil {
-		return nil, err
-	}
-	go z.run()
-	return z, nil
-}
-
-func openZAP(ctx *zmq4.Context) (*zmsg.Socket, error) {
 	plain, err := ctx.NewSocket(zmq4.REP)
 	if err != nil {
 		return nil, err
@@ -166,82 +155,59 @@ func openZAP(ctx *zmq4.Context) (*zmsg.Socket, error) {
 		sock.Close()
 		return nil, err
 	}
-	return sock, nil
+	z := &zapHandler{sock: sock, quit: make(chan struct{}), done: make(chan struct{}), domains: map[string]*admission{}}
+	go z.run()
+	return z, nil
 }
 
 func (z *zapHandler) run() {
 	defer close(z.done)
-	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
-		var err error
-		if z.sock == nil {
-			sock, openErr := openZAP(z.ctx)
-			z.setSocket(sock)
-			err = openErr
-		}
-		if err == nil {
-			var answered bool
-			if answered, err = z.serve(); answered {
-				pause = time.Millisecond
-			}
-			sock := z.setSocket(nil)
-			sock.Unbind(zapEndpoint) // at once; Close alone does it some time later
-			sock.Close()
-		}
-		if z.stopped.Load() {
+	defer z.sock.Close()
+	defer z.sock.Unbind(zapEndpoint) // at once; Close alone does it some time later
+	for {
+		request, err := z.read()
+		if err != nil {
 			return
+		}
+		for i, part := range z.reply(request) {
+			more := i < zapReplyParts-1
+			if z.insist(func() error { return z.sock.TrySend(part, more) }) != nil {
+				return
+			}
+		}
+	}
+}
+
+// insist repeats a call until it works or the handler is stopped: without an
+// answer no handshake in the process ever ends.
+func (z *zapHandler) insist(call func() error) error {
+	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := again(call)
+		if err == nil || z.stopped.Load() {
+			return err
 		}
 		z.complain(err)
 		select {
 		case <-z.quit:
-			return
+			return ErrClosed
 		case <-time.After(pause):
 		}
 	}
 }
 
-// serve answers until the handler is stopped or its socket fails.
-func (z *zapHandler) serve() (answered bool, err error) {
-	for {
-		request, err := z.read()
-		if err != nil {
-			return answered, err
-		}
-		for i, part := range z.reply(request) {
-			more := i < zapReplyParts-1
-			if err := again(func() error { return z.sock.TrySend(part, more) }); err != nil {
-				return answered, err
-			}
-		}
-		answered = true
-	}
-}
-
-// complain tells every end whose peers were kept waiting.
+// complain tells every end whose peers are kept waiting.
 func (z *zapHandler) complain(err error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, a := range z.domains {
-		a.log.Error("the authentication handler failed, starting another", "err", err)
+		a.log.Error("the authentication handler has trouble, trying again", "err", err)
 	}
-}
-
-// setSocket changes the socket and returns the one before.
-func (z *zapHandler) setSocket(s *zmsg.Socket) *zmsg.Socket {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	old := z.sock
-	z.sock = s
-	return old
 }
 
 func (z *zapHandler) stop() {
 	z.stopped.Store(true)
 	close(z.quit)
-	z.mu.Lock()
-	if z.sock != nil {
-		z.sock.Wake()
-	}
-	z.mu.Unlock()
+	z.sock.Wake()
 	<-z.done
 }
 
@@ -261,12 +227,13 @@ func (z *zapHandler) read() ([][]byte, error) {
 	var parts [][]byte
 	for {
 		var m zmsg.Msg
-		err := z.sock.Wait(time.Time{}, stop, func() error { return z.sock.TryRecv(&m) })
-		if err == nil {
-			err = zapFault()
-		}
+		err := z.insist(func() error {
+			if err := zapFault(); err != nil {
+				return err
+			}
+			return z.sock.Wait(time.Time{}, stop, func() error { return z.sock.TryRecv(&m) })
+		})
 		if err != nil {
-			m.Close()
 			return nil, err
 		}
 		if len(parts) < maxZAPParts {

@@ -254,3 +254,51 @@ func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
 	}
 	recv.Close()
 }
+
+// A wrong key is named through a tunnel, too; a tunnel that leads nowhere is not
+// taken for one, though it hangs up as a secure peer does.
+func TestRefusalThroughTheTunnel(t *testing.T) {
+	server := sshtunnel.NewServer(t)
+	ours, theirs := t.TempDir(), t.TempDir()
+	for _, location := range []string{ours, theirs} {
+		if _, err := netgear.CreateCertificates(location, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := netgear.Options{Pattern: netgear.ReqRep, SecureMode: netgear.StoneHouse, CustomCertLocation: ours}
+	listen := o
+	listen.ReceiveMode, listen.Address, listen.Port = true, "127.0.0.1", "0"
+	recv := mustNew(t, listen)
+	endpoint := recv.Endpoints()[0]
+
+	wrong := o
+	wrong.CustomCertLocation = theirs
+	ctx := aMinute(t)
+	_, err := mustNew(t, through(server, endpoint, wrong)).SendArray(ctx, bytesArray(1, 0), nil)
+	if !errors.Is(err, netgear.ErrAuth) || !strings.Contains(err.Error(), theirs) {
+		t.Errorf("wrong key: %v", err)
+	}
+
+	recv.Close()
+	var hangUps atomic.Int32
+	o.OnState = func(s netgear.State) {
+		if s.Kind == netgear.Refused {
+			hangUps.Add(1)
+		}
+	}
+	// Long enough for several hang-ups.
+	o.RequestTimeout, o.MaxRetries = 500*time.Millisecond, 5
+	send := mustNew(t, through(server, endpoint, o))
+	_, err = send.SendArray(ctx, bytesArray(1, 0), nil)
+	if !errors.Is(err, netgear.ErrPeerGone) || errors.Is(err, netgear.ErrAuth) || !strings.Contains(err.Error(), "does not reach the far end") {
+		t.Errorf("nobody there: %v", err)
+	}
+	if n := hangUps.Load(); n < 3 {
+		t.Errorf("only %d hang-ups", n)
+	}
+	_, listen.Port, _ = net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
+	mustNew(t, listen)
+	if _, err := send.SendArray(ctx, bytesArray(1, 0), nil); err != nil {
+		t.Errorf("it is there now: %v", err)
+	}
+}

@@ -293,7 +293,8 @@ func TestReadyThenAgain(t *testing.T) {
 	a, b := pair(t)
 	connect(t, a, b)
 	const hints = 20
-	tries, swallowed := 0, 0
+	tries, swallowed, agains := 0, 0, 0
+	eaten := make(chan struct{})
 	var m Msg
 	done := make(chan error, 1)
 	go func() {
@@ -302,20 +303,36 @@ func TestReadyThenAgain(t *testing.T) {
 			if err := b.TryRecv(&m); err != nil || swallowed == hints {
 				return err
 			}
+			// Like libzmq with a credential: what made it readable is gone. The
+			// next is sent only then.
 			swallowed++
 			m.Close()
-			return b.TryRecv(&m)
+			err := b.TryRecv(&m)
+			if err == syscall.EAGAIN {
+				agains++
+			}
+			eaten <- struct{}{}
+			return err
 		})
 	}()
 	for i := range hints + 1 {
 		if err := a.Wait(time.Time{}, never, func() error { return a.TrySend([]byte{byte(i)}, false) }); err != nil {
 			t.Fatal(err)
 		}
+		if i < hints {
+			<-eaten
+		}
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+	if got := m.Bytes(); len(got) != 1 || got[0] != hints {
+		t.Errorf("message %v came instead of %d", got, hints)
+	}
 	m.Close()
+	if swallowed != hints || agains != hints {
+		t.Errorf("%d hints were swallowed and %d calls said EAGAIN, not %d", swallowed, agains, hints)
+	}
 	if tries > 20*hints {
 		t.Errorf("%d tries for %d messages: it spins", tries, hints)
 	}
