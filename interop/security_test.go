@@ -4,7 +4,9 @@ package interop
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -85,6 +87,48 @@ func secureToGo(t *testing.T, o netgear.Options) {
 		equal(t, "frame", receivePicture(t, receiver), w)
 	}
 	receiveEnd(t, receiver)
+}
+
+// TestVidGearNeedsBothNames: what VidGear does to a folder when it opens an end
+// there (docs/security.md). With "server" and "client" in both subfolders it
+// leaves everything alone. With one of the two it deletes that one, and makes
+// new keys in place of the folder's.
+func TestVidGearNeedsBothNames(t *testing.T) {
+	t.Parallel()
+	location := keyFolders["go-keys"](t)
+	guest := keyFolders["go-keys"](t)
+	file := func(location, name string) string { return filepath.Join(location, ".vidgear", "keys", name) }
+	read := func(path string) string {
+		text, _ := os.ReadFile(path)
+		return string(text)
+	}
+	openVidGear := func() {
+		t.Helper()
+		script := "import sys; from vidgear.gears.helper import generate_auth_certificates as g; g(sys.argv[1])"
+		if out, err := exec.Command(peertest.Python(), "-c", script, location).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if err := os.WriteFile(file(location, "public_keys/camera-3.key"), []byte(read(file(guest, "public_keys/client.key"))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]string{}
+	for _, name := range []string{"public_keys/server.key", "public_keys/client.key", "public_keys/camera-3.key", "private_keys/server.key_secret", "private_keys/client.key_secret"} {
+		before[name] = read(file(location, name))
+	}
+	openVidGear()
+	for name, text := range before {
+		if text == "" || read(file(location, name)) != text {
+			t.Errorf("VidGear does not leave %s alone", name)
+		}
+	}
+	if err := os.Remove(file(location, "public_keys/client.key")); err != nil {
+		t.Fatal(err)
+	}
+	openVidGear()
+	if now := read(file(location, "public_keys/server.key")); now == before["public_keys/server.key"] {
+		t.Error("VidGear left server.key alone without client.key: docs/security.md warns for nothing")
+	}
 }
 
 // freshSenders sends one frame over a new connection for every line on stdin.

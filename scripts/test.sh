@@ -124,6 +124,12 @@ interop() {
 		python3 scripts/gotest.py --no-skip -race -tags matprofile -timeout "$TIMEOUT" -count=1 ./interop/...
 }
 
+# The one that needs an sshd is where the sshd is.
+interop_tunnel() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./internal/sshtunnel
+}
+
 # The fault suite measures times, so it runs without the race detector; it needs no gocv.
 # Where network namespaces cannot be made, it names what it leaves out; in CI nothing may be.
 faults() {
@@ -204,6 +210,8 @@ do_unit() {
 
 do_interop() {
 	step 'Interop: against the real VidGear' interop
+	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Interop: through an SSH tunnel to the real VidGear' interop_tunnel
 }
 
 do_faults() {
