@@ -280,12 +280,6 @@ func TestRefusalThroughTheTunnel(t *testing.T) {
 	}
 
 	recv.Close()
-	var hangUps atomic.Int32
-	o.OnState = func(s netgear.State) {
-		if s.Kind == netgear.Refused {
-			hangUps.Add(1)
-		}
-	}
 	// Long enough for several hang-ups.
 	o.RequestTimeout, o.MaxRetries = 500*time.Millisecond, 5
 	send := mustNew(t, through(server, endpoint, o))
@@ -293,7 +287,7 @@ func TestRefusalThroughTheTunnel(t *testing.T) {
 	if !errors.Is(err, netgear.ErrPeerGone) || errors.Is(err, netgear.ErrAuth) || !strings.Contains(err.Error(), "does not reach the far end") {
 		t.Errorf("nobody there: %v", err)
 	}
-	if n := hangUps.Load(); n < 3 {
+	if n := send.Stats().Refused; n < 3 {
 		t.Errorf("only %d hang-ups", n)
 	}
 	_, listen.Port, _ = net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
