@@ -76,6 +76,7 @@ type NetGear struct {
 	givenUp givenUp      // endpoints that refused
 	came    atomic.Int64 // when somebody last connected, in nanoseconds since 1970
 	crowd   atomic.Bool  // Pair receive end: somebody came or went
+	taken   atomic.Bool  // Pair receive end: somebody is there, or the socket may not yet have let go of them
 
 	turn  chan struct{} // send end: held by whoever sends
 	tx    sender

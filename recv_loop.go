@@ -30,6 +30,8 @@ type receiver struct {
 	stalled    bool
 	opened     time.Time // when the socket took another's place
 	lookAt     time.Time // Pair: when to look who is served; none if zero
+	leaving    time.Time // Pair: until when one that said goodbye may take to go; none if zero
+	goneBefore uint64    // connections lost before its goodbye
 	muteUntil  time.Time // Pair: when a peer that was let in, if it is mute, comes anew
 	tellLost   time.Time // when to tell of lost connections; none if zero
 	retryAt    time.Time // when an endpoint that refused is tried again
@@ -83,6 +85,7 @@ func (r *receiver) loop() error {
 		switch {
 		case err == nil:
 			r.retries = r.n.opts.MaxRetries
+			r.n.taken.Store(r.n.opts.Pattern == Pair) // the monitor may be behind
 			err = r.handle(&m)
 			m.close()
 			r.quietSince = time.Now()
@@ -181,12 +184,15 @@ func (r *receiver) look() error {
 	peers, served := r.n.peers(), err == nil && events&zmq4.POLLOUT != 0
 	switch {
 	case peers == 0:
+		if r.n.taken.Store(served); served {
+			r.lookAt = time.Now().Add(crowdGrace)
+		}
 		return nil
 	case time.Now().Before(r.muteUntil) && r.lastFrame.Before(r.opened):
 		return r.sitOut()
 	case peers == 1 && served:
 		return nil
-	case !served:
+	case !served, !r.leaving.IsZero():
 		return r.letIn(errLeftOut)
 	}
 	since := r.lastFrame
@@ -234,6 +240,17 @@ func (r *receiver) sitOut() error {
 	return r.open()
 }
 
+// showOut: who said goodbye at a Pair socket and stays all the same would keep the
+// place from the next.
+func (r *receiver) showOut() error {
+	r.leaving = time.Time{}
+	if r.n.peers() == 0 || r.n.counters.lost.Load() != r.goneBefore {
+		return nil // it has gone
+	}
+	r.shut(r.n.patience())
+	return r.open()
+}
+
 // quietLimit is how long a receive end is quiet before that means something:
 // VidGear's 3 × request_timeout, or its subscriber_timeout.
 func (r *receiver) quietLimit() time.Duration {
@@ -262,6 +279,9 @@ func (r *receiver) deadline() time.Time {
 	}
 	if !r.lookAt.IsZero() {
 		d = earlier(d, r.lookAt)
+	}
+	if !r.leaving.IsZero() {
+		d = earlier(d, r.leaving)
 	}
 	if !r.tellLost.IsZero() {
 		d = earlier(d, r.tellLost)
@@ -295,6 +315,9 @@ func (r *receiver) quiet() error {
 	if !r.lookAt.IsZero() && !now.Before(r.lookAt) {
 		return r.look()
 	}
+	if !r.leaving.IsZero() && !now.Before(r.leaving) {
+		return r.showOut()
+	}
 	if limit := r.quietLimit(); limit > 0 && !now.Before(r.quietSince.Add(limit)) {
 		r.quietSince = now
 		return r.silence()
@@ -305,6 +328,7 @@ func (r *receiver) quiet() error {
 // flowing notes that a frame has come.
 func (r *receiver) flowing() {
 	r.lastFrame = time.Now()
+	r.leaving = time.Time{} // there is another already
 	if r.stalled {
 		r.stalled = false
 		r.n.states.add(State{Kind: Resumed, Endpoint: r.n.where()})
@@ -376,12 +400,14 @@ func (r *receiver) reopen(why error) error {
 // shut closes the socket, if there is one. Answers that are still to leave it
 // have linger for that.
 func (r *receiver) shut(linger time.Duration) {
-	r.n.setSocket(nil)
 	if r.sock != nil {
 		r.sock.shut(linger)
 		r.sock = nil
 	}
-	r.tellLost, r.lookAt, r.muteUntil = time.Time{}, time.Time{}, time.Time{}
+	// Not sooner: that nobody is connected means that the next finds a place.
+	r.n.setSocket(nil)
+	r.n.taken.Store(false)
+	r.tellLost, r.lookAt, r.muteUntil, r.leaving = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	r.n.states.release()
 }
 
@@ -519,10 +545,9 @@ func (r *receiver) goodbye(h *header) error {
 	case r.n.opts.OnTerminate == StopOnTerminate:
 		return io.EOF
 	case r.n.opts.Pattern == Pair && r.sock.bound:
-		// A PAIR socket that has not yet quite done with one peer leaves the next
-		// without an answer; a new one is there for it at once.
-		r.shut(r.n.patience())
-		return r.open()
+		// It goes now. A new socket at once would cut off the next one, which may
+		// have come already.
+		r.leaving, r.goneBefore = time.Now().Add(r.n.patience()), r.n.counters.lost.Load()
 	}
 	return nil
 }

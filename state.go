@@ -259,6 +259,7 @@ func (n *NetGear) watch(e event) {
 		n.refused.Store(nil)
 		n.hangups.Store(0)
 		n.came.Store(time.Now().UnixNano())
+		n.taken.Store(n.opts.Pattern == Pair && n.opts.ReceiveMode)
 		n.newcomers()
 		n.states.add(State{Kind: Connected, Endpoint: e.endpoint})
 		n.opts.Logger.Info("connected", "endpoint", e.endpoint)

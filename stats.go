@@ -30,7 +30,7 @@ type Stats struct {
 
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, those taken and not yet answered
 	QueueBytes int64 // what they take in memory
-	Connected  int   // peers connected at this moment
+	Connected  int   // peers connected at this moment; with Pair at most 1, and 0 only once another finds the place free
 }
 
 // counters are Stats in the making.
@@ -51,6 +51,9 @@ func (n *NetGear) Stats() Stats {
 	if n.opts.Pattern == Pair {
 		// A second peer may be connected, but it is not served.
 		s.Connected = min(s.Connected, 1)
+		if n.taken.Load() {
+			s.Connected = 1
+		}
 	}
 	n.tally.fill(&s)
 	if n.queue != nil {

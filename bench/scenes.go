@@ -99,7 +99,7 @@ type lengths struct {
 
 var (
 	quickLengths = lengths{rounds: 3, few: 1, raw: 300, jpeg: 80, paced: 4, idle: 3, publish: 1, memory: 1000, memoryJPEG: 200}
-	fullLengths  = lengths{rounds: 7, few: 3, raw: 1000, jpeg: 250, paced: 10, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
+	fullLengths  = lengths{rounds: 5, few: 2, raw: 600, jpeg: 200, paced: 8, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
 )
 
 // The groups, by the names that -only takes. quick has the first ones.
