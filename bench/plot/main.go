@@ -48,7 +48,7 @@ var colours = map[string]color.Color{
 }
 
 // The legend has a column of its own, so that it never lies on the data.
-const width, height, legendWidth = 21 * vg.Centimeter, 10 * vg.Centimeter, 5 * vg.Centimeter
+const width, height, legendWidth = 25 * vg.Centimeter, 10 * vg.Centimeter, 7 * vg.Centimeter
 
 func main() {
 	if len(os.Args) != 3 {
