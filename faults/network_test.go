@@ -65,7 +65,8 @@ const cutRules = "10"
 func (w *network) cut(ports []string) error {
 	for _, port := range ports {
 		for _, way := range []string{"dport", "sport"} {
-			if err := ip("-n", w.router, "rule", "add", "pref", cutRules, "blackhole", "ipproto", "tcp", way, port); err != nil && !strings.Contains(err.Error(), "File exists") {
+			// TCP by its number: a small system has no list of names.
+			if err := ip("-n", w.router, "rule", "add", "pref", cutRules, "blackhole", "ipproto", "6", way, port); err != nil && !strings.Contains(err.Error(), "File exists") {
 				return err
 			}
 		}

@@ -98,6 +98,16 @@ var allValues = append(values, tuple)
 // small is a frame where only the data beside it matters.
 func small() netgear.Array { return synthetic("uint8", []int{16, 24, 3}, 0) }
 
+// shown: a VidGear receive end has shown the value with a frame, if it shows it.
+func (v value) shown(t *testing.T, e event) {
+	t.Helper()
+	got, shown := e["message"]
+	equal(t, v.name+": shown as a message", shown, !v.falsy)
+	if shown {
+		equal(t, v.name, got, v.python)
+	}
+}
+
 // TestMessages: data beside a frame, any JSON value. VidGear's receive end
 // shows it in bidirectional mode; on the wire it is in every mode.
 func TestMessages(t *testing.T) {
@@ -112,11 +122,7 @@ func TestMessages(t *testing.T) {
 				send(t, sender, small(), v.forGo())
 				e := p.expect("frame")
 				equal(t, v.name+": the frame", e.picture(), picture(small()))
-				got, shown := e["message"]
-				equal(t, v.name+": shown as a message", shown, !v.falsy)
-				if shown {
-					equal(t, v.name, got, v.python)
-				}
+				v.shown(t, e)
 			}
 			sender.Close()
 			p.end("terminated")
@@ -160,11 +166,7 @@ func TestMessagesPubSub(t *testing.T) {
 		for i, v := range allValues {
 			// The pictures tell a frame from those before it, which were sent more than once.
 			e := publishUntilThere(t, sender, p, number(i), v.forGo())
-			got, shown := e["message"]
-			equal(t, v.name+": shown as a message", shown, !v.falsy)
-			if shown {
-				equal(t, v.name, got, v.python)
-			}
+			v.shown(t, e)
 		}
 		sender.Close()
 		p.end("terminated")
