@@ -67,31 +67,3 @@ func TestHostilePeers(t *testing.T) {
 		})
 	}
 }
-
-// A second peer at a Pair socket gets in when the first is silent for
-// RequestTimeout, and not while it is alive.
-func TestNewcomerAtAPairSocket(t *testing.T) {
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
-	first := newBare(t, zmq4.PAIR, recv)
-	ctx := testContext(t)
-	first.send(rawHeader("[1, 1]"), []byte("1"))
-	if first.recv(patience) == nil {
-		t.Fatal("no answer")
-	}
-	// The first stays connected and says nothing more, as if it were frozen.
-	second := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
-	if _, err := second.SendArray(ctx, testArray(0, "uint8", 4, 4), "second"); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		f, err := recv.Recv(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := f.Message.Value()
-		f.Close()
-		if m == "second" {
-			return
-		}
-	}
-}

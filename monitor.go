@@ -17,6 +17,7 @@ type event struct {
 	kind     zmq4.Event
 	value    uint32
 	endpoint string
+	after    time.Duration // a handshake that failed: how long the connection had stood, as far as can be told
 }
 
 // refused: a peer was there, but the two did not come to terms.
@@ -132,6 +133,9 @@ func (m *monitor) account(e event) (event, bool) {
 		m.denied++
 	case e.refused():
 		m.failed = true
+		if i := m.last(false); i >= 0 {
+			e.after = time.Since(m.links[i].since)
+		}
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		told := m.failed
 		m.failed = false

@@ -74,9 +74,7 @@ type NetGear struct {
 	refused atomic.Pointer[refusal]
 	hangups atomic.Int32 // in a row, in the handshake
 	givenUp givenUp      // endpoints that refused
-	came    atomic.Int64 // when somebody last connected, in nanoseconds since 1970
-	crowd   atomic.Bool  // Pair receive end: somebody came or went
-	taken   atomic.Bool  // Pair receive end: somebody is there, or the socket may not yet have let go of them
+	crowd   atomic.Bool  // Pair receive end: somebody came, went or waits
 
 	turn  chan struct{} // send end: held by whoever sends
 	tx    sender
@@ -134,7 +132,7 @@ func New(o Options) (*NetGear, error) {
 	}
 	n := &NetGear{settings: newSettings(o), id: newID(), turn: make(chan struct{}, 1)}
 	var err error
-	if n.security, err = newSecurity(&n.opts, n.id); err != nil {
+	if n.security, err = newSecurity(&n.opts); err != nil {
 		return nil, wrap("open", err)
 	}
 	n.life, n.end = context.WithCancel(context.Background())
@@ -223,7 +221,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	n.refused.Store(nil)
 	n.crowd.Store(false)
 	n.givenUp.forget()
-	s, err := openSocket(&n.opts, n.security, endpoints, n.watch)
+	s, err := openSocket(&n.opts, n.security, endpoints, n.watch, n.newcomers)
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +324,11 @@ func (n *NetGear) mismatched() bool {
 
 // refusal is what a failed handshake most likely means.
 func (n *NetGear) refusal() error {
-	if e := n.refused.Load(); n.security != nil && e != nil {
+	e := n.refused.Load()
+	if e != nil && n.opts.servesOne() && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && n.peers() > 0 {
+		return errPlaceTaken
+	}
+	if n.security != nil && e != nil {
 		return n.security.refusal(&e.event, n.opts.ReceiveMode)
 	}
 	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security", ErrMismatch, n.opts.Pattern)
@@ -348,8 +350,12 @@ func (n *NetGear) goneReason() error {
 	if n.tunnel != nil && n.tunnel.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrPeerGone, tunnelError(n.tunnel.Err()))
 	}
-	return fmt.Errorf("%w: nobody answered within %v, %d times; is the receive end running, with this address, port and pattern?",
-		ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries)
+	hint := ""
+	if n.opts.Pattern == Pair {
+		hint = " Does it serve another sender? PAIR serves one at a time."
+	}
+	return fmt.Errorf("%w: nobody answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
+		ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries, hint)
 }
 
 // malformed counts and logs a message that had to be dropped, of a port if it

@@ -105,10 +105,11 @@ const deadLine = 4 * time.Second
 // connection that was lost while nothing more could be read from it into its
 // pipe (libzmq issues #4364, #4767, #3937). A pipe without a limit takes
 // everything, so an end with heartbeats has no receive high-water mark. A PAIR
-// socket however leaves a second peer's connection without any pipe, and that
-// peer could end the process at will: so PAIR has no heartbeats. There TCP
-// notices dead machines, and a waiting second peer takes a silent one's place
-// (receiver.newcomer). PULL holds its senders back by its high-water mark, which
+// socket however leaves a second peer's connection without any pipe. The door
+// keeps such peers out, but a stranger that times its handshake well gets past it,
+// and could end the process at will: so PAIR has no heartbeats. There TCP
+// notices dead machines, and whoever waits takes a silent one's place
+// (receiver.look). PULL holds its senders back by its high-water mark, which
 // rules them out as well.
 func (o *Options) heartbeats() bool { return o.HeartbeatInterval > 0 }
 
@@ -137,8 +138,7 @@ func commonOptions(s *zmq4.Socket, o *Options) error {
 		// A connection attempt into the void is given up and made again: the
 		// system itself would wait longer from one to the next.
 		s.SetConnectTimeout(time.Second),
-		// Nobody may linger at the door.
-		s.SetHandshakeIvl(5 * time.Second),
+		s.SetHandshakeIvl(handshakeLimit),
 		// A machine that is cut off is noticed by TCP: by keepalive while the
 		// line is quiet, by unacknowledged data while it is not. Unlike ZMTP's
 		// heartbeats these do not mistake a long transfer for silence.
@@ -206,12 +206,12 @@ type socket struct {
 	mon       *monitor
 	endpoints []string // as bound or connected, with real port numbers
 	bound     bool
-	leave     func() // gives up what secure mode holds
+	door      *door // nil: everybody may come in
 }
 
 // openSocket is the one place where sockets are made, the first time and after
 // a loss: a new socket has everything that the old one had.
-func openSocket(o *Options, sec *security, endpoints []string, watch func(event)) (_ *socket, err error) {
+func openSocket(o *Options, sec *security, endpoints []string, watch func(event), knocked func()) (_ *socket, err error) {
 	ctx, err := acquireContext()
 	if err != nil {
 		return nil, err
@@ -221,14 +221,13 @@ func openSocket(o *Options, sec *security, endpoints []string, watch func(event)
 			releaseContext()
 		}
 	}()
-	// Who is asked must be there before anybody can knock.
-	leave, err := sec.enter(ctx)
-	if err != nil {
+	door := newDoor(o, sec, knocked)
+	if err := door.open(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			leave()
+			door.close()
 		}
 	}()
 	row := o.Pattern.row()
@@ -245,12 +244,21 @@ func openSocket(o *Options, sec *security, endpoints []string, watch func(event)
 		plain.Close()
 		return nil, err
 	}
-	s := &socket{Socket: raw, bound: o.binds(), leave: leave}
+	s := &socket{Socket: raw, bound: o.binds(), door: door}
 	if err := s.configure(o, row, sec, endpoints); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	if s.mon, err = startMonitor(ctx, raw.Socket, watch); err != nil {
+	tell := func(e event) {
+		switch {
+		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+			door.cameIn()
+		case e.refused():
+			door.turnedBack()
+		}
+		watch(e)
+	}
+	if s.mon, err = startMonitor(ctx, raw.Socket, tell); err != nil {
 		raw.Close()
 		return nil, err
 	}
@@ -262,7 +270,7 @@ func openSocket(o *Options, sec *security, endpoints []string, watch func(event)
 }
 
 func (s *socket) configure(o *Options, row *patternRow, sec *security, endpoints []string) error {
-	errs := []error{commonOptions(s.Socket.Socket, o), row.says(s.Socket.Socket, o), sec.configure(s.Socket.Socket, o)}
+	errs := []error{commonOptions(s.Socket.Socket, o), row.says(s.Socket.Socket, o), sec.configure(s.Socket.Socket, o), s.door.configure(s.Socket.Socket)}
 	for _, ep := range endpoints {
 		if strings.HasPrefix(ep, "tcp://[") {
 			errs = append(errs, s.SetIpv6(true))
@@ -351,7 +359,7 @@ func addressError(doing, ep string, err error) error {
 // sent are kept for linger. When it returns, bound ports are free.
 func (s *socket) shut(linger time.Duration) {
 	s.tearDown(linger)
-	s.leave()
+	s.door.close()
 	releaseContext()
 }
 
@@ -377,7 +385,7 @@ var shared struct {
 	sync.Mutex
 	ctx  *zmq4.Context
 	refs int
-	zap  *zapHandler // while a secure receive end is open
+	zap  *zapHandler // while a socket with a door is open
 }
 
 const maxSockets = 16384

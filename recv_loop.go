@@ -30,9 +30,9 @@ type receiver struct {
 	stalled    bool
 	opened     time.Time // when the socket took another's place
 	lookAt     time.Time // Pair: when to look who is served; none if zero
+	unserved   time.Time // Pair: since when nobody is served though somebody is connected; zero if it is not so
 	leaving    time.Time // Pair: until when one that said goodbye may take to go; none if zero
 	goneBefore uint64    // connections lost before its goodbye
-	muteUntil  time.Time // Pair: when a peer that was let in, if it is mute, comes anew
 	tellLost   time.Time // when to tell of lost connections; none if zero
 	retryAt    time.Time // when an endpoint that refused is tried again
 }
@@ -85,7 +85,6 @@ func (r *receiver) loop() error {
 		switch {
 		case err == nil:
 			r.retries = r.n.opts.MaxRetries
-			r.n.taken.Store(r.n.opts.Pattern == Pair) // the monitor may be behind
 			err = r.handle(&m)
 			m.close()
 			r.quietSince = time.Now()
@@ -152,10 +151,7 @@ var errNews = errors.New("news of connections")
 // is nothing to read.
 func (r *receiver) interrupted() error {
 	if r.n.crowd.Swap(false) {
-		r.lookAt = time.Now().Add(crowdGrace)
-		if time.Now().Before(r.muteUntil) {
-			r.lookAt = time.Now().Add(muteTime)
-		}
+		r.lookAt = earlier(r.lookAt, time.Now().Add(settleTime))
 		return errNews
 	}
 	if r.tellLost.IsZero() && r.n.states.holds() {
@@ -169,76 +165,52 @@ func (r *receiver) interrupted() error {
 	return r.n.closing()
 }
 
-// crowdGrace is how long after somebody came to a Pair socket, or went, it is
-// looked at: libzmq tells of connections before the socket has dealt with them.
-const crowdGrace = 100 * time.Millisecond
+const (
+	// settleTime is how long after somebody came or went a Pair socket is looked at:
+	// libzmq tells of connections before the socket has dealt with them.
+	settleTime = 10 * time.Millisecond
+	// crowdGrace is how long somebody may be connected and not served.
+	crowdGrace = 100 * time.Millisecond
+)
 
-// look: a PAIR socket serves one peer. A second one that connects stays connected
-// and is never heard, not even when the first has gone. A new socket lets in
-// whoever is alive: at once where nobody is served, and otherwise when the one who
-// is has been silent for RequestTimeout (it froze, or its machine was cut off and
-// it came back as the second).
+// look: a PAIR socket serves one peer, and others wait at its door. When the one
+// has gone, the next is let in. One that has been silent for RequestTimeout while
+// another waits is shown out: it froze, or its machine was cut off, and perhaps it
+// is the one that waits. Nothing is lost by that: who waits has sent nothing yet.
 func (r *receiver) look() error {
-	r.lookAt = time.Time{}
+	now := time.Now()
 	events, err := r.sock.Settle()
 	peers, served := r.n.peers(), err == nil && events&zmq4.POLLOUT != 0
+	r.lookAt = time.Time{}
+	if peers == 0 || served {
+		r.unserved = time.Time{}
+	}
 	switch {
+	case peers == 0 && !served:
+		r.lookAt = r.sock.door.vacate()
 	case peers == 0:
-		if r.n.taken.Store(served); served {
-			r.lookAt = time.Now().Add(crowdGrace)
+		r.lookAt = now.Add(settleTime) // it goes, or comes, just now
+	case !served && r.unserved.IsZero():
+		r.unserved = now
+		r.lookAt = now.Add(crowdGrace)
+	case !served:
+		// A stranger took so long over its handshake that another was let in.
+		if r.lookAt = r.unserved.Add(crowdGrace); !now.Before(r.lookAt) {
+			return r.reopen(errLeftOut)
 		}
-		return nil
-	case time.Now().Before(r.muteUntil) && r.lastFrame.Before(r.opened):
-		return r.sitOut()
-	case peers == 1 && served:
-		return nil
-	case !served, !r.leaving.IsZero():
-		return r.letIn(errLeftOut)
-	}
-	since := r.lastFrame
-	if since.Before(r.opened) {
-		since = r.opened
-	}
-	if end := since.Add(r.n.opts.RequestTimeout); time.Now().Before(end) {
-		r.lookAt = end
-		return nil
-	}
-	return r.letIn(fmt.Errorf("%w: a second peer is waiting, the first is silent", ErrTimeout))
-}
-
-var errLeftOut = errors.New("a second peer had connected, and the first has gone")
-
-// muteTime is how long a peer that was let in may take to send its frame again.
-const muteTime = 500 * time.Millisecond
-
-// letIn opens a new socket for a peer that was left out. What it had sent is lost.
-// A send end of this library notices and sends it again. VidGear's does not: it
-// connects again and waits for the answer, until its request_timeout. Then it
-// makes a second connection beside that one, which again may be left out.
-func (r *receiver) letIn(why error) error {
-	came := time.Unix(0, r.n.came.Load())
-	if err := r.reopen(why); err != nil {
-		return err
-	}
-	if until := came.Add(r.n.opts.RequestTimeout); time.Now().Before(until) {
-		r.muteUntil = until
+	case r.sock.door.crowded():
+		silent := r.lastFrame
+		if silent.Before(r.opened) {
+			silent = r.opened
+		}
+		if r.lookAt = silent.Add(r.n.opts.RequestTimeout); !now.Before(r.lookAt) {
+			return r.reopen(fmt.Errorf("%w: another peer is waiting, and the one that is served is silent", ErrTimeout))
+		}
 	}
 	return nil
 }
 
-// sitOut: whoever was let in is mute, so it is one that waits for an answer which
-// cannot come. It is left without a connection until it gives up, so that its next
-// one finds the place free.
-func (r *receiver) sitOut() error {
-	until := r.muteUntil
-	r.shut(0)
-	select {
-	case <-r.n.life.Done():
-		return ErrClosed
-	case <-time.After(time.Until(until)):
-	}
-	return r.open()
-}
+var errLeftOut = errors.New("somebody is connected and not served")
 
 // showOut: who said goodbye at a Pair socket and stays all the same would keep the
 // place from the next.
@@ -406,8 +378,7 @@ func (r *receiver) shut(linger time.Duration) {
 	}
 	// Not sooner: that nobody is connected means that the next finds a place.
 	r.n.setSocket(nil)
-	r.n.taken.Store(false)
-	r.tellLost, r.lookAt, r.muteUntil, r.leaving = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	r.tellLost, r.lookAt, r.unserved, r.leaving = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	r.n.states.release()
 }
 

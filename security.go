@@ -47,11 +47,10 @@ func loadKeys(o *Options) (*keys, error) {
 // security is what one end needs to open secure sockets; nil in Grasslands.
 type security struct {
 	keys
-	domain    string     // receive end: what the authentication handler knows it by
-	admission *admission // receive end
+	admission *admission // receive end: whom its door admits
 }
 
-func newSecurity(o *Options, id string) (*security, error) {
+func newSecurity(o *Options) (*security, error) {
 	if o.SecureMode == Grasslands {
 		return nil, nil
 	}
@@ -61,22 +60,9 @@ func newSecurity(o *Options, id string) (*security, error) {
 	}
 	s := &security{keys: *k}
 	if o.ReceiveMode {
-		s.domain = "netgear-" + id
 		s.admission = newAdmission(o, k)
 	}
 	return s, nil
-}
-
-// enter makes a receive end known to the context's authentication handler, and
-// returns what undoes it.
-func (s *security) enter(ctx *zmq4.Context) (leave func(), err error) {
-	if s == nil || s.admission == nil {
-		return func() {}, nil
-	}
-	if err := registerZAP(ctx, s.domain, s.admission); err != nil {
-		return nil, err
-	}
-	return func() { unregisterZAP(s.domain) }, nil
 }
 
 // configure sets a socket's side of CURVE. Every socket of a secure end passes
@@ -87,7 +73,7 @@ func (s *security) configure(sock *zmq4.Socket, o *Options) error {
 	}
 	errs := []error{sock.SetCurvePublickey(s.public), sock.SetCurveSecretkey(s.secret)}
 	if o.ReceiveMode {
-		errs = append(errs, sock.SetCurveServer(1), sock.SetZapDomain(s.domain))
+		errs = append(errs, sock.SetCurveServer(1))
 	} else {
 		errs = append(errs, sock.SetCurveServerkey(s.server))
 	}

@@ -757,23 +757,32 @@ func TestZAPTrouble(t *testing.T) {
 
 // What asks the authentication handler nonsense gets a no, not a panic.
 func TestZAPRequests(t *testing.T) {
-	z := &zapHandler{domains: map[string]*admission{"d": {}}}
+	z := &zapHandler{doors: map[string]*door{"secure": {admission: &admission{}}, "plain": {}}}
 	key := bytes.Repeat([]byte{7}, 32)
 	b := func(s string) []byte { return []byte(s) }
+	ask := func(version, domain, mechanism string, credentials ...[]byte) [][]byte {
+		return append([][]byte{b("who"), nil, b(version), b("1"), b(domain), b("1.2.3.4"), nil, b(mechanism)}, credentials...)
+	}
 	for _, c := range []struct {
 		request [][]byte
 		code    string
 	}{
-		{nil, "500"}, {[][]byte{b("1.0")}, "500"},
-		{[][]byte{b("1.0"), b("1"), b("d"), b("1.2.3.4"), nil, b("CURVE"), key[:31]}, "500"},
-		{[][]byte{b("2.0"), b("1"), b("d"), b("1.2.3.4"), nil, b("CURVE"), key}, "500"},
-		{[][]byte{b("1.0"), b("1"), b("d"), b("1.2.3.4"), nil, b("PLAIN"), b("u"), b("p")}, "500"},
-		{[][]byte{b("1.0"), b("1"), b("x"), b("1.2.3.4"), nil, b("CURVE"), key}, "400"},
-		{[][]byte{b("1.0"), b("1"), b("d"), b("1.2.3.4"), nil, b("CURVE"), key}, "200"},
-		{[][]byte{b("1.0"), b("1"), b("d"), b(""), nil, b("CURVE"), key}, "200"},
+		{nil, "500"}, {[][]byte{b("who")}, "500"}, {[][]byte{b("who"), nil, b("1.0")}, "500"},
+		{ask("1.0", "secure", "CURVE", key[:31]), "500"},
+		{ask("2.0", "secure", "CURVE", key), "500"},
+		{ask("1.0", "secure", "PLAIN", b("u"), b("p")), "500"},
+		{ask("1.0", "secure", "CURVE", key, key), "500"},
+		{ask("1.0", "secure", "NULL"), "500"},
+		{ask("1.0", "plain", "CURVE", key), "500"},
+		{ask("1.0", "plain", "NULL", key), "500"},
+		{ask("1.0", "other", "CURVE", key), "400"},
+		{ask("1.0", "other", "NULL"), "400"},
+		{ask("1.0", "secure", "CURVE", key), "200"},
+		{ask("1.0", "plain", "NULL"), "200"},
 	} {
-		if got := z.reply(c.request); string(got[2]) != c.code {
-			t.Errorf("%q: %s %s", c.request, got[2], got[3])
+		reply, d := z.judge(c.request)
+		if reply.code != c.code || (d != nil) != (c.code == "200") {
+			t.Errorf("%q: %s %s", c.request, reply.code, reply.text)
 		}
 	}
 	allow, _ := prefixes([]string{"10.0.0.0/8", "::1", "192.168.1.7", "::ffff:172.16.0.0/108", "::ffff:192.168.2.7"})
@@ -901,11 +910,11 @@ func TestSecurePairStops(t *testing.T) {
 	}
 	t.Run("the socket", func(t *testing.T) {
 		listen := listen.withDefaults()
-		sec, err := newSecurity(&listen, "stops")
+		sec, err := newSecurity(&listen)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sock, err := openSocket(&listen, sec, []string{"tcp://127.0.0.1:0"}, func(event) {})
+		sock, err := openSocket(&listen, sec, []string{"tcp://127.0.0.1:0"}, func(event) {}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -258,8 +258,6 @@ func (n *NetGear) watch(e event) {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)
 		n.hangups.Store(0)
-		n.came.Store(time.Now().UnixNano())
-		n.taken.Store(n.opts.Pattern == Pair && n.opts.ReceiveMode)
 		n.newcomers()
 		n.states.add(State{Kind: Connected, Endpoint: e.endpoint})
 		n.opts.Logger.Info("connected", "endpoint", e.endpoint)
@@ -275,8 +273,8 @@ func (n *NetGear) watch(e event) {
 	case e.refused():
 		n.counters.refused.Add(1)
 		n.refused.Store(&refusal{e, time.Now()})
-		if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
-			n.hungUp()
+		if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.after < handshakeTime {
+			n.hungUp() // later it is that nobody spoke, or that this end had to wait
 		}
 		if !n.opts.binds() && e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
 			n.givenUp.add(e.endpoint)
@@ -287,9 +285,9 @@ func (n *NetGear) watch(e event) {
 	}
 }
 
-// newcomers makes a Pair receive end look who is served.
+// newcomers makes a Pair receive end look who is served, and who waits.
 func (n *NetGear) newcomers() {
-	if n.opts.Pattern == Pair && n.opts.ReceiveMode {
+	if n.opts.servesOne() {
 		n.crowd.Store(true)
 		n.wake()
 	}

@@ -30,7 +30,7 @@ type Stats struct {
 
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, those taken and not yet answered
 	QueueBytes int64 // what they take in memory
-	Connected  int   // peers connected at this moment; with Pair at most 1, and 0 only once another finds the place free
+	Connected  int   // peers connected at this moment; with Pair at most 1
 }
 
 // counters are Stats in the making.
@@ -49,11 +49,8 @@ func (n *NetGear) Stats() Stats {
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {
-		// A second peer may be connected, but it is not served.
+		// A second peer may wait until the monitor has told that the first is gone.
 		s.Connected = min(s.Connected, 1)
-		if n.taken.Load() {
-			s.Connected = 1
-		}
 	}
 	n.tally.fill(&s)
 	if n.queue != nil {

@@ -2,14 +2,17 @@ package netgear
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -17,11 +20,10 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// admission decides who may connect to one secure receive end.
+// admission decides who may connect to a secure receive end.
 type admission struct {
 	dir         string // IronHouse: the folder of public keys; "" admits every key
 	allow, deny []netip.Prefix
-	log         *slog.Logger
 
 	mu   sync.Mutex
 	keys map[string]bool // Z85 public keys, as of read
@@ -33,7 +35,7 @@ func newAdmission(o *Options, k *keys) *admission {
 	// Validate has parsed them once already.
 	allow, _ := prefixes(o.AllowAddresses)
 	deny, _ := prefixes(o.DenyAddresses)
-	return &admission{dir: k.publicDir, allow: allow, deny: deny, log: o.Logger}
+	return &admission{dir: k.publicDir, allow: allow, deny: deny}
 }
 
 // prefixes reads addresses and CIDR ranges.
@@ -115,24 +117,24 @@ func readPublicKeys(dir string) map[string]bool {
 }
 
 // zapHandler answers libzmq's questions about who may connect (ZeroMQ RFC 27).
-// There is one for each context, because its endpoint is; ends are told apart
+// There is one for each context, because its endpoint is; sockets are told apart
 // by their domain. Its goroutine owns its socket, which stays bound whatever
 // goes wrong: where nobody is there to ask, libzmq lets everybody in.
 type zapHandler struct {
 	sock    *zmsg.Socket
 	stopped atomic.Bool
+	vacated atomic.Bool   // somewhere a place is free, and somebody waits for it
 	quit    chan struct{} // closed with stopped
 	done    chan struct{}
-	refs    int // by shared's lock
 
-	mu      sync.Mutex
-	domains map[string]*admission
+	mu    sync.Mutex
+	doors map[string]*door // by domain; also by shared's lock
 }
 
 const zapEndpoint = "inproc://zeromq.zap.01"
 
 func startZAP(ctx *zmq4.Context) (*zapHandler, error) {
-	plain, err := ctx.NewSocket(zmq4.REP)
+	plain, err := ctx.NewSocket(zmq4.ROUTER) // which, unlike REP, may answer in any order
 	if err != nil {
 		return nil, err
 	}
@@ -141,13 +143,13 @@ func startZAP(ctx *zmq4.Context) (*zapHandler, error) {
 		plain.Close()
 		return nil, err
 	}
-	// No limit: a reply that finds no room would leave a handshake hanging.
-	if err = sock.SetRcvhwm(0); err == nil {
-		err = sock.SetSndhwm(0)
-	}
-	if err == nil {
-		err = sock.SetLinger(0)
-	}
+	err = errors.Join(
+		// No limit: a reply that finds no room would leave a handshake hanging.
+		sock.SetRcvhwm(0), sock.SetSndhwm(0),
+		sock.SetLinger(0),
+		// Who has gone already when it is let in must not keep a place.
+		sock.SetRouterMandatory(1),
+	)
 	if err == nil {
 		err = sock.Bind(zapEndpoint)
 	}
@@ -155,7 +157,7 @@ func startZAP(ctx *zmq4.Context) (*zapHandler, error) {
 		sock.Close()
 		return nil, err
 	}
-	z := &zapHandler{sock: sock, quit: make(chan struct{}), done: make(chan struct{}), domains: map[string]*admission{}}
+	z := &zapHandler{sock: sock, quit: make(chan struct{}), done: make(chan struct{}), doors: map[string]*door{}}
 	go z.run()
 	return z, nil
 }
@@ -165,17 +167,63 @@ func (z *zapHandler) run() {
 	defer z.sock.Close()
 	defer z.sock.Unbind(zapEndpoint) // at once; Close alone does it some time later
 	for {
-		request, err := z.read()
+		parts, err := z.read()
+		switch err {
+		case nil:
+			err = z.answer(parts)
+		case errVacated:
+			err = z.callIn()
+		}
 		if err != nil {
 			return
 		}
-		for i, part := range z.reply(request) {
-			more := i < zapReplyParts-1
-			if z.insist(func() error { return z.sock.TrySend(part, more) }) != nil {
-				return
+	}
+}
+
+// answer answers a request, unless who asks has to wait.
+func (z *zapHandler) answer(parts [][]byte) error {
+	reply, d := z.judge(parts)
+	if d == nil || d.letIn(reply) {
+		return z.give(reply, d)
+	}
+	return nil
+}
+
+// callIn lets in those who have waited for a place that is free now.
+func (z *zapHandler) callIn() error {
+	z.mu.Lock()
+	doors := slices.Collect(maps.Values(z.doors))
+	z.mu.Unlock()
+	for _, d := range doors {
+		if yes, ok := d.next(); ok {
+			if err := z.give(yes, d); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// give sends an answer. Where a yes comes too late for the one who asked, the
+// next gets the place.
+func (z *zapHandler) give(reply zapReply, d *door) error {
+	err := z.send(&reply)
+	if errors.Is(err, syscall.EHOSTUNREACH) {
+		d.turnedBack()
+		return nil
+	}
+	return err
+}
+
+// send returns EHOSTUNREACH if who asked has gone.
+func (z *zapHandler) send(r *zapReply) error {
+	parts := [...][]byte{r.from, nil, []byte("1.0"), r.id, []byte(r.code), []byte(r.text), []byte(r.user), nil}
+	for i, part := range parts {
+		if err := z.insist(func() error { return z.sock.TrySend(part, i < len(parts)-1) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // insist repeats a call until it works or the handler is stopped: without an
@@ -183,7 +231,7 @@ func (z *zapHandler) run() {
 func (z *zapHandler) insist(call func() error) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := again(call)
-		if err == nil || z.stopped.Load() {
+		if err == nil || err == errVacated || errors.Is(err, syscall.EHOSTUNREACH) || z.stopped.Load() {
 			return err
 		}
 		z.complain(err)
@@ -199,8 +247,8 @@ func (z *zapHandler) insist(call func() error) error {
 func (z *zapHandler) complain(err error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	for _, a := range z.domains {
-		a.log.Error("the authentication handler has trouble, trying again", "err", err)
+	for _, d := range z.doors {
+		d.log.Error("the authentication handler has trouble, trying again", "err", err)
 	}
 }
 
@@ -211,19 +259,36 @@ func (z *zapHandler) stop() {
 	<-z.done
 }
 
+// errVacated ends the wait for a request.
+var errVacated = errors.New("a place is free")
+
+// recall makes the handler look who waits for a place that is free.
+func (z *zapHandler) recall() {
+	z.vacated.Store(true)
+	z.sock.Wake()
+}
+
+// idle is asked when there is nothing to read.
+func (z *zapHandler) idle() error {
+	switch {
+	case z.stopped.Load():
+		return ErrClosed
+	case z.vacated.Swap(false):
+		return errVacated
+	}
+	return nil
+}
+
 // zapFault is where the tests make the handler's socket fail.
 var zapFault = func() error { return nil }
 
-// maxZAPParts bounds what is kept of a request; libzmq sends seven.
-const maxZAPParts = 8
+// maxZAPParts bounds what is kept of a request; libzmq's have nine, or eight
+// without security.
+const maxZAPParts = 10
 
+// read reads one request. libzmq hands one out only when it is all there, so
+// there is no waiting between its parts.
 func (z *zapHandler) read() ([][]byte, error) {
-	stop := func() error {
-		if z.stopped.Load() {
-			return ErrClosed
-		}
-		return nil
-	}
 	var parts [][]byte
 	for {
 		var m zmsg.Msg
@@ -231,7 +296,7 @@ func (z *zapHandler) read() ([][]byte, error) {
 			if err := zapFault(); err != nil {
 				return err
 			}
-			return z.sock.Wait(time.Time{}, stop, func() error { return z.sock.TryRecv(&m) })
+			return z.sock.Wait(time.Time{}, z.idle, func() error { return z.sock.TryRecv(&m) })
 		})
 		if err != nil {
 			return nil, err
@@ -247,62 +312,96 @@ func (z *zapHandler) read() ([][]byte, error) {
 	}
 }
 
-const zapReplyParts = 6
-
-// reply answers one request: version, request id, domain, address, identity,
-// mechanism, credentials.
-func (z *zapHandler) reply(request [][]byte) [zapReplyParts][]byte {
-	answer := func(id []byte, code, text, user string) [zapReplyParts][]byte {
-		return [zapReplyParts][]byte{[]byte("1.0"), id, []byte(code), []byte(text), []byte(user), nil}
-	}
-	if len(request) != 7 || string(request[0]) != "1.0" || string(request[5]) != "CURVE" || len(request[6]) != 32 {
-		var id []byte
-		if len(request) > 1 {
-			id = request[1]
-		}
-		return answer(id, "500", "not a CURVE request", "")
-	}
-	z.mu.Lock()
-	a := z.domains[string(request[2])]
-	z.mu.Unlock()
-	if a == nil {
-		return answer(request[1], "400", "unknown domain", "")
-	}
-	if ok, why := a.admits(string(request[3]), request[6]); !ok {
-		return answer(request[1], "400", why, "")
-	}
-	return answer(request[1], "200", "OK", hex.EncodeToString(request[6]))
+// zapRequest is libzmq's question.
+type zapRequest struct {
+	from, id        []byte // ROUTER's name for the connection that asks; its number for the question
+	domain, address string
+	key             []byte // CURVE; nil without security
 }
 
-// register makes the shared context ask a. The context must be held.
-func registerZAP(ctx *zmq4.Context, domain string, a *admission) error {
+// zapReply is the answer: RFC 27's status code and text, and the name of the
+// peer's key.
+type zapReply struct {
+	from, id         []byte
+	code, text, user string
+}
+
+// parseZAP reads a request: envelope, delimiter, version, request id, domain,
+// address, identity, mechanism, credentials. What cannot be read has no more than
+// an envelope and an id.
+func parseZAP(parts [][]byte) (r zapRequest, ok bool) {
+	const envelope, id, domain, address, mechanism, credentials = 0, 3, 4, 5, 7, 8
+	part := func(i int) []byte {
+		if i < len(parts) {
+			return parts[i]
+		}
+		return nil
+	}
+	r = zapRequest{from: part(envelope), id: part(id), domain: string(part(domain)), address: string(part(address)), key: part(credentials)}
+	if string(part(2)) != "1.0" {
+		return r, false
+	}
+	switch string(part(mechanism)) {
+	case "NULL":
+		return r, len(parts) == credentials
+	case "CURVE":
+		return r, len(parts) == credentials+1 && len(r.key) == 32
+	}
+	return r, false
+}
+
+// judge says what to answer, and at whose door who asks may come in; none if it is
+// a no.
+func (z *zapHandler) judge(parts [][]byte) (zapReply, *door) {
+	r, ok := parseZAP(parts)
+	reply := zapReply{from: r.from, id: r.id, code: "400"}
+	z.mu.Lock()
+	d := z.doors[r.domain]
+	z.mu.Unlock()
+	switch {
+	case !ok, d != nil && (d.admission != nil) != (r.key != nil):
+		reply.code, reply.text = "500", "a request that libzmq does not make"
+	case d == nil:
+		reply.text = "unknown domain"
+	default:
+		if ok, reply.text = d.admits(&r); ok {
+			reply.code, reply.user = "200", hex.EncodeToString(r.key)
+			return reply, d
+		}
+	}
+	return reply, nil
+}
+
+// registerZAP makes the shared context ask at a door. The context must be held.
+func registerZAP(ctx *zmq4.Context, d *door) (*zapHandler, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.zap == nil {
 		z, err := startZAP(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		shared.zap = z
 	}
-	shared.zap.refs++
-	shared.zap.mu.Lock()
-	defer shared.zap.mu.Unlock()
-	shared.zap.domains[domain] = a
-	return nil
-}
-
-// unregisterZAP ends the handler with its last domain; before the context ends.
-// The lock is held until it is gone, so that the next one finds its endpoint
-// free.
-func unregisterZAP(domain string) {
-	shared.Lock()
-	defer shared.Unlock()
 	z := shared.zap
 	z.mu.Lock()
-	delete(z.domains, domain)
+	defer z.mu.Unlock()
+	z.doors[d.domain] = d
+	return z, nil
+}
+
+// unregisterZAP ends the handler with its last door; before the context ends.
+// The lock is held until it is gone, so that the next one finds its endpoint
+// free.
+func unregisterZAP(d *door) {
+	shared.Lock()
+	defer shared.Unlock()
+	z := d.handler
+	z.mu.Lock()
+	delete(z.doors, d.domain)
+	last := len(z.doors) == 0
 	z.mu.Unlock()
-	if z.refs--; z.refs == 0 {
+	if last {
 		shared.zap = nil
 		z.stop()
 	}

@@ -1,0 +1,269 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// awaitWaiting waits until somebody waits at the door of a Pair receive end.
+func awaitWaiting(t *testing.T, recv *NetGear) {
+	t.Helper()
+	await(t, "somebody to wait at the door", func() bool { return doorOf(recv).crowded() })
+}
+
+func doorOf(n *NetGear) *door {
+	n.sockMu.Lock()
+	defer n.sockMu.Unlock()
+	return n.sock.door
+}
+
+// delivers says whether the next frame is this one.
+func delivers(t *testing.T, recv *NetGear, want byte) {
+	t.Helper()
+	f := mustRecv(t, recv, testContext(t))
+	defer f.Close()
+	if f.Bytes()[0] != want {
+		t.Errorf("frame %d came, not %d", f.Bytes()[0], want)
+	}
+}
+
+// once is a sender that, like VidGear, sends a frame once, whether or not it is
+// let in.
+func once(t *testing.T, recv *NetGear, number byte) *bare {
+	t.Helper()
+	b := newBare(t, zmq4.PAIR, recv)
+	b.send(rawHeader("[1, 1]"), []byte{number})
+	return b
+}
+
+func (b *bare) answered() {
+	b.t.Helper()
+	if b.recv(patience) == nil {
+		b.t.Fatal("no answer")
+	}
+}
+
+// Each sender is there, and has sent its frame, before the one ahead of it goes:
+// none is served beside another, and no frame is lost.
+func TestPairSendersOneAfterTheOther(t *testing.T) {
+	goodbye := jsonWire{}.appendGoodbye(nil, nil)
+	for _, last := range []string{"goodbye", "gone without a word"} {
+		t.Run(last, func(t *testing.T) {
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnTerminate: KeepWaiting})
+			over := make(chan struct{})
+			var busy sync.WaitGroup
+			for range runtime.GOMAXPROCS(0) { // on a busy machine
+				busy.Go(func() {
+					for {
+						select {
+						case <-over:
+							return
+						default:
+						}
+					}
+				})
+			}
+			defer busy.Wait()
+			defer close(over)
+			sender := once(t, recv, 0)
+			for i := range byte(30) {
+				delivers(t, recv, i)
+				sender.answered()
+				next := once(t, recv, i+1)
+				awaitWaiting(t, recv)
+				await(t, "one, and no more, to be connected", func() bool { return recv.peers() == 1 })
+				if last == "goodbye" {
+					sender.SetLinger(patience)
+					sender.send(goodbye)
+				}
+				sender.Socket.Close()
+				sender = next
+			}
+			if s := recv.Stats(); s.Retries != 0 {
+				t.Errorf("the socket was opened again: %+v", s)
+			}
+		})
+	}
+}
+
+// Whoever comes the moment the one before has gone finds the place.
+func TestPairSendersOneOnTheHeelsOfTheOther(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnTerminate: KeepWaiting})
+	for i := range byte(100) {
+		sender := once(t, recv, i)
+		delivers(t, recv, i)
+		sender.answered()
+		sender.Socket.Close()
+	}
+}
+
+// What the one had sent is read before the next is let in.
+func TestPairLastWordsAreRead(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1})
+	first := newBare(t, zmq4.PAIR, recv)
+	for i := range byte(20) { // more than the queue holds, and the pipe
+		first.send(rawHeader("[1, 1]"), []byte{i})
+	}
+	first.answered()
+	first.SetLinger(patience)
+	first.Socket.Close()
+	second := once(t, recv, 20)
+	for i := range byte(21) {
+		delivers(t, recv, i)
+	}
+	second.answered()
+}
+
+// Those who wait may go; the place is for one who is there.
+func TestPairVisitorsWhoGo(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
+	first := once(t, recv, 1)
+	delivers(t, recv, 1)
+	var impatient []*bare
+	for range 5 {
+		impatient = append(impatient, once(t, recv, 2))
+		awaitWaiting(t, recv)
+	}
+	await(t, "all to wait", func() bool {
+		d := doorOf(recv)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.waiting) == len(impatient)
+	})
+	for _, b := range impatient {
+		b.Socket.Close()
+	}
+	last := once(t, recv, 3)
+	await(t, "the last to wait", func() bool {
+		d := doorOf(recv)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.waiting) > len(impatient)
+	})
+	first.Socket.Close()
+	delivers(t, recv, 3)
+	last.answered()
+}
+
+// A secure end asks for keys and for the place at the same door.
+func TestPairSecureNewcomer(t *testing.T) {
+	location := keyFolder(t)
+	for _, mode := range []SecureMode{StoneHouse, IronHouse} {
+		t.Run(fmt.Sprint(mode), func(t *testing.T) {
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: mode, CustomCertLocation: location, OnTerminate: KeepWaiting})
+			o := Options{Address: "127.0.0.1", Port: portOf(recv), SecureMode: mode, CustomCertLocation: location, RequestTimeout: patience, MaxRetries: 1, JPEGCompression: JPEGOff}
+			first := mustNew(t, o)
+			sendSmall(t, first)
+			mustRecv(t, recv, testContext(t)).Close()
+			second := mustNew(t, o)
+			sent := make(chan error, 1)
+			go func() {
+				_, err := second.SendArray(testContext(t), testArray(0, "uint8", 4, 4), "second")
+				sent <- err
+			}()
+			awaitWaiting(t, recv)
+			first.Close()
+			if err := <-sent; err != nil {
+				t.Fatal(err)
+			}
+			mustRecv(t, recv, testContext(t)).Close()
+			if s := second.Stats(); s.Retries != 0 || s.Refused != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A peer gets in when the one who is served is silent for RequestTimeout.
+func TestNewcomerAtAPairSocket(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
+	first := once(t, recv, 1)
+	first.answered()
+	delivers(t, recv, 1)
+	// The first stays connected and says nothing more, as if it were frozen.
+	second := once(t, recv, 2)
+	delivers(t, recv, 2)
+	second.answered()
+}
+
+// One who has to wait for longer than a handshake may take comes again, and the
+// application is told why it was refused.
+func TestPairLongWait(t *testing.T) {
+	t.Parallel()
+	var at recorder
+	reasons := make(chan error, 100)
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, OnState: func(s State) {
+		if at.add(s); s.Kind == Refused {
+			reasons <- s.Err
+		}
+	}})
+	first := once(t, recv, 1)
+	first.answered()
+	delivers(t, recv, 1)
+	second := once(t, recv, 2)
+	at.await(t, Connected, Refused)
+	if err := <-reasons; !errors.Is(err, errPlaceTaken) {
+		t.Error(err)
+	}
+	awaitWaiting(t, recv) // again
+	first.Socket.Close()
+	delivers(t, recv, 2)
+	second.answered()
+}
+
+// Strangers who take the place and do not end their handshake, or turn out to be
+// of another sort, keep nobody out.
+func TestPairStrangers(t *testing.T) {
+	t.Parallel()
+	for name, come := range map[string]func(*testing.T, *NetGear){
+		"says nothing": func(t *testing.T, recv *NetGear) { dial(t, recv) },
+		"only greets": func(t *testing.T, recv *NetGear) {
+			c := dial(t, recv)
+			greeting := make([]byte, 64)
+			copy(greeting, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL")
+			c.Write(greeting)
+			if _, err := io.ReadFull(c, make([]byte, 66)); err != nil { // a greeting, and the READY of one who was let in
+				t.Error(err)
+			}
+		},
+		"another sort": knock,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour})
+			come(t, recv)
+			sender := once(t, recv, 1)
+			delivers(t, recv, 1)
+			sender.answered()
+		})
+	}
+}
+
+// However many come, no more wait than may.
+func TestDoorIsBounded(t *testing.T) {
+	knocks := 0
+	d := &door{one: true, knocked: func() { knocks++ }}
+	if !d.letIn(zapReply{}) {
+		t.Fatal("the first has to wait")
+	}
+	for i := range maxWaiting + 10 {
+		if d.letIn(zapReply{id: []byte{byte(i), byte(i >> 8)}}) {
+			t.Fatal("a second is let in")
+		}
+	}
+	if len(d.waiting) != maxWaiting || knocks != maxWaiting+10 || !slices.Equal(d.waiting[0].yes.id, []byte{10, 0}) {
+		t.Errorf("%d wait, %d have knocked, the first is %v", len(d.waiting), knocks, d.waiting[0].yes.id)
+	}
+	d.waiting[0].at = time.Now().Add(-handshakeLimit - time.Second)
+	if d.forget(); len(d.waiting) != maxWaiting-1 {
+		t.Error("who has waited too long is not forgotten")
+	}
+}
