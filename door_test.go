@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -266,4 +268,89 @@ func TestDoorIsBounded(t *testing.T) {
 	if d.forget(); len(d.waiting) != maxWaiting-1 {
 		t.Error("who has waited too long is not forgotten")
 	}
+}
+
+// All sorts come and go at random while one sender streams: it gets through, and
+// in the end nobody is taken for one who is there.
+func TestPairCrowd(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnTerminate: KeepWaiting})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, Stamp: true, JPEGCompression: JPEGOff})
+	ctx := testContext(t)
+	go func() {
+		for f, err := range recv.Frames(ctx) {
+			if err == nil {
+				f.Close()
+			}
+		}
+	}()
+	greeting := "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL" + string(make([]byte, 48))
+	pull := "\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PULL"
+	say := func(words string, wait time.Duration) {
+		c, err := net.Dial("tcp", "127.0.0.1:"+portOf(recv))
+		if err != nil {
+			return // just now a new socket is opened
+		}
+		defer c.Close()
+		io.WriteString(c, words)
+		c.SetReadDeadline(time.Now().Add(wait))
+		io.Copy(io.Discard, c)
+	}
+	visits := []func(wait time.Duration, any int){
+		func(wait time.Duration, any int) { say(greeting[:any%64], wait) },
+		func(wait time.Duration, any int) { say(greeting, wait) },
+		func(wait time.Duration, any int) { say(greeting+pull, wait) },
+		func(wait time.Duration, any int) { once(t, recv, 0).Socket.Close() },
+		func(wait time.Duration, any int) {
+			b := once(t, recv, 0)
+			b.recv(wait)
+			b.Socket.Close()
+		},
+		func(wait time.Duration, any int) {
+			b := once(t, recv, 0)
+			b.send(jsonWire{}.appendGoodbye(nil, nil))
+			b.recv(wait)
+			b.Socket.Close()
+		},
+	}
+	var crowd sync.WaitGroup
+	for i := range 4 {
+		crowd.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 0))
+			for range 40 {
+				visits[r.IntN(len(visits))](time.Duration(r.IntN(20))*time.Millisecond, r.Int())
+			}
+		})
+	}
+	for range 20 {
+		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crowd.Wait()
+	if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
+		t.Fatal(err)
+	}
+	send.Close()
+	await(t, "all to have gone", func() bool { return recv.Stats().Connected == 0 })
+}
+
+// A stranger that ends its handshake when another has been let in meanwhile does
+// not keep the place from the next.
+func TestPairStrangerComesInLate(t *testing.T) {
+	t.Parallel()
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, OnTerminate: KeepWaiting})
+	stranger := dial(t, recv)
+	io.WriteString(stranger, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL"+string(make([]byte, 48)))
+	if _, err := io.ReadFull(stranger, make([]byte, 66)); err != nil {
+		t.Fatal(err)
+	}
+	first := once(t, recv, 1)
+	delivers(t, recv, 1)
+	io.WriteString(stranger, "\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PAIR")
+	await(t, "two to be connected", func() bool { return recv.peers() == 2 })
+	first.answered()
+	first.Socket.Close()
+	await(t, "a new socket", func() bool { return recv.Stats().Retries == 1 })
+	once(t, recv, 2).answered()
+	delivers(t, recv, 2)
 }
