@@ -111,17 +111,20 @@ func TestPairSendersOneOnTheHeelsOfTheOther(t *testing.T) {
 func TestPairLastWordsAreRead(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1})
 	first := newBare(t, zmq4.PAIR, recv)
-	for i := range byte(20) { // more than the queue holds, and the pipe
+	for i := range byte(1 + maxEarly) { // as many as there may be
 		first.send(rawHeader("[1, 1]"), []byte{i})
 	}
 	first.answered()
 	first.SetLinger(patience)
 	first.Socket.Close()
-	second := once(t, recv, 20)
-	for i := range byte(21) {
+	second := once(t, recv, 1+maxEarly)
+	for i := range byte(2 + maxEarly) {
 		delivers(t, recv, i)
 	}
 	second.answered()
+	if s := recv.Stats(); s.Retries != 0 {
+		t.Errorf("somebody was thrown out: %+v", s)
+	}
 }
 
 // Those who wait may go; the place is for one who is there.

@@ -214,9 +214,8 @@ type Options struct {
 	StallAfter time.Duration
 	// HeartbeatInterval is the time between ZMTP heartbeats, by which a frozen
 	// peer is noticed, and a dead one behind a relay; dead machines are noticed
-	// by TCP within 4 s. With heartbeats libzmq keeps what a peer sends without
-	// limit until this end reads it. Default 1 s; negative: none. Patterns
-	// ReqRep and PubSub: on Pair they would not be safe. [no counterpart]
+	// by TCP within 4 s. Default 1 s; negative: none. Patterns ReqRep and PubSub:
+	// on Pair they would not be safe. [no counterpart]
 	HeartbeatInterval time.Duration
 	// HeartbeatTimeout drops a connection that has been silent for so long
 	// after a heartbeat. It must be longer than the largest frame's transfer,
@@ -227,9 +226,8 @@ type Options struct {
 	// ---- queues and limits ----
 
 	// HighWaterMark is the number of messages a send end keeps for each slow
-	// subscriber before it drops frames (and a receive end, without heartbeats,
-	// for each sender); with PushPull, for each receiver before it waits. Default
-	// 1. Patterns PubSub and PushPull. [no counterpart: VidGear sets 1 for PubSub
+	// subscriber before it drops frames; with PushPull, for each receiver before
+	// it waits, and a receive end for each sender. Default 1. Patterns PubSub and PushPull. [no counterpart: VidGear sets 1 for PubSub
 	// and leaves PushPull at libzmq's 1000]
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server

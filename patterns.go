@@ -64,13 +64,10 @@ func (p Pattern) String() string {
 	return patterns[p].name
 }
 
-// lockstepHWM bounds what a peer that does not wait for answers can pile up. The
-// send high-water mark stays libzmq's 1000: there is one answer at a time, but
-// REP learns late how many of them have left, and drops those beyond it.
-const lockstepHWM = 8
-
 func lockstepOptions(s *zmq4.Socket, o *Options) error {
-	errs := []error{s.SetRcvhwm(o.receiveHWM(lockstepHWM))}
+	// The send high-water mark stays libzmq's 1000: there is one answer at a time,
+	// but REP learns late how many of them have left, and drops those beyond it.
+	errs := []error{s.SetRcvhwm(o.receiveHWM())}
 	if o.Pattern == ReqRep && !o.ReceiveMode {
 		// A request may be sent again before it was answered, and a late
 		// answer to an earlier one is not taken for this one's.
@@ -85,7 +82,7 @@ func lockstepOptions(s *zmq4.Socket, o *Options) error {
 }
 
 func streamOptions(s *zmq4.Socket, o *Options) error {
-	errs := []error{s.SetRcvhwm(o.receiveHWM(o.HighWaterMark)), s.SetSndhwm(o.HighWaterMark)}
+	errs := []error{s.SetRcvhwm(o.receiveHWM()), s.SetSndhwm(o.HighWaterMark)}
 	switch {
 	case o.Pattern == PubSub && o.ReceiveMode:
 		errs = append(errs, s.SetSubscribe(""))
@@ -103,27 +100,30 @@ const deadLine = 4 * time.Second
 //
 // libzmq (to 4.3.5 at least) aborts the process when a heartbeat falls due on a
 // connection that was lost while nothing more could be read from it into its
-// pipe (libzmq issues #4364, #4767, #3937). A pipe without a limit takes
-// everything, so an end with heartbeats has no receive high-water mark. A PAIR
-// socket however leaves a second peer's connection without any pipe. The door
-// keeps such peers out, but a stranger that times its handshake well gets past it,
-// and could end the process at will: so PAIR has no heartbeats. There TCP
-// notices dead machines, and whoever waits takes a silent one's place
-// (receiver.look). PULL holds its senders back by its high-water mark, which
-// rules them out as well.
+// pipe (libzmq issues #4364, #4767, #3937). Pipes without a limit take everything
+// (receiveHWM). A PAIR socket however leaves a second peer's connection without
+// any pipe. The door keeps such peers out, but a stranger that times its handshake
+// well gets past it, and could end the process at will: so PAIR has no heartbeats.
+// There TCP notices dead machines, and whoever waits takes a silent one's place
+// (receiver.look). PULL needs a limit, which rules them out as well.
 func (o *Options) heartbeats() bool { return o.HeartbeatInterval > 0 }
 
 // receiveHWM is the receive high-water mark of an end; 0 is none.
-func (o *Options) receiveHWM(limit int) int {
-	if o.heartbeats() {
+//
+// libzmq (to 4.3.5 at least) aborts the process, too, when it finds a peer's
+// heartbeat among what it had not yet taken in, because the pipe was full, of a
+// connection that was lost meanwhile: anybody can send that. So nowhere has a
+// pipe a limit, but at PULL, which holds its senders back in no other way.
+func (o *Options) receiveHWM() int {
+	switch {
+	case o.Pattern != PushPull:
 		return 0
-	}
-	if o.SecureMode != Grasslands {
+	case o.SecureMode != Grasslands:
 		// At 1 the reply of the authentication handler, which has several parts,
 		// finds no room, and no handshake ever ends.
-		limit = max(limit, 2)
+		return max(o.HighWaterMark, 2)
 	}
-	return limit
+	return o.HighWaterMark
 }
 
 // commonOptions are set on every socket of this library. All of them take

@@ -24,6 +24,9 @@ type receiver struct {
 	servers map[string]bool    // multi-server: the ports heard from, true until their goodbye
 	dec     *turbojpeg.Decoder // for Respond
 
+	in    message    // the message being handled, kept for its memory
+	early []*message // Pair: read while there was no room
+
 	quietSince time.Time // since when nothing came, or something was last made of it
 	lastFrame  time.Time
 	aloneSince time.Time // when it was last looked whether anybody is connected
@@ -68,6 +71,9 @@ func (r *receiver) run() {
 	}
 	err := r.loop()
 	r.n.states.read(false)
+	for _, m := range r.early {
+		m.close()
+	}
 	// The last answer may still be on its way.
 	r.shut(r.n.patience())
 	r.n.queue.finish(err)
@@ -75,17 +81,16 @@ func (r *receiver) run() {
 
 // loop returns io.EOF after the goodbye, or ErrClosed.
 func (r *receiver) loop() error {
-	var m message
 	r.quietSince, r.lastFrame = time.Now(), time.Now()
 	for {
 		if err := r.awaitRoom(); err != nil {
 			return err
 		}
-		err := m.read(r.sock, r.deadline(), r.interrupted)
+		m, err := r.next()
 		switch {
 		case err == nil:
 			r.retries = r.n.opts.MaxRetries
-			err = r.handle(&m)
+			err = r.handle(m)
 			m.close()
 			r.quietSince = time.Now()
 		case err == errNews:
@@ -101,21 +106,29 @@ func (r *receiver) loop() error {
 	}
 }
 
-// awaitRoom waits while the queue is full, which holds the sender back. It
-// still lets libzmq settle connections that come and go meanwhile.
-func (r *receiver) awaitRoom() error {
-	if r.n.queue.hasRoom() {
-		return nil
+// next is the next message, from the socket unless it has been read already.
+func (r *receiver) next() (*message, error) {
+	if len(r.early) > 0 {
+		m := r.early[0]
+		r.early = r.early[1:]
+		return m, nil
 	}
-	err := r.sock.Wait(time.Time{}, func() error {
-		if r.n.queue.hasRoom() {
-			return errRoom
+	return &r.in, r.in.read(r.sock, r.deadline(), r.interrupted)
+}
+
+// awaitRoom waits while the queue is full, which holds the sender back.
+func (r *receiver) awaitRoom() (err error) {
+	for err == nil && !r.n.queue.hasRoom() {
+		if r.n.opts.Pattern == Pair {
+			err = r.readEarly()
+		} else {
+			// Let libzmq settle connections that come and go meanwhile.
+			err = r.sock.Wait(time.Time{}, r.roomOrEnd, func() error {
+				r.sock.Settle()
+				return syscall.EAGAIN
+			})
 		}
-		return r.n.closing()
-	}, func() error {
-		r.sock.Settle()
-		return syscall.EAGAIN
-	})
+	}
 	if err == errRoom {
 		return nil
 	}
@@ -124,6 +137,38 @@ func (r *receiver) awaitRoom() error {
 
 // errRoom ends the wait for room.
 var errRoom = errors.New("room")
+
+func (r *receiver) roomOrEnd() error {
+	if r.n.queue.hasRoom() {
+		return errRoom
+	}
+	return r.n.closing()
+}
+
+// maxEarly is far more than a Pair peer sends that waits for its answers: a frame
+// and a goodbye.
+const maxEarly = 8
+
+// readEarly reads a message for which there is no room yet. A peer that does not
+// wait for answers would otherwise fill memory (see receiveHWM); it is thrown out.
+// REP cannot look ahead: it must answer a request before it reads the next.
+func (r *receiver) readEarly() error {
+	m := &message{}
+	switch err := m.read(r.sock, time.Time{}, r.roomOrEnd); {
+	case err == nil && len(r.early) == maxEarly:
+		m.close()
+		return r.reopen(errFlood)
+	case err == nil:
+		r.early = append(r.early, m)
+		return nil
+	case err == errRoom, errors.Is(err, ErrClosed):
+		return err
+	default:
+		return r.broken(err)
+	}
+}
+
+var errFlood = errors.New("the peer does not wait for answers")
 
 // read reads one whole message, waiting for it. libzmq hands out a message only
 // when all its parts are there, so there is no deadline between parts.
