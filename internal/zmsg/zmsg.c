@@ -28,6 +28,7 @@ static ng_buf *pool[POOL_SLOTS]; // oldest first
 static int pool_len;
 static size_t pool_bytes;
 static atomic_long live;
+static atomic_long asked, made; // ever
 
 static void pool_remove(int i) {
 	pool_bytes -= pool[i]->cap;
@@ -63,6 +64,7 @@ static ng_buf *pool_take(size_t n) {
 ng_buf *ng_buf_get(size_t n) {
 	if (n > SIZE_MAX - 8192)
 		return NULL;
+	atomic_fetch_add(&asked, 1);
 	ng_buf *b = pool_take(n);
 	if (!b) {
 		size_t cap = (n + 4095) & ~(size_t) 4095;
@@ -71,6 +73,7 @@ ng_buf *ng_buf_get(size_t n) {
 			return NULL;
 		b = p;
 		*b = (ng_buf){.cap = cap, .data = (char *) p + HEADER};
+		atomic_fetch_add(&made, 1);
 	}
 	atomic_store(&b->refs, 1);
 	atomic_fetch_add(&live, 1);
@@ -110,6 +113,8 @@ void ng_buf_put(ng_buf *b) {
 void *ng_buf_data(ng_buf *b) { return b->data; }
 size_t ng_buf_cap(ng_buf *b) { return b->cap; }
 long ng_buf_live(void) { return atomic_load(&live); }
+long ng_buf_asked(void) { return atomic_load(&asked); }
+long ng_buf_made(void) { return atomic_load(&made); }
 
 int ng_buf_pooled(int64_t older) {
 	int n = 0;

@@ -18,6 +18,9 @@ size_t ng_buf_cap(ng_buf *b);
 int ng_buf_send(void *soc, ng_buf *b, size_t n, int flags);
 // ng_buf_live counts the blocks that somebody still holds.
 long ng_buf_live(void);
+// ng_buf_asked counts the calls of ng_buf_get, ng_buf_made the blocks that the pool did not have.
+long ng_buf_asked(void);
+long ng_buf_made(void);
 // ng_buf_pooled makes the blocks in the pool so many ns older and counts them. For tests.
 int ng_buf_pooled(int64_t older);
 

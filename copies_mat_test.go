@@ -1,0 +1,70 @@
+//go:build !nogocv
+
+package netgear
+
+import (
+	"fmt"
+	"testing"
+
+	"gocv.io/x/gocv"
+)
+
+// matMemory is a Mat's memory.
+func matMemory(t *testing.T, m gocv.Mat) []byte {
+	t.Helper()
+	b, err := m.DataPtrUint8()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The Mat that comes out of a raw frame looks into the memory of the Mat that was
+// sent, where it could be lent; of a copied one, and of a JPEG, into the frame's
+// buffer. A JPEG is made of the Mat's memory as it lies.
+func TestMatsAreNotCopied(t *testing.T) {
+	for _, pattern := range allPatterns {
+		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+			for _, owned := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%v/jpeg=%s/owned=%v", pattern, or(string(c), "default"), owned), func(t *testing.T) {
+					recv, send := openInside(t, Options{Pattern: pattern, JPEGCompression: c, JPEGStrips: 1})
+					ctx := testContext(t)
+					mat := testMat(t, 1, 200, 300, gocv.MatTypeCV8UC3)
+					mine := matMemory(t, mat)
+					sent := make(chan error, 1)
+					go func() {
+						var err error
+						if owned {
+							_, err = send.SendOwned(ctx, &mat, nil)
+						} else {
+							_, err = send.Send(ctx, mat, nil)
+							mat.Close()
+						}
+						sent <- err
+					}()
+					f := mustRecv(t, recv, ctx)
+					got, err := f.Mat()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if lent := c == JPEGOff && (send.row.answers || owned); sameMemory(matMemory(t, got), mine) != lent {
+						t.Errorf("the Mat looks into the memory of the one that was sent: %v", !lent)
+					}
+					if !sameMemory(matMemory(t, got), f.Bytes()) {
+						t.Error("the Mat does not look into the frame")
+					}
+					got.Close()
+					f.Close()
+					if err := <-sent; err != nil {
+						t.Error(err)
+					}
+					if c == JPEGDefault {
+						if from, _ := spans(send.tx.enc); !within(from, mine, 1) {
+							t.Error("the JPEG was made of other memory than the Mat's")
+						}
+					}
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,310 @@
+package netgear
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"unsafe"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// Between two sockets of one process, at an inproc endpoint, libzmq hands a
+// message over as it lies: what arrives is the very memory that was sent. So an
+// address tells, without a clock, whether a frame was copied on its way. Copies
+// that are gone again when the frame arrives are counted: each takes a buffer, or
+// memory of Go's.
+
+// openInside opens both ends at an inproc endpoint, which New does not offer.
+func openInside(t *testing.T, o Options) (recv, send *NetGear) {
+	t.Helper()
+	o.RequestTimeout = patience // a call may take as long as the frame is held
+	r, endpoint := o, "inproc://"+newID()
+	r.ReceiveMode = true
+	recv, send = startInside(t, r, endpoint), startInside(t, o, endpoint)
+	if o.Pattern == PubSub {
+		awaitSubscription(t, recv, send)
+	}
+	return recv, send
+}
+
+func startInside(t *testing.T, o Options, endpoint string) *NetGear {
+	t.Helper()
+	n := &NetGear{settings: newSettings(o), id: newID(), turn: make(chan struct{}, 1), tally: newTally(false)}
+	n.life, n.end = context.WithCancel(context.Background())
+	n.shutting, n.shut = context.WithCancel(n.life)
+	n.bound = []string{endpoint}
+	if err := n.start(); err != nil {
+		t.Fatal(err)
+	}
+	n.sock.endpoints = nil // Close would wait until a port is free
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// handedBack waits until no buffer and no message is held.
+func handedBack(t *testing.T) {
+	t.Helper()
+	await(t, "buffers and messages to be given back", func() bool {
+		buffers, messages := zmsg.Live()
+		return buffers == 0 && messages == 0
+	})
+}
+
+// sameMemory: two slices begin at the same byte.
+func sameMemory(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }
+
+// What goes to libzmq is the caller's memory wherever it can be, and otherwise
+// one pooled buffer; what Recv hands out is the message, or for a JPEG one more
+// buffer. Nothing else takes memory that grows with the frame, and after some
+// frames no buffer has to be made any more.
+func TestFramesAreNotCopied(t *testing.T) {
+	type call func(ctx context.Context, n *NetGear, a Array, jpeg []byte) error
+	array := func(ctx context.Context, n *NetGear, a Array, _ []byte) error {
+		_, err := n.SendArray(ctx, a, nil)
+		return err
+	}
+	owned := func(ctx context.Context, n *NetGear, a Array, _ []byte) error {
+		_, err := n.SendArrayOwned(ctx, a, nil, func() {})
+		return err
+	}
+	ready := func(ctx context.Context, n *NetGear, _ Array, jpeg []byte) error {
+		_, err := n.SendJPEG(ctx, jpeg, nil)
+		return err
+	}
+	everywhere := func(Pattern) bool { return true }
+	answered := func(p Pattern) bool { return p.row().answers }
+	nowhere := func(Pattern) bool { return false }
+	raw, rawAhead := Options{JPEGCompression: JPEGOff}, Options{JPEGCompression: JPEGOff, SendAhead: 2}
+	for _, c := range []struct {
+		name string
+		o    Options
+		send call
+		lent func(Pattern) bool // where the caller's memory goes to libzmq
+	}{
+		{"array", raw, array, answered},
+		{"array, ahead", rawAhead, array, nowhere},
+		{"array handed over", raw, owned, everywhere},
+		{"array handed over, ahead", rawAhead, owned, everywhere},
+		{"array on AsyncWire", Options{Wire: AsyncWire}, array, nowhere},
+		{"array handed over on AsyncWire", Options{Wire: AsyncWire}, owned, nowhere},
+		{"array as JPEG", Options{}, array, nowhere},
+		{"array as JPEG, ahead", Options{SendAhead: 2}, array, nowhere},
+		{"JPEG", Options{}, ready, answered},
+	} {
+		for _, pattern := range allPatterns {
+			t.Run(fmt.Sprintf("%s/%v", c.name, pattern), func(t *testing.T) {
+				c.o.Pattern = pattern
+				recv, send := openInside(t, c.o)
+				ctx := testContext(t)
+				a := testArray(1, "uint8", 400, 300, 3)
+				jpeg := asJPEG(t, a)
+				lent, buffers := c.lent(pattern), 1
+				if lent {
+					buffers = 0
+				}
+				round := func() {
+					sent := make(chan error, 1)
+					go func() { sent <- c.send(ctx, send, a, jpeg) }()
+					f := mustRecv(t, recv, ctx)
+					err := looksInto(f, lent, a.Data, jpeg)
+					if lent && send.row.answers && send.ahead == nil && len(sent) > 0 {
+						err = errors.New("the call returned while the frame looks into the caller's memory")
+					}
+					f.Close()
+					if err = errors.Join(err, <-sent, send.Flush(ctx)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 3 {
+					round()
+				}
+				if send.jpeg {
+					buffers++ // the decoded pixels
+				}
+				steady(t, round, buffers, len(jpeg)/2)
+				handedBack(t)
+			})
+		}
+	}
+}
+
+// steady fails the test if a round takes not just so many buffers, or makes new
+// ones, or takes so many bytes of Go's memory.
+func steady(t *testing.T, round func(), buffers, goBytes int) {
+	t.Helper()
+	const rounds = 100
+	asked, made := zmsg.Asked()
+	allocated := alloctest.Bytes(func() {
+		for range rounds {
+			round()
+		}
+	})
+	askedNow, madeNow := zmsg.Asked()
+	if got := askedNow - asked; got != rounds*buffers {
+		t.Errorf("%d buffers for %d frames, not %d each", got, rounds, buffers)
+	}
+	// One that has lain in the pool for a second is given up: the machine may pause.
+	if got := madeNow - made; got > 3 {
+		t.Errorf("%d of %d buffers had to be made", got, rounds*buffers)
+	}
+	if got := int(allocated) / rounds; got >= goBytes {
+		t.Errorf("%d bytes of Go's memory a frame", got)
+	}
+}
+
+// looksInto says what is wrong with where a frame's bytes are: they are the
+// caller's if they were lent, and what the frame hands out is what came, or what
+// was decoded from it.
+func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
+	if got := sameMemory(f.raw(), array) || sameMemory(f.raw(), jpeg); got != lent {
+		return fmt.Errorf("the caller's memory was sent: %v", got)
+	}
+	pixels := f.raw()
+	if f.coding.jpeg {
+		pixels = f.pixels.Bytes()
+		if !sameMemory(f.JPEG(), f.raw()) {
+			return errors.New("the JPEG was copied out of the message")
+		}
+	} else if f.pixels != nil {
+		return errors.New("a raw frame has taken a buffer")
+	}
+	if !sameMemory(f.Bytes(), pixels) || !sameMemory(f.Array().Data, pixels) {
+		return errors.New("the pixels were copied out of the frame's memory")
+	}
+	return nil
+}
+
+// asJPEG is the array as a JPEG.
+func asJPEG(t *testing.T, a Array) []byte {
+	t.Helper()
+	n := newSettings(Options{JPEGStrips: 1})
+	p, err := n.arrayPayload(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := turbojpeg.NewEncoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer enc.Close()
+	buf, err := n.encodeJPEG(&p, enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer buf.Release()
+	return bytes.Clone(buf.Bytes())
+}
+
+// A received frame that is sent on lends its memory: the third end's frame looks
+// into what the first end sent.
+func TestSendFrameCopiesNothing(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, or(string(c), "default")), func(t *testing.T) {
+				o := Options{Pattern: pattern, JPEGCompression: c}
+				recv, send := openInside(t, o)
+				last, relay := openInside(t, o)
+				ctx := testContext(t)
+				sent, relayed := make(chan error, 1), make(chan error, 1)
+				go func() {
+					_, err := send.SendArray(ctx, testArray(1, "uint8", 400, 300, 3), nil)
+					sent <- err
+				}()
+				f := mustRecv(t, recv, ctx)
+				go func() {
+					_, err := relay.SendFrame(ctx, f, nil)
+					relayed <- err
+				}()
+				g := mustRecv(t, last, ctx)
+				if !sameMemory(g.raw(), f.raw()) {
+					t.Error("the frame was copied")
+				}
+				if len(relayed) > 0 {
+					t.Error("SendFrame returned while its frame's memory is in use")
+				}
+				g.Close()
+				if err := <-relayed; err != nil {
+					t.Error(err)
+				}
+				f.Close()
+				if err := <-sent; err != nil {
+					t.Error(err)
+				}
+				handedBack(t)
+			})
+		}
+	}
+}
+
+// spans are the memory that a codec's last picture was read from, and written to:
+// where it begins, for each strip. The jobs are turbojpeg's own, read as they lie.
+func spans(codec any) (from, to []uintptr) {
+	batch := reflect.ValueOf(codec).Elem().FieldByName("batch").Elem().FieldByName("c").Elem()
+	for i := range int(batch.FieldByName("n").Int()) {
+		job := batch.FieldByName("jobs").Index(i)
+		from = append(from, uintptr(job.FieldByName("src").Uint()))
+		to = append(to, uintptr(job.FieldByName("dst").Uint()))
+	}
+	return from, to
+}
+
+// within: all these addresses are in the memory that begins with b, and the first
+// is not far from its begin.
+func within(at []uintptr, b []byte, size int) bool {
+	begin := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	for _, p := range at {
+		if p < begin || p >= begin+uintptr(size) {
+			return false
+		}
+	}
+	return len(at) > 0 && at[0]-begin < 16 // strips leave room for a header's addition
+}
+
+// A JPEG is made of the caller's pixels as they lie, in the buffer that is sent;
+// and read as it came, into the memory that the frame hands out. Of a JPEG that is
+// read in strips each strip is copied, compressed as it is.
+func TestCodecsWorkInPlace(t *testing.T) {
+	for _, strips := range []int{1, 3} {
+		t.Run(fmt.Sprint(strips), func(t *testing.T) {
+			recv, send := openInside(t, Options{JPEGStrips: strips})
+			ctx := testContext(t)
+			a := testArray(1, "uint8", 600, 800, 3)
+			if _, err := send.SendArray(ctx, a, nil); err != nil {
+				t.Fatal(err)
+			}
+			f := mustRecv(t, recv, ctx)
+			defer f.Close()
+			from, to := spans(send.tx.enc)
+			if len(from) != strips || !within(from, a.Data, len(a.Data)) {
+				t.Errorf("made of other memory than the caller's (%d strips)", len(from))
+			}
+			if !within(to, f.raw(), send.tx.enc.StripsBound(800, 600, turbojpeg.BGR, strips)) {
+				t.Error("not made in the memory that was sent")
+			}
+			// Once more, by a decoder that can be looked into.
+			dec, err := turbojpeg.NewDecoder()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dec.Close()
+			f.pixels.Release()
+			f.pixels, f.data = nil, nil
+			if err := f.decode(dec, &recv.settings, 2); err != nil {
+				t.Fatal(err)
+			}
+			from, to = spans(dec)
+			if len(from) != strips || strips == 1 && !within(from, f.raw(), 1) {
+				t.Errorf("read from other memory than the message (%d strips)", len(from))
+			}
+			if !within(to, f.Bytes(), len(f.Bytes())) {
+				t.Error("not read into the frame's memory")
+			}
+		})
+	}
+}
