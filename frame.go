@@ -40,7 +40,8 @@ type Frame struct {
 	// ReceivedAt is when the frame's last byte was read from the socket.
 	ReceivedAt time.Time
 
-	coding coding // as the wire said
+	coding coding         // as the wire said
+	info   turbojpeg.Info // what a JPEG's header says
 	dtype  dtype
 	shape  []int
 	data   []byte // pixels in C order, little-endian; nil until decoded
@@ -114,15 +115,14 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 		f.skewed = !aligned(b, f.dtype.unit)
 		return checkArray(f.dtype, f.shape, len(b))
 	}
-	info, err := turbojpeg.ReadInfo(b)
-	if err != nil {
+	if f.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
 	}
-	cs := f.coding.colorspace
-	if size := int64(info.Width) * int64(info.Height) * int64(cs.Channels()); size > maxBytes {
-		return fmt.Errorf("%w: a JPEG of %dx%d takes %d bytes, the limit is %d (Options.MaxFrameBytes)", ErrFrame, info.Width, info.Height, size, maxBytes)
+	width, height, cs := f.info.Width, f.info.Height, f.coding.colorspace
+	if size := int64(width) * int64(height) * int64(cs.Channels()); size > maxBytes {
+		return fmt.Errorf("%w: a JPEG of %dx%d takes %d bytes, the limit is %d (Options.MaxFrameBytes)", ErrFrame, width, height, size, maxBytes)
 	}
-	f.dtype, f.shape = dtypes["uint8"], append(make([]int, 0, 3), info.Height, info.Width)
+	f.dtype, f.shape = dtypes["uint8"], append(make([]int, 0, 3), height, width)
 	f.dtype.name = "uint8"
 	// As VidGear: GRAY has no channel dimension.
 	if cs.Channels() > 1 {
@@ -161,9 +161,9 @@ func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
 	case f.coding.jpeg:
 		own, strips := n.decodeOptions(), 1
 		if cores > 1 {
-			strips = n.strips(f.shape[1], f.shape[0], cores)
+			strips = n.strips(f.info.Width, f.info.Height, cores)
 		}
-		err = d.DecodeStrips(buf.Bytes(), f.raw(), f.shape[1]*f.channels(), f.coding.colorspace, turbojpeg.DecodeOptions{
+		err = d.DecodeStrips(buf.Bytes(), f.raw(), f.info, f.info.Width*f.channels(), f.coding.colorspace, turbojpeg.DecodeOptions{
 			FastDCT:      own.FastDCT || f.coding.fastDCT,
 			FastUpsample: own.FastUpsample || f.coding.fastUpsample,
 		}, strips)

@@ -118,6 +118,12 @@ func BenchmarkTiny(b *testing.B) {
 			d.DecodeInto(dst, jpeg, 3, BGR, DecodeOptions{})
 		}
 	})
+	b.Run("decode, header known", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			d.DecodeStrips(dst, jpeg, Info{Width: 1, Height: 1}, 3, BGR, DecodeOptions{}, 1)
+		}
+	})
 	b.Run("info", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -142,7 +148,7 @@ func (s *stripBench) encode(strips int) error {
 }
 
 func (s *stripBench) decode(strips int) error {
-	return s.d.DecodeStrips(s.pix, s.jpeg, s.width*3, BGR, DecodeOptions{FastDCT: true}, strips)
+	return s.d.DecodeStrips(s.pix, s.jpeg, Info{Width: s.width, Height: s.height}, s.width*3, BGR, DecodeOptions{FastDCT: true}, strips)
 }
 
 // eachStripBench runs a benchmark for each size, each direction, and each number of strips from least on.

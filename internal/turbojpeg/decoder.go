@@ -32,7 +32,6 @@ type DecodeOptions struct {
 // Decoder reads JPEGs. It is for one goroutine at a time. Close frees its memory.
 type Decoder struct {
 	batch   *batch
-	report  C.bridge_report   // of the header
 	scratch []byte            // the CMYK pixels of a picture that was asked for as something else
 	strips  [MaxStrips][]byte // each as a JPEG, see DecodeStrips
 }
@@ -55,16 +54,13 @@ func (d *Decoder) Close() {
 // ReadInfo reads a JPEG's header. It takes some kilobytes of memory, whatever the picture's size,
 // and gives them back. It is safe for concurrent use. Errors are ErrCorrupt.
 func ReadInfo(jpeg []byte) (Info, error) {
-	var report C.bridge_report
-	return readInfo(jpeg, &report)
-}
-
-func readInfo(jpeg []byte, report *C.bridge_report) (Info, error) {
 	if len(jpeg) == 0 {
 		return Info{}, fmt.Errorf("%w: no bytes", ErrCorrupt)
 	}
-	if C.bridge_header((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(len(jpeg)), report) != C.BRIDGE_OK {
-		return Info{}, fmt.Errorf("%w: %s", ErrCorrupt, errorText(report))
+	var report C.bridge_report
+	if C.bridge_header((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(len(jpeg)), &report) != C.BRIDGE_OK {
+		failed := report // so that only one that has failed takes memory of Go's heap
+		return Info{}, fmt.Errorf("%w: %s", ErrCorrupt, errorText(&failed))
 	}
 	info := Info{Width: int(report.width), Height: int(report.height)}
 	info.Space = nameAt(spaces[:], int(report.colorspace))
@@ -90,28 +86,30 @@ func nameAt(names []string, i int) string {
 	return names[i]
 }
 
-// DecodeInto decodes a JPEG into dst, in the colour space asked for.
+// DecodeInto reads a JPEG's header and decodes it in one piece; see DecodeStrips.
+func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts DecodeOptions) error {
+	info, err := ReadInfo(jpeg)
+	if err != nil {
+		return err
+	}
+	return d.DecodeStrips(dst, jpeg, info, stride, cs, opts, 1)
+}
+
+// DecodeStrips decodes a JPEG into dst, in the colour space asked for. info is what ReadInfo said of
+// these bytes; a wrong one brings an error, or a picture of another size, and no byte outside of dst.
 //
-// The header is read first: dst must hold its rows of Width*cs.Channels() bytes, one every stride
-// bytes (ErrShape, ErrTooSmall); what lies between rows is not written. dst and jpeg may be Go
-// memory or C memory seen as a slice, and neither is kept. After an error dst may hold a part of
-// the picture.
+// dst must hold the rows of Width*cs.Channels() bytes, one every stride bytes (ErrShape,
+// ErrTooSmall); what lies between rows is not written. dst and jpeg may be Go memory or C memory
+// seen as a slice, and neither is kept. After an error dst may hold a part of the picture.
+//
+// It works on up to so many cores as there may be strips, where the JPEG has restart markers that
+// allow for it (see EncodeStrips); every other JPEG is read in one piece. The pixels are the same.
 //
 // A CMYK or YCCK JPEG decodes to every colour space, by simplejpeg's formula. No other JPEG decodes
 // to CMYK (ErrShape).
-func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts DecodeOptions) error {
-	return d.DecodeStrips(dst, jpeg, stride, cs, opts, 1)
-}
-
-// DecodeStrips is DecodeInto on up to so many cores, where the JPEG has restart markers that allow
-// for it (see EncodeStrips); every other JPEG is read in one piece. The pixels are the same.
-func (d *Decoder) DecodeStrips(dst, jpeg []byte, stride int, cs Colorspace, opts DecodeOptions, strips int) error {
+func (d *Decoder) DecodeStrips(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) error {
 	if d.batch.c == nil {
 		return ErrClosed
-	}
-	info, err := readInfo(jpeg, &d.report)
-	if err != nil {
-		return err
 	}
 	if err := checkDecode(dst, info, stride, cs); err != nil {
 		return err
@@ -151,8 +149,8 @@ func checkDecode(dst []byte, info Info, stride int, cs Colorspace) error {
 	return nil
 }
 
-// decode has libjpeg write into dst, whose size is checked. Should the bytes change after the check
-// (they are the caller's), TurboJPEG scales the picture down to the size given or fails.
+// decode has libjpeg write into dst, whose size is checked. Should the bytes say otherwise than
+// info, TurboJPEG scales the picture down to the size given or fails.
 func (d *Decoder) decode(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions) error {
 	d.prepare(0, dst, jpeg, info.Width, info.Height, stride, cs, opts)
 	d.batch.run(1, info.Width*info.Height)

@@ -31,7 +31,7 @@ func pixels(tb testing.TB, d *Decoder, jpeg []byte, cs Colorspace, opts DecodeOp
 	}
 	row := info.Width * cs.Channels()
 	pix := bytes.Repeat([]byte{0xAA}, info.Height*row)
-	if err := d.DecodeStrips(pix, jpeg, row, cs, opts, strips); err != nil {
+	if err := d.DecodeStrips(pix, jpeg, info, row, cs, opts, strips); err != nil {
 		tb.Fatalf("decoding %+v to %v %+v in %d strips: %v", info, cs, opts, strips, err)
 	}
 	return pix
@@ -101,7 +101,7 @@ func TestStripsWithStride(t *testing.T) {
 		t.Errorf("with a stride: other bytes, %v", err)
 	}
 	back := bytes.Repeat([]byte{0xAA}, len(loose))
-	if err := d.DecodeStrips(back, want, stride, BGR, DecodeOptions{}, 3); err != nil {
+	if err := d.DecodeStrips(back, want, Info{Width: width, Height: height}, stride, BGR, DecodeOptions{}, 3); err != nil {
 		t.Fatal(err)
 	}
 	tight = pixels(t, d, want, BGR, DecodeOptions{}, 1)
@@ -367,7 +367,7 @@ func TestDamagedStripsAreReadInOnePiece(t *testing.T) {
 			}
 			if info, bad := ReadInfo(jpeg); bad == nil {
 				pix := make([]byte, info.Width*info.Height*3)
-				if got := newDecoder(t).DecodeStrips(pix, jpeg, info.Width*3, BGR, DecodeOptions{}, strips); fmt.Sprint(got) != fmt.Sprint(err) {
+				if got := newDecoder(t).DecodeStrips(pix, jpeg, info, info.Width*3, BGR, DecodeOptions{}, strips); fmt.Sprint(got) != fmt.Sprint(err) {
 					t.Errorf("%s in %d strips: %v, in one piece: %v", name, strips, got, err)
 				}
 			}
@@ -447,6 +447,33 @@ func TestBytesTooManyBetweenStrips(t *testing.T) {
 	}
 }
 
+// What a decoder is told of a JPEG may be another's header: it writes nothing outside
+// of what it was given.
+func TestInfoOfAnotherJPEG(t *testing.T) {
+	const side, guard = 64, 4096
+	e, d := newEncoder(t), newDecoder(t)
+	jpeg := encodeStrips(t, e, picture(side, side, 3), side, side, BGR, EncodeOptions{90, true}, 4)
+	for _, size := range [][2]int{{0, 0}, {-1, 5}, {1, 1}, {8, 8}, {side / 2, side / 2}, {side - 1, side}, {side, side - 1}, {side, side}, {side, side + 1}, {side + 1, side}, {2 * side, 2 * side}, {1, 4 * side}, {MaxDimension + 1, 1}} {
+		for _, space := range []string{"YCbCr", "CMYK"} {
+			for _, cs := range []Colorspace{BGR, GRAY, CMYK} {
+				for _, strips := range []int{1, 4} {
+					info := Info{Width: size[0], Height: size[1], Space: space}
+					row := max(0, info.Width) * cs.Channels()
+					room := row * max(0, info.Height)
+					dst := bytes.Repeat([]byte{0xAA}, room+guard)
+					err := d.DecodeStrips(dst[:room], jpeg, info, row, cs, DecodeOptions{}, strips)
+					if right := size == [2]int{side, side} && space == "YCbCr" && cs != CMYK; right && err != nil {
+						t.Errorf("%+v to %v: %v", info, cs, err)
+					}
+					if !bytes.Equal(dst[room:], bytes.Repeat([]byte{0xAA}, guard)) {
+						t.Errorf("%+v to %v in %d strips: wrote beyond the picture (%v)", info, cs, strips, err)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestStripsAllocateNothingThatGrows(t *testing.T) {
 	e, d := newEncoder(t), newDecoder(t)
 	var encodes, decodes []float64
@@ -458,7 +485,7 @@ func TestStripsAllocateNothingThatGrows(t *testing.T) {
 			e.EncodeStrips(dst, pix, side, side, side*3, BGR, EncodeOptions{90, true}, 2)
 		}))
 		decodes = append(decodes, testing.AllocsPerRun(20, func() {
-			if d.DecodeStrips(pix, dst[:n], side*3, BGR, DecodeOptions{}, 2) != nil {
+			if d.DecodeStrips(pix, dst[:n], Info{Width: side, Height: side}, side*3, BGR, DecodeOptions{}, 2) != nil {
 				t.Error("not decoded")
 			}
 		}))
