@@ -15,10 +15,11 @@ import "C"
 
 import (
 	"errors"
-	"os"
 	"runtime"
 	"sync"
 	"unsafe"
+
+	"github.com/vidgear-go/netgear/internal/cwake"
 )
 
 // The crew is some threads of C's, one for each core, on which the large pictures of all Encoders
@@ -30,10 +31,8 @@ import (
 // The crew comes with the first large picture and goes when the last Encoder or Decoder that has
 // given it one is closed.
 type crew struct {
-	c    *C.crew
-	news *os.File // a pipe: something is finished
-	tell *os.File // its other end
-	gone chan struct{}
+	c     *C.crew
+	waker *cwake.Waker // its goroutine calls tell
 
 	mu      sync.Mutex
 	batches map[*C.crew_batch]*batch // what the crew has in hand
@@ -74,52 +73,31 @@ func leaveCrew() {
 	}
 }
 
-func startCrew() (*crew, error) {
-	k := &crew{gone: make(chan struct{}), batches: map[*C.crew_batch]*batch{}}
-	var err error
-	if k.news, k.tell, err = os.Pipe(); err != nil {
-		return nil, err
-	}
-	conn, err := k.tell.SyscallConn() // Fd would make it wait
-	if err == nil {
-		err = conn.Control(func(fd uintptr) { k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd)) })
-	}
-	if err == nil && k.c == nil {
-		err = errors.New("turbojpeg: no threads")
-	}
-	if err != nil {
-		k.news.Close()
-		k.tell.Close()
-		return nil, err
-	}
-	go k.reap()
-	return k, nil
+func startCrew() (k *crew, err error) {
+	k = &crew{batches: map[*C.crew_batch]*batch{}}
+	k.waker, err = cwake.Start(func(fd int) error {
+		if k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd)); k.c == nil {
+			return errors.New("turbojpeg: no threads")
+		}
+		return nil
+	}, k.tell)
+	return k, err
 }
 
-// reap tells the owners of what is finished, until end closes the pipe.
-func (k *crew) reap() {
-	defer close(k.gone)
-	var bytes [64]byte
-	for {
-		_, end := k.news.Read(bytes[:])
-		for c := C.crew_finished(k.c); c != nil; c = C.crew_finished(k.c) {
-			k.mu.Lock()
-			b := k.batches[c]
-			delete(k.batches, c)
-			k.mu.Unlock()
-			b.done <- struct{}{}
-		}
-		if end != nil {
-			return
-		}
+// tell tells the owners of what is finished.
+func (k *crew) tell() {
+	for c := C.crew_finished(k.c); c != nil; c = C.crew_finished(k.c) {
+		k.mu.Lock()
+		b := k.batches[c]
+		delete(k.batches, c)
+		k.mu.Unlock()
+		b.done <- struct{}{}
 	}
 }
 
 // end is called when nobody has anything in the crew's hands.
 func (k *crew) end() {
-	k.tell.Close()
-	<-k.gone
-	k.news.Close()
+	k.waker.Stop()
 	C.crew_free(k.c)
 }
 

@@ -5,7 +5,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // large is a picture that the crew makes and reads.
 func large(t *testing.T) (pix []byte, width, height int) {
@@ -37,9 +41,6 @@ func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
 	if refs, _ := crewRefs(); refs != 2 {
 		t.Fatalf("%d users of the crew, not 2", refs)
 	}
-	shared.Lock()
-	k := shared.crew
-	shared.Unlock()
 	e.Close()
 	e.Close()
 	if _, there := crewRefs(); !there {
@@ -49,7 +50,6 @@ func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
 	if refs, there := crewRefs(); refs != 0 || there {
 		t.Fatalf("the crew stayed: %d users", refs)
 	}
-	<-k.gone // its goroutine; its threads have been waited for
 }
 
 // TestCrewServesMany has more pictures in hand than the crew has threads.

@@ -4,10 +4,11 @@ package zmsg
 import "C"
 
 import (
-	"os"
 	"runtime"
 	"sync"
 	"unsafe"
+
+	"github.com/vidgear-go/netgear/internal/cwake"
 )
 
 // Loans keeps account of memory that is not this package's and is sent as it
@@ -17,12 +18,10 @@ import (
 // block, gives it back. The zero value is ready. Close may not be called while
 // another method is.
 type Loans struct {
-	mu   sync.Mutex
-	l    *C.ng_loans // nil before the first block and after Close
-	out  map[*C.ng_buf]*loan
-	news *os.File // a pipe: something has come back
-	tell *os.File // its other end
-	gone chan struct{}
+	mu    sync.Mutex
+	l     *C.ng_loans // nil before the first block and after Close
+	out   map[*C.ng_buf]*loan
+	waker *cwake.Waker // its goroutine calls giveBack
 }
 
 // loan is what is to be done when a block comes back.
@@ -56,45 +55,26 @@ func (l *Loans) start() (err error) {
 	if l.l != nil {
 		return nil
 	}
-	if l.news, l.tell, err = os.Pipe(); err != nil {
-		return err
-	}
-	conn, err := l.tell.SyscallConn() // Fd would make it wait
-	if err == nil {
-		err = conn.Control(func(fd uintptr) { l.l = C.ng_loans_new(C.int(fd)) })
-	}
-	if err == nil && l.l == nil {
-		err = ErrNoMemory
-	}
-	if err != nil {
-		l.news.Close()
-		l.tell.Close()
-		return err
-	}
 	l.out = map[*C.ng_buf]*loan{}
-	l.gone = make(chan struct{})
-	go l.reap()
-	return nil
+	l.waker, err = cwake.Start(func(fd int) error {
+		if l.l = C.ng_loans_new(C.int(fd)); l.l == nil {
+			return ErrNoMemory
+		}
+		return nil
+	}, l.giveBack)
+	return err
 }
 
-// reap gives back what has come back, until Close closes the pipe.
-func (l *Loans) reap() {
-	defer close(l.gone)
-	var bytes [64]byte
-	for {
-		_, end := l.news.Read(bytes[:])
-		for b := C.ng_loans_finished(l.l); b != nil; b = C.ng_loans_finished(l.l) {
-			l.mu.Lock()
-			one := l.out[b]
-			delete(l.out, b)
-			l.mu.Unlock()
-			C.ng_loan_free(b)
-			one.pin.Unpin()
-			one.done()
-		}
-		if end != nil {
-			return
-		}
+// giveBack gives back what has come back.
+func (l *Loans) giveBack() {
+	for b := C.ng_loans_finished(l.l); b != nil; b = C.ng_loans_finished(l.l) {
+		l.mu.Lock()
+		one := l.out[b]
+		delete(l.out, b)
+		l.mu.Unlock()
+		C.ng_loan_free(b)
+		one.pin.Unpin()
+		one.done()
 	}
 }
 
@@ -113,9 +93,7 @@ func (l *Loans) Close() {
 		return
 	}
 	C.ng_loans_wait(l.l)
-	l.tell.Close()
-	<-l.gone
-	l.news.Close()
+	l.waker.Stop()
 	C.ng_loans_free(l.l)
 	l.l = nil
 }
