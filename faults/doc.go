@@ -11,5 +11,6 @@
 // network is back, or the new process says that it is ready. The stream has
 // resumed when the receive end hands out a frame that was captured after that.
 // Where there are several ends of a sort, the fault befalls the first of them,
-// and the streams of the others must go on.
+// and the streams of the others must go on. Whoever has lived through all faults
+// holds no more than before them, Mats included.
 package faults

@@ -57,8 +57,8 @@ func (s *spec) options() netgear.Options {
 	}
 	if s.Receive && s.returns() {
 		o.Respond = func(f *netgear.Frame) any {
-			pixels := f.Array().Data
-			return []int64{int64At(pixels, 0), int64At(pixels, 1)}
+			life, index, _ := stampOf(f)
+			return []int64{life, index}
 		}
 	}
 	return o
@@ -74,7 +74,7 @@ func (s *spec) returns() bool {
 //
 //	ready NOW
 //	frame LIFE INDEX CAPTURED PORT   (receive end; 0 where frames name no port)
-//	report GOROUTINES FDS BUFFERS MESSAGES THREADS
+//	report GOROUTINES FDS BUFFERS MESSAGES MATS THREADS
 //	error TEXT
 //	wrong: TEXT                      what must never be; it fails the test
 //
@@ -136,16 +136,21 @@ func report() {
 	fds, _ := os.ReadDir("/proc/self/fd")
 	threads, _ := os.ReadDir("/proc/self/task")
 	buffers, messages := zmsg.Live()
-	say("report %d %d %d %d %d", runtime.NumGoroutine(), len(fds), buffers, messages, len(threads))
+	say("report %d %d %d %d %d %d", runtime.NumGoroutine(), len(fds), buffers, messages, mats(), len(threads))
 }
 
+// mats is how many Mats are not closed, where gocv counts them (-tags matprofile).
+var mats = func() int { return 0 }
+
 // ---- the application: a loop that sends, a loop that receives ----
+
+// A frame has under 8 KB: larger ones are too much for VidGear's PAIR receive end in
+// secure mode.
+const frameRows, frameCols = 40, 64
 
 func sendAll(n *netgear.NetGear, s *spec, paused <-chan bool) {
 	tick := time.NewTicker(time.Second / time.Duration(s.FPS))
 	defer tick.Stop()
-	// Under 8 KB: larger ones are too much for VidGear's PAIR receive end in secure mode.
-	frame := netgear.Array{DType: "uint8", Shape: []int{40, 64, 3}, Data: make([]byte, 40*64*3)}
 	for i := int64(0); ; i++ {
 		select {
 		case on := <-paused:
@@ -154,8 +159,7 @@ func sendAll(n *netgear.NetGear, s *spec, paused <-chan bool) {
 			}
 		case <-tick.C:
 		}
-		stamp(frame.Data, s.Life, i)
-		reply, err := n.SendArray(context.Background(), frame, nil)
+		reply, err := sendFrame(n, i, func(pixels []byte) { stamp(pixels, s.Life, i) })
 		if err != nil {
 			say("error %v", err)
 		} else if s.returns() {
@@ -182,8 +186,7 @@ func receiveAll(n *netgear.NetGear) {
 			say("error %v", err)
 			continue
 		}
-		pixels := f.Array().Data
-		life, index, captured := int64At(pixels, 0), int64At(pixels, 1), int64At(pixels, 2)
+		life, index, captured := stampOf(f)
 		port := cmp.Or(f.Port, "0")
 		f.Close()
 		say("frame %d %d %d %s", life, index, captured, port)
@@ -196,6 +199,17 @@ func stamp(pixels []byte, life, index int64) {
 	for i, v := range []int64{life, index, time.Now().UnixMicro()} {
 		binary.LittleEndian.PutUint64(pixels[8*i:], uint64(v))
 	}
+}
+
+// stampOf reads what stamp has written.
+func stampOf(f *netgear.Frame) (life, index, captured int64) {
+	err := look(f, func(pixels []byte) {
+		life, index, captured = int64At(pixels, 0), int64At(pixels, 1), int64At(pixels, 2)
+	})
+	if err != nil {
+		say("wrong: a frame that cannot be read: %v", err)
+	}
+	return life, index, captured
 }
 
 func int64At(b []byte, i int) int64 { return int64(binary.LittleEndian.Uint64(b[8*i:])) }

@@ -174,11 +174,11 @@ func (p *process) close() {
 
 // ---- what a process holds ----
 
-// holdings are goroutines, file descriptors, buffers, messages, and threads.
-type holdings [5]int64
+// holdings are goroutines, file descriptors, buffers, messages, Mats, and threads.
+type holdings [6]int64
 
 func (h holdings) String() string {
-	return fmt.Sprintf("%d goroutines, %d descriptors, %d buffers, %d messages, %d threads", h[0], h[1], h[2], h[3], h[4])
+	return fmt.Sprintf("%d goroutines, %d descriptors, %d buffers, %d messages, %d Mats, %d threads", h[0], h[1], h[2], h[3], h[4], h[5])
 }
 
 func (p *process) holdings() holdings {

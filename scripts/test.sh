@@ -130,17 +130,17 @@ interop_tunnel() {
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./internal/sshtunnel
 }
 
-# The fault suite measures times, so it runs without the race detector; it needs no gocv.
+# The fault suite measures times, so it runs without the race detector; its ends send Mats, and count them.
 # Where network namespaces cannot be made, it names what it leaves out; in CI nothing may be.
 faults() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} NETGEAR_FAULT_ROUNDS='' \
-		python3 scripts/gotest.py ${CI:+--no-skip} -tags nogocv -parallel 8 -timeout "$TIMEOUT" -count=1 ./faults
+		python3 scripts/gotest.py ${CI:+--no-skip} -tags matprofile -parallel 8 -timeout "$TIMEOUT" -count=1 ./faults
 }
 
 # With -v for the tables, without the lines that only name tests. It also says on stderr what is done.
 faults_full() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} NETGEAR_FAULT_ROUNDS=${NETGEAR_FAULT_ROUNDS:-20} \
-		go test -tags nogocv -v -parallel 10 -timeout 6h -count=1 ./faults | grep --line-buffered -v '^=== '
+		go test -tags matprofile -v -parallel 10 -timeout 6h -count=1 ./faults | grep --line-buffered -v '^=== '
 }
 
 # need PROGRAM PACKAGE... installs what only some tests run.
