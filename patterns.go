@@ -394,6 +394,7 @@ func acquireContext() (*zmq4.Context, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.ctx == nil {
+		zmsg.KeepFreed()
 		ctx, err := zmq4.NewContext()
 		if err != nil {
 			return nil, err

@@ -55,6 +55,11 @@ func (b *Buffer) Release() {
 	b.n = 0
 }
 
+// KeepFreed makes the C allocator of the process keep up to 62 MB of what is
+// freed, for the next messages. It tells whether the allocator is one that would
+// not: glibc's, whose limit is else two messages.
+func KeepFreed() bool { return C.ng_keep_freed() != 0 }
+
 // pooled makes the blocks that lie in the pool older, and counts them. For tests.
 func pooled(older time.Duration) int { return int(C.ng_buf_pooled(C.int64_t(older))) }
 

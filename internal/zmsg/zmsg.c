@@ -302,6 +302,26 @@ int ng_hold_count(ng_hold *h) {
 	return n;
 }
 
+// ---- received memory ------------------------------------------------------
+
+// libzmq allocates each part that it receives, and the part is freed when its
+// frame is closed. glibc gives the free end of the heap back to the system once
+// it is twice as large as the largest block freed so far: two frames. Where more
+// are there at a time, each would be given back and asked for again, and all its
+// pages cleared and mapped anew, which takes longer than the rest of the frame's
+// way. Blocks of up to 32 MB count for that, so one of nearly that size is freed
+// here, without ever being touched. Where the program or its environment has set
+// malloc's thresholds, theirs stay.
+int ng_keep_freed(void) {
+#ifdef __GLIBC__
+	void *volatile block = malloc((size_t) 31 << 20);
+	free(block);
+	return 1;
+#else
+	return 0;
+#endif
+}
+
 // ---- the socket -----------------------------------------------------------
 
 int ng_events(void *soc) {

@@ -49,6 +49,10 @@ void ng_hold_wait(ng_hold *h);
 int ng_hold_wait_briefly(ng_hold *h);
 int ng_hold_count(ng_hold *h);
 
+// ng_keep_freed makes glibc's malloc keep what is freed, rather than give it back to the system at
+// once; 0 if it is another malloc.
+int ng_keep_freed(void);
+
 // ng_events runs the socket's pending commands and returns its ZMQ_EVENTS, or
 // -1 with errno set.
 int ng_events(void *soc);

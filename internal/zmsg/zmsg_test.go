@@ -559,3 +559,49 @@ func TestBuffersOfABacklogAreGivenBack(t *testing.T) {
 		t.Errorf("%d blocks in the pool, though only one has been used for two seconds", n)
 	}
 }
+
+// Messages that come several at a time take the memory of those before them.
+func TestFreedMemoryIsTakenAgain(t *testing.T) {
+	if !KeepFreed() {
+		t.Skip("another malloc than glibc's")
+	}
+	const size, atOnce, rounds = 12 << 20, 3, 5
+	a, b := pair(t)
+	connect(t, a, b)
+	buf, err := NewBuffer(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer buf.Release()
+	round := func() {
+		for range atOnce {
+			if err := a.Wait(time.Now().Add(10*time.Second), never, func() error { return a.TrySendBuffer(buf, false) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got [atOnce]*Msg
+		for i := range got {
+			got[i] = receive(t, b)
+		}
+		for _, m := range got {
+			m.Close()
+		}
+	}
+	round() // takes it the first time
+	before := pageFaults(t)
+	for range rounds {
+		round()
+	}
+	if n, all := pageFaults(t)-before, rounds*atOnce*size/syscall.Getpagesize(); n > all/10 {
+		t.Errorf("%d pages were asked for again, of %d", n, all)
+	}
+}
+
+func pageFaults(t *testing.T) int {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return int(u.Minflt)
+}
