@@ -56,8 +56,8 @@ func (b *Buffer) Release() {
 }
 
 // KeepFreed makes the C allocator of the process keep up to 62 MB of what is
-// freed, for the next messages. It tells whether the allocator is one that would
-// not: glibc's, whose limit is else two messages.
+// freed, in each of its heaps, for the next messages. That is glibc's, which
+// otherwise keeps as much as two messages; false if it is another.
 func KeepFreed() bool { return C.ng_keep_freed() != 0 }
 
 // pooled makes the blocks that lie in the pool older, and counts them. For tests.
