@@ -245,7 +245,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var h header
 		var err error
-		alloctest.AtMost(t, "a header", 16*len(raw)+8192, func() { h, err = asJSON.parseHeader(raw) })
+		alloctest.AtMost(t, "a header", 16*len(raw)+8192, func() { h, err = asJSON.parseHeader(raw, nil) })
 		if err != nil {
 			if !errors.Is(err, errWire) {
 				t.Errorf("%v is not a malformed message", err)
@@ -260,7 +260,7 @@ func FuzzHeader(f *testing.F) {
 		if !plainText(h.dtype) {
 			return // such a dtype can be received, but not sent
 		}
-		g, err := asJSON.parseHeader(again)
+		g, err := asJSON.parseHeader(again, nil)
 		if err != nil {
 			t.Fatalf("%s: written again as %s: %v", raw, again, err)
 		}
@@ -319,7 +319,7 @@ func FuzzFrame(f *testing.F) {
 	f.Cleanup(dec.Close)
 	const limit = 1 << 20
 	f.Fuzz(func(t *testing.T, head, pixels []byte) {
-		h, err := asJSON.parseHeader(head)
+		h, err := asJSON.parseHeader(head, nil)
 		if err != nil || h.terminate {
 			return
 		}

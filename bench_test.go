@@ -77,7 +77,7 @@ func BenchmarkHeaderParse(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := asJSON.parseHeader(text); err != nil {
+				if _, err := asJSON.parseHeader(text, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

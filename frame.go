@@ -44,6 +44,7 @@ type Frame struct {
 	info   turbojpeg.Info // what a JPEG's header says
 	dtype  dtype
 	shape  []int
+	room   [4]int // for the shape, unless it is longer
 	data   []byte // pixels in C order, little-endian; nil until decoded
 
 	part   zmsg.Msg     // part 2 as it came
@@ -66,6 +67,7 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 	if err := f.check(w, part.Bytes(), maxBytes); err != nil {
 		return nil, err
 	}
+	f.coding.shape = nil // which belongs to whoever read the header
 	part.MoveTo(&f.part)
 	if f.ready() {
 		if err := f.settle(); err != nil {
@@ -111,7 +113,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 		if f.dtype, err = parseDType(f.coding.dtype); err != nil {
 			return err
 		}
-		f.shape = f.coding.shape
+		f.shape = append(f.room[:0], f.coding.shape...)
 		f.skewed = !aligned(b, f.dtype.unit)
 		return checkArray(f.dtype, f.shape, len(b))
 	}
@@ -122,7 +124,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	if size := int64(width) * int64(height) * int64(cs.Channels()); size > maxBytes {
 		return fmt.Errorf("%w: a JPEG of %dx%d takes %d bytes, the limit is %d (Options.MaxFrameBytes)", ErrFrame, width, height, size, maxBytes)
 	}
-	f.dtype, f.shape = dtypes["uint8"], append(make([]int, 0, 3), height, width)
+	f.dtype, f.shape = dtypes["uint8"], append(f.room[:0], height, width)
 	f.dtype.name = "uint8"
 	// As VidGear: GRAY has no channel dimension.
 	if cs.Channels() > 1 {

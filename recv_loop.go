@@ -26,6 +26,7 @@ type receiver struct {
 
 	in    message    // the message being handled, kept for its memory
 	early []*message // Pair: read while there was no room
+	shape [4]int     // what the header in hand says
 
 	quietSince time.Time // since when nothing came, or something was last made of it
 	lastFrame  time.Time
@@ -450,7 +451,7 @@ func (r *receiver) open() error {
 // handle takes one message: a frame is answered and queued, a goodbye answered
 // and obeyed, anything else counted, answered and dropped.
 func (r *receiver) handle(m *message) error {
-	h, err := r.n.wire.parseHeader(m.parts[0].Bytes())
+	h, err := r.n.wire.parseHeader(m.parts[0].Bytes(), r.shape[:0])
 	if err == nil && h.terminate {
 		return r.goodbye(&h)
 	}

@@ -19,8 +19,9 @@ type wire interface {
 	// appendGoodbye writes the message that ends a stream.
 	appendGoodbye(dst []byte, port pyjson.Raw) []byte
 	appendAnswer(dst []byte, a *answer) []byte
-	// parseHeader and parseAnswer return what looks into raw.
-	parseHeader(raw []byte) (header, error)
+	// parseHeader and parseAnswer return what looks into raw, and a shape that is
+	// in room if it fits in there.
+	parseHeader(raw []byte, room []int) (header, error)
 	parseAnswer(raw []byte, structured bool) (answer, error)
 
 	// received is the answer of a plain receive end called id.
@@ -183,7 +184,7 @@ func checkLength(what string, raw []byte) error {
 
 // parseHeader reads part 1 of a frame or a goodbye. What it returns looks into
 // raw. Keys it does not know are passed over, as VidGear does.
-func (jsonWire) parseHeader(raw []byte) (header, error) {
+func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 	var h header
 	if err := checkLength("header", raw); err != nil {
 		return h, err
@@ -203,7 +204,7 @@ func (jsonWire) parseHeader(raw []byte) (header, error) {
 		case "dtype":
 			h.dtype, err = parseString(v)
 		case "shape":
-			h.shape, err = parseShape(v)
+			h.shape, err = parseShape(v, room)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -237,7 +238,7 @@ func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 		case "array_dtype":
 			a.dtype, err = parseString(v)
 		case "array_shape":
-			a.shape, err = parseShape(v)
+			a.shape, err = parseShape(v, nil)
 		case "data":
 			a.data.raw = v
 		}
@@ -290,7 +291,7 @@ func parsePattern(v pyjson.Raw) Pattern {
 // maxDims is numpy's own limit of dimensions.
 const maxDims = 64
 
-func parseShape(v pyjson.Raw) ([]int, error) {
+func parseShape(v pyjson.Raw, room []int) ([]int, error) {
 	if s := string(v); s == `""` || s == "null" {
 		return nil, nil
 	}
@@ -298,7 +299,7 @@ func parseShape(v pyjson.Raw) ([]int, error) {
 	if body, ok = bytes.CutSuffix(body, []byte("]")); !ok {
 		return nil, fmt.Errorf("%.20q is not a list of lengths", v)
 	}
-	shape := make([]int, 0, 3)
+	shape := room[:0]
 	for len(bytes.TrimSpace(body)) > 0 {
 		var one []byte
 		one, body, _ = bytes.Cut(body, []byte(","))

@@ -96,7 +96,7 @@ func (asyncWire) answersGoodbye(p Pattern) bool { return p.row().answers }
 
 // ---- reading ----
 
-func (asyncWire) parseHeader(raw []byte) (header, error) {
+func (asyncWire) parseHeader(raw []byte, _ []int) (header, error) {
 	var h header
 	if err := checkLength("header", raw); err != nil {
 		return h, err

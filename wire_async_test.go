@@ -67,7 +67,7 @@ func TestCapturedAsyncValues(t *testing.T) {
 		for i, m := range c.Messages {
 			parts := c.parts(i)
 			if strings.HasPrefix(name, "async-send-") == (m.From == "vidgear") {
-				if h, err := (asyncWire{}).parseHeader(parts[0]); err != nil {
+				if h, err := (asyncWire{}).parseHeader(parts[0], nil); err != nil {
 					t.Error(err)
 				} else if !h.terminate {
 					data = append(data, h.message.Value())
@@ -91,7 +91,7 @@ func TestCapturedAsyncValues(t *testing.T) {
 
 func rewriteFrame(t *testing.T, parts [][]byte) [][]byte {
 	w := asyncWire{}
-	h, err := w.parseHeader(parts[0])
+	h, err := w.parseHeader(parts[0], nil)
 	if err != nil {
 		t.Error(err)
 	}
@@ -215,7 +215,7 @@ func packedHeader(raw string) []byte {
 
 func packedIn(t *testing.T, head []byte) Message {
 	t.Helper()
-	h, err := asyncWire{}.parseHeader(head)
+	h, err := asyncWire{}.parseHeader(head, nil)
 	if err != nil {
 		t.Fatalf("%.100q: %v", head, err)
 	}
@@ -898,7 +898,7 @@ func FuzzAsyncFrame(f *testing.F) {
 		var h header
 		var err error
 		alloctest.AtMost(t, "arriving", 4*(len(head)+len(part))+8192, func() {
-			h, err = w.parseHeader(head)
+			h, err = w.parseHeader(head, nil)
 			w.parseAnswer(head, true)
 			new(Frame).check(w, part, 1<<20)
 		})
@@ -910,7 +910,7 @@ func FuzzAsyncFrame(f *testing.F) {
 				h.message.Decode(&into)
 				h.message.Decode(new(map[any]any))
 			})
-			if _, err := w.parseHeader(w.appendHeader(nil, h)); err != nil && !h.terminate {
+			if _, err := w.parseHeader(w.appendHeader(nil, h), nil); err != nil && !h.terminate {
 				t.Fatalf("%q was read and cannot be written: %v", head, err)
 			}
 		} else if !errors.Is(err, errWire) {

@@ -23,7 +23,7 @@ func TestCapturedHeaders(t *testing.T) {
 			}
 			n++
 			parts := c.parts(i)
-			h, err := asJSON.parseHeader(parts[0])
+			h, err := asJSON.parseHeader(parts[0], nil)
 			if err != nil {
 				t.Errorf("%s %d: %v", name, i, err)
 				continue
@@ -130,7 +130,7 @@ func TestSendEndSaysWhatVidGearSaid(t *testing.T) {
 func script(t *testing.T, c *capture, send *NetGear, ctx context.Context, peer *bare) {
 	for i := 0; i < len(c.Messages); i++ {
 		want := c.parts(i)
-		h, err := send.wire.parseHeader(want[0])
+		h, err := send.wire.parseHeader(want[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
