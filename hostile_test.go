@@ -2,9 +2,12 @@ package netgear
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -185,4 +188,107 @@ func TestPairFlood(t *testing.T) {
 	for i := range byte(1 + maxEarly) {
 		delivers(t, recv, i)
 	}
+}
+
+// Bytes that are ZMTP, more or less, at every pattern: the wrong socket types,
+// commands that nobody asked for, parts without an end, resets in the middle. No
+// assertion of libzmq's may be in reach, and the end must serve the next.
+func TestHostileBytes(t *testing.T) {
+	visits := 1500
+	if testing.Short() {
+		visits = 200
+	}
+	for _, receive := range []bool{true, false} {
+		for _, pattern := range allPatterns {
+			t.Run(fmt.Sprintf("receive end=%v/%v", receive, pattern), func(t *testing.T) {
+				t.Parallel()
+				o := Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1, JPEGCompression: JPEGOff, OnTerminate: KeepWaiting}
+				victim, next := o, o
+				victim.ReceiveMode, victim.Attach, victim.Address, victim.Port = receive, AttachBind, "127.0.0.1", "0"
+				victim.QueueFrames, victim.MaxFrameBytes, victim.HeartbeatInterval = 3, 1<<20, 10*time.Millisecond
+				n := mustNew(t, victim)
+				var strangers sync.WaitGroup
+				for i := range uint64(2) {
+					strangers.Go(func() {
+						r := rand.New(rand.NewPCG(i, 0))
+						for range visits / 2 {
+							visit(r, portOf(n), hostileKinds[receive][pattern], receive, pattern)
+						}
+					})
+				}
+				next.ReceiveMode, next.Attach, next.Address, next.Port = !receive, AttachConnect, "127.0.0.1", portOf(n)
+				send, recv := mustNew(t, next), n
+				if !receive {
+					send, recv = recv, send
+				}
+				for range 3 {
+					deliverAny(t, send, recv)
+				}
+				strangers.Wait()
+				deliverAny(t, send, recv)
+				awaitPeers(t, n, 1)
+				if s := n.Stats(); s.Refused+s.Lost < uint64(visits)/2 {
+					t.Errorf("hardly anybody came: %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// visit says something to whoever listens on a port, and goes.
+func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return // just now a new socket is opened
+	}
+	defer c.Close()
+	if r.IntN(5) == 0 {
+		kind = []string{"PAIR", "REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "CLIENT", "X", ""}[r.IntN(14)]
+	}
+	words := scratched(r, []byte(handshake(kind)), 4)
+	if r.IntN(2) == 0 {
+		words = append(words, scratched(r, []byte(flooding(receive, pattern)), 3)...)
+	} else {
+		words = append(words, scratched(r, rambling(r), 3)...)
+	}
+	if r.IntN(4) == 0 {
+		words = words[:r.IntN(len(words)+1)]
+	}
+	c.Write(words)
+	c.SetReadDeadline(time.Now().Add(time.Duration(r.IntN(4)) * time.Millisecond))
+	if r.IntN(2) == 0 {
+		c.(*net.TCPConn).CloseWrite()
+	}
+	io.Copy(io.Discard, c)
+	if r.IntN(2) == 0 {
+		c.(*net.TCPConn).SetLinger(0) // a reset
+	}
+}
+
+// scratched has, once in so many times, some bytes changed.
+func scratched(r *rand.Rand, b []byte, once int) []byte {
+	if len(b) > 0 && r.IntN(once) == 0 {
+		for range 1 + r.IntN(3) {
+			b[r.IntN(len(b))] = byte(r.IntN(256))
+		}
+	}
+	return b
+}
+
+// rambling is commands and parts of messages in any order.
+func rambling(r *rand.Rand) (b []byte) {
+	commands := []string{"\x04PING\x00\x00", "\x04PING\x00\x01hello", "\x04PONG", "\x09SUBSCRIBEa", "\x06CANCELa", "\x05ERROR\x03bad", "\x05READY", "\x04JOINg", "\x05LEAVEg", "\x03XXX", "", "\xff"}
+	for range r.IntN(40) {
+		flags, text := byte(r.IntN(8)), commands[r.IntN(len(commands))]
+		if r.IntN(2) == 0 {
+			text = string(rawHeader("[1, 1]"))
+		}
+		if flags&2 != 0 {
+			b = binary.BigEndian.AppendUint64(append(b, flags), uint64(len(text)))
+		} else {
+			b = append(b, flags, byte(len(text)))
+		}
+		b = append(b, text...)
+	}
+	return b
 }
