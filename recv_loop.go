@@ -215,7 +215,8 @@ const (
 	// settleTime is how long after somebody came or went a Pair socket is looked at:
 	// libzmq tells of connections before the socket has dealt with them.
 	settleTime = 10 * time.Millisecond
-	// crowdGrace is how long somebody may be connected and not served.
+	// crowdGrace is how long somebody may be connected and not served, or the other
+	// way round.
 	crowdGrace = 100 * time.Millisecond
 )
 
@@ -235,7 +236,7 @@ func (r *receiver) look() error {
 	case peers == 0 && !served:
 		r.lookAt = r.sock.door.vacate()
 	case peers == 0:
-		r.lookAt = now.Add(settleTime) // it goes, or comes, just now
+		r.lookAt = now.Add(crowdGrace) // it goes, or comes, just now
 	case !served && r.unserved.IsZero():
 		r.unserved = now
 		r.lookAt = now.Add(crowdGrace)

@@ -49,7 +49,7 @@ func (n *NetGear) Stats() Stats {
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {
-		// A second peer may wait until the monitor has told that the first is gone.
+		// A stranger may be connected beside the one that is served (see door).
 		s.Connected = min(s.Connected, 1)
 	}
 	n.tally.fill(&s)
