@@ -286,7 +286,7 @@ func (s *socket) configure(o *Options, row *patternRow, sec *security, endpoints
 // 1080p frames go up to twice as fast as with the system's default, which grows
 // to megabytes: see docs/performance.md. Over a real network the system knows
 // better.
-const localSendBuffer = 256 << 10
+const localSendBuffer = 512 << 10
 
 func onThisMachine(ep string) bool {
 	return strings.HasPrefix(ep, "ipc://") || strings.HasPrefix(ep, "tcp://127.") || strings.HasPrefix(ep, "tcp://[::1]")

@@ -28,6 +28,7 @@ const (
 	ours      = "netgear"
 	ahead     = "netgear, sending ahead"
 	handsOver = "netgear, memory handed over"
+	keepsMany = "the same, high-water mark 1000" // libzmq's default, which imagezmq has
 	bareSame  = "libzmq, same settings"
 	vidgear   = "VidGear"
 	imagezmq  = "imagezmq"
@@ -48,6 +49,7 @@ func (b *bench) makeContenders(self, python string) error {
 		{Name: ours, command: []string{self, "end"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: ahead, command: []string{self, "end"}, extra: []string{"--ahead", "2"}, patterns: []int{0, 1}, jpeg: true, guest: true},
 		{Name: handsOver, command: []string{self, "end"}, extra: []string{"--hand-over"}, patterns: []int{2}, guest: true},
+		{Name: keepsMany, command: []string{self, "end"}, extra: []string{"--hand-over", "--high-water-mark", "1000"}, patterns: []int{2}, guest: true},
 		{Name: bareSame, command: []string{bare}, extra: []string{"--same-settings"}, patterns: all},
 		{Name: vidgear, command: []string{python, "bench/vidgear_bench.py"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: imagezmq, command: []string{python, "bench/imagezmq_bench.py"}, patterns: many, jpeg: true},

@@ -31,6 +31,7 @@ import (
 type endFlags struct {
 	role, frames, address, port, protocol, profile       string
 	width, height, pattern, warm, n, ends, ahead, strips int
+	highWaterMark                                        int
 	jpeg, async, multiserver, times, handOver            bool
 	idle, fps, seconds                                   float64
 }
@@ -59,6 +60,7 @@ func runEnd(args []string) error {
 	fs.StringVar(&f.profile, "profile", "", "folder for profiles of the measured part")
 	fs.IntVar(&f.ahead, "ahead", 0, "frames that may wait at the send end")
 	fs.IntVar(&f.strips, "strips", 0, "strips of a JPEG, 0: the default")
+	fs.IntVar(&f.highWaterMark, "high-water-mark", 0, "frames kept for a slow subscriber, 0: the default")
 	fs.BoolVar(&f.handOver, "hand-over", false, "publish memory that is handed over instead of copied")
 	f.role = args[0]
 	fs.Parse(args[1:])
@@ -98,7 +100,7 @@ func (f *endFlags) open(receive bool, ports []string) (*netgear.NetGear, error) 
 	o := netgear.Options{ReceiveMode: receive, Address: f.address, Ports: ports, Protocol: f.protocol,
 		Pattern: netgear.Pattern(f.pattern), MultiserverMode: f.multiserver, JPEGStrips: f.strips}
 	if !receive {
-		o.SendAhead = f.ahead
+		o.SendAhead, o.HighWaterMark = f.ahead, f.highWaterMark
 	}
 	if f.async {
 		o.Wire = netgear.AsyncWire

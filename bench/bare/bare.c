@@ -121,11 +121,9 @@ static void set_same(void *s, int sending) {
 	set(s, ZMQ_TCP_KEEPALIVE_CNT, 3);
 	set(s, ZMQ_TCP_MAXRT, 4000);
 	if (sending)
-		set(s, ZMQ_SNDBUF, 256 << 10);
-	if (pattern == 0) {
-		set(s, ZMQ_RCVHWM, 8);
-	} else {
-		set(s, ZMQ_RCVHWM, 0);
+		set(s, ZMQ_SNDBUF, 512 << 10);
+	set(s, ZMQ_RCVHWM, 0);
+	if (pattern != 0) {
 		set(s, ZMQ_HEARTBEAT_IVL, 1000);
 		set(s, ZMQ_HEARTBEAT_TIMEOUT, 30000);
 	}
