@@ -2,7 +2,6 @@ package sshtunnel
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -191,8 +190,10 @@ func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) 
 			return nil, true, fmt.Errorf("%w: key file %s is encrypted: give its passphrase as Password", ErrAuth, file)
 		}
 		key, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(password))
-		if errors.Is(err, x509.IncorrectPasswordError) {
-			return nil, true, fmt.Errorf("%w: key file %s: Password is not its passphrase", ErrAuth, file)
+		// PEM's own encryption has no checksum: one wrong passphrase in 256 gives a
+		// key that cannot be read, rather than IncorrectPasswordError.
+		if err != nil {
+			return nil, true, fmt.Errorf("%w: key file %s: Password is not its passphrase (%w)", ErrAuth, file, err)
 		}
 		encrypted = true
 	}

@@ -1,6 +1,8 @@
 package sshtunnel
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -97,6 +99,13 @@ func TestKeyLogin(t *testing.T) {
 	fails("wrong key", func(_ *testing.T, c *Config) { c.Keyfile = s.file("other") }, s.addr(), s.file("other"))
 	fails("wrong passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked"), "no" }, s.file("locked"), "passphrase")
 	fails("wrong PEM passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked_pem"), "no" }, s.file("locked_pem"), "passphrase")
+	t.Run("many wrong PEM passphrases", func(t *testing.T) {
+		for i := range 2000 { // about eight of them open something that is no key
+			if _, _, err := readKey(s.file("locked_pem"), fmt.Sprint(i)); !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), "passphrase") {
+				t.Fatalf("%d: %v", i, err)
+			}
+		}
+	})
 	fails("no passphrase", func(_ *testing.T, c *Config) { c.Keyfile = s.file("locked") }, s.file("locked"), "encrypted")
 	fails("no such file", func(_ *testing.T, c *Config) { c.Keyfile = s.file("none") }, s.file("none"))
 	fails("public key instead", func(_ *testing.T, c *Config) { c.Keyfile = s.file("user_key.pub") }, s.file("user_key.pub"), "not a private key")
