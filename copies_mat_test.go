@@ -10,16 +10,6 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// matMemory is a Mat's memory.
-func matMemory(t *testing.T, m gocv.Mat) []byte {
-	t.Helper()
-	b, err := m.DataPtrUint8()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // The Mat that comes out of a raw frame looks into the memory of the Mat that was
 // sent, where it could be lent; of a copied one, and of a JPEG, into the frame's
 // buffer. A JPEG is made of the Mat's memory as it lies.

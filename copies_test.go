@@ -1,7 +1,6 @@
 package netgear
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +102,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 				recv, send := openInside(t, c.o)
 				ctx := testContext(t)
 				a := testArray(1, "uint8", 400, 300, 3)
-				jpeg := asJPEG(t, a)
+				jpeg := testJPEG(t, 300, 400)
 				lent, buffers := c.lent(pattern), 1
 				if lent {
 					buffers = 0
@@ -178,27 +177,6 @@ func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
 		return errors.New("the pixels were copied out of the frame's memory")
 	}
 	return nil
-}
-
-// asJPEG is the array as a JPEG.
-func asJPEG(t *testing.T, a Array) []byte {
-	t.Helper()
-	n := newSettings(Options{JPEGStrips: 1})
-	p, err := n.arrayPayload(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	enc, err := turbojpeg.NewEncoder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer enc.Close()
-	buf, err := n.encodeJPEG(&p, enc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer buf.Release()
-	return bytes.Clone(buf.Bytes())
 }
 
 // A received frame that is sent on lends its memory: the third end's frame looks

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -232,9 +231,7 @@ func TestPairStrangers(t *testing.T) {
 		"says nothing": func(t *testing.T, recv *NetGear) { dial(t, recv) },
 		"only greets": func(t *testing.T, recv *NetGear) {
 			c := dial(t, recv)
-			greeting := make([]byte, 64)
-			copy(greeting, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL")
-			c.Write(greeting)
+			io.WriteString(c, greeting)
 			if _, err := io.ReadFull(c, make([]byte, 66)); err != nil { // a greeting, and the READY of one who was let in
 				t.Error(err)
 			}
@@ -286,22 +283,11 @@ func TestPairCrowd(t *testing.T) {
 			}
 		}
 	}()
-	greeting := "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL" + string(make([]byte, 48))
-	pull := "\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PULL"
-	say := func(words string, wait time.Duration) {
-		c, err := net.Dial("tcp", "127.0.0.1:"+portOf(recv))
-		if err != nil {
-			return // just now a new socket is opened
-		}
-		defer c.Close()
-		io.WriteString(c, words)
-		c.SetReadDeadline(time.Now().Add(wait))
-		io.Copy(io.Discard, c)
-	}
+	say := func(words string, wait time.Duration) { say(portOf(recv), words, wait, false, false) }
 	visits := []func(wait time.Duration, any int){
 		func(wait time.Duration, any int) { say(greeting[:any%64], wait) },
 		func(wait time.Duration, any int) { say(greeting, wait) },
-		func(wait time.Duration, any int) { say(greeting+pull, wait) },
+		func(wait time.Duration, any int) { say(greeting+ready("PULL"), wait) },
 		func(wait time.Duration, any int) { once(t, recv, 0).Socket.Close() },
 		func(wait time.Duration, any int) {
 			b := once(t, recv, 0)
@@ -343,13 +329,13 @@ func TestPairStrangerComesInLate(t *testing.T) {
 	t.Parallel()
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, OnTerminate: KeepWaiting})
 	stranger := dial(t, recv)
-	io.WriteString(stranger, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL"+string(make([]byte, 48)))
+	io.WriteString(stranger, greeting)
 	if _, err := io.ReadFull(stranger, make([]byte, 66)); err != nil {
 		t.Fatal(err)
 	}
 	first := once(t, recv, 1)
 	delivers(t, recv, 1)
-	io.WriteString(stranger, "\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PAIR")
+	io.WriteString(stranger, ready("PAIR"))
 	await(t, "two to be connected", func() bool { return recv.peers() == 2 })
 	first.answered()
 	first.Socket.Close()

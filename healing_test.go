@@ -151,10 +151,7 @@ func knock(t *testing.T, n *NetGear) {
 	t.Helper()
 	c := dial(t, n)
 	t.Cleanup(func() { c.Close() })
-	greeting := make([]byte, 64)
-	copy(greeting, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL")
-	ready := "\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PULL"
-	if _, err := c.Write(append(greeting, ready...)); err != nil {
+	if _, err := io.WriteString(c, greeting+ready("PULL")); err != nil {
 		t.Fatal(err)
 	}
 }

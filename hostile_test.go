@@ -74,10 +74,41 @@ func TestHostilePeers(t *testing.T) {
 	}
 }
 
-// greeting and the READY command of a peer without security (ZMTP 3.1, RFC 37).
-func handshake(kind string) string {
-	ready := "\x05READY\x0bSocket-Type\x00\x00\x00" + string(rune(len(kind))) + kind
-	return "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL" + string(make([]byte, 48)) + "\x04" + string(rune(len(ready))) + ready
+// What a peer without security says, in bytes (ZMTP 3.1, RFC 37): its greeting, the
+// READY command with its socket type, and frames.
+const greeting = "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL" + zeros16 + zeros16 + zeros16
+
+const zeros16 = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+func ready(kind string) string {
+	return zmtp(isCommand, "\x05READY\x0bSocket-Type\x00\x00\x00"+string(rune(len(kind)))+kind)
+}
+
+// The flags of a frame.
+const (
+	isMore    = 1
+	isLong    = 2
+	isCommand = 4
+)
+
+// zmtp is one frame: a part of a message, or a command.
+func zmtp(flags byte, text string) string {
+	head := []byte{flags}
+	if flags&isLong != 0 {
+		return string(binary.BigEndian.AppendUint64(head, uint64(len(text)))) + text
+	}
+	return string(append(head, byte(len(text)))) + text
+}
+
+// against opens the end that connects to n, which listens, and returns the two.
+func against(t *testing.T, o Options, n *NetGear) (send, recv *NetGear) {
+	t.Helper()
+	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.opts.ReceiveMode, AttachConnect, "127.0.0.1", portOf(n)
+	other := mustNew(t, o)
+	if n.opts.ReceiveMode {
+		return other, n
+	}
+	return n, other
 }
 
 // A peer that floods an end, with heartbeats in between, and resets the connection
@@ -89,11 +120,11 @@ func TestHeartbeatsInAFlood(t *testing.T) {
 			for _, heartbeat := range []time.Duration{0, -1} {
 				t.Run(fmt.Sprintf("receive end=%v/%v/heartbeat=%v", receive, pattern, heartbeat == 0), func(t *testing.T) {
 					o := Options{Pattern: pattern, HeartbeatInterval: heartbeat, RequestTimeout: 500 * time.Millisecond, MaxRetries: -1, JPEGCompression: JPEGOff, OnTerminate: KeepWaiting}
-					victim, next := o, o
+					victim := o
 					victim.ReceiveMode, victim.Attach, victim.Address, victim.Port, victim.QueueFrames = receive, AttachBind, "127.0.0.1", "0", 1
 					n := mustNew(t, victim)
 					c := dial(t, n)
-					if _, err := io.WriteString(c, handshake(hostileKinds[receive][pattern])); err != nil {
+					if _, err := io.WriteString(c, greeting+ready(hostileKinds[receive][pattern])); err != nil {
 						t.Fatal(err)
 					}
 					awaitPeers(t, n, 1)
@@ -103,11 +134,7 @@ func TestHeartbeatsInAFlood(t *testing.T) {
 					c.(*net.TCPConn).SetLinger(0) // a reset
 					c.Close()
 
-					next.ReceiveMode, next.Attach, next.Address, next.Port = !receive, AttachConnect, "127.0.0.1", portOf(n)
-					send, recv := mustNew(t, next), n
-					if !receive {
-						send, recv = recv, send
-					}
+					send, recv := against(t, o, n)
 					deliverAny(t, send, recv)
 				})
 			}
@@ -123,26 +150,19 @@ var hostileKinds = map[bool]map[Pattern]string{
 // flooding is a hundred messages, frames or what a send end may hear, with a
 // heartbeat after every fifth.
 func flooding(receive bool, pattern Pattern) string {
-	part := func(more bool, text string) string {
-		flags := "\x00"
-		if more {
-			flags = "\x01"
-		}
-		return flags + string([]byte{byte(len(text))}) + text
-	}
-	message := part(true, string(rawHeader("[1, 1]"))) + part(false, "x")
+	message := zmtp(isMore, string(rawHeader("[1, 1]"))) + zmtp(0, "x")
 	switch {
 	case receive && pattern == ReqRep:
-		message = part(true, "") + message
+		message = zmtp(isMore, "") + message
 	case !receive && pattern == PubSub:
-		message = part(false, "\x01topic")
+		message = zmtp(0, "\x01topic")
 	case !receive:
-		message = part(false, "ok")
+		message = zmtp(0, "ok")
 	}
 	all := ""
 	for i := range 100 {
 		if all += message; i%5 == 4 {
-			all += "\x04\x07\x04PING\x00\x00"
+			all += zmtp(isCommand, "\x04PING\x00\x00")
 		}
 	}
 	return all
@@ -199,7 +219,7 @@ func TestHostileBytes(t *testing.T) {
 			t.Run(fmt.Sprintf("receive end=%v/%v", receive, pattern), func(t *testing.T) {
 				t.Parallel()
 				o := Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1, JPEGCompression: JPEGOff, OnTerminate: KeepWaiting}
-				victim, next := o, o
+				victim := o
 				victim.ReceiveMode, victim.Attach, victim.Address, victim.Port = receive, AttachBind, "127.0.0.1", "0"
 				victim.QueueFrames, victim.MaxFrameBytes, victim.HeartbeatInterval = 3, 1<<20, 10*time.Millisecond
 				n := mustNew(t, victim)
@@ -212,11 +232,7 @@ func TestHostileBytes(t *testing.T) {
 						}
 					})
 				}
-				next.ReceiveMode, next.Attach, next.Address, next.Port = !receive, AttachConnect, "127.0.0.1", portOf(n)
-				send, recv := mustNew(t, next), n
-				if !receive {
-					send, recv = recv, send
-				}
+				send, recv := against(t, o, n)
 				for range 3 {
 					deliverAny(t, send, recv)
 				}
@@ -231,17 +247,33 @@ func TestHostileBytes(t *testing.T) {
 	}
 }
 
-// visit says something to whoever listens on a port, and goes.
-func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
+// say says something to whoever listens on a port, hears for a while what comes
+// back, and goes; if it has finished it says so before, and it may reset the
+// connection.
+func say(port, words string, wait time.Duration, finished, reset bool) {
 	c, err := net.Dial("tcp", "127.0.0.1:"+port)
 	if err != nil {
 		return // just now a new socket is opened
 	}
 	defer c.Close()
-	if r.IntN(5) == 0 {
-		kind = []string{"PAIR", "REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "CLIENT", "X", ""}[r.IntN(14)]
+	io.WriteString(c, words)
+	c.SetReadDeadline(time.Now().Add(wait))
+	if finished {
+		c.(*net.TCPConn).CloseWrite()
 	}
-	words := scratched(r, []byte(handshake(kind)), 4)
+	io.Copy(io.Discard, c)
+	if reset {
+		c.(*net.TCPConn).SetLinger(0)
+	}
+}
+
+// visit says something that is ZMTP, more or less.
+func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
+	if r.IntN(5) == 0 {
+		kinds := []string{"PAIR", "REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "CLIENT", "X", ""}
+		kind = kinds[r.IntN(len(kinds))]
+	}
+	words := scratched(r, []byte(greeting+ready(kind)), 4)
 	if r.IntN(2) == 0 {
 		words = append(words, scratched(r, []byte(flooding(receive, pattern)), 3)...)
 	} else {
@@ -250,15 +282,7 @@ func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
 	if r.IntN(4) == 0 {
 		words = words[:r.IntN(len(words)+1)]
 	}
-	c.Write(words)
-	c.SetReadDeadline(time.Now().Add(time.Duration(r.IntN(4)) * time.Millisecond))
-	if r.IntN(2) == 0 {
-		c.(*net.TCPConn).CloseWrite()
-	}
-	io.Copy(io.Discard, c)
-	if r.IntN(2) == 0 {
-		c.(*net.TCPConn).SetLinger(0) // a reset
-	}
+	say(port, string(words), time.Duration(r.IntN(4))*time.Millisecond, r.IntN(2) == 0, r.IntN(2) == 0)
 }
 
 // scratched has, once in so many times, some bytes changed.
@@ -279,12 +303,7 @@ func rambling(r *rand.Rand) (b []byte) {
 		if r.IntN(2) == 0 {
 			text = string(rawHeader("[1, 1]"))
 		}
-		if flags&2 != 0 {
-			b = binary.BigEndian.AppendUint64(append(b, flags), uint64(len(text)))
-		} else {
-			b = append(b, flags, byte(len(text)))
-		}
-		b = append(b, text...)
+		b = append(b, zmtp(flags, text)...)
 	}
 	return b
 }

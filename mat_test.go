@@ -17,12 +17,19 @@ import (
 func testMat(t *testing.T, i, rows, cols int, mt gocv.MatType) gocv.Mat {
 	t.Helper()
 	m := gocv.NewMatWithSize(rows, cols, mt)
+	b := matMemory(t, m)
+	copy(b, testArray(i, "uint8", len(b)).Data)
+	return m
+}
+
+// matMemory is a Mat's memory.
+func matMemory(t *testing.T, m gocv.Mat) []byte {
+	t.Helper()
 	b, err := m.DataPtrUint8()
 	if err != nil {
 		t.Fatal(err)
 	}
-	copy(b, testArray(i, "uint8", len(b)).Data)
-	return m
+	return b
 }
 
 // matBytes are a Mat's pixels in C order, whatever its strides.
