@@ -24,7 +24,7 @@ type receiver struct {
 	servers map[string]bool    // multi-server: the ports heard from, true until their goodbye
 	dec     *turbojpeg.Decoder // for Respond
 
-	in    message    // the message being handled, kept for its memory
+	in    message    // the message being read, kept for its memory
 	early []*message // Pair: read while there was no room
 	shape [4]int     // what the header in hand says
 
@@ -57,6 +57,16 @@ type message struct {
 }
 
 func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
+
+// take moves what was read to a message of its own.
+func (m *message) take() *message {
+	own := &message{count: m.count}
+	for i := range m.parts {
+		m.parts[i].MoveTo(&own.parts[i])
+	}
+	m.count = 0
+	return own
+}
 
 func (m *message) close() {
 	for i := range m.parts {
@@ -154,13 +164,12 @@ const maxEarly = 8
 // wait for answers would otherwise fill memory (see receiveHWM); it is thrown out.
 // REP cannot look ahead: it must answer a request before it reads the next.
 func (r *receiver) readEarly() error {
-	m := &message{}
-	switch err := m.read(r.sock, time.Time{}, r.roomOrEnd); {
+	switch err := r.in.read(r.sock, time.Time{}, r.roomOrEnd); {
 	case err == nil && len(r.early) == maxEarly:
-		m.close()
+		r.in.close()
 		return r.reopen(errFlood)
 	case err == nil:
-		r.early = append(r.early, m)
+		r.early = append(r.early, r.in.take())
 		return nil
 	case err == errRoom, errors.Is(err, ErrClosed):
 		return err
