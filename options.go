@@ -227,8 +227,9 @@ type Options struct {
 
 	// HighWaterMark is the number of messages a send end keeps for each slow
 	// subscriber before it drops frames; with PushPull, for each receiver before
-	// it waits, and a receive end for each sender. Default 1. Patterns PubSub and PushPull. [no counterpart: VidGear sets 1 for PubSub
-	// and leaves PushPull at libzmq's 1000]
+	// it waits, and a receive end for each sender. Default 1. Patterns PubSub and
+	// PushPull. [no counterpart: VidGear sets 1 for PubSub and leaves PushPull at
+	// libzmq's 1000]
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server
 	// mode the newest of each sender): a slow consumer sees fresh frames, and

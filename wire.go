@@ -19,8 +19,8 @@ type wire interface {
 	// appendGoodbye writes the message that ends a stream.
 	appendGoodbye(dst []byte, port pyjson.Raw) []byte
 	appendAnswer(dst []byte, a *answer) []byte
-	// parseHeader and parseAnswer return what looks into raw, and a shape that is
-	// in room if it fits in there.
+	// parseHeader and parseAnswer return what looks into raw; parseHeader's shape
+	// is in room, if it fits in there.
 	parseHeader(raw []byte, room []int) (header, error)
 	parseAnswer(raw []byte, structured bool) (answer, error)
 

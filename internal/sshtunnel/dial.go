@@ -190,10 +190,10 @@ func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) 
 			return nil, true, fmt.Errorf("%w: key file %s is encrypted: give its passphrase as Password", ErrAuth, file)
 		}
 		key, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(password))
-		// PEM's own encryption has no checksum: one wrong passphrase in 256 gives a
-		// key that cannot be read, rather than IncorrectPasswordError.
+		// PEM's own encryption has no checksum: what one wrong passphrase in 256
+		// opens is no key, and cannot be told from a damaged one.
 		if err != nil {
-			return nil, true, fmt.Errorf("%w: key file %s: Password is not its passphrase (%w)", ErrAuth, file, err)
+			return nil, true, fmt.Errorf("%w: key file %s cannot be read with Password as its passphrase: %w", ErrAuth, file, err)
 		}
 		encrypted = true
 	}
