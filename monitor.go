@@ -16,7 +16,8 @@ import (
 type event struct {
 	kind     zmq4.Event
 	value    uint32
-	endpoint string
+	endpoint string        // as it was connected to or bound; see withoutSource
+	from     string        // a lost connection: what it was made from, where that is known
 	after    time.Duration // a handshake that failed: how long the connection had stood, as far as can be told
 }
 
@@ -48,6 +49,7 @@ type monitor struct {
 // shaken is a guess; but as many are shaken as have succeeded and not yet gone.
 type link struct {
 	fd     uint32
+	from   string // where it was made from, at an end that connects
 	since  time.Time
 	shaken bool
 }
@@ -119,7 +121,10 @@ func (m *monitor) run(watch func(event)) {
 // says "disconnected".
 func (m *monitor) account(e event) (event, bool) {
 	switch {
-	case e.kind == zmq4.EVENT_CONNECTED, e.kind == zmq4.EVENT_ACCEPTED:
+	case e.kind == zmq4.EVENT_CONNECTED:
+		m.links = append(m.links, link{fd: e.value, from: localAddress(e.value, e.endpoint), since: time.Now()})
+		return e, false
+	case e.kind == zmq4.EVENT_ACCEPTED:
 		m.links = append(m.links, link{fd: e.value, since: time.Now()})
 		return e, false
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
@@ -139,7 +144,8 @@ func (m *monitor) account(e event) (event, bool) {
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		told := m.failed
 		m.failed = false
-		if m.ended(e.value, told) {
+		var shaken bool
+		if shaken, e.from = m.ended(e.value, told); shaken {
 			m.connected.Add(-1)
 			return e, true
 		}
@@ -163,12 +169,12 @@ func (m *monitor) account(e event) (event, bool) {
 const handshakeTime = time.Second
 
 // ended takes a connection off the list and says whether its handshake had
-// succeeded. Where the guess turns out to have been wrong, the mark moves to the
+// succeeded, and where it was made from. Where the guess turns out to have been wrong, the mark moves to the
 // connection that it was meant for.
-func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
+func (m *monitor) ended(fd uint32, failed bool) (shaken bool, from string) {
 	i := slices.IndexFunc(m.links, func(l link) bool { return l.fd == fd })
 	if i < 0 {
-		return !failed && m.connected.Load() > 0
+		return !failed && m.connected.Load() > 0, ""
 	}
 	l := m.links[i]
 	m.links = slices.Delete(m.links, i, i+1)
@@ -178,18 +184,18 @@ func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
 		// it had: secure mode says "failed" of what it cannot decrypt later on, too.
 		j := slices.IndexFunc(m.links, func(l link) bool { return !l.shaken })
 		if j < 0 {
-			return true
+			return true, l.from
 		}
 		m.links[j].shaken = true
-		return false
+		return false, l.from
 	case !l.shaken && !failed && time.Since(l.since) > handshakeTime:
 		// A mismatch would have shown sooner: it is one that had shaken hands.
 		if j := m.last(true); j >= 0 {
 			m.links[j].shaken = false
-			return true
+			return true, l.from
 		}
 	}
-	return l.shaken
+	return l.shaken, l.from
 }
 
 // last is the youngest link that has, or has not, shaken hands; -1 for none.

@@ -76,6 +76,8 @@ type NetGear struct {
 	givenUp givenUp      // endpoints that refused
 	crowd   atomic.Bool  // Pair receive end: somebody came, went or waits
 
+	leftover leftover // Pair send end
+
 	turn  chan struct{} // send end: held by whoever sends
 	tx    sender
 	ahead *ahead // nil unless Options.SendAhead
@@ -221,7 +223,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	n.refused.Store(nil)
 	n.crowd.Store(false)
 	n.givenUp.forget()
-	s, err := openSocket(&n.opts, n.security, endpoints, n.watch, n.newcomers)
+	s, err := openSocket(&n.opts, n.security, n.leftover.source(endpoints), n.watch, n.newcomers)
 	if err != nil {
 		return nil, err
 	}
@@ -380,9 +382,13 @@ func (n *NetGear) Endpoints() []string {
 	case n.sock != nil && n.tunnel == nil:
 		return slices.Clone(n.sock.endpoints)
 	}
+	host := n.opts.address()
+	if n.opts.protocol() == "tcp" && strings.Contains(host, ":") {
+		host = "[" + strings.Trim(host, "[]") + "]"
+	}
 	eps := make([]string, len(n.opts.Ports))
 	for i, p := range n.opts.Ports {
-		eps[i] = n.opts.protocol() + "://" + n.opts.address() + ":" + p
+		eps[i] = n.opts.protocol() + "://" + host + ":" + p
 	}
 	return eps
 }

@@ -298,7 +298,7 @@ func (s *socket) attach(endpoints []string) error {
 			if err := s.Connect(ep); err != nil {
 				return addressError("connect to", ep, err)
 			}
-			s.endpoints = append(s.endpoints, ep)
+			s.endpoints = append(s.endpoints, withoutSource(ep))
 			continue
 		}
 		if err := ipcInUse(ep); err != nil {

@@ -233,6 +233,9 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 		reply, err := n.try(ctx, p)
 		if err == nil {
 			n.tx.known, n.tx.answered = true, n.counters.lost.Load()
+			if n.opts.Pattern == Pair {
+				n.leftover.answered()
+			}
 			return reply, nil
 		}
 		n.tx.dirty = n.row.answers

@@ -254,22 +254,27 @@ func (g *givenUp) retry(s *socket) {
 
 // watch is told of connections by the socket's monitor.
 func (n *NetGear) watch(e event) {
+	endpoint := withoutSource(e.endpoint)
 	switch {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)
 		n.hangups.Store(0)
 		n.newcomers()
-		n.states.add(State{Kind: Connected, Endpoint: e.endpoint})
-		n.opts.Logger.Info("connected", "endpoint", e.endpoint)
+		if endpoint != e.endpoint {
+			n.leftover.cleared()
+		}
+		n.states.add(State{Kind: Connected, Endpoint: endpoint})
+		n.opts.Logger.Info("connected", "endpoint", endpoint)
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		if n.closing() != nil {
 			return // its own doing
 		}
 		n.counters.lost.Add(1)
 		n.newcomers()
-		n.states.add(State{Kind: Lost, Endpoint: e.endpoint})
+		n.leftover.lost(e.from)
+		n.states.add(State{Kind: Lost, Endpoint: endpoint})
 		n.wake()
-		n.opts.Logger.Info("connection lost", "endpoint", e.endpoint)
+		n.opts.Logger.Info("connection lost", "endpoint", endpoint)
 	case e.refused():
 		n.counters.refused.Add(1)
 		n.refused.Store(&refusal{e, time.Now()})
@@ -280,8 +285,8 @@ func (n *NetGear) watch(e event) {
 			n.givenUp.add(e.endpoint)
 		}
 		n.wake()
-		n.states.add(State{Kind: Refused, Endpoint: e.endpoint, Err: n.refusal()})
-		n.bursts.log(n.opts.Logger, "handshake failed", "endpoint", e.endpoint, "kind", e.kind.String(), "value", e.value)
+		n.states.add(State{Kind: Refused, Endpoint: endpoint, Err: n.refusal()})
+		n.bursts.log(n.opts.Logger, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
 	}
 }
 

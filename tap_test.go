@@ -21,6 +21,7 @@ type tap struct {
 	holding  bool
 	cuts     int
 	open     []net.Conn
+	from     []string // where connections were made from, all that there were
 }
 
 // newTap listens on address, for instance 127.0.0.1:0, and leads to another.
@@ -63,6 +64,7 @@ func (p *tap) lead(running *sync.WaitGroup, in net.Conn) {
 	}
 	p.mu.Lock()
 	p.open = append(p.open, in, out)
+	p.from = append(p.from, in.RemoteAddr().String())
 	cuts := p.cuts
 	p.mu.Unlock()
 	running.Add(2)
@@ -157,6 +159,23 @@ func (p *tap) cut() {
 	}
 	p.open = nil
 	p.changed.Broadcast()
+}
+
+// reset is cut with a reset, after which no system remembers a connection.
+func (p *tap) reset() {
+	p.mu.Lock()
+	for _, c := range p.open {
+		c.(*net.TCPConn).SetLinger(0)
+	}
+	p.mu.Unlock()
+	p.cut()
+}
+
+// froms are where connections were made from, all that there were.
+func (p *tap) froms() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.from)
 }
 
 // said is what clients have said to the server, heard what it has said to them.
