@@ -118,9 +118,9 @@ func (c *cell) whyNot() string {
 	switch {
 	case secure && c.vidgear == receiver && c.pattern == 2:
 		return "VidGear's receive end never gets a frame in secure PUB/SUB"
-	case secure && survives && c.pattern < 2:
+	case secure && survives && c.vidgear == sender && c.pattern < 2:
 		return "after a time-out VidGear goes on without its keys, in the clear"
-	case secure && c.vidgear == receiver && c.fault == power:
+	case secure && c.vidgear == receiver && (c.fault == cut || c.fault == power):
 		return "VidGear's secure receive end admits its own address alone"
 	case survives && c.vidgear == receiver && c.fault == restart && !c.mode.Multiserver:
 		return "a VidGear receive end stops at the sender's goodbye"
