@@ -144,8 +144,10 @@ func (m *monitor) account(e event) (event, bool) {
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		told := m.failed
 		m.failed = false
-		var shaken bool
-		if shaken, e.from = m.ended(e.value, told); shaken {
+		if i := m.find(e.value); i >= 0 {
+			e.from = m.links[i].from
+		}
+		if m.ended(e.value, told) {
 			m.connected.Add(-1)
 			return e, true
 		}
@@ -169,12 +171,12 @@ func (m *monitor) account(e event) (event, bool) {
 const handshakeTime = time.Second
 
 // ended takes a connection off the list and says whether its handshake had
-// succeeded, and where it was made from. Where the guess turns out to have been wrong, the mark moves to the
+// succeeded. Where the guess turns out to have been wrong, the mark moves to the
 // connection that it was meant for.
-func (m *monitor) ended(fd uint32, failed bool) (shaken bool, from string) {
-	i := slices.IndexFunc(m.links, func(l link) bool { return l.fd == fd })
+func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
+	i := m.find(fd)
 	if i < 0 {
-		return !failed && m.connected.Load() > 0, ""
+		return !failed && m.connected.Load() > 0
 	}
 	l := m.links[i]
 	m.links = slices.Delete(m.links, i, i+1)
@@ -184,18 +186,23 @@ func (m *monitor) ended(fd uint32, failed bool) (shaken bool, from string) {
 		// it had: secure mode says "failed" of what it cannot decrypt later on, too.
 		j := slices.IndexFunc(m.links, func(l link) bool { return !l.shaken })
 		if j < 0 {
-			return true, l.from
+			return true
 		}
 		m.links[j].shaken = true
-		return false, l.from
+		return false
 	case !l.shaken && !failed && time.Since(l.since) > handshakeTime:
 		// A mismatch would have shown sooner: it is one that had shaken hands.
 		if j := m.last(true); j >= 0 {
 			m.links[j].shaken = false
-			return true, l.from
+			return true
 		}
 	}
-	return l.shaken, l.from
+	return l.shaken
+}
+
+// find is the place of a connection on the list, -1 for none.
+func (m *monitor) find(fd uint32) int {
+	return slices.IndexFunc(m.links, func(l link) bool { return l.fd == fd })
 }
 
 // last is the youngest link that has, or has not, shaken hands; -1 for none.
