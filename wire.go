@@ -295,8 +295,9 @@ func parseShape(v pyjson.Raw, room []int) ([]int, error) {
 	if s := string(v); s == `""` || s == "null" {
 		return nil, nil
 	}
-	body, ok := bytes.CutPrefix(v, []byte("["))
-	if body, ok = bytes.CutSuffix(body, []byte("]")); !ok {
+	body, opened := bytes.CutPrefix(v, []byte("["))
+	body, closed := bytes.CutSuffix(body, []byte("]"))
+	if !opened || !closed {
 		return nil, fmt.Errorf("%.20q is not a list of lengths", v)
 	}
 	shape := room[:0]
