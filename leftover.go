@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,12 +86,16 @@ func available(from netip.AddrPort) bool {
 	if from.Addr().Is4() {
 		family, address = unix.AF_INET, &unix.SockaddrInet4{Port: int(from.Port()), Addr: from.Addr().As4()}
 	}
+	syscall.ForkLock.RLock() // no child inherits it
 	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	unix.CloseOnExec(fd)
 	// As libzmq does it.
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) == nil && unix.Bind(fd, address) == nil
 }
