@@ -1,7 +1,10 @@
+#define _GNU_SOURCE // sched_getaffinity
+
 #include "bridge.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -81,7 +84,31 @@ static int start(crew *c)
 	return !failed;
 }
 
-crew *crew_new(int threads, int fd)
+// part keeps each thread on a core of its own. Left to the system, threads that are woken together
+// often start on the same core, and stay there behind each other while another core is idle. Where
+// there are fewer threads than cores, that might be cores which are busy: then the system chooses.
+static void part(crew *c)
+{
+#ifdef __linux__
+	cpu_set_t all, one;
+	int i, cpu = -1;
+
+	if (sched_getaffinity(getpid(), sizeof all, &all) != 0 || c->threads < CPU_COUNT(&all))
+		return;
+	for (i = 0; i < c->threads; i++) {
+		do
+			cpu = (cpu + 1) % CPU_SETSIZE;
+		while (!CPU_ISSET(cpu, &all));
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		pthread_setaffinity_np(c->thread[i], sizeof one, &one); // a cpuset may forbid it: as good
+	}
+#else
+	(void)c;
+#endif
+}
+
+crew *crew_new(int threads, int fd, int apart)
 {
 	crew *c = calloc(1, sizeof *c);
 
@@ -96,6 +123,8 @@ crew *crew_new(int threads, int fd)
 		crew_free(c);
 		return NULL;
 	}
+	if (apart)
+		part(c);
 	return c;
 }
 

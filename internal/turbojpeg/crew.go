@@ -28,9 +28,13 @@ import (
 // looks every 20 µs whether to take the processor away: that cost a twentieth of what the pictures
 // did. So the goroutine sleeps, and a pipe tells when its picture is done.
 //
-// The crew comes with the first large picture and goes when the last Encoder or Decoder that has
-// given it one is closed.
+// There are two: one for the strips of a picture, whose threads stay on a core each, so that strips
+// are not made one after the other on the same core; and one for pictures in one piece, which the
+// system puts where there is room. Each comes with the first such picture and goes when the last
+// Encoder or Decoder that has given it one is closed.
 type crew struct {
+	kind  int
+	refs  int // Encoders and Decoders; guarded by shared
 	c     *C.crew
 	waker *cwake.Waker // its goroutine calls tell
 
@@ -38,45 +42,54 @@ type crew struct {
 	batches map[*C.crew_batch]*batch // what the crew has in hand
 }
 
-// shared is the process's crew.
+// The kinds of crews.
+const (
+	forWhole = iota
+	forStrips
+	crewKinds
+)
+
+// shared are the process's crews; nil while nobody needs one.
 var shared struct {
 	sync.Mutex
-	refs int
-	crew *crew
+	crews [crewKinds]*crew
 }
 
-func joinCrew() (*crew, error) {
+func joinCrew(kind int) (*crew, error) {
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.crew == nil {
-		k, err := startCrew()
+	if shared.crews[kind] == nil {
+		k, err := startCrew(kind)
 		if err != nil {
 			return nil, err
 		}
-		shared.crew = k
+		shared.crews[kind] = k
 	}
-	shared.refs++
-	return shared.crew, nil
+	shared.crews[kind].refs++
+	return shared.crews[kind], nil
 }
 
-func leaveCrew() {
+func (k *crew) leave() {
 	shared.Lock()
-	k := shared.crew
-	if shared.refs--; shared.refs > 0 {
-		k = nil
-	} else {
-		shared.crew = nil
+	k.refs--
+	last := k.refs == 0
+	if last {
+		shared.crews[k.kind] = nil
 	}
 	shared.Unlock()
-	if k != nil {
+	if last {
 		k.end()
 	}
 }
 
-func startCrew() (k *crew, err error) {
-	k = &crew{batches: map[*C.crew_batch]*batch{}}
+func startCrew(kind int) (k *crew, err error) {
+	apart := C.int(0)
+	if kind == forStrips {
+		apart = 1
+	}
+	k = &crew{kind: kind, batches: map[*C.crew_batch]*batch{}}
 	k.waker, err = cwake.Start(func(fd int) error {
-		if k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd)); k.c == nil {
+		if k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd), apart); k.c == nil {
 			return errors.New("turbojpeg: no threads")
 		}
 		return nil
@@ -105,8 +118,8 @@ func (k *crew) end() {
 type batch struct {
 	c    *C.crew_batch
 	pin  runtime.Pinner
-	done chan struct{} // a token when the crew is done
-	crew *crew         // nil before the first large picture
+	done chan struct{}    // a token when the crew is done
+	crew [crewKinds]*crew // nil before the first picture for it
 }
 
 var errNoMemory = errors.New("turbojpeg: out of memory")
@@ -123,11 +136,14 @@ func (b *batch) close() {
 	if b.c == nil {
 		return
 	}
-	if b.crew != nil {
-		leaveCrew()
+	for kind, k := range b.crew {
+		if k != nil {
+			k.leave()
+		}
+		b.crew[kind] = nil
 	}
 	C.free(unsafe.Pointer(b.c))
-	b.c, b.crew = nil, nil
+	b.c = nil
 }
 
 // memory is where b starts, for C to read or write until run returns. It may be Go memory.
@@ -141,11 +157,11 @@ func (b *batch) memory(p []byte) C.uintptr_t {
 func (b *batch) run(n, pixels int) {
 	defer b.pin.Unpin()
 	b.c.n = C.int(n)
-	if (n > 1 || pixels >= stripPixels) && b.hire() {
-		b.crew.mu.Lock()
-		b.crew.batches[b.c] = b
-		b.crew.mu.Unlock()
-		C.crew_post(b.crew.c, b.c)
+	if k := b.hire(n, pixels); k != nil {
+		k.mu.Lock()
+		k.batches[b.c] = b
+		k.mu.Unlock()
+		C.crew_post(k.c, b.c)
 		<-b.done
 		return
 	}
@@ -155,9 +171,17 @@ func (b *batch) run(n, pixels int) {
 	}
 }
 
-func (b *batch) hire() bool {
-	if b.crew == nil {
-		b.crew, _ = joinCrew()
+// hire is the crew for n jobs; nil if the picture is too small for one, or none is to be had.
+func (b *batch) hire(n, pixels int) *crew {
+	kind := forWhole
+	switch {
+	case n > 1:
+		kind = forStrips
+	case pixels < stripPixels:
+		return nil
 	}
-	return b.crew != nil
+	if b.crew[kind] == nil {
+		b.crew[kind], _ = joinCrew(kind)
+	}
+	return b.crew[kind]
 }

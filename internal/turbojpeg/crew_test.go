@@ -23,7 +23,12 @@ func large(t *testing.T) (pix []byte, width, height int) {
 func crewRefs() (refs int, there bool) {
 	shared.Lock()
 	defer shared.Unlock()
-	return shared.refs, shared.crew != nil
+	for _, k := range shared.crews {
+		if k != nil {
+			refs, there = refs+k.refs, true
+		}
+	}
+	return refs, there
 }
 
 func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
