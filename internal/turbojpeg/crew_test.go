@@ -2,9 +2,15 @@ package turbojpeg
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -55,6 +61,51 @@ func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
 	if refs, there := crewRefs(); refs != 0 || there {
 		t.Fatalf("the crew stayed: %d users", refs)
 	}
+}
+
+// TestStripsThreadsStayApart looks in Linux's list of threads which may run on one core only.
+func TestStripsThreadsStayApart(t *testing.T) {
+	cores := runtime.NumCPU() // those that this process may use
+	if cores < 2 || runtime.GOMAXPROCS(0) < cores || cores > 64 {
+		t.Skip("no core, or not a thread, for each")
+	}
+	alone := func() (on []string) {
+		files, _ := filepath.Glob("/proc/self/task/*/status")
+		for _, file := range files {
+			status, _ := os.ReadFile(file) // a thread may have gone
+			_, rest, _ := strings.Cut(string(status), "Cpus_allowed_list:")
+			if list, _, _ := strings.Cut(strings.TrimSpace(rest), "\n"); list != "" && !strings.ContainsAny(list, ",-") {
+				on = append(on, list)
+			}
+		}
+		slices.Sort(on)
+		return on
+	}
+	if files, _ := filepath.Glob("/proc/self/task/*/status"); len(files) == 0 {
+		t.Skip("not Linux")
+	}
+	gone := func() { // Linux lists a thread for a moment after it was waited for
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); len(alone()) > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("threads are still there, on cores %v", alone())
+			}
+		}
+	}
+	gone() // those of an earlier test
+	pix, width, height := large(t)
+	e := newEncoder(t)
+	encode(t, e, pix, width, height, BGR, EncodeOptions{90, true})
+	if on := alone(); len(on) > 0 {
+		t.Errorf("threads for whole pictures stay on cores %v", on)
+	}
+	encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 4)
+	on := alone()
+	if different := slices.Compact(slices.Clone(on)); len(on) != cores || len(different) != cores {
+		t.Errorf("threads stay on cores %v, of %d", on, cores)
+	}
+	e.Close()
+	gone()
 }
 
 // TestCrewServesMany has more pictures in hand than the crew has threads.
