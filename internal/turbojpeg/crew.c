@@ -143,6 +143,8 @@ void crew_free(crew *c)
 
 void crew_post(crew *c, crew_batch *b)
 {
+	int n = b->n; // b is the crew's, once the lock is gone; c stays, as b's owner has a share in it
+
 	b->taken = 0;
 	b->left = b->n;
 	b->next = NULL;
@@ -152,11 +154,11 @@ void crew_post(crew *c, crew_batch *b)
 	else
 		c->first = b;
 	c->last = b;
-	if (b->n == 1)
+	pthread_mutex_unlock(&c->mu); // first, or who is woken has to wait for it
+	if (n == 1)
 		pthread_cond_signal(&c->work);
 	else
 		pthread_cond_broadcast(&c->work);
-	pthread_mutex_unlock(&c->mu);
 }
 
 crew_batch *crew_finished(crew *c)
