@@ -210,9 +210,9 @@ func TestPairFlood(t *testing.T) {
 // commands that nobody asked for, parts without an end, resets in the middle. No
 // assertion of libzmq's may be in reach, and the end must serve the next.
 func TestHostileBytes(t *testing.T) {
-	visits := uint64(1000)
+	visits := uint64(1500)
 	if testing.Short() {
-		visits = 100
+		visits = 200
 	}
 	for _, receive := range []bool{true, false} {
 		for _, pattern := range allPatterns {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // After a loss in silence the next connection is made from the port of the lost
@@ -90,12 +92,7 @@ func TestLeftover(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().String()
-	free.Close()
+	port := "127.0.0.1:" + peertest.FreePort(t)
 	lost := func(from string) func(*leftover) { return func(l *leftover) { l.lost(from) } }
 	long := func(l *leftover) { l.answered(); l.heard = time.Now().Add(-silence) }
 	for name, c := range map[string]struct {

@@ -121,11 +121,12 @@ func (m *monitor) run(watch func(event)) {
 // says "disconnected".
 func (m *monitor) account(e event) (event, bool) {
 	switch {
-	case e.kind == zmq4.EVENT_CONNECTED:
-		m.links = append(m.links, link{fd: e.value, from: localAddress(e.value, e.endpoint), since: time.Now()})
-		return e, false
-	case e.kind == zmq4.EVENT_ACCEPTED:
-		m.links = append(m.links, link{fd: e.value, since: time.Now()})
+	case e.kind == zmq4.EVENT_CONNECTED, e.kind == zmq4.EVENT_ACCEPTED:
+		l := link{fd: e.value, since: time.Now()}
+		if e.kind == zmq4.EVENT_CONNECTED {
+			l.from = localAddress(e.value, e.endpoint)
+		}
+		m.links = append(m.links, l)
 		return e, false
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		// Most likely the youngest: a handshake takes a moment, and those who have
