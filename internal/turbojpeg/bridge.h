@@ -57,8 +57,7 @@ struct crew_batch {
 typedef struct crew crew;
 
 // crew_new starts so many threads; fd is where a byte is written when there is something finished.
-// If apart, each thread stays on a core of its own, where there are threads for all of them.
-crew *crew_new(int threads, int fd, int apart);
+crew *crew_new(int threads, int fd);
 void crew_post(crew *c, crew_batch *b);
 crew_batch *crew_finished(crew *c);
 // crew_free ends the threads and waits for them. Nothing may be posted any more.

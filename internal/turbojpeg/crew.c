@@ -7,18 +7,33 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+// A crew that has had nothing to do for so long, in ns, gets a picture that comes alone.
+#define REST 5000000
 
 struct crew {
 	pthread_mutex_t mu;
 	pthread_cond_t work;
 	crew_batch *first, *last; // with jobs that nobody has taken, oldest first
 	crew_batch *finished;
+	int in_hand;        // batches posted and not finished
+	int64_t rest_since; // when the last of them was finished
+	int apart;          // the threads are kept on a core each
 	int fd;
 	int ending;
 	int threads;
 	pthread_t thread[CREW_THREADS];
 };
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 // take hands out the next job; the lock is held.
 static bridge_job *take(crew *c, crew_batch **of)
@@ -39,6 +54,8 @@ static void settle(crew *c, crew_batch *b)
 {
 	if (--b->left > 0)
 		return;
+	if (--c->in_hand == 0)
+		c->rest_since = now();
 	b->next = c->finished;
 	c->finished = b;
 	if (b->next == NULL)
@@ -84,31 +101,50 @@ static int start(crew *c)
 	return !failed;
 }
 
-// part keeps each thread on a core of its own. Left to the system, threads that are woken together
-// often start on the same core, and stay there behind each other while another core is idle. Where
-// there are fewer threads than cores, that might be cores which are busy: then the system chooses.
-static void part(crew *c)
+// part keeps each thread on a core of its own, or lets the system choose again.
+static void part(crew *c, int apart)
 {
 #ifdef __linux__
 	cpu_set_t all, one;
 	int i, cpu = -1;
 
-	if (sched_getaffinity(getpid(), sizeof all, &all) != 0 || c->threads < CPU_COUNT(&all))
+	// Asked anew each time, as somebody may have changed it.
+	if (sched_getaffinity(getpid(), sizeof all, &all) != 0)
 		return;
+	if (c->threads < CPU_COUNT(&all))
+		apart = 0; // the cores that they were kept on might be the busy ones
+	if (apart == c->apart)
+		return;
+	c->apart = apart;
 	for (i = 0; i < c->threads; i++) {
 		do
 			cpu = (cpu + 1) % CPU_SETSIZE;
 		while (!CPU_ISSET(cpu, &all));
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
-		pthread_setaffinity_np(c->thread[i], sizeof one, &one); // a cpuset may forbid it: as good
+		// A cpuset may forbid it: as good.
+		pthread_setaffinity_np(c->thread[i], sizeof one, apart ? &one : &all);
 	}
 #else
 	(void)c;
+	(void)apart;
 #endif
 }
 
-crew *crew_new(int threads, int fd, int apart)
+// place sees to it that the strips of a picture that comes alone are each on a core of their own.
+// Left to the system, threads that are woken together often start on the same core, and stay there
+// behind each other while another core is idle. Where the machine is at work all the time it is the
+// other way round: the core on which a thread has to stay is busy, and another becomes free. The
+// lock is held.
+static void place(crew *c, const crew_batch *b)
+{
+	int apart = b->n > 1 && c->in_hand == 0 && now() - c->rest_since >= REST;
+
+	if (apart != c->apart)
+		part(c, apart);
+}
+
+crew *crew_new(int threads, int fd)
 {
 	crew *c = calloc(1, sizeof *c);
 
@@ -123,8 +159,6 @@ crew *crew_new(int threads, int fd, int apart)
 		crew_free(c);
 		return NULL;
 	}
-	if (apart)
-		part(c);
 	return c;
 }
 
@@ -149,6 +183,8 @@ void crew_post(crew *c, crew_batch *b)
 	b->left = b->n;
 	b->next = NULL;
 	pthread_mutex_lock(&c->mu);
+	place(c, b);
+	c->in_hand++;
 	if (c->last != NULL)
 		c->last->next = b;
 	else

@@ -28,12 +28,9 @@ import (
 // looks every 20 µs whether to take the processor away: that cost a twentieth of what the pictures
 // did. So the goroutine sleeps, and a pipe tells when its picture is done.
 //
-// There are two: one for the strips of a picture, whose threads stay on a core each, so that strips
-// are not made one after the other on the same core; and one for pictures in one piece, which the
-// system puts where there is room. Each comes with the first such picture and goes when the last
-// Encoder or Decoder that has given it one is closed.
+// It comes with the first such picture and goes when the last Encoder or Decoder that has given it
+// one is closed.
 type crew struct {
-	kind  int
 	refs  int // Encoders and Decoders; guarded by shared
 	c     *C.crew
 	waker *cwake.Waker // its goroutine calls tell
@@ -42,31 +39,24 @@ type crew struct {
 	batches map[*C.crew_batch]*batch // what the crew has in hand
 }
 
-// The kinds of crews.
-const (
-	forWhole = iota
-	forStrips
-	crewKinds
-)
-
-// shared are the process's crews; nil while nobody needs one.
+// shared is the process's crew; nil while nobody needs one.
 var shared struct {
 	sync.Mutex
-	crews [crewKinds]*crew
+	crew *crew
 }
 
-func joinCrew(kind int) (*crew, error) {
+func joinCrew() (*crew, error) {
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.crews[kind] == nil {
-		k, err := startCrew(kind)
+	if shared.crew == nil {
+		k, err := startCrew()
 		if err != nil {
 			return nil, err
 		}
-		shared.crews[kind] = k
+		shared.crew = k
 	}
-	shared.crews[kind].refs++
-	return shared.crews[kind], nil
+	shared.crew.refs++
+	return shared.crew, nil
 }
 
 func (k *crew) leave() {
@@ -74,7 +64,7 @@ func (k *crew) leave() {
 	k.refs--
 	last := k.refs == 0
 	if last {
-		shared.crews[k.kind] = nil
+		shared.crew = nil
 	}
 	shared.Unlock()
 	if last {
@@ -82,14 +72,10 @@ func (k *crew) leave() {
 	}
 }
 
-func startCrew(kind int) (k *crew, err error) {
-	apart := C.int(0)
-	if kind == forStrips {
-		apart = 1
-	}
-	k = &crew{kind: kind, batches: map[*C.crew_batch]*batch{}}
+func startCrew() (k *crew, err error) {
+	k = &crew{batches: map[*C.crew_batch]*batch{}}
 	k.waker, err = cwake.Start(func(fd int) error {
-		if k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd), apart); k.c == nil {
+		if k.c = C.crew_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd)); k.c == nil {
 			return errors.New("turbojpeg: no threads")
 		}
 		return nil
@@ -118,8 +104,8 @@ func (k *crew) end() {
 type batch struct {
 	c    *C.crew_batch
 	pin  runtime.Pinner
-	done chan struct{}    // a token when the crew is done
-	crew [crewKinds]*crew // nil before the first picture for it
+	done chan struct{} // a token when the crew is done
+	crew *crew         // nil before the first picture for it
 }
 
 var errNoMemory = errors.New("turbojpeg: out of memory")
@@ -136,11 +122,9 @@ func (b *batch) close() {
 	if b.c == nil {
 		return
 	}
-	for kind, k := range b.crew {
-		if k != nil {
-			k.leave()
-		}
-		b.crew[kind] = nil
+	if b.crew != nil {
+		b.crew.leave()
+		b.crew = nil
 	}
 	C.free(unsafe.Pointer(b.c))
 	b.c = nil
@@ -173,15 +157,11 @@ func (b *batch) run(n, pixels int) {
 
 // hire is the crew for n jobs; nil if the picture is too small for one, or none is to be had.
 func (b *batch) hire(n, pixels int) *crew {
-	kind := forWhole
-	switch {
-	case n > 1:
-		kind = forStrips
-	case pixels < stripPixels:
+	if n == 1 && pixels < stripPixels {
 		return nil
 	}
-	if b.crew[kind] == nil {
-		b.crew[kind], _ = joinCrew(kind)
+	if b.crew == nil {
+		b.crew, _ = joinCrew()
 	}
-	return b.crew[kind]
+	return b.crew
 }

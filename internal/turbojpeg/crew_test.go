@@ -29,12 +29,10 @@ func large(t *testing.T) (pix []byte, width, height int) {
 func crewRefs() (refs int, there bool) {
 	shared.Lock()
 	defer shared.Unlock()
-	for _, k := range shared.crews {
-		if k != nil {
-			refs, there = refs+k.refs, true
-		}
+	if shared.crew == nil {
+		return 0, false
 	}
-	return refs, there
+	return shared.crew.refs, true
 }
 
 func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
@@ -63,49 +61,66 @@ func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
 	}
 }
 
-// TestStripsThreadsStayApart looks in Linux's list of threads which may run on one core only.
+// TestStripsThreadsStayApart looks in Linux's list of threads which may run on one core only: those
+// for strips that come alone, and no others.
 func TestStripsThreadsStayApart(t *testing.T) {
 	cores := runtime.NumCPU() // those that this process may use
 	if cores < 2 || runtime.GOMAXPROCS(0) < cores || cores > 64 {
 		t.Skip("no core, or not a thread, for each")
 	}
-	alone := func() (on []string) {
-		files, _ := filepath.Glob("/proc/self/task/*/status")
-		for _, file := range files {
-			status, _ := os.ReadFile(file) // a thread may have gone
-			_, rest, _ := strings.Cut(string(status), "Cpus_allowed_list:")
-			if list, _, _ := strings.Cut(strings.TrimSpace(rest), "\n"); list != "" && !strings.ContainsAny(list, ",-") {
-				on = append(on, list)
-			}
-		}
-		slices.Sort(on)
-		return on
-	}
 	if files, _ := filepath.Glob("/proc/self/task/*/status"); len(files) == 0 {
 		t.Skip("not Linux")
 	}
-	gone := func() { // Linux lists a thread for a moment after it was waited for
+	until := func(what string, ok func(on []string) bool, step func()) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); len(alone()) > 0; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); ; {
+			step()
+			on := keptOnOneCore()
+			if ok(on) {
+				return
+			}
 			if time.Now().After(end) {
-				t.Fatalf("threads are still there, on cores %v", alone())
+				t.Fatalf("%s: threads are kept on cores %v, of %d", what, on, cores)
 			}
 		}
 	}
-	gone() // those of an earlier test
+	none := func(on []string) bool { return len(on) == 0 }
+	each := func(on []string) bool { return len(on) == cores && len(slices.Compact(slices.Clone(on))) == cores }
+	rest := func() { time.Sleep(10 * time.Millisecond) } // longer than REST in crew.c
+
+	// Linux lists a thread for a moment after it was waited for.
+	until("before", none, rest)
 	pix, width, height := large(t)
 	e := newEncoder(t)
-	encode(t, e, pix, width, height, BGR, EncodeOptions{90, true})
-	if on := alone(); len(on) > 0 {
-		t.Errorf("threads for whole pictures stay on cores %v", on)
+	strips := func() { encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 4) }
+	whole := func() { encode(t, e, pix, width, height, BGR, EncodeOptions{90, true}) }
+	whole()
+	until("a whole picture", none, func() {})
+	for range 2 {
+		until("strips after a rest", each, func() { rest(); strips() })
+		until("strips without a rest", none, func() { strips(); strips() })
 	}
-	encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 4)
-	on := alone()
-	if different := slices.Compact(slices.Clone(on)); len(on) != cores || len(different) != cores {
-		t.Errorf("threads stay on cores %v, of %d", on, cores)
-	}
+	until("strips after a rest", each, func() { rest(); strips() })
+	rest()
+	whole()
+	until("a whole picture after strips", none, func() {})
+	until("strips after a rest", each, func() { rest(); strips() })
 	e.Close()
-	gone()
+	until("after", none, rest)
+}
+
+// keptOnOneCore lists the cores of those threads that may run on one only.
+func keptOnOneCore() (on []string) {
+	files, _ := filepath.Glob("/proc/self/task/*/status")
+	for _, file := range files {
+		status, _ := os.ReadFile(file) // a thread may have gone
+		_, rest, _ := strings.Cut(string(status), "Cpus_allowed_list:")
+		if list, _, _ := strings.Cut(strings.TrimSpace(rest), "\n"); list != "" && !strings.ContainsAny(list, ",-") {
+			on = append(on, list)
+		}
+	}
+	slices.Sort(on)
+	return on
 }
 
 // TestCrewServesMany has more pictures in hand than the crew has threads.
