@@ -1,4 +1,4 @@
-#define _GNU_SOURCE // sched_getaffinity
+#define _GNU_SOURCE // pthread_setaffinity_np
 
 #include "bridge.h"
 
@@ -21,6 +21,9 @@ struct crew {
 	int in_hand;        // batches posted and not finished
 	int64_t rest_since; // when the last of them was finished
 	int apart;          // the threads are kept on a core each
+#ifdef __linux__
+	cpu_set_t anywhere; // where they may be otherwise; valid while they are apart
+#endif
 	int fd;
 	int ending;
 	int threads;
@@ -101,30 +104,27 @@ static int start(crew *c)
 	return !failed;
 }
 
-// part keeps each thread on a core of its own, or lets the system choose again.
+// part keeps each thread on a core of its own, or lets the system choose again among those that it
+// had before.
 static void part(crew *c, int apart)
 {
 #ifdef __linux__
-	cpu_set_t all, one;
+	cpu_set_t one;
 	int i, cpu = -1;
 
-	// Asked anew each time, as somebody may have changed it.
-	if (sched_getaffinity(getpid(), sizeof all, &all) != 0)
-		return;
-	if (c->threads < CPU_COUNT(&all))
-		apart = 0; // the cores that they were kept on might be the busy ones
-	if (apart == c->apart)
-		return;
-	c->apart = apart;
+	if (apart && (pthread_getaffinity_np(c->thread[0], sizeof c->anywhere, &c->anywhere) != 0 ||
+	              c->threads < CPU_COUNT(&c->anywhere)))
+		return; // with fewer threads than cores, theirs might be the busy ones
 	for (i = 0; i < c->threads; i++) {
 		do
 			cpu = (cpu + 1) % CPU_SETSIZE;
-		while (!CPU_ISSET(cpu, &all));
+		while (!CPU_ISSET(cpu, &c->anywhere));
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
 		// A cpuset may forbid it: as good.
-		pthread_setaffinity_np(c->thread[i], sizeof one, apart ? &one : &all);
+		pthread_setaffinity_np(c->thread[i], sizeof one, apart ? &one : &c->anywhere);
 	}
+	c->apart = apart;
 #else
 	(void)c;
 	(void)apart;
