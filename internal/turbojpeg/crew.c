@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// A crew that has had nothing to do for so long, in ns, gets a picture that comes alone.
+// A picture that comes when the crew has had nothing to do for so long, in ns, comes alone.
 #define REST 5000000
 
 struct crew {
