@@ -109,20 +109,22 @@ static int start(crew *c)
 static void part(crew *c, int apart)
 {
 #ifdef __linux__
-	cpu_set_t one;
 	int i, cpu = -1;
 
 	if (apart && (pthread_getaffinity_np(c->thread[0], sizeof c->anywhere, &c->anywhere) != 0 ||
 	              c->threads < CPU_COUNT(&c->anywhere)))
 		return; // with fewer threads than cores, theirs might be the busy ones
 	for (i = 0; i < c->threads; i++) {
-		do
-			cpu = (cpu + 1) % CPU_SETSIZE;
-		while (!CPU_ISSET(cpu, &c->anywhere));
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		// A cpuset may forbid it: as good.
-		pthread_setaffinity_np(c->thread[i], sizeof one, apart ? &one : &c->anywhere);
+		cpu_set_t on = c->anywhere;
+
+		if (apart) {
+			do
+				cpu = (cpu + 1) % CPU_SETSIZE;
+			while (!CPU_ISSET(cpu, &c->anywhere));
+			CPU_ZERO(&on);
+			CPU_SET(cpu, &on);
+		}
+		pthread_setaffinity_np(c->thread[i], sizeof on, &on); // a cpuset may forbid it: as good
 	}
 	c->apart = apart;
 #else

@@ -86,7 +86,7 @@ func TestStripsThreadsStayApart(t *testing.T) {
 	}
 	none := func(on []string) bool { return len(on) == 0 }
 	each := func(on []string) bool { return len(on) == cores && len(slices.Compact(slices.Clone(on))) == cores }
-	rest := func() { time.Sleep(10 * time.Millisecond) } // longer than REST in crew.c
+	rest := func() { time.Sleep(10 * time.Millisecond) } // longer than REST in crew.c: what is tested
 
 	// Linux lists a thread for a moment after it was waited for.
 	until("before", none, rest)
@@ -107,6 +107,14 @@ func TestStripsThreadsStayApart(t *testing.T) {
 	until("strips after a rest", each, func() { rest(); strips() })
 	e.Close()
 	until("after", none, rest)
+
+	// With fewer threads than cores the system chooses.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	e = newEncoder(t)
+	strips() // comes alone: this crew is new
+	if on := keptOnOneCore(); !none(on) {
+		t.Errorf("one thread for %d cores is kept on core %v", cores, on)
+	}
 }
 
 // keptOnOneCore lists the cores of those threads that may run on one only.
