@@ -36,6 +36,10 @@ var (
 	// ErrTimeout: a subscriber heard nothing for Options.SubscriberTimeout. The
 	// end goes on listening.
 	ErrTimeout = errors.New("timed out")
+	// ErrRejected: the receive end has answered that it dropped the frame, and
+	// why: it is too large for its MaxFrameBytes, say, or on another wire. The
+	// frame is not sent again. Only receive ends of this library say so.
+	ErrRejected = errors.New("the receive end dropped the frame")
 	// ErrFrame: a frame cannot be sent, or cannot be had in the form asked for.
 	ErrFrame = errors.New("unusable frame")
 	// ErrMessage: a message cannot be written as JSON, or read from it.

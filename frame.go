@@ -124,6 +124,9 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	if size := int64(width) * int64(height) * int64(cs.Channels()); size > maxBytes {
 		return fmt.Errorf("%w: a JPEG of %dx%d takes %d bytes, the limit is %d (Options.MaxFrameBytes)", ErrFrame, width, height, size, maxBytes)
 	}
+	if cs == turbojpeg.CMYK && !f.info.CMYK() {
+		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, f.info.Space)
+	}
 	f.dtype, f.shape = dtypes["uint8"], append(f.room[:0], height, width)
 	f.dtype.name = "uint8"
 	// As VidGear: GRAY has no channel dimension.

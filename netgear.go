@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -57,13 +58,16 @@ type NetGear struct {
 	counters counters
 	tally    tally
 	bursts   burst
-	states   *states
-	life     context.Context // ends with Close
-	end      context.CancelFunc
-	shutting context.Context // ends when Close begins: what was sent ahead still goes out
-	shut     context.CancelFunc
-	closer   sync.Once
-	closed   error // what Close returns
+	// connections limits the lines about connections, of which a peer that comes
+	// and goes without end would make dozens a second.
+	connections burst
+	states      *states
+	life        context.Context // ends with Close
+	end         context.CancelFunc
+	shutting    context.Context // ends when Close begins: what was sent ahead still goes out
+	shut        context.CancelFunc
+	closer      sync.Once
+	closed      error // what Close returns
 
 	// The socket belongs to the receive goroutine, or to whoever holds turn;
 	// the lock is for the others, who may wake it and ask it for its peers.
@@ -75,6 +79,11 @@ type NetGear struct {
 	hangups atomic.Int32 // in a row, in the handshake
 	givenUp givenUp      // endpoints that refused
 	crowd   atomic.Bool  // Pair receive end: somebody came, went or waits
+	// What names the cause when nothing comes through: why the last message was
+	// dropped, unless a frame came after it; and how many connections in a row
+	// ended before a message (receive end) or an answer came.
+	dropReason atomic.Pointer[error]
+	fruitless  atomic.Int32
 
 	leftover leftover // Pair send end
 
@@ -132,7 +141,7 @@ func New(o Options) (*NetGear, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	n := &NetGear{settings: newSettings(o), id: newID(), turn: make(chan struct{}, 1)}
+	n := &NetGear{settings: newSettings(o), id: newID(), turn: make(chan struct{}, 1), connections: burst{spare: 20}}
 	var err error
 	if n.security, err = newSecurity(&n.opts); err != nil {
 		return nil, wrap("open", err)
@@ -255,7 +264,7 @@ func (n *NetGear) resolved(ctx context.Context) ([]string, error) {
 	defer context.AfterFunc(n.life, cancel)()
 	endpoints, err := n.opts.endpoints(within)
 	if err != nil && n.known != nil && n.over(ctx) == nil {
-		n.bursts.log(n.opts.Logger, "the last known address is used again", "endpoints", n.known, "err", err)
+		n.bursts.log(n.opts.Logger, slog.LevelWarn, "the last known address is used again", "endpoints", n.known, "err", err)
 		return n.known, nil
 	}
 	return endpoints, err
@@ -342,8 +351,12 @@ func (n *NetGear) goneReason() error {
 	case n.mismatched():
 		return n.refusal()
 	case n.opts.ReceiveMode:
-		return fmt.Errorf("%w: nobody was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
-			3*n.opts.RequestTimeout*time.Duration(max(1, n.opts.MaxRetries)))
+		return n.withTrouble(fmt.Errorf("%w: nobody was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
+			3*n.opts.RequestTimeout*time.Duration(max(1, n.opts.MaxRetries))))
+	case n.row.answers && n.fruitless.Load() >= manyFruitless:
+		return n.withTrouble(ErrPeerGone)
+	case n.tx.unasked.Load():
+		return fmt.Errorf("%w: %w", ErrPeerGone, errUnasked)
 	case !n.row.answers:
 		return fmt.Errorf("%w: nobody took the frame within %v, %d times; %d are connected", ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries, n.peers())
 	case n.peers() > 0:
@@ -364,8 +377,9 @@ func (n *NetGear) goneReason() error {
 // says so.
 func (n *NetGear) malformed(port string, err error) {
 	n.counters.malformed.Add(1)
+	n.dropReason.Store(&err)
 	n.tally.malformed(port)
-	n.bursts.log(n.opts.Logger, "dropped a message that cannot be read", "endpoint", n.where(), "err", err)
+	n.bursts.log(n.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", n.where(), "err", err)
 }
 
 func (n *NetGear) where() string { return strings.Join(n.Endpoints(), ",") }
@@ -419,6 +433,34 @@ func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
 	return nil, wrap("receive on "+n.where(), n.hint(ctx, err))
 }
 
+// manyFruitless is how many connections in a row that end before anything came
+// over them are more than a peer that restarts.
+const manyFruitless = 3
+
+// withTrouble adds to an error what is seen at this end to go wrong.
+func (n *NetGear) withTrouble(err error) error {
+	dropped, fruitless := n.dropReason.Load(), int(n.fruitless.Load())
+	switch {
+	case dropped != nil && n.opts.ReceiveMode:
+		return fmt.Errorf("%w (messages arrive and are dropped, the last one because: %w)", err, *dropped)
+	case fruitless < manyFruitless:
+		return err
+	case n.opts.ReceiveMode:
+		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: is it larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, n.opts.MaxFrameBytes)
+	}
+	return fmt.Errorf("%w (%d connections in a row ended before a frame of %d bytes was answered: is it larger than the receive end's MaxFrameBytes, by default %d bytes?)",
+		err, fruitless, n.tx.size.Load(), int64(DefaultMaxFrameBytes))
+}
+
+// endedFruitless counts a connection that ended before anything came over it,
+// and logs once that there are many.
+func (n *NetGear) endedFruitless() {
+	if n.fruitless.Add(1) == manyFruitless && (n.opts.ReceiveMode || n.row.answers) {
+		n.opts.Logger.Warn("connections end before a whole message or answer comes: is the frame larger than the receive end's MaxFrameBytes?",
+			"endpoint", n.where(), "MaxFrameBytes", n.opts.MaxFrameBytes)
+	}
+}
+
 // hint adds to the error of a context that has ended what may be the reason.
 func (n *NetGear) hint(ctx context.Context, err error) error {
 	switch {
@@ -426,6 +468,8 @@ func (n *NetGear) hint(ctx context.Context, err error) error {
 		return err
 	case n.mismatched():
 		return fmt.Errorf("%w (%w)", err, n.goneReason())
+	case n.dropReason.Load() != nil && n.opts.ReceiveMode, n.fruitless.Load() >= manyFruitless && (n.opts.ReceiveMode || n.row.answers):
+		return n.withTrouble(err)
 	case n.peers() == 0:
 		return fmt.Errorf("%w (nobody is connected)", err)
 	}
@@ -518,7 +562,7 @@ func (n *NetGear) goodbye() time.Duration {
 	switch n.opts.Pattern {
 	case PubSub:
 		// Not to be dropped for a subscriber whose queue is full; where one takes
-		// nothing at all, the others are told.
+		// nothing until the deadline, the others are told.
 		n.sock.SetXpubNodrop(true)
 		if say() != nil {
 			n.sock.SetXpubNodrop(false)

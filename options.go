@@ -92,6 +92,9 @@ func (w Wire) wire() wire {
 	return jsonWire{}
 }
 
+// other is the wire that w is not.
+func (w Wire) other() Wire { return AsyncWire - w }
+
 // compresses: frames may travel as JPEG.
 func (w Wire) compresses() bool { return w == NetGearWire }
 

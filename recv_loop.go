@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"syscall"
 	"time"
 
@@ -104,6 +105,9 @@ func (r *receiver) loop() error {
 			err = r.handle(m)
 			m.close()
 			r.quietSince = time.Now()
+			if err == nil {
+				err = r.overdue()
+			}
 		case err == errNews:
 			err = nil // there is another deadline now
 		case errors.Is(err, zmsg.ErrTimeout):
@@ -117,8 +121,21 @@ func (r *receiver) loop() error {
 	}
 }
 
+// overdue does what is due while messages keep coming: the wait for them does
+// not reach its deadline then.
+func (r *receiver) overdue() error {
+	if d := r.deadline(); d.IsZero() || r.quietSince.Before(d) {
+		return nil
+	}
+	return r.quiet()
+}
+
 // next is the next message, from the socket unless it has been read already.
 func (r *receiver) next() (*message, error) {
+	// Here too, as the wait for a message does not ask while messages keep coming.
+	if err := r.interrupted(); err != nil {
+		return nil, err
+	}
 	if len(r.early) > 0 {
 		m := r.early[0]
 		r.early = r.early[1:]
@@ -130,6 +147,9 @@ func (r *receiver) next() (*message, error) {
 // awaitRoom waits while the queue is full, which holds the sender back.
 func (r *receiver) awaitRoom() (err error) {
 	for err == nil && !r.n.queue.hasRoom() {
+		if err := r.n.closing(); err != nil {
+			return err
+		}
 		if r.n.opts.Pattern == Pair {
 			err = r.readEarly()
 		} else {
@@ -180,13 +200,26 @@ func (r *receiver) readEarly() error {
 
 var errFlood = errors.New("the peer does not wait for answers")
 
-// read reads one whole message, waiting for it. libzmq hands out a message only
-// when all its parts are there, so there is no deadline between parts.
+// maxExtraParts bounds how many parts of a message are read beyond those that a
+// message of either wire has. libzmq itself sets no bound.
+const maxExtraParts = 1000
+
+// errManyParts is returned for a message that no peer of this protocol sends.
+// What is left of it is still in the socket.
+var errManyParts = fmt.Errorf("a message of more than %d parts", maxParts+maxExtraParts)
+
+// read reads one whole message, waiting for it. libzmq returns a message only
+// when all its parts are there, so there is no deadline between parts. stop is
+// asked only while there is nothing to read.
 func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
 	if m.sock = s; m.try == nil {
 		m.try = m.tryPart
 	}
 	for more := true; more; m.count++ {
+		if m.count == maxParts+maxExtraParts {
+			m.close()
+			return errManyParts
+		}
 		m.part = &m.parts[min(m.count, maxParts-1)]
 		m.part.Close() // too many parts: read to the end, keep the first and the last
 		if err := s.Wait(deadline, stop, m.try); err != nil {
@@ -202,8 +235,8 @@ func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
 // errNews ends a wait because the monitor has seen something to act on.
 var errNews = errors.New("news of connections")
 
-// interrupted says why the wait for a message must end. It is asked when there
-// is nothing to read.
+// interrupted says why the wait for a message must end. It is asked before each
+// message, and while there is nothing to read.
 func (r *receiver) interrupted() error {
 	if r.n.crowd.Swap(false) {
 		r.lookAt = earlier(r.lookAt, time.Now().Add(settleTime))
@@ -372,7 +405,7 @@ func (r *receiver) silence() error {
 	case alone && r.spent():
 		r.n.queue.pushError(wrap("receive on "+r.n.where(), r.n.goneReason()))
 	case r.n.patient():
-		r.n.queue.pushError(wrap("receive on "+r.n.where(), ErrTimeout))
+		r.n.queue.pushError(wrap("receive on "+r.n.where(), r.n.withTrouble(ErrTimeout)))
 	}
 	if !alone {
 		return nil
@@ -459,8 +492,9 @@ func (r *receiver) open() error {
 }
 
 // handle takes one message: a frame is answered and queued, a goodbye answered
-// and obeyed, anything else counted, answered and dropped.
+// and obeyed, anything else counted, dropped, and answered with the reason.
 func (r *receiver) handle(m *message) error {
+	r.n.fruitless.Store(0)
 	h, err := r.n.wire.parseHeader(m.parts[0].Bytes(), r.shape[:0])
 	if err == nil && h.terminate {
 		return r.goodbye(&h)
@@ -468,11 +502,7 @@ func (r *receiver) handle(m *message) error {
 	if err != nil || r.n.opts.Wire == NetGearWire {
 		h.bidirectional = r.n.structured()
 	} else if h.bidirectional != r.n.structured() && r.n.row.answers {
-		r.n.bursts.log(r.n.opts.Logger, "bidirectional mode is on at one end only", "endpoint", r.n.where(), "at the sender", h.bidirectional)
-	}
-	if r.n.opts.Respond == nil {
-		// The answer goes first: the sender may go on while the frame is queued.
-		r.answer(&h)
+		r.n.bursts.log(r.n.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.n.where(), "at the sender", h.bidirectional)
 	}
 	if err == nil && m.count != maxParts {
 		err = malformed("%d parts instead of %d", m.count, maxParts)
@@ -481,17 +511,52 @@ func (r *receiver) handle(m *message) error {
 	if err == nil {
 		f, err = r.frame(&h, m)
 	}
-	if r.n.opts.Respond != nil {
-		err = r.respond(&h, f, err)
+	switch {
+	case err != nil:
+	case r.n.opts.Respond != nil:
+		err = r.respond(&h, f)
+	default:
+		// The answer goes first: the sender may go on while the frame is queued.
+		r.answer(&h)
 	}
 	if err != nil {
-		r.n.malformed(portText(h.port), err)
+		r.reject(&h, m, err)
 		return nil
 	}
 	r.heard(f.Port, true)
 	r.flowing()
 	r.n.queue.push(f)
 	return nil
+}
+
+// reject drops a message: it is counted, logged, and answered with the reason,
+// on the sender's wire where that is not this end's.
+func (r *receiver) reject(h *header, m *message, err error) {
+	w := r.n.wire
+	if other := r.n.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
+		// In the form with fields, which every send end of the other wire accepts.
+		w, h.bidirectional = other.wire(), true
+		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.n.opts.Wire)
+	}
+	if r.n.row.answers {
+		r.reply(&prepared{head: w.appendAnswer(nil, r.n.rejection(w, h, err))})
+	}
+	r.n.malformed(portText(h.port), err)
+}
+
+// isHeader reports whether raw is part 1 of a message on a wire.
+func isHeader(w wire, raw []byte) bool {
+	_, err := w.parseHeader(raw, nil)
+	return err == nil
+}
+
+// rejection is the answer to a message that was dropped.
+func (n *NetGear) rejection(w wire, h *header, why error) *answer {
+	reason := reasonText(why)
+	if !h.bidirectional {
+		return &answer{text: w.rejected(n.id, reason)}
+	}
+	return &answer{port: n.port, returnType: "NoneType", rejected: reason}
 }
 
 // frame makes a frame of a message that has the right parts, and counts it.
@@ -502,6 +567,7 @@ func (r *receiver) frame(h *header, m *message) (*Frame, error) {
 		return nil, err
 	}
 	f.copies = r.n.opts.Copy
+	r.n.dropReason.Store(nil)
 	r.n.counters.frames.Add(1)
 	r.n.counters.bytes.Add(uint64(size))
 	r.n.tally.frame(f.Port, size)
@@ -513,17 +579,11 @@ func (r *receiver) frame(h *header, m *message) (*Frame, error) {
 	return f, nil
 }
 
-// respond answers a frame with what the application makes of it. A message that
-// is no frame gets an answer without data.
-func (r *receiver) respond(h *header, f *Frame, err error) error {
-	if err == nil {
-		err = f.decode(r.dec, &r.n.settings, cores())
-	}
-	if err != nil {
-		if f != nil {
-			f.Close()
-		}
-		r.answer(h)
+// respond answers a frame with what the application makes of it. An error means
+// that the frame could not be decoded; it is closed then, and not answered.
+func (r *receiver) respond(h *header, f *Frame) error {
+	if err := f.decode(r.dec, &r.n.settings, cores()); err != nil {
+		f.Close()
 		return err
 	}
 	p, err := r.n.prepare(r.n.opts.Respond(f))
@@ -608,7 +668,7 @@ func (r *receiver) reply(p *prepared) {
 	}
 	if err != nil {
 		r.n.counters.unsent.Add(1)
-		r.n.bursts.log(r.n.opts.Logger, "an answer found no peer", "endpoint", r.n.where(), "err", err)
+		r.n.bursts.log(r.n.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.n.where(), "err", err)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +33,10 @@ type sender struct {
 	try    func() error // tryHead, made once
 	dirty  bool         // an exchange was broken off: its answer may still come
 	why    error        // why a frame is sent again, until the new socket is there
+	pause  time.Duration
+	// For errors that other goroutines make, too.
+	size    atomic.Int64 // of the frame in hand, in bytes, with its header
+	unasked atomic.Bool  // the peer floods this end with answers
 
 	sent     bool   // the frame is on its way on this socket
 	known    bool   // an answer has come on this socket
@@ -143,11 +149,12 @@ func (n *NetGear) makeReady(p *payload, message any) (outgoing, error) {
 // deliver exchanges a frame for an answer, and counts it.
 func (n *NetGear) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	n.tx.head = n.wire.appendHeader(n.tx.head[:0], header{port: n.port, coding: o.coding, message: o.text, pattern: n.opts.Pattern, bidirectional: n.structured()})
+	size := len(n.tx.head) + o.size()
+	n.tx.size.Store(int64(size))
 	reply, err := n.exchange(ctx, &o.part)
 	if err != nil {
 		return Reply{}, n.hint(ctx, err)
 	}
-	size := len(n.tx.head) + o.size()
 	n.counters.frames.Add(1)
 	n.counters.bytes.Add(uint64(size))
 	n.tally.frame(reply.Port, size)
@@ -228,24 +235,23 @@ func (n *NetGear) heed(ctx context.Context) {
 // exchange is the "lazy pirate" of the ZeroMQ guide: send, wait for the answer,
 // and if none comes close the socket, open a new one and send again.
 func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
-	n.tx.sent = false
+	n.tx.sent, n.tx.pause = false, 20*time.Millisecond
+	n.tx.unasked.Store(false)
 	for left := n.opts.MaxRetries; ; {
 		reply, err := n.try(ctx, p)
-		if err == nil {
-			n.tx.known, n.tx.answered = true, n.counters.lost.Load()
-			if n.opts.Pattern == Pair {
-				n.leftover.answered()
-			}
-			return reply, nil
+		if err == nil || errors.Is(err, ErrRejected) {
+			n.answeredNow()
+			return reply, err
 		}
 		n.tx.dirty = n.row.answers
 		if !errors.Is(err, zmsg.ErrTimeout) {
-			n.abandon(p)
+			n.abandon(p, false)
 			return Reply{}, err
 		}
 		if left--; left == 0 || n.hopeless() {
-			n.abandon(p)
-			return Reply{}, n.goneReason()
+			why := n.goneReason() // asked while the socket is there
+			n.abandon(p, true)
+			return Reply{}, why
 		}
 		if !n.row.answers {
 			continue // nobody has room; what has been sent must not be lost
@@ -256,6 +262,15 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 			continue
 		}
 		n.again(fmt.Errorf("%w: no answer within %v", ErrTimeout, n.opts.RequestTimeout))
+	}
+}
+
+// answeredNow notes that the peer has answered on the connection that stands.
+func (n *NetGear) answeredNow() {
+	n.tx.known, n.tx.answered = true, n.counters.lost.Load()
+	n.fruitless.Store(0)
+	if n.opts.Pattern == Pair {
+		n.leftover.answered()
 	}
 }
 
@@ -270,19 +285,20 @@ func (n *NetGear) frozen() bool {
 
 // try sends the frame and waits for its answer for RequestTimeout. Should the
 // connection go away meanwhile, the frame is sent again on a new one, within the
-// same time: a peer that restarts gets it as soon as it is back.
+// same time: a peer that restarts gets it as soon as it is back. The pauses grow
+// over all tries, so that a frame which the peer cannot take is no flood.
 func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 	deadline := time.Now().Add(n.opts.RequestTimeout)
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	for ; ; n.tx.pause = min(2*n.tx.pause, time.Second) {
 		if err := n.freshSocket(ctx); err != nil {
 			return Reply{}, err
 		}
 		reply, err := n.attempt(ctx, p, deadline)
-		if err != errHalfSent && err != errPeerLost {
+		if err != errHalfSent && err != errPeerLost && err != errUnasked {
 			return reply, err
 		}
 		n.tx.dirty = n.row.answers
-		if err := n.rest(ctx, min(pause, time.Until(deadline))); err != nil {
+		if err := n.rest(ctx, min(n.tx.pause, time.Until(deadline))); err != nil {
 			return Reply{}, err
 		}
 		if !time.Now().Before(deadline) {
@@ -295,7 +311,8 @@ func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 // again is said before a frame is sent again.
 func (n *NetGear) again(why error) {
 	n.tx.why = why
-	n.opts.Logger.Warn("sending again on a new connection", "endpoint", n.where(), "why", why)
+	n.tx.unasked.Store(why == errUnasked)
+	n.connections.log(n.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", n.where(), "why", why, "bytes", n.tx.size.Load())
 }
 
 // rest waits a moment, or until the call must end.
@@ -308,13 +325,13 @@ func (n *NetGear) rest(ctx context.Context, d time.Duration) error {
 	return n.over(ctx)
 }
 
-// abandon returns once libzmq no longer reads the caller's memory. The socket
-// goes, if that is what it takes.
-func (n *NetGear) abandon(p *part) {
-	if p.lent == nil {
-		return
-	}
-	if n.tx.hold.Held() {
+// abandon ends an exchange that failed. The caller reports the frame as lost, so
+// the socket is closed where it would deliver the frame later: after the last
+// try, and where libzmq has not yet written the frame. It also returns only once
+// libzmq no longer reads the caller's memory. Where the frame has been written
+// the socket stays, for the goodbye.
+func (n *NetGear) abandon(p *part, last bool) {
+	if n.row.answers && (last || p.buf.Shared() || n.tx.hold.Held()) {
 		n.closeSender(0)
 	}
 	n.tx.hold.Wait()
@@ -357,6 +374,8 @@ var (
 	errHalfSent = errors.New("the connection went away between the two parts of a message")
 	// errPeerLost: the connection went away before the answer came.
 	errPeerLost = errors.New("the connection went away before the answer came")
+	// errUnasked: the peer sends answers without end that nobody has asked for.
+	errUnasked = errors.New("the peer sends answers to frames that were not sent")
 )
 
 // attempt sends the frame once, unless it is on its way, and waits for its
@@ -412,7 +431,9 @@ func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) erro
 	if !n.row.answers && n.hopeless() {
 		return n.refusal() // nobody would hear it
 	}
-	n.dropStaleAnswers()
+	if err := n.dropStaleAnswers(stop); err != nil {
+		return err
+	}
 	if !n.row.answers || n.opts.MulticlientMode {
 		// PUB drops what finds a full pipe, and REQ sends to a client that has
 		// just gone: let the socket see first what has changed.
@@ -436,16 +457,28 @@ func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) erro
 
 func (n *NetGear) tryHead() error { return n.sock.TrySend(n.tx.head, true) }
 
+// maxStale is far more than a Pair peer says without being asked that waits for
+// frames, as VidGear's and this library's do.
+const maxStale = 100
+
 // dropStaleAnswers throws away what a Pair peer said without being asked: it
-// would be taken for the answer to the next frame.
-func (n *NetGear) dropStaleAnswers() {
+// would be taken for the answer to the next frame. A peer that goes on and on is
+// cut off.
+func (n *NetGear) dropStaleAnswers(stop func() error) error {
 	if n.opts.Pattern != Pair {
-		return
+		return nil
 	}
 	m := &n.tx.answer.parts[0]
-	for again(func() error { return n.sock.TryRecv(m) }) == nil {
+	for range maxStale {
+		if again(func() error { return n.sock.TryRecv(m) }) != nil {
+			return nil
+		}
 		m.Close()
+		if err := stop(); err != nil {
+			return err
+		}
 	}
+	return errUnasked
 }
 
 // awaitAnswer reads one answer. One that cannot be read still says that the
@@ -457,7 +490,8 @@ func (n *NetGear) awaitAnswer(deadline time.Time, stop func() error) (Reply, err
 		return Reply{}, err
 	}
 	reply, err := n.readAnswer(m)
-	if err != nil {
+	rejected := errors.Is(err, ErrRejected)
+	if err != nil && !rejected {
 		n.malformed(reply.Port, err)
 		return Reply{}, nil
 	}
@@ -467,19 +501,38 @@ func (n *NetGear) awaitAnswer(deadline time.Time, stop func() error) (Reply, err
 		}
 		n.tx.clients[reply.Port] = true
 	}
+	if rejected {
+		n.counters.rejected.Add(1)
+		return Reply{}, err
+	}
 	return reply, nil
+}
+
+// rejectedError is the error of a frame that the receive end has dropped.
+func rejectedError(reason string) error {
+	return fmt.Errorf("%w: %s", ErrRejected, reasonText(errors.New(reason)))
 }
 
 // readAnswer makes a Reply of an answer, with an array in Go memory.
 func (n *NetGear) readAnswer(m *message) (Reply, error) {
-	if !n.structured() {
-		return Reply{}, nil // any text will do
+	raw := m.parts[0].Bytes()
+	if reason, ok := bytes.CutPrefix(raw, []byte(rejectedText)); ok {
+		return Reply{}, rejectedError(string(reason[:min(len(reason), 2*maxReason)]))
 	}
-	a, err := n.wire.parseAnswer(m.parts[0].Bytes(), true)
+	if !n.structured() && (len(raw) == 0 || raw[0] == 'D') {
+		return Reply{}, nil // any text will do; this is VidGear's
+	}
+	a, err := n.wire.parseAnswer(raw, true)
+	if !n.structured() && a.rejected == "" {
+		return Reply{}, nil
+	}
 	if err != nil {
 		return Reply{}, err
 	}
 	reply := Reply{Port: portText(a.port), Type: a.returnType}
+	if a.rejected != "" {
+		return reply, rejectedError(a.rejected)
+	}
 	if !a.array {
 		if !a.data.IsNone() {
 			reply.Data = Message{raw: bytes.Clone(a.data.raw), packed: a.data.packed}

@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -264,17 +265,18 @@ func (n *NetGear) watch(e event) {
 			n.leftover.cleared()
 		}
 		n.states.add(State{Kind: Connected, Endpoint: endpoint})
-		n.opts.Logger.Info("connected", "endpoint", endpoint)
+		n.connections.log(n.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		if n.closing() != nil {
 			return // its own doing
 		}
 		n.counters.lost.Add(1)
+		n.endedFruitless()
 		n.newcomers()
 		n.leftover.lost(e.from)
 		n.states.add(State{Kind: Lost, Endpoint: endpoint})
 		n.wake()
-		n.opts.Logger.Info("connection lost", "endpoint", endpoint)
+		n.connections.log(n.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 	case e.refused():
 		n.counters.refused.Add(1)
 		n.refused.Store(&refusal{e, time.Now()})
@@ -286,7 +288,7 @@ func (n *NetGear) watch(e event) {
 		}
 		n.wake()
 		n.states.add(State{Kind: Refused, Endpoint: endpoint, Err: n.refusal()})
-		n.bursts.log(n.opts.Logger, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
+		n.bursts.log(n.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
 	}
 }
 

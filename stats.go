@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type Stats struct {
 	Refused   uint64 // connections that failed in the handshake
 	Lost      uint64 // connections that ended
 	Unsent    uint64 // receive end: answers that found no peer to go to
+	Rejected  uint64 // send end: frames that the receive end has dropped, as its answers say (ErrRejected)
 
 	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
 	Latency Latency              // receive end with Stamp: from capture to arrival
@@ -35,7 +37,7 @@ type Stats struct {
 
 // counters are Stats in the making.
 type counters struct {
-	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent atomic.Uint64
+	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected atomic.Uint64
 }
 
 // Stats returns the counts of this end. It may be called at any time from any
@@ -45,7 +47,7 @@ func (n *NetGear) Stats() Stats {
 	s := Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
-		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(),
+		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(),
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {
@@ -62,33 +64,43 @@ func (n *NetGear) Stats() Stats {
 	return s
 }
 
-// burst lets one line a second through to the log, with the number of those it
-// held back, so that a peer that sends rubbish cannot flood it.
+// burst limits how often a line is logged, so that a peer cannot flood the log:
+// to one line a second, after spare lines that need not wait. The next line has
+// the number of those that were suppressed.
 type burst struct {
+	spare int
+
 	mu   sync.Mutex
-	last time.Time
+	used int       // lines not yet paid for by a second each
+	last time.Time // up to when seconds are paid
 	held int
 }
 
-func (b *burst) log(l *slog.Logger, msg string, args ...any) {
-	held, now := b.pass()
+func (b *burst) log(l *slog.Logger, level slog.Level, msg string, args ...any) {
+	held, now := b.pass(time.Now())
 	if !now {
 		return
 	}
 	if held > 0 {
 		args = append(args, "suppressed", held)
 	}
-	l.Warn(msg, args...)
+	l.Log(context.Background(), level, msg, args...)
 }
 
-func (b *burst) pass() (held int, now bool) {
+func (b *burst) pass(now time.Time) (held int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if time.Since(b.last) < time.Second {
+	paid := int(min(now.Sub(b.last)/time.Second, 1<<20))
+	if b.used = max(0, b.used-paid); b.used == 0 {
+		b.last = now
+	} else {
+		b.last = b.last.Add(time.Duration(paid) * time.Second)
+	}
+	if b.used > b.spare {
 		b.held++
 		return 0, false
 	}
-	held = b.held
-	b.last, b.held = time.Now(), 0
+	b.used++
+	held, b.held = b.held, 0
 	return held, true
 }

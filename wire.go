@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
@@ -24,8 +25,10 @@ type wire interface {
 	parseHeader(raw []byte, room []int) (header, error)
 	parseAnswer(raw []byte, structured bool) (answer, error)
 
-	// received is the answer of a plain receive end called id.
+	// received is the answer of a plain receive end called id; rejected is its
+	// answer to a message that it dropped, see rejectedText.
 	received(id string) string
+	rejected(id, reason string) string
 	// farewell is its answer to a goodbye; answersGoodbye says in which patterns
 	// there is one.
 	farewell(id string, multiserver bool) []byte
@@ -60,6 +63,12 @@ type wire interface {
 //	Data received on device: XXXXXXXX !
 //	{"port": …, "return_type": "dict", "data": …}
 //	{"port": …, "return_type": "ndarray", "compression": …, "array_dtype": …, "array_shape": …, "data": null}
+//
+// VidGear answers a message that it drops like any other. This library answers
+// with the reason, as a text, or in a key that VidGear passes over:
+//
+//	Data rejected on device: XXXXXXXX ! …
+//	{"port": …, "return_type": "NoneType", "rejected": …, "data": null}
 type jsonWire struct{}
 
 // maxHeader bounds the JSON part of a message.
@@ -92,7 +101,8 @@ type answer struct {
 	port       pyjson.Raw // multi-client mode
 	returnType string
 	data       Message
-	array      bool // an array follows in part 2
+	array      bool   // an array follows in part 2
+	rejected   string // why the message was dropped; "" if it was not
 	coding
 }
 
@@ -129,6 +139,10 @@ func (jsonWire) appendAnswer(dst []byte, a *answer) []byte {
 	if a.array {
 		dst = appendCompression(append(dst, `, "compression": `...), &a.coding)
 		dst = appendLayout(append(dst, `, "array_dtype": `...), `, "array_shape": `, &a.coding)
+	}
+	if a.rejected != "" {
+		text, _ := pyjson.Encode(a.rejected) // texts always encode
+		dst = append(append(dst, `, "rejected": `...), text...)
 	}
 	return append(appendValue(append(dst, `, "data": `...), a.data.raw), '}')
 }
@@ -241,6 +255,8 @@ func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 			a.shape, err = parseShape(v, nil)
 		case "data":
 			a.data.raw = v
+		case "rejected":
+			a.rejected, err = parseString(v)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -376,6 +392,32 @@ func (jsonWire) findArray(part []byte, _ *coding) (from, size int, err error) {
 }
 
 func (jsonWire) received(id string) string { return "Data received on device: " + id + " !" }
+
+func (jsonWire) rejected(id, reason string) string {
+	return rejectedText + "device: " + id + " ! " + reason
+}
+
+// rejectedText begins the answer of a plain receive end to a message that it
+// dropped. VidGear's send ends accept any text there.
+const rejectedText = "Data rejected on "
+
+// maxReason bounds the reason in an answer, in bytes: it fits into msgpack's
+// shortest texts.
+const maxReason = 240
+
+// reasonText returns an error as a text of printable ASCII characters.
+func reasonText(err error) string {
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case r == '…', r == '×':
+			return '.'
+		case r < ' ' || r > '~':
+			return '?'
+		}
+		return r
+	}, err.Error())
+	return text[:min(len(text), maxReason)]
+}
 
 func (jsonWire) farewell(_ string, multiserver bool) []byte {
 	if multiserver {

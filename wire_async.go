@@ -33,7 +33,11 @@ import (
 //	{"return_type": "dict", "return_data": …}
 //	{"return_type": "ndarray", "return_data": nil}
 //
-// An empty text stands for "no data", both ways.
+// An empty text stands for "no data", both ways. The answer to a message that
+// was dropped has the reason, as on NetGear's wire:
+//
+//	Data rejected on client: XXXXXXXX ! …
+//	{"return_type": "NoneType", "return_data": "", "rejected": …}
 type asyncWire struct{}
 
 // appendFields writes a map of texts and ready-made values, in order.
@@ -83,10 +87,17 @@ func (asyncWire) appendAnswer(dst []byte, a *answer) []byte {
 	case a.array:
 		return appendFields(dst, "return_type", a.returnType, "return_data", nil)
 	}
+	if a.rejected != "" {
+		return appendFields(dst, "return_type", a.returnType, "return_data", a.data, "rejected", a.rejected)
+	}
 	return appendFields(dst, "return_type", a.returnType, "return_data", a.data)
 }
 
 func (asyncWire) received(id string) string { return "Data received on client: " + id + " !" }
+
+func (asyncWire) rejected(id, reason string) string {
+	return rejectedText + "client: " + id + " ! " + reason
+}
 
 func (asyncWire) farewell(id string, _ bool) []byte {
 	return appendFields(nil, "terminated", "Client-`"+id+"` successfully terminated!")
@@ -137,6 +148,8 @@ func (asyncWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 			a.returnType, _ = pymsgpack.Text(v)
 		case "return_data":
 			a.data, err = packedMessage(v)
+		case "rejected":
+			a.rejected, _ = pymsgpack.Text(v)
 		}
 		return err
 	})

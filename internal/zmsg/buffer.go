@@ -45,6 +45,12 @@ func (b *Buffer) Truncate(n int) {
 	}
 }
 
+// Shared reports whether libzmq holds a message with this buffer that it has not
+// yet written.
+func (b *Buffer) Shared() bool {
+	return b != nil && b.b != nil && C.ng_buf_refs(b.b) > 1
+}
+
 // Release drops the owner's reference. Calling it again does nothing.
 func (b *Buffer) Release() {
 	if b == nil || b.b == nil {

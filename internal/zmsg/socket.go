@@ -117,10 +117,12 @@ func (s *Socket) attempt() error {
 	}
 }
 
-// Wait runs try until it says something other than EAGAIN, and returns that.
+// Wait runs try until it returns something other than EAGAIN, and returns that.
 // Between tries it sleeps until the socket changes. It also returns what stop
-// says once that is not nil (asked before each sleep and after each Wake), and
-// ErrTimeout after the deadline; a zero deadline never passes.
+// returns once that is not nil, and ErrTimeout after the deadline; a zero
+// deadline never passes. stop is asked before each sleep and after each Wake,
+// not before the first try: a caller that loops over Wait must ask it once per
+// message, or the loop does not end while messages keep coming.
 func (s *Socket) Wait(deadline time.Time, stop, try func() error) error {
 	s.try = try
 	defer func() { s.try = nil }()
@@ -157,18 +159,22 @@ func (s *Socket) Settle() (zmq4.State, error) {
 	return zmq4.State(n), nil
 }
 
-// sendResult turns a C result into an error. A send that says EAGAIN has not
-// looked at the socket's mailbox, and its descriptor will not speak of what
-// already lies there: so look now, and say EINTR (at once again) if there is
-// room after all.
-func (s *Socket) sendResult(rc C.int, err error) error {
+// settled reports whether a send that returned err is worth one more try at
+// once. A send that returns EAGAIN has not read the socket's mailbox, and its
+// descriptor does not report again what is already in there; ZMQ_EVENTS reads
+// it. One more try is enough: for PUB, libzmq reports room always, also where a
+// pipe is full, so trying until it no longer does would never end.
+func (s *Socket) settled(rc C.int, err error) bool {
+	if rc >= 0 || err != errAgain {
+		return false
+	}
+	n, _ := C.ng_events(s.raw)
+	return n > 0 && n&C.ZMQ_POLLOUT != 0
+}
+
+func sendResult(rc C.int, err error) error {
 	if rc >= 0 {
 		return nil
-	}
-	if err == errAgain {
-		if n, _ := C.ng_events(s.raw); n > 0 && n&C.ZMQ_POLLOUT != 0 {
-			return syscall.EINTR
-		}
 	}
 	return err
 }
@@ -187,14 +193,20 @@ func (s *Socket) TrySend(b []byte, more bool) error {
 		p = unsafe.Pointer(unsafe.SliceData(b))
 	}
 	rc, err := C.zmq_send(s.raw, p, C.size_t(len(b)), flags(more))
-	return s.sendResult(rc, err)
+	if s.settled(rc, err) {
+		rc, err = C.zmq_send(s.raw, p, C.size_t(len(b)), flags(more))
+	}
+	return sendResult(rc, err)
 }
 
 // TrySendBuffer sends b without copying it, or says EAGAIN. The owner keeps its
 // reference either way.
 func (s *Socket) TrySendBuffer(b *Buffer, more bool) error {
 	rc, err := C.ng_buf_send(s.raw, b.b, C.size_t(b.n), flags(more))
-	return s.sendResult(rc, err)
+	if s.settled(rc, err) {
+		rc, err = C.ng_buf_send(s.raw, b.b, C.size_t(b.n), flags(more))
+	}
+	return sendResult(rc, err)
 }
 
 // Hold tracks memory lent to libzmq.
@@ -218,7 +230,10 @@ func (s *Socket) TrySendHeld(h *Hold, b []byte, more bool) error {
 	p := unsafe.SliceData(b)
 	h.pin.Pin(p)
 	rc, err := C.ng_hold_send(h.h, s.raw, unsafe.Pointer(p), C.size_t(len(b)), flags(more))
-	return s.sendResult(rc, err)
+	if s.settled(rc, err) {
+		rc, err = C.ng_hold_send(h.h, s.raw, unsafe.Pointer(p), C.size_t(len(b)), flags(more))
+	}
+	return sendResult(rc, err)
 }
 
 // Wait returns once libzmq holds none of the memory lent with this Hold. It

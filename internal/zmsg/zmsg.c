@@ -112,6 +112,7 @@ void ng_buf_put(ng_buf *b) {
 
 void *ng_buf_data(ng_buf *b) { return b->data; }
 size_t ng_buf_cap(ng_buf *b) { return b->cap; }
+int ng_buf_refs(ng_buf *b) { return atomic_load(&b->refs); }
 long ng_buf_live(void) { return atomic_load(&live); }
 long ng_buf_asked(void) { return atomic_load(&asked); }
 long ng_buf_made(void) { return atomic_load(&made); }

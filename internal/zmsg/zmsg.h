@@ -13,6 +13,8 @@ ng_buf *ng_buf_get(size_t n);
 void ng_buf_put(ng_buf *b);
 void *ng_buf_data(ng_buf *b);
 size_t ng_buf_cap(ng_buf *b);
+// ng_buf_refs returns the number of references at this moment.
+int ng_buf_refs(ng_buf *b);
 // ng_buf_send sends the first n bytes without copying; the message takes a
 // reference of its own and libzmq drops it when it has let go.
 int ng_buf_send(void *soc, ng_buf *b, size_t n, int flags);
