@@ -605,3 +605,26 @@ func pageFaults(t *testing.T) int {
 	}
 	return int(u.Minflt)
 }
+
+// A PUB socket that must not drop finds a full pipe. libzmq reports room there
+// all the same; the wait must end at its deadline.
+func TestSendToAFullPub(t *testing.T) {
+	a, b := pair(t, zmq4.PUB, zmq4.SUB)
+	a.SetSndhwm(1)
+	b.SetRcvhwm(1)
+	b.SetSubscribe("")
+	connect(t, a, b)
+	part := make([]byte, 64<<10)
+	a.SetXpubNodrop(true)
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		b.Settle() // takes the connection up, and says what it wants
+		err := a.Wait(time.Now().Add(20*time.Millisecond), never, func() error { return a.TrySend(part, false) })
+		if err != nil {
+			if !errors.Is(err, ErrTimeout) {
+				t.Errorf("got %v", err)
+			}
+			return
+		}
+	}
+	t.Error("the pipe never became full")
+}

@@ -1,0 +1,304 @@
+package netgear
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// limit bounds how long a call may take to end once its context has ended or
+// Close was called. What is promised is a second, or the documented linger; the
+// rest is for a busy machine under the race detector. The log has the times.
+const limit = 4 * time.Second
+
+// subject is an end and the call that has to end.
+type subject struct {
+	name    string
+	options Options
+	call    func(ctx context.Context, n *NetGear) error
+}
+
+func recvAll(ctx context.Context, n *NetGear) error {
+	for {
+		f, err := n.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
+}
+
+// sendAll sends until a call fails for another reason than the peer.
+func sendUntil(ctx context.Context, n *NetGear) error {
+	for {
+		if _, err := n.SendArray(ctx, testArray(0, "uint8", 300, 300), nil); ended(n, ctx, err) {
+			return err
+		}
+	}
+}
+
+func flushUntil(ctx context.Context, n *NetGear) error {
+	for {
+		n.SendArray(ctx, testArray(0, "uint8", 300, 300), nil)
+		if err := n.Flush(ctx); ended(n, ctx, err) {
+			return err
+		}
+	}
+}
+
+func ended(n *NetGear, ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || n.shutting.Err() != nil)
+}
+
+// subjects are all patterns, both ends, and what changes their loops.
+func subjects() (all []subject) {
+	for _, p := range []Pattern{Pair, ReqRep, PubSub, PushPull} {
+		o := Options{Pattern: p, JPEGCompression: JPEGOff, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1, SubscriberTimeout: time.Hour}
+		if p == PushPull {
+			o.Wire = AsyncWire
+		}
+		recv, latest, few, ahead := o, o, o, o
+		recv.ReceiveMode, latest.ReceiveMode, few.ReceiveMode = true, true, true
+		latest.Latest, few.QueueFrames, ahead.SendAhead = true, 1, 2
+		all = append(all,
+			subject{"Recv", recv, recvAll},
+			subject{"Recv, Latest", latest, recvAll},
+			subject{"Recv of another goroutine, queue full", few, func(ctx context.Context, n *NetGear) error {
+				select {
+				case <-ctx.Done():
+				case <-n.shutting.Done():
+				}
+				return nil
+			}},
+			subject{"Send", o, sendUntil},
+			subject{"Send and Flush, SendAhead", ahead, flushUntil})
+	}
+	return all
+}
+
+// situation is what the peer does once it has shaken hands. It returns when the
+// connection ends.
+type situation struct {
+	name string
+	play func(c net.Conn, n *NetGear)
+}
+
+func situations(t *testing.T) []situation {
+	return []situation{
+		{"silent peer", func(c net.Conn, _ *NetGear) { io.Copy(io.Discard, c) }},
+		{"frozen peer", func(c net.Conn, n *NetGear) { <-n.life.Done() }},
+		{"flood", func(c net.Conn, n *NetGear) {
+			go io.Copy(io.Discard, c)
+			pour(c, strings.Repeat(unreadable(n.opts.ReceiveMode, n.opts.Pattern), 5000))
+		}},
+		{"flood of frames", func(c net.Conn, n *NetGear) {
+			go io.Copy(io.Discard, c)
+			pour(c, strings.Repeat(goodMessage(n), 200))
+		}},
+		{"huge JPEG", func(c net.Conn, n *NetGear) {
+			go io.Copy(io.Discard, c)
+			pour(c, bombMessage(t, n))
+		}},
+	}
+}
+
+// pour writes again and again until the connection ends.
+func pour(c net.Conn, text string) {
+	for {
+		if _, err := io.WriteString(c, text); err != nil {
+			return
+		}
+	}
+}
+
+// envelope begins every message to and from a REQ socket's peer.
+func envelope(p Pattern) string {
+	if p == ReqRep {
+		return zmtp(isMore, "")
+	}
+	return ""
+}
+
+func unreadable(receive bool, p Pattern) string {
+	if !receive && p == PubSub {
+		return zmtp(0, "\x01t")
+	}
+	return envelope(p) + zmtp(0, "x")
+}
+
+// goodMessage is a small frame, or an answer to one.
+func goodMessage(n *NetGear) string {
+	switch {
+	case !n.opts.ReceiveMode:
+		return unreadable(false, n.opts.Pattern)
+	case n.opts.Wire == AsyncWire:
+		f := asyncFrame(false, "x")
+		return zmtp(isMore, string(f[0])) + zmtp(0, string(f[1]))
+	}
+	return envelope(n.opts.Pattern) + zmtp(isMore, string(rawHeader("[1, 1]"))) + zmtp(0, "x")
+}
+
+// bombMessage is a small JPEG that takes long to decode, as a frame or as the
+// array in an answer.
+func bombMessage(t *testing.T, n *NetGear) string {
+	bomb, err := os.ReadFile("testdata/jpeg/scans-480-2000x2000.jpg")
+	if err != nil {
+		t.Error(err)
+	}
+	coding := `"compression": {"dct": true, "ups": false, "colorspace": "BGR"}`
+	head := `{"terminate_flag": false, ` + coding + `, "message": null, "pattern": "0", "dtype": "", "shape": ""}`
+	if !n.opts.ReceiveMode {
+		head = `{"return_type": "ndarray", ` + coding + `, "array_dtype": "", "array_shape": "", "data": null}`
+	}
+	return envelope(n.opts.Pattern) + zmtp(isMore, head) + zmtp(isLong, string(bomb))
+}
+
+// fits reports whether a situation says something about an end.
+func (s situation) fits(o *Options) bool {
+	if s.name != "huge JPEG" {
+		return true
+	}
+	return o.Wire == NetGearWire && (o.ReceiveMode || o.Pattern.row().answers && o.SendAhead == 0)
+}
+
+// peerKinds are the socket types of a peer, for receive ends and send ends.
+var peerKinds = map[bool]map[Pattern]string{
+	true:  {Pair: "PAIR", ReqRep: "DEALER", PubSub: "PUB", PushPull: "PUSH"},
+	false: {Pair: "PAIR", ReqRep: "ROUTER", PubSub: "SUB", PushPull: "PULL"},
+}
+
+// shakeHands is a peer's half of a handshake without security. Nothing may be
+// sent before the other half has come.
+func shakeHands(c net.Conn, kind string) error {
+	if _, err := io.WriteString(c, greeting+ready(kind)); err != nil {
+		return err
+	}
+	head := make([]byte, len(greeting)+2)
+	if _, err := io.ReadFull(c, head); err != nil {
+		return err
+	}
+	_, err := io.CopyN(io.Discard, c, int64(head[len(greeting)+1])) // READY
+	return err
+}
+
+// meet lets peers come to n, which listens or connects, one after the other, and
+// play until the test ends.
+func meet(t *testing.T, n *NetGear, l net.Listener, s situation) (met chan struct{}) {
+	met = make(chan struct{}, 1)
+	next := func() (net.Conn, error) { return net.Dial("tcp", strings.TrimPrefix(n.Endpoints()[0], "tcp://")) }
+	if l != nil {
+		next = l.Accept
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n.life.Err() == nil {
+			c, err := next()
+			if err != nil {
+				continue // a new socket is opened just now
+			}
+			stop := context.AfterFunc(n.life, func() { c.Close() })
+			if shakeHands(c, peerKinds[n.opts.ReceiveMode][n.opts.Pattern]) == nil {
+				if !n.opts.ReceiveMode && n.opts.Pattern == PubSub {
+					io.WriteString(c, zmtp(0, "\x01"))
+				}
+				select {
+				case met <- struct{}{}:
+				default:
+				}
+				s.play(c, n)
+			}
+			stop()
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		n.Close()
+		if l != nil {
+			l.Close()
+		}
+		<-done
+	})
+	return met
+}
+
+// Every call ends with its context and with Close, whatever the peer does.
+func TestEveryCallEnds(t *testing.T) {
+	for _, who := range subjects() {
+		for _, s := range situations(t) {
+			for _, by := range []string{"context", "Close"} {
+				if !s.fits(&who.options) || testing.Short() && who.options.Latest {
+					continue
+				}
+				t.Run(fmt.Sprintf("%v/%s/%s/%s", who.options.Pattern, who.name, s.name, by), func(t *testing.T) {
+					callEnds(t, who, s, by)
+				})
+			}
+		}
+	}
+}
+
+func callEnds(t *testing.T, who subject, s situation, by string) {
+	o := who.options
+	if s.name == "huge JPEG" && !o.ReceiveMode {
+		o.BidirectionalMode = true
+	}
+	o.Address, o.Port = "127.0.0.1", "0"
+	var l net.Listener
+	if !o.ReceiveMode {
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		_, o.Port, _ = net.SplitHostPort(l.Addr().String())
+	}
+	n := mustNew(t, o)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	met := meet(t, n, l, s)
+	result := make(chan error, 1)
+	go func() { result <- who.call(ctx, n) }()
+	<-met
+	underWay(t, n, s)
+	from := time.Now()
+	if by == "context" {
+		cancel()
+	} else {
+		n.Close()
+	}
+	select {
+	case <-result:
+	case <-time.After(patience):
+		t.Fatalf("the call goes on %v later", patience)
+	}
+	took := time.Since(from)
+	from = time.Now()
+	n.Close()
+	t.Logf("%-7s ended the call in %4d ms, Close then took %4d ms", by, took.Milliseconds(), time.Since(from).Milliseconds())
+	if took > limit || time.Since(from) > limit {
+		t.Errorf("the call took %v to end, Close %v", took, time.Since(from))
+	}
+}
+
+// underWay waits until the situation is there.
+func underWay(t *testing.T, n *NetGear, s situation) {
+	t.Helper()
+	await(t, "the peer to connect", func() bool { st := n.Stats(); return st.Connected > 0 || st.Lost > 0 || st.Refused > 0 })
+	if !n.opts.ReceiveMode {
+		// A send call is in the middle of its wait, or full pipes refuse frames;
+		// neither is an event.
+		time.Sleep(50 * time.Millisecond)
+		return
+	}
+	switch s.name {
+	case "flood":
+		await(t, "the flood", func() bool { st := n.Stats(); return st.Malformed > 200 || st.Lost > 0 || st.Retries > 0 })
+	case "flood of frames", "huge JPEG":
+		await(t, "the frames", func() bool { st := n.Stats(); return st.Frames > 0 || st.Malformed > 0 })
+	}
+}
