@@ -79,6 +79,8 @@ type NetGear struct {
 	hangups atomic.Int32 // in a row, in the handshake
 	givenUp givenUp      // endpoints that refused
 	crowd   atomic.Bool  // Pair receive end: somebody came, went or waits
+	// departed is set when a connection ends while this end is being closed.
+	departed atomic.Bool
 	// What names the cause when nothing comes through: why the last message was
 	// dropped, unless a frame came after it; and how many connections in a row
 	// ended before a message (receive end) or an answer came.
@@ -549,45 +551,68 @@ func (n *NetGear) patience() time.Duration {
 }
 
 // goodbye tells the peer, if there is one, and returns how long the socket may
-// linger for that. A REQ socket of several clients takes them in turn, so there
-// each client that has answered gets its own.
+// linger for that; both together take no longer than patience says, and end when
+// nobody is connected any more. A REQ socket of several clients takes them in
+// turn, so there each client that has answered gets its own.
 func (n *NetGear) goodbye() time.Duration {
 	patience := n.patience()
 	if patience == 0 {
 		return 0
 	}
-	deadline := time.Now().Add(patience)
+	end := time.Now().Add(patience)
 	text := n.wire.appendGoodbye(nil, n.port)
-	say := func() error { return n.sock.Wait(deadline, never, func() error { return n.sock.TrySend(text, false) }) }
+	say := func(deadline time.Time) error {
+		return n.sock.Wait(deadline, n.deserted, func() error { return n.sock.TrySend(text, false) })
+	}
 	switch n.opts.Pattern {
 	case PubSub:
 		// Not to be dropped for a subscriber whose queue is full; where one takes
-		// nothing until the deadline, the others are told.
+		// nothing for half of the time, the others are told.
 		n.sock.SetXpubNodrop(true)
-		if say() != nil {
+		if say(time.Now().Add(patience/2)) != nil {
 			n.sock.SetXpubNodrop(false)
 			n.sock.TrySend(text, false)
 		}
-		return patience
+		return n.lingering(end)
 	case PushPull:
 		// What is still on its way to them has the time that a frame has.
-		deadline = time.Now().Add(n.opts.RequestTimeout)
-		n.tellAll(say, patience)
-		return n.opts.RequestTimeout
+		end = time.Now().Add(n.opts.RequestTimeout)
+		n.tellAll(func() error { return say(end) }, patience)
+		return n.lingering(end)
 	}
 	if !n.wire.answersGoodbye(n.opts.Pattern) {
-		say()
-		return patience
+		say(end)
+		return n.lingering(end)
 	}
-	linger := time.Duration(0)
+	answered := true
 	for range max(1, min(len(n.tx.clients), n.peers())) {
 		var m message
-		if say() != nil || m.read(n.sock, deadline, never) != nil {
-			linger = patience // one that goes without an answer; the next must still be told
+		if say(end) != nil || m.read(n.sock, end, n.deserted) != nil {
+			answered = false // one that goes without an answer; the next must still be told
 		}
 		m.close()
 	}
-	return linger
+	if answered {
+		return 0
+	}
+	return n.lingering(end)
+}
+
+// deserted ends a wait for a peer when there is none.
+func (n *NetGear) deserted() error {
+	if n.peers() == 0 && (n.departed.Load() || n.counters.lost.Load() > 0) {
+		return errPeerLost
+	}
+	return nil
+}
+
+// lingering is how long a socket may linger so that it is closed by then: not at
+// all where nobody takes what it still holds.
+func (n *NetGear) lingering(end time.Time) time.Duration {
+	if n.deserted() != nil {
+		return 0
+	}
+	return max(0, time.Until(end))
 }
 
 // tellAll says goodbye to every receiver of a PushPull stream. Each goodbye goes

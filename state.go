@@ -268,7 +268,10 @@ func (n *NetGear) watch(e event) {
 		n.connections.log(n.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		if n.closing() != nil {
-			return // its own doing
+			// Its own doing, or that of a peer that has heard the goodbye.
+			n.departed.Store(true)
+			n.wake()
+			return
 		}
 		n.counters.lost.Add(1)
 		n.endedFruitless()
