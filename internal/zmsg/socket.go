@@ -249,7 +249,7 @@ func (h *Hold) Wait() {
 // WaitUntil waits like Wait, until the deadline (ErrTimeout) or until stop, which
 // is asked now and then, says something. It blocks a thread for a moment only.
 func (h *Hold) WaitUntil(deadline time.Time, stop func() error) error {
-	for pause := time.Millisecond; C.ng_hold_count(h.h) > 0 && C.ng_hold_wait_briefly(h.h) > 0; pause = min(2*pause, 20*time.Millisecond) {
+	for pause := time.Millisecond; C.ng_hold_count(h.h) > 0 && C.ng_hold_wait_briefly(h.h) > 0; pause = min(2*pause, 10*time.Millisecond) {
 		if err := stop(); err != nil {
 			return err
 		}
