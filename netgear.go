@@ -83,7 +83,8 @@ type NetGear struct {
 	departed atomic.Bool
 	// What names the cause when nothing comes through: why the last message was
 	// dropped, unless a frame came after it; and how many connections in a row
-	// ended before a message (receive end) or an answer came.
+	// ended before a message came (receive end), or before the frame in hand was
+	// answered (send end).
 	dropReason atomic.Pointer[error]
 	fruitless  atomic.Int32
 
@@ -355,7 +356,7 @@ func (n *NetGear) goneReason() error {
 	case n.opts.ReceiveMode:
 		return n.withTrouble(fmt.Errorf("%w: nobody was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
 			3*n.opts.RequestTimeout*time.Duration(max(1, n.opts.MaxRetries))))
-	case n.row.answers && n.fruitless.Load() >= manyFruitless:
+	case n.fruitless.Load() >= manyFruitless:
 		return n.withTrouble(ErrPeerGone)
 	case n.tx.unasked.Load():
 		return fmt.Errorf("%w: %w", ErrPeerGone, errUnasked)
@@ -457,9 +458,8 @@ func (n *NetGear) withTrouble(err error) error {
 // endedFruitless counts a connection that ended before anything came over it,
 // and logs once that there are many.
 func (n *NetGear) endedFruitless() {
-	if n.fruitless.Add(1) == manyFruitless && (n.opts.ReceiveMode || n.row.answers) {
-		n.opts.Logger.Warn("connections end before a whole message or answer comes: is the frame larger than the receive end's MaxFrameBytes?",
-			"endpoint", n.where(), "MaxFrameBytes", n.opts.MaxFrameBytes)
+	if n.fruitless.Add(1) == manyFruitless {
+		n.opts.Logger.Warn("connections end before anything came over them", "endpoint", n.where(), "why", n.withTrouble(errPeerLost))
 	}
 }
 
@@ -470,7 +470,7 @@ func (n *NetGear) hint(ctx context.Context, err error) error {
 		return err
 	case n.mismatched():
 		return fmt.Errorf("%w (%w)", err, n.goneReason())
-	case n.dropReason.Load() != nil && n.opts.ReceiveMode, n.fruitless.Load() >= manyFruitless && (n.opts.ReceiveMode || n.row.answers):
+	case n.dropReason.Load() != nil && n.opts.ReceiveMode, n.fruitless.Load() >= manyFruitless:
 		return n.withTrouble(err)
 	case n.peers() == 0:
 		return fmt.Errorf("%w (nobody is connected)", err)

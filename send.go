@@ -237,6 +237,7 @@ func (n *NetGear) heed(ctx context.Context) {
 func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 	n.tx.sent, n.tx.pause = false, 20*time.Millisecond
 	n.tx.unasked.Store(false)
+	n.fruitless.Store(0)
 	for left := n.opts.MaxRetries; ; {
 		reply, err := n.try(ctx, p)
 		if err == nil || errors.Is(err, ErrRejected) {
@@ -268,7 +269,6 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 // answeredNow notes that the peer has answered on the connection that stands.
 func (n *NetGear) answeredNow() {
 	n.tx.known, n.tx.answered = true, n.counters.lost.Load()
-	n.fruitless.Store(0)
 	if n.opts.Pattern == Pair {
 		n.leftover.answered()
 	}
@@ -298,6 +298,9 @@ func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 			return reply, err
 		}
 		n.tx.dirty = n.row.answers
+		if err == errPeerLost && n.tx.sent {
+			n.endedFruitless()
+		}
 		if err := n.rest(ctx, min(n.tx.pause, time.Until(deadline))); err != nil {
 			return Reply{}, err
 		}

@@ -274,7 +274,9 @@ func (n *NetGear) watch(e event) {
 			return
 		}
 		n.counters.lost.Add(1)
-		n.endedFruitless()
+		if n.opts.ReceiveMode {
+			n.endedFruitless()
+		}
 		n.newcomers()
 		n.leftover.lost(e.from)
 		n.states.add(State{Kind: Lost, Endpoint: endpoint})
