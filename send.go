@@ -338,7 +338,12 @@ func (n *NetGear) abandon(p *part, last bool) {
 		n.closeSender(0)
 	}
 	n.tx.hold.Wait()
+	p.buf.WaitUnshared(releaseLimit)
 }
+
+// releaseLimit is how long libzmq may take to release the messages of a socket
+// that was closed, which its own threads do.
+const releaseLimit = 500 * time.Millisecond
 
 func (n *NetGear) closeSender(linger time.Duration) {
 	if s := n.setSocket(nil); s != nil {

@@ -51,6 +51,15 @@ func (b *Buffer) Shared() bool {
 	return b != nil && b.b != nil && C.ng_buf_refs(b.b) > 1
 }
 
+// WaitUnshared waits until libzmq holds no message with this buffer, at most for
+// the limit. It is for a buffer whose socket was closed.
+func (b *Buffer) WaitUnshared(limit time.Duration) {
+	end := time.Now().Add(limit)
+	for pause := 50 * time.Microsecond; b.Shared() && time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
+		time.Sleep(pause)
+	}
+}
+
 // Release drops the owner's reference. Calling it again does nothing.
 func (b *Buffer) Release() {
 	if b == nil || b.b == nil {
