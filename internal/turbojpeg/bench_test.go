@@ -101,6 +101,21 @@ func BenchmarkDecode1080p(b *testing.B) {
 }
 
 // The fixed cost of a picture: what a call takes when there are hardly any pixels.
+// What SendJPEG takes to check a JPEG, beside BenchmarkDecode1080p.
+func BenchmarkCheck1080p(b *testing.B) {
+	e := newEncoder(b)
+	jpeg := encode(b, e, photo(1920, 1080, BGR), 1920, 1080, BGR, EncodeOptions{90, true})
+	info, err := ReadInfo(jpeg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := e.Mend(jpeg, info, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkTiny(b *testing.B) {
 	e, d := newEncoder(b), newDecoder(b)
 	pix := []byte{1, 2, 3}

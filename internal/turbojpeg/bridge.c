@@ -1,56 +1,14 @@
 #include "bridge.h"
+#include "reader.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // keep_error copies TurboJPEG's text before the handle that owns it goes away.
 static void keep_error(tjhandle handle, bridge_report *report)
 {
-	strncpy(report->error, tjGetErrorStr2(handle), sizeof(report->error) - 1);
-	report->error[sizeof(report->error) - 1] = 0;
-}
-
-// read_header works like simplejpeg: a warning (TurboJPEG returns -1 for it too) is an error.
-static int read_header(tjhandle handle, const unsigned char *jpeg, unsigned long size, bridge_report *report)
-{
-	report->width = report->height = -1;
-	if (tjDecompressHeader3(handle, jpeg, size, &report->width, &report->height,
-	                        &report->subsamp, &report->colorspace) != 0)
-		return BRIDGE_FAILED;
-	// TurboJPEG 2 says OK to a stream of tables without a picture and sets nothing.
-	return report->width > 0 && report->height > 0 ? BRIDGE_OK : BRIDGE_FAILED;
-}
-
-int bridge_header(const unsigned char *jpeg, unsigned long size, bridge_report *report)
-{
-	int result;
-	tjhandle handle = tjInitDecompress();
-
-	report->error[0] = 0;
-	if (handle == NULL)
-		return BRIDGE_FAILED;
-	result = read_header(handle, jpeg, size, report);
-	if (result != BRIDGE_OK)
-		keep_error(handle, report);
-	tjDestroy(handle);
-	return result;
-}
-
-// Every picture gets a new handle, as in simplejpeg: a handle keeps the tables of the picture
-// before, and a JPEG that lacks its own would decode with those of a stranger.
-static int decode(bridge_job *job)
-{
-	int result = BRIDGE_OK;
-	tjhandle handle = tjInitDecompress();
-
-	if (handle == NULL)
-		return BRIDGE_FAILED;
-	if (tjDecompress2(handle, (const unsigned char *) job->src, job->size, (unsigned char *) job->dst, job->width, job->pitch, job->height,
-	                  job->format, job->flags) != 0) {
-		keep_error(handle, &job->report);
-		result = BRIDGE_FAILED;
-	}
-	tjDestroy(handle);
-	return result;
+	strncpy(report->text, tjGetErrorStr2(handle), sizeof(report->text) - 1);
+	report->text[sizeof(report->text) - 1] = 0;
 }
 
 // encode_grown lets TurboJPEG find the room itself and copies the JPEG if dst can hold it.
@@ -90,6 +48,25 @@ static int encode(bridge_job *job)
 
 void bridge_do(bridge_job *job)
 {
-	job->report.error[0] = 0;
-	job->result = job->encoder != NULL ? encode(job) : decode(job);
+	job->report.text[0] = 0;
+	job->report.warnings = 0;
+	switch (job->kind) {
+	case JOB_ENCODE:
+		job->result = encode(job);
+		break;
+	case JOB_DECODE:
+		job->result = reader_decode(job);
+		break;
+	case JOB_CHECK:
+		job->result = reader_check(job);
+		break;
+	case JOB_MEND:
+		job->result = reader_mend(job);
+		break;
+	}
+}
+
+void batch_stop(crew_batch *b)
+{
+	__atomic_store_n(&b->stop, 1, __ATOMIC_RELAXED);
 }

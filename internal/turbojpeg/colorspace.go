@@ -30,26 +30,18 @@ const (
 	CMYK Colorspace = C.TJPF_CMYK
 )
 
-// layout says where a pixel's colours are, counted in bytes; spare is the X or A byte, -1 if none.
+// layout is a color space's name and its bytes in a pixel.
 type layout struct {
-	name                    string
-	channels                int
-	red, green, blue, spare int
+	name     string
+	channels int
 }
 
 var layouts = [...]layout{
-	RGB:  {"RGB", 3, 0, 1, 2, -1},
-	BGR:  {"BGR", 3, 2, 1, 0, -1},
-	RGBX: {"RGBX", 4, 0, 1, 2, 3},
-	BGRX: {"BGRX", 4, 2, 1, 0, 3},
-	XBGR: {"XBGR", 4, 3, 2, 1, 0},
-	XRGB: {"XRGB", 4, 1, 2, 3, 0},
-	GRAY: {"GRAY", 1, 0, 0, 0, -1},
-	RGBA: {"RGBA", 4, 0, 1, 2, 3},
-	BGRA: {"BGRA", 4, 2, 1, 0, 3},
-	ABGR: {"ABGR", 4, 3, 2, 1, 0},
-	ARGB: {"ARGB", 4, 1, 2, 3, 0},
-	CMYK: {"CMYK", 4, 0, 1, 2, -1},
+	RGB: {"RGB", 3}, BGR: {"BGR", 3},
+	RGBX: {"RGBX", 4}, BGRX: {"BGRX", 4}, XBGR: {"XBGR", 4}, XRGB: {"XRGB", 4},
+	GRAY: {"GRAY", 1},
+	RGBA: {"RGBA", 4}, BGRA: {"BGRA", 4}, ABGR: {"ABGR", 4}, ARGB: {"ARGB", 4},
+	CMYK: {"CMYK", 4},
 }
 
 // ParseColorspace reads VidGear's name of a colour space. Case and surrounding spaces do not

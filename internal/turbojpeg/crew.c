@@ -52,10 +52,10 @@ static bridge_job *take(crew *c, crew_batch **of)
 	return &b->jobs[b->taken++];
 }
 
-// settle books a job that is done; the lock is held.
-static void settle(crew *c, crew_batch *b)
+// settle books so many jobs that are done; the lock is held.
+static void settle(crew *c, crew_batch *b, int jobs)
 {
-	if (--b->left > 0)
+	if ((b->left -= jobs) > 0)
 		return;
 	if (--c->in_hand == 0)
 		c->rest_since = now();
@@ -83,7 +83,7 @@ static void *work(void *arg)
 		pthread_mutex_unlock(&c->mu);
 		bridge_do(job);
 		pthread_mutex_lock(&c->mu);
-		settle(c, b);
+		settle(c, b, 1);
 	}
 	pthread_mutex_unlock(&c->mu);
 	return NULL;
@@ -197,6 +197,40 @@ void crew_post(crew *c, crew_batch *b)
 		pthread_cond_signal(&c->work);
 	else
 		pthread_cond_broadcast(&c->work);
+}
+
+// unlist takes a batch off the list of those with jobs that no thread has taken,
+// and reports whether it was there; the lock is held.
+static int unlist(crew *c, crew_batch *b)
+{
+	crew_batch **at = &c->first, *before = NULL;
+
+	while (*at != NULL && *at != b) {
+		before = *at;
+		at = &before->next;
+	}
+	if (*at == NULL)
+		return 0;
+	*at = b->next;
+	if (c->last == b)
+		c->last = before;
+	return 1;
+}
+
+void crew_withdraw(crew *c, crew_batch *b)
+{
+	int i, untaken;
+
+	pthread_mutex_lock(&c->mu);
+	batch_stop(b);
+	if (unlist(c, b)) {
+		untaken = b->n - b->taken;
+		for (i = b->taken; i < b->n; i++)
+			b->jobs[i].result = BRIDGE_STOPPED;
+		b->taken = b->n;
+		settle(c, b, untaken);
+	}
+	pthread_mutex_unlock(&c->mu);
 }
 
 crew_batch *crew_finished(crew *c)

@@ -8,6 +8,10 @@ package turbojpeg
 #cgo nocallback crew_post
 #cgo noescape crew_finished
 #cgo nocallback crew_finished
+#cgo noescape crew_withdraw
+#cgo nocallback crew_withdraw
+#cgo noescape batch_stop
+#cgo nocallback batch_stop
 #include <stdlib.h>
 #include "bridge.h"
 */
@@ -136,23 +140,72 @@ func (b *batch) memory(p []byte) C.uintptr_t {
 	return C.uintptr_t(uintptr(unsafe.Pointer(unsafe.SliceData(p))))
 }
 
+// Stop is what ends a piece of work early: either of two channels, when it is
+// closed. A nil channel never does.
+type Stop [2]<-chan struct{}
+
+// now reports whether the work is to end.
+func (s *Stop) now() bool {
+	select {
+	case <-s[0]:
+	case <-s[1]:
+	default:
+		return false
+	}
+	return true
+}
+
 // run does the first n jobs: in the crew if there are several or the picture is a large one, and
-// otherwise, or if there is no crew to be had, here and now.
-func (b *batch) run(n, pixels int) {
+// otherwise, or if there is no crew to be had, here and now. Jobs that stop has
+// ended have the result BRIDGE_STOPPED.
+func (b *batch) run(n, pixels int, stop *Stop) {
 	defer b.pin.Unpin()
-	b.c.n = C.int(n)
-	if k := b.hire(n, pixels); k != nil {
-		k.mu.Lock()
-		k.batches[b.c] = b
-		k.mu.Unlock()
-		C.crew_post(k.c, b.c)
-		<-b.done
+	b.c.n, b.c.stop = C.int(n), 0
+	for i := range n {
+		b.c.jobs[i].stop = &b.c.stop
+	}
+	k := b.hire(n, pixels)
+	if k == nil {
+		b.runHere(n, pixels, stop)
 		return
+	}
+	k.mu.Lock()
+	k.batches[b.c] = b
+	k.mu.Unlock()
+	C.crew_post(k.c, b.c)
+	select {
+	case <-b.done:
+		return
+	case <-stop[0]:
+	case <-stop[1]:
+	}
+	C.crew_withdraw(k.c, b.c)
+	<-b.done
+}
+
+// runHere does the jobs in this goroutine. Where they may take long, as there is
+// no crew, another one watches stop meanwhile.
+func (b *batch) runHere(n, pixels int, stop *Stop) {
+	if pixels >= stripPixels && *stop != (Stop{}) {
+		over, gone := make(chan struct{}), make(chan struct{})
+		go b.watch(stop, over, gone)
+		defer func() { close(over); <-gone }()
 	}
 	for i := range n {
 		job := &b.c.jobs[i]
 		C.bridge_do(job)
 	}
+}
+
+func (b *batch) watch(stop *Stop, over, gone chan struct{}) {
+	defer close(gone)
+	select {
+	case <-stop[0]:
+	case <-stop[1]:
+	case <-over:
+		return
+	}
+	C.batch_stop(b.c)
 }
 
 // hire is the crew for n jobs; nil if the picture is too small for one, or none is to be had.

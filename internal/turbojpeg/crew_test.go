@@ -157,10 +157,10 @@ func TestCrewServesMany(t *testing.T) {
 	all.Wait()
 }
 
-// TestWithoutCrew: where no pipe can be had, pictures are made and read all the same.
-func TestWithoutCrew(t *testing.T) {
-	pix, width, height := large(t)
-	e, d := newEncoder(t), newDecoder(t)
+// noFiles lets this process open no more files, and so no crew start, until the
+// function that it returns is called.
+func noFiles(t *testing.T) (restore func()) {
+	t.Helper()
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
@@ -170,15 +170,26 @@ func TestWithoutCrew(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
+	restore = func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(restore)
+	return restore
+}
+
+// TestWithoutCrew: where no pipe can be had, pictures are made and read all the same.
+func TestWithoutCrew(t *testing.T) {
+	pix, width, height := large(t)
+	e, d := newEncoder(t), newDecoder(t)
+	restore := noFiles(t)
 	jpeg := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 3)
 	got := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 3)
 	if _, there := crewRefs(); there {
 		t.Fatal("there is a crew after all")
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
+	restore()
 	if want := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 3); !bytes.Equal(got, want) {
 		t.Error("other pixels")
 	}

@@ -5,22 +5,7 @@ package turbojpeg
 */
 import "C"
 
-import (
-	"fmt"
-	"math"
-	"unsafe"
-)
-
-// Info is what a JPEG's header says.
-type Info struct {
-	Width, Height int    // pixels, 1..MaxDimension
-	Space         string // how the JPEG stores colour: "RGB", "YCbCr", "Gray", "CMYK" or "YCCK"
-	Subsampling   string // "444", "422", "420", "440", "411", "441" or "Gray"; T.81 says how
-}
-
-// CMYK tells that the JPEG holds printing colours, as Space "CMYK" or "YCCK". Only such a JPEG
-// decodes to CMYK.
-func (i Info) CMYK() bool { return i.Space == "CMYK" || i.Space == "YCCK" }
+import "fmt"
 
 // DecodeOptions trade exactness for speed. Both ends of a NetGear may ask for them, see VidGear's
 // jpeg_compression_fastdct and jpeg_compression_fastupsample.
@@ -31,9 +16,13 @@ type DecodeOptions struct {
 
 // Decoder reads JPEGs. It is for one goroutine at a time. Close frees its memory.
 type Decoder struct {
+	// Stop ends a decoding that takes long, with ErrStopped. It may be changed
+	// between two pictures.
+	Stop Stop
+
 	batch   *batch
-	scratch []byte            // the CMYK pixels of a picture that was asked for as something else
 	strips  [MaxStrips][]byte // each as a JPEG, see DecodeStrips
+	warning string            // of the last picture
 }
 
 // NewDecoder makes a Decoder; the caller has to Close it.
@@ -48,43 +37,12 @@ func NewDecoder() (*Decoder, error) {
 // Close frees the decoder's memory. A second Close does nothing.
 func (d *Decoder) Close() {
 	d.batch.close()
-	d.scratch, d.strips = nil, [MaxStrips][]byte{}
+	d.strips = [MaxStrips][]byte{}
 }
 
-// ReadInfo reads a JPEG's header. It takes some kilobytes of memory, whatever the picture's size,
-// and gives them back. It is safe for concurrent use. Errors are ErrCorrupt.
-func ReadInfo(jpeg []byte) (Info, error) {
-	if len(jpeg) == 0 {
-		return Info{}, fmt.Errorf("%w: no bytes", ErrCorrupt)
-	}
-	var report C.bridge_report
-	if C.bridge_header((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(len(jpeg)), &report) != C.BRIDGE_OK {
-		failed := report // so that only one that has failed takes memory of Go's heap
-		return Info{}, fmt.Errorf("%w: %s", ErrCorrupt, errorText(&failed))
-	}
-	info := Info{Width: int(report.width), Height: int(report.height)}
-	info.Space = nameAt(spaces[:], int(report.colorspace))
-	info.Subsampling = nameAt(subsamplings[:], int(report.subsamp))
-	return info, nil
-}
-
-// Names in simplejpeg's spelling. A 2.x library has no 4:4:1; its number is 6 in 3.x.
-var (
-	spaces = [...]string{
-		C.TJCS_RGB: "RGB", C.TJCS_YCbCr: "YCbCr", C.TJCS_GRAY: "Gray", C.TJCS_CMYK: "CMYK", C.TJCS_YCCK: "YCCK",
-	}
-	subsamplings = [...]string{
-		C.TJSAMP_444: "444", C.TJSAMP_422: "422", C.TJSAMP_420: "420", C.TJSAMP_GRAY: "Gray",
-		C.TJSAMP_440: "440", C.TJSAMP_411: "411", 6: "441",
-	}
-)
-
-func nameAt(names []string, i int) string {
-	if i < 0 || i >= len(names) {
-		return "unknown"
-	}
-	return names[i]
-}
+// Warning returns the first of libjpeg's warnings of the picture that was decoded
+// last, "" if there was none. The picture is whole in spite of it.
+func (d *Decoder) Warning() string { return d.warning }
 
 // DecodeInto reads a JPEG's header and decodes it in one piece; see DecodeStrips.
 func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts DecodeOptions) error {
@@ -96,14 +54,16 @@ func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts D
 }
 
 // DecodeStrips decodes a JPEG into dst, in the colour space asked for. info is what ReadInfo said of
-// these bytes; a wrong one brings an error, or a picture of another size, and no byte outside of dst.
+// these bytes; a wrong one brings an error, and no byte outside of dst. Beside dst it takes
+// info.Memory bytes and some rows, and keeps nothing of them.
 //
 // dst must hold the rows of Width*cs.Channels() bytes, one every stride bytes (ErrShape,
 // ErrTooSmall); what lies between rows is not written. dst and jpeg may be Go memory or C memory
 // seen as a slice, and neither is kept. After an error dst may hold a part of the picture.
 //
 // It works on up to so many cores as there may be strips, where the JPEG has restart markers that
-// allow for it (see EncodeStrips); every other JPEG is read in one piece. The pixels are the same.
+// allow for it (see EncodeStrips); every other JPEG is read in one piece. The
+// pixels are the same, and so are the error and the Warning.
 //
 // A CMYK or YCCK JPEG decodes to every colour space, by simplejpeg's formula. No other JPEG decodes
 // to CMYK (ErrShape).
@@ -111,17 +71,10 @@ func (d *Decoder) DecodeStrips(dst, jpeg []byte, info Info, stride int, cs Color
 	if d.batch.c == nil {
 		return ErrClosed
 	}
+	d.warning = ""
 	if err := checkDecode(dst, info, stride, cs); err != nil {
 		return err
 	}
-	if info.CMYK() && cs != CMYK {
-		return d.decodeCMYK(dst, jpeg, info, stride, cs, opts, strips)
-	}
-	return d.decodeCores(dst, jpeg, info, stride, cs, opts, strips)
-}
-
-// decodeCores decodes into dst, whose size is checked, in strips if that works out.
-func (d *Decoder) decodeCores(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) error {
 	if strips > 1 && d.decodeStrips(dst, jpeg, info, stride, cs, opts, strips) {
 		return nil
 	}
@@ -149,69 +102,51 @@ func checkDecode(dst []byte, info Info, stride int, cs Colorspace) error {
 	return nil
 }
 
-// decode has libjpeg write into dst, whose size is checked. Should the bytes say otherwise than
-// info, TurboJPEG scales the picture down to the size given or fails.
+// decode has libjpeg write into dst, whose size is checked. Should the bytes say
+// otherwise than info, libjpeg's header is compared with it in C.
 func (d *Decoder) decode(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions) error {
-	d.prepare(0, dst, jpeg, info.Width, info.Height, stride, cs, opts)
-	d.batch.run(1, info.Width*info.Height)
-	if d.failed(0) {
-		return fmt.Errorf("%w: %s", ErrCorrupt, errorText(&d.batch.c.jobs[0].report))
+	if d.Stop.now() {
+		return ErrStopped
 	}
-	return nil
+	d.prepare(0, dst, jpeg, info, stride, cs, opts)
+	d.batch.run(1, info.Width*info.Height, &d.Stop)
+	j := &d.batch.c.jobs[0]
+	if j.report.warnings > 0 {
+		d.warning = reportText(&j.report)
+	}
+	return outcome(j)
+}
+
+// outcome is the error of a job that read a JPEG.
+func outcome(j *C.bridge_job) error {
+	switch j.result {
+	case C.BRIDGE_OK:
+		return nil
+	case C.BRIDGE_STOPPED:
+		return ErrStopped
+	}
+	return fmt.Errorf("%w: %s", ErrCorrupt, reportText(&j.report))
 }
 
 // prepare writes a job.
-func (d *Decoder) prepare(i int, dst, jpeg []byte, width, height, stride int, cs Colorspace, opts DecodeOptions) {
+func (d *Decoder) prepare(i int, dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions) *C.bridge_job {
 	j := &d.batch.c.jobs[i]
-	j.src, j.size, j.dst = d.batch.memory(jpeg), C.ulong(len(jpeg)), d.batch.memory(dst)
-	j.width, j.height, j.pitch, j.format = C.int(width), C.int(height), C.int(stride), C.int(cs)
-	j.flags = C.TJFLAG_NOREALLOC | C.TJFLAG_LIMITSCANS
+	d.batch.source(j, C.JOB_DECODE, jpeg, info)
+	j.dst, j.pitch, j.format, j.flags = d.batch.memory(dst), C.int(stride), C.int(cs), 0
 	if opts.FastDCT {
 		j.flags |= C.TJFLAG_FASTDCT
 	}
 	if opts.FastUpsample {
 		j.flags |= C.TJFLAG_FASTUPSAMPLE
 	}
+	return j
 }
 
-func (d *Decoder) failed(i int) bool { return d.batch.c.jobs[i].result != C.BRIDGE_OK }
-
-// decodeCMYK goes by way of CMYK, which is all that libjpeg makes of such a JPEG.
-func (d *Decoder) decodeCMYK(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) error {
-	row := info.Width * CMYK.Channels()
-	n := int64(row) * int64(info.Height)
-	if n > math.MaxInt {
-		return fmt.Errorf("%w: %dx%d pixels are more than memory can hold", ErrShape, info.Width, info.Height)
-	}
-	if int64(cap(d.scratch)) < n {
-		d.scratch = make([]byte, n)
-	}
-	d.scratch = d.scratch[:n]
-	if err := d.decodeCores(d.scratch, jpeg, info, row, CMYK, opts, strips); err != nil {
-		return err
-	}
-	for y := range info.Height {
-		convertCMYK(dst[y*stride:], d.scratch[y*row:(y+1)*row], cs)
-	}
-	return nil
-}
-
-// convertCMYK turns one row of CMYK into another colour space with the formulas of simplejpeg's
-// _color.c, which are for CMYK as Adobe stores it in JPEGs: inverted, 255 being no ink.
-func convertCMYK(dst, cmyk []byte, cs Colorspace) {
-	l := layouts[cs]
-	for ; len(cmyk) >= 4; cmyk, dst = cmyk[4:], dst[l.channels:] {
-		k := int(cmyk[3])
-		r := k - ((255-int(cmyk[0]))*k)>>8
-		g := k - ((255-int(cmyk[1]))*k)>>8
-		b := k - ((255-int(cmyk[2]))*k)>>8
-		if cs == GRAY {
-			dst[0] = byte((r*4899 + g*9617 + b*1868 + 8192) >> 14)
-			continue
-		}
-		dst[l.red], dst[l.green], dst[l.blue] = byte(r), byte(g), byte(b)
-		if l.spare >= 0 {
-			dst[l.spare] = 255
-		}
-	}
+// source writes into a job what concerns the JPEG that it reads.
+func (b *batch) source(j *C.bridge_job, kind C.int, jpeg []byte, info Info) {
+	j.kind, j.strip = kind, 0
+	j.src, j.size = b.memory(jpeg), C.ulong(len(jpeg))
+	j.width, j.height = C.int(info.Width), C.int(info.Height)
+	j.max_scans = C.int(scansAllowed(info.Width, info.Height))
+	j.memory = C.int64_t(info.Memory + rowsMemory(info.Width))
 }

@@ -20,6 +20,10 @@ type EncodeOptions struct {
 
 // Encoder makes JPEGs. It is for one goroutine at a time. Close frees its C memory.
 type Encoder struct {
+	// Stop ends what takes long, with ErrStopped: the wait for a thread, where all
+	// are at work for others, and Mend. It may be changed between two pictures.
+	Stop Stop
+
 	batch   *batch
 	handles []C.tjhandle // one for each strip, see EncodeStrips
 }
@@ -109,14 +113,14 @@ func (e *Encoder) EncodeInto(dst, pix []byte, width, height, stride int, cs Colo
 // encode makes a JPEG of all that is to be made, whose sizes are checked.
 func (e *Encoder) encode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
 	e.prepare(0, dst, pix, width, height, stride, cs, opts)
-	e.batch.run(1, width*height)
+	e.batch.run(1, width*height, &e.Stop)
 	return e.made(0)
 }
 
 // prepare writes a job.
 func (e *Encoder) prepare(i int, dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) {
 	j := &e.batch.c.jobs[i]
-	j.encoder = e.handles[i]
+	j.kind, j.encoder = C.JOB_ENCODE, e.handles[i]
 	j.src, j.dst, j.room = e.batch.memory(pix), e.batch.memory(dst), C.ulong(len(dst))
 	j.width, j.height, j.pitch, j.format = C.int(width), C.int(height), C.int(stride), C.int(cs)
 	j.quality, j.subsamp, j.flags = C.int(opts.Quality), C.TJSAMP_422, 0
@@ -134,10 +138,12 @@ func (e *Encoder) made(i int) (int, error) {
 	switch j.result {
 	case C.BRIDGE_OK:
 		return int(j.report.size), nil
+	case C.BRIDGE_STOPPED:
+		return 0, ErrStopped
 	case C.BRIDGE_TOO_SMALL:
 		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(j.report.size), uint64(j.room))
 	}
-	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", int(j.width), int(j.height), Colorspace(j.format), errorText(&j.report))
+	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", int(j.width), int(j.height), Colorspace(j.format), reportText(&j.report))
 }
 
 // checkEncode lets nothing cross to C that C would have to trust.

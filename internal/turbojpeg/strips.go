@@ -1,5 +1,10 @@
 package turbojpeg
 
+/*
+#include "bridge.h"
+*/
+import "C"
+
 import (
 	"bytes"
 	"encoding/binary"
@@ -28,6 +33,7 @@ func Strips(width, height, cores int) int {
 
 // The markers that matter here (T.81, table B.1).
 const (
+	mTEM   = 0x01 // stands in no JPEG of this kind
 	mSOF0  = 0xC0 // baseline
 	mSOF1  = 0xC1 // extended sequential
 	mDHT   = 0xC4
@@ -196,7 +202,7 @@ func (e *Encoder) EncodeStrips(dst, pix []byte, width, height, stride int, cs Co
 		at += n
 		e.prepare(i, parts[i], pix[c.begin(i)*stride:], width, c.high(i), stride, cs, opts)
 	}
-	e.batch.run(c.strips, width*height)
+	e.batch.run(c.strips, width*height, &e.Stop)
 	for i := range c.strips {
 		size, err := e.made(i)
 		if err != nil {
@@ -250,11 +256,13 @@ func join(dst []byte, parts [][]byte, c cut) (n int, ok bool) {
 // false where there are none, where the JPEG is unusual in any way, and where a strip cannot be read
 // without a warning: then the JPEG is to be read in one piece, and what comes of that counts.
 //
-// One thing passes here that libjpeg may object to in one piece: up to seven bytes too many before
-// the marker between two strips, which it has read by then and not looked at. They change no pixel.
+// In one piece libjpeg counts the bytes that an interval has too many when it
+// reads the next one. So a strip has a row of MCUs more than it is to make, whose
+// first MCU begins with a marker that libjpeg does not expect. There it counts
+// these bytes and is stopped (close_strip in reader.c).
 func (d *Decoder) decodeStrips(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) bool {
 	o, ok := readOutline(jpeg)
-	if !ok || o.width != info.Width || o.height != info.Height {
+	if !ok || o.width != info.Width || o.height != info.Height || d.Stop.now() {
 		return false
 	}
 	c, starts, ok := o.split(jpeg, min(strips, MaxStrips))
@@ -262,12 +270,19 @@ func (d *Decoder) decodeStrips(dst, jpeg []byte, info Info, stride int, cs Color
 		return false
 	}
 	for i := range c.strips {
-		d.strips[i] = o.strip(d.strips[i], jpeg, starts[i], starts[i+1], c.high(i))
-		d.prepare(i, dst[c.begin(i)*stride:], d.strips[i], info.Width, c.high(i), stride, cs, opts)
+		last := i == c.strips-1
+		part := info
+		part.Height = c.high(i)
+		d.strips[i] = o.strip(d.strips[i], jpeg, starts[i], starts[i+1], part.Height, last)
+		j := d.prepare(i, dst[c.begin(i)*stride:], d.strips[i], part, stride, cs, opts)
+		j.strip = C.STRIP_MORE
+		if last {
+			j.strip = C.STRIP_LAST
+		}
 	}
-	d.batch.run(c.strips, info.Width*info.Height)
+	d.batch.run(c.strips, info.Width*info.Height, &d.Stop)
 	for i := range c.strips {
-		if d.failed(i) {
+		if d.batch.c.jobs[i].result != C.BRIDGE_OK {
 			return false
 		}
 	}
@@ -322,16 +337,21 @@ func nextMarker(jpeg []byte, at int) int {
 	return -1
 }
 
-// strip makes a JPEG of one strip in buf's memory: the header with the strip's height, the part of
-// the scan with its restart markers counted anew, EOI. The marker that ends the strip is part of it:
-// in passing over that libjpeg warns of bytes too many in earlier intervals.
-func (o *outline) strip(buf, jpeg []byte, from, to, height int) []byte {
+// strip makes a JPEG of one strip in buf's memory: the header with the strip's
+// height, the part of the scan with its restart markers counted anew, EOI. Where
+// another strip follows, the height is one row of MCUs more, and the marker that
+// ends the strip is one that libjpeg does not expect there; see decodeStrips.
+func (o *outline) strip(buf, jpeg []byte, from, to, height int, last bool) []byte {
 	buf = slices.Grow(buf[:0], o.scanAt+to-from+len(eoi))
 	buf = append(buf, jpeg[:o.scanAt]...)
-	o.setHeight(buf, height)
 	buf = append(buf, jpeg[from:to]...)
 	for i, at := 0, nextMarker(buf, o.scanAt); at >= 0; i, at = i+1, nextMarker(buf, at+2) {
 		buf[at+1] = byte(mRST0 + i%8)
 	}
+	if !last {
+		height += unitRows
+		buf[len(buf)-1] = mTEM
+	}
+	o.setHeight(buf, height)
 	return append(buf, eoi...)
 }

@@ -271,8 +271,8 @@ func TestStripsThatOutgrowBound(t *testing.T) {
 }
 
 // sameVerdict reads a JPEG in one piece and in strips: strips may give up, or have the same pixels
-// that one piece has. Where one piece has an error, strips must not have less, but for the one thing
-// that decodeStrips's comment names. It tells whether strips were read, and the verdict of one piece.
+// that one piece has. Where one piece has an error or a warning, strips must give up. It tells whether
+// strips were read, and the verdict of one piece.
 func sameVerdict(tb testing.TB, jpeg []byte, cs Colorspace, opts DecodeOptions, strips int) (read bool, err error) {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)
@@ -298,8 +298,8 @@ func sameVerdict(tb testing.TB, jpeg []byte, cs Colorspace, opts DecodeOptions, 
 	if read && !bytes.Equal(cutUp, whole) {
 		tb.Fatalf("%+v, %v %+v: other pixels in %d strips (in one piece: %v)", info, cs, opts, strips, err)
 	}
-	if read && err != nil && !strings.Contains(err.Error(), "extraneous bytes before marker") {
-		tb.Fatalf("%+v, %v %+v: %d strips are read, one piece is not: %v", info, cs, opts, strips, err)
+	if read && (err != nil || d.Warning() != "") {
+		tb.Fatalf("%+v, %v %+v: %d strips are read, one piece is not: %v %s", info, cs, opts, strips, err, d.Warning())
 	}
 	return read, err
 }
@@ -425,26 +425,51 @@ func TestChangedBytesInStrips(t *testing.T) {
 	t.Logf("%d of %d were read in strips", read, 4*len(jpeg))
 }
 
-// Bytes too many before the marker between two strips: up to seven may pass, as they may in one piece,
-// and change no pixel; more never do.
-func TestBytesTooManyBetweenStrips(t *testing.T) {
+// Bytes too many before any marker of a scan, one or many: the pixels, the
+// warning and whether there is one are the same for every number of strips.
+func TestBytesTooManyAreTheSameInStrips(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	e := newEncoder(t)
-	for range 200 {
+	e, d := newEncoder(t), newDecoder(t)
+	warned := 0
+	for range 100 {
 		width, height := 16+rnd.IntN(100), 32+rnd.IntN(100)
-		jpeg := encodeStrips(t, e, picture(width, height, 3), width, height, BGR, EncodeOptions{50 + rnd.IntN(50), true}, 3)
+		jpeg := encodeStrips(t, e, picture(width, height, 3), width, height, BGR, EncodeOptions{50 + rnd.IntN(50), true}, 2+rnd.IntN(7))
+		want := pixels(t, d, jpeg, BGR, DecodeOptions{}, 1)
 		o, ok := readOutline(jpeg)
 		if !ok {
 			t.Fatal("no outline")
 		}
-		at := nextMarker(jpeg, o.scanAt)
+		markers := markersOf(jpeg, o.scanAt)
 		for n := 1; n <= 9; n++ {
+			at := markers[rnd.IntN(len(markers))]
 			bad := slices.Insert(bytes.Clone(jpeg), at, make([]byte, n)...)
-			if read, err := sameVerdict(t, bad, BGR, DecodeOptions{}, 3); read && n > 7 {
-				t.Errorf("%d bytes too many are read in strips (in one piece: %v)", n, err)
+			whole := pixels(t, d, bad, BGR, DecodeOptions{}, 1)
+			warning := d.Warning()
+			if warning != "" {
+				warned++
+			}
+			for strips := 2; strips <= MaxStrips; strips++ {
+				got := pixels(t, d, bad, BGR, DecodeOptions{}, strips)
+				if !bytes.Equal(got, whole) || !bytes.Equal(got, want) || d.Warning() != warning {
+					t.Fatalf("%d bytes too many in %d strips: other pixels, or %q instead of %q", n, strips, d.Warning(), warning)
+				}
+			}
+			if at != markers[len(markers)-1] && inStrips(t, d, bad, len(markers)) {
+				t.Errorf("%d bytes too many between strips are not noticed", n)
 			}
 		}
 	}
+	if warned < 100 {
+		t.Errorf("only %d warnings", warned)
+	}
+}
+
+// markersOf are the offsets of the markers in a scan.
+func markersOf(jpeg []byte, scan int) (at []int) {
+	for m := nextMarker(jpeg, scan); m >= 0; m = nextMarker(jpeg, m+2) {
+		at = append(at, m)
+	}
+	return at
 }
 
 // What a decoder is told of a JPEG may be another's header: it writes nothing outside

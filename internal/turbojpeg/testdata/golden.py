@@ -4,7 +4,8 @@
     python golden.py FOLDER_OF_WIRE_RECORDINGS > golden.json
 
 The recordings (made by the capture script from a running VidGear) give the JPEGs of "captures".
-A digest is the first 16 hex digits of the SHA-256; "" stands for a ValueError.
+A digest is the first 16 hex digits of the SHA-256; "" stands for a ValueError. "~" and a digest
+stand for a JPEG that simplejpeg refuses, but would read like that if it were not strict.
 """
 import base64, glob, hashlib, json, os, sys
 
@@ -41,12 +42,44 @@ def encode(pixels, space, quality, dct):
 def decode(jpeg, space, dct, ups):
     try:
         pixels = simplejpeg.decode_jpeg(jpeg, colorspace=space, fastdct=dct, fastupsample=ups)
-        stored = simplejpeg.decode_jpeg_header(jpeg)[2]
+        stored = info(jpeg)["Space"]
     except ValueError:
         return ""
     if "X" in space and stored in ("CMYK", "YCCK"):
         pixels[:, :, space.index("X")] = 255  # simplejpeg leaves this byte as the memory was
     return digest(pixels.tobytes())
+
+
+def lenient(jpeg, space, dct, ups):
+    """What a reader makes of a JPEG that strict simplejpeg may refuse."""
+    strict = decode(jpeg, space, dct, ups)
+    if strict:
+        return strict
+    try:
+        pixels = simplejpeg.decode_jpeg(jpeg, colorspace=space, fastdct=dct, fastupsample=ups, strict=False)
+    except ValueError:
+        return ""
+    return "~" + digest(pixels.tobytes())
+
+
+def transposed(jpeg):
+    """A JPEG in 4:1:1 whose header says 4:4:1, and the sides the other way round."""
+    at = jpeg.index(b"\xff\xc0") + 5
+    assert jpeg[at + 6] == 0x41
+    return jpeg[:at] + jpeg[at + 2:at + 4] + jpeg[at:at + 2] + jpeg[at + 4:at + 6] + b"\x14" + jpeg[at + 7:]
+
+
+def files():
+    """The JPEGs in the folder jpeg: how cameras and programs make them, damaged ones, and a bomb."""
+    out = {}
+    for path in sorted(glob.glob(os.path.dirname(os.path.abspath(__file__)) + "/jpeg/*.jpg")):
+        jpeg = open(path, "rb").read()
+        bomb = "scans" in path
+        out[os.path.basename(path)] = {
+            space: [lenient(jpeg, space, *flags) for flags in (FLAGS[:1] if bomb else FLAGS)]
+            for space in (["BGR"] if bomb else SPACES)
+        }
+    return out
 
 
 def plain_cmyk(ycck):
@@ -74,6 +107,7 @@ def jpegs():
         yield f"ycck q{quality}", encode(picture(49, 35, 4), "CMYK", quality, False)
     for sub in ("444", "420", "440", "411"):
         yield f"{sub} 49x35", simplejpeg.encode_jpeg(picture(49, 35, 3), colorspace="RGB", colorsubsampling=sub)
+    yield "441 35x49", transposed(simplejpeg.encode_jpeg(picture(49, 35, 3), colorspace="RGB", colorsubsampling="411"))
     yield "cmyk 49x35", plain_cmyk(encode(picture(49, 35, 4), "CMYK", 75, True))
     yield "rgb 49x35", plain_rgb(simplejpeg.encode_jpeg(picture(49, 35, 3), colorspace="RGB"))
     for name, flags in (("progressive", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]), ("optimized", [cv2.IMWRITE_JPEG_OPTIMIZE, 1]), ("restarts", [cv2.IMWRITE_JPEG_RST_INTERVAL, 2])):
@@ -87,7 +121,10 @@ def jpegs():
 
 
 def info(jpeg):
-    height, width, space, subsampling = simplejpeg.decode_jpeg_header(jpeg)
+    try:
+        height, width, space, subsampling = simplejpeg.decode_jpeg_header(jpeg)
+    except KeyError:  # simplejpeg decodes 4:4:1, but has no name for it
+        (height, width), space, subsampling = simplejpeg.decode_jpeg(jpeg).shape[:2], "YCbCr", "441"
     return {"Width": width, "Height": height, "Space": space, "Subsampling": subsampling}
 
 
@@ -97,14 +134,14 @@ def bad():
     rows = {"cut": [jpeg[:n] for n in range(1, len(jpeg))]}
     for mask in (0x01, 0xFF):
         rows[f"xor {mask}"] = [jpeg[:n] + bytes([jpeg[n] ^ mask]) + jpeg[n + 1:] for n in range(len(jpeg))]
-    small = lambda b: (lambda h: h[0] * h[1] <= 1 << 22)(simplejpeg.decode_jpeg_header(b))
+    small = lambda b: (lambda h: h[0] * h[1] <= 1 << 22)(simplejpeg.decode_jpeg_header(b, strict=False))
     out = {"jpeg": base64.b64encode(jpeg).decode()}
     for name, inputs in rows.items():
         answers = []
         for data in inputs:
             try:
                 # A picture far larger than its bytes is not worth decoding: only that the header is good.
-                answers.append(decode(data, "BGR", True, False) if small(data) else "large")
+                answers.append(lenient(data, "BGR", True, False) if small(data) else "large")
             except (ValueError, KeyError):
                 answers.append("")
         out[name] = answers
@@ -126,7 +163,7 @@ def captures(folder):
     return out
 
 
-answers = {"captures": captures(sys.argv[1]), "encode": {}, "decode": {}, "bad": bad()}
+answers = {"captures": captures(sys.argv[1]), "encode": {}, "decode": {}, "bad": bad(), "files": files()}
 for space in SPACES:
     for width, height in SIZES:
         for quality in QUALITIES:
