@@ -54,7 +54,7 @@ func (a *ahead) send(ctx context.Context, p *payload, message any) error {
 	if err := a.takePlace(ctx); err != nil {
 		return wrap("send to "+a.n.where(), err)
 	}
-	o, err := a.n.makeReady(p, message)
+	o, err := a.n.makeReady(ctx, p, message)
 	if err != nil {
 		<-a.places
 		return wrap("send", err)

@@ -46,6 +46,7 @@ type Frame struct {
 	shape  []int
 	room   [4]int // for the shape, unless it is longer
 	data   []byte // pixels in C order, little-endian; nil until decoded
+	fault  string // what libjpeg warned of, though the picture is whole
 
 	part   zmsg.Msg     // part 2 as it came
 	from   int          // where in it the array or the JPEG begins
@@ -121,8 +122,9 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 		return err
 	}
 	width, height, cs := f.info.Width, f.info.Height, f.coding.colorspace
-	if size := int64(width) * int64(height) * int64(cs.Channels()); size > maxBytes {
-		return fmt.Errorf("%w: a JPEG of %dx%d takes %d bytes, the limit is %d (Options.MaxFrameBytes)", ErrFrame, width, height, size, maxBytes)
+	if size := int64(width)*int64(height)*int64(cs.Channels()) + f.info.Memory; size > maxBytes {
+		return fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
+			ErrFrame, width, height, size, coefficientsText(f.info), maxBytes)
 	}
 	if cs == turbojpeg.CMYK && !f.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, f.info.Space)
@@ -172,6 +174,7 @@ func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
 			FastDCT:      own.FastDCT || f.coding.fastDCT,
 			FastUpsample: own.FastUpsample || f.coding.fastUpsample,
 		}, strips)
+		f.fault = d.Warning()
 	case f.dtype.swap:
 		swapBytes(buf.Bytes(), f.raw(), f.dtype.unit)
 	default:
@@ -272,6 +275,8 @@ type payload struct {
 	order  turbojpeg.Colorspace
 	stride int
 	ready  []byte // a finished JPEG
+	check  bool   // before it is sent; see mend
+	info   turbojpeg.Info
 	coding coding
 	// done gives back memory that was handed over, exactly once; nil where the
 	// caller keeps it.
@@ -338,7 +343,7 @@ func (n *settings) framePayload(f *Frame) (payload, error) {
 	case f.closed:
 		return payload{}, fmt.Errorf("%w: it is closed", ErrFrame)
 	case f.coding.jpeg && n.opts.Wire.compresses():
-		return payload{ready: f.raw(), coding: f.coding}, nil
+		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
 	}
 	spelled, err := n.wire.dtype(f.dtype.name)
 	return payload{array: f.Array(), coding: coding{dtype: spelled, shape: f.shape}}, err
@@ -354,12 +359,10 @@ func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
 		return payload{}, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	cs := n.colorspace
-	if info.CMYK() {
-		cs = turbojpeg.CMYK
-	} else if cs == turbojpeg.CMYK {
-		cs = turbojpeg.BGR
+	if cs == turbojpeg.CMYK && !info.CMYK() {
+		cs = turbojpeg.BGR // only a CMYK JPEG decodes to that
 	}
-	return payload{ready: jpeg, coding: n.jpegCoding(cs)}, nil
+	return payload{ready: jpeg, check: true, info: info, coding: n.jpegCoding(cs)}, nil
 }
 
 // part is part 2 ready to go: pooled memory that libzmq takes a reference of,

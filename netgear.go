@@ -23,7 +23,7 @@
 // one goroutine at a time: at a receive end the receive goroutine, at a send end
 // whoever is sending. Idle ends hold no operating-system thread.
 //
-// The package needs libzmq 4.3 and libjpeg-turbo (TurboJPEG) and, unless built
+// The package needs libzmq 4.3 and libjpeg-turbo (libjpeg and TurboJPEG) and, unless built
 // with -tags nogocv, OpenCV 4 through gocv.
 package netgear
 
@@ -200,7 +200,7 @@ func (n *NetGear) startReceiving(sock *socket) (err error) {
 	n.returning.prepared = n.nothing(n.structured())
 	n.returning.other = n.nothing(!n.structured())
 	n.queue = newQueue(&n.settings, &n.counters, &n.tally)
-	n.queue.bad = n.malformed
+	n.queue.bad, n.queue.faulty, n.queue.closed = n.malformed, n.noteFault, n.life.Done()
 	n.queue.freed = n.wake
 	n.loopDone = make(chan struct{})
 	r := &receiver{n: n, sock: sock, retries: n.opts.MaxRetries}
@@ -210,6 +210,7 @@ func (n *NetGear) startReceiving(sock *socket) (err error) {
 	if r.dec, err = turbojpeg.NewDecoder(); err != nil {
 		return err
 	}
+	r.dec.Stop[0] = n.life.Done()
 	n.states.read(true)
 	go r.run()
 	return nil
@@ -719,9 +720,13 @@ func (n *NetGear) prepareArray(p *payload) (prepared, error) {
 		return prepared{}, err
 	}
 	defer enc.Close()
+	enc.Stop[0] = n.life.Done()
+	if err := n.mend(p, enc); err != nil {
+		return prepared{}, n.stopped(context.Background(), err)
+	}
 	part, err := n.pack(p, enc, false)
 	if err != nil {
-		return prepared{}, err
+		return prepared{}, n.stopped(context.Background(), err)
 	}
 	head := n.wire.appendAnswer(nil, &answer{port: n.port, returnType: "ndarray", array: true, coding: p.coding})
 	return prepared{head: head, array: part.buf}, nil

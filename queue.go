@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -21,6 +22,8 @@ type queue struct {
 	stats     *counters
 	tally     *tally
 	bad       func(port string, err error) // told of frames that could not be decoded
+	faulty    func(f *Frame)               // told of each frame that was decoded
+	closed    <-chan struct{}              // ends decodings that are under way
 	freed     func()                       // called when a full queue has room again
 
 	mu      sync.Mutex
@@ -199,6 +202,7 @@ func (q *queue) decodeLoop() {
 	dec, noDecoder := turbojpeg.NewDecoder()
 	if noDecoder == nil {
 		defer dec.Close()
+		dec.Stop[0] = q.closed
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -213,21 +217,29 @@ func (q *queue) decodeLoop() {
 		}
 		it.state = decoding
 		share := q.share()
-		// The decoded pixels count from here on.
+		// The decoded pixels count from here on, and what is needed to decode them
+		// until that is done.
 		f := it.frame // items move while the lock is free
-		size := int64(f.size())
-		it.bytes += size
-		q.bytes += size
+		it.bytes += int64(f.size()) + f.info.Memory
+		q.bytes += int64(f.size()) + f.info.Memory
 		q.mu.Unlock()
 		err := noDecoder
 		if err == nil {
 			err = f.decode(dec, q.settings, share)
 		}
-		if err != nil {
-			q.bad(f.Port, err) // not under the lock: it may call the application's logger
-		}
+		q.tell(f, err)
 		q.mu.Lock()
 		q.settle(f, err)
+	}
+}
+
+// tell is called without the lock: it may call the application's logger.
+func (q *queue) tell(f *Frame, err error) {
+	switch {
+	case err == nil:
+		q.faulty(f)
+	case !errors.Is(err, turbojpeg.ErrStopped):
+		q.bad(f.Port, err)
 	}
 }
 
@@ -273,18 +285,23 @@ func (q *queue) undecodedLeft() bool {
 }
 
 // settle books a decoded frame. One that could not be decoded leaves the queue;
-// one that the queue dropped meanwhile (discard) is freed.
+// one that the queue dropped meanwhile (discard), or whose decoding Close has
+// ended, is freed.
 func (q *queue) settle(f *Frame, err error) {
 	at := slices.IndexFunc(q.items, func(it item) bool { return it.frame == f })
+	if at < 0 || errors.Is(err, turbojpeg.ErrStopped) {
+		q.stats.discarded.Add(1)
+	}
 	switch {
 	case at < 0:
 		f.Close()
-		q.stats.discarded.Add(1)
 	case err != nil:
 		q.remove(at)
 		f.Close()
 	default:
 		q.items[at].state = decoded
+		q.items[at].bytes -= f.info.Memory
+		q.bytes -= f.info.Memory
 	}
 	if len(q.items) == 0 || q.items[0].state == decoded {
 		q.signal()

@@ -519,7 +519,11 @@ func (r *receiver) handle(m *message) error {
 		// The answer goes first: the sender may go on while the frame is queued.
 		r.answer(&h)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, turbojpeg.ErrStopped):
+		r.n.counters.discarded.Add(1)
+		return ErrClosed
+	case err != nil:
 		r.reject(&h, m, err)
 		return nil
 	}
@@ -586,6 +590,7 @@ func (r *receiver) respond(h *header, f *Frame) error {
 		f.Close()
 		return err
 	}
+	r.n.noteFault(f)
 	p, err := r.n.prepare(r.n.opts.Respond(f))
 	if err != nil {
 		// The frame is good; it is the application's data that is not.

@@ -82,8 +82,16 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 }
 
 // SendJPEG sends a finished JPEG as it is, whether or not the options have
-// compression on. The receive end decodes it into the options' colourspace.
-// For the rest see SendArray.
+// compression on. The receive end decodes it into the options' color space,
+// a CMYK JPEG too; any other where the options say CMYK into BGR.
+//
+// The JPEG is checked first (Options.JPEGCheck), which takes less than half the
+// time of decoding it: a VidGear receive end ends at every JPEG that libjpeg
+// warns of.
+// Where the picture is whole, as with bytes too many before a marker or with a
+// missing end, the same picture is sent without the fault: its coefficients are
+// written again, and its pixels are the same. What lacks or garbles pixels is
+// ErrFrame, which names the damage. For the rest see SendArray.
 func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply, error) {
 	p, err := n.jpegPayload(jpeg)
 	if err != nil {
@@ -93,7 +101,8 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 }
 
 // SendFrame sends a received frame on as it came: a JPEG is neither decoded nor
-// made anew. The frame stays the caller's. For the rest see SendArray.
+// encoded again. Only one that had a fault (Stats.Damaged) is checked and written
+// again, as by SendJPEG. The frame stays the caller's. For the rest see SendArray.
 func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, error) {
 	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it, and it is being sent
 	p, err := n.framePayload(f)
@@ -117,7 +126,7 @@ func (n *NetGear) send(ctx context.Context, p *payload, message any) (Reply, err
 	if n.ahead != nil {
 		return Reply{}, n.ahead.send(ctx, p, message)
 	}
-	o, err := n.makeReady(p, message)
+	o, err := n.makeReady(ctx, p, message)
 	if err != nil {
 		return Reply{}, wrap("send", err)
 	}
@@ -137,13 +146,28 @@ type outgoing struct {
 	text   Message
 }
 
-func (n *NetGear) makeReady(p *payload, message any) (outgoing, error) {
+// makeReady makes a frame ready to go. The end of ctx and Close end it where it
+// takes long.
+func (n *NetGear) makeReady(ctx context.Context, p *payload, message any) (outgoing, error) {
+	n.tx.enc.Stop = turbojpeg.Stop{ctx.Done(), n.shutting.Done()}
+	err := n.mend(p, n.tx.enc)
+	if err != nil {
+		return outgoing{}, n.stopped(ctx, err)
+	}
 	text, err := n.message(message)
 	if err != nil {
 		return outgoing{}, err
 	}
 	part, err := n.load(p)
-	return outgoing{part: part, coding: p.coding, text: text}, err
+	return outgoing{part: part, coding: p.coding, text: text}, n.stopped(ctx, err)
+}
+
+// stopped returns, for an error of work that was ended early, what has ended it.
+func (n *NetGear) stopped(ctx context.Context, err error) error {
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return n.refuses(ctx)
+	}
+	return err
 }
 
 // deliver exchanges a frame for an answer, and counts it.
@@ -498,6 +522,9 @@ func (n *NetGear) awaitAnswer(deadline time.Time, stop func() error) (Reply, err
 		return Reply{}, err
 	}
 	reply, err := n.readAnswer(m)
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return Reply{}, stop() // it says why
+	}
 	rejected := errors.Is(err, ErrRejected)
 	if err != nil && !rejected {
 		n.malformed(reply.Port, err)
@@ -560,9 +587,11 @@ func (n *NetGear) readAnswer(m *message) (Reply, error) {
 		return reply, err
 	}
 	defer dec.Close()
+	dec.Stop = turbojpeg.Stop{n.tx.heeded, n.life.Done()}
 	if err := f.decode(dec, &n.settings, cores()); err != nil {
 		return reply, err
 	}
+	n.noteFault(f)
 	array := f.Array()
 	array.Data = append([]byte(nil), array.Data...)
 	reply.Array = &array

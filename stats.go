@@ -25,6 +25,12 @@ type Stats struct {
 	Lost      uint64 // connections that ended
 	Unsent    uint64 // receive end: answers that found no peer to go to
 	Rejected  uint64 // send end: frames that the receive end has dropped, as its answers say (ErrRejected)
+	// Damaged counts frames whose JPEG had a fault, such as bytes too many before
+	// a marker, but all its pixels. A receive end delivers them, a send end
+	// writes them again without the fault (SendJPEG, SendFrame). libjpeg cannot
+	// say whether such bytes are foreign or garbled pixels: where this count
+	// grows on a line that loses data, it may be those.
+	Damaged uint64
 
 	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
 	Latency Latency              // receive end with Stamp: from capture to arrival
@@ -37,7 +43,7 @@ type Stats struct {
 
 // counters are Stats in the making.
 type counters struct {
-	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected atomic.Uint64
+	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged atomic.Uint64
 }
 
 // Stats returns the counts of this end. It may be called at any time from any
@@ -47,7 +53,7 @@ func (n *NetGear) Stats() Stats {
 	s := Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
-		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(),
+		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(), Damaged: c.damaged.Load(),
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {

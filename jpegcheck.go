@@ -1,0 +1,51 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+// mend checks a finished JPEG before it is sent. VidGear's receive thread ends
+// at every JPEG that libjpeg warns of, so none may be sent. Where the picture is
+// whole, a JPEG without faults takes the place of it: its coefficients are the
+// same, and so are its pixels. Otherwise the error names the damage.
+func (n *NetGear) mend(p *payload, enc *turbojpeg.Encoder) error {
+	if !p.check || !n.opts.JPEGCheck.or(true) {
+		return nil
+	}
+	whole, err := enc.Mend(p.ready, p.info, n.opts.MaxFrameBytes)
+	switch {
+	case errors.Is(err, turbojpeg.ErrStopped):
+		return err
+	case errors.Is(err, turbojpeg.ErrLimit):
+		return fmt.Errorf("%w: the check of a JPEG: %w (Options.MaxFrameBytes; JPEGCheck: Off sends it as it is)", ErrFrame, err)
+	case err != nil:
+		return fmt.Errorf("%w: it would end a VidGear receive end: %w", ErrFrame, err)
+	}
+	if &whole[0] != &p.ready[0] {
+		n.counters.damaged.Add(1)
+		n.bursts.log(n.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", n.where())
+		p.ready = whole
+	}
+	return nil
+}
+
+// noteFault counts and logs a received frame whose JPEG libjpeg warned of.
+func (n *NetGear) noteFault(f *Frame) {
+	if f.fault != "" {
+		n.counters.damaged.Add(1)
+		n.bursts.log(n.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", n.where(), "port", f.Port, "fault", f.fault)
+	}
+}
+
+// coefficientsText explains a JPEG's need of memory, if it has one beside its
+// pixels.
+func coefficientsText(info turbojpeg.Info) string {
+	if info.Memory == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of them for its coefficients, as it has several scans", info.Memory)
+}
