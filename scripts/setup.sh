@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what this library needs and is not there: libzmq (4.3 or newer), OpenCV 4,
-# libjpeg-turbo's TurboJPEG, pkg-config and a C++ compiler.
+# libjpeg-turbo (libjpeg and TurboJPEG), pkg-config and a C++ compiler.
 #
 #   scripts/setup.sh            the libraries
 #   scripts/setup.sh --python   and the pinned VidGear in interop/.venv, for the interop suite
@@ -39,6 +39,7 @@ have_pkgconfig() { have pkg-config; }
 have_zmq() { have pkg-config && pkg-config --atleast-version=4.3 libzmq; }
 have_opencv() { have pkg-config && pkg-config --exists opencv4; }
 have_turbojpeg() { have pkg-config && pkg-config --exists libturbojpeg; }
+have_jpeg() { have pkg-config && pkg-config --exists libjpeg; }
 have_cxx() { have "${CXX_BIN%% *}" || have c++; }
 have_cc() { have "${CC_BIN%% *}"; }
 have_venv() { "$PYTHON" -c 'import ensurepip, venv' >/dev/null 2>&1; }
@@ -50,7 +51,7 @@ have_bench() { [ -f $VENV/.bench-stamp ] && [ "$(cksum <bench/requirements.txt)"
 
 find_missing() {
 	missing=
-	for thing in cc cxx pkgconfig zmq opencv turbojpeg; do
+	for thing in cc cxx pkgconfig zmq opencv turbojpeg jpeg; do
 		"have_$thing" || missing="$missing $thing"
 	done
 	if [ -n "$want_python" ] && ! have_env; then
@@ -66,6 +67,7 @@ describe() {
 	zmq) echo 'libzmq 4.3 or newer, with headers' ;;
 	opencv) echo 'OpenCV 4, with headers and opencv4.pc' ;;
 	turbojpeg) echo "TurboJPEG (libjpeg-turbo's turbojpeg.h and libturbojpeg.pc)" ;;
+	jpeg) echo "libjpeg-turbo's jpeglib.h and libjpeg.pc" ;;
 	venv) echo "Python's venv and ensurepip modules" ;;
 	esac
 }
@@ -107,6 +109,7 @@ package() {
 		else
 			echo libturbojpeg0-dev
 		fi ;;
+	apt:jpeg) echo libjpeg-dev ;; # libjpeg-turbo's, under either of its names
 	apt:venv) echo python3-venv ;;
 	dnf:cc) echo gcc ;;
 	dnf:cxx) echo gcc-c++ ;;
@@ -114,18 +117,19 @@ package() {
 	dnf:zmq) echo zeromq-devel ;;
 	dnf:opencv) echo opencv-devel ;;
 	dnf:turbojpeg) echo turbojpeg-devel ;;
+	dnf:jpeg) echo libjpeg-turbo-devel ;;
 	dnf:venv) echo python3 ;;
 	pacman:cc | pacman:cxx) echo gcc ;;
 	pacman:pkgconfig) echo pkgconf ;;
 	pacman:zmq) echo zeromq ;;
 	pacman:opencv) echo opencv ;;
-	pacman:turbojpeg) echo libjpeg-turbo ;;
+	pacman:turbojpeg | pacman:jpeg) echo libjpeg-turbo ;;
 	pacman:venv) echo python ;;
 	brew:cc | brew:cxx) ;; # Xcode's command line tools, see below
 	brew:pkgconfig) echo pkg-config ;;
 	brew:zmq) echo zeromq ;;
 	brew:opencv) echo opencv ;;
-	brew:turbojpeg) echo jpeg-turbo ;;
+	brew:turbojpeg | brew:jpeg) echo jpeg-turbo ;;
 	brew:venv) echo python ;;
 	esac
 }
