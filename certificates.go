@@ -1,7 +1,6 @@
 package netgear
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
+
+	"github.com/vidgear-go/netgear/internal/regular"
 )
 
 // The layout of VidGear's certificate folder.
@@ -286,14 +287,12 @@ func readCertificate(path string, wantSecret bool) (public, secret string, err e
 	bad := func(format string, args ...any) (string, string, error) {
 		return "", "", fmt.Errorf("%w: certificate %s: %w", ErrAuth, path, fmt.Errorf(format, args...))
 	}
-	f, err := os.Open(path)
+	text, err := regular.Read(path, maxCertificate)
 	if err != nil {
 		return bad("%w", err)
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(&limitedFile{f, maxCertificate})
-	for lines.Scan() {
-		key, value, ok := strings.Cut(strings.TrimSpace(lines.Text()), "=")
+	for line := range strings.Lines(string(text)) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		if !ok || strings.HasPrefix(key, "#") {
 			continue
 		}
@@ -305,9 +304,6 @@ func readCertificate(path string, wantSecret bool) (public, secret string, err e
 			secret = value
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return bad("%w", err)
-	}
 	if !validZ85(public) {
 		return bad("it has no valid public-key")
 	}
@@ -315,21 +311,6 @@ func readCertificate(path string, wantSecret bool) (public, secret string, err e
 		return bad("it has no valid secret-key")
 	}
 	return public, secret, nil
-}
-
-// limitedFile ends a file that is too long for what it claims to be.
-type limitedFile struct {
-	f    *os.File
-	left int
-}
-
-func (l *limitedFile) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, errors.New("it is too long")
-	}
-	n, err := l.f.Read(p[:min(len(p), l.left)])
-	l.left -= n
-	return n, err
 }
 
 // validZ85: a CURVE key is 32 bytes, 40 characters of ZeroMQ's RFC 32.

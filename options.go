@@ -3,6 +3,7 @@ package netgear
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -405,14 +406,35 @@ func checkConnection(o *Options) error {
 		if strings.Contains(o.Address, "/") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
 		}
+		return checkHost(o)
 	case "ipc":
 		if o.Address == "" {
 			return invalid("Address", o.Address, "with the ipc protocol both ends must name the same path, such as \"/run/camera\"")
+		}
+		if strings.HasPrefix(o.Address, "*") { // libzmq binds a path of its own choice
+			return invalid("Address", o.Address, "with the ipc protocol there is no \"every interface\"; both ends must name the same path, such as \"/run/camera\"")
 		}
 	default:
 		return invalid("Protocol", o.Protocol, "must be \"tcp\" or \"ipc\"")
 	}
 	return nil
+}
+
+// checkHost refuses addresses that no connection can be made with.
+func checkHost(o *Options) error {
+	if o.Address == "*" && !o.binds() {
+		return invalid("Address", o.Address, "every interface is for the end that binds; this one connects and needs the other end's address")
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(o.Address, "[]")); err == nil && needsZone(ip) {
+		return invalid("Address", o.Address, "a link-local address is of one network; name this machine's interface to it, as in \"%s%%eth0\"", ip)
+	}
+	return nil
+}
+
+// needsZone reports whether an address means nothing without the interface it is
+// reached by (RFC 4007).
+func needsZone(ip netip.Addr) bool {
+	return ip.Is6() && !ip.Is4In6() && ip.IsLinkLocalUnicast() && ip.Zone() == ""
 }
 
 func checkPort(o *Options, p string) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -301,7 +303,7 @@ func (s *socket) attach(endpoints []string) error {
 			s.endpoints = append(s.endpoints, withoutSource(ep))
 			continue
 		}
-		if err := ipcInUse(ep); err != nil {
+		if err := ipcFree(ep); err != nil {
 			return err
 		}
 		if err := s.Bind(ep); err != nil {
@@ -317,12 +319,18 @@ func (s *socket) attach(endpoints []string) error {
 	return nil
 }
 
-// ipcInUse asks whether somebody listens on an ipc path: libzmq would take the
-// path away from them without a word.
-func ipcInUse(ep string) error {
+// ipcFree refuses an ipc path that libzmq would take away from its owner without
+// a word: it deletes what is there, whether a program listens on it or not.
+func ipcFree(ep string) error {
 	path, ok := strings.CutPrefix(ep, "ipc://")
 	if !ok {
 		return nil
+	}
+	if _, err := os.Lstat(path); err == nil {
+		// A link may lead to a socket.
+		if info, err := os.Stat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
+			return fmt.Errorf("%w: cannot bind %s: what is there is not a socket, and binding would delete it (move it away or choose another Address)", ErrAddress, ep)
+		}
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {

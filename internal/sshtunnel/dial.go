@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/vidgear-go/netgear/internal/regular"
 )
 
 // target is Config.Target taken apart.
@@ -179,7 +181,7 @@ func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered st
 
 // readKey reads a private key; password opens it if it is encrypted.
 func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) {
-	pem, err := os.ReadFile(file)
+	pem, err := regular.Read(file, maxFile)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: key file: %w", ErrAuth, err)
 	}

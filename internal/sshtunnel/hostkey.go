@@ -1,16 +1,20 @@
 package sshtunnel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/vidgear-go/netgear/internal/regular"
 )
 
 // hostCheck checks the host key of one connection against known_hosts.
@@ -19,6 +23,9 @@ type hostCheck struct {
 	files      []string // as configured, for the error texts
 	algorithms []string // what to ask the host for; nil: anything
 	verify     ssh.HostKeyCallback
+	// authorities are the lines, as FILE:LINE, that name an authority which signs
+	// host keys. knownhosts does not tell them from those that name a host's key.
+	authorities map[string]bool
 
 	mu  sync.Mutex // check runs on a goroutine of the handshake
 	ok  bool
@@ -27,7 +34,7 @@ type hostCheck struct {
 
 // newHostCheck reads the files anew, so that a redial sees what was added.
 func newHostCheck(c Config, to target) (*hostCheck, error) {
-	h := &hostCheck{to: to}
+	h := &hostCheck{to: to, authorities: map[string]bool{}}
 	if c.InsecureIgnoreHostKey {
 		h.verify = ssh.InsecureIgnoreHostKey()
 		return h, nil
@@ -40,8 +47,13 @@ func newHostCheck(c Config, to target) (*hostCheck, error) {
 	for _, file := range files {
 		file = expandHome(file)
 		h.files = append(h.files, file)
-		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		switch text, err := regular.Read(file, maxFile); {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			return nil, fmt.Errorf("%w: %s: %w", ErrHostKey, to, err)
+		default:
 			there = append(there, file)
+			h.noteAuthorities(file, string(text))
 		}
 	}
 	verify, err := knownhosts.New(there...)
@@ -65,17 +77,12 @@ func (h *hostCheck) name() string {
 // often has just one of them. Types that are not known come last rather than
 // not at all, so that a host that lost the known key can be named and shown.
 func (h *hostCheck) wanted() []string {
-	// A key that no file contains makes the check list those it would accept.
-	var mismatch *knownhosts.KeyError
-	errors.As(h.verify(h.name(), new(net.TCPAddr), noKey{}), &mismatch)
 	known, authority := map[string]bool{}, false
-	if mismatch != nil {
-		for _, k := range mismatch.Want {
-			if isAuthority(k) {
-				authority = true
-			} else {
-				known[k.Key.Type()] = true
-			}
+	for _, k := range h.known() {
+		if h.isAuthority(k) {
+			authority = true
+		} else {
+			known[k.Key.Type()] = true
 		}
 	}
 	var certificates, first, last []string
@@ -99,15 +106,59 @@ func (h *hostCheck) wanted() []string {
 	return slices.Concat(certificates, first, last)
 }
 
-// isAuthority tells whether a line of known_hosts names an authority that signs
-// host keys rather than a host's key. knownhosts does not tell them apart.
-func isAuthority(k knownhosts.KnownKey) bool {
-	text, err := os.ReadFile(k.Filename)
-	if err != nil {
-		return false
+// maxFile bounds what is read of a known_hosts or key file.
+const maxFile = 16 << 20
+
+func (h *hostCheck) noteAuthorities(file, text string) {
+	for i, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "@cert-authority") {
+			h.authorities[place(file, i+1)] = true
+		}
 	}
-	lines := strings.Split(string(text), "\n")
-	return k.Line <= len(lines) && strings.HasPrefix(strings.TrimSpace(lines[k.Line-1]), "@cert-authority")
+}
+
+func place(file string, line int) string { return file + ":" + strconv.Itoa(line) }
+
+// isAuthority reports whether a line names an authority.
+func (h *hostCheck) isAuthority(k knownhosts.KnownKey) bool {
+	return h.authorities[place(k.Filename, k.Line)]
+}
+
+// known returns the lines that are for this host.
+func (h *hostCheck) known() []knownhosts.KnownKey {
+	// A key that no file contains makes the check list those it would accept.
+	var mismatch *knownhosts.KeyError
+	if errors.As(h.verify(h.name(), new(net.TCPAddr), noKey{}), &mismatch) {
+		return mismatch.Want
+	}
+	return nil
+}
+
+// decide checks a key. Where knownhosts accepts too much, it does not:
+// knownhosts looks for a certificate among the revoked keys, but not for the key
+// in it, and it takes an authority's key for a host's own.
+func (h *hostCheck) decide(remote net.Addr, key ssh.PublicKey) error {
+	if h.files == nil { // InsecureIgnoreHostKey
+		return nil
+	}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		for _, inside := range []ssh.PublicKey{cert.Key, cert.SignatureKey} {
+			var revoked *knownhosts.RevokedError
+			if err := h.verify(h.name(), remote, inside); errors.As(err, &revoked) {
+				return err
+			}
+		}
+		return h.verify(h.name(), remote, key)
+	}
+	if err := h.verify(h.name(), remote, key); err != nil {
+		return err
+	}
+	known := h.known()
+	own := slices.DeleteFunc(slices.Clone(known), h.isAuthority)
+	if slices.ContainsFunc(own, func(k knownhosts.KnownKey) bool { return bytes.Equal(k.Key.Marshal(), key.Marshal()) }) {
+		return nil
+	}
+	return &knownhosts.KeyError{Want: known}
 }
 
 // noKey is a host key that no host has.
@@ -119,7 +170,7 @@ func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("not a key
 
 // check is the handshake's ssh.HostKeyCallback.
 func (h *hostCheck) check(_ string, remote net.Addr, key ssh.PublicKey) error {
-	err := h.verify(h.name(), remote, key)
+	err := h.decide(remote, key)
 	if err != nil {
 		err = h.explain(key, err)
 	}
@@ -160,7 +211,11 @@ func (h *hostCheck) explain(key ssh.PublicKey, err error) error {
 	}
 	var want []string
 	for _, k := range mismatch.Want {
-		want = append(want, fmt.Sprintf("the %s (%s:%d)", describe(k.Key), k.Filename, k.Line))
+		what := describe(k.Key)
+		if h.isAuthority(k) {
+			what = "authority " + what + ", which signs host keys,"
+		}
+		want = append(want, fmt.Sprintf("the %s (%s:%d)", what, k.Filename, k.Line))
 	}
 	return fmt.Errorf("%w: %s shows the %s, but what is known is %s. Either the host was set up anew, or somebody in between is pretending to be it. Nothing was sent. Only when you know why it changed, drop the old key: ssh-keygen -R '%s' -f %s",
 		ErrHostKeyChanged, h.to, shown, strings.Join(want, " and "), knownhosts.Normalize(h.name()), mismatch.Want[0].Filename)

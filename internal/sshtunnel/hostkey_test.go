@@ -2,9 +2,12 @@ package sshtunnel
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -164,4 +167,82 @@ func TestHostCertificate(t *testing.T) {
 	t.Run("right authority", func(t *testing.T) { talks(t, open(t, with(t, "authority"))) })
 	t.Run("wrong authority", func(t *testing.T) { refused(t, with(t, "imposter"), ErrHostKey, s.addr()) })
 	t.Run("plain key known", func(t *testing.T) { talks(t, open(t, c)) })
+
+	// A revoked key stays revoked inside a certificate, and so does the key of
+	// its authority.
+	for _, name := range []string{"host_ed25519", "authority"} {
+		t.Run("revoked "+name, func(t *testing.T) {
+			c := with(t, "authority")
+			file := c.KnownHosts[0]
+			writeFile(t, file, readFile(t, file)+"@revoked * "+readFile(t, s.file(name+".pub")))
+			refused(t, c, ErrHostKeyChanged, file+":2", "revoked")
+		})
+	}
+	// The authority signs host keys. As a host's own key nothing vouches for it.
+	t.Run("the authority's key as the host's", func(t *testing.T) {
+		s.kill()
+		s.configure("HostKey " + s.file("authority"))
+		s.start()
+		refused(t, with(t, "authority"), ErrHostKey, s.addr())
+	})
+}
+
+// What known_hosts or a key file names is read only if it is a regular file:
+// opening a FIFO would wait for a writer, which no context can end.
+func TestOnlyRegularFiles(t *testing.T) {
+	s := newSSHD(t)
+	good := s.config(serve(t, "127.0.0.1:0", echo))
+	fifo := t.TempDir() + "/fifo"
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{fifo, "/dev/zero", t.TempDir()} {
+		t.Run("known_hosts "+file, func(t *testing.T) {
+			c := good
+			c.KnownHosts = append([]string{file}, c.KnownHosts...)
+			refusedSoon(t, c, ErrHostKey, file, "not a regular file")
+		})
+		t.Run("key file "+file, func(t *testing.T) {
+			c := good
+			c.Keyfile = file
+			refusedSoon(t, c, ErrAuth, file, "not a regular file")
+		})
+	}
+	t.Run("the usual key file is a FIFO", func(t *testing.T) {
+		t.Setenv("HOME", t.TempDir())
+		t.Setenv("SSH_AUTH_SOCK", "")
+		copyFile(t, s.file("user_key"), os.Getenv("HOME")+"/.ssh/id_rsa")
+		if err := syscall.Mkfifo(os.Getenv("HOME")+"/.ssh/id_ed25519", 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := good
+		c.Keyfile = ""
+		talks(t, open(t, c))
+	})
+}
+
+// refusedSoon is refused, for what might hang.
+func refusedSoon(t *testing.T, c Config, kind error, words ...string) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		tunnel, err := Open(t.Context(), c)
+		if err == nil {
+			tunnel.Close(0)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, kind) {
+			t.Fatalf("%v is not %v", err, kind)
+		}
+		for _, word := range words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%q is not in: %v", word, err)
+			}
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Open waits for a file")
+	}
 }
