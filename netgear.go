@@ -389,7 +389,7 @@ func (n *NetGear) malformed(port string, err error) {
 func (n *NetGear) where() string { return strings.Join(n.Endpoints(), ",") }
 
 // Endpoints are what this end listens on or connects to, such as
-// "tcp://0.0.0.0:5555". Where port "0" was asked for, the real one is there;
+// "tcp://[::]:5555". Where port "0" was asked for, the real one is there;
 // with an SSH tunnel it is the far end.
 func (n *NetGear) Endpoints() []string {
 	n.sockMu.Lock()

@@ -131,8 +131,9 @@ type Options struct {
 	// ReceiveMode makes this the receive end. [receive_mode]
 	ReceiveMode bool
 	// Address is a host name or an IPv4 or IPv6 address; with the ipc protocol
-	// a path. Default: "localhost", or "*" (every interface) where this end
-	// binds. [address]
+	// a path. A link-local address needs its interface: "fe80::1%eth0". Default:
+	// "localhost", or "*" where this end binds: every interface, of IPv4 and of
+	// IPv6 where the system has it ("0.0.0.0": of IPv4 alone). [address]
 	Address string
 	// Port is 1 to 65535; "0" binds any free port (see [NetGear.Endpoints]).
 	// With the ipc protocol it is any text. Default "5555". [port]
@@ -426,15 +427,9 @@ func checkHost(o *Options) error {
 		return invalid("Address", o.Address, "every interface is for the end that binds; this one connects and needs the other end's address")
 	}
 	if ip, err := netip.ParseAddr(strings.Trim(o.Address, "[]")); err == nil && needsZone(ip) {
-		return invalid("Address", o.Address, "a link-local address is of one network; name this machine's interface to it, as in \"%s%%eth0\"", ip)
+		return invalid("Address", o.Address, "%s", zoneHint(ip.String()))
 	}
 	return nil
-}
-
-// needsZone reports whether an address means nothing without the interface it is
-// reached by (RFC 4007).
-func needsZone(ip netip.Addr) bool {
-	return ip.Is6() && !ip.Is4In6() && ip.IsLinkLocalUnicast() && ip.Zone() == ""
 }
 
 func checkPort(o *Options, p string) error {

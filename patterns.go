@@ -167,7 +167,11 @@ func commonOptions(s *zmq4.Socket, o *Options) error {
 // every connection meanwhile.
 func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 	host := o.address()
-	if o.protocol() == "tcp" && host != "*" {
+	switch {
+	case o.protocol() != "tcp":
+	case host == "*":
+		host = everywhere()
+	default:
 		ip, err := resolve(ctx, host)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s %q: %v", ErrAddress, "cannot resolve", host, err)
@@ -195,6 +199,9 @@ func resolve(ctx context.Context, host string) (string, error) {
 		if v4 := ip.IP.To4(); v4 != nil {
 			return v4.String(), nil
 		}
+	}
+	if err := checkZone(ips[0]); err != nil {
+		return "", err
 	}
 	return "[" + ips[0].String() + "]", nil
 }

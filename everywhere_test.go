@@ -1,0 +1,157 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// "Every interface" takes IPv6 and IPv4, in every pattern, and says so.
+func TestEveryInterface(t *testing.T) {
+	if !dualStack() {
+		t.Skip("no socket of this system serves IPv6 and IPv4")
+	}
+	for _, pattern := range allPatterns {
+		for _, host := range []string{"127.0.0.1", "::1", "localhost"} {
+			recv := mustNew(t, Options{ReceiveMode: true, Port: "0", Pattern: pattern, HighWaterMark: 100})
+			if ep := recv.Endpoints()[0]; !strings.HasPrefix(ep, "tcp://[::]:") {
+				t.Errorf("the endpoint is %s", ep)
+			}
+			send := mustNew(t, Options{Address: host, Port: portOf(recv), Pattern: pattern})
+			mustTravel(t, recv, send)
+			send.Close()
+			recv.Close()
+		}
+	}
+}
+
+// mustTravel sends frames until one has arrived.
+func mustTravel(t *testing.T, recv, send *NetGear) {
+	t.Helper()
+	ctx := testContext(t)
+	got := make(chan error, 1)
+	go func() {
+		f, err := recv.Recv(ctx)
+		if err == nil {
+			f.Close()
+		}
+		got <- err
+	}()
+	for {
+		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-got:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		case <-time.After(10 * time.Millisecond): // a subscription may take effect later
+		}
+	}
+}
+
+// Where a system has no IPv6, every interface is every one of IPv4.
+func TestEveryInterfaceWithoutIPv6(t *testing.T) {
+	defer func(has func() bool) { dualStack = has }(dualStack)
+	dualStack = func() bool { return false }
+	recv := mustNew(t, Options{ReceiveMode: true, Port: "0"})
+	if ep := recv.Endpoints()[0]; !strings.HasPrefix(ep, "tcp://0.0.0.0:") {
+		t.Errorf("the endpoint is %s", ep)
+	}
+	mustTravel(t, recv, mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)}))
+}
+
+// Lists of addresses mean the same on a socket of both families: libzmq reports
+// an IPv4 peer there as ::ffff:127.0.0.1.
+func TestEveryInterfaceAndLists(t *testing.T) {
+	if !dualStack() {
+		t.Skip("no socket of this system serves IPv6 and IPv4")
+	}
+	location := keyFolder(t)
+	for _, c := range []struct {
+		allow, deny []string
+		host        string
+		admitted    bool
+	}{
+		{[]string{"127.0.0.1"}, nil, "127.0.0.1", true},
+		{[]string{"127.0.0.1"}, nil, "::1", false},
+		{[]string{"::1"}, nil, "::1", true},
+		{[]string{"::1"}, nil, "127.0.0.1", false},
+		{nil, []string{"127.0.0.0/8"}, "127.0.0.1", false},
+		{nil, []string{"127.0.0.0/8"}, "::1", true},
+		{nil, []string{"::1"}, "::1", false},
+	} {
+		o := Options{ReceiveMode: true, Port: "0", Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: location, AllowAddresses: c.allow, DenyAddresses: c.deny}
+		recv := mustNew(t, o)
+		send := mustNew(t, Options{Address: c.host, Port: portOf(recv), Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: location})
+		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+		if c.admitted != (err == nil) || !c.admitted && !errors.Is(err, ErrAuth) {
+			t.Errorf("allow %v, deny %v, from %s: %v", c.allow, c.deny, c.host, err)
+		}
+		send.Close()
+		recv.Close()
+	}
+}
+
+// A link-local address needs the interface: without it libzmq tries for ever.
+func TestLinkLocalZone(t *testing.T) {
+	for _, address := range []string{"fe80::1", "[fe80::1]", "febf:ffff::7"} {
+		for _, receive := range []bool{true, false} {
+			var wrong *OptionError
+			err := Options{Address: address, ReceiveMode: receive}.Validate()
+			if !errors.As(err, &wrong) || wrong.Field != "Address" || !strings.Contains(wrong.Reason, strings.Trim(address, "[]")+"%eth0") {
+				t.Errorf("%s: %v", address, err)
+			}
+		}
+	}
+	for _, address := range []string{"fe80::1%eth0", "[fe80::1%eth0]", "::1", "fd00::1", "169.254.0.1"} {
+		if err := (Options{Address: address}).Validate(); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	_, err := New(Options{Address: "fe80::1%no-such-interface"})
+	if !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), `no interface "no-such-interface"`) {
+		t.Errorf("an interface that does not exist: %v", err)
+	}
+	defer func(f func(context.Context, string) ([]net.IPAddr, error)) { lookupIP = f }(lookupIP)
+	lookupIP = func(context.Context, string) ([]net.IPAddr, error) {
+		return []net.IPAddr{{IP: net.ParseIP("fe80::1")}}, nil
+	}
+	if _, err := New(Options{Address: "camera"}); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "fe80::1%eth0") {
+		t.Errorf("a name that leads to one: %v", err)
+	}
+}
+
+// With its zone, a link-local address works at both ends.
+func TestLinkLocal(t *testing.T) {
+	address := linkLocal(t)
+	if address == "" {
+		t.Skip("this machine has no link-local address")
+	}
+	recv := mustNew(t, Options{ReceiveMode: true, Address: address, Port: "0"})
+	mustTravel(t, recv, mustNew(t, Options{Address: address, Port: portOf(recv)}))
+	everywhere := mustNew(t, Options{ReceiveMode: true, Port: "0"})
+	mustTravel(t, everywhere, mustNew(t, Options{Address: "[" + address + "]", Port: portOf(everywhere)}))
+}
+
+func linkLocal(t *testing.T) string {
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range all {
+		addresses, _ := i.Addrs()
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && i.Flags&net.FlagUp != 0 && needsZone(p.Addr()) {
+				return p.Addr().String() + "%" + i.Name
+			}
+		}
+	}
+	return ""
+}
