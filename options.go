@@ -274,7 +274,9 @@ type Options struct {
 	// scans, its coefficients (two bytes for each sample). libzmq drops the
 	// connection of a peer that sends more, before taking memory for it. A JPEG
 	// may have 16 scans, and up to 500 as long as its pixels times its scans are
-	// not more than 2^30: that bounds the time. Default 256 MiB. [no counterpart]
+	// not more than 2^30: that bounds the time. The limit goes for headers,
+	// answers and handshakes as well, so it is at least 1024. Default 256 MiB.
+	// [no counterpart]
 	MaxFrameBytes int64
 
 	// ---- exclusive modes ----
@@ -495,6 +497,12 @@ func checkReliability(o *Options) error {
 	return nil
 }
 
+// minFrameBytes is the least limit with which two ends can talk. The longest of
+// what the smallest frame takes is 366 bytes: a JPEG of one pixel, or a CURVE
+// handshake, which has 33 bytes for each message besides. The rest is for longer
+// headers and answers.
+const minFrameBytes = 1 << 10
+
 func checkLimits(o *Options) error {
 	for _, f := range []struct {
 		name  string
@@ -506,6 +514,9 @@ func checkLimits(o *Options) error {
 		if f.value < 0 {
 			return invalid(f.name, f.value, "must be positive, or 0 for the default")
 		}
+	}
+	if m := o.MaxFrameBytes; m > 0 && m < minFrameBytes {
+		return invalid("MaxFrameBytes", m, "must be at least %d: libzmq applies it to handshakes, headers and answers as well", minFrameBytes)
 	}
 	if o.HighWaterMark > 1<<20 {
 		return invalid("HighWaterMark", o.HighWaterMark, "must be at most %d", 1<<20)

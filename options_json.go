@@ -15,7 +15,7 @@ import (
 // the arguments of NetGear itself and NetGear_Async. Each reads a decoded JSON value, or says what
 // it should have been.
 var dictionary = map[string]func(o *Options, v any) error{
-	"address":      text(func(o *Options) *string { return &o.Address }),
+	"address":      exactText(func(o *Options) *string { return &o.Address }), // see trimAddress
 	"port":         readPort,
 	"protocol":     text(func(o *Options) *string { return &o.Protocol }),
 	"pattern":      whole(0, 3, func(o *Options, n int64) { o.Pattern = Pattern(n) }),
@@ -35,7 +35,7 @@ var dictionary = map[string]func(o *Options, v any) error{
 	"request_timeout":    whole(4, 1<<31/1000, func(o *Options, n int64) { o.RequestTimeout = time.Duration(n) * time.Second }),
 	"subscriber_timeout": whole(1, 1<<31/1000, func(o *Options, n int64) { o.SubscriberTimeout = time.Duration(n) * time.Second }),
 
-	"timeout": readTimeout,
+	"timeout": readTimeout, // NetGear_Async's
 
 	"flag":  readFlag,
 	"copy":  truth(func(o *Options, on bool) { o.Copy = on }),
@@ -46,17 +46,18 @@ var dictionary = map[string]func(o *Options, v any) error{
 	"multiclient_mode":   truth(func(o *Options, on bool) { o.MulticlientMode = on }),
 
 	"secure_mode":          whole(0, 2, func(o *Options, n int64) { o.SecureMode = SecureMode(n) }),
-	"custom_cert_location": text(func(o *Options) *string { return &o.CustomCertLocation }),
+	"custom_cert_location": exactText(func(o *Options) *string { return &o.CustomCertLocation }),
 	"overwrite_cert":       truth(func(o *Options, on bool) { o.OverwriteCert = on }),
 	"ssh_tunnel_mode":      text(func(o *Options) *string { return &o.SSHTunnelMode }),
-	"ssh_tunnel_pwd":       text(func(o *Options) *string { return &o.SSHTunnelPwd }),
-	"ssh_tunnel_keyfile":   text(func(o *Options) *string { return &o.SSHTunnelKeyfile }),
+	"ssh_tunnel_pwd":       exactText(func(o *Options) *string { return &o.SSHTunnelPwd }),
+	"ssh_tunnel_keyfile":   exactText(func(o *Options) *string { return &o.SSHTunnelKeyfile }),
 }
 
 // UnmarshalJSON reads VidGear's option dictionary, written as a JSON object,
 // over what o holds. Besides the dictionary's keys it knows the arguments of
 // VidGear's NetGear (address, port, protocol, pattern, receive_mode, logging) and
-// NetGear_Async's timeout; which of the two it is for, Wire says.
+// NetGear_Async's timeout. Which of the two it is for, o.Wire says, which must be
+// set before: NetGear has no timeout.
 //
 // VidGear passes over what it does not know and values of the wrong type or out
 // of range; here each is an [*OptionError] that names the key. flag is refused
@@ -89,15 +90,41 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 		}
 		return fmt.Errorf("netgear: %w: the option dictionary must be a JSON object: %w", ErrOption, err)
 	}
+	read.trimAddress()
 	*o = read
 	return checkFlag(o)
 }
 
+// trimAddress drops the outer spaces of address and port. With ipc they are a
+// path, in which spaces count.
+func (o *Options) trimAddress() {
+	if o.protocol() == "ipc" {
+		return
+	}
+	o.Address, o.Port = strings.TrimSpace(o.Address), strings.TrimSpace(o.Port)
+	for i, p := range o.Ports {
+		o.Ports[i] = strings.TrimSpace(p)
+	}
+}
+
+// text reads a text whose outer spaces do not count.
 func text(field func(*Options) *string) func(*Options, any) error {
+	exact := exactText(field)
+	return func(o *Options, v any) error {
+		if s, ok := v.(string); ok {
+			v = strings.TrimSpace(s)
+		}
+		return exact(o, v)
+	}
+}
+
+// exactText reads a text as it stands, as VidGear does: a password and a path may
+// begin or end with a space.
+func exactText(field func(*Options) *string) func(*Options, any) error {
 	return func(o *Options, v any) error {
 		switch v := v.(type) {
 		case string:
-			*field(o) = strings.TrimSpace(v)
+			*field(o) = v
 			return nil
 		case nil: // Python's None: the default
 			*field(o) = ""
@@ -146,7 +173,7 @@ func readPort(o *Options, v any) error {
 	for _, p := range list {
 		switch p := p.(type) {
 		case string:
-			ports = append(ports, strings.TrimSpace(p))
+			ports = append(ports, p)
 		case int64:
 			ports = append(ports, strconv.FormatInt(p, 10))
 		case nil:
@@ -204,6 +231,9 @@ func readQuality(o *Options, v any) error {
 // readTimeout: NetGear_Async has one for every wait, in seconds; 0 is its
 // default.
 func readTimeout(o *Options, v any) error {
+	if o.Wire != AsyncWire {
+		return fmt.Errorf("is an argument of NetGear_Async; set Wire: netgear.AsyncWire before this is read, or use request_timeout and subscriber_timeout")
+	}
 	seconds, ok := v.(float64)
 	if n, whole := v.(int64); whole {
 		seconds, ok = float64(n), true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -270,12 +271,27 @@ func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 	return a, nil
 }
 
+// parseBool reads a switch. VidGear takes anything for one, by Python's truth:
+// so here numbers pass as well, and what is empty. Texts, lists and objects that
+// are not empty are refused: Python takes even "false" for true.
 func parseBool(v pyjson.Raw) (bool, error) {
 	switch string(v) {
-	case "true":
+	case "true", "1":
 		return true, nil
-	case "false", "null":
+	case "false", "null", "0", `""`, "[]", "{}":
 		return false, nil
+	}
+	value, err := pyjson.Decode(v)
+	if err != nil {
+		return false, err
+	}
+	switch value := value.(type) {
+	case int64:
+		return value != 0, nil
+	case float64:
+		return value != 0, nil // as in Python, NaN counts as true
+	case *big.Int:
+		return value.Sign() != 0, nil
 	}
 	return false, fmt.Errorf("%.20q is not true or false", v)
 }
@@ -330,10 +346,10 @@ func parseShape(v pyjson.Raw, room []int) ([]int, error) {
 }
 
 func (c *coding) parseCompression(v pyjson.Raw) error {
-	if len(v) == 0 || v[0] != '{' {
+	if len(v) == 0 || v[0] != '{' || len(v) == len("{}") {
 		on, err := parseBool(v)
 		if on {
-			return errors.New("true says nothing of how")
+			return fmt.Errorf("%.20q does not say how", v)
 		}
 		return err
 	}

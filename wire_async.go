@@ -116,9 +116,9 @@ func (asyncWire) parseHeader(raw []byte, _ []int) (header, error) {
 	err := pymsgpack.Fields(raw, func(key []byte, v pymsgpack.Raw) (err error) {
 		switch string(key) {
 		case "terminate":
-			h.terminate, known = pymsgpack.Bool(v)
+			h.terminate, known = pymsgpack.Truth(v)
 		case "bi_mode":
-			h.bidirectional, _ = pymsgpack.Bool(v)
+			h.bidirectional, _ = pymsgpack.Truth(v)
 		case "data":
 			h.message, err = packedMessage(v)
 		}

@@ -262,6 +262,31 @@ func Bool(raw Raw) (on, ok bool) {
 	return raw[0] == msgpcode.True, raw[0] == msgpcode.True || raw[0] == msgpcode.False
 }
 
+// Truth reports what Python takes nil, a bool or a number for, as a condition. Of
+// other values it is not ok.
+func Truth(raw Raw) (on, ok bool) {
+	if h, err := readHead(raw); err != nil || h.kind != scalar {
+		return false, false
+	}
+	v, err := Decode(raw)
+	if err != nil {
+		return false, false
+	}
+	switch v := v.(type) {
+	case nil:
+		return false, true
+	case bool:
+		return v, true
+	case int64:
+		return v != 0, true
+	case uint64:
+		return v != 0, true
+	case float64:
+		return v != 0, true
+	}
+	return false, false
+}
+
 // Empty tells whether raw is nothing: nil, or the empty text that NetGear_Async
 // puts in its place.
 func Empty(raw Raw) bool {

@@ -34,6 +34,9 @@ func NewConnection(fs *flag.FlagSet) *Connection {
 // more than the same key in -options. The error speaks of flags and keys.
 func (c *Connection) Options(receive bool) (netgear.Options, error) {
 	var o netgear.Options
+	if c.async {
+		o.Wire = netgear.AsyncWire // it says which keys the dictionary may have
+	}
 	if c.settings != "" {
 		// Not json.Unmarshal, which would refuse Python's NaN before the library sees it.
 		if err := o.UnmarshalJSON([]byte(c.settings)); err != nil {
@@ -47,9 +50,6 @@ func (c *Connection) Options(receive bool) (netgear.Options, error) {
 		return o, fmt.Errorf("-options: receive_mode is true, but this program sends; run examples/receive instead")
 	}
 	o.ReceiveMode = receive
-	if c.async {
-		o.Wire = netgear.AsyncWire
-	}
 	c.fs.Visit(func(f *flag.Flag) {
 		switch f.Name {
 		case "address":
