@@ -3,7 +3,6 @@ package netgear
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 )
 
@@ -26,11 +25,36 @@ var dtypes = map[string]dtype{
 	"float128": {size: 16, unit: 16}, "complex256": {size: 32, unit: 16},
 }
 
-var dtypeKinds = map[byte]string{'b': "bool", 'u': "uint", 'i': "int", 'f': "float", 'c': "complex"}
+// dtypeNames are numpy's other names of these types, and dtypeCodes those that may
+// have a byte order in front ("<u2", ">H"), as numpy 2 has them on 64-bit Linux.
+var dtypeNames = byAlias(map[string]string{
+	"bool": "bool_", "uint8": "ubyte", "int8": "byte", "uint16": "ushort", "int16": "short", "float16": "half",
+	"uint32": "uintc", "int32": "intc", "float32": "single",
+	"uint64": "ulong ulonglong uintp uint", "int64": "long longlong intp int_ int", "float64": "double float",
+	"complex64": "csingle", "complex128": "cdouble complex", "float128": "longdouble", "complex256": "clongdouble",
+})
 
-// parseDType reads a dtype as numpy writes it: "uint8", ">u2", "|b1". Types
-// that this library does not know pass with size 0; only object arrays are
-// refused, because their bytes are another process's memory addresses.
+var dtypeCodes = byAlias(map[string]string{
+	"bool": "b1 ?", "uint8": "u1 B", "int8": "i1 b", "uint16": "u2 H", "int16": "i2 h", "float16": "f2 e",
+	"uint32": "u4 I", "int32": "i4 i", "float32": "f4 f",
+	"uint64": "u8 L Q P N", "int64": "i8 l q p n", "float64": "f8 d",
+	"complex64": "c8 F", "complex128": "c16 D", "float128": "f16 g", "complex256": "c32 G",
+})
+
+func byAlias(aliases map[string]string) map[string]string {
+	names := map[string]string{}
+	for name, list := range aliases {
+		for _, alias := range strings.Fields(list) {
+			names[alias] = name
+		}
+	}
+	return names
+}
+
+// parseDType reads a dtype as numpy writes it, or by any other name that numpy has
+// for it: "uint8", "u1", ">u2", "|b1". Types that this library does not know pass
+// with size 0; only object arrays are refused, because their bytes are another
+// process's memory addresses.
 func parseDType(s string) (dtype, error) {
 	if d, ok := dtypes[s]; ok {
 		d.name = s
@@ -39,32 +63,31 @@ func parseDType(s string) (dtype, error) {
 	if s == "" {
 		return dtype{}, fmt.Errorf("%w: no dtype", ErrFrame)
 	}
-	if s == "object" || strings.Contains(s, "'O'") || strings.HasSuffix(s, "O") && len(s) <= 3 {
+	order, code := splitOrder(s)
+	if strings.Contains(s, "'O'") || isObject(code) || order == "" && (s == "object" || s == "object_") {
 		return dtype{}, fmt.Errorf("%w: dtype %q cannot cross a network: %w", ErrFrame, s, ErrObjectArray)
 	}
-	order, code := s[0], s[1:]
-	if !strings.ContainsRune("<>|=", rune(order)) {
+	name, known := dtypeCodes[code]
+	if !known && order == "" {
+		name, known = dtypeNames[code]
+	}
+	if !known {
 		return dtype{name: s}, nil
 	}
-	if code == "" {
-		return dtype{name: s}, nil
-	}
-	bytes, err := strconv.Atoi(code[1:])
-	kind, known := dtypeKinds[code[0]]
-	if err != nil || !known {
-		return dtype{name: s}, nil
-	}
-	name := kind + strconv.Itoa(bytes*8)
-	if kind == "bool" {
-		name = kind
-	}
-	d, ok := dtypes[name]
-	if !ok || d.size != bytes {
-		return dtype{name: s}, nil
-	}
-	d.name, d.swap = name, order == '>' && d.unit > 1
+	d := dtypes[name]
+	d.name, d.swap = name, order == ">" && d.unit > 1
 	return d, nil
 }
+
+// splitOrder takes the byte order off a dtype.
+func splitOrder(s string) (order, code string) {
+	if s != "" && strings.ContainsRune("<>|=", rune(s[0])) {
+		return s[:1], s[1:]
+	}
+	return "", s
+}
+
+func isObject(code string) bool { return code == "O" || code == "O4" || code == "O8" }
 
 // swapBytes turns each unit of src around into dst, which has its length.
 func swapBytes(dst, src []byte, unit int) {

@@ -17,7 +17,10 @@ import (
 // Array is an n-dimensional array as numpy describes it. A picture has the
 // shape [rows, columns] or [rows, columns, channels].
 type Array struct {
-	DType string // numpy's name: "uint8", "uint16", "float32", "bool", "complex64", …
+	// DType is numpy's name: "uint8", "uint16", "float32", "bool", "complex64", …
+	// numpy's short names ("u1", ">f4") are taken as well where an array is sent. A
+	// name that numpy does not know is an ErrFrame. Received arrays have full names.
+	DType string
 	Shape []int
 	Data  []byte // the elements in C order, little-endian
 }
@@ -285,20 +288,10 @@ type payload struct {
 
 // arrayPayload decides, from the options, whether an array goes as JPEG.
 func (n *settings) arrayPayload(a Array) (payload, error) {
-	d, err := parseDType(a.DType)
-	if err != nil {
-		return payload{}, err
-	}
 	if len(a.Data) == 0 {
 		return payload{}, fmt.Errorf("%w: it is empty (did the capture fail?)", ErrFrame)
 	}
-	if err := checkArray(d, a.Shape, len(a.Data)); err != nil {
-		return payload{}, err
-	}
-	if bytes.ContainsAny([]byte(a.DType), "\"\\") || len(a.Shape) > maxDims {
-		return payload{}, fmt.Errorf("%w: dtype %q, shape %v", ErrFrame, a.DType, a.Shape)
-	}
-	spelled, err := n.wire.dtype(a.DType)
+	d, spelled, err := spell(n.wire, &a)
 	if err != nil {
 		return payload{}, err
 	}
@@ -345,8 +338,9 @@ func (n *settings) framePayload(f *Frame) (payload, error) {
 	case f.coding.jpeg && n.opts.Wire.compresses():
 		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
 	}
-	spelled, err := n.wire.dtype(f.dtype.name)
-	return payload{array: f.Array(), coding: coding{dtype: spelled, shape: f.shape}}, err
+	a := f.Array()
+	_, spelled, err := spell(n.wire, &a)
+	return payload{array: a, coding: coding{dtype: spelled, shape: f.shape}}, err
 }
 
 // jpegPayload is a JPEG that the caller made.

@@ -240,13 +240,7 @@ func (x Ext) EncodeMsgpack(enc *msgpack.Encoder) error {
 // EncodeMsgpack makes an Array sendable as (part of) a message on
 // NetGear_Async's wire, as msgpack_numpy writes it.
 func (a Array) EncodeMsgpack(enc *msgpack.Encoder) error {
-	spelled, err := asyncWire{}.dtype(a.DType)
-	if err == nil {
-		var d dtype
-		if d, err = parseDType(a.DType); err == nil {
-			err = checkArray(d, a.Shape, len(a.Data))
-		}
-	}
+	_, spelled, err := spell(asyncWire{}, &a)
 	if err != nil {
 		return err
 	}

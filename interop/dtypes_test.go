@@ -5,10 +5,28 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
+
+// TestNumpyNames: the names of dtypes that are sent and refused were recorded from
+// numpy, and this numpy still says the same.
+func TestNumpyNames(t *testing.T) {
+	t.Parallel()
+	recorded, err := os.ReadFile("../testdata/dtypes/numpy.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(peertest.Python(), "../testdata/dtypes/numpy.py").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "numpy's names", string(said), string(recorded))
+}
 
 // itemsize by dtype: all that the wire has been seen to carry.
 var itemsize = map[string]int{

@@ -1,0 +1,133 @@
+package netgear
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every name that numpy knows is sent, with the size that numpy has for it, and
+// read; every name that it does not know, or cannot read from bytes, is refused.
+// The list was made by numpy itself (testdata/dtypes/numpy.py).
+func TestDTypesOfNumpy(t *testing.T) {
+	text, err := os.ReadFile("testdata/dtypes/numpy.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := 0
+	for line := range strings.Lines(string(text)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		name := field[0]
+		d, err := sendableDType(name)
+		if field[1] == "refused" {
+			if !errors.Is(err, ErrFrame) {
+				t.Errorf("%q: %+v, %v, but numpy refuses it", name, d, err)
+			}
+			continue
+		}
+		size, _ := strconv.Atoi(field[2])
+		if err != nil || d.size != size || d.swap != (len(field) > 3 && dtypes[field[1]].size > 1) {
+			t.Errorf("%q: %+v, %v, but numpy says %v", name, d, err, field[1:])
+			continue
+		}
+		sent++
+		if _, ours := dtypes[field[1]]; ours && d.name != field[1] {
+			t.Errorf("%q is %s, to numpy it is %s", name, d.name, field[1])
+		}
+		// What is sent is a name of numpy's as well, with the same meaning.
+		if again, err := sendableDType(d.spelling()); err != nil || again != d {
+			t.Errorf("%q is sent as %q, which is %+v, %v", name, d.spelling(), again, err)
+		}
+		if got, err := parseDType(name); err != nil || got.name != d.name {
+			t.Errorf("%q is received as %+v, %v", name, got, err)
+		}
+	}
+	if sent < 400 {
+		t.Errorf("only %d names", sent)
+	}
+}
+
+// A dtype that numpy does not know would end VidGear's receive thread. The error
+// says what was meant.
+func TestUnknownDTypes(t *testing.T) {
+	_, send := openPair(t, Options{JPEGCompression: JPEGOff})
+	_, async := openPair(t, Options{Wire: AsyncWire})
+	recv, _ := openPair(t, Options{BidirectionalMode: true})
+	ctx := testContext(t)
+	for name, says := range map[string]string{
+		"UINT8": "did you mean uint8?", "unit8": "did you mean uint8?", "Float32": "did you mean float32?", "np.uint16": "did you mean uint16?",
+		"CV_8UC3": "did you mean uint8? The channels belong into the shape", "CV_32F": "did you mean float32?", "MatTypeCV16SC2": "did you mean int16?",
+		"cv2.CV_64F": "did you mean float64?", "uint_8": "did you mean uint8?", "rgb24": "it has uint8, float32, ", "S": `as in "S3"`,
+		"[('a', '<i4')]": "does not read it back", `<U"`: "numpy does not know", "3i4": "numpy does not know",
+	} {
+		a := Array{DType: name, Shape: []int{1}, Data: make([]byte, 12)}
+		for what, err := range map[string]error{
+			"SendArray":           second(send.SendArray(ctx, a, nil)),
+			"SendArrayOwned":      second(send.SendArrayOwned(ctx, a, nil, func() {})),
+			"SendArray, async":    second(async.SendArray(ctx, a, nil)),
+			"Return":              recv.Return(a),
+			"in a message, async": second(async.SendArray(ctx, testArray(0, "uint8", 1), []Array{a})),
+		} {
+			if !errors.Is(err, ErrFrame) || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s of %s: %v", what, name, err)
+			}
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A short name whose size does not match is no better: "int" has eight bytes.
+func TestShortDTypesOfOtherSize(t *testing.T) {
+	_, send := openPair(t, Options{JPEGCompression: JPEGOff})
+	for name, says := range map[string]string{"int": `to numpy "int" is int64`, "u4": `to numpy "u4" is uint32`, "L": "uint64", "S3": "S3", "U5": "U5", "M8[ns]": "M8[ns]"} {
+		_, err := send.SendArray(testContext(t), Array{DType: name, Shape: []int{2}, Data: make([]byte, 4)}, nil)
+		if !errors.Is(err, ErrFrame) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// numpy's short names are sent by their full names, so that a JPEG is made where
+// it would be of the full name, and arrive by those.
+func TestShortDTypes(t *testing.T) {
+	for _, wire := range []Wire{NetGearWire, AsyncWire} {
+		recv, send := openPair(t, Options{Wire: wire})
+		ctx := testContext(t)
+		for name, want := range map[string]string{"u1": "uint8", "B": "uint8", "|u1": "uint8", "f4": "float32", "<H": "uint16", "int": "int64", "double": "float64", "half": "float16", "?": "bool", "complex": "complex128"} {
+			size := dtypes[want].size
+			if _, err := send.SendArray(ctx, Array{DType: name, Shape: []int{8, 8}, Data: make([]byte, 64*size)}, nil); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			f := mustRecv(t, recv, ctx)
+			if f.DType() != want || len(f.Bytes()) != 64*size || (f.JPEG() != nil) != (want == "uint8" && wire == NetGearWire) {
+				t.Errorf("%s arrived as %s, %d bytes, JPEG %v", name, f.DType(), len(f.Bytes()), f.JPEG() != nil)
+			}
+			f.Close()
+		}
+	}
+}
+
+// A peer's short names become numpy's full ones, and are held against the bytes.
+func TestShortDTypesReceived(t *testing.T) {
+	for name, want := range map[string]string{"u1": "uint8", "B": "uint8", "f4": "float32", ">f4": "float32", "int": "int64", "b": "int8", "b1": "bool"} {
+		h := header{coding: coding{dtype: name, shape: []int{3}}}
+		size := dtypes[want].size
+		f := &Frame{coding: h.coding}
+		if err := f.check(jsonWire{}, make([]byte, 3*size), 1<<20); err != nil || f.DType() != want {
+			t.Errorf("%s is %s, %v", name, f.DType(), err)
+		}
+		if err := (&Frame{coding: h.coding}).check(jsonWire{}, make([]byte, 3*size+3), 1<<20); !errors.Is(err, ErrFrame) {
+			t.Errorf("%s of another size: %v", name, err)
+		}
+	}
+	// What this library does not hold passes as it did.
+	for _, name := range []string{"datetime64[ns]", "<U5", "S3", "|S3", "CV_8UC3", "[('a', '<i4')]"} {
+		f := &Frame{coding: coding{dtype: name, shape: []int{2}}}
+		if err := f.check(jsonWire{}, make([]byte, 40), 1<<20); err != nil || f.DType() != name {
+			t.Errorf("%s is %s, %v", name, f.DType(), err)
+		}
+	}
+}
