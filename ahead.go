@@ -150,8 +150,14 @@ func (a *ahead) length() (frames int, bytes int64) {
 // The end of the context ends the wait at once, not the sending. It may be
 // called from several goroutines.
 func (n *NetGear) Flush(ctx context.Context) error {
+	if err := n.opened(); err != nil {
+		return wrap("flush", err)
+	}
 	if n.opts.ReceiveMode {
 		return wrap("flush", fmt.Errorf("%w: this is a receive end", ErrMode))
+	}
+	if ctx == nil {
+		return wrap("flush", ErrContext)
 	}
 	if n.ahead == nil {
 		return nil

@@ -23,6 +23,8 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrMode: a send end was asked to receive, or the other way round.
 	ErrMode = errors.New("wrong mode")
+	// ErrContext: a call was given a nil context.
+	ErrContext = errors.New("the context is nil; give context.Background()")
 	// ErrPeerGone: nobody answered (or, at a receive end, nobody was connected)
 	// until the retries were used up. The end stays usable: the next call
 	// starts with fresh retries.

@@ -59,6 +59,7 @@ type Frame struct {
 	copies bool         // Options.Copy
 	viewed bool         // something that looks into the memory was handed out
 	closed bool
+	self   uintptr // where the Frame was made, which a copy of it is not
 }
 
 // newFrame takes over part and checks it against what the header said. On an
@@ -79,6 +80,7 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 			return nil, err
 		}
 	}
+	f.self = uintptr(unsafe.Pointer(f))
 	runtime.SetFinalizer(f, (*Frame).dropped)
 	return f, nil
 }
@@ -200,16 +202,26 @@ func (f *Frame) channels() int {
 
 // DType is numpy's name of the elements' type, without byte order: "uint8".
 // Big-endian data has been swapped.
-func (f *Frame) DType() string { return f.dtype.name }
+func (f *Frame) DType() string {
+	if f == nil {
+		return ""
+	}
+	return f.dtype.name
+}
 
 // Shape is [rows, columns] or [rows, columns, channels], or whatever else the
 // sender sent. The caller may keep it.
-func (f *Frame) Shape() []int { return slices.Clone(f.shape) }
+func (f *Frame) Shape() []int {
+	if f == nil {
+		return nil
+	}
+	return slices.Clone(f.shape)
+}
 
 // Bytes are the pixels in C order, little-endian. They look into the frame's
 // memory and are valid until Close; nil after it.
 func (f *Frame) Bytes() []byte {
-	if f.closed {
+	if f == nil || f.closed {
 		return nil
 	}
 	f.viewed = true
@@ -218,13 +230,13 @@ func (f *Frame) Bytes() []byte {
 
 // Array is the frame as an array, looking into the frame's memory until Close.
 func (f *Frame) Array() Array {
-	return Array{DType: f.dtype.name, Shape: f.Shape(), Data: f.Bytes()}
+	return Array{DType: f.DType(), Shape: f.Shape(), Data: f.Bytes()}
 }
 
 // JPEG is the frame's JPEG as the sender made it, without decoding; nil for a
 // raw frame. It looks into the frame's memory and is valid until Close.
 func (f *Frame) JPEG() []byte {
-	if f.closed || !f.coding.jpeg {
+	if f == nil || f.closed || !f.coding.jpeg {
 		return nil
 	}
 	f.viewed = true
@@ -234,17 +246,36 @@ func (f *Frame) JPEG() []byte {
 // Colorspace is the order of the pixels' channels, one of VidGear's twelve
 // names. For a raw frame, where the wire does not say, it is "".
 func (f *Frame) Colorspace() string {
-	if !f.coding.jpeg {
+	if f == nil || !f.coding.jpeg {
 		return ""
 	}
 	return f.coding.colorspace.String()
 }
 
-// Close gives the frame's memory back. Calling it again does nothing.
+// Close gives the frame's memory back. Calling it again does nothing, nor does
+// closing a nil or a zero Frame, or a copy of a Frame: the memory is the
+// original's.
 func (f *Frame) Close() error {
-	if !f.closed {
+	switch {
+	case f == nil || f.closed:
+	case f.self != uintptr(unsafe.Pointer(f)):
+		f.closed, f.data = true, nil
+	default:
 		runtime.SetFinalizer(f, nil)
 		f.free()
+	}
+	return nil
+}
+
+// usable says why nothing can be had of a frame.
+func (f *Frame) usable() error {
+	switch {
+	case f == nil:
+		return fmt.Errorf("%w: the Frame is nil", ErrFrame)
+	case f.closed:
+		return fmt.Errorf("%w: it is closed", ErrFrame)
+	case f.dtype.name == "":
+		return fmt.Errorf("%w: it is a zero Frame, not one that was received", ErrFrame)
 	}
 	return nil
 }
@@ -332,9 +363,10 @@ func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
 // framePayload is a received frame to be sent on: its JPEG as it came, or its
 // array.
 func (n *settings) framePayload(f *Frame) (payload, error) {
+	if err := f.usable(); err != nil {
+		return payload{}, err
+	}
 	switch {
-	case f.closed:
-		return payload{}, fmt.Errorf("%w: it is closed", ErrFrame)
 	case f.coding.jpeg && n.opts.Wire.compresses():
 		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
 	}

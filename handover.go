@@ -1,6 +1,9 @@
 package netgear
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // SendArrayOwned sends an array and takes its memory over: SendArray for memory
 // that the caller does not need again at once. The elements go as they lie, also
@@ -19,6 +22,13 @@ import "context"
 // send, Flush or Close at this end. SendArrayOwned may be called from several
 // goroutines.
 func (n *NetGear) SendArrayOwned(ctx context.Context, a Array, message any, release func()) (Reply, error) {
+	if release == nil {
+		return Reply{}, wrap("send", fmt.Errorf("%w: release is nil, so nothing could say when the memory is free; SendArray copies it", ErrFrame))
+	}
+	if err := n.opened(); err != nil {
+		release()
+		return Reply{}, wrap("send", err)
+	}
 	p, err := n.arrayPayload(a)
 	if err != nil {
 		release()

@@ -15,38 +15,90 @@ import (
 // blue first, or [rows, columns] for an *image.Gray. The picture may be reused
 // as soon as SendImage returns. For the rest see SendArray.
 func (n *NetGear) SendImage(ctx context.Context, img image.Image, message any) (Reply, error) {
+	if err := n.opened(); err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	p, err := n.imagePayload(img)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	return n.send(ctx, &p, message)
+}
+
+// imagePayload decides, from the options, how a picture goes.
+func (n *settings) imagePayload(img image.Image) (payload, error) {
+	if err := checkImage(img, n.opts.MaxFrameBytes); err != nil {
+		return payload{}, err
+	}
 	b := img.Bounds()
-	if b.Empty() {
-		return Reply{}, wrap("send", fmt.Errorf("%w: it is empty", ErrFrame))
+	gray, isGray := img.(*image.Gray)
+	var err error
+	if !isGray && n.jpeg && n.colorspace == turbojpeg.GRAY {
+		isGray, gray = true, image.NewGray(b)
+		err = convert(gray, img)
 	}
-	if gray, ok := img.(*image.Gray); ok {
-		return n.SendArray(ctx, Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx()}, Data: packRows(gray.Pix[gray.PixOffset(b.Min.X, b.Min.Y):], gray.Stride, b.Dx(), b.Dy())}, message)
+	if err == nil && isGray {
+		return n.arrayPayload(grayArray(gray))
 	}
-	if n.jpeg && n.colorspace == turbojpeg.GRAY {
-		gray := image.NewGray(b)
-		draw.Draw(gray, b, img, b.Min, draw.Src)
-		return n.SendImage(ctx, gray, message)
+	rgba := &image.RGBA{}
+	if err == nil {
+		rgba, err = asRGBA(img)
 	}
-	rgba := asRGBA(img)
+	if err != nil {
+		return payload{}, err
+	}
 	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
-		return n.SendArray(ctx, Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 3}, Data: bgrOf(rgba)}, message)
+		return n.arrayPayload(bgrArray(rgba))
 	}
 	tell := n.colorspace
 	if tell == turbojpeg.CMYK {
 		tell = turbojpeg.BGR // a picture of package image is not CMYK
 	}
-	p := payload{array: Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 4}, Data: rgba.Pix[rgba.PixOffset(b.Min.X, b.Min.Y):]}}
-	p.asJPEG(&n.settings, turbojpeg.RGBX, tell, rgba.Stride)
-	return n.send(ctx, &p, message)
+	p := payload{array: Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 4}, Data: rgba.Pix}}
+	p.asJPEG(n, turbojpeg.RGBX, tell, rgba.Stride)
+	return p, nil
 }
 
-func asRGBA(img image.Image) *image.RGBA {
+// maxPicture bounds pictures inside messages, where no option does: more does not
+// go into a message.
+const maxPicture = 1 << 30
+
+// imageArray is a picture as an array, in OpenCV's order.
+func imageArray(img image.Image) (Array, error) {
+	if err := checkImage(img, maxPicture); err != nil {
+		return Array{}, err
+	}
+	if gray, ok := img.(*image.Gray); ok {
+		return grayArray(gray), nil
+	}
+	rgba, err := asRGBA(img)
+	if err != nil {
+		return Array{}, err
+	}
+	return bgrArray(rgba), nil
+}
+
+func grayArray(img *image.Gray) Array {
+	b := img.Rect
+	return Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx()}, Data: packRows(img.Pix, img.Stride, b.Dx(), b.Dy())}
+}
+
+func bgrArray(img *image.RGBA) Array {
+	return Array{DType: "uint8", Shape: []int{img.Rect.Dy(), img.Rect.Dx(), 3}, Data: bgrOf(img)}
+}
+
+func asRGBA(img image.Image) (*image.RGBA, error) {
 	if rgba, ok := img.(*image.RGBA); ok {
-		return rgba
+		return rgba, nil
 	}
 	rgba := image.NewRGBA(img.Bounds())
-	draw.Draw(rgba, rgba.Rect, img, rgba.Rect.Min, draw.Src)
-	return rgba
+	return rgba, convert(rgba, img)
+}
+
+// convert draws a picture that was checked into dst, which has its bounds. A type
+// of another package may fail in its own methods.
+func convert(dst draw.Image, img image.Image) error {
+	return guarded(img, func() { draw.Draw(dst, dst.Bounds(), img, dst.Bounds().Min, draw.Src) })
 }
 
 // packRows returns rows without the gaps between them.
@@ -87,8 +139,8 @@ var channelOrders = map[turbojpeg.Colorspace][4]int{
 // taken for BGR or BGRA, OpenCV's order.
 func (f *Frame) Image() (image.Image, error) {
 	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it
-	if f.closed {
-		return nil, wrap("Image", fmt.Errorf("%w: it is closed", ErrFrame))
+	if err := f.usable(); err != nil {
+		return nil, wrap("Image", err)
 	}
 	c := f.channels()
 	if f.dtype.name != "uint8" || len(f.shape) < 2 || len(f.shape) > 3 || c != 1 && c != 3 && c != 4 {

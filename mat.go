@@ -3,8 +3,10 @@
 package netgear
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 
@@ -47,6 +49,9 @@ func (n *NetGear) Send(ctx context.Context, mat gocv.Mat, message any) (Reply, e
 // one piece (a region) is copied, and one that goes as JPEG is closed before
 // SendOwned returns.
 func (n *NetGear) SendOwned(ctx context.Context, mat *gocv.Mat, message any) (Reply, error) {
+	if mat == nil {
+		return Reply{}, wrap("send", fmt.Errorf("%w: the Mat is nil", ErrFrame))
+	}
 	own := *mat
 	*mat = gocv.Mat{}
 	a, free, err := matArray(own)
@@ -58,6 +63,28 @@ func (n *NetGear) SendOwned(ctx context.Context, mat *gocv.Mat, message any) (Re
 		free()
 		closeMat(own)
 	})
+}
+
+func init() {
+	matType = reflect.TypeFor[gocv.Mat]()
+	matAsArray = copyMat
+}
+
+// copyMat is a Mat, or a *Mat, as an array in memory of its own.
+func copyMat(mat any) (a Array, err error) {
+	own, ok := mat.(gocv.Mat)
+	if p, isPointer := mat.(*gocv.Mat); isPointer {
+		own, ok = *p, true
+	}
+	if !ok {
+		return a, fmt.Errorf("%w: a %T is no Mat", ErrFrame, mat)
+	}
+	a, free, err := matArray(own)
+	if err == nil {
+		a.Data = bytes.Clone(a.Data)
+		free()
+	}
+	return a, err
 }
 
 func closeMat(mat gocv.Mat) {
@@ -118,7 +145,7 @@ func matDType(t gocv.MatType) (string, error) {
 // ErrFrame; Array has them all.
 func (f *Frame) Mat() (gocv.Mat, error) {
 	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it
-	t, err := f.matType()
+	t, err := f.depth()
 	if err != nil {
 		return gocv.Mat{}, wrap("Mat", err)
 	}
@@ -134,9 +161,9 @@ func (f *Frame) Mat() (gocv.Mat, error) {
 	return view.Clone(), nil
 }
 
-func (f *Frame) matType() (gocv.MatType, error) {
-	if f.closed {
-		return 0, fmt.Errorf("%w: it is closed", ErrFrame)
+func (f *Frame) depth() (gocv.MatType, error) {
+	if err := f.usable(); err != nil {
+		return 0, err
 	}
 	if len(f.shape) < 2 || len(f.shape) > 3 || f.size() == 0 || f.channels() > maxMatChannels {
 		return 0, fmt.Errorf("%w: OpenCV has no Mat of shape %v; use Array", ErrFrame, f.shape)

@@ -113,9 +113,15 @@ func (m Message) MarshalJSON() ([]byte, error) {
 	return m.raw, nil
 }
 
+// errNoEncoder is for a call of EncodeMsgpack that msgpack would not make.
+var errNoEncoder = fmt.Errorf("netgear: %w: the msgpack encoder is nil", ErrMessage)
+
 // EncodeMsgpack makes a Message sendable as (part of) a message on
 // NetGear_Async's wire, unchanged.
 func (m Message) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if enc == nil {
+		return errNoEncoder
+	}
 	raw := m.raw
 	if !m.packed {
 		var err error
@@ -155,7 +161,7 @@ func (jsonWire) encodeMessage(v any) (Message, error) {
 	if v == nil {
 		return Message{}, nil
 	}
-	raw, err := pyjson.Encode(v)
+	raw, err := pyjson.EncodeChecked(v, checkJSON)
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}

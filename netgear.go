@@ -31,9 +31,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"iter"
 	"log/slog"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -302,6 +304,16 @@ func (n *NetGear) peers() int {
 	return max(0, int(n.sock.mon.connected.Load()))
 }
 
+// errNotOpened is for a nil or a zero NetGear.
+var errNotOpened = fmt.Errorf("%w: it was not opened by New", ErrClosed)
+
+func (n *NetGear) opened() error {
+	if n == nil || n.life == nil {
+		return errNotOpened
+	}
+	return nil
+}
+
 // closing is ErrClosed once Close has been called.
 func (n *NetGear) closing() error {
 	if n.life.Err() != nil {
@@ -392,6 +404,9 @@ func (n *NetGear) where() string { return strings.Join(n.Endpoints(), ",") }
 // "tcp://[::]:5555". Where port "0" was asked for, the real one is there;
 // with an SSH tunnel it is the far end.
 func (n *NetGear) Endpoints() []string {
+	if n.opened() != nil {
+		return nil
+	}
 	n.sockMu.Lock()
 	defer n.sockMu.Unlock()
 	switch {
@@ -420,8 +435,14 @@ func (n *NetGear) Endpoints() []string {
 // nothing comes; the end goes on listening, and so may the caller. After Close
 // it returns ErrClosed.
 func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
+	if err := n.opened(); err != nil {
+		return nil, wrap("receive", err)
+	}
 	if !n.opts.ReceiveMode {
 		return nil, wrap("receive", fmt.Errorf("%w: this is a send end; make one with ReceiveMode: true to receive", ErrMode))
+	}
+	if ctx == nil {
+		return nil, wrap("receive", ErrContext)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, wrap("receive", err)
@@ -489,7 +510,7 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 			if err == io.EOF || errors.Is(err, ErrClosed) {
 				return
 			}
-			if !yield(f, err) || ctx.Err() != nil || errors.Is(err, ErrMode) {
+			if !yield(f, err) || ctx == nil || ctx.Err() != nil || errors.Is(err, ErrMode) {
 				return
 			}
 		}
@@ -508,6 +529,9 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // only until the first frame fails. What is lost is a *[LostError], unless Send or
 // Flush has reported it. In all other cases Close returns nil.
 func (n *NetGear) Close() error {
+	if err := n.opened(); err != nil {
+		return wrap("close", err)
+	}
 	n.closer.Do(func() {
 		defer n.states.end()
 		n.shut()
@@ -651,11 +675,14 @@ func never() error { return nil }
 // ---- return data ----
 
 // Return sets the data that rides on the answers from now on, until it is
-// replaced: any value that JSON can hold, a Tuple, an Array or a *Frame (which
-// is copied). It is VidGear's recv(return_data=…), so it rides on the answer to
+// replaced: any value that JSON can hold, a Tuple, or an array, which is copied: an
+// Array, a *Frame, a picture of package image, a gocv.Mat, or a pointer to one. It is VidGear's recv(return_data=…), so it rides on the answer to
 // a later frame than the one last received. Receive end, in bidirectional or
 // multi-client mode.
 func (n *NetGear) Return(data any) error {
+	if err := n.opened(); err != nil {
+		return wrap("return data", err)
+	}
 	if !n.opts.ReceiveMode || !n.structured() || !n.row.answers {
 		return wrap("return data", fmt.Errorf("%w: it needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)", ErrMode))
 	}
@@ -684,23 +711,58 @@ func (n *NetGear) nothing(structured bool) prepared {
 
 // prepare makes the answer, and the array's JPEG, once for all frames.
 func (n *NetGear) prepare(data any) (prepared, error) {
-	var p payload
-	var err error
-	switch data := data.(type) {
-	case Array:
-		p, err = n.arrayPayload(data)
-	case *Frame:
-		p, err = n.framePayload(data)
-	case Tuple:
-		return n.prepareData([]any(data), "tuple")
-	default:
-		return n.prepareData(data, "")
+	if tuple, ok := data.(Tuple); ok {
+		return n.prepareData([]any(tuple), "tuple")
 	}
-	if err != nil {
+	p, isArray, err := n.returnedArray(data)
+	switch {
+	case err != nil:
 		return prepared{}, err
+	case !isArray:
+		return n.prepareData(data, "")
 	}
 	defer runtime.KeepAlive(data) // a dropped frame's memory goes with it
 	return n.prepareArray(&p)
+}
+
+// prepareResponse is prepare for what Respond returned. An error of its own is
+// none of the data.
+func (n *NetGear) prepareResponse(data any) (prepared, error) {
+	if err, failed := data.(error); failed && kindOf(reflect.TypeOf(data)) == errorValue {
+		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
+	}
+	p, err := n.prepare(data)
+	if err != nil {
+		return prepared{}, fmt.Errorf("Respond returned what cannot be sent: %w", err)
+	}
+	return p, nil
+}
+
+// returnedArray is what is returned as an array: arrays, frames, pictures and
+// Mats, or pointers to them.
+func (n *NetGear) returnedArray(data any) (p payload, isArray bool, err error) {
+	if data == nil {
+		return p, false, nil
+	}
+	kind := kindOf(reflect.TypeOf(data))
+	switch v := data.(type) {
+	case *Frame:
+		p, err = n.framePayload(v)
+		return p, true, err
+	case image.Image:
+		if kind == imageValue {
+			p, err = n.imagePayload(v)
+			return p, true, err
+		}
+	}
+	if kind == plainValue || kind == errorValue {
+		return p, false, nil
+	}
+	a, err := asArray(data, kind)
+	if err == nil {
+		p, err = n.arrayPayload(a)
+	}
+	return p, true, err
 }
 
 // prepareData makes the answer of data other than arrays; without a type name it

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -293,8 +294,9 @@ type Options struct {
 
 	// Respond makes the data that rides on the answer to each frame, from that
 	// very frame: it is called before the frame is answered and queued, with
-	// the frame decoded, and may return what Return takes. The frame is only
-	// lent to it. The sender waits meanwhile; frames are handled one at a time.
+	// the frame decoded, and may return what Return takes. If it returns an error, or
+	// what cannot be sent, the answer has no data: that is counted (Stats.NoData) and
+	// logged. The frame is only lent to it. The sender waits meanwhile; frames are handled one at a time.
 	// It may call this end, but not Close, which waits for it: nor does Close
 	// return before a Respond that blocks. It takes the place of Return. Receive end, in bidirectional or
 	// multi-client mode. [no counterpart]
@@ -359,7 +361,7 @@ type Options struct {
 // error is an *[OptionError].
 func (o Options) Validate() error {
 	for _, check := range []func(*Options) error{
-		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel,
+		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
 	} {
 		if err := check(&o); err != nil {
 			return err
@@ -557,6 +559,18 @@ func checkModes(o *Options) error {
 		return invalid("Ports", o.Ports, "several ports need MultiserverMode at a receive end or MulticlientMode at a send end")
 	case (o.MultiserverMode || o.MulticlientMode) && o.SSHTunnelMode != "":
 		return invalid("SSHTunnelMode", o.SSHTunnelMode, "does not go together with MultiserverMode or MulticlientMode")
+	}
+	return nil
+}
+
+// checkLogger refuses what would panic with the first line: a Logger that was not
+// made by slog.New, and one whose handler is a nil pointer.
+func checkLogger(o *Options) error {
+	if o.Logger == nil {
+		return nil
+	}
+	if h := reflect.ValueOf(o.Logger.Handler()); !h.IsValid() || h.Kind() == reflect.Pointer && h.IsNil() {
+		return invalid("Logger", "a logger without a handler", "make it with slog.New, or leave it nil for silence")
 	}
 	return nil
 }

@@ -63,6 +63,9 @@ var dictionary = map[string]func(o *Options, v any) error{
 // of range; here each is an [*OptionError] that names the key. flag is refused
 // here already, unless it is 0.
 func (o *Options) UnmarshalJSON(raw []byte) error {
+	if o == nil {
+		return fmt.Errorf("netgear: %w: the option dictionary is to be read into Options that are nil", ErrOption)
+	}
 	read := *o
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
 		// As VidGear: spaces around a key do not count.

@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -16,6 +17,9 @@ import (
 //		}
 //	}, nil)
 func (n *NetGear) SendAll(ctx context.Context, frames iter.Seq2[Array, any], replied func(Reply)) error {
+	if frames == nil {
+		return wrap("send", errNoIterator)
+	}
 	for a, message := range frames {
 		reply, err := n.SendArray(ctx, a, message)
 		if err != nil {
@@ -27,6 +31,9 @@ func (n *NetGear) SendAll(ctx context.Context, frames iter.Seq2[Array, any], rep
 	}
 	return nil
 }
+
+// errNoIterator is for SendAll and InOrder.
+var errNoIterator = fmt.Errorf("%w: the iterator is nil", ErrFrame)
 
 // InOrder puts frames back into the order of their stamps (Options.Stamp), after
 // they have been through several workers of a PushPull stream, say. It holds at
@@ -45,10 +52,14 @@ func (n *NetGear) SendAll(ctx context.Context, frames iter.Seq2[Array, any], rep
 // that are still held back when the loop is left are closed.
 func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
+		if frames == nil {
+			yield(nil, wrap("order", errNoIterator))
+			return
+		}
 		o := reorder{held: map[uint64]*Frame{}, next: 1}
 		defer o.close()
 		for f, err := range frames {
-			if err != nil || f.Stamp == nil {
+			if err != nil || f == nil || f.Stamp == nil {
 				if !yield(f, err) {
 					return
 				}

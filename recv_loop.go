@@ -591,10 +591,11 @@ func (r *receiver) respond(h *header, f *Frame) error {
 		return err
 	}
 	r.n.noteFault(f)
-	p, err := r.n.prepare(r.n.opts.Respond(f))
+	p, err := r.n.prepareResponse(r.n.opts.Respond(f))
 	if err != nil {
 		// The frame is good; it is the application's data that is not.
-		r.n.opts.Logger.Error("Respond returned what cannot be sent", "err", err)
+		r.n.counters.noData.Add(1)
+		r.n.bursts.log(r.n.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.n.where(), "err", err)
 		r.answer(h)
 		return nil
 	}

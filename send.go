@@ -74,6 +74,9 @@ type Reply struct {
 // The array's memory may be reused as soon as SendArray returns, in every
 // pattern. It may be called from several goroutines; frames go one at a time.
 func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, error) {
+	if err := n.opened(); err != nil {
+		return Reply{}, wrap("send", err)
+	}
 	p, err := n.arrayPayload(a)
 	if err != nil {
 		return Reply{}, wrap("send", err)
@@ -93,6 +96,9 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // written again, and its pixels are the same. What lacks or garbles pixels is
 // ErrFrame, which names the damage. For the rest see SendArray.
 func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply, error) {
+	if err := n.opened(); err != nil {
+		return Reply{}, wrap("send", err)
+	}
 	p, err := n.jpegPayload(jpeg)
 	if err != nil {
 		return Reply{}, wrap("send", err)
@@ -104,6 +110,9 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 // encoded again. Only one that had a fault (Stats.Damaged) is checked and written
 // again, as by SendJPEG. The frame stays the caller's. For the rest see SendArray.
 func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, error) {
+	if err := n.opened(); err != nil {
+		return Reply{}, wrap("send", err)
+	}
 	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it, and it is being sent
 	p, err := n.framePayload(f)
 	if err != nil {
@@ -224,6 +233,9 @@ func (n *NetGear) takeTurn(ctx context.Context) error {
 
 // refuses says why no frame is taken any more: Close, or the call's context.
 func (n *NetGear) refuses(ctx context.Context) error {
+	if ctx == nil {
+		return ErrContext
+	}
 	if n.shutting.Err() != nil {
 		return ErrClosed
 	}

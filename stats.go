@@ -31,6 +31,7 @@ type Stats struct {
 	// say whether such bytes are foreign or garbled pixels: where this count
 	// grows on a line that loses data, it may be those.
 	Damaged uint64
+	NoData    uint64 // receive end: frames answered without data, because Respond returned an error or what cannot be sent
 
 	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
 	Latency Latency              // receive end with Stamp: from capture to arrival
@@ -43,17 +44,21 @@ type Stats struct {
 
 // counters are Stats in the making.
 type counters struct {
-	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged atomic.Uint64
+	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged, noData atomic.Uint64
 }
 
 // Stats returns the counts of this end. It may be called at any time from any
 // goroutine, also after Close.
 func (n *NetGear) Stats() Stats {
+	if n.opened() != nil {
+		return Stats{}
+	}
 	c := &n.counters
 	s := Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
 		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(), Damaged: c.damaged.Load(),
+		NoData: c.noData.Load(),
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {

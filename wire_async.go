@@ -230,6 +230,9 @@ type Ext struct {
 
 // EncodeMsgpack makes an Ext sendable as (part of) a message.
 func (x Ext) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if enc == nil {
+		return errNoEncoder
+	}
 	raw, err := pymsgpack.Encode(pymsgpack.Ext(x))
 	if err != nil {
 		return err
@@ -240,6 +243,9 @@ func (x Ext) EncodeMsgpack(enc *msgpack.Encoder) error {
 // EncodeMsgpack makes an Array sendable as (part of) a message on
 // NetGear_Async's wire, as msgpack_numpy writes it.
 func (a Array) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if enc == nil {
+		return errNoEncoder
+	}
 	_, spelled, err := spell(asyncWire{}, &a)
 	if err != nil {
 		return err
@@ -260,7 +266,7 @@ func (asyncWire) encodeMessage(v any) (Message, error) {
 			return m, nil
 		}
 	}
-	raw, err := pymsgpack.Encode(v)
+	raw, err := pymsgpack.EncodeWith(v, replacePacked)
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}

@@ -108,7 +108,7 @@ func TestSendEndSaysWhatVidGearSaid(t *testing.T) {
 			continue // VidGear says no goodbye there; ours does
 		}
 		t.Run(name, func(t *testing.T) {
-			var o Options
+			o := Options{Wire: c.wire()}
 			if err := o.UnmarshalJSON(c.About.Options); err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +215,7 @@ func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 	kinds := map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REQ, PubSub: zmq4.XPUB, PushPull: zmq4.PUSH}
 	for name, c := range captures(t, "*recv-*.json") {
 		t.Run(name, func(t *testing.T) {
-			var o Options
+			o := Options{Wire: c.wire()}
 			if err := o.UnmarshalJSON(c.About.Options); err != nil {
 				t.Fatal(err)
 			}

@@ -25,7 +25,9 @@ var (
 )
 
 var (
-	errNoForm  = errors.New("the type has no JSON form")
+	errNoForm = errors.New("the type has no JSON form")
+	// ErrOpaque: encoding/json would write {}.
+	ErrOpaque  = errors.New("the type has no exported fields, and no JSON form of its own")
 	errTooDeep = fmt.Errorf("nested deeper than %d, perhaps in a cycle", maxDepth)
 	errTooLong = fmt.Errorf("an integer of more than %d digits, which Python refuses", maxDigits)
 )
@@ -33,6 +35,17 @@ var (
 // Encode writes v as Python's json.dumps would. It takes what encoding/json takes, by the same rules, and also Raw,
 // Object, big.Int, NaN and the infinities. What a json.Marshaler gives is written anew with Python's spacing and escapes.
 func Encode(v any) ([]byte, error) { return Append(nil, v) }
+
+// EncodeChecked is Encode for what may hold values that must not be written. check is asked about every value that is
+// neither nil nor an interface, also inside others, except for what a json.Marshaler writes. A struct that has contents,
+// but no exported field, is an error, where encoding/json writes {}.
+func EncodeChecked(v any, check func(reflect.Value) error) ([]byte, error) {
+	e := encoder{check: check}
+	if err := e.value(reflect.ValueOf(v)); err != nil {
+		return nil, err
+	}
+	return e.buf, nil
+}
 
 // Append is Encode to the end of dst. After an error it returns dst as it was.
 func Append(dst []byte, v any) ([]byte, error) {
@@ -47,6 +60,7 @@ type encoder struct {
 	buf      []byte
 	depth    int // arrays and objects around the value at hand
 	pointers int // pointers followed to reach it
+	check    func(reflect.Value) error
 }
 
 func (e *encoder) put(s string) error {
@@ -57,6 +71,11 @@ func (e *encoder) put(s string) error {
 func (e *encoder) value(v reflect.Value) error {
 	if !v.IsValid() {
 		return e.put("null")
+	}
+	if e.check != nil && v.Kind() != reflect.Interface && !isNil(v) {
+		if err := e.check(v); err != nil {
+			return &EncodeError{Type: v.Type(), Err: err}
+		}
 	}
 	if done, err := e.known(v); done {
 		return err
@@ -317,6 +336,9 @@ func keyText(k reflect.Value) (string, error) {
 }
 
 func (e *encoder) structure(v reflect.Value) error {
+	if e.check != nil && Opaque(v.Type()) {
+		return &EncodeError{Type: v.Type(), Err: ErrOpaque}
+	}
 	e.buf = append(e.buf, '{')
 	first := true
 	for _, f := range fieldsOf(v.Type()) {

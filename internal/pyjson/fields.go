@@ -32,6 +32,21 @@ func StructFields(v reflect.Value) iter.Seq2[string, reflect.Value] {
 	}
 }
 
+// Opaque reports whether a struct has contents, but none that JSON could show: a lock, a builder, an error's text. A struct
+// whose fields are left out by their tags, or that has none, is not opaque.
+func Opaque(t reflect.Type) bool {
+	if t.NumField() == 0 || len(fieldsOf(t)) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
+		base := f.Type
+		if base.Kind() == reflect.Pointer {
+			base = base.Elem()
+		}
+		return f.IsExported() && !(f.Anonymous && base.Kind() == reflect.Struct)
+	})
+}
+
 // StructField finds the field of the struct v, which can be set, that encoding/json would set for name.
 func StructField(v reflect.Value, name string) (field reflect.Value, ok bool, err error) {
 	f := findField(fieldsOf(v.Type()), name)

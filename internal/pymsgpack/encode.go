@@ -26,9 +26,15 @@ import (
 // by their json tags, without the option "string". A type may have a way of its
 // own: msgpack.CustomEncoder, msgpack.Marshaler, json.Marshaler,
 // encoding.TextMarshaler.
-func Encode(v any) ([]byte, error) {
+func Encode(v any) ([]byte, error) { return EncodeWith(v, nil) }
+
+// EncodeWith is Encode for what may hold values that have another form here.
+// replace is asked about every value that is neither nil nor an interface, also
+// inside others: done says that with is to be written in its place. A struct that
+// has contents, but no exported field, is an error.
+func EncodeWith(v any, replace func(reflect.Value) (with any, done bool, err error)) ([]byte, error) {
 	var w bytes.Buffer
-	e := encoder{msgpack.NewEncoder(&w)}
+	e := encoder{msgpack.NewEncoder(&w), replace}
 	e.UseCompactInts(true)
 	e.SetCustomStructTag("json")
 	if err := e.value(reflect.ValueOf(v), maxDepth); err != nil {
@@ -40,7 +46,10 @@ func Encode(v any) ([]byte, error) {
 	return w.Bytes(), nil
 }
 
-type encoder struct{ *msgpack.Encoder }
+type encoder struct {
+	*msgpack.Encoder
+	replace func(reflect.Value) (with any, done bool, err error)
+}
 
 var errDepth = fmt.Errorf("nested deeper than %d (or without end)", maxDepth)
 
@@ -55,6 +64,15 @@ func (e encoder) value(rv reflect.Value, depth int) error {
 		return errDepth
 	}
 	if rv.CanInterface() { // all but embedded structs of an unexported type
+		if e.replace != nil && !(rv.Kind() == reflect.Pointer && rv.IsNil()) {
+			with, done, err := e.replace(rv)
+			if err != nil {
+				return err
+			}
+			if done {
+				return encoder{e.Encoder, nil}.value(reflect.ValueOf(with), depth)
+			}
+		}
 		if done, err := e.known(rv, depth); done {
 			return err
 		}
@@ -240,6 +258,9 @@ func (e encoder) dict(rv reflect.Value, depth int) error {
 }
 
 func (e encoder) structure(rv reflect.Value, depth int) error {
+	if e.replace != nil && pyjson.Opaque(rv.Type()) {
+		return fmt.Errorf("%v: %w", rv.Type(), pyjson.ErrOpaque)
+	}
 	n := 0
 	for range pyjson.StructFields(rv) {
 		n++

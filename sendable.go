@@ -1,0 +1,162 @@
+package netgear
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"reflect"
+	"sync"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+)
+
+// Messages and return data may be any value, and encoding/json finds something to
+// write for most: {"DType": …} for an Array, {} for a Mat, a picture or an error.
+// Such values are sent as arrays where the wire carries one; otherwise they are
+// errors that say what to do.
+
+// kindOfValue is what a type is to a message.
+type kindOfValue int8
+
+const (
+	plainValue kindOfValue = iota // no matter here
+	arrayValue                    // Array
+	frameValue                    // Frame
+	matValue                      // gocv.Mat
+	imageValue                    // package image
+	errorValue
+)
+
+// matType and matAsArray are for gocv.Mat. They are set in builds with gocv; the
+// array is in memory of its own.
+var (
+	matType    reflect.Type
+	matAsArray func(mat any) (Array, error)
+)
+
+var valueKinds sync.Map // reflect.Type to kindOfValue
+
+func kindOf(t reflect.Type) kindOfValue {
+	if k, ok := valueKinds.Load(t); ok {
+		return k.(kindOfValue)
+	}
+	k := classify(t)
+	valueKinds.Store(t, k)
+	return k
+}
+
+var ownForms = []reflect.Type{
+	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[msgpack.CustomEncoder](), reflect.TypeFor[msgpack.Marshaler](),
+}
+
+func classify(t reflect.Type) kindOfValue {
+	base := t
+	if t.Kind() == reflect.Pointer {
+		base = t.Elem()
+	}
+	switch {
+	case base == reflect.TypeFor[Array]():
+		return arrayValue
+	case base == reflect.TypeFor[Frame]():
+		return frameValue
+	case matType != nil && base == matType:
+		return matValue
+	}
+	for _, form := range ownForms {
+		if t.Implements(form) || reflect.PointerTo(base).Implements(form) {
+			return plainValue
+		}
+	}
+	switch {
+	case isPicture(base):
+		return imageValue
+	case t.Implements(reflect.TypeFor[error]()):
+		return errorValue
+	}
+	return plainValue
+}
+
+var pictures = map[reflect.Type]bool{
+	reflect.TypeFor[image.Alpha](): true, reflect.TypeFor[image.Alpha16](): true, reflect.TypeFor[image.CMYK](): true,
+	reflect.TypeFor[image.Gray](): true, reflect.TypeFor[image.Gray16](): true, reflect.TypeFor[image.NRGBA](): true,
+	reflect.TypeFor[image.NRGBA64](): true, reflect.TypeFor[image.NYCbCrA](): true, reflect.TypeFor[image.Paletted](): true,
+	reflect.TypeFor[image.RGBA](): true, reflect.TypeFor[image.RGBA64](): true, reflect.TypeFor[image.Uniform](): true,
+	reflect.TypeFor[image.YCbCr](): true,
+}
+
+// isPicture reports whether a type is a picture. The interface alone does not say
+// so: an image.Rectangle has its methods, and so has what embeds one, and both are
+// data. Of other types those are pictures that JSON could show nothing of.
+func isPicture(t reflect.Type) bool {
+	if pictures[t] {
+		return true
+	}
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[image.Image]()) && (t.Kind() != reflect.Struct || pyjson.Opaque(t))
+}
+
+var (
+	errErrorSent = errors.New("an error cannot be sent; send its text, err.Error()")
+	errNested    = errors.New("NetGear's wire carries no array inside a message; send it as the frame, or return it alone (Return, Respond), " +
+		"or use Wire: netgear.AsyncWire at both ends")
+	errFrameValue = errors.New("a Frame is used by its pointer")
+)
+
+// checkJSON refuses what JSON has no form for.
+func checkJSON(v reflect.Value) error {
+	switch kindOf(v.Type()) {
+	case plainValue:
+		return nil
+	case errorValue:
+		return errErrorSent
+	}
+	return errNested
+}
+
+// replacePacked finds the form that a value has on NetGear_Async's wire, where
+// arrays may be anywhere in a message. An Array has that form by itself.
+func replacePacked(v reflect.Value) (with any, done bool, err error) {
+	switch kind := kindOf(v.Type()); kind {
+	case plainValue, arrayValue:
+		return nil, false, nil
+	case errorValue:
+		return nil, false, errErrorSent
+	default:
+		if v.Kind() == reflect.Struct && v.CanAddr() {
+			v = v.Addr()
+		}
+		a, err := asArray(v.Interface(), kind)
+		return a, true, err
+	}
+}
+
+// asArray makes an array of a value of that kind, which may be a pointer.
+func asArray(v any, kind kindOfValue) (a Array, err error) {
+	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
+		return a, fmt.Errorf("%w: the %T is nil", ErrFrame, v)
+	}
+	switch kind {
+	case matValue:
+		return matAsArray(v)
+	case imageValue:
+		if img, ok := v.(image.Image); ok {
+			return imageArray(img)
+		}
+		return a, fmt.Errorf("%w: a %T is used by its pointer", ErrFrame, v)
+	}
+	switch v := v.(type) {
+	case Array:
+		return v, nil
+	case *Array:
+		return *v, nil
+	case *Frame:
+		if err := v.usable(); err != nil {
+			return a, err
+		}
+		return v.Array(), nil
+	}
+	return a, fmt.Errorf("%w: %w", ErrFrame, errFrameValue)
+}
