@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"image"
 	"image/color"
 	"log/slog"
 	"math"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -370,4 +375,51 @@ func TestCopiedFrame(t *testing.T) {
 	if err := f.Close(); err != nil || f.Bytes() != nil {
 		t.Errorf("the original: %v", err)
 	}
+}
+
+// Every exported function and method is in the tables above.
+func TestNoPanicsIsComplete(t *testing.T) {
+	var names strings.Builder
+	recv, send := openPair(t, Options{BidirectionalMode: true})
+	for _, c := range badCalls(t, recv, send) {
+		names.WriteString(c.name + "\n")
+	}
+	// useFrame and the other groups, and the methods of builds with gocv.
+	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned ReturnMat Mat")
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range tree.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !f.Name.IsExported() || f.Recv != nil && !ast.IsExported(receiverName(f)) {
+				continue
+			}
+			found++
+			if !strings.Contains(names.String(), f.Name.Name) {
+				t.Errorf("%s has %s, which no table calls with bad arguments", file, f.Name.Name)
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d functions found", found)
+	}
+}
+
+func receiverName(f *ast.FuncDecl) string {
+	typ := f.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	name, _ := typ.(*ast.Ident)
+	return name.Name
 }
