@@ -44,7 +44,8 @@ var (
 	ErrRejected = errors.New("the receive end dropped the frame")
 	// ErrFrame: a frame cannot be sent, or cannot be had in the form asked for.
 	ErrFrame = errors.New("unusable frame")
-	// ErrMessage: a message cannot be written as JSON, or read from it.
+	// ErrMessage: a message cannot be written as JSON, or read from it; or there is
+	// something in it that would arrive as nonsense (an Array, a Mat, an error).
 	ErrMessage = errors.New("unusable message")
 	// ErrObjectArray: an array of Python objects (numpy's dtype object), as a frame
 	// or in a message. It would travel as a pickle, which is a program that runs

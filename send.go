@@ -61,7 +61,7 @@ type Reply struct {
 }
 
 // SendArray sends an array as a frame, with a message (nil, or anything that
-// JSON can hold) riding along.
+// JSON can hold) riding along. On AsyncWire there may be arrays in the message.
 //
 // It blocks until the receive end has answered that the frame is there (Pair,
 // ReqRep), or until libzmq has taken it (PubSub), where a frame is lost for

@@ -31,7 +31,7 @@ type Stats struct {
 	// say whether such bytes are foreign or garbled pixels: where this count
 	// grows on a line that loses data, it may be those.
 	Damaged uint64
-	NoData    uint64 // receive end: frames answered without data, because Respond returned an error or what cannot be sent
+	NoData  uint64 // receive end: frames answered without data, because Respond returned an error or what cannot be sent
 
 	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
 	Latency Latency              // receive end with Stamp: from capture to arrival
@@ -58,7 +58,7 @@ func (n *NetGear) Stats() Stats {
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
 		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(), Damaged: c.damaged.Load(),
-		NoData: c.noData.Load(),
+		NoData:    c.noData.Load(),
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {
