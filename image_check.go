@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"image"
 	"math"
-	"reflect"
 	"slices"
 )
 
@@ -12,7 +11,7 @@ import (
 // image can be put together by hand, and reading past their ends panics. Other
 // types are asked pixel by pixel, into memory of at most maxBytes.
 func checkImage(img image.Image, maxBytes int64) error {
-	if v := reflect.ValueOf(img); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+	if img == nil || isNilPointer(img) {
 		return fmt.Errorf("%w: the picture is nil", ErrFrame)
 	}
 	var b image.Rectangle

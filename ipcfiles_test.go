@@ -54,6 +54,17 @@ func TestIPCDeletesNothing(t *testing.T) {
 		if text, err := os.ReadFile(at("file")); string(text) != "precious" {
 			t.Errorf("the file holds %q: %v", text, err)
 		}
+		// C takes a path to end at a NUL byte, so libzmq would delete the file.
+		for _, o := range []Options{{Address: at("file") + "\x00"}, {Address: filepath.Join(dir, "file"), Port: "5555\x00"}} {
+			o.ReceiveMode, o.Attach, o.Pattern, o.Protocol = end.ReceiveMode, end.Attach, end.Pattern, "ipc"
+			n, err := New(o)
+			if err == nil {
+				n.Close()
+			}
+			if text, readable := os.ReadFile(at("file")); !errors.Is(err, ErrOption) || string(text) != "precious" {
+				t.Errorf("%q %q: %v; the file: %q, %v", o.Address, o.Port, err, text, readable)
+			}
+		}
 		// What a killed program left behind, and a path where nothing is.
 		for _, name := range []string{"left", "new"} {
 			o := end

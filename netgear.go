@@ -728,7 +728,7 @@ func (n *NetGear) prepare(data any) (prepared, error) {
 // prepareResponse is prepare for what Respond returned. An error of its own is
 // none of the data.
 func (n *NetGear) prepareResponse(data any) (prepared, error) {
-	if err, failed := data.(error); failed && kindOf(reflect.TypeOf(data)) == errorValue {
+	if err, failed := data.(error); failed && !isNilPointer(data) && kindOf(reflect.TypeOf(data)) == errorValue {
 		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
 	}
 	p, err := n.prepare(data)

@@ -401,6 +401,11 @@ func checkConnection(o *Options) error {
 	if o.Attach < AttachDefault || o.Attach > AttachConnect {
 		return invalid("Attach", o.Attach, "must be AttachDefault, AttachBind or AttachConnect")
 	}
+	for _, text := range append([]string{o.Address}, o.ports()...) {
+		if strings.Contains(text, "\x00") { // where C takes a text to end
+			return invalid("Address", text, "must not contain a NUL byte")
+		}
+	}
 	switch o.Protocol {
 	case "", "tcp":
 		for _, p := range o.ports() {

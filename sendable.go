@@ -133,9 +133,14 @@ func replacePacked(v reflect.Value) (with any, done bool, err error) {
 	}
 }
 
+func isNilPointer(v any) bool {
+	rv := reflect.ValueOf(v)
+	return rv.Kind() == reflect.Pointer && rv.IsNil()
+}
+
 // asArray makes an array of a value of that kind, which may be a pointer.
 func asArray(v any, kind kindOfValue) (a Array, err error) {
-	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
+	if isNilPointer(v) {
 		return a, fmt.Errorf("%w: the %T is nil", ErrFrame, v)
 	}
 	switch kind {

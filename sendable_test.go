@@ -195,6 +195,11 @@ func TestErrorsAsData(t *testing.T) {
 				t.Errorf("%v: %d of %d counted", wire, n, i+1)
 			}
 		}
+		// A nil pointer is no error, and no data either.
+		answer.Store([]any{(*failure)(nil)})
+		if reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil); err != nil || reply.Type != "NoneType" || recv.Stats().NoData != 4 {
+			t.Errorf("%v: a nil pointer returned: %+v, %v", wire, reply, err)
+		}
 		recv.Close() // and with it all that writes to the log
 		if !strings.Contains(log.String(), "no such plate") {
 			t.Errorf("%v: the log: %s", wire, log.String())
