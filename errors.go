@@ -54,7 +54,9 @@ var (
 	// "err" that Options.Logger gets.
 	ErrObjectArray = pymsgpack.ErrObjectArray
 	// ErrStructuredArray: an array whose elements have fields (numpy's structured
-	// dtypes), which NetGear_Async's wire does not carry here. As ErrObjectArray.
+	// dtypes), which NetGear_Async's wire does not carry here, and whose dtype's text
+	// numpy does not read back on NetGear's. As ErrObjectArray; on NetGear's wire one
+	// that arrives is delivered.
 	ErrStructuredArray = pymsgpack.ErrStructuredArray
 )
 
