@@ -124,9 +124,9 @@ func TestCoefficientsCountWhileTheyAreThere(t *testing.T) {
 	}
 }
 
-// soon fails the test if what has been going on since start took long: far less
+// endsSoon fails the test if what has been going on since start took long: far less
 // than slowJPEG takes.
-func within(t *testing.T, what string, since time.Time) {
+func endsSoon(t *testing.T, what string, since time.Time) {
 	t.Helper()
 	took := time.Since(since)
 	t.Logf("%s took %v", what, took)
@@ -164,7 +164,7 @@ func TestCloseEndsADecoding(t *testing.T) {
 		})
 		start := time.Now()
 		recv.Close()
-		within(t, "Close", start)
+		endsSoon(t, "Close", start)
 		if s := recv.Stats(); s.Discarded != 1 || s.Malformed != 0 || s.Queue != 0 {
 			t.Errorf("Respond %v: %d discarded, %d malformed, %d in the queue", respond, s.Discarded, s.Malformed, s.Queue)
 		}
@@ -217,7 +217,7 @@ func TestContextAndCloseEndTheDecodingOfAnAnswer(t *testing.T) {
 		if err := <-ended; !errors.Is(err, want) {
 			t.Errorf("close %v: %v", closes, err)
 		}
-		within(t, "the send call", start)
+		endsSoon(t, "the send call", start)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestContextAndCloseEndACheck(t *testing.T) {
 	if _, err := send.SendJPEG(ctx, jpeg, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with a context that ends: %v", err)
 	}
-	within(t, "SendJPEG", start)
+	endsSoon(t, "SendJPEG", start)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := send.SendJPEG(context.Background(), jpeg, nil)
@@ -243,5 +243,5 @@ func TestContextAndCloseEndACheck(t *testing.T) {
 	if err := <-ended; !errors.Is(err, ErrClosed) {
 		t.Errorf("with Close: %v", err)
 	}
-	within(t, "Close", start)
+	endsSoon(t, "Close", start)
 }
