@@ -145,7 +145,7 @@ func goodMessage(n *NetGear) string {
 // slowMessage is a JPEG that takes long to decode, as a frame or as the array in
 // an answer.
 func slowMessage(n *NetGear) string {
-	coding := `"compression": {"dct": true, "ups": false, "colorspace": "BGR"}`
+	coding := `"compression": {"dct": true, "ups": false, "colorspace": "GRAY"}`
 	head := `{"terminate_flag": false, ` + coding + `, "message": null, "pattern": "0", "dtype": "", "shape": ""}`
 	if !n.opts.ReceiveMode {
 		head = `{"return_type": "ndarray", ` + coding + `, "array_dtype": "", "array_shape": "", "data": null}`
