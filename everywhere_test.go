@@ -1,7 +1,6 @@
 package netgear
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -130,10 +129,7 @@ func TestLinkLocalZone(t *testing.T) {
 	if !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), `no interface "no-such-interface"`) {
 		t.Errorf("an interface that does not exist: %v", err)
 	}
-	defer func(f func(context.Context, string) ([]net.IPAddr, error)) { lookupIP = f }(lookupIP)
-	lookupIP = func(context.Context, string) ([]net.IPAddr, error) {
-		return []net.IPAddr{{IP: net.ParseIP("fe80::1")}}, nil
-	}
+	newNameServer(t, "fe80::1")
 	if _, err := New(Options{Address: "camera"}); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "fe80::1%eth0") {
 		t.Errorf("a name that leads to one: %v", err)
 	}

@@ -436,19 +436,10 @@ func TestOldRefusalsAreNoHint(t *testing.T) {
 // A name server that is away for a while does not keep an end from connecting
 // again.
 func TestNameServerGone(t *testing.T) {
-	was := lookupIP
-	defer func() { lookupIP = was }()
-	known := true
-	lookupIP = func(ctx context.Context, host string) ([]net.IPAddr, error) {
-		if !known {
-			<-ctx.Done() // it does not even say no
-			return nil, ctx.Err()
-		}
-		return []net.IPAddr{{IP: net.IPv4(127, 0, 0, 1)}}, nil
-	}
+	names := newNameServer(t, "127.0.0.1")
 	peer := newBare(t, zmq4.REP, nil)
 	send := mustNew(t, Options{Address: "camera.example", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
-	known = false
+	names.hang() // it does not even say no
 	done := make(chan error, 1)
 	go func() {
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)

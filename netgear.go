@@ -73,14 +73,14 @@ type NetGear struct {
 
 	// The socket belongs to the receive goroutine, or to whoever holds turn;
 	// the lock is for the others, who may wake it and ask it for its peers.
-	sockMu  sync.Mutex
-	sock    *socket
-	bound   []string // endpoints with real ports, once they are known
-	known   []string // the endpoints that the last socket was opened with
-	refused atomic.Pointer[refusal]
-	hangups atomic.Int32 // in a row, in the handshake
-	givenUp givenUp      // endpoints that refused
-	crowd   atomic.Bool  // Pair receive end: somebody came, went or waits
+	sockMu   sync.Mutex
+	sock     *socket
+	bound    []string // endpoints with real ports, once they are known
+	refused  atomic.Pointer[refusal]
+	hangups  atomic.Int32 // in a row, in the handshake
+	givenUp  givenUp      // endpoints that refused
+	resolver *resolver    // nil unless this end connects to a host name
+	crowd    atomic.Bool  // Pair receive end: somebody came, went or waits
 	// departed is set when a connection ends while this end is being closed.
 	departed atomic.Bool
 	// What names the cause when nothing comes through: why the last message was
@@ -155,11 +155,13 @@ func New(o Options) (*NetGear, error) {
 	n.shutting, n.shut = context.WithCancel(n.life)
 	n.tally = newTally(o.Pattern == PushPull)
 	n.states = startStates(o.OnState)
+	n.resolver = newResolver(n.life, &n.opts, n.wake, n.opts.Logger, &n.bursts)
 	if n.tunnel, err = openTunnel(n.life, &n.opts); err == nil {
 		err = n.start()
 	}
 	if err != nil {
 		n.end()
+		n.resolver.close()
 		n.closeTunnel(0)
 		n.states.end()
 		return nil, wrap("open", err)
@@ -242,7 +244,6 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.known = endpoints
 	if s.bound {
 		n.sockMu.Lock()
 		n.bound = s.endpoints
@@ -251,7 +252,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	return s, nil
 }
 
-// resolved are the endpoints as libzmq spells them. Names are resolved anew for
+// resolved are the endpoints as libzmq spells them. Names are resolved again for
 // every connection: the peer may have moved. Where that fails later on, the last
 // address stands: a name server that is away for a while is no reason to give up.
 func (n *NetGear) resolved(ctx context.Context) ([]string, error) {
@@ -262,16 +263,21 @@ func (n *NetGear) resolved(ctx context.Context) ([]string, error) {
 		return []string{"ipc://" + n.tunnel.Path()}, nil
 	}
 	limit := 10 * time.Second
-	if n.known != nil {
+	if n.resolver != nil && n.resolver.known() {
 		limit = min(limit, n.opts.RequestTimeout/2)
 	}
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	defer context.AfterFunc(n.life, cancel)()
-	endpoints, err := n.opts.endpoints(within)
-	if err != nil && n.known != nil && n.over(ctx) == nil {
-		n.bursts.log(n.opts.Logger, slog.LevelWarn, "the last known address is used again", "endpoints", n.known, "err", err)
-		return n.known, nil
+	if n.resolver == nil {
+		return n.opts.endpoints(within)
+	}
+	endpoints, moved, err := n.resolver.endpoints(within)
+	if moved {
+		n.leftover.cleared() // it is at the old address
+	}
+	if over := n.over(ctx); over != nil {
+		return nil, over
 	}
 	return endpoints, err
 }
@@ -540,6 +546,7 @@ func (n *NetGear) Close() error {
 		n.wake()
 		if n.opts.ReceiveMode {
 			<-n.loopDone
+			n.resolver.close()
 			n.queue.discard(ErrClosed)
 			n.returning.Lock() // a Return may be under way
 			defer n.returning.Unlock()
@@ -552,6 +559,7 @@ func (n *NetGear) Close() error {
 		n.awaitLeave(min(linger, n.patience()))
 		over := time.Now().Add(linger)
 		n.closeSender(linger)
+		n.resolver.close()
 		n.heed(context.Background())
 		n.tx.hold.Close()
 		n.tx.loans.Close()

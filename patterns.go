@@ -172,38 +172,22 @@ func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 	case host == "*":
 		host = everywhere()
 	default:
-		ip, err := resolve(ctx, host)
+		addresses, err := lookupAddresses(ctx, strings.Trim(host, "[]"))
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s %q: %v", ErrAddress, "cannot resolve", host, err)
+			return nil, err
 		}
-		host = ip
+		if host = addresses[0].String(); addresses[0].Is6() {
+			host = "[" + host + "]"
+		}
 	}
 	eps := make([]string, len(o.Ports))
 	for i, p := range o.Ports {
+		if number, err := strconv.Atoi(p); err == nil && o.protocol() == "tcp" {
+			p = strconv.Itoa(number) // as libzmq reports it
+		}
 		eps[i] = o.protocol() + "://" + host + ":" + p
 	}
 	return eps, nil
-}
-
-// lookupIP is the system's; a test has a name server that fails.
-var lookupIP = net.DefaultResolver.LookupIPAddr
-
-// resolve turns a host into an address, IPv4 before IPv6 as VidGear (whose
-// sockets know no IPv6), with IPv6 in brackets.
-func resolve(ctx context.Context, host string) (string, error) {
-	ips, err := lookupIP(ctx, strings.Trim(host, "[]"))
-	if err != nil {
-		return "", err
-	}
-	for _, ip := range ips {
-		if v4 := ip.IP.To4(); v4 != nil {
-			return v4.String(), nil
-		}
-	}
-	if err := checkZone(ips[0]); err != nil {
-		return "", err
-	}
-	return "[" + ips[0].String() + "]", nil
 }
 
 // ---- sockets ----

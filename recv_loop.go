@@ -109,7 +109,7 @@ func (r *receiver) loop() error {
 				err = r.overdue()
 			}
 		case err == errNews:
-			err = nil // there is another deadline now
+			err = r.follow() // or there is another deadline now
 		case errors.Is(err, zmsg.ErrTimeout):
 			err = r.quiet()
 		case !errors.Is(err, ErrClosed):
@@ -244,6 +244,9 @@ func (r *receiver) interrupted() error {
 	}
 	if r.tellLost.IsZero() && r.n.states.holds() {
 		r.tellLost = time.Now().Add(grace)
+		return errNews
+	}
+	if r.n.resolver.moved() {
 		return errNews
 	}
 	if again := r.n.givenUp.next(); !again.Equal(r.retryAt) {

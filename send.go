@@ -330,7 +330,7 @@ func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 			return Reply{}, err
 		}
 		reply, err := n.attempt(ctx, p, deadline)
-		if err != errHalfSent && err != errPeerLost && err != errUnasked {
+		if err != errHalfSent && err != errPeerLost && err != errUnasked && err != errMoved {
 			return reply, err
 		}
 		n.tx.dirty = n.row.answers
@@ -427,6 +427,9 @@ var (
 func (n *NetGear) attempt(ctx context.Context, p *part, deadline time.Time) (Reply, error) {
 	lost := n.counters.lost.Load()
 	stop := func() error {
+		if err := n.follow(); err != nil {
+			return err
+		}
 		// With one peer, its connection's loss is the answer's too: there is no
 		// need to wait for the rest of the time-out. With several it may be.
 		if n.row.answers && n.counters.lost.Load() != lost && !n.opts.binds() && (n.tx.sent || len(n.opts.Ports) == 1) {
@@ -471,6 +474,9 @@ func (n *NetGear) awaitOthers(ctx context.Context, deadline time.Time) (Reply, e
 // sendParts sends the header and the frame.
 func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) error {
 	s := n.sock
+	if err := n.follow(); err != nil {
+		return err
+	}
 	n.givenUp.retry(s)
 	if !n.row.answers && n.hopeless() {
 		return n.refusal() // nobody would hear it

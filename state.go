@@ -3,6 +3,7 @@ package netgear
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -230,6 +231,13 @@ func (g *givenUp) forget() {
 	clear(g.endpoints)
 }
 
+// drop forgets one endpoint, which the socket has left.
+func (g *givenUp) drop(endpoint string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.endpoints, endpoint)
+}
+
 // next is when something is to be tried; zero if nothing is.
 func (g *givenUp) next() (at time.Time) {
 	g.mu.Lock()
@@ -247,6 +255,9 @@ func (g *givenUp) retry(s *socket) {
 	for ep, at := range g.endpoints {
 		if !time.Now().Before(at) {
 			delete(g.endpoints, ep)
+			if !slices.Contains(s.endpoints, withoutSource(ep)) {
+				continue // the peer's host has another address since
+			}
 			s.Disconnect(ep)
 			s.Connect(ep)
 		}
@@ -256,6 +267,7 @@ func (g *givenUp) retry(s *socket) {
 // watch is told of connections by the socket's monitor.
 func (n *NetGear) watch(e event) {
 	endpoint := withoutSource(e.endpoint)
+	n.resolver.observe(e)
 	switch {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)

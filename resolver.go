@@ -1,0 +1,451 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// resolver keeps the address of the host that an end connects to by name.
+// libzmq is given addresses, not names, and retries the same address for ever.
+// So whenever a connection is lost or cannot be made, the resolver looks the
+// name up again, and the socket's owner changes to the new address.
+//
+// A nil resolver belongs to an end that connects to no name; it does nothing.
+type resolver struct {
+	host    string
+	life    context.Context
+	changed func() // wakes the socket's owner
+	log     func(msg string, args ...any)
+
+	pending atomic.Bool // a route has another address to change to
+
+	mu      sync.Mutex
+	routes  []route // one for each of Options.Ports
+	running bool    // the lookup goroutine exists
+	asked   bool    // a connection was lost or not made since it last began
+	ended   bool
+	last    time.Time // end of the last lookup
+	vain    int       // lookups in a row without a change
+	lookups sync.WaitGroup
+}
+
+// route is the way to one port of the host.
+type route struct {
+	port   uint16
+	at     netip.Addr // the address that the socket connects to
+	next   netip.Addr // the address to change to; the zero Addr if there is none
+	up     bool       // the handshake has succeeded
+	failed bool       // no connection could be made to at
+}
+
+const (
+	// lookupPause is the least time between two lookups of a name. After
+	// quickLookups in a row without a change it is slowLookupPause.
+	lookupPause     = 250 * time.Millisecond
+	slowLookupPause = time.Second
+	quickLookups    = 20
+	// lookupLimit bounds one lookup.
+	lookupLimit = 5 * time.Second
+	// probeLimit bounds the attempt to reach one more address of the host.
+	probeLimit = 500 * time.Millisecond
+	// maxAddresses bounds the addresses of one host that are tried.
+	maxAddresses = 16
+)
+
+// errMoved is the reason for a new socket when the host has another address.
+var errMoved = errors.New("the host name has another address now")
+
+// newResolver returns the resolver of an end that connects to a host name, and
+// nil for any other.
+func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *burst) *resolver {
+	if o.binds() || !named(o) || o.SSHTunnelMode != "" {
+		return nil
+	}
+	r := &resolver{host: strings.Trim(o.address(), "[]"), life: life, changed: changed}
+	r.log = func(msg string, args ...any) { limit.log(logger, slog.LevelWarn, msg, args...) }
+	for _, p := range o.Ports {
+		port, _ := strconv.ParseUint(p, 10, 16) // checked by Validate
+		r.routes = append(r.routes, route{port: uint16(port)})
+	}
+	return r
+}
+
+// named reports whether an end's address is a host name.
+func named(o *Options) bool {
+	if o.protocol() != "tcp" || o.address() == "*" {
+		return false
+	}
+	_, err := netip.ParseAddr(strings.Trim(o.address(), "[]"))
+	return err != nil
+}
+
+// endpoints returns what a new socket connects to. The name is looked up within
+// ctx. Where that fails, the last known addresses are used again. Of several ports
+// those that were connected keep their address: the socket is not replaced on
+// their account.
+//
+// moved reports whether one of them is not the last socket's.
+func (r *resolver) endpoints(ctx context.Context) (all []string, moved bool, err error) {
+	addresses, err := lookupAddresses(ctx, r.host)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.routes[0].at.IsValid()
+	if err != nil && !known {
+		return nil, false, err
+	}
+	if err != nil && ctx.Err() != context.Canceled {
+		r.log("the last known address is used again", "host", r.host, "err", err)
+	}
+	all = make([]string, len(r.routes))
+	for i := range r.routes {
+		p, was := &r.routes[i], r.routes[i].at
+		if stays := p.up && len(r.routes) > 1; err == nil && !stays {
+			p.at = p.choose(addresses)
+		}
+		moved = moved || p.at != was
+		p.next, p.up, p.failed = netip.Addr{}, false, false
+		all[i] = p.endpoint()
+	}
+	r.pending.Store(false)
+	return all, moved, nil
+}
+
+// known reports whether the name has been resolved at least once.
+func (r *resolver) known() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.routes[0].at.IsValid()
+}
+
+// choose returns the address for a new socket: the one to change to, or the one
+// in use, if the host still has it; otherwise the host's first.
+func (p *route) choose(addresses []netip.Addr) netip.Addr {
+	for _, a := range []netip.Addr{p.next, p.at} {
+		if slices.Contains(addresses, a) {
+			return a
+		}
+	}
+	return addresses[0]
+}
+
+func (p *route) endpoint() string {
+	return "tcp://" + netip.AddrPortFrom(p.at, p.port).String()
+}
+
+// observe follows the socket's connections. It is called by the monitor.
+func (r *resolver) observe(e event) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.find(e.endpoint)
+	if p == nil {
+		return // an endpoint that has been left meanwhile
+	}
+	switch {
+	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		p.next, p.up, p.failed = netip.Addr{}, true, false
+		r.vain = 0
+		return
+	case e.kind == zmq4.EVENT_DISCONNECTED:
+		p.up = false
+	case e.kind == zmq4.EVENT_CONNECT_RETRIED, e.refused():
+		p.failed = true
+	default:
+		return
+	}
+	r.ask()
+}
+
+// find returns the route that an endpoint belongs to. r.mu must be held.
+func (r *resolver) find(endpoint string) *route {
+	text, _ := strings.CutPrefix(withoutSource(endpoint), "tcp://")
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return nil
+	}
+	for i := range r.routes {
+		if p := &r.routes[i]; p.port == at.Port() && p.at == at.Addr().Unmap() {
+			return p
+		}
+	}
+	return nil
+}
+
+// ask starts a lookup, unless one is under way. r.mu must be held.
+func (r *resolver) ask() {
+	r.asked = true
+	if r.running || r.ended {
+		return
+	}
+	r.running = true
+	r.lookups.Go(r.run)
+}
+
+// run looks the name up until no connection has failed meanwhile.
+func (r *resolver) run() {
+	for r.rest() {
+		ctx, cancel := context.WithTimeout(r.life, lookupLimit)
+		addresses, err := lookupAddresses(ctx, r.host)
+		cancel()
+		if err == nil {
+			r.compare(addresses)
+		} else if r.life.Err() == nil {
+			r.log("cannot resolve the host again, the last known address stands", "host", r.host, "err", err)
+		}
+		r.mu.Lock()
+		r.last = time.Now()
+		if r.vain++; r.pending.Load() {
+			r.vain = 0
+		}
+		r.mu.Unlock()
+		if r.pending.Load() {
+			r.changed()
+		}
+	}
+}
+
+// rest waits until the next lookup is due, and reports whether there is one.
+func (r *resolver) rest() bool {
+	r.mu.Lock()
+	if r.ended || !r.asked {
+		r.running = false
+		r.mu.Unlock()
+		return false
+	}
+	pause := lookupPause
+	if r.vain > quickLookups {
+		pause = slowLookupPause
+	}
+	due := r.last.Add(pause)
+	r.mu.Unlock()
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.life.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = false
+	r.running = r.life.Err() == nil
+	return r.running
+}
+
+// compare holds what the name server says against the addresses in use.
+func (r *resolver) compare(addresses []netip.Addr) {
+	for i := range r.routes {
+		r.mu.Lock()
+		p := r.routes[i]
+		r.mu.Unlock()
+		next := netip.Addr{}
+		switch {
+		case p.up:
+		case !slices.Contains(addresses, p.at):
+			next = addresses[0]
+		case p.failed:
+			next = r.reachable(addresses, p)
+		}
+		r.mu.Lock()
+		if now := &r.routes[i]; next.IsValid() && !now.up && now.at == p.at {
+			now.next = next
+			r.pending.Store(true)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// reachable returns another address of the host at which the port accepts a
+// connection. Changing without that would cost a socket for each attempt, as
+// long as the peer is away.
+func (r *resolver) reachable(addresses []netip.Addr, p route) netip.Addr {
+	for _, a := range addresses {
+		if a == p.at {
+			continue
+		}
+		dialer := net.Dialer{Timeout: probeLimit}
+		c, err := dialer.DialContext(r.life, "tcp", netip.AddrPortFrom(a, p.port).String())
+		if err == nil {
+			c.Close()
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// moved reports whether an endpoint has another address to change to.
+func (r *resolver) moved() bool { return r != nil && r.pending.Load() }
+
+// change is an endpoint to leave, and the one that takes its place.
+type change struct{ from, to string }
+
+// changes returns what the owner of the socket has to change, once. An endpoint
+// that has been connected meanwhile stays.
+func (r *resolver) changes() (all []change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending.Store(false)
+	for i := range r.routes {
+		p := &r.routes[i]
+		if p.next.IsValid() && !p.up {
+			c := change{from: p.endpoint()}
+			p.at, p.failed = p.next, false
+			c.to = p.endpoint()
+			all = append(all, c)
+		}
+		p.next = netip.Addr{}
+	}
+	return all
+}
+
+// close ends the lookup goroutine, if it runs, and waits for it. The life of the
+// end must be over.
+func (r *resolver) close() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	r.ended = true
+	r.mu.Unlock()
+	r.lookups.Wait()
+}
+
+// ---- the name server ----
+
+// lookupIP is the system's name resolution. Tests replace it with swapLookup.
+var lookupIP = struct {
+	sync.RWMutex
+	call func(context.Context, string) ([]net.IPAddr, error)
+}{call: net.DefaultResolver.LookupIPAddr}
+
+// lookupAddresses returns the addresses of a host, at most maxAddresses, IPv4
+// before IPv6 as VidGear (whose sockets know no IPv6).
+func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		if err := checkZone(net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}); err != nil {
+			return nil, cannotResolve(host, err)
+		}
+		return []netip.Addr{a.Unmap()}, nil
+	}
+	lookupIP.RLock()
+	call := lookupIP.call
+	lookupIP.RUnlock()
+	ips, err := call(ctx, host)
+	if err != nil {
+		return nil, cannotResolve(host, err)
+	}
+	err = errors.New("it has no address")
+	var v4, v6 []netip.Addr
+	for _, ip := range ips {
+		a, _ := netip.AddrFromSlice(ip.IP)
+		if a = a.Unmap(); a.Is4() {
+			v4 = append(v4, a)
+		} else if zone := checkZone(ip); zone != nil {
+			err = zone
+		} else if a.IsValid() {
+			v6 = append(v6, a.WithZone(ip.Zone))
+		}
+	}
+	all := append(v4, v6...)
+	if len(all) == 0 {
+		return nil, cannotResolve(host, err)
+	}
+	return all[:min(len(all), maxAddresses)], nil
+}
+
+func cannotResolve(host string, err error) error {
+	return fmt.Errorf("%w: cannot resolve %q: %v", ErrAddress, host, err)
+}
+
+// ---- the owner of the socket ----
+
+// reroute connects a socket to the new addresses. Messages that were queued for
+// the old ones go with their connection.
+func (n *NetGear) reroute(s *socket) error {
+	changes := n.resolver.changes()
+	if len(changes) > 0 { // what the old address refused says nothing of the new one
+		n.refused.Store(nil)
+		n.hangups.Store(0)
+	}
+	for _, c := range changes {
+		n.opts.Logger.Info("the host has another address", "host", n.resolver.host, "was", c.from, "is", c.to)
+		n.givenUp.drop(c.from)
+		s.Disconnect(c.from)
+		if err := s.dial(c.to); err != nil {
+			return err
+		}
+		n.sockMu.Lock()
+		for i, ep := range s.endpoints {
+			if ep == c.from {
+				s.endpoints[i] = c.to
+			}
+		}
+		n.sockMu.Unlock()
+	}
+	return nil
+}
+
+// dial connects to one more endpoint, with the options that depend on it.
+func (s *socket) dial(ep string) error {
+	buffer := -1 // the system's
+	if onThisMachine(ep) {
+		buffer = localSendBuffer
+	}
+	err := errors.Join(s.SetIpv6(strings.HasPrefix(ep, "tcp://[")), s.SetSndbuf(buffer))
+	if err == nil {
+		err = s.Connect(ep)
+	}
+	if err != nil {
+		return addressError("connect to", ep, err)
+	}
+	return nil
+}
+
+// follow lets a send end change to the new addresses of its host. A socket with
+// one peer that answers is replaced instead, with errMoved as the reason: the
+// frame may be on its way to the old address.
+func (n *NetGear) follow() error {
+	switch {
+	case !n.resolver.moved():
+		return nil
+	case n.row.answers && len(n.opts.Ports) == 1:
+		return errMoved
+	}
+	err := n.reroute(n.sock)
+	n.tx.dirty = n.tx.dirty || err != nil
+	return err
+}
+
+// follow lets a receive end change to the new addresses of its host. What a lost
+// connection has left to read is read first. A PAIR socket takes no second
+// connection while libzmq still ends the first, so it is replaced.
+func (r *receiver) follow() error {
+	if !r.n.resolver.moved() {
+		return nil
+	}
+	if r.n.opts.Pattern == Pair || r.n.opts.Pattern == PushPull {
+		if events, err := r.sock.Settle(); err == nil && events&zmq4.POLLIN != 0 {
+			return nil
+		}
+	}
+	if r.n.opts.Pattern == Pair {
+		return r.reopen(errMoved)
+	}
+	if err := r.n.reroute(r.sock); err != nil {
+		return r.broken(err)
+	}
+	return nil
+}

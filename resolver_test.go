@@ -1,0 +1,348 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// nameServer resolves every name to the same addresses.
+type nameServer struct {
+	mu        sync.Mutex
+	addresses []string
+	err       error
+	hangs     bool
+	asked     int
+}
+
+// newNameServer takes the place of the system's until the test ends.
+func newNameServer(t *testing.T, addresses ...string) *nameServer {
+	t.Helper()
+	s := &nameServer{addresses: addresses}
+	swap := func(call func(context.Context, string) ([]net.IPAddr, error)) (was func(context.Context, string) ([]net.IPAddr, error)) {
+		lookupIP.Lock()
+		defer lookupIP.Unlock()
+		was, lookupIP.call = lookupIP.call, call
+		return was
+	}
+	was := swap(s.lookup)
+	t.Cleanup(func() { swap(was) })
+	return s
+}
+
+func (s *nameServer) lookup(ctx context.Context, _ string) (all []net.IPAddr, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if s.hangs {
+		s.mu.Unlock()
+		<-ctx.Done()
+		s.mu.Lock()
+		return nil, ctx.Err()
+	}
+	for _, a := range s.addresses {
+		all = append(all, net.IPAddr{IP: net.ParseIP(a)})
+	}
+	return all, s.err
+}
+
+// move gives the names other addresses.
+func (s *nameServer) move(addresses ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addresses, s.err, s.hangs = addresses, nil, false
+}
+
+func (s *nameServer) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *nameServer) hang() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangs = true
+}
+
+func (s *nameServer) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+// movingPair is two ends, of which the one that connects does so by name.
+type movingPair struct {
+	t        *testing.T
+	listens  Options
+	receives bool // the end that listens is the receive end
+	fixed    *NetGear
+	moving   *NetGear // the end that listens, at the name's address
+}
+
+func newMovingPair(t *testing.T, o Options, receives bool, at string) *movingPair {
+	t.Helper()
+	p := &movingPair{t: t, listens: o, receives: receives}
+	p.listens.ReceiveMode, p.listens.Attach, p.listens.Address, p.listens.Port = receives, AttachBind, at, "0"
+	p.moving = mustNew(t, p.listens)
+	p.listens.Port = portOf(p.moving)
+	o.ReceiveMode, o.Attach, o.Address, o.Port = !receives, AttachConnect, "camera.example", p.listens.Port
+	p.fixed = mustNew(t, o)
+	return p
+}
+
+// reopen opens the end that listens again, at another address.
+func (p *movingPair) reopen(at string) {
+	p.t.Helper()
+	p.listens.Address = at
+	p.moving = mustNew(p.t, p.listens)
+}
+
+func (p *movingPair) ends() (recv, send *NetGear) {
+	if p.receives {
+		return p.moving, p.fixed
+	}
+	return p.fixed, p.moving
+}
+
+// exchange sends frames from first on until so many have arrived. Where frames are
+// answered each must arrive, in order.
+func (p *movingPair) exchange(first, count int) {
+	p.t.Helper()
+	recv, send := p.ends()
+	ctx, cancel := context.WithTimeout(testContext(p.t), 15*time.Second)
+	defer cancel()
+	var sending sync.WaitGroup
+	stop := make(chan struct{})
+	sending.Go(func() {
+		for i := first; ; i++ {
+			if _, err := send.SendArray(ctx, testArray(i, "uint8", 4, 4), i); err != nil {
+				if ctx.Err() == nil {
+					p.t.Errorf("frame %d: %v", i, err)
+				}
+				return
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			if send.row.answers && i == first+count-1 {
+				return
+			}
+		}
+	})
+	for i := range count {
+		f, err := recv.Recv(ctx)
+		if err != nil {
+			p.t.Errorf("%d of %d frames came: %v", i, count, err)
+			break
+		}
+		var got int
+		if err := f.Message.Decode(&got); err != nil || send.row.answers && got != first+i {
+			p.t.Errorf("frame %d came, want %d (%v)", got, first+i, err)
+		}
+		f.Close()
+	}
+	close(stop)
+	sending.Wait()
+	// A publisher's last frames are of no more use.
+	rest, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	for !send.row.answers {
+		f, err := recv.Recv(rest)
+		if err != nil {
+			break
+		}
+		f.Close()
+	}
+}
+
+// movingCases are all patterns, on the wires that have them.
+func movingCases() map[string]Options {
+	cases := map[string]Options{}
+	for _, w := range []Wire{NetGearWire, AsyncWire} {
+		for p := range Pattern(len(patterns)) {
+			if p == PushPull && w == NetGearWire {
+				continue
+			}
+			o := Options{Pattern: p, Wire: w, OnTerminate: KeepWaiting, RequestTimeout: patience, SubscriberTimeout: patience}
+			if p == PushPull {
+				o.RequestTimeout = 5 * time.Second // Close may wait for it
+			}
+			cases[strings.ReplaceAll(fmt.Sprintf("%v/%v", p, w), "/", "-")] = o
+		}
+	}
+	return cases
+}
+
+// Frames flow again when the end that listens returns under another address of its
+// name, in every pattern, whichever end connects.
+func TestHostMoves(t *testing.T) {
+	for name, o := range movingCases() {
+		for _, receives := range []bool{true, false} {
+			t.Run(name+map[bool]string{true: "-send end connects", false: "-receive end connects"}[receives], func(t *testing.T) {
+				names := newNameServer(t, "127.0.0.1")
+				p := newMovingPair(t, o, receives, "127.0.0.1")
+				p.exchange(0, 3)
+				p.moving.Close()
+				await(t, "the loss", func() bool { return p.fixed.Stats().Connected == 0 })
+				names.move("127.0.0.2")
+				p.reopen("127.0.0.2")
+				began := time.Now()
+				p.exchange(3, 3)
+				t.Log("resumed after", time.Since(began).Round(time.Millisecond))
+				if ep := p.fixed.Endpoints()[0]; ep != "tcp://127.0.0.2:"+p.listens.Port {
+					t.Errorf("Endpoints: %s", ep)
+				}
+			})
+		}
+	}
+}
+
+// A call that waits for a peer which is away follows it, too.
+func TestHostMovesDuringACall(t *testing.T) {
+	for name, o := range movingCases() {
+		t.Run(name, func(t *testing.T) {
+			if !o.Pattern.row().answers && o.Pattern != PushPull {
+				t.Skip("no call waits")
+			}
+			names := newNameServer(t, "127.0.0.1")
+			p := newMovingPair(t, o, true, "127.0.0.1")
+			p.exchange(0, 1)
+			p.moving.Close()
+			await(t, "the loss", func() bool { return p.fixed.Stats().Connected == 0 })
+			sent := make(chan error, 1)
+			go func() {
+				_, err := p.fixed.SendArray(testContext(t), testArray(1, "uint8", 4, 4), 1)
+				sent <- err
+			}()
+			asked := names.count()
+			await(t, "lookups", func() bool { return names.count() > asked+1 })
+			names.move("127.0.0.2")
+			p.reopen("127.0.0.2")
+			f := mustRecv(t, p.moving, testContext(t))
+			defer f.Close()
+			var got int
+			if err := f.Message.Decode(&got); err != nil || got != 1 {
+				t.Errorf("message %d, %v", got, err)
+			}
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Of several addresses of a host the next is taken when one cannot be reached, and
+// the end comes back to the first.
+func TestHostOfSeveralAddresses(t *testing.T) {
+	for name, o := range movingCases() {
+		t.Run(name, func(t *testing.T) {
+			newNameServer(t, "::1", "127.0.0.1", "127.0.0.2", "127.0.0.3")
+			p := newMovingPair(t, o, true, "127.0.0.3")
+			for i, next := range []string{"127.0.0.1", "127.0.0.2"} {
+				p.exchange(3*i, 3)
+				p.moving.Close()
+				p.reopen(next)
+			}
+			p.exchange(6, 3)
+		})
+	}
+}
+
+// Each port of a multi-client end follows its host by itself.
+func TestClientsHostMoves(t *testing.T) {
+	for _, pattern := range []Pattern{ReqRep, PubSub} {
+		t.Run(strings.ReplaceAll(pattern.String(), "/", "-"), func(t *testing.T) {
+			names := newNameServer(t, "127.0.0.1")
+			client := func(at, port string) *NetGear {
+				return mustNew(t, Options{ReceiveMode: true, Address: at, Port: port, Pattern: pattern, MulticlientMode: true, OnTerminate: KeepWaiting, Latest: true})
+			}
+			stays, goes := client("127.0.0.1", "0"), client("127.0.0.1", "0")
+			send := mustNew(t, Options{Address: "camera.example", Ports: []string{portOf(stays), portOf(goes)}, Pattern: pattern, MulticlientMode: true, RequestTimeout: patience})
+			awaitPeers(t, send, 2)
+			goes.Close()
+			awaitPeers(t, send, 1)
+			names.move("127.0.0.2")
+			back := client("127.0.0.2", portOf(goes))
+			await(t, "frames at both clients", func() bool {
+				sendSmall(t, send)
+				return back.Stats().Frames > 0 && stays.Stats().Frames > 0
+			})
+			if got := send.Endpoints(); got[0] != "tcp://127.0.0.1:"+portOf(stays) || got[1] != "tcp://127.0.0.2:"+portOf(back) {
+				t.Errorf("Endpoints: %v", got)
+			}
+			if pattern == PubSub && send.Stats().Lost > 1 {
+				t.Errorf("%d connections were lost", send.Stats().Lost)
+			}
+		})
+	}
+}
+
+// While names cannot be resolved the last known address stands, and the lookups
+// go on.
+func TestNameServerFails(t *testing.T) {
+	for name, o := range movingCases() {
+		t.Run(name, func(t *testing.T) {
+			names := newNameServer(t, "127.0.0.1")
+			p := newMovingPair(t, o, true, "127.0.0.1")
+			p.exchange(0, 1)
+			names.fail(errors.New("SERVFAIL"))
+			p.moving.Close()
+			p.reopen("127.0.0.1")
+			p.exchange(1, 1)
+			p.moving.Close()
+			asked := names.count()
+			await(t, "a lookup", func() bool { return names.count() > asked })
+			names.move("127.0.0.2")
+			p.reopen("127.0.0.2")
+			p.exchange(2, 1)
+		})
+	}
+}
+
+// Close does not wait for a lookup that hangs.
+func TestCloseDuringALookup(t *testing.T) {
+	for name, o := range movingCases() {
+		for _, receives := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, receives), func(t *testing.T) {
+				names := newNameServer(t, "127.0.0.1")
+				p := newMovingPair(t, o, receives, "127.0.0.1")
+				p.exchange(0, 1)
+				names.hang()
+				asked := names.count()
+				p.moving.Close()
+				await(t, "a lookup", func() bool { return names.count() > asked })
+				began := time.Now()
+				p.fixed.Close()
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("Close took %v", took)
+				}
+			})
+		}
+	}
+}
+
+// An end that connects to an address asks no name server.
+func TestAddressIsNotResolvedAgain(t *testing.T) {
+	names := newNameServer(t, "127.0.0.2")
+	for _, host := range []string{"127.0.0.1", "::1", "[::1]"} {
+		n, err := New(Options{Address: host, Port: "1"})
+		if err != nil {
+			continue // no IPv6 here
+		}
+		if n.resolver != nil {
+			t.Errorf("%s is looked up again", host)
+		}
+		n.Close()
+	}
+	if names.count() > 0 {
+		t.Errorf("%d lookups", names.count())
+	}
+}
