@@ -79,6 +79,7 @@ type NetGear struct {
 	refused  atomic.Pointer[refusal]
 	hangups  atomic.Int32 // in a row, in the handshake
 	givenUp  givenUp      // endpoints that refused
+	clients  *clientOrder // nil unless this is a multi-client REQ end that connects
 	resolver *resolver    // nil unless this end connects to a host name
 	crowd    atomic.Bool  // Pair receive end: somebody came, went or waits
 	// departed is set when a connection ends while this end is being closed.
@@ -155,6 +156,7 @@ func New(o Options) (*NetGear, error) {
 	n.shutting, n.shut = context.WithCancel(n.life)
 	n.tally = newTally(o.Pattern == PushPull)
 	n.states = startStates(o.OnState)
+	n.clients = newClientOrder(&n.opts)
 	n.resolver = newResolver(n.life, &n.opts, n.wake, n.opts.Logger, &n.bursts)
 	if n.tunnel, err = openTunnel(n.life, &n.opts); err == nil {
 		err = n.start()
@@ -240,7 +242,12 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	n.refused.Store(nil)
 	n.crowd.Store(false)
 	n.givenUp.forget()
-	s, err := openSocket(&n.opts, n.security, n.leftover.source(endpoints), n.watch, n.newcomers)
+	var s *socket
+	if n.clients != nil {
+		s, err = n.openClients(ctx, endpoints)
+	} else {
+		s, err = openSocket(&n.opts, n.security, n.leftover.source(endpoints), n.watch, n.newcomers)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -593,6 +600,7 @@ func (n *NetGear) goodbye() time.Duration {
 		return 0
 	}
 	end := time.Now().Add(patience)
+	n.leaveLost()
 	text := n.wire.appendGoodbye(nil, n.port)
 	say := func(deadline time.Time) error {
 		return n.sock.Wait(deadline, n.deserted, func() error { return n.sock.TrySend(text, false) })

@@ -182,8 +182,8 @@ func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 	}
 	eps := make([]string, len(o.Ports))
 	for i, p := range o.Ports {
-		if number, err := strconv.Atoi(p); err == nil && o.protocol() == "tcp" {
-			p = strconv.Itoa(number) // as libzmq reports it
+		if o.protocol() == "tcp" {
+			p = plainPort(p)
 		}
 		eps[i] = o.protocol() + "://" + host + ":" + p
 	}

@@ -395,6 +395,7 @@ func (n *NetGear) freshSocket(ctx context.Context) error {
 		n.tx.hold.Wait()
 		n.tx.dirty = false
 	}
+	n.reorder()
 	if n.tx.why != nil {
 		n.reconnecting(n.tx.why)
 		n.tx.why = nil
@@ -432,7 +433,7 @@ func (n *NetGear) attempt(ctx context.Context, p *part, deadline time.Time) (Rep
 		}
 		// With one peer, its connection's loss is the answer's too: there is no
 		// need to wait for the rest of the time-out. With several it may be.
-		if n.row.answers && n.counters.lost.Load() != lost && !n.opts.binds() && (n.tx.sent || len(n.opts.Ports) == 1) {
+		if n.row.answers && (n.counters.lost.Load() != lost || n.clients.lostOne()) && !n.opts.binds() && (n.tx.sent || len(n.opts.Ports) == 1) {
 			return errPeerLost
 		}
 		// A secure peer that has refused this end's keys will do so again.
@@ -446,6 +447,7 @@ func (n *NetGear) attempt(ctx context.Context, p *part, deadline time.Time) (Rep
 			return Reply{}, err
 		}
 		n.tx.sent = true
+		n.clients.took()
 	}
 	reply, err := n.awaitAnswer(deadline, stop)
 	if err == errPeerLost && len(n.opts.Ports) > 1 {

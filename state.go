@@ -268,6 +268,7 @@ func (g *givenUp) retry(s *socket) {
 func (n *NetGear) watch(e event) {
 	endpoint := withoutSource(e.endpoint)
 	n.resolver.observe(e)
+	n.clients.observe(e)
 	switch {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)

@@ -1,0 +1,290 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// clientOrder keeps the frames of a multi-client REQ end going to its clients in
+// the order of Options.Ports, as VidGear does.
+//
+// libzmq serves connections in the order in which it has set them up: for a
+// connection of its own making that is when the handshake ends, and where one
+// is lost, the last takes its place. So the socket is replaced before the next
+// frame whenever clients have come or gone. The new one sets up the connections
+// to the clients that are present at once (no ZMQ_IMMEDIATE) and in order; those
+// to absent clients wait for their handshake, so that no frame goes there.
+//
+// A nil clientOrder belongs to any other end; it does nothing.
+type clientOrder struct {
+	ports   []string
+	changed chan struct{} // a token: something was observed
+
+	mu      sync.Mutex
+	present []bool      // by place in ports; outlives the socket
+	late    []time.Time // until when a client may be served out of order
+	failed  []bool      // no connection could be made on this socket
+	order   []int       // the connections of this socket, as libzmq has set them up
+	lost    bool        // one of them was lost
+
+	// For the owner of the socket.
+	served []int // order, when the first frame went out; nil before
+	placed []int // those of them that are not late
+	sent   int   // frames on this socket
+	last   int   // the place of the client that had the last frame; -1 for none
+}
+
+const (
+	// lateLimit is how long a client whose handshake took too long is served in
+	// whatever place it gets.
+	lateLimit = 10 * time.Second
+	// maxClientWait bounds the wait for the handshakes of the clients that were
+	// present, besides an eighth of RequestTimeout.
+	maxClientWait = 500 * time.Millisecond
+)
+
+// errClients is the reason for a new socket when clients have come or gone.
+var errClients = errors.New("clients have come or gone; they are served in the order of their ports")
+
+func newClientOrder(o *Options) *clientOrder {
+	if o.Pattern != ReqRep || o.ReceiveMode || !o.MulticlientMode || o.binds() || len(o.Ports) < 2 {
+		return nil
+	}
+	k := len(o.Ports)
+	c := &clientOrder{changed: make(chan struct{}, 1), present: make([]bool, k), late: make([]time.Time, k), failed: make([]bool, k), last: -1}
+	for _, p := range o.Ports {
+		c.ports = append(c.ports, plainPort(p))
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(c.ports)))) < k {
+		return nil // a port twice: there is no telling which is which
+	}
+	return c
+}
+
+// plainPort returns a port as libzmq reports it.
+func plainPort(p string) string {
+	if number, err := strconv.Atoi(p); err == nil {
+		return strconv.Itoa(number)
+	}
+	return p
+}
+
+// observe follows the socket's connections. It is called by the monitor.
+func (c *clientOrder) observe(e event) {
+	if c == nil {
+		return
+	}
+	i := slices.Index(c.ports, e.endpoint[strings.LastIndexByte(e.endpoint, ':')+1:])
+	if i < 0 {
+		return // this end's own closing
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		c.present[i] = true
+		if !slices.Contains(c.order, i) {
+			c.order = append(c.order, i)
+		}
+	case e.kind == zmq4.EVENT_DISCONNECTED:
+		c.present[i], c.late[i] = false, time.Time{}
+		c.lost = true
+	case e.kind == zmq4.EVENT_CONNECT_RETRIED, e.refused():
+		c.present[i], c.failed[i] = false, true
+	default:
+		return
+	}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// onTime returns those of some clients that are not late. c.mu must be held.
+func (c *clientOrder) onTime(clients []int) []int {
+	now := time.Now()
+	return slices.DeleteFunc(slices.Clone(clients), func(i int) bool { return now.Before(c.late[i]) })
+}
+
+// wanted returns the clients that are present, beginning with the one whose turn
+// is next. c.mu must be held.
+func (c *clientOrder) wanted() (all []int) {
+	for k := range c.ports {
+		if i := (c.last + 1 + k) % len(c.ports); c.present[i] {
+			all = append(all, i)
+		}
+	}
+	return c.onTime(all)
+}
+
+// stale reports whether the socket does not serve the clients that are present
+// in their order.
+func (c *clientOrder) stale() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch now := c.onTime(c.order); {
+	case c.lost:
+		return true
+	case c.served == nil:
+		return !slices.Equal(now, c.wanted())
+	default:
+		return !slices.Equal(now, c.placed)
+	}
+}
+
+// lostOne reports whether a client of this socket has gone. The frame in hand
+// may have gone to it.
+func (c *clientOrder) lostOne() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
+// took notes that a frame went out, which libzmq gives to the next client.
+func (c *clientOrder) took() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.served == nil {
+		c.served, c.placed = slices.Clone(c.order), c.onTime(c.order)
+	}
+	if len(c.served) > 0 {
+		c.last = c.served[c.sent%len(c.served)]
+		c.sent++
+	}
+}
+
+// begin forgets the last socket and returns the clients to connect to in order.
+func (c *clientOrder) begin() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.order, c.lost, c.served, c.placed, c.sent = nil, false, nil, nil, 0
+	clear(c.failed)
+	return c.wanted()
+}
+
+// await waits until so many clients have shaken hands. It reports whether the
+// socket serves them all; those that have failed, or have taken longer than
+// limit, count as absent from then on.
+func (c *clientOrder) await(ctx context.Context, clients []int, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		over := false
+		select {
+		case <-timer.C:
+			over = true
+		default:
+		}
+		if here, missing := c.count(clients, over); here+missing == len(clients) {
+			return missing == 0
+		}
+		select {
+		case <-c.changed:
+		case <-timer.C:
+			timer.Reset(0)
+		case <-ctx.Done():
+			return true // the caller looks at ctx itself
+		}
+	}
+}
+
+// count counts the clients that have shaken hands, and those that are missing.
+func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, i := range clients {
+		switch {
+		case slices.Contains(c.order, i):
+			here++
+		case over:
+			c.late[i] = time.Now().Add(lateLimit)
+			fallthrough
+		case c.failed[i]:
+			c.present[i] = false
+			missing++
+		}
+	}
+	return here, missing
+}
+
+// openClients opens the socket of a multi-client REQ end, which serves the
+// clients that are present in their order.
+func (n *NetGear) openClients(ctx context.Context, endpoints []string) (*socket, error) {
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.life, cancel)()
+	for {
+		present := n.clients.begin()
+		s, err := openSocket(&n.opts, n.security, nil, n.watch, n.newcomers)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.dialClients(endpoints, present); err != nil {
+			s.shut(0)
+			return nil, err
+		}
+		if n.clients.await(within, present, min(maxClientWait, n.opts.RequestTimeout/8)) {
+			return s, nil
+		}
+		s.shut(0)
+	}
+}
+
+// dialClients connects to the clients that are present, in this order, and then
+// to the others.
+func (s *socket) dialClients(endpoints []string, present []int) error {
+	errs := []error{s.SetImmediate(false)}
+	for _, i := range present {
+		errs = append(errs, s.dial(endpoints[i]))
+	}
+	errs = append(errs, s.SetImmediate(true))
+	for i, ep := range endpoints {
+		if !slices.Contains(present, i) {
+			errs = append(errs, s.dial(ep))
+		}
+	}
+	s.endpoints = slices.Clone(endpoints)
+	return errors.Join(errs...)
+}
+
+// reorder closes the socket of a multi-client REQ end if it does not serve the
+// clients in their order. No frame may be on its way.
+func (n *NetGear) reorder() {
+	if n.sock == nil || n.tx.sent || !n.clients.stale() {
+		return
+	}
+	n.opts.Logger.Info("connecting again", "why", errClients)
+	n.closeSender(0)
+	n.states.add(State{Kind: Reconnecting, Endpoint: n.where(), Err: errClients})
+}
+
+// leaveLost disconnects from the clients that have gone, whose connections would
+// otherwise take a goodbye.
+func (n *NetGear) leaveLost() {
+	if n.clients == nil {
+		return
+	}
+	n.clients.mu.Lock()
+	defer n.clients.mu.Unlock()
+	for _, i := range n.clients.order {
+		if !n.clients.present[i] {
+			n.sock.Disconnect(n.sock.endpoints[i])
+		}
+	}
+}

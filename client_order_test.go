@@ -1,0 +1,203 @@
+package netgear
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// clientSet is a multi-client REQ end and its clients, some of which are away.
+type clientSet struct {
+	t       *testing.T
+	o       Options
+	ports   []string
+	clients []*NetGear // nil: away
+	send    *NetGear
+	last    int // place of the client that answered last
+	sent    int
+}
+
+func newClientSet(t *testing.T, o Options, count int) *clientSet {
+	t.Helper()
+	s := &clientSet{t: t, o: o, clients: make([]*NetGear, count), last: -1}
+	for len(s.ports) < count {
+		if p := peertest.FreePort(t); !slices.Contains(s.ports, p) {
+			s.ports = append(s.ports, p)
+		}
+	}
+	o.Pattern, o.MulticlientMode, o.Address = ReqRep, true, "127.0.0.1"
+	s.o = o
+	o.Ports = s.ports
+	s.send = mustNew(t, o)
+	return s
+}
+
+func (s *clientSet) open(i int) {
+	s.t.Helper()
+	o := s.o
+	o.ReceiveMode, o.Port, o.Latest, o.OnTerminate = true, s.ports[i], true, KeepWaiting
+	s.clients[i] = mustNew(s.t, o)
+}
+
+func (s *clientSet) close(i int) {
+	s.clients[i].Close()
+	s.clients[i] = nil
+}
+
+func (s *clientSet) present() (count int) {
+	for _, c := range s.clients {
+		if c != nil {
+			count++
+		}
+	}
+	return count
+}
+
+// settle waits until the send end has seen who is there.
+func (s *clientSet) settle() {
+	s.t.Helper()
+	await(s.t, "the clients", func() bool {
+		s.send.clients.mu.Lock()
+		defer s.send.clients.mu.Unlock()
+		for i, c := range s.clients {
+			if s.send.clients.present[i] != (c != nil) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// next is the place of the client whose turn is next.
+func (s *clientSet) next() int {
+	for k := range s.clients {
+		if i := (s.last + 1 + k) % len(s.clients); s.clients[i] != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// serve sends frames and wants the answers in the order of the ports.
+func (s *clientSet) serve(frames int) {
+	s.t.Helper()
+	for range frames {
+		s.sent++
+		reply, err := s.send.SendArray(testContext(s.t), testArray(0, "uint8", 4, 4), s.sent)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		at := slices.Index(s.ports, reply.Port)
+		if want := s.next(); s.last >= 0 && at != want {
+			s.t.Errorf("frame %d went to client %d, want %d", s.sent, at, want)
+		}
+		s.last = at
+	}
+}
+
+// The clients that are present are served in the order of their ports, in whatever
+// order they came, and no client has a frame twice.
+func TestClientsInPortOrder(t *testing.T) {
+	for _, o := range []Options{{}, {BidirectionalMode: true, Stamp: true, JPEGCompression: JPEGOff}} {
+		for seed := range uint64(4) {
+			t.Run(fmt.Sprint(o.BidirectionalMode, o.JPEGCompression, seed), func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 1))
+				s := newClientSet(t, o, 4)
+				for _, i := range random.Perm(4) {
+					s.open(i)
+					awaitPeers(t, s.send, s.present())
+				}
+				s.settle()
+				s.last = 3 // it begins with the first
+				s.serve(9)
+				for range 6 {
+					if i := random.IntN(4); s.clients[i] == nil {
+						s.open(i)
+					} else if s.present() > 1 {
+						s.close(i)
+					}
+					s.settle()
+					s.serve(random.IntN(6))
+				}
+				s.send.Close()
+				if got := s.send.Stats(); got.Retries != 0 || got.Frames != uint64(s.sent) {
+					t.Errorf("%+v", got)
+				}
+			})
+		}
+	}
+}
+
+// A client that goes with a frame costs one try; a client that is frozen is passed
+// over. The order of the others stays.
+func TestClientsInPortOrderAfterALoss(t *testing.T) {
+	s := newClientSet(t, Options{RequestTimeout: 8 * time.Second}, 4)
+	for _, i := range []int{2, 0, 3, 1} {
+		s.open(i)
+	}
+	s.settle()
+	s.last = 3
+	s.serve(5)
+	s.close(1) // its turn is next, and the send end may not yet have seen that
+	reply, err := s.send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+	if err != nil || reply.Port != s.ports[2] {
+		t.Errorf("%q, %v; want %q", reply.Port, err, s.ports[2])
+	}
+	s.last = 2
+	s.settle()
+	s.serve(6)
+}
+
+// Neither the context nor Close waits for the handshakes of clients that were
+// present.
+func TestClientsThatFreeze(t *testing.T) {
+	s := newClientSet(t, Options{RequestTimeout: 4 * time.Second}, 3)
+	for i := range s.ports {
+		s.open(i)
+	}
+	s.settle()
+	s.last = 2
+	s.serve(1)
+	// The second now takes connections and says nothing.
+	s.close(1)
+	awaitPeers(t, s.send, 2)
+	silent := listen(t, "127.0.0.1:"+s.ports[1])
+	defer silent.Close()
+	s.send.clients.mu.Lock()
+	s.send.clients.present[1], s.send.clients.lost = true, true
+	s.send.clients.mu.Unlock()
+	s.serve(4) // after 500 ms, and in order
+	s.send.clients.mu.Lock()
+	s.send.clients.present[1], s.send.clients.late[1], s.send.clients.lost = true, time.Time{}, true
+	s.send.clients.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := s.send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err == nil {
+		t.Error("the frame went out")
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the call took %v", took)
+	}
+	began = time.Now()
+	s.send.Close()
+	if took := time.Since(began); took > time.Second { // a fifth of RequestTimeout is for the goodbyes
+		t.Errorf("Close took %v", took)
+	}
+}
+
+func listen(t *testing.T, address string) (l net.Listener) {
+	t.Helper()
+	await(t, "the port "+address, func() (ok bool) {
+		var err error
+		l, err = net.Listen("tcp", address)
+		return err == nil
+	})
+	return l
+}
