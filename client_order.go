@@ -45,8 +45,9 @@ const (
 	// lateLimit is how long a client whose handshake took too long is served in
 	// whatever place it gets.
 	lateLimit = 10 * time.Second
-	// maxClientWait bounds the wait for the handshakes of the clients that were
-	// present, besides an eighth of RequestTimeout.
+	// An eighth of RequestTimeout is the limit of the wait for the handshakes of
+	// the clients that were present, within these bounds.
+	minClientWait = 100 * time.Millisecond
 	maxClientWait = 500 * time.Millisecond
 )
 
@@ -239,7 +240,7 @@ func (n *NetGear) openClients(ctx context.Context, endpoints []string) (*socket,
 			s.shut(0)
 			return nil, err
 		}
-		if n.clients.await(within, present, min(maxClientWait, n.opts.RequestTimeout/8)) {
+		if n.clients.await(within, present, max(minClientWait, min(maxClientWait, n.opts.RequestTimeout/8))) {
 			return s, nil
 		}
 		s.shut(0)

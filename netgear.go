@@ -80,7 +80,7 @@ type NetGear struct {
 	hangups  atomic.Int32 // in a row, in the handshake
 	givenUp  givenUp      // endpoints that refused
 	clients  *clientOrder // nil unless this is a multi-client REQ end that connects
-	resolver *resolver    // nil unless this end connects to a host name
+	resolver *resolver    // nil unless Address is a host name
 	crowd    atomic.Bool  // Pair receive end: somebody came, went or waits
 	// departed is set when a connection ends while this end is being closed.
 	departed atomic.Bool
@@ -254,6 +254,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	if s.bound {
 		n.sockMu.Lock()
 		n.bound = s.endpoints
+		n.resolver.bound(s.endpoints)
 		n.sockMu.Unlock()
 	}
 	return s, nil
@@ -264,7 +265,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 // address stands: a name server that is away for a while is no reason to give up.
 func (n *NetGear) resolved(ctx context.Context) ([]string, error) {
 	switch {
-	case n.bound != nil:
+	case n.bound != nil && n.resolver == nil:
 		return n.bound, nil
 	case n.tunnel != nil:
 		return []string{"ipc://" + n.tunnel.Path()}, nil

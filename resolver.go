@@ -17,14 +17,18 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// resolver keeps the address of the host that an end connects to by name.
-// libzmq is given addresses, not names, and retries the same address for ever.
-// So whenever a connection is lost or cannot be made, the resolver looks the
+// resolver keeps the address of the host that an end connects to, or listens on,
+// by name. libzmq is given addresses, not names, and retries the same address for
+// ever. So whenever a connection is lost or cannot be made, the resolver looks the
 // name up again, and the socket's owner changes to the new address.
 //
-// A nil resolver belongs to an end that connects to no name; it does nothing.
+// An end that listens changes when it has lost its last peer, to an address that
+// this machine has.
+//
+// A nil resolver belongs to an end without a host name; it does nothing.
 type resolver struct {
 	host    string
+	listens bool
 	life    context.Context
 	changed func() // wakes the socket's owner
 	log     func(msg string, args ...any)
@@ -41,12 +45,12 @@ type resolver struct {
 	lookups sync.WaitGroup
 }
 
-// route is the way to one port of the host.
+// route is the way to one port of the host, or that port of this host.
 type route struct {
 	port   uint16
 	at     netip.Addr // the address that the socket connects to
 	next   netip.Addr // the address to change to; the zero Addr if there is none
-	up     bool       // the handshake has succeeded
+	peers  int        // handshakes that have succeeded, less lost connections
 	failed bool       // no connection could be made to at
 }
 
@@ -67,13 +71,13 @@ const (
 // errMoved is the reason for a new socket when the host has another address.
 var errMoved = errors.New("the host name has another address now")
 
-// newResolver returns the resolver of an end that connects to a host name, and
-// nil for any other.
+// newResolver returns the resolver of an end whose address is a host name, and nil
+// for any other.
 func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *burst) *resolver {
-	if o.binds() || !named(o) || o.SSHTunnelMode != "" {
+	if !named(o) || o.SSHTunnelMode != "" {
 		return nil
 	}
-	r := &resolver{host: strings.Trim(o.address(), "[]"), life: life, changed: changed}
+	r := &resolver{host: strings.Trim(o.address(), "[]"), listens: o.binds(), life: life, changed: changed}
 	r.log = func(msg string, args ...any) { limit.log(logger, slog.LevelWarn, msg, args...) }
 	for _, p := range o.Ports {
 		port, _ := strconv.ParseUint(p, 10, 16) // checked by Validate
@@ -91,7 +95,7 @@ func named(o *Options) bool {
 	return err != nil
 }
 
-// endpoints returns what a new socket connects to. The name is looked up within
+// endpoints returns what a new socket connects to or binds. The name is looked up within
 // ctx. Where that fails, the last known addresses are used again. Of several ports
 // those that were connected keep their address: the socket is not replaced on
 // their account.
@@ -111,14 +115,14 @@ func (r *resolver) endpoints(ctx context.Context) (all []string, moved bool, err
 	all = make([]string, len(r.routes))
 	for i := range r.routes {
 		p, was := &r.routes[i], r.routes[i].at
-		if stays := p.up && len(r.routes) > 1; err == nil && !stays {
-			p.at = p.choose(addresses)
+		if stays := p.peers > 0 && len(r.routes) > 1; err == nil && !stays {
+			p.at = r.choose(p, addresses)
 		}
 		moved = moved || p.at != was
-		p.next, p.up, p.failed = netip.Addr{}, false, false
+		p.next, p.peers, p.failed = netip.Addr{}, 0, false
 		all[i] = p.endpoint()
 	}
-	r.pending.Store(false)
+	r.refresh()
 	return all, moved, nil
 }
 
@@ -129,15 +133,54 @@ func (r *resolver) known() bool {
 	return r.routes[0].at.IsValid()
 }
 
+// bound sets the ports that the socket listens on, where any free one was asked
+// for.
+func (r *resolver) bound(endpoints []string) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, ep := range endpoints {
+		if at, err := netip.ParseAddrPort(strings.TrimPrefix(ep, "tcp://")); err == nil {
+			r.routes[i].port = at.Port()
+		}
+	}
+}
+
 // choose returns the address for a new socket: the one to change to, or the one
 // in use, if the host still has it; otherwise the host's first.
-func (p *route) choose(addresses []netip.Addr) netip.Addr {
+func (r *resolver) choose(p *route, addresses []netip.Addr) netip.Addr {
 	for _, a := range []netip.Addr{p.next, p.at} {
 		if slices.Contains(addresses, a) {
 			return a
 		}
 	}
-	return addresses[0]
+	if a := r.first(addresses); a.IsValid() || p.at.IsValid() {
+		return or(a, p.at)
+	}
+	return addresses[0] // the error of the bind says what is wrong
+}
+
+// first returns the first address, at an end that listens the first that this
+// machine has; the zero Addr if there is none.
+func (r *resolver) first(addresses []netip.Addr) netip.Addr {
+	for _, a := range addresses {
+		if !r.listens || available(netip.AddrPortFrom(a, 0)) {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// refresh keeps pending in step with the routes. r.mu must be held.
+func (r *resolver) refresh() {
+	r.pending.Store(slices.ContainsFunc(r.routes, func(p route) bool { return p.next.IsValid() }))
+}
+
+// idle reports whether no peer is connected. r.mu must be held.
+func (r *resolver) idle() bool {
+	return !slices.ContainsFunc(r.routes, func(p route) bool { return p.peers > 0 })
 }
 
 func (p *route) endpoint() string {
@@ -157,17 +200,23 @@ func (r *resolver) observe(e event) {
 	}
 	switch {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		p.next, p.up, p.failed = netip.Addr{}, true, false
+		p.peers++
+		p.next, p.failed = netip.Addr{}, false
 		r.vain = 0
+		r.refresh()
 		return
 	case e.kind == zmq4.EVENT_DISCONNECTED:
-		p.up = false
+		p.peers = max(0, p.peers-1)
+	case r.listens:
+		return
 	case e.kind == zmq4.EVENT_CONNECT_RETRIED, e.refused():
 		p.failed = true
 	default:
 		return
 	}
-	r.ask()
+	if !r.listens || r.idle() {
+		r.ask()
+	}
 }
 
 // find returns the route that an endpoint belongs to. r.mu must be held.
@@ -195,7 +244,8 @@ func (r *resolver) ask() {
 	r.lookups.Go(r.run)
 }
 
-// run looks the name up until no connection has failed meanwhile.
+// run looks the name up until no connection has failed meanwhile. At an end that
+// listens nothing fails, so there it goes on until a peer has connected.
 func (r *resolver) run() {
 	for r.rest() {
 		ctx, cancel := context.WithTimeout(r.life, lookupLimit)
@@ -210,6 +260,8 @@ func (r *resolver) run() {
 		r.last = time.Now()
 		if r.vain++; r.pending.Load() {
 			r.vain = 0
+		} else if r.listens && r.idle() {
+			r.asked = true
 		}
 		r.mu.Unlock()
 		if r.pending.Load() {
@@ -253,16 +305,16 @@ func (r *resolver) compare(addresses []netip.Addr) {
 		r.mu.Unlock()
 		next := netip.Addr{}
 		switch {
-		case p.up:
+		case p.peers > 0:
 		case !slices.Contains(addresses, p.at):
-			next = addresses[0]
+			next = r.first(addresses)
 		case p.failed:
 			next = r.reachable(addresses, p)
 		}
 		r.mu.Lock()
-		if now := &r.routes[i]; next.IsValid() && !now.up && now.at == p.at {
+		if now := &r.routes[i]; next.IsValid() && now.peers == 0 && now.at == p.at && (!r.listens || r.idle()) {
 			now.next = next
-			r.pending.Store(true)
+			r.refresh()
 		}
 		r.mu.Unlock()
 	}
@@ -297,10 +349,9 @@ type change struct{ from, to string }
 func (r *resolver) changes() (all []change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending.Store(false)
 	for i := range r.routes {
 		p := &r.routes[i]
-		if p.next.IsValid() && !p.up {
+		if p.next.IsValid() && p.peers == 0 {
 			c := change{from: p.endpoint()}
 			p.at, p.failed = p.next, false
 			c.to = p.endpoint()
@@ -308,6 +359,7 @@ func (r *resolver) changes() (all []change) {
 		}
 		p.next = netip.Addr{}
 	}
+	r.refresh()
 	return all
 }
 
@@ -416,11 +468,14 @@ func (s *socket) dial(ep string) error {
 
 // follow lets a send end change to the new addresses of its host. A socket with
 // one peer that answers is replaced instead, with errMoved as the reason: the
-// frame may be on its way to the old address.
+// frame may be on its way to the old address. So is one that listens.
 func (n *NetGear) follow() error {
 	switch {
 	case !n.resolver.moved():
 		return nil
+	case n.opts.binds():
+		n.closeSender(0)
+		return errMoved
 	case n.row.answers && len(n.opts.Ports) == 1:
 		return errMoved
 	}
@@ -441,7 +496,7 @@ func (r *receiver) follow() error {
 			return nil
 		}
 	}
-	if r.n.opts.Pattern == Pair {
+	if r.n.opts.Pattern == Pair || r.sock.bound {
 		return r.reopen(errMoved)
 	}
 	if err := r.n.reroute(r.sock); err != nil {

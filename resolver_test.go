@@ -329,6 +329,68 @@ func TestCloseDuringALookup(t *testing.T) {
 	}
 }
 
+// An end that listens on a name does so at its new address once it has lost its
+// peers, and stays where this machine has none of the new addresses.
+func TestListenersHostMoves(t *testing.T) {
+	for name, o := range movingCases() {
+		for _, receives := range []bool{true, false} {
+			t.Run(name+map[bool]string{true: "-receive end listens", false: "-send end listens"}[receives], func(t *testing.T) {
+				names := newNameServer(t, "127.0.0.1")
+				p := newMovingPair(t, o, receives, "camera.example")
+				p.moving, p.fixed = p.fixed, p.moving
+				p.receives = !receives
+				connect := func(to string) {
+					t.Helper()
+					o := o
+					o.ReceiveMode, o.Attach, o.Address, o.Port = !receives, AttachConnect, to, p.listens.Port
+					p.moving = mustNew(t, o)
+				}
+				leave := func() {
+					t.Helper()
+					p.moving.Close()
+					await(t, "the loss", func() bool { return p.fixed.Stats().Connected == 0 })
+				}
+				p.exchange(0, 2)
+				leave()
+				asked := names.count()
+				names.move("192.0.2.1")
+				await(t, "lookups", func() bool { return names.count() > asked+1 })
+				connect("127.0.0.1")
+				p.exchange(2, 2)
+				leave()
+				names.move("192.0.2.1", "127.0.0.2")
+				connect("127.0.0.2")
+				p.exchange(4, 2)
+				if ep := p.fixed.Endpoints()[0]; ep != "tcp://127.0.0.2:"+p.listens.Port {
+					t.Errorf("Endpoints: %s", ep)
+				}
+			})
+		}
+	}
+}
+
+// An end follows from IPv4 to IPv6 and back.
+func TestHostMovesToIPv6(t *testing.T) {
+	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here")
+	} else {
+		l.Close()
+	}
+	for name, o := range movingCases() {
+		t.Run(name, func(t *testing.T) {
+			names := newNameServer(t, "127.0.0.1")
+			p := newMovingPair(t, o, true, "127.0.0.1")
+			for i, next := range []string{"::1", "127.0.0.2"} {
+				p.exchange(3*i, 3)
+				p.moving.Close()
+				names.move(next)
+				p.reopen(next)
+			}
+			p.exchange(6, 3)
+		})
+	}
+}
+
 // An end that connects to an address asks no name server.
 func TestAddressIsNotResolvedAgain(t *testing.T) {
 	names := newNameServer(t, "127.0.0.2")
