@@ -65,7 +65,7 @@ type Frame struct {
 // newFrame takes over part and checks it against what the header said. On an
 // error the part is still the caller's.
 func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error) {
-	f := &Frame{ReceivedAt: time.Now(), coding: h.coding, Port: portText(h.port)}
+	f := &Frame{ReceivedAt: time.Now(), coding: h.coding, Port: h.from}
 	if !h.message.IsNone() {
 		f.Message = Message{raw: bytes.Clone(h.message.raw), packed: h.message.packed}
 	}

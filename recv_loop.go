@@ -499,6 +499,10 @@ func (r *receiver) open() error {
 func (r *receiver) handle(m *message) error {
 	r.n.fruitless.Store(0)
 	h, err := r.n.wire.parseHeader(m.parts[0].Bytes(), r.shape[:0])
+	from, noPort := r.n.portText(h.port)
+	if h.from = from; err == nil {
+		err = noPort
+	}
 	if err == nil && h.terminate {
 		return r.goodbye(&h)
 	}
@@ -548,7 +552,7 @@ func (r *receiver) reject(h *header, m *message, err error) {
 	if r.n.row.answers {
 		r.reply(&prepared{head: w.appendAnswer(nil, r.n.rejection(w, h, err))})
 	}
-	r.n.malformed(portText(h.port), err)
+	r.n.malformed(h.from, err)
 }
 
 // isHeader reports whether raw is part 1 of a message on a wire.
@@ -611,8 +615,9 @@ func (r *receiver) respond(h *header, f *Frame) error {
 	return nil
 }
 
-// maxServers bounds what a peer that makes up ports can fill.
-const maxServers = 1 << 16
+// maxServers bounds what a peer that makes up ports can fill: with maxPortText
+// about a megabyte.
+const maxServers = 1 << 12
 
 // heard notes, in multi-server mode, that a sender is here, or has gone.
 func (r *receiver) heard(port string, here bool) {
@@ -625,13 +630,13 @@ func (r *receiver) heard(port string, here bool) {
 // heard from has gone.
 func (r *receiver) goodbye(h *header) error {
 	if r.servers != nil {
-		r.heard(portText(h.port), false)
+		r.heard(h.from, false)
 	}
 	if r.n.wire.answersGoodbye(r.n.opts.Pattern) {
 		r.reply(&prepared{head: r.n.wire.farewell(r.n.id, r.servers != nil)})
 	}
-	r.n.states.add(State{Kind: Terminated, Endpoint: r.n.where(), Port: portText(h.port)})
-	r.n.opts.Logger.Info("the sender said goodbye", "endpoint", r.n.where(), "port", portText(h.port))
+	r.n.states.add(State{Kind: Terminated, Endpoint: r.n.where(), Port: h.from})
+	r.n.opts.Logger.Info("the sender said goodbye", "endpoint", r.n.where(), "port", h.from)
 	for _, here := range r.servers {
 		if here {
 			return nil

@@ -584,7 +584,11 @@ func (n *NetGear) readAnswer(m *message) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	reply := Reply{Port: portText(a.port), Type: a.returnType}
+	port, err := n.portText(a.port)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply := Reply{Port: port, Type: a.returnType}
 	if a.rejected != "" {
 		return reply, rejectedError(a.rejected)
 	}

@@ -91,6 +91,8 @@ type header struct {
 	coding
 	message Message
 	pattern Pattern
+	// from is port as a text, in the modes that use it (settings.portText).
+	from string
 	// bidirectional: the sender wants answers that carry data. NetGear's header
 	// does not say; there both ends' options do.
 	bidirectional bool
@@ -382,17 +384,39 @@ func parseColorspace(v pyjson.Raw) (turbojpeg.Colorspace, error) {
 	return turbojpeg.ParseColorspace(name)
 }
 
-// portText is a port as the application sees it, whichever way it was written.
-func portText(raw pyjson.Raw) string {
-	if len(raw) == 0 || string(raw) == "null" {
-		return ""
-	}
-	if raw[0] == '"' {
-		if s, err := parseString(raw); err == nil {
-			return s
+// maxPortText bounds the text of a port. It is kept for as long as the end is
+// open, and VidGear takes any text for one.
+const maxPortText = 64
+
+// portText returns a port as the application sees it, whichever way it was
+// written. The text has memory of its own.
+func portText(raw pyjson.Raw) (string, error) {
+	const escaped = len(`\u0041`)
+	text := ""
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return "", nil
+	case len(raw) > escaped*maxPortText+len(`""`):
+	case raw[0] == '"':
+		var err error
+		if text, err = parseString(raw); err == nil && len(text) <= maxPortText {
+			return text, nil
+		} else if err != nil {
+			return "", malformed("port: %w", err)
 		}
+	case len(raw) <= maxPortText:
+		return string(raw), nil
 	}
-	return string(raw)
+	return "", malformed("a port of %d bytes, at most %d are taken: give the end a short port", max(len(raw), len(text)), maxPortText)
+}
+
+// portText returns the port that the other end gives, in the modes that tell
+// peers apart by it; in all others "", whatever the message says.
+func (n *settings) portText(raw pyjson.Raw) (string, error) {
+	if !n.opts.manyPorts() {
+		return "", nil
+	}
+	return portText(raw)
 }
 
 // ---- arrays and texts ----
