@@ -62,7 +62,7 @@ func (a *ahead) send(ctx context.Context, p *payload, message any) error {
 	o.coding.shape = slices.Clone(o.coding.shape)
 	a.taken++
 	a.count.Add(1)
-	a.bytes.Add(int64(o.size()))
+	a.bytes.Add(o.footprint())
 	a.frames <- queued{outgoing: o, number: a.taken}
 	return nil
 }
@@ -105,13 +105,13 @@ func (a *ahead) run() {
 
 // settle is the end of a frame.
 func (a *ahead) settle(q *queued, reply Reply, err error) {
-	size := q.size()
+	size := q.footprint()
 	q.release()
 	if err != nil {
 		a.lose(q.number, err)
 	}
 	a.count.Add(-1)
-	a.bytes.Add(-int64(size))
+	a.bytes.Add(-size)
 	if a.n.opts.OnReply != nil {
 		a.n.opts.OnReply(reply, wrap("send to "+a.n.where(), err))
 	}

@@ -51,6 +51,7 @@ type Frame struct {
 	data   []byte // pixels in C order, little-endian; nil until decoded
 	fault  string // what libjpeg warned of, though the picture is whole
 
+	kept   int          // what Message keeps in memory
 	part   zmsg.Msg     // part 2 as it came
 	from   int          // where in it the array or the JPEG begins
 	length int          // and how long that is
@@ -68,6 +69,7 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 	f := &Frame{ReceivedAt: time.Now(), coding: h.coding, Port: h.from}
 	if !h.message.IsNone() {
 		f.Message = Message{raw: bytes.Clone(h.message.raw), packed: h.message.packed}
+		f.kept = cap(f.Message.raw)
 	}
 	if err := f.check(w, part.Bytes(), maxBytes); err != nil {
 		return nil, err
@@ -150,6 +152,16 @@ func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.swap && !f.skew
 // such. On NetGear_Async's wire they follow a map of any length.
 func aligned(b []byte, unit int) bool {
 	return len(b) == 0 || unit < 2 || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(min(unit, 8)) == 0
+}
+
+// frameOverhead is what a frame takes besides its bytes, here and in libzmq,
+// rounded up.
+const frameOverhead = 1 << 10
+
+// footprint is what the frame takes in memory as it came. Its message counts as
+// much as its pixels.
+func (f *Frame) footprint() int64 {
+	return int64(len(f.part.Bytes()) + f.kept + frameOverhead)
 }
 
 // size is what the frame's pixels take, decoded.

@@ -1071,7 +1071,7 @@ func TestStats(t *testing.T) {
 		}
 		f.Close()
 	}
-	if s := recv.Stats(); s.Frames != 10 || s.Delivered != 4 || s.Queue != 6 || s.QueueBytes != 600 || s.Connected != 1 || s.Bytes != send.Stats().Bytes {
+	if s := recv.Stats(); s.Frames != 10 || s.Delivered != 4 || s.Queue != 6 || s.QueueBytes != 6*(100+frameOverhead) || s.Connected != 1 || s.Bytes != send.Stats().Bytes {
 		t.Errorf("receive end: %+v", s)
 	}
 	if s := send.Stats(); s.Frames != 10 || s.Retries != 0 {

@@ -252,8 +252,10 @@ type Options struct {
 	// PubSub, where nothing does, it drops what comes, and Stats counts it.
 	// Default 96. [no counterpart: VidGear has 96]
 	QueueFrames int
-	// QueueBytes bounds the same queue in bytes. A single larger frame still
-	// passes. Default 256 MiB. [no counterpart]
+	// QueueBytes bounds the same queue in bytes: of the frames, of their
+	// messages, and 1 KiB for each. A single larger frame still passes. With
+	// Latest the oldest frames of other senders go. Default 256 MiB. [no
+	// counterpart]
 	QueueBytes int64
 	// SendAhead is how many frames may wait, ready to go, behind the one whose
 	// answer is awaited, 0 to 1024. With it the send calls do not wait for the

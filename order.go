@@ -39,7 +39,8 @@ var errNoIterator = fmt.Errorf("%w: the iterator is nil", ErrFrame)
 // they have been through several workers of a PushPull stream, say. It holds at
 // most window frames back while one before them is missing; then it goes on
 // without that one, and when it comes too late it is delivered where it comes.
-// Frames without a stamp, and errors, pass through at once.
+// Frames without a stamp, and errors, pass through at once. Frames that are held
+// back are in no queue: they count neither towards Options.QueueBytes nor in Stats.
 //
 // A number that is not above all others, on a frame captured after all others,
 // tells that the sender started anew: what is held back is delivered, and the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
@@ -29,9 +30,10 @@ type queue struct {
 	mu      sync.Mutex
 	items   []item
 	bytes   int64
-	end     error // after the items: io.EOF, ErrClosed
-	waiting int   // Recv calls that wait
-	full    bool  // the loop waits for room
+	early   atomic.Int64 // bytes that the receive goroutine has read ahead
+	end     error        // after the items: io.EOF, ErrClosed
+	waiting int          // Recv calls that wait
+	full    bool         // the loop waits for room
 	workers int
 	started bool
 
@@ -96,7 +98,7 @@ func (q *queue) crowded() bool {
 
 // push appends a frame. With Latest it takes the place of the one before.
 func (q *queue) push(f *Frame) {
-	it := item{frame: f, bytes: int64(len(f.part.Bytes()))}
+	it := item{frame: f, bytes: f.footprint()}
 	if f.data != nil || f.ready() {
 		it.state = decoded
 		if f.pixels != nil {
@@ -111,6 +113,7 @@ func (q *queue) push(f *Frame) {
 	}
 	if q.latest {
 		q.dropStale(f.Port)
+		q.makeRoom(it.bytes)
 	} else if q.lossy && q.crowded() {
 		q.drop(f)
 		return
@@ -147,6 +150,21 @@ func (q *queue) dropStale(port string) {
 	}
 	clear(q.items[len(kept):])
 	q.items = kept
+}
+
+// makeRoom removes the oldest frames, with Latest, until one of so many bytes has
+// room. A single larger one still passes.
+func (q *queue) makeRoom(bytes int64) {
+	for i := 0; i < len(q.items) && q.bytes+bytes > q.maxBytes; {
+		it := q.items[i]
+		if it.err != nil || it.state == decoding {
+			i++
+			continue
+		}
+		q.items = slices.Delete(q.items, i, i+1)
+		q.bytes -= it.bytes
+		q.drop(it.frame)
+	}
 }
 
 func (q *queue) drop(f *Frame) {
@@ -372,7 +390,7 @@ func (q *queue) take() (*Frame, error, bool) {
 func (q *queue) fill(s *Stats) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s.Queue, s.QueueBytes = len(q.items), q.bytes
+	s.Queue, s.QueueBytes = len(q.items), q.bytes+q.early.Load()
 	for _, it := range q.items {
 		if it.frame == nil {
 			continue // an error in its place

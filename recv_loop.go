@@ -69,6 +69,15 @@ func (m *message) take() *message {
 	return own
 }
 
+// bytes is what the message takes in memory.
+func (m *message) bytes() int64 {
+	n := int64(frameOverhead)
+	for i := range m.parts {
+		n += int64(len(m.parts[i].Bytes()))
+	}
+	return n
+}
+
 func (m *message) close() {
 	for i := range m.parts {
 		m.parts[i].Close()
@@ -86,6 +95,7 @@ func (r *receiver) run() {
 	for _, m := range r.early {
 		m.close()
 	}
+	r.n.queue.early.Store(0)
 	// The last answer may still be on its way.
 	r.shut(r.n.patience())
 	r.n.queue.finish(err)
@@ -139,6 +149,7 @@ func (r *receiver) next() (*message, error) {
 	if len(r.early) > 0 {
 		m := r.early[0]
 		r.early = r.early[1:]
+		r.n.queue.early.Add(-m.bytes())
 		return m, nil
 	}
 	return &r.in, r.in.read(r.sock, r.deadline(), r.interrupted)
@@ -185,10 +196,11 @@ const maxEarly = 8
 // REP cannot look ahead: it must answer a request before it reads the next.
 func (r *receiver) readEarly() error {
 	switch err := r.in.read(r.sock, time.Time{}, r.roomOrEnd); {
-	case err == nil && len(r.early) == maxEarly:
+	case err == nil && r.earlyFull():
 		r.in.close()
 		return r.reopen(errFlood)
 	case err == nil:
+		r.n.queue.early.Add(r.in.bytes())
 		r.early = append(r.early, r.in.take())
 		return nil
 	case err == errRoom, errors.Is(err, ErrClosed):
@@ -196,6 +208,12 @@ func (r *receiver) readEarly() error {
 	default:
 		return r.broken(err)
 	}
+}
+
+// earlyFull reports whether the message just read is more than may be read ahead.
+// Of large ones, two may be: a frame and the same once more, after a loss.
+func (r *receiver) earlyFull() bool {
+	return len(r.early) == maxEarly || len(r.early) >= 2 && r.n.queue.early.Load()+r.in.bytes() > r.n.opts.QueueBytes
 }
 
 var errFlood = errors.New("the peer does not wait for answers")

@@ -155,6 +155,12 @@ type outgoing struct {
 	text   Message
 }
 
+// footprint is what the frame takes in memory while it waits: as much as it would
+// at a receive end.
+func (o *outgoing) footprint() int64 {
+	return int64(o.size() + len(o.text.raw) + frameOverhead)
+}
+
 // makeReady makes a frame ready to go. The end of ctx and Close end it where it
 // takes long.
 func (n *NetGear) makeReady(ctx context.Context, p *payload, message any) (outgoing, error) {

@@ -38,7 +38,7 @@ type Stats struct {
 	Ports   map[string]PortStats // multi-server and multi-client mode: by the other end's port
 
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, those taken and not yet answered
-	QueueBytes int64 // what they take in memory
+	QueueBytes int64 // what they take in memory, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
 	Connected  int   // peers connected at this moment; with Pair at most 1
 }
 
