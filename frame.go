@@ -35,7 +35,7 @@ type Array struct {
 type Frame struct {
 	// Message is the data that the sender sent with the frame.
 	Message Message
-	// Port is the sender's port, in multi-server mode.
+	// Port is the sender's port, in multi-server mode: a text of at most 64 bytes.
 	Port string
 	// Stamp is the frame's number and time of capture, where both ends have
 	// Options.Stamp; otherwise nil.

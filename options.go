@@ -132,7 +132,8 @@ type Options struct {
 	// ReceiveMode makes this the receive end. [receive_mode]
 	ReceiveMode bool
 	// Address is a host name or an IPv4 or IPv6 address; with the ipc protocol
-	// a path. A link-local address needs its interface: "fe80::1%eth0". Default:
+	// a path. A name is looked up again whenever a connection is lost or cannot
+	// be made. A link-local address needs its interface: "fe80::1%eth0". Default:
 	// "localhost", or "*" where this end binds: every interface, of IPv4 and of
 	// IPv6 where the system has it ("0.0.0.0": of IPv4 alone). [address]
 	Address string
