@@ -335,6 +335,11 @@ func TestListenersHostMoves(t *testing.T) {
 	for name, o := range movingCases() {
 		for _, receives := range []bool{true, false} {
 			t.Run(name+map[bool]string{true: "-receive end listens", false: "-send end listens"}[receives], func(t *testing.T) {
+				if o.Pattern == Pair && !receives {
+					// libzmq may refuse the peer that returns to an idle PAIR socket,
+					// which has not yet dealt with the loss; then a new socket helps.
+					o.RequestTimeout = 2 * time.Second
+				}
 				names := newNameServer(t, "127.0.0.1")
 				p := newMovingPair(t, o, receives, "camera.example")
 				p.moving, p.fixed = p.fixed, p.moving
