@@ -438,7 +438,7 @@ func TestOldRefusalsAreNoHint(t *testing.T) {
 func TestNameServerGone(t *testing.T) {
 	names := newNameServer(t, "127.0.0.1")
 	peer := newBare(t, zmq4.REP, nil)
-	send := mustNew(t, Options{Address: "camera.example", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
+	send := mustNew(t, Options{Address: names.name, Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
 	names.hang() // it does not even say no
 	done := make(chan error, 1)
 	go func() {

@@ -60,7 +60,7 @@ const (
 	lookupPause     = 250 * time.Millisecond
 	slowLookupPause = time.Second
 	quickLookups    = 20
-	// lookupLimit bounds one lookup.
+	// lookupLimit bounds one lookup, and what is tried of its result.
 	lookupLimit = 5 * time.Second
 	// probeLimit bounds the attempt to reach one more address of the host.
 	probeLimit = 500 * time.Millisecond
@@ -115,8 +115,12 @@ func (r *resolver) endpoints(ctx context.Context) (all []string, moved bool, err
 	all = make([]string, len(r.routes))
 	for i := range r.routes {
 		p, was := &r.routes[i], r.routes[i].at
-		if stays := p.peers > 0 && len(r.routes) > 1; err == nil && !stays {
+		switch {
+		case p.peers > 0 && len(r.routes) > 1:
+		case err == nil:
 			p.at = r.choose(p, addresses)
+		case p.next.IsValid():
+			p.at = p.next
 		}
 		moved = moved || p.at != was
 		p.next, p.peers, p.failed = netip.Addr{}, 0, false
@@ -299,8 +303,11 @@ func (r *resolver) rest() bool {
 
 // compare holds what the name server says against the addresses in use.
 func (r *resolver) compare(addresses []netip.Addr) {
-	for i := range r.routes {
+	ctx, cancel := context.WithTimeout(r.life, lookupLimit)
+	defer cancel()
+	for k := range r.routes {
 		r.mu.Lock()
+		i := (k + r.vain) % len(r.routes) // another begins each time, should ctx end
 		p := r.routes[i]
 		r.mu.Unlock()
 		next := netip.Addr{}
@@ -309,7 +316,7 @@ func (r *resolver) compare(addresses []netip.Addr) {
 		case !slices.Contains(addresses, p.at):
 			next = r.first(addresses)
 		case p.failed:
-			next = r.reachable(addresses, p)
+			next = reachable(ctx, addresses, p)
 		}
 		r.mu.Lock()
 		if now := &r.routes[i]; next.IsValid() && now.peers == 0 && now.at == p.at && (!r.listens || r.idle()) {
@@ -323,13 +330,13 @@ func (r *resolver) compare(addresses []netip.Addr) {
 // reachable returns another address of the host at which the port accepts a
 // connection. Changing without that would cost a socket for each attempt, as
 // long as the peer is away.
-func (r *resolver) reachable(addresses []netip.Addr, p route) netip.Addr {
+func reachable(ctx context.Context, addresses []netip.Addr, p route) netip.Addr {
 	for _, a := range addresses {
 		if a == p.at {
 			continue
 		}
 		dialer := net.Dialer{Timeout: probeLimit}
-		c, err := dialer.DialContext(r.life, "tcp", netip.AddrPortFrom(a, p.port).String())
+		c, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(a, p.port).String())
 		if err == nil {
 			c.Close()
 			return a
