@@ -30,6 +30,7 @@ type clientOrder struct {
 	mu      sync.Mutex
 	present []bool      // by place in ports; outlives the socket
 	late    []time.Time // until when a client may be served out of order
+	here    []bool      // the handshake on this socket has succeeded
 	failed  []bool      // no connection could be made on this socket
 	order   []int       // the connections of this socket, as libzmq has set them up
 	lost    bool        // one of them was lost
@@ -59,7 +60,7 @@ func newClientOrder(o *Options) *clientOrder {
 		return nil
 	}
 	k := len(o.Ports)
-	c := &clientOrder{changed: make(chan struct{}, 1), present: make([]bool, k), late: make([]time.Time, k), failed: make([]bool, k), last: -1}
+	c := &clientOrder{changed: make(chan struct{}, 1), present: make([]bool, k), late: make([]time.Time, k), here: make([]bool, k), failed: make([]bool, k), last: -1}
 	for _, p := range o.Ports {
 		c.ports = append(c.ports, plainPort(p))
 	}
@@ -90,7 +91,7 @@ func (c *clientOrder) observe(e event) {
 	defer c.mu.Unlock()
 	switch {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		c.present[i] = true
+		c.present[i], c.here[i] = true, true
 		if !slices.Contains(c.order, i) {
 			c.order = append(c.order, i)
 		}
@@ -174,9 +175,10 @@ func (c *clientOrder) took() {
 func (c *clientOrder) begin() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.order, c.lost, c.served, c.placed, c.sent = nil, false, nil, nil, 0
+	c.order, c.lost, c.served, c.placed, c.sent = c.wanted(), false, nil, nil, 0
+	clear(c.here)
 	clear(c.failed)
-	return c.wanted()
+	return slices.Clone(c.order)
 }
 
 // await waits until so many clients have shaken hands. It reports whether the
@@ -211,7 +213,7 @@ func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
 	defer c.mu.Unlock()
 	for _, i := range clients {
 		switch {
-		case slices.Contains(c.order, i):
+		case c.here[i]:
 			here++
 		case over:
 			c.late[i] = time.Now().Add(lateLimit)

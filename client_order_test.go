@@ -104,9 +104,10 @@ func (s *clientSet) serve(frames int) {
 // The clients that are present are served in the order of their ports, in whatever
 // order they came, and no client has a frame twice.
 func TestClientsInPortOrder(t *testing.T) {
-	for _, o := range []Options{{}, {BidirectionalMode: true, Stamp: true, JPEGCompression: JPEGOff}} {
+	for _, o := range []Options{{}, {BidirectionalMode: true, Stamp: true, JPEGCompression: JPEGOff},
+		{SecureMode: IronHouse, CustomCertLocation: keyFolder(t)}} {
 		for seed := range uint64(4) {
-			t.Run(fmt.Sprint(o.BidirectionalMode, o.JPEGCompression, seed), func(t *testing.T) {
+			t.Run(fmt.Sprint(o.BidirectionalMode, int(o.SecureMode), seed), func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				s := newClientSet(t, o, 4)
 				for _, i := range random.Perm(4) {
