@@ -119,7 +119,9 @@ func (r *receiver) loop() error {
 				err = r.overdue()
 			}
 		case err == errNews:
-			err = r.follow() // or there is another deadline now
+			err = nil // there is another deadline now
+		case err == errMoved:
+			err = r.follow()
 		case errors.Is(err, zmsg.ErrTimeout):
 			err = r.quiet()
 		case !errors.Is(err, ErrClosed):
@@ -152,7 +154,7 @@ func (r *receiver) next() (*message, error) {
 		r.n.queue.early.Add(-m.bytes())
 		return m, nil
 	}
-	return &r.in, r.in.read(r.sock, r.deadline(), r.interrupted)
+	return &r.in, r.in.read(r.sock, r.deadline(), r.nothingToRead)
 }
 
 // awaitRoom waits while the queue is full, which holds the sender back.
@@ -264,8 +266,8 @@ func (r *receiver) interrupted() error {
 		r.tellLost = time.Now().Add(grace)
 		return errNews
 	}
-	if r.n.resolver.moved() {
-		return errNews
+	if r.n.resolver.moved() && !r.readsFirst() {
+		return errMoved
 	}
 	if again := r.n.givenUp.next(); !again.Equal(r.retryAt) {
 		r.retryAt = again

@@ -68,7 +68,8 @@ const (
 	maxAddresses = 16
 )
 
-// errMoved is the reason for a new socket when the host has another address.
+// errMoved ends a wait because the host has another address. It also is the reason
+// for a new socket then.
 var errMoved = errors.New("the host name has another address now")
 
 // newResolver returns the resolver of an end whose address is a host name, and nil
@@ -491,18 +492,24 @@ func (n *NetGear) follow() error {
 	return err
 }
 
-// follow lets a receive end change to the new addresses of its host. What a lost
-// connection has left to read is read first. A PAIR socket takes no second
-// connection while libzmq still ends the first, so it is replaced.
+// readsFirst reports whether a receive end reads what a lost connection has left
+// before it leaves the address. In the other patterns the sender repeats it, or it
+// may be lost.
+func (r *receiver) readsFirst() bool {
+	return r.n.opts.Pattern == Pair || r.n.opts.Pattern == PushPull
+}
+
+// nothingToRead says why the wait for a message must end.
+func (r *receiver) nothingToRead() error {
+	if r.n.resolver.moved() {
+		return errMoved
+	}
+	return r.interrupted()
+}
+
+// follow lets a receive end change to the new addresses of its host. A PAIR socket
+// takes no second connection while libzmq still ends the first, so it is replaced.
 func (r *receiver) follow() error {
-	if !r.n.resolver.moved() {
-		return nil
-	}
-	if r.n.opts.Pattern == Pair || r.n.opts.Pattern == PushPull {
-		if events, err := r.sock.Settle(); err == nil && events&zmq4.POLLIN != 0 {
-			return nil
-		}
-	}
 	if r.n.opts.Pattern == Pair || r.sock.bound {
 		return r.reopen(errMoved)
 	}
