@@ -129,8 +129,8 @@ func TestLinkLocalZone(t *testing.T) {
 	if !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), `no interface "no-such-interface"`) {
 		t.Errorf("an interface that does not exist: %v", err)
 	}
-	newNameServer(t, "fe80::1")
-	if _, err := New(Options{Address: "camera"}); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "fe80::1%eth0") {
+	names := newNameServer(t, "fe80::1")
+	if _, err := New(Options{Address: names.name}); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "fe80::1%eth0") {
 		t.Errorf("a name that leads to one: %v", err)
 	}
 }
