@@ -26,10 +26,14 @@ type door struct {
 	handler   *zapHandler
 
 	mu      sync.Mutex
-	taken   bool // somebody was let in, and has not gone as far as is known
+	inside  bool // a peer has the place: its handshake has ended well
+	granted int  // peers that were let in and whose handshakes have not ended
+	batch   int  // how many were let in together, the last time
+	quota   int  // and how many may be
 	since   time.Time
-	inside  bool // and that handshake has ended well
 	waiting []visitor
+	closed  bool
+	timer   *time.Timer // lets in more if no handshake ends; nil until needed
 }
 
 // visitor is somebody who waits: the yes that is to come, and since when.
@@ -42,9 +46,11 @@ const (
 	// handshakeLimit is how long a handshake may take at an end that listens:
 	// nobody lingers at the door. Who still wants in comes again.
 	handshakeLimit = 5 * time.Second
-	// stepTime is how long a peer that was let in may take to end its handshake
-	// while another waits: only a stranger takes that long.
-	stepTime = time.Second
+	// stepTime is how long peers that were let in may take to end their handshakes
+	// while others wait. Then twice as many of those are let in beside them, and so
+	// on: peers that never end theirs keep a good one out for a second or two,
+	// however many they are, because their number doubles each time.
+	stepTime = 200 * time.Millisecond
 	// maxWaiting bounds what strangers can pile up.
 	maxWaiting = 1000
 )
@@ -91,11 +97,18 @@ func (d *door) open(ctx *zmq4.Context) (err error) {
 	return err
 }
 
-// close is called when the socket has gone.
+// close is called when the socket has gone, or could not be opened.
 func (d *door) close() {
-	if d != nil {
-		unregisterZAP(d)
+	if d == nil || d.handler == nil {
+		return
 	}
+	d.mu.Lock()
+	d.closed = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.mu.Unlock()
+	unregisterZAP(d)
 }
 
 // admits says whether a peer may come in at all, and if not why.
@@ -111,40 +124,76 @@ func (d *door) letIn(yes zapReply) bool {
 	if !d.one {
 		return true
 	}
-	if d.take() {
+	d.mu.Lock()
+	if d.forget(); len(d.waiting) == 0 && d.mayGrant() {
+		d.grant()
+		d.mu.Unlock()
 		return true
 	}
-	d.mu.Lock()
-	d.forget()
 	if len(d.waiting) == maxWaiting {
 		d.waiting = d.waiting[1:]
 	}
 	d.waiting = append(d.waiting, visitor{yes, time.Now()})
+	d.remind()
 	d.mu.Unlock()
 	d.knocked()
 	return false
 }
 
-// take takes the place, if it is free.
-func (d *door) take() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.taken {
+// mayGrant reports whether a peer may be let in: nobody has the place, and those
+// that were let in have had their time. d.mu must be held.
+func (d *door) mayGrant() bool {
+	switch {
+	case d.inside:
 		return false
+	case d.granted == 0:
+		d.batch = 0
+		return true
+	case time.Since(d.since) >= stepTime:
+		d.quota = min(2*d.quota, maxWaiting)
+		d.batch = 0
+		return true
 	}
-	d.taken, d.inside, d.since = true, false, time.Now()
-	return true
+	return d.batch < d.quota
 }
 
-// next calls in who has waited longest, if the place is free.
+// grant notes that a peer is let in. d.mu must be held.
+func (d *door) grant() {
+	if d.granted == 0 {
+		d.quota = 1
+	}
+	if d.batch == 0 {
+		d.since = time.Now()
+	}
+	d.granted++
+	d.batch++
+}
+
+// remind makes the handler look again when those that were let in have had their
+// time. d.mu must be held.
+func (d *door) remind() {
+	if d.inside || d.granted == 0 || len(d.waiting) == 0 || d.closed || d.handler == nil {
+		return
+	}
+	wait := max(time.Until(d.since.Add(stepTime)), time.Millisecond)
+	if d.timer == nil {
+		d.timer = time.AfterFunc(wait, func() { d.handler.recall() })
+		return
+	}
+	d.timer.Reset(wait)
+}
+
+// next calls in who has waited longest, if there is a place.
 func (d *door) next() (yes zapReply, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.forget(); d.taken || len(d.waiting) == 0 {
+	d.forget()
+	if len(d.waiting) == 0 || !d.mayGrant() {
+		d.remind()
 		return zapReply{}, false
 	}
 	yes, d.waiting = d.waiting[0].yes, d.waiting[1:]
-	d.taken, d.inside, d.since = true, false, time.Now()
+	d.grant()
 	return yes, true
 }
 
@@ -156,7 +205,7 @@ func (d *door) forget() {
 	}
 }
 
-// cameIn is called when a handshake has ended well.
+// cameIn is called when a handshake has ended well: that peer has the place.
 func (d *door) cameIn() {
 	if d == nil {
 		return
@@ -164,39 +213,41 @@ func (d *door) cameIn() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inside = true
+	d.granted = max(d.granted-1, 0)
 }
 
-// turnedBack: somebody's handshake has failed. Where one was let in and is not yet
-// inside, it was that one.
+// turnedBack is called when a handshake has failed. Where some were let in and
+// none is inside, it was most likely one of those.
 func (d *door) turnedBack() {
 	if d == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.taken && !d.inside {
-		d.free()
+	if d.granted = max(d.granted-1, 0); d.granted == 0 && !d.inside {
+		d.callNext()
 	}
 }
 
-// free gives the place to the next, if one waits. The caller has the lock.
-func (d *door) free() {
-	d.taken = false
+// callNext makes the handler let in the next, if one waits. d.mu must be held.
+func (d *door) callNext() {
 	if len(d.waiting) > 0 {
 		d.handler.recall()
 	}
 }
 
 // vacate is called by the owner of the socket when nobody is served there any
-// more. Who was let in and is not there yet keeps the place for a moment: then it
-// returns when to look again.
+// more. Those that were let in and are not there yet keep their chance: if others
+// wait, vacate returns when to look again.
 func (d *door) vacate() (again time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if end := d.since.Add(stepTime); d.taken && !d.inside && time.Now().Before(end) {
-		return end
+	d.inside = false
+	if d.granted > 0 && time.Since(d.since) < stepTime {
+		d.remind()
+		return d.since.Add(stepTime)
 	}
-	d.free()
+	d.callNext()
 	return time.Time{}
 }
 

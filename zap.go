@@ -94,7 +94,7 @@ func (z *zapHandler) callIn() error {
 	doors := slices.Collect(maps.Values(z.doors))
 	z.mu.Unlock()
 	for _, d := range doors {
-		if yes, ok := d.next(); ok {
+		for yes, ok := d.next(); ok; yes, ok = d.next() {
 			if err := z.give(yes, d); err != nil {
 				return err
 			}
