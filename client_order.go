@@ -234,7 +234,7 @@ func (n *NetGear) openClients(ctx context.Context, endpoints []string) (*socket,
 	defer context.AfterFunc(n.life, cancel)()
 	for {
 		present := n.clients.begin()
-		s, err := openSocket(&n.opts, n.security, nil, n.watch, n.newcomers)
+		s, err := openSocket(&n.opts, n.security, nil, n.watchers())
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,9 @@ func (l *leftover) source(endpoints []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	from, err := netip.ParseAddrPort(l.from)
-	if err != nil || !available(from) {
+	// libzmq looks the addresses of this machine up for it, and aborts the
+	// process if it has no descriptor for that.
+	if err != nil || !available(from) || checkDescriptors() != nil {
 		return endpoints
 	}
 	all := make([]string, len(endpoints))

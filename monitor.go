@@ -2,9 +2,11 @@ package netgear
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -19,6 +21,7 @@ type event struct {
 	endpoint string        // as it was connected to or bound; see withoutSource
 	from     string        // a lost connection: what it was made from, where that is known
 	after    time.Duration // a handshake that failed: how long the connection had stood, as far as can be told
+	why      error         // a lost connection: why this end has ended it; nil if it has not
 }
 
 // refused: a peer was there, but the two did not come to terms.
@@ -26,7 +29,7 @@ func (e event) refused() bool {
 	return e.kind&(zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0
 }
 
-const monitored = zmq4.EVENT_CONNECTED | zmq4.EVENT_ACCEPTED | zmq4.EVENT_CLOSED | zmq4.EVENT_DISCONNECTED | zmq4.EVENT_HANDSHAKE_SUCCEEDED |
+const monitored = zmq4.EVENT_LISTENING | zmq4.EVENT_ACCEPT_FAILED | zmq4.EVENT_CONNECTED | zmq4.EVENT_ACCEPTED | zmq4.EVENT_CLOSED | zmq4.EVENT_DISCONNECTED | zmq4.EVENT_HANDSHAKE_SUCCEEDED |
 	zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq4.EVENT_HANDSHAKE_FAILED_AUTH | zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL |
 	zmq4.EVENT_CONNECT_RETRIED
 
@@ -44,6 +47,24 @@ type monitor struct {
 	links  []link
 	failed bool
 	denied int
+
+	guarding
+	listeners  map[uint32]socketID // by descriptor
+	relieved   time.Time           // when something was last done about a connection that could not be accepted
+	left       int64               // what ended connections left unread, in bytes of memory
+	leftKilled int64               // and those among them that this end has ended
+	drainedAt  uint64              // flow.drained when the last of them ended
+	evicted    time.Time           // when a pending handshake was last ended
+	next       time.Time           // when to look at the connections; zero if there is none
+}
+
+// guarding is what the monitor needs to look after connections.
+type guarding struct {
+	flow       *flow
+	limits     inflowLimits
+	exclusive  bool                         // one peer has the place: those that could still take it beside that one must go
+	handshake  int64                        // the fewest bytes of a peer's handshake
+	closedPeer func(peer string, why error) // called for each connection that the monitor ends
 }
 
 // link is one connection. libzmq does not say whose handshake has succeeded, so
@@ -53,13 +74,20 @@ type link struct {
 	from   string // where it was made from, at an end that connects
 	since  time.Time
 	shaken bool
+
+	id          socketID
+	peer, host  string // the peer's address, with and without its port
+	accepted    bool   // the peer has connected, not this end
+	established bool   // its handshake has ended, as its bytes show
+	killed      error  // why this end has ended it
+	meter
 }
 
 // monitorIDs number the monitors' inproc endpoints.
 var monitorIDs atomic.Uint64
 
 // startMonitor calls watch, in the monitor's goroutine, for every event.
-func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, watch func(event)) (*monitor, error) {
+func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, g guarding, watch func(event)) (*monitor, error) {
 	addr := fmt.Sprintf("inproc://netgear-monitor-%d", monitorIDs.Add(1))
 	if err := of.Monitor(addr, monitored); err != nil {
 		return nil, err
@@ -69,7 +97,8 @@ func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, watch func(event)) (*monit
 		of.Monitor("", 0)
 		return nil, err
 	}
-	m := &monitor{pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1)}
+	m := &monitor{pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1), guarding: g, listeners: map[uint32]socketID{}}
+	g.flow.alarm = pair.Wake
 	go m.run(watch)
 	return m, nil
 }
@@ -103,7 +132,13 @@ func (m *monitor) run(watch func(event)) {
 	defer m.pair.Close()
 	for {
 		e, err := m.readEvent()
-		if err != nil {
+		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
+			m.inspect(now)
+		}
+		switch {
+		case err == errAlarm, errors.Is(err, zmsg.ErrTimeout):
+			continue
+		case err != nil:
 			// What is still connected goes with the socket, and nobody else says so.
 			for m.connected.Add(-1) >= 0 {
 				watch(event{kind: zmq4.EVENT_DISCONNECTED})
@@ -123,11 +158,13 @@ func (m *monitor) run(watch func(event)) {
 func (m *monitor) account(e event) (event, bool) {
 	switch {
 	case e.kind == zmq4.EVENT_CONNECTED, e.kind == zmq4.EVENT_ACCEPTED:
-		l := link{fd: e.value, since: time.Now()}
-		if e.kind == zmq4.EVENT_CONNECTED {
-			l.from = localAddress(e.value, e.endpoint)
-		}
-		m.links = append(m.links, l)
+		m.began(e)
+		return e, false
+	case e.kind == zmq4.EVENT_LISTENING:
+		m.listeners[e.value], _ = identify(int(e.value))
+		return e, false
+	case e.kind == zmq4.EVENT_ACCEPT_FAILED:
+		m.acceptFailed(syscall.Errno(e.value))
 		return e, false
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		// Most likely the youngest: a handshake takes a moment, and those who have
@@ -136,6 +173,9 @@ func (m *monitor) account(e event) (event, bool) {
 			m.links[i].shaken = true
 		}
 		m.connected.Add(1)
+		if m.exclusive {
+			m.evictOldest(maxPendingPeers, handshakeTime)
+		}
 	case e.kind == zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
 		m.denied++
 	case e.refused():
@@ -147,8 +187,10 @@ func (m *monitor) account(e event) (event, bool) {
 		told := m.failed
 		m.failed = false
 		if i := m.find(e.value); i >= 0 {
-			e.from = m.links[i].from
+			e.from, e.why = m.links[i].from, m.links[i].killed
+			m.leave(&m.links[i])
 		}
+		m.flow.forget(int(e.value))
 		if m.ended(e.value, told) {
 			m.connected.Add(-1)
 			return e, true
@@ -160,6 +202,7 @@ func (m *monitor) account(e event) (event, bool) {
 		e.kind = zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL
 		return e, !told
 	case e.kind == zmq4.EVENT_CLOSED:
+		delete(m.listeners, e.value)
 		select {
 		case m.closed <- struct{}{}:
 		default:
@@ -167,6 +210,24 @@ func (m *monitor) account(e event) (event, bool) {
 		return e, false
 	}
 	return e, true
+}
+
+// began puts a connection on the list.
+func (m *monitor) began(e event) {
+	now := time.Now()
+	l := newLink(e.value, now)
+	m.flow.forget(int(e.value))
+	if e.kind == zmq4.EVENT_CONNECTED {
+		l.from = localAddress(e.value, e.endpoint)
+	} else {
+		l.accepted = true
+	}
+	if m.links = append(m.links, l); m.next.IsZero() {
+		m.next = now.Add(guardBusy)
+	}
+	if l.accepted {
+		m.accepted(now)
+	}
 }
 
 // handshakeTime is longer than two ends need to see that they do not match.
@@ -222,14 +283,20 @@ func (m *monitor) last(shaken bool) int {
 // After stop it still reads what is there.
 func (m *monitor) readEvent() (event, error) {
 	for {
-		head, more, err := m.readPart()
+		head, more, err := m.readPart(m.next)
 		if err != nil {
 			return event{}, err
 		}
 		if !more {
 			continue // an endpoint whose first part got lost
 		}
-		endpoint, _, err := m.readPart()
+		if m.repeated(head) {
+			if err := m.skipPart(); err != nil {
+				return event{}, err
+			}
+			continue
+		}
+		endpoint, _, err := m.readPart(time.Time{})
 		if err != nil {
 			return event{}, err
 		}
@@ -239,19 +306,36 @@ func (m *monitor) readEvent() (event, error) {
 	}
 }
 
-func (m *monitor) readPart() (part []byte, more bool, err error) {
+// errAlarm ends the wait for an event: a connection must end.
+var errAlarm = errors.New("a connection must end")
+
+func (m *monitor) readPart(deadline time.Time) (part []byte, more bool, err error) {
 	var msg zmsg.Msg
 	defer msg.Close()
+	if err := m.receive(&msg, deadline); err != nil {
+		return nil, false, err
+	}
+	return append([]byte(nil), msg.Bytes()...), msg.More(), nil
+}
+
+// skipPart reads a part that is of no interest.
+func (m *monitor) skipPart() error {
+	var msg zmsg.Msg
+	defer msg.Close()
+	return m.receive(&msg, time.Time{})
+}
+
+func (m *monitor) receive(msg *zmsg.Msg, deadline time.Time) error {
 	stop := func() error {
 		if m.stopped.Load() {
 			return ErrClosed
 		}
+		if !deadline.IsZero() && m.flow.alarmed.Swap(false) {
+			return errAlarm
+		}
 		return nil
 	}
-	if err := m.pair.Wait(time.Time{}, stop, func() error { return m.pair.TryRecv(&msg) }); err != nil {
-		return nil, false, err
-	}
-	return append([]byte(nil), msg.Bytes()...), msg.More(), nil
+	return m.pair.Wait(deadline, stop, func() error { return m.pair.TryRecv(msg) })
 }
 
 // awaitClosed waits, not for long, until a listener that was unbound has let go

@@ -60,6 +60,7 @@ type NetGear struct {
 	counters counters
 	tally    tally
 	bursts   burst
+	floods   burst // of connections that this end has ended
 	// connections limits the lines about connections, of which a peer that comes
 	// and goes without end would make dozens a second.
 	connections burst
@@ -233,6 +234,9 @@ func (n *NetGear) startSending() (err error) {
 	return err
 }
 
+// watchers are what a socket of this end reports to.
+func (n *NetGear) watchers() watchers { return watchers{n.watch, n.newcomers, n.closedPeer} }
+
 // open opens this end's socket, the first time and every other, within ctx.
 func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	endpoints, err := n.resolved(ctx)
@@ -246,7 +250,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	if n.clients != nil {
 		s, err = n.openClients(ctx, endpoints)
 	} else {
-		s, err = openSocket(&n.opts, n.security, n.leftover.source(endpoints), n.watch, n.newcomers)
+		s, err = openSocket(&n.opts, n.security, n.leftover.source(endpoints), n.watchers())
 	}
 	if err != nil {
 		return nil, err

@@ -135,7 +135,7 @@ func commonOptions(s *zmq4.Socket, o *Options) error {
 		// Nothing lingers unless Close says so: a lost peer must not hold up
 		// the end of the program.
 		s.SetLinger(0),
-		s.SetMaxmsgsize(o.MaxFrameBytes),
+		s.SetMaxmsgsize(o.maxPart()),
 		s.SetReconnectIvl(100 * time.Millisecond),
 		// A connection attempt into the void is given up and made again: the
 		// system itself would wait longer from one to the next.
@@ -200,29 +200,44 @@ type socket struct {
 	endpoints []string // as bound or connected, with real port numbers
 	bound     bool
 	door      *door // nil: everybody may come in
+	flow      *flow
+}
+
+// watchers are what an end is told by the socket that it opens.
+type watchers struct {
+	event   func(event)                  // of connections; see monitor
+	knocked func()                       // a peer waits at the door
+	closed  func(peer string, why error) // this end has ended a connection
 }
 
 // openSocket is the one place where sockets are made, the first time and after
 // a loss: a new socket has everything that the old one had.
-func openSocket(o *Options, sec *security, endpoints []string, watch func(event), knocked func()) (_ *socket, err error) {
+func openSocket(o *Options, sec *security, endpoints []string, w watchers) (_ *socket, err error) {
 	ctx, err := acquireContext()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			releaseContext()
-		}
-	}()
-	door := newDoor(o, sec, knocked)
+	door := newDoor(o, sec, w.knocked)
+	s, err := assemble(ctx, o, sec, door, endpoints, w)
+	if err != nil {
+		door.close()
+		releaseContext()
+		return nil, err
+	}
+	return s, nil
+}
+
+// assemble opens a socket while enough descriptors are free for it: libzmq
+// aborts the process where one is missing.
+func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoints []string, w watchers) (*socket, error) {
+	opening.Lock()
+	defer opening.Unlock()
+	if err := checkDescriptors(); err != nil {
+		return nil, err
+	}
 	if err := door.open(ctx); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			door.close()
-		}
-	}()
 	row := o.Pattern.row()
 	kind := row.send
 	if o.ReceiveMode {
@@ -237,21 +252,13 @@ func openSocket(o *Options, sec *security, endpoints []string, watch func(event)
 		plain.Close()
 		return nil, err
 	}
-	s := &socket{Socket: raw, bound: o.binds(), door: door}
+	s := &socket{Socket: raw, bound: o.binds(), door: door, flow: newFlow(sec != nil)}
+	raw.Observe(s.flow)
 	if err := s.configure(o, row, sec, endpoints); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	tell := func(e event) {
-		switch {
-		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-			door.cameIn()
-		case e.refused():
-			door.turnedBack()
-		}
-		watch(e)
-	}
-	if s.mon, err = startMonitor(ctx, raw.Socket, tell); err != nil {
+	if err := s.monitor(ctx, o, w); err != nil {
 		raw.Close()
 		return nil, err
 	}
@@ -260,6 +267,21 @@ func openSocket(o *Options, sec *security, endpoints []string, watch func(event)
 		return nil, err
 	}
 	return s, nil
+}
+
+// monitor starts the socket's monitor.
+func (s *socket) monitor(ctx *zmq4.Context, o *Options, w watchers) (err error) {
+	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), handshake: o.handshakeBytes(), closedPeer: w.closed}
+	s.mon, err = startMonitor(ctx, s.Socket.Socket, g, func(e event) {
+		switch {
+		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+			s.door.cameIn()
+		case e.refused():
+			s.door.turnedBack()
+		}
+		w.event(e)
+	})
+	return err
 }
 
 func (s *socket) configure(o *Options, row *patternRow, sec *security, endpoints []string) error {
@@ -393,6 +415,9 @@ func acquireContext() (*zmq4.Context, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.ctx == nil {
+		if err := checkDescriptors(); err != nil {
+			return nil, err
+		}
 		zmsg.KeepFreed()
 		ctx, err := zmq4.NewContext()
 		if err != nil {
@@ -402,6 +427,7 @@ func acquireContext() (*zmq4.Context, error) {
 			return nil, err
 		}
 		shared.ctx = ctx
+		spare.open()
 	}
 	shared.refs++
 	return shared.ctx, nil
@@ -424,5 +450,6 @@ func dropContext() *zmq4.Context {
 	}
 	ctx := shared.ctx
 	shared.ctx = nil
+	spare.close()
 	return ctx
 }

@@ -47,8 +47,9 @@ const maxParts = 2
 
 // message is one multipart message as read. It is used again for the next one.
 type message struct {
-	parts [maxParts]zmsg.Msg
-	count int // parts that came
+	parts  [maxParts]zmsg.Msg
+	count  int // parts that came
+	source int // the descriptor of the connection that it came over; see flow
 
 	// What is being read, from where, and tryPart as a value made once: a closure
 	// for each part would be memory for each part.
@@ -61,7 +62,7 @@ func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
 
 // take moves what was read to a message of its own.
 func (m *message) take() *message {
-	own := &message{count: m.count}
+	own := &message{count: m.count, source: m.source}
 	for i := range m.parts {
 		m.parts[i].MoveTo(&own.parts[i])
 	}
@@ -115,7 +116,11 @@ func (r *receiver) loop() error {
 			err = r.handle(m)
 			m.close()
 			r.quietSince = time.Now()
-			if err == nil {
+			switch {
+			case err != nil:
+			case r.sock.flow.spoiled.Load():
+				err = r.reopen(errSpoiled)
+			default:
 				err = r.overdue()
 			}
 		case err == errNews:
@@ -249,6 +254,7 @@ func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
 		more = m.part.More()
 		deadline = time.Time{}
 	}
+	m.source = s.flow.source
 	return nil
 }
 
@@ -546,6 +552,7 @@ func (r *receiver) handle(m *message) error {
 		// The answer goes first: the sender may go on while the frame is queued.
 		r.answer(&h)
 	}
+	r.sock.flow.judge(m.source, err == nil)
 	switch {
 	case errors.Is(err, turbojpeg.ErrStopped):
 		r.n.counters.discarded.Add(1)

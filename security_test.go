@@ -914,7 +914,7 @@ func TestSecurePairStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sock, err := openSocket(&listen, sec, []string{"tcp://127.0.0.1:0"}, func(event) {}, nil)
+		sock, err := openSocket(&listen, sec, []string{"tcp://127.0.0.1:0"}, watchers{event: func(event) {}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -396,7 +396,7 @@ func (n *NetGear) closeSender(linger time.Duration) {
 // freshSocket replaces a socket whose last exchange was broken off, so that a
 // late answer is never taken for the next frame's.
 func (n *NetGear) freshSocket(ctx context.Context) error {
-	if n.tx.dirty {
+	if n.tx.dirty || n.row.answers && n.sock != nil && n.sock.flow.spoiled.Load() {
 		n.closeSender(0)
 		n.tx.hold.Wait()
 		n.tx.dirty = false
@@ -496,6 +496,7 @@ func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) erro
 		// PUB drops what finds a full pipe, and REQ sends to a client that has
 		// just gone: let the socket see first what has changed.
 		s.Settle()
+		s.flow.settled(&n.opts)
 	}
 	if err := s.Wait(deadline, stop, n.tx.try); err != nil {
 		return err

@@ -1,11 +1,13 @@
 package netgear
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -39,7 +41,7 @@ type State struct {
 	Time     time.Time
 	Endpoint string // this end's endpoint that it is about, where that is known
 	Port     string // the sender's port, at Terminated in multi-server mode
-	Err      error  // at Refused and Reconnecting: why
+	Err      error  // at Refused and Reconnecting: why; at Lost, if this end closed the connection: why
 }
 
 // states calls Options.OnState, for one event after the other, in a goroutine
@@ -292,7 +294,7 @@ func (n *NetGear) watch(e event) {
 		}
 		n.newcomers()
 		n.leftover.lost(e.from)
-		n.states.add(State{Kind: Lost, Endpoint: endpoint})
+		n.states.add(State{Kind: Lost, Endpoint: endpoint, Err: e.why})
 		n.wake()
 		n.connections.log(n.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 	case e.refused():
@@ -308,6 +310,16 @@ func (n *NetGear) watch(e event) {
 		n.states.add(State{Kind: Refused, Endpoint: endpoint, Err: n.refusal()})
 		n.bursts.log(n.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
 	}
+}
+
+// closedPeer counts and logs a connection that this end has ended.
+func (n *NetGear) closedPeer(peer string, why error) {
+	if errors.Is(why, errPending) || errors.As(why, new(syscall.Errno)) {
+		n.floods.log(n.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", n.where(), "peer", peer, "err", why)
+		return
+	}
+	n.counters.flooded.Add(1)
+	n.floods.log(n.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", n.where(), "peer", peer, "err", why)
 }
 
 // newcomers makes a Pair receive end look who is served, and who waits.

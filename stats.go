@@ -32,6 +32,7 @@ type Stats struct {
 	// grows on a line that loses data, it may be those.
 	Damaged uint64
 	NoData  uint64 // receive end: frames answered without data, because Respond returned an error or what cannot be sent
+	Flooded uint64 // connections that this end closed because the peer sent far more than was read
 
 	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
 	Latency Latency              // receive end with Stamp: from capture to arrival
@@ -44,7 +45,7 @@ type Stats struct {
 
 // counters are Stats in the making.
 type counters struct {
-	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged, noData atomic.Uint64
+	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged, noData, flooded atomic.Uint64
 }
 
 // Stats returns the counts of this end. It may be called at any time from any
@@ -58,7 +59,7 @@ func (n *NetGear) Stats() Stats {
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
 		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(), Damaged: c.damaged.Load(),
-		NoData:    c.noData.Load(),
+		NoData: c.noData.Load(), Flooded: c.flooded.Load(),
 		Connected: n.peers(),
 	}
 	if n.opts.Pattern == Pair {

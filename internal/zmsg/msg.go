@@ -25,10 +25,14 @@ func (s *Socket) TryRecv(m *Msg) error {
 	rc, err := C.zmq_msg_recv(m.c(), s.raw, C.ZMQ_DONTWAIT)
 	if rc < 0 {
 		C.zmq_msg_close(m.c())
+		if s.observer != nil && err == errAgain {
+			s.observer.Drained()
+		}
 		return err
 	}
 	m.open = true
 	liveMsgs.Add(1)
+	s.observe(m)
 	return nil
 }
 

@@ -50,6 +50,8 @@ type Socket struct {
 	try    func() error
 	result error
 	step   func(uintptr) bool
+
+	observer Observer // nil: nothing observes what is received
 }
 
 // Wrap takes over s: Close closes both.

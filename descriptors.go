@@ -1,0 +1,197 @@
+package netgear
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// libzmq aborts the process in several places when file descriptors run out:
+// where it starts a context (epoll.cpp), opens a signaler, or looks up the
+// addresses of this machine before it binds (ip_resolver.cpp). So a socket is
+// opened only while enough descriptors are free, and the monitors keep the
+// connections that peers open from taking the last ones (pending.go).
+
+const (
+	// socketDescriptors is how many free descriptors the first socket of a
+	// process needs at most, with some room. It takes about a dozen.
+	socketDescriptors = 48
+	// acceptBurst is how many connections may be accepted while a socket is
+	// being opened: as many as wait in the queue of one listening socket.
+	acceptBurst = 100
+	// roomForBurst is the limit of descriptors from which on there is room for
+	// acceptBurst, too.
+	roomForBurst = 512
+)
+
+// opening is held while a socket is opened: two ends that open one at the same
+// time must not both count on the same free descriptors.
+var opening sync.Mutex
+
+// descriptorLimit returns how many descriptors this process may have.
+func descriptorLimit() int {
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Cur > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(r.Cur)
+}
+
+// neededDescriptors returns how many descriptors must be free before a socket
+// is opened.
+func neededDescriptors(limit int) int {
+	if limit < roomForBurst {
+		return socketDescriptors
+	}
+	return socketDescriptors + acceptBurst
+}
+
+// headroom returns how many descriptors below the limit connections may not
+// take for long.
+func headroom(limit int) int { return neededDescriptors(limit) + 16 }
+
+// checkDescriptors returns an error unless enough descriptors are free to open
+// a socket. It probes from the highest number downwards, where descriptors are
+// most likely free, and takes none: that could fail another goroutine's call.
+func checkDescriptors() error {
+	limit := descriptorLimit()
+	needed, free := neededDescriptors(limit), 0
+	for fd := limit - 1; fd >= 0 && free < needed; fd-- {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			free++
+		}
+	}
+	if free < needed {
+		return fmt.Errorf("opening a socket needs %d free file descriptors, and %d of %d are free: close some, or raise the limit (ulimit -n): %w",
+			needed, free, limit, syscall.EMFILE)
+	}
+	return nil
+}
+
+// spare holds descriptors in reserve for what must be done when no other is
+// free. They are open while the context exists.
+var spare spareDescriptors
+
+type spareDescriptors struct {
+	mu   sync.Mutex
+	null int // refers to nothing of interest; the other two are copies of it
+	pin  int // takes a copy of a connection's or a listener's descriptor
+	slot int // closed for a moment so that a connection can be accepted
+	held bool
+}
+
+// open takes the reserve. Without it, which is no error, nothing is done about
+// connections.
+func (s *spareDescriptors) open() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var pipe [2]int
+	if syscall.Pipe(pipe[:]) != nil {
+		return
+	}
+	pin, err := syscall.Dup(pipe[0])
+	if err != nil {
+		syscall.Close(pipe[0])
+		syscall.Close(pipe[1])
+		return
+	}
+	s.null, s.slot, s.pin, s.held = pipe[0], pipe[1], pin, true
+	for _, fd := range []int{s.null, s.slot, s.pin} {
+		syscall.CloseOnExec(fd)
+	}
+}
+
+func (s *spareDescriptors) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held {
+		s.held = false
+		for _, fd := range []int{s.null, s.slot, s.pin} {
+			if fd >= 0 {
+				syscall.Close(fd)
+			}
+		}
+	}
+}
+
+// pinned calls do with a copy of a descriptor that is libzmq's, if it still is
+// the socket that id says: libzmq may have closed it, and the number may be
+// another file's by now. The copy is only valid within do.
+func (s *spareDescriptors) pinned(fd int, id socketID, do func(fd int)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.held || dupOnto(fd, s.pin) != nil {
+		return false
+	}
+	defer dupOnto(s.null, s.pin)
+	if now, ok := identify(s.pin); !ok || now != id {
+		return false
+	}
+	do(s.pin)
+	return true
+}
+
+// disconnect ends a connection of libzmq's, which takes it for the peer's doing.
+// The peer gets a reset when libzmq closes it: otherwise the system would keep
+// what is left of it for a minute, since the peer still has much to send. What
+// has come and libzmq has not read is dropped. No more comes after the shutdown,
+// so libzmq cannot join what lies on both sides of the gap.
+// disconnect returns how many bytes that is.
+func (s *spareDescriptors) disconnect(fd int, id socketID) (dropped int64, ok bool) {
+	ok = s.pinned(fd, id, func(fd int) {
+		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		unix.Shutdown(fd, unix.SHUT_RDWR)
+		var buffer [16 << 10]byte
+		for dropped < mostToDrop {
+			n, _, err := unix.Recvfrom(fd, buffer[:], unix.MSG_DONTWAIT)
+			if err != nil || n == 0 {
+				return
+			}
+			dropped += int64(n)
+		}
+	})
+	return dropped, ok
+}
+
+// mostToDrop is more than the system keeps for one connection.
+const mostToDrop = 32 << 20
+
+// turnAway accepts the connections that wait at a listening socket of libzmq's
+// and closes them, with the descriptor in reserve: libzmq, which can accept
+// none, would try again without end. The socket is made nonblocking, because
+// libzmq may try to accept what is gone by then.
+func (s *spareDescriptors) turnAway(fd int, id socketID) (turned int) {
+	s.pinned(fd, id, func(fd int) {
+		if unix.SetNonblock(fd, true) != nil {
+			return
+		}
+		for ; turned < acceptBurst; turned++ {
+			syscall.ForkLock.RLock() // no child inherits it
+			if s.slot >= 0 {
+				syscall.Close(s.slot)
+			}
+			c, _, err := unix.Accept(fd)
+			if err == nil {
+				unix.Close(c)
+			}
+			if s.slot, _ = syscall.Dup(s.null); s.slot >= 0 {
+				syscall.CloseOnExec(s.slot)
+			}
+			syscall.ForkLock.RUnlock()
+			if err != nil {
+				return
+			}
+		}
+	})
+	return turned
+}
+
+// socketID distinguishes a socket from every other one that may get its
+// descriptor later.
+type socketID struct {
+	cookie      uint64 // the system's number for the socket, on Linux
+	local, peer string // otherwise the addresses
+}

@@ -1,0 +1,52 @@
+package netgear
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// identify returns what distinguishes a socket; false if it is none.
+func identify(fd int) (id socketID, ok bool) {
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	return socketID{cookie: cookie}, err == nil
+}
+
+// dupOnto makes onto a copy of fd, in one step.
+func dupOnto(fd, onto int) error { return unix.Dup3(fd, onto, unix.O_CLOEXEC) }
+
+// bytesReceived returns how many bytes a TCP connection has brought so far,
+// read or not; false if that cannot be told.
+func bytesReceived(fd int) (int64, bool) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, false
+	}
+	return int64(info.Bytes_received), true
+}
+
+// peek returns the bytes of a connection that libzmq has not read yet.
+func peek(fd int, into []byte) []byte {
+	n, _, err := unix.Recvfrom(fd, into, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err != nil {
+		return nil
+	}
+	return into[:max(n, 0)]
+}
+
+// residentMemory returns what the process occupies in memory; 0 if that cannot
+// be told.
+func residentMemory() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	return pages * int64(os.Getpagesize())
+}
