@@ -31,6 +31,7 @@ var leakChecks = []func() error{
 }
 
 func TestMain(m *testing.M) {
+	runChild()
 	code := m.Run()
 	for _, check := range leakChecks {
 		runtime.GC()

@@ -1,0 +1,222 @@
+package netgear
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// An end in a process of its own, for tests that measure what a peer can make
+// of the process, or that would end it.
+
+// childEnv holds the childSpec of such a process.
+const childEnv = "NETGEAR_TEST_CHILD"
+
+// childSpec is what the process does.
+type childSpec struct {
+	Role          string // "end", "rebind", "few descriptors"
+	Pattern       Pattern
+	Receive       bool
+	Bind          bool
+	Port          string // of the other end, if this one connects
+	QueueFrames   int
+	Idle          bool // the application does not receive
+	Sends         bool // the application sends a small frame now and then
+	Descriptors   int  // the limit; 0 leaves it
+	Location      string
+	MaxFrameBytes int64
+	Secure        SecureMode
+}
+
+func (s childSpec) options() Options {
+	o := Options{Pattern: s.Pattern, ReceiveMode: s.Receive, Address: "127.0.0.1", Port: "0", QueueFrames: s.QueueFrames, SecureMode: s.Secure,
+		CustomCertLocation: s.Location, OnTerminate: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	if s.Pattern == PushPull {
+		o.Wire = AsyncWire
+	}
+	if s.Bind {
+		o.Attach = AttachBind
+	} else {
+		o.Port = s.Port
+	}
+	return o
+}
+
+// account is what the process has come to.
+type account struct {
+	Port                                       string
+	Frames, Malformed, Flooded, Refused, Opens uint64
+	Peak                                       int64         // memory, in bytes
+	CPU                                        time.Duration // taken so far
+	Results                                    []string
+	Error                                      string
+}
+
+// runChild is the process's main function, if it is one.
+func runChild() {
+	text := os.Getenv(childEnv)
+	if text == "" {
+		return
+	}
+	var s childSpec
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	if s.Descriptors > 0 {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(s.Descriptors), Max: uint64(s.Descriptors)}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
+	if s.Role == "few descriptors" {
+		report(account{Results: fewDescriptors()})
+		os.Exit(0)
+	}
+	os.Exit(runEnd(s))
+}
+
+func report(a account) {
+	a.Peak = peakMemory()
+	var use unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &use)
+	a.CPU = time.Duration(use.Utime.Nano() + use.Stime.Nano())
+	line, _ := json.Marshal(a)
+	fmt.Println(string(line))
+}
+
+// peakMemory returns the most that the process ever occupied.
+func peakMemory() int64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// runEnd is an end that says what it has come to whenever it is asked.
+func runEnd(s childSpec) int {
+	n, err := New(s.options())
+	if err != nil {
+		report(account{Error: err.Error()})
+		return 1
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var busy sync.WaitGroup
+	opens := make(chan uint64, 1)
+	opens <- 0
+	if s.Receive && !s.Idle {
+		busy.Go(func() {
+			for f, err := range n.Frames(ctx) {
+				if err == nil {
+					f.Close()
+				}
+			}
+		})
+	}
+	if s.Sends {
+		busy.Go(func() {
+			for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+				n.SendArray(ctx, testArray(0, "uint8", 1, 1), nil)
+			}
+		})
+	}
+	if s.Role == "rebind" {
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				if other, err := New(Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep}); err == nil {
+					other.Close()
+					opens <- 1 + <-opens
+				}
+			}
+		})
+	}
+	in := bufio.NewScanner(os.Stdin)
+	for more := true; more; more = in.Scan() {
+		st, times := n.Stats(), <-opens
+		opens <- times
+		report(account{Port: portOf(n), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times})
+	}
+	cancel()
+	busy.Wait()
+	n.Close()
+	return 0
+}
+
+// child is such a process, seen from the test.
+type child struct {
+	*peertest.Process[account]
+	t    *testing.T
+	port string
+}
+
+// startChild starts an end in a process of its own and waits until it is open.
+func startChild(t *testing.T, s childSpec) *child {
+	t.Helper()
+	c := startProcess(t, s)
+	c.port = c.hear().Port
+	return c
+}
+
+func startProcess(t *testing.T, s childSpec) *child {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
+	c := &child{t: t}
+	c.Process = peertest.Start(t, "end", cmd, func(line []byte) (a account) {
+		if err := json.Unmarshal(line, &a); err != nil {
+			a.Error = string(line)
+		}
+		return a
+	})
+	return c
+}
+
+// hear returns the next account.
+func (c *child) hear() account {
+	c.t.Helper()
+	select {
+	case a, ok := <-c.Lines:
+		if !ok {
+			c.Fail("the end's process is gone")
+		}
+		if a.Error != "" {
+			c.Fail("the end: %s", a.Error)
+		}
+		return a
+	case <-time.After(2 * patience):
+		c.Fail("the end says nothing")
+	}
+	return account{}
+}
+
+// account asks for one.
+func (c *child) account() account {
+	c.t.Helper()
+	c.Tell("account")
+	return c.hear()
+}
