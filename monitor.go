@@ -283,20 +283,14 @@ func (m *monitor) last(shaken bool) int {
 // After stop it still reads what is there.
 func (m *monitor) readEvent() (event, error) {
 	for {
-		head, more, err := m.readPart(m.next)
+		head, more, err := m.readPart(true, m.next)
 		if err != nil {
 			return event{}, err
 		}
 		if !more {
 			continue // an endpoint whose first part got lost
 		}
-		if m.repeated(head) {
-			if err := m.skipPart(); err != nil {
-				return event{}, err
-			}
-			continue
-		}
-		endpoint, _, err := m.readPart(time.Time{})
+		endpoint, _, err := m.readPart(false, time.Time{})
 		if err != nil {
 			return event{}, err
 		}
@@ -309,23 +303,16 @@ func (m *monitor) readEvent() (event, error) {
 // errAlarm ends the wait for an event: a connection must end.
 var errAlarm = errors.New("a connection must end")
 
-func (m *monitor) readPart(deadline time.Time) (part []byte, more bool, err error) {
+func (m *monitor) readPart(first bool, deadline time.Time) (part []byte, more bool, err error) {
 	var msg zmsg.Msg
 	defer msg.Close()
-	if err := m.receive(&msg, deadline); err != nil {
+	if err := m.receive(&msg, first, deadline); err != nil {
 		return nil, false, err
 	}
 	return append([]byte(nil), msg.Bytes()...), msg.More(), nil
 }
 
-// skipPart reads a part that is of no interest.
-func (m *monitor) skipPart() error {
-	var msg zmsg.Msg
-	defer msg.Close()
-	return m.receive(&msg, time.Time{})
-}
-
-func (m *monitor) receive(msg *zmsg.Msg, deadline time.Time) error {
+func (m *monitor) receive(msg *zmsg.Msg, first bool, deadline time.Time) error {
 	stop := func() error {
 		if m.stopped.Load() {
 			return ErrClosed
@@ -335,7 +322,12 @@ func (m *monitor) receive(msg *zmsg.Msg, deadline time.Time) error {
 		}
 		return nil
 	}
-	return m.pair.Wait(deadline, stop, func() error { return m.pair.TryRecv(msg) })
+	return m.pair.Wait(deadline, stop, func() error {
+		if first && m.justRelieved() {
+			return m.pair.TryRecvSkip(msg, uint16(zmq4.EVENT_ACCEPT_FAILED))
+		}
+		return m.pair.TryRecv(msg)
+	})
 }
 
 // awaitClosed waits, not for long, until a listener that was unbound has let go

@@ -1,12 +1,10 @@
 package netgear
 
 import (
-	"encoding/binary"
 	"errors"
 	"syscall"
 	"time"
 
-	"github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
 )
 
@@ -184,9 +182,10 @@ func (m *monitor) acceptFailed(errno syscall.Errno) {
 	}
 }
 
-// repeated reports whether an event says once more what acceptFailed has just
-// acted on: libzmq reports it for each try, of which there are many.
-func (m *monitor) repeated(head []byte) bool {
+// justRelieved reports whether acceptFailed has just acted. libzmq reports each
+// of its tries to accept, of which there are many: for a moment no other is read,
+// so that the monitor does not fall behind.
+func (m *monitor) justRelieved() bool {
 	const pause = 2 * time.Millisecond
-	return len(head) >= 6 && zmq4.Event(binary.NativeEndian.Uint16(head)) == zmq4.EVENT_ACCEPT_FAILED && time.Since(m.relieved) < pause
+	return !m.relieved.IsZero() && time.Since(m.relieved) < pause
 }
