@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ var floods = map[string]string{
 	"good frames, short parts": zmtp(isMore, string(rawHeader("[1, 1]"))) + strings.Repeat(zmtp(isMore, ""), 1000) + zmtp(0, "x"),
 	"heartbeats":               zmtp(isCommand, "\x04PING\x00\x00"),
 }
+
+// worstFloods take the most, or take another way through libzmq than the rest.
+var worstFloods = []string{"empty messages", "messages of 64 KB", "empty parts", "good frames"}
 
 // shake makes a handshake without security. libzmq refuses a message that comes
 // before it has sent its own READY, so that is waited for.
@@ -96,7 +100,8 @@ func TestFloods(t *testing.T) {
 		{"PUSH", "PULL", childSpec{Pattern: PushPull}},
 	} {
 		for name, bytes := range floods {
-			if testing.Short() && !strings.Contains(name, "empty") {
+			few := end.name == "PAIR receive end" || end.name == "idle REP" // which meet them all
+			if testing.Short() && !strings.Contains(name, "empty") || !few && !slices.Contains(worstFloods, name) {
 				continue
 			}
 			t.Run(end.name+"/"+name, func(t *testing.T) {
@@ -127,10 +132,12 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// servesAfter sends frames to an end until it has got one.
+// servesAfter sends frames to an end until it has got one. More than one try may
+// be needed at a REP socket: after a request without a delimiter whose sender has
+// gone, libzmq 4.3.5 loses the next answer (router_t::rollback leaves _more_out).
 func servesAfter(t *testing.T, c *child, pattern Pattern) {
 	t.Helper()
-	o := Options{Address: "127.0.0.1", Port: c.port, Pattern: pattern, JPEGCompression: JPEGOff, RequestTimeout: patience, MaxRetries: 1}
+	o := Options{Address: "127.0.0.1", Port: c.port, Pattern: pattern, JPEGCompression: JPEGOff, RequestTimeout: 2 * time.Second, MaxRetries: 10}
 	if pattern == PushPull {
 		o.Wire = AsyncWire
 	}
