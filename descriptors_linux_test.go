@@ -103,7 +103,7 @@ func TestDescriptorsUsedUp(t *testing.T) {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			c := startChild(t, childSpec{Role: "rebind", Receive: true, Bind: true, Pattern: ReqRep, Descriptors: limit})
 			opened, stop := siege{number: 600, pause: 10 * time.Millisecond}.lay(c.port)
-			defer stop()
+			defer stop() // which may be called twice
 			await(t, "600 to connect", func() bool { return opened.Load() >= 600 })
 			began := time.Now()
 			send := mustNew(t, Options{Address: "127.0.0.1", Port: c.port, Pattern: ReqRep, JPEGCompression: JPEGOff, RequestTimeout: 5 * time.Second, MaxRetries: 1})
@@ -117,6 +117,7 @@ func TestDescriptorsUsedUp(t *testing.T) {
 			if took > 5*time.Second {
 				t.Errorf("a good sender was kept out for %v", took)
 			}
+			stop()
 			await(t, "another end to be opened", func() bool { return c.account().Opens > after.Opens })
 		})
 	}

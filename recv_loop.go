@@ -35,6 +35,7 @@ type receiver struct {
 	stalled    bool
 	opened     time.Time // when the socket took another's place
 	lookAt     time.Time // Pair: when to look who is served; none if zero
+	looked     int       // how often that has been done since the last news of connections
 	unserved   time.Time // Pair: since when nobody is served though somebody is connected; zero if it is not so
 	leaving    time.Time // Pair: until when one that said goodbye may take to go; none if zero
 	goneBefore uint64    // connections lost before its goodbye
@@ -265,7 +266,7 @@ var errNews = errors.New("news of connections")
 // message, and while there is nothing to read.
 func (r *receiver) interrupted() error {
 	if r.n.crowd.Swap(false) {
-		r.lookAt = earlier(r.lookAt, time.Now().Add(settleTime))
+		r.lookAt, r.looked = earlier(r.lookAt, time.Now().Add(settleTime)), 0
 		return errNews
 	}
 	if r.tellLost.IsZero() && r.n.states.holds() {
@@ -286,6 +287,10 @@ const (
 	// settleTime is how long after somebody came or went a Pair socket is looked at:
 	// libzmq tells of connections before the socket has dealt with them.
 	settleTime = 10 * time.Millisecond
+	// moreLooks is how often a Pair socket is looked at again, each time after four
+	// times as long, where the first look has found nothing to do: on a busy
+	// machine the socket may deal with the news later than settleTime.
+	moreLooks = 3
 	// crowdGrace is how long somebody may be connected and not served, or the other
 	// way round.
 	crowdGrace = 100 * time.Millisecond
@@ -324,6 +329,10 @@ func (r *receiver) look() error {
 		if r.lookAt = silent.Add(r.n.opts.RequestTimeout); !now.Before(r.lookAt) {
 			return r.reopen(fmt.Errorf("%w: another peer is waiting, and the one that is served is silent", ErrTimeout))
 		}
+	}
+	if r.lookAt.IsZero() && r.looked < moreLooks {
+		r.lookAt = now.Add(crowdGrace << (2 * r.looked))
+		r.looked++
 	}
 	return nil
 }
