@@ -27,8 +27,8 @@ type door struct {
 
 	mu      sync.Mutex
 	inside  bool // a peer has the place: its handshake has ended well
-	granted int  // peers that were let in and whose handshakes have not ended
-	batch   int  // how many were let in together, the last time
+	granted int  // peers that were admitted and whose handshakes have not ended
+	batch   int  // how many were admitted together, the last time
 	quota   int  // and how many may be
 	since   time.Time
 	waiting []visitor
@@ -46,8 +46,8 @@ const (
 	// handshakeLimit is how long a handshake may take at an end that listens:
 	// nobody lingers at the door. Who still wants in comes again.
 	handshakeLimit = 5 * time.Second
-	// stepTime is how long peers that were let in may take to end their handshakes
-	// while others wait. Then twice as many of those are let in beside them, and so
+	// stepTime is how long admitted peers may take to end their handshakes
+	// while others wait. Then twice as many of those are admitted beside them, and so
 	// on: peers that never end theirs keep a good one out for a second or two,
 	// however many they are, because their number doubles each time.
 	stepTime = 200 * time.Millisecond
@@ -140,8 +140,8 @@ func (d *door) letIn(yes zapReply) bool {
 	return false
 }
 
-// mayGrant reports whether a peer may be let in: nobody has the place, and those
-// that were let in have had their time. d.mu must be held.
+// mayGrant reports whether a peer may be admitted: no peer has the place, and
+// those that were admitted have had their time. d.mu must be held.
 func (d *door) mayGrant() bool {
 	switch {
 	case d.inside:
@@ -157,7 +157,7 @@ func (d *door) mayGrant() bool {
 	return d.batch < d.quota
 }
 
-// grant notes that a peer is let in. d.mu must be held.
+// grant notes that a peer is admitted. d.mu must be held.
 func (d *door) grant() {
 	if d.granted == 0 {
 		d.quota = 1
@@ -169,7 +169,7 @@ func (d *door) grant() {
 	d.batch++
 }
 
-// remind makes the handler look again when those that were let in have had their
+// remind makes the handler look again when the admitted peers have had their
 // time. d.mu must be held.
 func (d *door) remind() {
 	if d.inside || d.granted == 0 || len(d.waiting) == 0 || d.closed || d.handler == nil {
@@ -216,7 +216,7 @@ func (d *door) cameIn() {
 	d.granted = max(d.granted-1, 0)
 }
 
-// turnedBack is called when a handshake has failed. Where some were let in and
+// turnedBack is called when a handshake has failed. Where some were admitted and
 // none is inside, it was most likely one of those.
 func (d *door) turnedBack() {
 	if d == nil {
@@ -229,7 +229,7 @@ func (d *door) turnedBack() {
 	}
 }
 
-// callNext makes the handler let in the next, if one waits. d.mu must be held.
+// callNext makes the handler admit the next peer, if one waits. d.mu must be held.
 func (d *door) callNext() {
 	if len(d.waiting) > 0 {
 		d.handler.recall()
@@ -237,7 +237,7 @@ func (d *door) callNext() {
 }
 
 // vacate is called by the owner of the socket when nobody is served there any
-// more. Those that were let in and are not there yet keep their chance: if others
+// more. Those that were admitted and are not there yet keep their chance: if others
 // wait, vacate returns when to look again.
 func (d *door) vacate() (again time.Time) {
 	d.mu.Lock()

@@ -34,7 +34,7 @@ type meter struct {
 	growth        int64 // and by how much it grew until the connection was ended for that
 }
 
-// rebase begins anew: nothing is left unread.
+// rebase begins again: nothing is left unread.
 func (m *meter) rebase(now time.Time) {
 	*m = meter{last: m.last, base: m.last, at: now, perPart: m.perPart}
 }

@@ -597,7 +597,7 @@ func (n *NetGear) patience() time.Duration {
 
 // goodbye tells the peer, if there is one, and returns how long the socket may
 // linger for that; both together take no longer than patience says, and end when
-// nobody is connected any more. A REQ socket of several clients takes them in
+// no peer is connected any more. A REQ socket of several clients takes them in
 // turn, so there each client that has answered gets its own.
 func (n *NetGear) goodbye() time.Duration {
 	patience := n.patience()
@@ -653,7 +653,7 @@ func (n *NetGear) deserted() error {
 }
 
 // lingering is how long a socket may linger so that it is closed by then: not at
-// all where nobody takes what it still holds.
+// all where no peer takes what it still holds.
 func (n *NetGear) lingering(end time.Time) time.Duration {
 	if n.deserted() != nil {
 		return 0

@@ -203,7 +203,7 @@ type socket struct {
 	flow      *flow
 }
 
-// watchers are what an end is told by the socket that it opens.
+// watchers receive what the socket of an end reports.
 type watchers struct {
 	event   func(event)                  // of connections; see monitor
 	knocked func()                       // a peer waits at the door

@@ -425,7 +425,8 @@ var (
 	errHalfSent = errors.New("the connection went away between the two parts of a message")
 	// errPeerLost: the connection went away before the answer came.
 	errPeerLost = errors.New("the connection went away before the answer came")
-	// errUnasked: the peer sends answers without end that nobody has asked for.
+	// errUnasked is returned when a peer sends answers without end to frames that
+	// were not sent.
 	errUnasked = errors.New("the peer sends answers to frames that were not sent")
 )
 

@@ -9,7 +9,7 @@
 // (EncodeStrips, DecodeStrips) uses several cores: other bytes, the same pixels.
 //
 // libjpeg itself is used for reading because TurboJPEG 2 does not give what a
-// receiver of strangers' JPEGs needs: warnings one by one, an end to a reading
+// receiver of other programs' JPEGs needs: warnings one by one, an end to a reading
 // that takes too long, and a limit for its memory.
 //
 // Terms: T.81 is the JPEG standard (ITU-T T.81, ISO/IEC 10918-1); 4:2:2 stores colour at half the
