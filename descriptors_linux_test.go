@@ -96,7 +96,7 @@ func TestFewDescriptors(t *testing.T) {
 // open and close: it must not abort, nor spin, and a good sender gets in.
 func TestDescriptorsUsedUp(t *testing.T) {
 	limits := []int{128, 256, 600, 1024}
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		limits = limits[1:2]
 	}
 	for _, limit := range limits {

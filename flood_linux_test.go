@@ -84,6 +84,8 @@ func withEnvelopes(bytes string) string {
 // the end serves the next.
 func TestFloods(t *testing.T) {
 	const lasting = 1200 * time.Millisecond
+	// Under the race detector the memory is mostly the detector's.
+	brief := testing.Short() || raceEnabled
 	for _, end := range []struct {
 		name, peer string
 		childSpec
@@ -101,7 +103,7 @@ func TestFloods(t *testing.T) {
 	} {
 		for name, bytes := range floods {
 			few := end.name == "PAIR receive end" || end.name == "idle REP" // which meet them all
-			if testing.Short() && !strings.Contains(name, "empty") || !few && !slices.Contains(worstFloods, name) {
+			if brief && !strings.Contains(name, "empty") || !few && !slices.Contains(worstFloods, name) {
 				continue
 			}
 			t.Run(end.name+"/"+name, func(t *testing.T) {

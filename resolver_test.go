@@ -220,11 +220,11 @@ func TestHostMoves(t *testing.T) {
 // A call that waits for a peer which is away follows it, too.
 func TestHostMovesDuringACall(t *testing.T) {
 	for name, o := range movingCases() {
+		if o.Pattern == PubSub {
+			continue // where no call waits
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !o.Pattern.row().answers && o.Pattern != PushPull {
-				t.Skip("no call waits")
-			}
 			names := newNameServer(t, "127.0.0.1")
 			p := newMovingPair(t, names, o, true, "127.0.0.1")
 			p.exchange(0, 1)

@@ -10,7 +10,7 @@
 #
 # faults is the fault suite's short form; faults-full is not part of all.
 #
-# NETGEAR_TEST_TIMEOUT: the time limit of one test binary (default 10m).
+# NETGEAR_TEST_TIMEOUT: the time limit of one test binary (default 15m).
 # NETGEAR_FAULT_ROUNDS: how often faults-full repeats each fault (default 20).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,7 +27,7 @@ done
 NEWEST_GOCV=v0.43.0
 # Newer gocv releases need a newer OpenCV for some of their modules; these are the ones used here.
 NEWEST_TAGS=gocv_specific_modules,gocv_videoio,gocv_highgui
-TIMEOUT=${NETGEAR_TEST_TIMEOUT:-10m}
+TIMEOUT=${NETGEAR_TEST_TIMEOUT:-15m}
 # Building must not depend on the state or the owner of the git tree.
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 
