@@ -39,8 +39,11 @@ var (
 	// end goes on listening.
 	ErrTimeout = errors.New("timed out")
 	// ErrRejected: the receive end has answered that it dropped the frame, and
-	// why: it is too large for its MaxFrameBytes, say, or on another wire. The
-	// frame is not sent again. Only receive ends of this library say so.
+	// why: it would decode to more than its MaxFrameBytes, say, or is on another
+	// wire. The frame is not sent again. Only receive ends of this library answer
+	// so. A frame whose bytes alone are over the limit is no ErrRejected: libzmq
+	// ends the connection, and the call returns ErrPeerGone after its tries, whose
+	// text names the limit.
 	ErrRejected = errors.New("the receive end dropped the frame")
 	// ErrFrame: a frame cannot be sent, or cannot be had in the form asked for.
 	ErrFrame = errors.New("unusable frame")

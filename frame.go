@@ -22,7 +22,7 @@ type Array struct {
 	// name that numpy does not know is an ErrFrame. Received arrays have full names.
 	DType string
 	Shape []int
-	Data  []byte // the elements in C order, little-endian
+	Data  []byte // the elements in C order, little-endian unless DType is such as ">u2"
 }
 
 // Frame is one received frame. It is used by one goroutine at a time.

@@ -23,7 +23,7 @@ func (n *NetGear) mend(p *payload, enc *turbojpeg.Encoder) error {
 	case errors.Is(err, turbojpeg.ErrLimit):
 		return fmt.Errorf("%w: the check of a JPEG: %w (Options.MaxFrameBytes; JPEGCheck: Off sends it as it is)", ErrFrame, err)
 	case err != nil:
-		return fmt.Errorf("%w: it would end a VidGear receive end: %w", ErrFrame, err)
+		return fmt.Errorf("%w: the JPEG is damaged, so pixels are missing: %w (it would end a VidGear receive end; JPEGCheck: Off sends it as it is)", ErrFrame, err)
 	}
 	if &whole[0] != &p.ready[0] {
 		n.counters.damaged.Add(1)

@@ -401,7 +401,7 @@ func (n *NetGear) goneReason() error {
 	}
 	hint := ""
 	if n.opts.Pattern == Pair {
-		hint = " Does it serve another sender? PAIR serves one at a time."
+		hint = " Is its queue full, or does it serve another sender? PAIR serves one at a time."
 	}
 	return fmt.Errorf("%w: nobody answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
 		ErrPeerGone, n.opts.RequestTimeout, n.opts.MaxRetries, hint)
@@ -696,10 +696,11 @@ func never() error { return nil }
 // ---- return data ----
 
 // Return sets the data that rides on the answers from now on, until it is
-// replaced: any value that JSON can hold, a Tuple, or an array, which is copied: an
-// Array, a *Frame, a picture of package image, a gocv.Mat, or a pointer to one. It is VidGear's recv(return_data=…), so it rides on the answer to
-// a later frame than the one last received. Receive end, in bidirectional or
-// multi-client mode.
+// replaced: any value that JSON can hold, a Tuple, or an array, which is copied:
+// an Array, a *Frame, a picture of package image, a gocv.Mat, or a pointer to one.
+// It is VidGear's recv(return_data=…), so it rides on the answer to a later frame
+// than the one last received. After an error the data before it stays. Receive
+// end, in bidirectional or multi-client mode.
 func (n *NetGear) Return(data any) error {
 	if err := n.opened(); err != nil {
 		return wrap("return data", err)

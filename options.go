@@ -3,6 +3,7 @@ package netgear
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -184,8 +185,10 @@ type Options struct {
 	// JPEGCheck reads each JPEG that [NetGear.SendJPEG] is given before it is sent,
 	// and that [NetGear.SendFrame] and [NetGear.Return] send on if it had a fault:
 	// VidGear's receive thread ends at a JPEG with the least fault. Off saves that
-	// time, less than half of what decoding takes, for JPEGs from a trusted encoder.
-	// Default on. [no counterpart]
+	// time, half of what decoding takes, for JPEGs from a trusted encoder; what a
+	// header shows is refused all the same. A damaged JPEG that is sent so is
+	// dropped by a receive end of this library, which has answered it before it
+	// decodes it, and so does not report it. Default on. [no counterpart]
 	JPEGCheck Toggle
 	// Copy makes [Frame.Mat] return a Mat that owns its pixels. Without it the
 	// Mat looks into the frame's memory and is valid until Frame.Close. At a
@@ -415,6 +418,9 @@ func checkConnection(o *Options) error {
 			if err := checkPort(o, p); err != nil {
 				return err
 			}
+		}
+		if host, port, err := net.SplitHostPort(o.Address); err == nil && host != "" && port != "" {
+			return invalid("Address", o.Address, "must be a host alone: the port belongs into Port (Address: %q, Port: %q)", host, port)
 		}
 		if strings.Contains(o.Address, "/") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")

@@ -75,6 +75,8 @@ func TestValidate(t *testing.T) {
 		"Protocol":               {Protocol: "udp"},
 		"Address":                {Protocol: "ipc"},
 		"Address ":               {Address: "tcp://10.0.0.1"},
+		"Address  ":              {Address: "127.0.0.1:5555"},
+		"Address   ":             {Address: "[::1]:5555", ReceiveMode: true},
 		"Attach":                 {Attach: 9},
 		"JPEGCompression":        {JPEGCompression: "YUV"},
 		"JPEGCompressionQuality": {JPEGCompressionQuality: 9},

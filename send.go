@@ -579,8 +579,9 @@ func rejectedError(reason string) error {
 // readAnswer makes a Reply of an answer, with an array in Go memory.
 func (n *NetGear) readAnswer(m *message) (Reply, error) {
 	raw := m.parts[0].Bytes()
-	if reason, ok := bytes.CutPrefix(raw, []byte(rejectedText)); ok {
-		return Reply{}, rejectedError(string(reason[:min(len(reason), 2*maxReason)]))
+	if text, ok := bytes.CutPrefix(raw, []byte(rejectedText)); ok {
+		_, reason, _ := bytes.Cut(text[:min(len(text), 2*maxReason)], []byte(" ! ")) // who says it comes before
+		return Reply{}, rejectedError(string(reason))
 	}
 	if !n.structured() && (len(raw) == 0 || raw[0] == 'D') {
 		return Reply{}, nil // any text will do; this is VidGear's

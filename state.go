@@ -299,6 +299,9 @@ func (n *NetGear) watch(e event) {
 		n.connections.log(n.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 	case e.refused():
 		n.counters.refused.Add(1)
+		if e.why != nil {
+			return // this end has ended it, and closedPeer has reported why
+		}
 		n.refused.Store(&refusal{e, time.Now()})
 		if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.after < handshakeTime {
 			n.hungUp() // later it is that nobody spoke, or that this end had to wait
