@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -96,8 +97,8 @@ func (a *ahead) run() {
 		if err == nil {
 			reply, err = a.n.deliver(context.Background(), &q.outgoing)
 		}
-		if err != nil && a.n.shutting.Err() != nil {
-			gone = err
+		if err != nil && gone == nil && a.n.shutting.Err() != nil && !errors.Is(err, ErrRejected) {
+			gone = fmt.Errorf("not sent: the end is being closed, and a frame before it failed: %w", err)
 		}
 		a.settle(&q, reply, err)
 	}

@@ -181,6 +181,7 @@ type inflowLimits struct {
 	total, totalPerSecond int64 // while it stands; no limit if total is 0
 	parts                 int64 // at any time, by the size of those read last
 	left                  int64 // in bytes of memory, after connections have ended; no limit if 0
+	unseen                int64 // what a connection that has ended is taken to have left at least
 }
 
 const (
@@ -190,10 +191,15 @@ const (
 	// maxChatter is what the peer of a send end without answers may send at
 	// once, and maxTotalChatter what it may send while its connection stands:
 	// subscriptions. libzmq takes about a hundred bytes for each of theirs.
-	maxChatter      = 256 << 10
-	maxTotalChatter = 8 << 20
-	// chatterPerSecond is for a peer that sends a heartbeat every 10 ms.
+	maxChatter      = 32 << 10
+	maxTotalChatter = 1 << 20
+	// maxLeftChatter is for what subscribers that have gone leave unread: libzmq
+	// goes over all subscriptions for each of them, in one call.
+	maxLeftChatter = 8 << 20
+	// chatterPerSecond and secureChatter are for a peer that sends a heartbeat
+	// every 10 ms, in the clear and encrypted.
 	chatterPerSecond = 2 << 10
+	secureChatter    = 16 << 10
 	// maxChatterPart is the largest message that it may send. A handshake takes
 	// less, and so does every subscription of NetGear's, which is empty.
 	maxChatterPart = 4 << 10
@@ -217,12 +223,15 @@ func (o *Options) inflowLimits() inflowLimits {
 		}
 		heartbeats += 4 * one * int64(time.Second) / int64(max(o.HeartbeatInterval, time.Millisecond))
 	}
-	limits := inflowLimits{bytesPerSecond: heartbeats, totalPerSecond: heartbeats, parts: maxPendingParts, left: o.MaxFrameBytes + inflowSlack}
+	limits := inflowLimits{bytesPerSecond: heartbeats, parts: maxPendingParts, left: o.MaxFrameBytes + inflowSlack, unseen: muchAtOnce}
 	switch one := o.MaxFrameBytes + maxChatterPart; {
 	case o.hearsNothing():
-		limits.bytes, limits.total = maxChatter, maxTotalChatter
-		limits.bytesPerSecond += chatterPerSecond
-		if limits.left = inflowSlack; o.Pattern == PushPull {
+		limits.bytes, limits.total, limits.unseen = maxChatter, maxTotalChatter, 2*maxChatter
+		if limits.bytesPerSecond += chatterPerSecond; o.SecureMode != Grasslands {
+			limits.bytesPerSecond += secureChatter
+		}
+		limits.totalPerSecond = limits.bytesPerSecond
+		if limits.left = maxLeftChatter; o.Pattern == PushPull {
 			limits.left = 0 // its pipes have a limit, and are never read
 		}
 	case o.Pattern == PushPull:
@@ -230,6 +239,8 @@ func (o *Options) inflowLimits() inflowLimits {
 		waiting := int64(max(o.receiveHWM(), 1) + 2)
 		limits.bytes = inflowSlack + one*waiting
 		limits.parts += maxParts * waiting
+		// Frames of senders that have gone are as good as any: none may be lost.
+		limits.left = 2 * limits.bytes
 	default:
 		limits.bytes = inflowSlack + one
 	}

@@ -94,6 +94,9 @@ func (l *link) update(read *reading, limits *inflowLimits, now time.Time) int64 
 	}
 	heartbeats := int64(now.Sub(l.at).Seconds() * float64(limits.bytesPerSecond))
 	l.unread = l.last - l.base - l.read - heartbeats
+	if read.all {
+		l.perPart = 0 // what comes next may be of another size
+	}
 	if read.all || l.unread < 0 {
 		l.rebase(now)
 	}
@@ -116,11 +119,16 @@ const partMemory = 64
 // memory until the owner of the socket has read it, or has opened another. A
 // peer that floods and connects again and again would pile that up. So if it is
 // too much, the owner opens another socket, and until then no connection stands.
+// A connection may have brought more since the monitor last looked at it.
 func (m *monitor) leave(l *link) {
 	if now := m.flow.drained.Load(); now != m.drainedAt {
 		m.left, m.leftKilled, m.drainedAt = 0, 0, now
 	}
-	m.left += l.memory()
+	left := l.memory()
+	if l.shaken {
+		left = max(left, m.limits.unseen)
+	}
+	m.left += left
 	if l.killed != nil {
 		m.leftKilled += l.memory()
 	}

@@ -181,7 +181,7 @@ func (m *monitor) account(e event) (event, bool) {
 	case e.refused():
 		m.failed = true
 		if i := m.last(false); i >= 0 {
-			e.after = time.Since(m.links[i].since)
+			e.after, e.why = time.Since(m.links[i].since), m.links[i].killed
 		}
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		told := m.failed
@@ -222,9 +222,8 @@ func (m *monitor) began(e event) {
 	} else {
 		l.accepted = true
 	}
-	if m.links = append(m.links, l); m.next.IsZero() {
-		m.next = now.Add(guardBusy)
-	}
+	m.links = append(m.links, l)
+	m.next = earlier(m.next, now.Add(guardBusy))
 	if l.accepted {
 		m.accepted(now)
 	}

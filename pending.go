@@ -158,7 +158,7 @@ func (m *monitor) accepted(now time.Time) {
 	if m.spoiled() {
 		m.kill(last, errSpoiled)
 	}
-	if int(last.fd) >= limit-headroom(limit) && m.evictOldest(1, 0) == 0 {
+	if int(last.fd) >= limit-headroom(limit) && m.evictOldest(1, pendingGrace) == 0 {
 		m.evictLast()
 	}
 	m.limitPending(now)

@@ -321,6 +321,10 @@ func (n *NetGear) closedPeer(peer string, why error) {
 		n.floods.log(n.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", n.where(), "peer", peer, "err", why)
 		return
 	}
+	if errors.Is(why, errSpoiled) { // it did nothing wrong itself
+		n.floods.log(n.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", n.where(), "peer", peer, "err", why)
+		return
+	}
 	n.counters.flooded.Add(1)
 	n.floods.log(n.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", n.where(), "peer", peer, "err", why)
 }

@@ -1,0 +1,95 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Frames of senders that have gone wait for a slow receiver, and none is lost.
+func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
+	const frames = 200 // of 192 KB: more than inflowSlack in all
+	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: "0",
+		QueueFrames: 1, HighWaterMark: 1000, MaxFrameBytes: 1 << 20, OnTerminate: KeepWaiting})
+	ctx := testContext(t)
+	for s := range 2 {
+		send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: portOf(recv), HighWaterMark: 1000, RequestTimeout: 10 * time.Second})
+		a := testArray(s, "uint8", 256, 256, 3)
+		for i := range frames {
+			if _, err := send.SendArray(ctx, a, fmt.Sprint(s, " ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send.Close()
+	}
+	await(t, "the senders to be gone", func() bool { return recv.Stats().Lost == 2 })
+	for range 2 * frames {
+		mustRecv(t, recv, ctx).Close()
+	}
+	if s := recv.Stats(); s.Flooded != 0 || s.Retries != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A frame that the receive end has dropped while the send end is being closed is
+// the only one that is reported as lost.
+func TestCloseAfterARejectedFrame(t *testing.T) {
+	recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: JPEGBGR}, func(r, s *Options) {
+		r.MaxFrameBytes, r.OnTerminate = 1<<20, KeepWaiting
+		r.Respond = func(*Frame) any { time.Sleep(100 * time.Millisecond); return nil } // so that Close finds the rest in the queue
+		s.SendAhead = 4
+	})
+	ctx := testContext(t)
+	small, large := testArray(0, "uint8", 64, 64, 3), testArray(0, "uint8", 2000, 2000, 3)
+	clear(large.Data)
+	for _, a := range []Array{small, large, small, small} {
+		if _, err := send.SendArray(ctx, a, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := send.Close()
+	var lost *LostError
+	if !errors.As(err, &lost) || lost.Frames != 1 || !errors.Is(err, ErrRejected) {
+		t.Errorf("%v", err)
+	}
+	if s := recv.Stats(); s.Frames != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What was read last says nothing of the size of what comes once all was read.
+func TestSizeOfPartsIsForgotten(t *testing.T) {
+	now := time.Now()
+	l, limits := link{since: now}, (&Options{MaxFrameBytes: 1 << 30}).inflowLimits()
+	l.last = 5000
+	l.update(&reading{bytes: 5000, parts: 1000, all: true}, &limits, now)
+	l.last += 500 << 20
+	if unread := l.update(&reading{}, &limits, now); l.verdict(unread, &limits, now) != nil {
+		t.Errorf("a frame of %d bytes is taken for a flood of small ones", unread)
+	}
+	l.update(&reading{bytes: 5000, parts: 1000}, &limits, now)
+	if l.verdict(l.unread, &limits, now) == nil {
+		t.Error("a flood of small parts passes")
+	}
+}
+
+// A subscriber may send a heartbeat every 10 ms, in the clear and encrypted.
+func TestHeartbeatsAreNoChatter(t *testing.T) {
+	for _, mode := range []SecureMode{Grasslands, StoneHouse} {
+		o := Options{Pattern: PubSub, SecureMode: mode, HeartbeatInterval: time.Second}.withDefaults()
+		ping := int64(9) // flag, length, "PING", time to live
+		if mode != Grasslands {
+			ping += 33
+		}
+		limits, now := o.inflowLimits(), time.Now()
+		for _, age := range []time.Duration{time.Minute, time.Hour, 48 * time.Hour} {
+			l := link{since: now.Add(-age)}
+			l.last = int64(age/(10*time.Millisecond)) * ping
+			unread := l.update(&reading{}, &limits, now)
+			if err := l.verdict(unread, &limits, now); err != nil {
+				t.Errorf("%v after %v: %v", mode, age, err)
+			}
+		}
+	}
+}
