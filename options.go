@@ -419,11 +419,11 @@ func checkConnection(o *Options) error {
 				return err
 			}
 		}
-		if host, port, err := net.SplitHostPort(o.Address); err == nil && host != "" && port != "" {
-			return invalid("Address", o.Address, "must be a host alone: the port belongs into Port (Address: %q, Port: %q)", host, port)
-		}
 		if strings.Contains(o.Address, "/") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
+		}
+		if host, port, err := net.SplitHostPort(o.Address); err == nil && host != "" && port != "" {
+			return invalid("Address", o.Address, "must be a host alone, such as %q; give the port (%s) apart from it", host, port)
 		}
 		return checkHost(o)
 	case "ipc":
