@@ -28,6 +28,10 @@ var floods = map[string]string{
 // worstFloods take the most, or take another way through libzmq than the rest.
 var worstFloods = []string{"empty messages", "messages of 64 KB", "empty parts", "good frames"}
 
+// briefFloods are the ends that meet floods in the short form: one that reads,
+// one whose application does not, and one that expects answers.
+var briefFloods = []string{"SUB", "idle REP", "PAIR send end"}
+
 // shake makes a handshake without security. libzmq refuses a message that comes
 // before it has sent its own READY, so that is waited for.
 func shake(c net.Conn, kind string) error {
@@ -103,7 +107,7 @@ func TestFloods(t *testing.T) {
 	} {
 		for name, bytes := range floods {
 			few := end.name == "PAIR receive end" || end.name == "idle REP" // which meet them all
-			if brief && !strings.Contains(name, "empty") || !few && !slices.Contains(worstFloods, name) {
+			if brief && (!strings.Contains(name, "empty") || !slices.Contains(briefFloods, end.name)) || !few && !slices.Contains(worstFloods, name) {
 				continue
 			}
 			t.Run(end.name+"/"+name, func(t *testing.T) {
