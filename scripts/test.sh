@@ -117,7 +117,9 @@ unit() {
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" "$@" $packages
 }
 
-unit_newest() { newest_mod && unit "$NEWEST_TAGS" -modfile="$tmp/go.mod" -short; }
+# What is about connections, hostile peers and time has nothing to do with gocv, and has run in the two other builds.
+NOT_GOCV='^Test(EveryCallEnds|Close|Both|Saturated|Client|Flood|Pair|Stalled|Port|Secure|Descriptors|Queue|Hostile|Siege|Host|Storm|Few|Late|Push|SendAhead|Name|Unreadable|Subscription|State|Heartbeat)'
+unit_newest() { newest_mod && unit "$NEWEST_TAGS" -modfile="$tmp/go.mod" -short -skip "$NOT_GOCV"; }
 
 interop() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
