@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,18 +24,10 @@ var dualStack = hasDualStack
 // system may be without IPv6, and OpenBSD separates the two. libzmq asks for both
 // wherever it binds an IPv6 address.
 func hasDualStack() bool {
-	syscall.ForkLock.RLock() // no child inherits the descriptor
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(fd)
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0) == nil &&
-		unix.Bind(fd, &unix.SockaddrInet6{}) == nil
+	return tryStream(unix.AF_INET6, func(fd int) bool {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0) == nil &&
+			unix.Bind(fd, &unix.SockaddrInet6{}) == nil
+	})
 }
 
 // needsZone reports whether an address means nothing without the interface that

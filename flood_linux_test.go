@@ -32,20 +32,6 @@ var worstFloods = []string{"empty messages", "messages of 64 KB", "empty parts",
 // one whose application does not, and one that expects answers.
 var briefFloods = []string{"SUB", "idle REP", "PAIR send end"}
 
-// shake makes a handshake without security. libzmq refuses a message that comes
-// before it has sent its own READY, so that is waited for.
-func shake(c net.Conn, kind string) error {
-	if _, err := io.WriteString(c, greeting+ready(kind)); err != nil {
-		return err
-	}
-	head := make([]byte, 64+2)
-	if _, err := io.ReadFull(c, head); err != nil {
-		return err
-	}
-	_, err := io.ReadFull(c, make([]byte, head[65]))
-	return err
-}
-
 // mostMemory is what a flood may take at its peak.
 const mostMemory = 1 << 30
 
@@ -62,7 +48,7 @@ func flood(port, kind, envelope, bytes string, d time.Duration) (sent int64, con
 		}
 		connections++
 		c.SetDeadline(end)
-		if err = shake(c, kind); err == nil {
+		if err = shakeHands(c, kind); err == nil {
 			_, err = io.WriteString(c, envelope)
 		}
 		go io.Copy(io.Discard, c)
@@ -186,7 +172,7 @@ func TestSubscriptionFloods(t *testing.T) {
 			}
 			defer conn.Close()
 			conn.SetDeadline(time.Now().Add(3 * time.Second))
-			if err := shake(conn, "SUB"); err != nil {
+			if err := shakeHands(conn, "SUB"); err != nil {
 				t.Fatal(err)
 			}
 			_, err = io.WriteString(conn, bytes)
@@ -211,7 +197,7 @@ func TestFloodAfterSilence(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			if err := shake(conn, "PUB"); err != nil {
+			if err := shakeHands(conn, "PUB"); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(2*guardIdle + 50*time.Millisecond) // the silence

@@ -124,7 +124,7 @@ func TestHeartbeatsInAFlood(t *testing.T) {
 					victim.ReceiveMode, victim.Attach, victim.Address, victim.Port, victim.QueueFrames = receive, AttachBind, "127.0.0.1", "0", 1
 					n := mustNew(t, victim)
 					c := dial(t, n)
-					if _, err := io.WriteString(c, greeting+ready(hostileKinds[receive][pattern])); err != nil {
+					if _, err := io.WriteString(c, greeting+ready(peerKinds[receive][pattern])); err != nil {
 						t.Fatal(err)
 					}
 					awaitPeers(t, n, 1)
@@ -140,11 +140,6 @@ func TestHeartbeatsInAFlood(t *testing.T) {
 			}
 		}
 	}
-}
-
-var hostileKinds = map[bool]map[Pattern]string{
-	true:  {Pair: "PAIR", ReqRep: "DEALER", PubSub: "PUB"},
-	false: {Pair: "PAIR", ReqRep: "ROUTER", PubSub: "SUB"},
 }
 
 // flooding is a hundred messages, frames or what a send end may hear, with a
@@ -231,7 +226,7 @@ func TestHostileBytes(t *testing.T) {
 						r := rand.New(rand.NewPCG(i, 0))
 						// Who comes while a new socket is opened finds nobody there.
 						for came() < visits && ctx.Err() == nil {
-							visit(r, portOf(n), hostileKinds[receive][pattern], receive, pattern)
+							visit(r, portOf(n), peerKinds[receive][pattern], receive, pattern)
 						}
 					})
 				}

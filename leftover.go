@@ -88,6 +88,15 @@ func available(from netip.AddrPort) bool {
 	if from.Addr().Is4() {
 		family, address = unix.AF_INET, &unix.SockaddrInet4{Port: int(from.Port()), Addr: from.Addr().As4()}
 	}
+	return tryStream(family, func(fd int) bool {
+		// As libzmq does it.
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) == nil && unix.Bind(fd, address) == nil
+	})
+}
+
+// tryStream calls try with the descriptor of a new stream socket, which it
+// closes, and returns the result; false if there is no such socket.
+func tryStream(family int, try func(fd int) bool) bool {
 	syscall.ForkLock.RLock() // no child inherits it
 	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
 	if err == nil {
@@ -98,8 +107,7 @@ func available(from netip.AddrPort) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	// As libzmq does it.
-	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) == nil && unix.Bind(fd, address) == nil
+	return try(fd)
 }
 
 // localAddress is what a connection to a TCP endpoint was made from; "" if that
