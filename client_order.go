@@ -171,6 +171,20 @@ func (c *clientOrder) took() {
 	}
 }
 
+// answered notes whose answer came. That may be another client than took has
+// counted on: libzmq passes over a connection that was lost a moment ago, before
+// the monitor reports the loss.
+func (c *clientOrder) answered(port string) {
+	if c == nil {
+		return
+	}
+	if i := slices.Index(c.ports, plainPort(port)); i >= 0 {
+		c.mu.Lock()
+		c.last = i
+		c.mu.Unlock()
+	}
+}
+
 // begin forgets the last socket and returns the clients to connect to in order.
 func (c *clientOrder) begin() []int {
 	c.mu.Lock()

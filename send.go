@@ -558,6 +558,7 @@ func (n *NetGear) awaitAnswer(deadline time.Time, stop func() error) (Reply, err
 		n.malformed(reply.Port, err)
 		return Reply{}, nil
 	}
+	n.clients.answered(reply.Port)
 	if reply.Port != "" && len(n.tx.clients) < len(n.opts.Ports) {
 		if n.tx.clients == nil {
 			n.tx.clients = map[string]bool{}
