@@ -25,12 +25,12 @@ func silent(t *testing.T, pattern Pattern) string {
 // fill sends until the queue and the exchange have all they can hold.
 func fill(t *testing.T, send *NetGear) {
 	t.Helper()
-	for i := range send.opts.SendAhead + 1 {
+	for i := range send.link.opts.SendAhead + 1 {
 		if _, err := send.SendArray(testContext(t), testArray(i, "uint8", 9, 9), i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	await(t, "the first frame to be on its way", func() bool { return len(send.ahead.frames) == send.opts.SendAhead })
+	await(t, "the first frame to be on its way", func() bool { return len(send.send.queue.frames) == send.link.opts.SendAhead })
 }
 
 func brief(t *testing.T) context.Context {
@@ -90,7 +90,7 @@ func TestSendAhead(t *testing.T) {
 						f := mustRecv(t, recv, ctx)
 						want := testArray(i, "uint8", shape...)
 						if c != JPEGOff {
-							want.Data = throughCodec(t, &send.settings, want)
+							want.Data = throughCodec(t, &send.link.settings, want)
 						}
 						if got := f.Array(); string(got.Data) != string(want.Data) || f.Message.Value() != int64(i) || f.Stamp == nil || f.Stamp.Seq != uint64(before+i+1) {
 							t.Errorf("frame %d came as %v, %v, changed or out of order", i, f.Message, f.Stamp)
@@ -134,7 +134,7 @@ func TestSendAheadIsBounded(t *testing.T) {
 					waits <- err
 				}()
 				go func() { waits <- send.Flush(context.Background()) }()
-				await(t, "a call to wait", func() bool { return len(send.turn) == 1 })
+				await(t, "a call to wait", func() bool { return len(send.send.sendMu) == 1 })
 				err := send.Close()
 				if count, first := lostFrames(err); count != depth+1 || first != 1 || !errors.Is(err, ErrClosed) {
 					t.Errorf("Close: %v", err)
@@ -256,7 +256,7 @@ func TestCloseFlushes(t *testing.T) {
 			fill(t, send)
 			closed := make(chan error, 1)
 			go func() { closed <- send.Close() }()
-			await(t, "Close to begin", func() bool { return send.shutting.Err() != nil })
+			await(t, "Close to begin", func() bool { return send.link.drainCtx.Err() != nil })
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, Pattern: pattern})
 			for i := range depth + 1 {
 				f := mustRecv(t, recv, testContext(t))
@@ -328,7 +328,7 @@ func TestSendAheadToAPeerThatRestarts(t *testing.T) {
 				}
 				f.Close()
 				if next == 11 || next == 26 {
-					await(t, "the queue to be full", func() bool { return len(send.ahead.frames) == 4 })
+					await(t, "the queue to be full", func() bool { return len(send.send.queue.frames) == 4 })
 					recv.Close()
 					// What it had answered and queued has gone with it.
 					answered := int64(send.Stats().Frames)

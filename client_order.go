@@ -240,26 +240,26 @@ func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
 	return here, missing
 }
 
-// openClients opens the socket of a multi-client REQ end, which serves the
+// dialInOrder opens the socket of a multi-client REQ end, which serves the
 // clients that are present in their order.
-func (n *NetGear) openClients(ctx context.Context, endpoints []string) (*socket, error) {
+func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) (*socket, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(n.life, cancel)()
+	defer context.AfterFunc(s.ctx, cancel)()
 	for {
-		present := n.clients.begin()
-		s, err := openSocket(&n.opts, n.security, nil, n.watchers())
+		present := s.order.begin()
+		sock, err := openSocket(&s.opts, s.security, nil, c.watchers())
 		if err != nil {
 			return nil, err
 		}
-		if err := s.dialClients(endpoints, present); err != nil {
-			s.shut(0)
+		if err := sock.dialClients(endpoints, present); err != nil {
+			sock.shut(0)
 			return nil, err
 		}
-		if n.clients.await(within, present, max(minClientWait, min(maxClientWait, n.opts.RequestTimeout/8))) {
-			return s, nil
+		if s.order.await(within, present, max(minClientWait, min(maxClientWait, s.opts.RequestTimeout/8))) {
+			return sock, nil
 		}
-		s.shut(0)
+		sock.shut(0)
 	}
 }
 
@@ -282,26 +282,26 @@ func (s *socket) dialClients(endpoints []string, present []int) error {
 
 // reorder closes the socket of a multi-client REQ end if it does not serve the
 // clients in their order. No frame may be on its way.
-func (n *NetGear) reorder() {
-	if n.sock == nil || n.tx.sent || !n.clients.stale() {
+func (s *sendEnd) reorder() {
+	if s.conn == nil || s.conn.sent || !s.order.stale() {
 		return
 	}
-	n.opts.Logger.Info("connecting again", "why", errClients)
-	n.closeSender(0)
-	n.states.add(State{Kind: Reconnecting, Endpoint: n.where(), Err: errClients})
+	s.opts.Logger.Info("connecting again", "why", errClients)
+	s.shut(0)
+	s.events.add(State{Kind: Reconnecting, Endpoint: s.where(), Err: errClients})
 }
 
 // leaveLost disconnects from the clients that have gone, whose connections would
-// otherwise take a goodbye.
-func (n *NetGear) leaveLost() {
-	if n.clients == nil {
+// otherwise take a terminate message.
+func (s *sendEnd) leaveLost() {
+	if s.order == nil {
 		return
 	}
-	n.clients.mu.Lock()
-	defer n.clients.mu.Unlock()
-	for _, i := range n.clients.order {
-		if !n.clients.present[i] {
-			n.sock.Disconnect(n.sock.endpoints[i])
+	s.order.mu.Lock()
+	defer s.order.mu.Unlock()
+	for _, i := range s.order.order {
+		if !s.order.present[i] {
+			s.conn.Disconnect(s.conn.endpoints[i])
 		}
 	}
 }

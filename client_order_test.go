@@ -65,10 +65,10 @@ func (s *clientSet) present() (count int) {
 func (s *clientSet) settle() {
 	s.t.Helper()
 	await(s.t, "the clients", func() bool {
-		s.send.clients.mu.Lock()
-		defer s.send.clients.mu.Unlock()
+		s.send.send.order.mu.Lock()
+		defer s.send.send.order.mu.Unlock()
 		for i, c := range s.clients {
-			if s.send.clients.present[i] != (c != nil) {
+			if s.send.send.order.present[i] != (c != nil) {
 				return false
 			}
 		}
@@ -173,13 +173,13 @@ func TestClientsThatFreeze(t *testing.T) {
 	awaitPeers(t, s.send, 2)
 	silent := listen(t, "127.0.0.1:"+s.ports[1])
 	defer silent.Close()
-	s.send.clients.mu.Lock()
-	s.send.clients.present[1], s.send.clients.lost = true, true
-	s.send.clients.mu.Unlock()
+	s.send.send.order.mu.Lock()
+	s.send.send.order.present[1], s.send.send.order.lost = true, true
+	s.send.send.order.mu.Unlock()
 	s.serve(4) // after 500 ms, and in order
-	s.send.clients.mu.Lock()
-	s.send.clients.present[1], s.send.clients.late[1], s.send.clients.lost = true, time.Time{}, true
-	s.send.clients.mu.Unlock()
+	s.send.send.order.mu.Lock()
+	s.send.send.order.present[1], s.send.send.order.late[1], s.send.send.order.lost = true, time.Time{}, true
+	s.send.send.order.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()

@@ -41,7 +41,7 @@ func TestMatsAreNotCopied(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if lent := c == JPEGOff && (send.row.answers || owned); sameMemory(matMemory(t, got), mine) != lent {
+					if lent := c == JPEGOff && (send.link.row.answers || owned); sameMemory(matMemory(t, got), mine) != lent {
 						t.Errorf("the Mat looks into the memory of the one that was sent: %v", !lent)
 					}
 					if !sameMemory(matMemory(t, got), f.Bytes()) {
@@ -53,7 +53,7 @@ func TestMatsAreNotCopied(t *testing.T) {
 						t.Error(err)
 					}
 					if c == JPEGDefault {
-						if from, _ := spans(send.tx.enc); !within(from, mine, 1) {
+						if from, _ := spans(send.send.enc); !within(from, mine, 1) {
 							t.Error("the JPEG was made of other memory than the Mat's")
 						}
 					}

@@ -34,14 +34,16 @@ func openInside(t *testing.T, o Options) (recv, send *NetGear) {
 
 func startInside(t *testing.T, o Options, endpoint string) *NetGear {
 	t.Helper()
-	n := &NetGear{settings: newSettings(o), id: newID(), turn: make(chan struct{}, 1), tally: newTally(false)}
-	n.life, n.end = context.WithCancel(context.Background())
-	n.shutting, n.shut = context.WithCancel(n.life)
-	n.bound = []string{endpoint}
-	if err := n.start(); err != nil {
+	l, err := newEndLink(o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	n.sock.endpoints = nil // Close would wait until a port is free
+	l.bound, l.resolver = []string{endpoint}, nil
+	n, err := openEnd(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.current().endpoints = nil // Close would wait until a port is free
 	t.Cleanup(func() { n.Close() })
 	return n
 }
@@ -112,7 +114,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 					go func() { sent <- c.send(ctx, send, a, jpeg) }()
 					f := mustRecv(t, recv, ctx)
 					err := looksInto(f, lent, a.Data, jpeg)
-					if lent && send.row.answers && send.ahead == nil && len(sent) > 0 {
+					if lent && send.link.row.answers && send.send.queue == nil && len(sent) > 0 {
 						err = errors.New("the call returned while the frame looks into the caller's memory")
 					}
 					f.Close()
@@ -123,7 +125,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 				for range 3 {
 					round()
 				}
-				if send.jpeg {
+				if send.link.jpeg {
 					buffers++ // the decoded pixels
 				}
 				steady(t, round, buffers, len(jpeg)/2)
@@ -258,11 +260,11 @@ func TestCodecsWorkInPlace(t *testing.T) {
 			}
 			f := mustRecv(t, recv, ctx)
 			defer f.Close()
-			from, to := spans(send.tx.enc)
+			from, to := spans(send.send.enc)
 			if len(from) != strips || !within(from, a.Data, len(a.Data)) {
 				t.Errorf("made of other memory than the caller's (%d strips)", len(from))
 			}
-			if !within(to, f.raw(), send.tx.enc.StripsBound(800, 600, turbojpeg.BGR, strips)) {
+			if !within(to, f.raw(), send.send.enc.StripsBound(800, 600, turbojpeg.BGR, strips)) {
 				t.Error("not made in the memory that was sent")
 			}
 			// Once more, by a decoder that can be looked into.
@@ -273,7 +275,7 @@ func TestCodecsWorkInPlace(t *testing.T) {
 			defer dec.Close()
 			f.pixels.Release()
 			f.pixels, f.data = nil, nil
-			if err := f.decode(dec, &recv.settings, 2); err != nil {
+			if err := f.decode(dec, &recv.link.settings, 2); err != nil {
 				t.Fatal(err)
 			}
 			from, to = spans(dec)

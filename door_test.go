@@ -21,9 +21,7 @@ func awaitWaiting(t *testing.T, recv *NetGear) {
 }
 
 func doorOf(n *NetGear) *door {
-	n.sockMu.Lock()
-	defer n.sockMu.Unlock()
-	return n.sock.door
+	return n.link.current().door
 }
 
 // delivers says whether the next frame is this one.
@@ -80,7 +78,7 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 				sender.answered()
 				next := once(t, recv, i+1)
 				awaitWaiting(t, recv)
-				await(t, "one, and no more, to be connected", func() bool { return recv.peers() == 1 })
+				await(t, "one, and no more, to be connected", func() bool { return recv.link.peers() == 1 })
 				if last == "goodbye" {
 					sender.SetLinger(patience)
 					sender.send(goodbye)
@@ -336,7 +334,7 @@ func TestPairStrangerComesInLate(t *testing.T) {
 	first := once(t, recv, 1)
 	delivers(t, recv, 1)
 	io.WriteString(stranger, ready("PAIR"))
-	await(t, "two to be connected", func() bool { return recv.peers() == 2 })
+	await(t, "two to be connected", func() bool { return recv.link.peers() == 2 })
 	first.answered()
 	first.Socket.Close()
 	await(t, "a new socket", func() bool { return recv.Stats().Retries == 1 })

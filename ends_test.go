@@ -51,7 +51,7 @@ func flushUntil(ctx context.Context, n *NetGear) error {
 }
 
 func ended(n *NetGear, ctx context.Context, err error) bool {
-	return err != nil && (ctx.Err() != nil || n.shutting.Err() != nil)
+	return err != nil && (ctx.Err() != nil || n.link.drainCtx.Err() != nil)
 }
 
 // subjects are all patterns, both ends, and what changes their loops.
@@ -70,7 +70,7 @@ func subjects() (all []subject) {
 			subject{"Recv of another goroutine, queue full", few, func(ctx context.Context, n *NetGear) error {
 				select {
 				case <-ctx.Done():
-				case <-n.shutting.Done():
+				case <-n.link.drainCtx.Done():
 				}
 				return nil
 			}},
@@ -91,10 +91,10 @@ type situation struct {
 func situations() []situation {
 	return []situation{
 		{name: "silent peer", brief: true, play: func(c net.Conn, _ *NetGear) { io.Copy(io.Discard, c) }},
-		{name: "frozen peer", play: func(c net.Conn, n *NetGear) { <-n.life.Done() }},
+		{name: "frozen peer", play: func(c net.Conn, n *NetGear) { <-n.link.ctx.Done() }},
 		{name: "flood", play: func(c net.Conn, n *NetGear) {
 			go io.Copy(io.Discard, c)
-			pour(c, strings.Repeat(unreadable(n.opts.ReceiveMode, n.opts.Pattern), 5000))
+			pour(c, strings.Repeat(unreadable(n.link.opts.ReceiveMode, n.link.opts.Pattern), 5000))
 		}},
 		{name: "flood of frames", brief: true, play: func(c net.Conn, n *NetGear) {
 			go io.Copy(io.Discard, c)
@@ -134,13 +134,13 @@ func unreadable(receive bool, p Pattern) string {
 // goodMessage is a small frame, or an answer to one.
 func goodMessage(n *NetGear) string {
 	switch {
-	case !n.opts.ReceiveMode:
-		return unreadable(false, n.opts.Pattern)
-	case n.opts.Wire == AsyncWire:
+	case !n.link.opts.ReceiveMode:
+		return unreadable(false, n.link.opts.Pattern)
+	case n.link.opts.Wire == AsyncWire:
 		f := asyncFrame(false, "x")
 		return zmtp(isMore, string(f[0])) + zmtp(0, string(f[1]))
 	}
-	return envelope(n.opts.Pattern) + zmtp(isMore, string(rawHeader("[1, 1]"))) + zmtp(0, "x")
+	return envelope(n.link.opts.Pattern) + zmtp(isMore, string(rawHeader("[1, 1]"))) + zmtp(0, "x")
 }
 
 // slowMessage is a JPEG that takes long to decode, as a frame or as the array in
@@ -148,10 +148,10 @@ func goodMessage(n *NetGear) string {
 func slowMessage(n *NetGear) string {
 	coding := `"compression": {"dct": true, "ups": false, "colorspace": "GRAY"}`
 	head := `{"terminate_flag": false, ` + coding + `, "message": null, "pattern": "0", "dtype": "", "shape": ""}`
-	if !n.opts.ReceiveMode {
+	if !n.link.opts.ReceiveMode {
 		head = `{"return_type": "ndarray", ` + coding + `, "array_dtype": "", "array_shape": "", "data": null}`
 	}
-	return envelope(n.opts.Pattern) + zmtp(isMore, head) + zmtp(isLong, string(slowJPEG()))
+	return envelope(n.link.opts.Pattern) + zmtp(isMore, head) + zmtp(isLong, string(slowJPEG()))
 }
 
 // fits reports whether a situation says something about an end.
@@ -193,14 +193,14 @@ func meet(t *testing.T, n *NetGear, l net.Listener, s situation) (met chan struc
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for n.life.Err() == nil {
+		for n.link.ctx.Err() == nil {
 			c, err := next()
 			if err != nil {
 				continue // a new socket is opened just now
 			}
-			stop := context.AfterFunc(n.life, func() { c.Close() })
-			if shakeHands(c, peerKinds[n.opts.ReceiveMode][n.opts.Pattern]) == nil {
-				if !n.opts.ReceiveMode && n.opts.Pattern == PubSub {
+			stop := context.AfterFunc(n.link.ctx, func() { c.Close() })
+			if shakeHands(c, peerKinds[n.link.opts.ReceiveMode][n.link.opts.Pattern]) == nil {
+				if !n.link.opts.ReceiveMode && n.link.opts.Pattern == PubSub {
 					io.WriteString(c, zmtp(0, "\x01"))
 				}
 				select {
@@ -286,7 +286,7 @@ func callEnds(t *testing.T, who subject, s situation, by string) {
 func underWay(t *testing.T, n *NetGear, s situation) {
 	t.Helper()
 	await(t, "the peer to connect", func() bool { st := n.Stats(); return st.Connected > 0 || st.Lost > 0 || st.Refused > 0 })
-	if !n.opts.ReceiveMode {
+	if !n.link.opts.ReceiveMode {
 		// A send call is in the middle of its wait, or full pipes refuse frames;
 		// neither is an event.
 		time.Sleep(50 * time.Millisecond)

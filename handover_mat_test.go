@@ -35,7 +35,7 @@ func TestSendOwned(t *testing.T) {
 						want := testArray(0, "uint8", mat.Rows(), mat.Cols(), 3)
 						want.Data = matBytes(mat)
 						if c != JPEGOff {
-							want.Data = throughCodec(t, &send.settings, want)
+							want.Data = throughCodec(t, &send.link.settings, want)
 						}
 						if _, err := send.SendOwned(ctx, &mat, i); err != nil {
 							t.Fatal(err)
@@ -93,7 +93,7 @@ func TestCloseClosesOwnedMats(t *testing.T) {
 			}
 		}
 		send.Close()
-		if n := send.tx.loans.Out(); n != 0 {
+		if n := send.send.buffers.Out(); n != 0 {
 			t.Errorf("%d Mats are out after Close", n)
 		}
 	}

@@ -40,7 +40,7 @@ func TestSendArrayOwned(t *testing.T) {
 					for i := range frames {
 						want := testArray(i, "uint8", 200, 300, 3)
 						if c != JPEGOff {
-							want.Data = throughCodec(t, &send.settings, want)
+							want.Data = throughCodec(t, &send.link.settings, want)
 						}
 						a, release := owned(i, &back[i], 200, 300, 3)
 						if _, err := send.SendArrayOwned(ctx, a, i, release); err != nil {
@@ -135,7 +135,7 @@ func TestOwnedFramesOfASlowSubscriber(t *testing.T) {
 						t.Fatal(err)
 					}
 					bound := (hwm+1)*subscribers + ahead
-					await(t, "libzmq to let go of what is dropped", func() bool { return send.tx.loans.Out() <= bound })
+					await(t, "libzmq to let go of what is dropped", func() bool { return send.send.buffers.Out() <= bound })
 					send.Close()
 					if n := back.Load(); n != frames {
 						t.Errorf("%d of %d given back after Close", n, frames)

@@ -265,8 +265,8 @@ func TestSilentStranger(t *testing.T) {
 // waits behind it.
 func TestStateOrderAtAReconnect(t *testing.T) {
 	var at recorder
-	s := startStates(at.add)
-	s.read(true)
+	s := startEvents(at.add)
+	s.setReading(true)
 	for _, kind := range []StateKind{Connected, Lost, Refused, Connected, Resumed, Terminated, Reconnecting} {
 		s.add(State{Kind: kind})
 	}
@@ -367,11 +367,11 @@ func TestRefusedIsToldOnce(t *testing.T) {
 // A callback that takes its time costs no more memory than its events may take.
 func TestSlowStateCallback(t *testing.T) {
 	hold, told := make(chan struct{}), 0
-	s := startStates(func(State) {
+	s := startEvents(func(State) {
 		<-hold
 		told++
 	})
-	for range 10 * maxStates {
+	for range 10 * maxEvents {
 		s.add(State{Kind: Connected})
 		s.add(State{Kind: Lost})
 	}
@@ -380,7 +380,7 @@ func TestSlowStateCallback(t *testing.T) {
 	s.mu.Unlock()
 	close(hold)
 	s.end()
-	if waiting != maxStates || told < maxStates || told > 2*maxStates {
+	if waiting != maxEvents || told < maxEvents || told > 2*maxEvents {
 		t.Errorf("%d waited, %d were told", waiting, told)
 	}
 }
@@ -404,7 +404,7 @@ func TestStrangersAtABoundSendEnd(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
 		knock(t, send)
-		await(t, "the stranger to be refused", send.mismatched)
+		await(t, "the stranger to be refused", send.link.mismatched)
 		done := make(chan error, 1)
 		go func() {
 			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
@@ -422,10 +422,10 @@ func TestStrangersAtABoundSendEnd(t *testing.T) {
 func TestOldRefusalsAreNoHint(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	knock(t, recv)
-	await(t, "the stranger to be refused", recv.mismatched)
-	old := *recv.refused.Load()
-	old.at = old.at.Add(-strangers)
-	recv.refused.Store(&old)
+	await(t, "the stranger to be refused", recv.link.mismatched)
+	old := *recv.link.current().refused.Load()
+	old.at = old.at.Add(-refusalTTL)
+	recv.link.current().refused.Store(&old)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	if _, err := recv.Recv(ctx); errors.Is(err, ErrMismatch) {
@@ -454,7 +454,7 @@ func TestNameServerGone(t *testing.T) {
 		t.Error(err)
 	}
 	// And the call's context ends the wait for a name as any other.
-	send.tx.dirty = true
+	send.send.conn.stale = true
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); !errors.Is(err, context.DeadlineExceeded) {
@@ -557,7 +557,7 @@ func TestManyViewers(t *testing.T) {
 	ctx := testContext(t)
 	want := make([][]byte, frames)
 	for i := range want {
-		want[i] = throughCodec(t, &send.settings, testArray(i, "uint8", 48, 64, 3))
+		want[i] = throughCodec(t, &send.link.settings, testArray(i, "uint8", 48, 64, 3))
 	}
 	var watching sync.WaitGroup
 	for k, recv := range all {

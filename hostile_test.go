@@ -103,9 +103,9 @@ func zmtp(flags byte, text string) string {
 // against opens the end that connects to n, which listens, and returns the two.
 func against(t *testing.T, o Options, n *NetGear) (send, recv *NetGear) {
 	t.Helper()
-	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.opts.ReceiveMode, AttachConnect, "127.0.0.1", portOf(n)
+	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.link.opts.ReceiveMode, AttachConnect, "127.0.0.1", portOf(n)
 	other := mustNew(t, o)
-	if n.opts.ReceiveMode {
+	if n.link.opts.ReceiveMode {
 		return other, n
 	}
 	return n, other

@@ -15,14 +15,15 @@ import (
 // blue first, or [rows, columns] for an *image.Gray. The picture may be reused
 // as soon as SendImage returns. For the rest see SendArray.
 func (n *NetGear) SendImage(ctx context.Context, img image.Image, message any) (Reply, error) {
-	if err := n.opened(); err != nil {
-		return Reply{}, wrap("send", err)
-	}
-	p, err := n.imagePayload(img)
+	s, err := n.sender()
 	if err != nil {
 		return Reply{}, wrap("send", err)
 	}
-	return n.send(ctx, &p, message)
+	p, err := s.imagePayload(img)
+	if err != nil {
+		return Reply{}, wrap("send", err)
+	}
+	return s.send(ctx, &p, message)
 }
 
 // imagePayload decides, from the options, how a picture goes.

@@ -137,9 +137,9 @@ func endsSoon(t *testing.T, what string, since time.Time) {
 
 // decodes reports whether a frame is being decoded in the queue.
 func decodes(n *NetGear) bool {
-	n.queue.mu.Lock()
-	defer n.queue.mu.Unlock()
-	for _, it := range n.queue.items {
+	n.recv.queue.mu.Lock()
+	defer n.recv.queue.mu.Unlock()
+	for _, it := range n.recv.queue.items {
 		if it.state == decoding {
 			return true
 		}
@@ -160,7 +160,7 @@ func TestCloseEndsADecoding(t *testing.T) {
 		recv := mustNew(t, o)
 		newBare(t, zmq4.PAIR, recv).send(grayHeader(), jpeg)
 		await(t, "the decoding to begin", func() bool {
-			return recv.counters.frames.Load() == 1 && (respond || decodes(recv))
+			return recv.link.counters.frames.Load() == 1 && (respond || decodes(recv))
 		})
 		start := time.Now()
 		recv.Close()
@@ -237,7 +237,7 @@ func TestContextAndCloseEndACheck(t *testing.T) {
 		_, err := send.SendJPEG(context.Background(), jpeg, nil)
 		ended <- err
 	}()
-	await(t, "the call to take its turn", func() bool { return len(send.turn) == 1 })
+	await(t, "the call to take its turn", func() bool { return len(send.send.sendMu) == 1 })
 	start = time.Now()
 	send.Close()
 	if err := <-ended; !errors.Is(err, ErrClosed) {

@@ -12,11 +12,11 @@ import (
 // at every JPEG that libjpeg warns of, so none may be sent. Where the picture is
 // whole, a JPEG without faults takes the place of it: its coefficients are the
 // same, and so are its pixels. Otherwise the error names the damage.
-func (n *NetGear) mend(p *payload, enc *turbojpeg.Encoder) error {
-	if !p.check || !n.opts.JPEGCheck.or(true) {
+func (l *endLink) mend(p *payload, enc *turbojpeg.Encoder) error {
+	if !p.check || !l.opts.JPEGCheck.or(true) {
 		return nil
 	}
-	whole, err := enc.Mend(p.ready, p.info, n.opts.MaxFrameBytes)
+	whole, err := enc.Mend(p.ready, p.info, l.opts.MaxFrameBytes)
 	switch {
 	case errors.Is(err, turbojpeg.ErrStopped):
 		return err
@@ -26,18 +26,18 @@ func (n *NetGear) mend(p *payload, enc *turbojpeg.Encoder) error {
 		return fmt.Errorf("%w: the JPEG is damaged, so pixels are missing: %w (it would end a VidGear receive end; JPEGCheck: Off sends it as it is)", ErrFrame, err)
 	}
 	if &whole[0] != &p.ready[0] {
-		n.counters.damaged.Add(1)
-		n.bursts.log(n.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", n.where())
+		l.counters.damaged.Add(1)
+		l.drops.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", l.where())
 		p.ready = whole
 	}
 	return nil
 }
 
 // noteFault counts and logs a received frame whose JPEG libjpeg warned of.
-func (n *NetGear) noteFault(f *Frame) {
+func (l *endLink) noteFault(f *Frame) {
 	if f.fault != "" {
-		n.counters.damaged.Add(1)
-		n.bursts.log(n.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", n.where(), "port", f.Port, "fault", f.fault)
+		l.counters.damaged.Add(1)
+		l.drops.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", f.Port, "fault", f.fault)
 	}
 }
 

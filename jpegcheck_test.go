@@ -156,7 +156,7 @@ func TestSendJPEGArrivesInTheOptionsColorSpace(t *testing.T) {
 		ctx := testContext(t)
 		for _, name := range []string{"cmyk-adobe.jpg", "cmyk-no-adobe.jpg", "ycck-adobe.jpg", "ok-small.jpg"} {
 			jpeg := jpegFile(t, name)
-			want := send.colorspace
+			want := send.link.colorspace
 			if want == turbojpeg.CMYK && name == "ok-small.jpg" {
 				want = turbojpeg.BGR
 			}

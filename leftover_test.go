@@ -60,9 +60,9 @@ func losesOnce(t *testing.T, host string, silent bool) (first, second string) {
 	go exchange()
 	await(t, "the frame to be held back", line.held)
 	if silent {
-		send.leftover.mu.Lock()
-		send.leftover.heard = time.Now().Add(-silence)
-		send.leftover.mu.Unlock()
+		send.send.leftover.mu.Lock()
+		send.send.leftover.heard = time.Now().Add(-silence)
+		send.send.leftover.mu.Unlock()
 	}
 	line.reset()
 	line.release()
@@ -71,8 +71,8 @@ func losesOnce(t *testing.T, host string, silent bool) (first, second string) {
 	arrives()
 	at.await(t, Connected, Lost, Reconnecting, Connected)
 	send.Close()
-	if send.leftover.from != "" {
-		t.Errorf("still left over: %s", send.leftover.from)
+	if send.send.leftover.from != "" {
+		t.Errorf("still left over: %s", send.send.leftover.from)
 	}
 	for _, ep := range endpoints {
 		if ep != "tcp://"+net.JoinHostPort(host, line.port) {

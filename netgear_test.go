@@ -128,7 +128,7 @@ func exchange(t *testing.T, recv, send *NetGear, c Compression) {
 		f := mustRecv(t, recv, ctx)
 		want := testArray(i, "uint8", shape...)
 		if c != JPEGOff {
-			want.Data = throughCodec(t, &send.settings, want)
+			want.Data = throughCodec(t, &send.link.settings, want)
 		}
 		if got := f.Array(); got.DType != "uint8" || !slices.Equal(got.Shape, shape) || !bytes.Equal(got.Data, want.Data) {
 			t.Errorf("frame %d arrived changed: %s %v", i, got.DType, got.Shape)
@@ -447,7 +447,7 @@ func TestBidirectional(t *testing.T) {
 				}
 				want := a.Data
 				if c != JPEGOff {
-					want = throughCodec(t, &recv.settings, a)
+					want = throughCodec(t, &recv.link.settings, a)
 				}
 				for range 3 {
 					if r := round(); r.Type != "ndarray" || r.Array == nil || !bytes.Equal(r.Array.Data, want) || !slices.Equal(r.Array.Shape, a.Shape) {
@@ -573,7 +573,7 @@ func TestContextEndsTheWaitForATurn(t *testing.T) {
 		_, err := send.SendArray(context.Background(), testArray(0, "uint8", 2, 2), nil)
 		first <- err
 	}()
-	await(t, "the first Send to take its turn", func() bool { return len(send.turn) == 1 })
+	await(t, "the first Send to take its turn", func() bool { return len(send.send.sendMu) == 1 })
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := send.SendArray(ctx, testArray(0, "uint8", 2, 2), nil); !errors.Is(err, context.DeadlineExceeded) {
@@ -598,9 +598,9 @@ func TestCloseEndsEveryWait(t *testing.T) {
 				}()
 			}
 			await(t, "the callers to wait", func() bool {
-				recv.queue.mu.Lock()
-				defer recv.queue.mu.Unlock()
-				return recv.queue.waiting == 3
+				recv.recv.queue.mu.Lock()
+				defer recv.recv.queue.mu.Unlock()
+				return recv.recv.queue.waiting == 3
 			})
 			var closers sync.WaitGroup
 			for range 3 {
@@ -631,7 +631,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 				done <- err
 			}()
 			if pattern != PubSub {
-				await(t, "the sender to take its turn", func() bool { return len(send.turn) == 1 })
+				await(t, "the sender to take its turn", func() bool { return len(send.send.sendMu) == 1 })
 			}
 			send.Close()
 			send.Close()
@@ -770,9 +770,9 @@ func TestBackPressure(t *testing.T) {
 				}
 			}()
 			await(t, "the queue to fill", func() bool {
-				recv.queue.mu.Lock()
-				defer recv.queue.mu.Unlock()
-				return recv.queue.full
+				recv.recv.queue.mu.Lock()
+				defer recv.recv.queue.mu.Unlock()
+				return recv.recv.queue.full
 			})
 			if q := recv.Stats().Queue; q != 3 {
 				t.Errorf("%d frames are queued", q)
@@ -833,7 +833,7 @@ func TestLateStart(t *testing.T) {
 			_, err := send.SendArray(ctx, testArray(0, "uint8", 9, 9), "early")
 			sent <- err
 		}()
-		await(t, "the sender to take its turn", func() bool { return len(send.turn) == 1 })
+		await(t, "the sender to take its turn", func() bool { return len(send.send.sendMu) == 1 })
 		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, Pattern: pattern})
 		f, err := recv.Recv(ctx)
 		if err != nil || f.Message.Value() != "early" {
@@ -1019,7 +1019,7 @@ func TestPatternMismatch(t *testing.T) {
 	if !errors.Is(err, ErrMismatch) || !errors.Is(err, ErrPeerGone) || !strings.Contains(err.Error(), "pattern") {
 		t.Errorf("send end: %v", err)
 	}
-	await(t, "the receive end to notice", recv.mismatched)
+	await(t, "the receive end to notice", recv.link.mismatched)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := recv.Recv(ctx); !errors.Is(err, ErrMismatch) || !errors.Is(err, context.DeadlineExceeded) {

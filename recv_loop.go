@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,98 +15,145 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// receiver is the receive goroutine: it alone owns the socket of a receive end.
-// It waits, reads a whole message, answers, queues, and waits again. Nothing
-// that a peer does ends it but a goodbye; nothing that the system does ends it
-// at all. EAGAIN and EINTR are what they say: try again.
-type receiver struct {
-	n       *NetGear
-	sock    *socket            // nil while there is none
+// receiveEnd is the half of a NetGear that receives. Its goroutine run owns the
+// socket: it waits, reads a whole message, answers, queues, and waits again. The
+// goroutine ends with a terminate message or Close, and with nothing else that a
+// peer or the system does. EAGAIN and EINTR mean: try again.
+type receiveEnd struct {
+	*endLink
+	queue     *queue
+	returning returning
+	done      chan struct{} // closed when the goroutine has ended
+
+	// The goroutine's own.
+	conn    *recvConn          // nil while there is no socket
 	retries int                // what is left of MaxRetries
-	servers map[string]bool    // multi-server: the ports heard from, true until their goodbye
 	dec     *turbojpeg.Decoder // for Respond
+	servers map[string]bool    // multi-server mode: the ports heard from, true until their terminate message
 
 	in    message    // the message being read, kept for its memory
-	early []*message // Pair: read while there was no room
-	shape [4]int     // what the header in hand says
+	early []*message // PAIR: read while there was no room
+	shape [4]int     // memory for the shape in the header being read
 
-	quietSince time.Time // since when nothing came, or something was last made of it
-	lastFrame  time.Time
-	aloneSince time.Time // when it was last looked whether anybody is connected
-	stalled    bool
-	opened     time.Time // when the socket took another's place
-	lookAt     time.Time // Pair: when to look who is served; none if zero
-	looked     int       // how often that has been done since the last news of connections
-	unserved   time.Time // Pair: since when nobody is served though somebody is connected; zero if it is not so
-	leaving    time.Time // Pair: until when one that said goodbye may take to go; none if zero
-	goneBefore uint64    // connections lost before its goodbye
-	tellLost   time.Time // when to tell of lost connections; none if zero
-	retryAt    time.Time // when an endpoint that refused is tried again
+	timers    timers // of the end; see recv_timers.go
+	stalled   bool
+	lastFrame time.Time
+	noPeers   time.Time // since when no peer is connected, as far as that was checked
 }
 
-// maxParts is how many parts of one message are kept; NetGear sends two.
-const maxParts = 2
-
-// message is one multipart message as read. It is used again for the next one.
-type message struct {
-	parts  [maxParts]zmsg.Msg
-	count  int // parts that came
-	source int // the descriptor of the connection that it came over; see flow
-
-	// What is being read, from where, and tryPart as a value made once: a closure
-	// for each part would be memory for each part.
-	sock *socket
-	part *zmsg.Msg
-	try  func() error
+// recvConn is a receive end's socket, with what is known of its peers.
+type recvConn struct {
+	*conn
+	timers     timers    // of the socket; see recv_timers.go
+	opened     time.Time // when it took another's place; zero for the first
+	pair       pairState
+	lostBefore uint64 // conn.lost when a terminate message was read
 }
 
-func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
-
-// take moves what was read to a message of its own.
-func (m *message) take() *message {
-	own := &message{count: m.count, source: m.source}
-	for i := range m.parts {
-		m.parts[i].MoveTo(&own.parts[i])
+// newReceiveEnd opens a receive end on l, which it does not own.
+func newReceiveEnd(l *endLink) (_ *receiveEnd, err error) {
+	r := &receiveEnd{endLink: l, done: make(chan struct{}), retries: l.opts.MaxRetries}
+	l.onEvent, l.explain = r.observe, r.withTrouble
+	if l.opts.MultiserverMode {
+		r.servers = map[string]bool{}
 	}
-	m.count = 0
-	return own
+	if r.dec, err = turbojpeg.NewDecoder(); err != nil {
+		return nil, err
+	}
+	r.dec.Stop[0] = l.ctx.Done()
+	r.queue = newQueue(l)
+	c, err := l.open(l.ctx, r.dial)
+	if err != nil {
+		r.dec.Close()
+		return nil, err
+	}
+	r.conn = &recvConn{conn: c}
+	l.use(c)
+	l.listensOn(c)
+	r.returning.prepared = r.nothing(r.structured())
+	r.returning.other = r.nothing(!r.structured())
+	r.events.setReading(true)
+	go r.run()
+	return r, nil
 }
 
-// bytes is what the message takes in memory.
-func (m *message) bytes() int64 {
-	n := int64(frameOverhead)
-	for i := range m.parts {
-		n += int64(len(m.parts[i].Bytes()))
+// receiver returns the receive end, or why there is none.
+func (n *NetGear) receiver() (*receiveEnd, error) {
+	if err := n.opened(); err != nil {
+		return nil, err
 	}
-	return n
+	if n.recv == nil {
+		return nil, fmt.Errorf("%w: this is a send end; make one with ReceiveMode: true to receive", ErrMode)
+	}
+	return n.recv, nil
 }
 
-func (m *message) close() {
-	for i := range m.parts {
-		m.parts[i].Close()
+// receive returns the next frame of the queue.
+func (r *receiveEnd) receive(ctx context.Context) (*Frame, error) {
+	if ctx == nil {
+		return nil, wrap("receive", ErrContext)
 	}
-	m.count = 0
+	if err := ctx.Err(); err != nil {
+		return nil, wrap("receive", err)
+	}
+	f, err := r.queue.pop(ctx)
+	switch {
+	case err == nil:
+		r.counters.delivered.Add(1)
+		return f, nil
+	case err == io.EOF, errors.Is(err, ErrTimeout), errors.Is(err, ErrPeerGone), errors.Is(err, ErrAuth):
+		return nil, err
+	}
+	return nil, wrap("receive on "+r.where(), r.hint(ctx, err))
 }
 
-func (r *receiver) run() {
-	defer close(r.n.loopDone)
-	if r.dec != nil {
-		defer r.dec.Close()
+// close ends the goroutine, closes the socket and frees what was queued.
+func (r *receiveEnd) close() {
+	r.cancel()
+	r.wake()
+	<-r.done
+	r.resolver.close()
+	r.queue.discard(ErrClosed)
+	r.returning.Lock() // setReturnData may be under way
+	r.returning.array.Release()
+	r.returning.Unlock()
+	r.endLink.close(0)
+}
+
+// observe follows the connections that the monitor reports.
+func (r *receiveEnd) observe(c *conn, e event) {
+	switch e.kind {
+	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		c.notePeers()
+	case zmq4.EVENT_DISCONNECTED:
+		if r.closing() == nil {
+			r.endedFruitless()
+			c.notePeers()
+		}
 	}
+}
+
+// ---- the loop ----
+
+func (r *receiveEnd) run() {
+	defer close(r.done)
+	defer r.dec.Close()
 	err := r.loop()
-	r.n.states.read(false)
+	r.events.setReading(false)
 	for _, m := range r.early {
 		m.close()
 	}
-	r.n.queue.early.Store(0)
+	r.queue.early.Store(0)
 	// The last answer may still be on its way.
-	r.shut(r.n.patience())
-	r.n.queue.finish(err)
+	r.shut(r.lingerTimeout())
+	r.queue.finish(err)
 }
 
-// loop returns io.EOF after the goodbye, or ErrClosed.
-func (r *receiver) loop() error {
-	r.quietSince, r.lastFrame = time.Now(), time.Now()
+// loop returns io.EOF after the terminate message, or ErrClosed.
+func (r *receiveEnd) loop() error {
+	r.lastFrame = time.Now()
+	r.timers.after(idleTimer, r.lastFrame, r.idleLimit())
+	r.timers.after(stallTimer, r.lastFrame, r.opts.StallAfter)
 	for {
 		if err := r.awaitRoom(); err != nil {
 			return err
@@ -113,23 +161,14 @@ func (r *receiver) loop() error {
 		m, err := r.next()
 		switch {
 		case err == nil:
-			r.retries = r.n.opts.MaxRetries
-			err = r.handle(m)
-			m.close()
-			r.quietSince = time.Now()
-			switch {
-			case err != nil:
-			case r.sock.flow.spoiled.Load():
-				err = r.reopen(errSpoiled)
-			default:
-				err = r.overdue()
-			}
+			err = r.process(m)
 		case err == errNews:
-			err = nil // there is another deadline now
+			r.noteNews(time.Now())
+			err = nil
 		case err == errMoved:
 			err = r.follow()
 		case errors.Is(err, zmsg.ErrTimeout):
-			err = r.quiet()
+			err = r.onDeadline(time.Now())
 		case !errors.Is(err, ErrClosed):
 			err = r.broken(err)
 		}
@@ -139,42 +178,87 @@ func (r *receiver) loop() error {
 	}
 }
 
-// overdue does what is due while messages keep coming: the wait for them does
-// not reach its deadline then.
-func (r *receiver) overdue() error {
-	if d := r.deadline(); d.IsZero() || r.quietSince.Before(d) {
-		return nil
+// process takes one message, and then does what is due: while messages keep
+// coming, the wait for them does not reach its deadline.
+func (r *receiveEnd) process(m *message) error {
+	r.retries = r.opts.MaxRetries
+	err := r.handle(m)
+	m.close()
+	if err != nil {
+		return err
 	}
-	return r.quiet()
+	now := time.Now()
+	r.timers.after(idleTimer, now, r.idleLimit())
+	if r.conn.flow.spoiled.Load() {
+		return r.reopen(errSpoiled)
+	}
+	if d := r.deadline(); !d.IsZero() && !now.Before(d) {
+		return r.onDeadline(now)
+	}
+	return nil
 }
 
-// next is the next message, from the socket unless it has been read already.
-func (r *receiver) next() (*message, error) {
-	// Here too, as the wait for a message does not ask while messages keep coming.
+// next returns the next message, from the socket unless it has been read already.
+func (r *receiveEnd) next() (*message, error) {
+	// Here too, because the wait for a message does not ask while messages keep
+	// coming.
 	if err := r.interrupted(); err != nil {
 		return nil, err
 	}
 	if len(r.early) > 0 {
 		m := r.early[0]
 		r.early = r.early[1:]
-		r.n.queue.early.Add(-m.bytes())
+		r.queue.early.Add(-m.bytes())
 		return m, nil
 	}
-	return &r.in, r.in.read(r.sock, r.deadline(), r.nothingToRead)
+	return &r.in, r.in.read(r.conn.socket, r.deadline(), r.nothingToRead)
 }
 
+// errNews ends a wait because the monitor has reported something to act on.
+var errNews = errors.New("news of connections")
+
+// interrupted returns why the wait for a message must end. It is called before
+// each message, and while there is nothing to read. It changes nothing.
+func (r *receiveEnd) interrupted() error {
+	switch {
+	case r.news():
+		return errNews
+	case r.resolver.moved() && !r.readsFirst():
+		return errMoved
+	}
+	return r.closing()
+}
+
+// nothingToRead returns why the wait for a message must end when there is none.
+func (r *receiveEnd) nothingToRead() error {
+	if r.resolver.moved() {
+		return errMoved
+	}
+	return r.interrupted()
+}
+
+// readsFirst reports whether a receive end reads what a lost connection has left
+// before it leaves the address. In the other patterns the sender repeats it, or it
+// may be lost.
+func (s *settings) readsFirst() bool {
+	return s.opts.Pattern == Pair || s.opts.Pattern == PushPull
+}
+
+// errRoom ends the wait for room.
+var errRoom = errors.New("room")
+
 // awaitRoom waits while the queue is full, which holds the sender back.
-func (r *receiver) awaitRoom() (err error) {
-	for err == nil && !r.n.queue.hasRoom() {
-		if err := r.n.closing(); err != nil {
+func (r *receiveEnd) awaitRoom() (err error) {
+	for err == nil && !r.queue.hasRoom() {
+		if err := r.closing(); err != nil {
 			return err
 		}
-		if r.n.opts.Pattern == Pair {
+		if r.opts.Pattern == Pair {
 			err = r.readEarly()
 		} else {
-			// Let libzmq settle connections that come and go meanwhile.
-			err = r.sock.Wait(time.Time{}, r.roomOrEnd, func() error {
-				r.sock.Settle()
+			// Let libzmq process connections that come and go meanwhile.
+			err = r.conn.Wait(time.Time{}, r.roomOrEnd, func() error {
+				r.conn.Settle()
 				return syscall.EAGAIN
 			})
 		}
@@ -185,369 +269,156 @@ func (r *receiver) awaitRoom() (err error) {
 	return err
 }
 
-// errRoom ends the wait for room.
-var errRoom = errors.New("room")
-
-func (r *receiver) roomOrEnd() error {
-	if r.n.queue.hasRoom() {
+func (r *receiveEnd) roomOrEnd() error {
+	if r.queue.hasRoom() {
 		return errRoom
 	}
-	return r.n.closing()
+	return r.closing()
 }
 
-// maxEarly is far more than a Pair peer sends that waits for its answers: a frame
-// and a goodbye.
-const maxEarly = 8
+// ---- no messages ----
 
-// readEarly reads a message for which there is no room yet. A peer that does not
-// wait for answers would otherwise fill memory (see receiveHWM); it is thrown out.
-// REP cannot look ahead: it must answer a request before it reads the next.
-func (r *receiver) readEarly() error {
-	switch err := r.in.read(r.sock, time.Time{}, r.roomOrEnd); {
-	case err == nil && r.earlyFull():
-		r.in.close()
-		return r.reopen(errFlood)
-	case err == nil:
-		r.n.queue.early.Add(r.in.bytes())
-		r.early = append(r.early, r.in.take())
-		return nil
-	case err == errRoom, errors.Is(err, ErrClosed):
-		return err
-	default:
-		return r.broken(err)
-	}
-}
-
-// earlyFull reports whether the message just read is more than may be read ahead.
-// Of large ones, two may be: a frame and the same once more, after a loss.
-func (r *receiver) earlyFull() bool {
-	return len(r.early) == maxEarly || len(r.early) >= 2 && r.n.queue.early.Load()+r.in.bytes() > r.n.opts.QueueBytes
-}
-
-var errFlood = errors.New("the peer does not wait for answers")
-
-// maxExtraParts bounds how many parts of a message are read beyond those that a
-// message of either wire has. libzmq itself sets no bound.
-const maxExtraParts = 1000
-
-// errManyParts is returned for a message that no peer of this protocol sends.
-// What is left of it is still in the socket.
-var errManyParts = fmt.Errorf("a message of more than %d parts", maxParts+maxExtraParts)
-
-// read reads one whole message, waiting for it. libzmq returns a message only
-// when all its parts are there, so there is no deadline between parts. stop is
-// asked only while there is nothing to read.
-func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
-	if m.sock = s; m.try == nil {
-		m.try = m.tryPart
-	}
-	for more := true; more; m.count++ {
-		if m.count == maxParts+maxExtraParts {
-			m.close()
-			return errManyParts
-		}
-		m.part = &m.parts[min(m.count, maxParts-1)]
-		m.part.Close() // too many parts: read to the end, keep the first and the last
-		if err := s.Wait(deadline, stop, m.try); err != nil {
-			m.close()
-			return err
-		}
-		more = m.part.More()
-		deadline = time.Time{}
-	}
-	m.source = s.flow.source
-	return nil
-}
-
-// errNews ends a wait because the monitor has seen something to act on.
-var errNews = errors.New("news of connections")
-
-// interrupted says why the wait for a message must end. It is asked before each
-// message, and while there is nothing to read.
-func (r *receiver) interrupted() error {
-	if r.n.crowd.Swap(false) {
-		r.lookAt, r.looked = earlier(r.lookAt, time.Now().Add(settleTime)), 0
-		return errNews
-	}
-	if r.tellLost.IsZero() && r.n.states.holds() {
-		r.tellLost = time.Now().Add(grace)
-		return errNews
-	}
-	if r.n.resolver.moved() && !r.readsFirst() {
-		return errMoved
-	}
-	if again := r.n.givenUp.next(); !again.Equal(r.retryAt) {
-		r.retryAt = again
-		return errNews
-	}
-	return r.n.closing()
-}
-
-const (
-	// settleTime is how long after somebody came or went a Pair socket is looked at:
-	// libzmq tells of connections before the socket has dealt with them.
-	settleTime = 10 * time.Millisecond
-	// moreLooks is how often a Pair socket is looked at again, each time after four
-	// times as long, where the first look has found nothing to do: on a busy
-	// machine the socket may deal with the news later than settleTime.
-	moreLooks = 3
-	// crowdGrace is how long somebody may be connected and not served, or the other
-	// way round.
-	crowdGrace = 100 * time.Millisecond
-)
-
-// look: a PAIR socket serves one peer, and others wait at its door. When the one
-// has gone, the next is let in. One that has been silent for RequestTimeout while
-// another waits is shown out: it froze, or its machine was cut off, and perhaps it
-// is the one that waits. Nothing is lost by that: who waits has sent nothing yet.
-func (r *receiver) look() error {
-	now := time.Now()
-	events, err := r.sock.Settle()
-	peers, served := r.n.peers(), err == nil && events&zmq4.POLLOUT != 0
-	r.lookAt = time.Time{}
-	if peers == 0 || served {
-		r.unserved = time.Time{}
-	}
-	switch {
-	case peers == 0 && !served:
-		r.lookAt = r.sock.door.vacate()
-	case peers == 0:
-		r.lookAt = now.Add(crowdGrace) // it goes, or comes, just now
-	case !served && r.unserved.IsZero():
-		r.unserved = now
-		r.lookAt = now.Add(crowdGrace)
-	case !served:
-		// A stranger took so long over its handshake that another was let in.
-		if r.lookAt = r.unserved.Add(crowdGrace); !now.Before(r.lookAt) {
-			return r.reopen(errLeftOut)
-		}
-	case r.sock.door.crowded():
-		silent := r.lastFrame
-		if silent.Before(r.opened) {
-			silent = r.opened
-		}
-		if r.lookAt = silent.Add(r.n.opts.RequestTimeout); !now.Before(r.lookAt) {
-			return r.reopen(fmt.Errorf("%w: another peer is waiting, and the one that is served is silent", ErrTimeout))
-		}
-	}
-	if r.lookAt.IsZero() && r.looked < moreLooks {
-		r.lookAt = now.Add(crowdGrace << (2 * r.looked))
-		r.looked++
-	}
-	return nil
-}
-
-var errLeftOut = errors.New("somebody is connected and not served")
-
-// showOut: who said goodbye at a Pair socket and stays all the same would keep the
-// place from the next.
-func (r *receiver) showOut() error {
-	r.leaving = time.Time{}
-	if r.n.peers() == 0 || r.n.counters.lost.Load() != r.goneBefore {
-		return nil // it has gone
-	}
-	r.shut(r.n.patience())
-	return r.open()
-}
-
-// quietLimit is how long a receive end is quiet before that means something:
-// VidGear's 3 × request_timeout, or its subscriber_timeout.
-func (r *receiver) quietLimit() time.Duration {
-	if r.n.patient() {
-		return r.n.opts.SubscriberTimeout
-	}
-	if r.n.row.answers {
-		return 3 * r.n.opts.RequestTimeout
-	}
-	return 0
-}
-
-// patient: Recv is to be told when nothing has come for SubscriberTimeout.
-func (n *settings) patient() bool {
-	return n.opts.SubscriberTimeout > 0 && (!n.row.answers || n.opts.Wire == AsyncWire)
-}
-
-// deadline is the next moment at which the quiet is worth looking at.
-func (r *receiver) deadline() time.Time {
-	var d time.Time
-	if limit := r.quietLimit(); limit > 0 {
-		d = r.quietSince.Add(limit)
-	}
-	if limit := r.n.opts.StallAfter; limit > 0 && !r.stalled {
-		d = earlier(d, r.lastFrame.Add(limit))
-	}
-	if !r.lookAt.IsZero() {
-		d = earlier(d, r.lookAt)
-	}
-	if !r.leaving.IsZero() {
-		d = earlier(d, r.leaving)
-	}
-	if !r.tellLost.IsZero() {
-		d = earlier(d, r.tellLost)
-	}
-	if again := r.n.givenUp.next(); !again.IsZero() {
-		d = earlier(d, again)
-	}
-	return d
-}
-
-// earlier is the earlier of two moments, of which d may be none.
-func earlier(d, other time.Time) time.Time {
-	if d.IsZero() || other.Before(d) {
-		return other
-	}
-	return d
-}
-
-// quiet is called at the deadline.
-func (r *receiver) quiet() error {
-	now := time.Now()
-	r.n.givenUp.retry(r.sock)
-	if !r.tellLost.IsZero() && !now.Before(r.tellLost) {
-		r.tellLost = time.Time{}
-		r.n.states.release()
-	}
-	if limit := r.n.opts.StallAfter; limit > 0 && !r.stalled && !now.Before(r.lastFrame.Add(limit)) {
-		r.stalled = true
-		r.n.states.add(State{Kind: Stalled, Endpoint: r.n.where()})
-	}
-	if !r.lookAt.IsZero() && !now.Before(r.lookAt) {
-		return r.look()
-	}
-	if !r.leaving.IsZero() && !now.Before(r.leaving) {
-		return r.showOut()
-	}
-	if limit := r.quietLimit(); limit > 0 && !now.Before(r.quietSince.Add(limit)) {
-		r.quietSince = now
-		return r.silence()
-	}
-	return nil
-}
-
-// flowing notes that a frame has come.
-func (r *receiver) flowing() {
-	r.lastFrame = time.Now()
-	r.leaving = time.Time{} // there is another already
-	if r.stalled {
-		r.stalled = false
-		r.n.states.add(State{Kind: Resumed, Endpoint: r.n.where()})
-	}
-}
-
-// silence is called when nothing has come for quietLimit. VidGear's receive end
-// binds anew then and counts down. Here a peer that is connected, and answers
+// onIdle is called when nothing has come for idleLimit. VidGear's receive end
+// binds again then and counts down. Here a peer that is connected, and answers
 // heartbeats, is not gone: it has nothing to send.
-func (r *receiver) silence() error {
-	alone := r.alone()
+func (r *receiveEnd) onIdle(now time.Time) error {
+	deserted := r.deserted(now)
 	switch {
-	case alone && r.spent():
-		r.n.queue.pushError(wrap("receive on "+r.n.where(), r.n.goneReason()))
-	case r.n.patient():
-		r.n.queue.pushError(wrap("receive on "+r.n.where(), r.n.withTrouble(ErrTimeout)))
+	case deserted && r.retriesExhausted():
+		r.queue.pushError(wrap("receive on "+r.where(), r.goneReason()))
+	case r.reportsIdle():
+		r.queue.pushError(wrap("receive on "+r.where(), r.withTrouble(ErrTimeout)))
 	}
-	if !alone {
+	if !deserted {
 		return nil
 	}
-	r.n.opts.Logger.Info("nobody connected, listening anew", "endpoint", r.n.where())
-	return r.reopen(fmt.Errorf("%w: nobody connected for %v", ErrTimeout, 3*r.n.opts.RequestTimeout))
+	r.opts.Logger.Info("no peer connected, listening again", "endpoint", r.where())
+	return r.reopen(fmt.Errorf("%w: nobody connected for %v", ErrTimeout, 3*r.opts.RequestTimeout))
 }
 
-// alone: a receive end that answers has had nobody to answer to for 3 ×
-// RequestTimeout. Time-outs may come sooner than that, and say nothing of the
-// peer.
-func (r *receiver) alone() bool {
-	if !r.n.row.answers {
+// deserted reports whether a receive end that answers has had no peer for 3 ×
+// RequestTimeout. Time-outs may come sooner than that, and mean nothing then.
+func (r *receiveEnd) deserted(now time.Time) bool {
+	if !r.row.answers {
 		return false
 	}
-	if r.n.peers() > 0 {
-		r.retries, r.aloneSince = r.n.opts.MaxRetries, r.quietSince
+	if r.peers() > 0 {
+		r.retries, r.noPeers = r.opts.MaxRetries, now
 		return false
 	}
-	if limit := 3 * r.n.opts.RequestTimeout; time.Since(r.aloneSince) < limit || time.Since(r.lastFrame) < limit {
+	if limit := 3 * r.opts.RequestTimeout; now.Sub(r.noPeers) < limit || now.Sub(r.lastFrame) < limit {
 		return false
 	}
-	r.aloneSince = r.quietSince
+	r.noPeers = now
 	return true
 }
 
-// spent takes one of the retries; after the last they begin anew.
-func (r *receiver) spent() bool {
-	if r.n.opts.MaxRetries < 0 {
+// retriesExhausted takes one of the retries, and reports whether it was the last.
+// They begin again then.
+func (r *receiveEnd) retriesExhausted() bool {
+	if r.opts.MaxRetries < 0 {
 		return false
 	}
 	if r.retries--; r.retries > 0 {
 		return false
 	}
-	r.retries = r.n.opts.MaxRetries
+	r.retries = r.opts.MaxRetries
 	return true
 }
 
-// broken: the socket itself failed, which is not the peer's doing. A new one
-// takes its place.
-func (r *receiver) broken(err error) error {
-	r.n.opts.Logger.Error("receive failed, opening a new socket", "endpoint", r.n.where(), "err", err)
+// goneReason returns the error when the retries are used up.
+func (r *receiveEnd) goneReason() error {
+	if r.mismatched() {
+		return r.refusal()
+	}
+	return r.withTrouble(fmt.Errorf("%w: nobody was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
+		3*r.opts.RequestTimeout*time.Duration(max(1, r.opts.MaxRetries))))
+}
+
+// withTrouble adds to an error what this end sees go wrong.
+func (r *receiveEnd) withTrouble(err error) error {
+	if dropped := r.dropReason.Load(); dropped != nil {
+		return fmt.Errorf("%w (messages arrive and are dropped, the last one because: %w)", err, *dropped)
+	}
+	if fruitless := int(r.fruitless.Load()); fruitless >= manyFruitless {
+		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: is it larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, r.opts.MaxFrameBytes)
+	}
+	return err
+}
+
+// ---- the socket ----
+
+// dial opens a socket for endpoints.
+func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool) (*socket, error) {
+	return openSocket(&r.opts, r.security, endpoints, c.watchers())
+}
+
+// broken replaces a socket that itself failed, which is not the peer's doing.
+func (r *receiveEnd) broken(err error) error {
+	r.opts.Logger.Error("receive failed, opening a new socket", "endpoint", r.where(), "err", err)
 	return r.reopen(err)
 }
 
 // reopen replaces a socket that has something wrong with it.
-func (r *receiver) reopen(why error) error {
+func (r *receiveEnd) reopen(why error) error {
 	r.shut(0)
-	r.n.reconnecting(why)
+	r.reconnecting(why)
 	return r.open()
 }
 
-// shut closes the socket, if there is one. Answers that are still to leave it
-// have linger for that.
-func (r *receiver) shut(linger time.Duration) {
-	if r.sock != nil {
-		r.sock.shut(linger)
-		r.sock = nil
+// shut closes the socket, if there is one. Answers that have not yet left it have
+// linger for that.
+func (r *receiveEnd) shut(linger time.Duration) {
+	if c := r.conn; c != nil {
+		c.shut(linger)
+		r.conn = nil
 	}
-	// Not sooner: that nobody is connected means that the next finds a place.
-	r.n.setSocket(nil)
-	r.tellLost, r.lookAt, r.unserved, r.leaving = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	r.n.states.release()
+	// Not sooner: when no peer is connected, the next finds a place.
+	r.use(nil)
+	r.events.release()
 }
 
-// open opens a new socket, keeping at it until that succeeds or the end is
+// open opens a new socket, and tries again until that succeeds or the end is
 // closed: the old port may be taken for a moment.
-func (r *receiver) open() error {
+func (r *receiveEnd) open() error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		sock, err := r.n.open(r.n.life)
+		c, err := r.endLink.open(r.ctx, r.dial)
 		if err == nil {
-			r.sock = sock
-			r.n.setSocket(sock)
-			r.opened = time.Now()
+			r.conn = &recvConn{conn: c, opened: time.Now()}
+			r.use(c)
 			return nil
 		}
-		r.n.opts.Logger.Error("cannot open the socket again", "endpoint", r.n.where(), "err", err)
+		r.opts.Logger.Error("cannot open the socket again", "endpoint", r.where(), "err", err)
 		select {
-		case <-r.n.life.Done():
+		case <-r.ctx.Done():
 			return ErrClosed
 		case <-time.After(pause):
 		}
 	}
 }
 
-// handle takes one message: a frame is answered and queued, a goodbye answered
-// and obeyed, anything else counted, dropped, and answered with the reason.
-func (r *receiver) handle(m *message) error {
-	r.n.fruitless.Store(0)
-	h, err := r.n.wire.parseHeader(m.parts[0].Bytes(), r.shape[:0])
-	from, noPort := r.n.portText(h.port)
-	if h.from = from; err == nil {
-		err = noPort
+// follow changes to the new addresses of the host. A PAIR socket takes no second
+// connection while libzmq still ends the first, so it is replaced.
+func (r *receiveEnd) follow() error {
+	if r.opts.Pattern == Pair || r.conn.bound {
+		return r.reopen(errMoved)
 	}
+	if err := r.conn.reroute(); err != nil {
+		return r.broken(err)
+	}
+	return nil
+}
+
+// ---- a message ----
+
+// handle takes one message: a frame is answered and queued, a terminate message
+// answered and obeyed, anything else counted, dropped, and answered with the
+// reason.
+func (r *receiveEnd) handle(m *message) error {
+	r.fruitless.Store(0)
+	h, err := r.readHeader(m)
 	if err == nil && h.terminate {
-		return r.goodbye(&h)
-	}
-	if err != nil || r.n.opts.Wire == NetGearWire {
-		h.bidirectional = r.n.structured()
-	} else if h.bidirectional != r.n.structured() && r.n.row.answers {
-		r.n.bursts.log(r.n.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.n.where(), "at the sender", h.bidirectional)
-	}
-	if err == nil && m.count != maxParts {
-		err = malformed("%d parts instead of %d", m.count, maxParts)
+		return r.terminated(&h)
 	}
 	var f *Frame
 	if err == nil {
@@ -555,16 +426,16 @@ func (r *receiver) handle(m *message) error {
 	}
 	switch {
 	case err != nil:
-	case r.n.opts.Respond != nil:
+	case r.opts.Respond != nil:
 		err = r.respond(&h, f)
 	default:
 		// The answer goes first: the sender may go on while the frame is queued.
 		r.answer(&h)
 	}
-	r.sock.flow.judge(m.source, err == nil)
+	r.conn.flow.judge(m.source, err == nil)
 	switch {
 	case errors.Is(err, turbojpeg.ErrStopped):
-		r.n.counters.discarded.Add(1)
+		r.counters.discarded.Add(1)
 		return ErrClosed
 	case err != nil:
 		r.reject(&h, m, err)
@@ -572,161 +443,98 @@ func (r *receiver) handle(m *message) error {
 	}
 	r.heard(f.Port, true)
 	r.flowing()
-	r.n.queue.push(f)
+	r.queue.push(f)
 	return nil
 }
 
-// reject drops a message: it is counted, logged, and answered with the reason,
-// on the sender's wire where that is not this end's.
-func (r *receiver) reject(h *header, m *message, err error) {
-	w := r.n.wire
-	if other := r.n.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
-		// In the form with fields, which every send end of the other wire accepts.
-		w, h.bidirectional = other.wire(), true
-		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.n.opts.Wire)
+// readHeader reads the header of a message, and checks what it says against the
+// options. What could be read is returned with an error, too.
+func (r *receiveEnd) readHeader(m *message) (header, error) {
+	h, err := r.wire.parseHeader(m.parts[0].Bytes(), r.shape[:0])
+	from, noPort := r.portText(h.port)
+	if h.from = from; err == nil {
+		err = noPort
 	}
-	if r.n.row.answers {
-		r.reply(&prepared{head: w.appendAnswer(nil, r.n.rejection(w, h, err))})
+	if err == nil && h.terminate {
+		return h, nil
 	}
-	r.n.malformed(h.from, err)
-}
-
-// isHeader reports whether raw is part 1 of a message on a wire.
-func isHeader(w wire, raw []byte) bool {
-	_, err := w.parseHeader(raw, nil)
-	return err == nil
-}
-
-// rejection is the answer to a message that was dropped.
-func (n *NetGear) rejection(w wire, h *header, why error) *answer {
-	reason := reasonText(why)
-	if !h.bidirectional {
-		return &answer{text: w.rejected(n.id, reason)}
+	if err != nil || r.opts.Wire == NetGearWire {
+		h.bidirectional = r.structured()
+	} else if h.bidirectional != r.structured() && r.row.answers {
+		r.drops.log(r.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.where(), "at the sender", h.bidirectional)
 	}
-	return &answer{port: n.port, returnType: "NoneType", rejected: reason}
+	if err == nil && m.count != maxParts {
+		err = malformed("%d parts instead of %d", m.count, maxParts)
+	}
+	return h, err
 }
 
 // frame makes a frame of a message that has the right parts, and counts it.
-func (r *receiver) frame(h *header, m *message) (*Frame, error) {
+func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	size := len(m.parts[0].Bytes()) + len(m.parts[1].Bytes())
-	f, err := newFrame(r.n.wire, h, &m.parts[1], r.n.opts.MaxFrameBytes)
+	f, err := newFrame(r.wire, h, &m.parts[1], r.opts.MaxFrameBytes)
 	if err != nil {
 		return nil, err
 	}
-	f.copies = r.n.opts.Copy
-	r.n.dropReason.Store(nil)
-	r.n.counters.frames.Add(1)
-	r.n.counters.bytes.Add(uint64(size))
-	r.n.tally.frame(f.Port, size)
-	if r.n.opts.Stamp {
+	f.copies = r.opts.Copy
+	r.dropReason.Store(nil)
+	r.counters.frames.Add(1)
+	r.counters.bytes.Add(uint64(size))
+	r.tally.frame(f.Port, size)
+	if r.opts.Stamp {
 		if f.Message, f.Stamp = unstamp(f.Message); f.Stamp != nil {
-			r.n.tally.stamp(f.Port, f.Stamp, f.ReceivedAt)
+			r.tally.stamp(f.Port, f.Stamp, f.ReceivedAt)
 		}
 	}
 	return f, nil
 }
 
-// respond answers a frame with what the application makes of it. An error means
-// that the frame could not be decoded; it is closed then, and not answered.
-func (r *receiver) respond(h *header, f *Frame) error {
-	if err := f.decode(r.dec, &r.n.settings, cores()); err != nil {
-		f.Close()
-		return err
+// flowing notes that a frame has come.
+func (r *receiveEnd) flowing() {
+	r.lastFrame = time.Now()
+	r.conn.timers[evictTimer] = time.Time{} // there is another peer already
+	r.timers.after(stallTimer, r.lastFrame, r.opts.StallAfter)
+	if r.stalled {
+		r.stalled = false
+		r.events.add(State{Kind: Resumed, Endpoint: r.where()})
 	}
-	r.n.noteFault(f)
-	p, err := r.n.prepareResponse(r.n.opts.Respond(f))
-	if err != nil {
-		// The frame is good; it is the application's data that is not.
-		r.n.counters.noData.Add(1)
-		r.n.bursts.log(r.n.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.n.where(), "err", err)
-		r.answer(h)
-		return nil
-	}
-	if h.bidirectional {
-		r.reply(&p)
-	} else {
-		r.answer(h)
-	}
-	p.array.Release()
-	return nil
 }
 
 // maxServers bounds what a peer that makes up ports can fill: with maxPortText
 // about a megabyte.
 const maxServers = 1 << 12
 
-// heard notes, in multi-server mode, that a sender is here, or has gone.
-func (r *receiver) heard(port string, here bool) {
+// heard notes, in multi-server mode, that a sender is connected, or has gone.
+func (r *receiveEnd) heard(port string, here bool) {
 	if _, known := r.servers[port]; r.servers != nil && (known || len(r.servers) < maxServers) {
 		r.servers[port] = here
 	}
 }
 
-// goodbye ends the loop by io.EOF; in multi-server mode when the last of those
+// terminated ends the loop by io.EOF; in multi-server mode when the last of those
 // heard from has gone.
-func (r *receiver) goodbye(h *header) error {
+func (r *receiveEnd) terminated(h *header) error {
 	if r.servers != nil {
 		r.heard(h.from, false)
 	}
-	if r.n.wire.answersGoodbye(r.n.opts.Pattern) {
-		r.reply(&prepared{head: r.n.wire.farewell(r.n.id, r.servers != nil)})
+	if r.wire.answersGoodbye(r.opts.Pattern) {
+		r.reply(&prepared{head: r.wire.farewell(r.id, r.servers != nil)})
 	}
-	r.n.states.add(State{Kind: Terminated, Endpoint: r.n.where(), Port: h.from})
-	r.n.opts.Logger.Info("the sender said goodbye", "endpoint", r.n.where(), "port", h.from)
+	r.events.add(State{Kind: Terminated, Endpoint: r.where(), Port: h.from})
+	r.opts.Logger.Info("the sender said goodbye", "endpoint", r.where(), "port", h.from)
 	for _, here := range r.servers {
 		if here {
 			return nil
 		}
 	}
 	switch {
-	case r.n.opts.OnTerminate == StopOnTerminate:
+	case r.opts.OnTerminate == StopOnTerminate:
 		return io.EOF
-	case r.n.opts.Pattern == Pair && r.sock.bound:
-		// It goes now. A new socket at once would cut off the next one, which may
-		// have come already.
-		r.leaving, r.goneBefore = time.Now().Add(r.n.patience()), r.n.counters.lost.Load()
+	case r.opts.Pattern == Pair && r.conn.bound:
+		// The peer leaves now. A new socket at once would cut off the next one, which
+		// may have come already.
+		r.conn.lostBefore = r.conn.lost.Load()
+		r.conn.timers[evictTimer] = time.Now().Add(r.lingerTimeout())
 	}
 	return nil
-}
-
-// answer sends what the mode says.
-func (r *receiver) answer(h *header) {
-	if !r.n.row.answers {
-		return
-	}
-	r.n.returning.Lock()
-	defer r.n.returning.Unlock()
-	if h.bidirectional != r.n.structured() {
-		r.reply(&r.n.returning.other)
-		return
-	}
-	r.reply(&r.n.returning.prepared)
-}
-
-// prepared is an answer ready to go: it is made once and sent with every frame.
-type prepared struct {
-	head  []byte
-	array *zmsg.Buffer // nil unless an array is returned
-}
-
-// reply sends an answer and never waits for it: where there is no room for it,
-// or nobody to take it, the peer is gone or does not read its answers.
-func (r *receiver) reply(p *prepared) {
-	err := again(func() error { return r.sock.TrySend(p.head, p.array != nil) })
-	if err == nil && p.array != nil {
-		err = again(func() error { return r.sock.TrySendBuffer(p.array, false) })
-	}
-	if err != nil {
-		r.n.counters.unsent.Add(1)
-		r.n.bursts.log(r.n.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.n.where(), "err", err)
-	}
-}
-
-// again repeats a call that a signal interrupted.
-func again(try func() error) error {
-	for {
-		if err := try(); !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
 }

@@ -177,7 +177,7 @@ func TestFrameOverTheLimitIsNamed(t *testing.T) {
 				})
 			} else {
 				_, err := send.SendArray(ctx, frame, nil)
-				if !errors.Is(err, ErrPeerGone) || !strings.Contains(err.Error(), "MaxFrameBytes") || !strings.Contains(err.Error(), fmt.Sprint(send.tx.size.Load())) {
+				if !errors.Is(err, ErrPeerGone) || !strings.Contains(err.Error(), "MaxFrameBytes") || !strings.Contains(err.Error(), fmt.Sprint(send.send.size.Load())) {
 					t.Errorf("send: %v", err)
 				}
 				if n := atSend.with("before anything came"); n != 1 {

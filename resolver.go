@@ -430,34 +430,6 @@ func cannotResolve(host string, err error) error {
 	return fmt.Errorf("%w: cannot resolve %q: %v", ErrAddress, host, err)
 }
 
-// ---- the owner of the socket ----
-
-// reroute connects a socket to the new addresses. Messages that were queued for
-// the old ones go with their connection.
-func (n *NetGear) reroute(s *socket) error {
-	changes := n.resolver.changes()
-	if len(changes) > 0 { // what the old address refused says nothing of the new one
-		n.refused.Store(nil)
-		n.hangups.Store(0)
-	}
-	for _, c := range changes {
-		n.opts.Logger.Info("the host has another address", "host", n.resolver.host, "was", c.from, "is", c.to)
-		n.givenUp.drop(c.from)
-		s.Disconnect(c.from)
-		if err := s.dial(c.to); err != nil {
-			return err
-		}
-		n.sockMu.Lock()
-		for i, ep := range s.endpoints {
-			if ep == c.from {
-				s.endpoints[i] = c.to
-			}
-		}
-		n.sockMu.Unlock()
-	}
-	return nil
-}
-
 // dial connects to one more endpoint, with the options that depend on it.
 func (s *socket) dial(ep string) error {
 	buffer := -1 // the system's
@@ -470,51 +442,6 @@ func (s *socket) dial(ep string) error {
 	}
 	if err != nil {
 		return addressError("connect to", ep, err)
-	}
-	return nil
-}
-
-// follow lets a send end change to the new addresses of its host. A socket with
-// one peer that answers is replaced instead, with errMoved as the reason: the
-// frame may be on its way to the old address. So is one that listens.
-func (n *NetGear) follow() error {
-	switch {
-	case !n.resolver.moved():
-		return nil
-	case n.opts.binds():
-		n.closeSender(0)
-		return errMoved
-	case n.row.answers && len(n.opts.Ports) == 1:
-		return errMoved
-	}
-	err := n.reroute(n.sock)
-	n.tx.dirty = n.tx.dirty || err != nil
-	return err
-}
-
-// readsFirst reports whether a receive end reads what a lost connection has left
-// before it leaves the address. In the other patterns the sender repeats it, or it
-// may be lost.
-func (r *receiver) readsFirst() bool {
-	return r.n.opts.Pattern == Pair || r.n.opts.Pattern == PushPull
-}
-
-// nothingToRead says why the wait for a message must end.
-func (r *receiver) nothingToRead() error {
-	if r.n.resolver.moved() {
-		return errMoved
-	}
-	return r.interrupted()
-}
-
-// follow lets a receive end change to the new addresses of its host. A PAIR socket
-// takes no second connection while libzmq still ends the first, so it is replaced.
-func (r *receiver) follow() error {
-	if r.n.opts.Pattern == Pair || r.sock.bound {
-		return r.reopen(errMoved)
-	}
-	if err := r.n.reroute(r.sock); err != nil {
-		return r.broken(err)
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (p *movingPair) exchange(first, count int) {
 				return
 			case <-time.After(time.Millisecond):
 			}
-			if send.row.answers && i == first+count-1 {
+			if send.link.row.answers && i == first+count-1 {
 				return
 			}
 		}
@@ -155,7 +155,7 @@ func (p *movingPair) exchange(first, count int) {
 			break
 		}
 		var got int
-		if err := f.Message.Decode(&got); err != nil || send.row.answers && got != first+i {
+		if err := f.Message.Decode(&got); err != nil || send.link.row.answers && got != first+i {
 			p.t.Errorf("frame %d came, want %d (%v)", got, first+i, err)
 		}
 		f.Close()
@@ -165,7 +165,7 @@ func (p *movingPair) exchange(first, count int) {
 	// A publisher's last frames are of no more use.
 	rest, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
-	for !send.row.answers {
+	for !send.link.row.answers {
 		f, err := recv.Recv(rest)
 		if err != nil {
 			break
@@ -419,7 +419,7 @@ func TestHostMovesToIPv6(t *testing.T) {
 func TestAddressIsNotResolvedAgain(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1", "[::1]"} {
 		n := mustNew(t, Options{Address: host, Port: "1"})
-		if n.resolver != nil {
+		if n.link.resolver != nil {
 			t.Errorf("%s is looked up again", host)
 		}
 	}

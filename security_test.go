@@ -269,7 +269,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 // trySend sends until that fails: a publisher notices nothing at first.
 func trySend(ctx context.Context, send *NetGear, a Array, message any) (err error) {
 	for err == nil {
-		if _, err = send.SendArray(ctx, a, message); err == nil && send.row.answers {
+		if _, err = send.SendArray(ctx, a, message); err == nil && send.link.row.answers {
 			return nil
 		}
 		time.Sleep(time.Millisecond)
@@ -392,7 +392,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 			var err error
 			await(t, "the refusal", func() bool {
 				_, err = send.SendArray(ctx, pixels, "secret message")
-				if err == nil && send.row.answers {
+				if err == nil && send.link.row.answers {
 					t.Error("a plain listener got a frame")
 				}
 				return errors.Is(err, ErrAuth)
@@ -438,7 +438,7 @@ func TestNothingCrossesInTheClear(t *testing.T) {
 func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 	ctx := testContext(t)
 	texts := []string{"visible pixels", "visible message", "terminate_flag", "uint8"}
-	if send.row.answers {
+	if send.link.row.answers {
 		texts = append(texts, "visible answer")
 		if err := recv.Return("visible answer"); err != nil {
 			t.Fatal(err)
@@ -467,7 +467,7 @@ func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 	ear.cut()
 	await(t, "the loss", func() bool { return send.Stats().Lost > lost })
 	exchange()
-	if send.opts.Pattern == ReqRep {
+	if send.link.opts.Pattern == ReqRep {
 		ear.hold(0)
 		done := make(chan struct{})
 		go func() {
@@ -483,7 +483,7 @@ func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 	recv.Close()
 	all := append(ear.said(), ear.heard()...)
 	for _, text := range texts {
-		if clear := bytes.Contains(all, []byte(text)); clear != (send.opts.SecureMode == Grasslands) {
+		if clear := bytes.Contains(all, []byte(text)); clear != (send.link.opts.SecureMode == Grasslands) {
 			t.Errorf("%q crosses in the clear: %v", text, clear)
 		}
 	}
@@ -497,7 +497,7 @@ func TestStalledHandshakes(t *testing.T) {
 		n = 100
 	}
 	said := recordHandshake(t, recv)
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: recv.opts.CustomCertLocation})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: recv.link.opts.CustomCertLocation})
 	ctx := testContext(t)
 	exchange := func() {
 		t.Helper()
@@ -589,7 +589,7 @@ func TestSecureInEveryMode(t *testing.T) {
 					} else {
 						f.Close()
 					}
-					send.closeSender(0) // without a goodbye
+					send.send.shut(0) // without a goodbye
 				}
 			}
 		})
@@ -656,7 +656,7 @@ func initiateEnd(t *testing.T, said []byte) int {
 func recordHandshake(t *testing.T, recv *NetGear) []byte {
 	t.Helper()
 	ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(recv))
-	o := recv.opts
+	o := recv.link.opts
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: ear.port, Pattern: o.Pattern, SecureMode: o.SecureMode, CustomCertLocation: o.CustomCertLocation, JPEGCompression: JPEGOff})
 	defer send.Close()
 	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 40, 40), nil); err != nil {
@@ -746,7 +746,7 @@ func TestZAPTrouble(t *testing.T) {
 		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); err != nil {
 			t.Error(err)
 		}
-		send.closeSender(0) // without a goodbye
+		send.send.shut(0) // without a goodbye
 		send.Close()
 	}
 	recv.Close()
@@ -933,7 +933,7 @@ func TestSecurePairStops(t *testing.T) {
 		ear.release()
 		var whole message
 		defer whole.close()
-		if err := whole.read(sock, time.Now().Add(patience), never); err != nil || whole.count != 2 || !bytes.HasSuffix(whole.parts[1].Bytes(), frame.Data) {
+		if err := whole.read(sock, time.Now().Add(patience), func() error { return nil }); err != nil || whole.count != 2 || !bytes.HasSuffix(whole.parts[1].Bytes(), frame.Data) {
 			t.Errorf("%d parts, %v", whole.count, err)
 		}
 		cancel()

@@ -54,26 +54,30 @@ func (n *NetGear) Stats() Stats {
 	if n.opened() != nil {
 		return Stats{}
 	}
-	c := &n.counters
-	s := Stats{
+	l := n.link
+	s := l.counters.stats()
+	s.Connected = l.peers()
+	if l.opts.Pattern == Pair {
+		// A stranger may be connected beside the one that is served (see door).
+		s.Connected = min(s.Connected, 1)
+	}
+	l.tally.fill(&s)
+	switch {
+	case n.recv != nil:
+		n.recv.queue.fill(&s)
+	case n.send.queue != nil:
+		s.Queue, s.QueueBytes = n.send.queue.length()
+	}
+	return s
+}
+
+func (c *counters) stats() Stats {
+	return Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
 		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(), Damaged: c.damaged.Load(),
 		NoData: c.noData.Load(), Flooded: c.flooded.Load(),
-		Connected: n.peers(),
 	}
-	if n.opts.Pattern == Pair {
-		// A stranger may be connected beside the one that is served (see door).
-		s.Connected = min(s.Connected, 1)
-	}
-	n.tally.fill(&s)
-	if n.queue != nil {
-		n.queue.fill(&s)
-	}
-	if n.ahead != nil {
-		s.Queue, s.QueueBytes = n.ahead.length()
-	}
-	return s
 }
 
 // burst limits how often a line is logged, so that a peer cannot flood the log:

@@ -71,7 +71,7 @@ func TestStormWhileOpeningAndClosing(t *testing.T) {
 
 // weather is one stream until ctx ends.
 func weather(t *testing.T, ctx context.Context, recv, send *NetGear) {
-	pattern := recv.opts.Pattern
+	pattern := recv.link.opts.Pattern
 	sent := make(chan int, 1)
 	go func() {
 		i := 0

@@ -24,7 +24,7 @@ func TestStripsArriveAsOnePiece(t *testing.T) {
 					recv.JPEGStrips, send.JPEGStrips = readIn, strips
 				})
 				ctx := testContext(t)
-				shape := []int{301, 203, send.colorspace.Channels()}
+				shape := []int{301, 203, send.link.colorspace.Channels()}
 				if c == JPEGGray {
 					shape = shape[:2]
 				}

@@ -130,7 +130,7 @@ func TestSendEndSaysWhatVidGearSaid(t *testing.T) {
 func script(t *testing.T, c *capture, send *NetGear, ctx context.Context, peer *bare) {
 	for i := 0; i < len(c.Messages); i++ {
 		want := c.parts(i)
-		h, err := send.wire.parseHeader(want[0], nil)
+		h, err := send.link.wire.parseHeader(want[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,20 +140,20 @@ func script(t *testing.T, c *capture, send *NetGear, ctx context.Context, peer *
 				done <- send.Close()
 				return
 			}
-			p := payload{array: Array{Data: pixelsOf(t, send.wire, &h.coding, want[1])}, coding: h.coding}
+			p := payload{array: Array{Data: pixelsOf(t, send.link.wire, &h.coding, want[1])}, coding: h.coding}
 			if h.jpeg {
-				p = captureFrame(&send.settings, h.colorspace.String())
+				p = captureFrame(&send.link.settings, h.colorspace.String())
 			}
-			_, err := send.send(ctx, &p, h.message)
+			_, err := send.send.send(ctx, &p, h.message)
 			done <- err
 		}()
 		got := peer.recv(patience)
 		if len(got) != len(want) {
 			t.Fatalf("message %d has %d parts, not %d", i, len(got), len(want))
 		}
-		if send.opts.MultiserverMode {
+		if send.link.opts.MultiserverMode {
 			// The recording's port is another one.
-			mine := append([]byte(`"port": `), send.port...)
+			mine := append([]byte(`"port": `), send.link.port...)
 			got[0] = bytes.ReplaceAll(got[0], mine, append([]byte(`"port": `), h.port...))
 		}
 		for j := range want {
@@ -246,7 +246,7 @@ func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(f.Bytes(), pixelsOf(t, recv.wire, new(coding), sent[1])) {
+				if !bytes.Equal(f.Bytes(), pixelsOf(t, recv.link.wire, new(coding), sent[1])) {
 					t.Errorf("frame %d arrived changed", i)
 				}
 				f.Close()
@@ -257,19 +257,19 @@ func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 
 // returnLike sets the return data that makes the answer.
 func returnLike(t *testing.T, recv *NetGear, answer [][]byte) {
-	if !recv.structured() {
+	if !recv.link.structured() {
 		return
 	}
-	a, err := recv.wire.parseAnswer(answer[0], true)
+	a, err := recv.link.wire.parseAnswer(answer[0], true)
 	if err != nil || a.returnType == "" {
 		return // the answer to a goodbye
 	}
 	var data any = a.data
 	switch {
 	case a.array && a.jpeg:
-		data = captureFrame(&recv.settings, "BGR").array
+		data = captureFrame(&recv.link.settings, "BGR").array
 	case a.array:
-		pixels := pixelsOf(t, recv.wire, &a.coding, answer[1])
+		pixels := pixelsOf(t, recv.link.wire, &a.coding, answer[1])
 		data = Array{DType: a.dtype, Shape: a.shape, Data: pixels}
 	case a.returnType == "tuple":
 		var list []any
@@ -291,8 +291,8 @@ func checkAnswer(t *testing.T, recv *NetGear, peer *bare, want [][]byte) {
 	}
 	for j := range want {
 		g, w := systemID.ReplaceAll(got[j], nil), systemID.ReplaceAll(want[j], nil)
-		if recv.opts.MulticlientMode {
-			w = bytes.Replace(w, []byte(`"port": "6146"`), append([]byte(`"port": `), recv.port...), 1)
+		if recv.link.opts.MulticlientMode {
+			w = bytes.Replace(w, []byte(`"port": "6146"`), append([]byte(`"port": `), recv.link.port...), 1)
 		}
 		if !bytes.Equal(g, w) {
 			t.Errorf("answer part %d:\n  got %.200q\n want %.200q", j, g, w)

@@ -129,7 +129,7 @@ func (z *zapHandler) send(r *zapReply) error {
 // answer no handshake in the process ever ends.
 func (z *zapHandler) insist(call func() error) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := again(call)
+		err := retryEINTR(call)
 		if err == nil || err == errVacated || errors.Is(err, syscall.EHOSTUNREACH) || z.stopped.Load() {
 			return err
 		}

@@ -19,13 +19,7 @@ type queue struct {
 	maxBytes  int64
 	latest    bool
 	lossy     bool // drop what comes when full, rather than hold the sender back
-	settings  *settings
-	stats     *counters
-	tally     *tally
-	bad       func(port string, err error) // told of frames that could not be decoded
-	faulty    func(f *Frame)               // told of each frame that was decoded
-	closed    <-chan struct{}              // ends decodings that are under way
-	freed     func()                       // called when a full queue has room again
+	link      *endLink
 
 	mu      sync.Mutex
 	items   []item
@@ -58,15 +52,13 @@ const (
 	decoded
 )
 
-func newQueue(n *settings, stats *counters, t *tally) *queue {
+func newQueue(l *endLink) *queue {
 	q := &queue{
-		maxFrames: n.opts.QueueFrames,
-		maxBytes:  n.opts.QueueBytes,
-		latest:    n.opts.Latest,
-		lossy:     n.row.lossy,
-		settings:  n,
-		stats:     stats,
-		tally:     t,
+		maxFrames: l.opts.QueueFrames,
+		maxBytes:  l.opts.QueueBytes,
+		latest:    l.opts.Latest,
+		lossy:     l.row.lossy,
+		link:      l,
 		workers:   cores(),
 		ready:     make(chan struct{}, 1),
 	}
@@ -169,8 +161,8 @@ func (q *queue) makeRoom(bytes int64) {
 
 func (q *queue) drop(f *Frame) {
 	f.Close()
-	q.stats.dropped.Add(1)
-	q.tally.dropped(f.Port)
+	q.link.counters.dropped.Add(1)
+	q.link.tally.dropped(f.Port)
 }
 
 // pushError queues an error for Recv, once in a row.
@@ -203,7 +195,7 @@ func (q *queue) discard(end error) {
 	for _, it := range q.items {
 		if it.state != decoding && it.frame != nil {
 			it.frame.Close()
-			q.stats.discarded.Add(1)
+			q.link.counters.discarded.Add(1)
 		}
 	}
 	q.items, q.bytes = nil, 0
@@ -220,7 +212,7 @@ func (q *queue) decodeLoop() {
 	dec, noDecoder := turbojpeg.NewDecoder()
 	if noDecoder == nil {
 		defer dec.Close()
-		dec.Stop[0] = q.closed
+		dec.Stop[0] = q.link.ctx.Done()
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -243,7 +235,7 @@ func (q *queue) decodeLoop() {
 		q.mu.Unlock()
 		err := noDecoder
 		if err == nil {
-			err = f.decode(dec, q.settings, share)
+			err = f.decode(dec, &q.link.settings, share)
 		}
 		q.tell(f, err)
 		q.mu.Lock()
@@ -255,9 +247,9 @@ func (q *queue) decodeLoop() {
 func (q *queue) tell(f *Frame, err error) {
 	switch {
 	case err == nil:
-		q.faulty(f)
+		q.link.noteFault(f)
 	case !errors.Is(err, turbojpeg.ErrStopped):
-		q.bad(f.Port, err)
+		q.link.malformed(f.Port, err)
 	}
 }
 
@@ -308,7 +300,7 @@ func (q *queue) undecodedLeft() bool {
 func (q *queue) settle(f *Frame, err error) {
 	at := slices.IndexFunc(q.items, func(it item) bool { return it.frame == f })
 	if at < 0 || errors.Is(err, turbojpeg.ErrStopped) {
-		q.stats.discarded.Add(1)
+		q.link.counters.discarded.Add(1)
 	}
 	switch {
 	case at < 0:
@@ -336,7 +328,7 @@ func (q *queue) remove(i int) {
 	}
 	if q.full {
 		q.full = false
-		q.freed()
+		q.link.wake()
 	}
 }
 

@@ -1,0 +1,244 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"log/slog"
+	"reflect"
+	"runtime"
+	"sync"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// Return sets the data that rides on the answers from now on, until it is
+// replaced: any value that JSON can hold, a Tuple, or an array, which is copied:
+// an Array, a *Frame, a picture of package image, a gocv.Mat, or a pointer to one.
+// It is VidGear's recv(return_data=…), so it rides on the answer to a later frame
+// than the one last received. After an error the data before it stays. Receive
+// end, in bidirectional or multi-client mode.
+func (n *NetGear) Return(data any) error {
+	if err := n.opened(); err != nil {
+		return wrap("return data", err)
+	}
+	if n.recv == nil || !n.link.structured() || !n.link.row.answers {
+		return wrap("return data", fmt.Errorf("%w: it needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)", ErrMode))
+	}
+	return wrap("return data", n.recv.setReturnData(data))
+}
+
+// returning is what every answer carries until it is replaced.
+type returning struct {
+	sync.Mutex
+	prepared
+	other prepared // for a sender that wants the other kind of answer
+}
+
+// prepared is an answer that is ready: it is made once and sent with every frame.
+type prepared struct {
+	head  []byte
+	array *zmsg.Buffer // nil unless an array is returned
+}
+
+func (r *receiveEnd) setReturnData(data any) error {
+	p, err := r.prepare(data)
+	if err != nil {
+		return err
+	}
+	r.returning.Lock()
+	defer r.returning.Unlock()
+	if r.closing() != nil {
+		p.array.Release()
+		return ErrClosed
+	}
+	r.returning.array.Release()
+	r.returning.prepared = p
+	return nil
+}
+
+// nothing is an answer without data.
+func (r *receiveEnd) nothing(structured bool) prepared {
+	if !structured {
+		return prepared{head: []byte(r.wire.received(r.id))}
+	}
+	return prepared{head: r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "NoneType"})}
+}
+
+// prepare makes the answer, and the array's JPEG, once for all frames.
+func (r *receiveEnd) prepare(data any) (prepared, error) {
+	if tuple, ok := data.(Tuple); ok {
+		return r.prepareData([]any(tuple), "tuple")
+	}
+	p, isArray, err := r.returnedArray(data)
+	switch {
+	case err != nil:
+		return prepared{}, err
+	case !isArray:
+		return r.prepareData(data, "")
+	}
+	defer runtime.KeepAlive(data) // a dropped frame's memory goes with it
+	return r.prepareArray(&p)
+}
+
+// prepareResponse is prepare for what Respond returned. An error of its own is
+// none of the data.
+func (r *receiveEnd) prepareResponse(data any) (prepared, error) {
+	if err, failed := data.(error); failed && !isNilPointer(data) && kindOf(reflect.TypeOf(data)) == errorValue {
+		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
+	}
+	p, err := r.prepare(data)
+	if err != nil {
+		return prepared{}, fmt.Errorf("Respond returned what cannot be sent: %w", err)
+	}
+	return p, nil
+}
+
+// returnedArray is what is returned as an array: arrays, frames, pictures and
+// Mats, or pointers to them.
+func (r *receiveEnd) returnedArray(data any) (p payload, isArray bool, err error) {
+	if data == nil {
+		return p, false, nil
+	}
+	kind := kindOf(reflect.TypeOf(data))
+	switch v := data.(type) {
+	case *Frame:
+		p, err = r.framePayload(v)
+		return p, true, err
+	case image.Image:
+		if kind == imageValue {
+			p, err = r.imagePayload(v)
+			return p, true, err
+		}
+	}
+	if kind == plainValue || kind == errorValue {
+		return p, false, nil
+	}
+	a, err := asArray(data, kind)
+	if err == nil {
+		p, err = r.arrayPayload(a)
+	}
+	return p, true, err
+}
+
+// prepareData makes the answer of data other than arrays; without a type name it
+// is the data's owr.
+func (r *receiveEnd) prepareData(data any, typeName string) (prepared, error) {
+	m, err := r.wire.encodeMessage(data)
+	if err != nil {
+		return prepared{}, err
+	}
+	a := answer{port: r.port, returnType: or(typeName, r.wire.typeName(m)), data: m}
+	return prepared{head: r.wire.appendAnswer(nil, &a)}, nil
+}
+
+// closedIfStopped returns ErrClosed for an error of work that Close has ended.
+func (r *receiveEnd) closedIfStopped(err error) error {
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return ErrClosed
+	}
+	return err
+}
+
+func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
+	enc, err := turbojpeg.NewEncoder()
+	if err != nil {
+		return prepared{}, err
+	}
+	defer enc.Close()
+	enc.Stop[0] = r.ctx.Done()
+	if err := r.mend(p, enc); err != nil {
+		return prepared{}, r.closedIfStopped(err)
+	}
+	part, err := r.pack(p, enc, false)
+	if err != nil {
+		return prepared{}, r.closedIfStopped(err)
+	}
+	head := r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "ndarray", array: true, coding: p.coding})
+	return prepared{head: head, array: part.buf}, nil
+}
+
+// ---- the answer to a frame ----
+
+// respond answers a frame with what the application makes of it. An error means
+// that the frame could not be decoded; it is closed then, and not answered.
+func (r *receiveEnd) respond(h *header, f *Frame) error {
+	if err := f.decode(r.dec, &r.settings, cores()); err != nil {
+		f.Close()
+		return err
+	}
+	r.noteFault(f)
+	p, err := r.prepareResponse(r.opts.Respond(f))
+	if err != nil {
+		// The frame is good; it is the application's data that is not.
+		r.counters.noData.Add(1)
+		r.drops.log(r.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.where(), "err", err)
+		r.answer(h)
+		return nil
+	}
+	if h.bidirectional {
+		r.reply(&p)
+	} else {
+		r.answer(h)
+	}
+	p.array.Release()
+	return nil
+}
+
+// reject drops a message: it is counted, logged, and answered with the reason,
+// on the sender's wire where that is not this end's.
+func (r *receiveEnd) reject(h *header, m *message, err error) {
+	w := r.wire
+	if other := r.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
+		// In the form with fields, which every send end of the other wire accepts.
+		w, h.bidirectional = other.wire(), true
+		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire)
+	}
+	if r.row.answers {
+		r.reply(&prepared{head: w.appendAnswer(nil, r.rejection(w, h, err))})
+	}
+	r.malformed(h.from, err)
+}
+
+// isHeader reports whether raw is part 1 of a message on a wire.
+func isHeader(w wire, raw []byte) bool {
+	_, err := w.parseHeader(raw, nil)
+	return err == nil
+}
+
+// rejection is the answer to a message that was dropped.
+func (r *receiveEnd) rejection(w wire, h *header, why error) *answer {
+	reason := reasonText(why)
+	if !h.bidirectional {
+		return &answer{text: w.rejected(r.id, reason)}
+	}
+	return &answer{port: r.port, returnType: "NoneType", rejected: reason}
+}
+
+// answer sends what the mode says.
+func (r *receiveEnd) answer(h *header) {
+	if !r.row.answers {
+		return
+	}
+	r.returning.Lock()
+	defer r.returning.Unlock()
+	if h.bidirectional != r.structured() {
+		r.reply(&r.returning.other)
+		return
+	}
+	r.reply(&r.returning.prepared)
+}
+
+// reply sends an answer and never waits for it: where there is no room for it,
+// or nobody to take it, the peer is gone or does not read its answers.
+func (r *receiveEnd) reply(p *prepared) {
+	err := retryEINTR(func() error { return r.conn.TrySend(p.head, p.array != nil) })
+	if err == nil && p.array != nil {
+		err = retryEINTR(func() error { return r.conn.TrySendBuffer(p.array, false) })
+	}
+	if err != nil {
+		r.counters.unsent.Add(1)
+		r.drops.log(r.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.where(), "err", err)
+	}
+}

@@ -1,0 +1,205 @@
+package netgear
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// StateKind says what happened to an end's connection.
+type StateKind int
+
+const (
+	Connected    StateKind = iota + 1 // a peer has connected and shaken hands
+	Lost                              // a connection ended: the peer went, or was silent too long
+	Reconnecting                      // this end opens a new socket, because nobody answered or nobody was there
+	Stalled                           // receive end: no frame for Options.StallAfter
+	Resumed                           // receive end: a frame after Stalled
+	Refused                           // somebody was there, but the handshake failed
+	Terminated                        // receive end: a sender said goodbye
+)
+
+var stateNames = [...]string{Connected: "connected", Lost: "lost", Reconnecting: "reconnecting", Stalled: "stalled", Resumed: "resumed", Refused: "refused", Terminated: "terminated"}
+
+func (k StateKind) String() string {
+	if k < Connected || int(k) >= len(stateNames) {
+		return "StateKind(" + strconv.Itoa(int(k)) + ")"
+	}
+	return stateNames[k]
+}
+
+// State is one event in the life of an end's connections.
+type State struct {
+	Kind     StateKind
+	Time     time.Time
+	Endpoint string // this end's endpoint that it is about, where that is known
+	Port     string // the sender's port, at Terminated in multi-server mode
+	Err      error  // at Refused and Reconnecting: why; at Lost, if this end closed the connection: why
+}
+
+// events calls Options.OnState for one event after the other, in a goroutine of
+// its own: the application may take its time, and may call this end. At most
+// maxEvents wait in memory; the oldest are dropped.
+//
+// A nil events belongs to an end without OnState; it does nothing.
+type events struct {
+	mu      sync.Mutex
+	queued  []State
+	ended   bool
+	more    chan struct{}
+	done    chan struct{}
+	refused map[string]time.Time // by endpoint and error, when it last happened
+
+	// A terminate message comes before the loss of its connection, but libzmq
+	// reports the two on different ways. So while a receive goroutine reads, a loss
+	// and all events after it are deferred until it has read what was there.
+	reading    bool
+	deferred   []State
+	flushTimer *time.Timer // delivers them if the receive goroutine is kept busy
+}
+
+const (
+	// maxEvents is how many events wait for a slow callback.
+	maxEvents = 1000
+	// lossDelay is how long after a loss something may still be read of it.
+	lossDelay = 20 * time.Millisecond
+	// flushAfter is how long a loss is deferred while the receive goroutine does
+	// not read: the queue is full, or Respond takes its time.
+	flushAfter = 500 * time.Millisecond
+	// dedupWindow is how long a refusal that is not repeated counts as the same.
+	dedupWindow = 10 * time.Second
+)
+
+func startEvents(call func(State)) *events {
+	if call == nil {
+		return nil
+	}
+	s := &events{more: make(chan struct{}, 1), done: make(chan struct{}), refused: map[string]time.Time{}}
+	go s.run(call)
+	return s
+}
+
+func (s *events) run(call func(State)) {
+	defer close(s.done)
+	for {
+		s.mu.Lock()
+		batch, ended := s.queued, s.ended
+		s.queued = nil
+		s.mu.Unlock()
+		for _, st := range batch {
+			call(st)
+		}
+		if len(batch) == 0 {
+			if ended {
+				return
+			}
+			<-s.more
+		}
+	}
+}
+
+func (s *events) add(st State) {
+	if s == nil {
+		return
+	}
+	st.Time = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended || s.repeats(&st):
+	case st.Kind == Terminated || len(s.deferred) == 0 && !(st.Kind == Lost && s.reading):
+		s.deliver(st)
+	default:
+		s.deferred = append(s.deferred, st)
+		if s.flushTimer == nil {
+			s.flushTimer = time.AfterFunc(flushAfter, s.release)
+		}
+		if len(s.deferred) >= maxEvents {
+			s.flush()
+		}
+	}
+}
+
+// repeats reports whether a refusal is the same as one before. Two ends that do
+// not match are refused again and again, which is one event until a peer connects.
+func (s *events) repeats(st *State) bool {
+	switch st.Kind {
+	case Connected:
+		clear(s.refused)
+	case Refused:
+		what := fmt.Sprint(st.Endpoint, st.Err)
+		last, before := s.refused[what]
+		s.refused[what] = st.Time
+		return before && st.Time.Sub(last) < dedupWindow
+	}
+	return false
+}
+
+func (s *events) deliver(all ...State) {
+	s.queued = append(s.queued, all...)
+	s.queued = s.queued[max(0, len(s.queued)-maxEvents):]
+	s.wake()
+}
+
+// flush delivers the deferred events. s.mu must be held.
+func (s *events) flush() {
+	s.deliver(s.deferred...)
+	s.deferred = nil
+	if s.flushTimer != nil {
+		s.flushTimer.Stop()
+		s.flushTimer = nil
+	}
+}
+
+// release delivers the deferred events.
+func (s *events) release() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush()
+}
+
+// setReading sets whether a receive goroutine reads, and delivers the deferred
+// events.
+func (s *events) setReading(reading bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = reading
+	s.flush()
+}
+
+// pending reports whether events are deferred.
+func (s *events) pending() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.deferred) > 0
+}
+
+func (s *events) wake() {
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// end delivers all events, and waits for that.
+func (s *events) end() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	s.flush()
+	s.ended = true
+	s.mu.Unlock()
+	s.wake()
+	<-s.done
+}

@@ -1,0 +1,586 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/sshtunnel"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+)
+
+// settings are the options as an end uses them. They do not change.
+type settings struct {
+	opts       Options // with defaults filled in
+	row        *patternRow
+	wire       wire
+	jpeg       bool
+	fastDCT    bool
+	colorspace turbojpeg.Colorspace
+}
+
+func newSettings(o Options) settings {
+	s := settings{opts: o.withDefaults(), row: o.Pattern.row(), wire: o.Wire.wire()}
+	s.jpeg = o.JPEGCompression != JPEGOff && o.Wire.compresses()
+	s.fastDCT = o.JPEGCompressionFastDCT.or(true)
+	s.colorspace = turbojpeg.BGR
+	if cs, err := turbojpeg.ParseColorspace(string(o.JPEGCompression)); err == nil {
+		s.colorspace = cs
+	}
+	return s
+}
+
+func (s *settings) decodeOptions() turbojpeg.DecodeOptions {
+	return turbojpeg.DecodeOptions{FastDCT: s.fastDCT, FastUpsample: s.opts.JPEGCompressionFastUpsample}
+}
+
+// structured reports whether answers are JSON and may carry data.
+func (s *settings) structured() bool { return s.opts.BidirectionalMode || s.opts.MulticlientMode }
+
+// sendsPort reports whether this end's messages carry its port: in multi-server
+// mode those of the senders, in multi-client mode those of the receivers.
+func (s *settings) sendsPort() bool {
+	if s.opts.ReceiveMode {
+		return s.opts.MulticlientMode
+	}
+	return s.opts.MultiserverMode
+}
+
+// endLink is what both ends share: the current socket and its replacement,
+// endpoints and name resolution, counts, logs and events. It knows neither
+// frames nor answers. An end embeds it.
+//
+// The socket belongs to the end's owner: the receive goroutine, or the goroutine
+// that sends. All methods may be called from any goroutine, except as noted.
+type endLink struct {
+	settings
+	id       string
+	security *security         // nil in Grasslands
+	tunnel   *sshtunnel.Tunnel // nil without SSHTunnelMode
+	resolver *resolver         // nil unless Address is a host name
+	port     pyjson.Raw        // this end's port, where its messages carry it; set before the end runs
+
+	counters counters
+	tally    tally
+	drops    burst // limits the log lines about messages
+	floods   burst // limits those about connections that this end has ended
+	comings  burst // limits those about connections that begin and end
+	events   *events
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	drainCtx context.Context // ends when Close begins; what SendAhead has queued is sent after that
+	drain    context.CancelFunc
+
+	// onEvent is called first for each connection event. It and explain, which adds
+	// to an error what this end sees go wrong, are set before the first socket is
+	// opened.
+	onEvent func(*conn, event)
+	explain func(error) error
+
+	mu     sync.Mutex
+	active *conn    // nil while there is no socket
+	bound  []string // endpoints with their real ports, after the first socket was bound
+
+	hangups    atomic.Int32  // handshakes in a row that the peer ended without a reason
+	departed   atomic.Bool   // a connection has ended since Close began
+	gone       chan struct{} // a token: a connection has ended
+	fruitless  atomic.Int32  // connections in a row that ended before a message, or an answer, came
+	dropReason atomic.Pointer[error]
+}
+
+// conn is one socket of an end, with what is known of the connections made
+// over it. A new socket is a new conn.
+type conn struct {
+	*socket
+	link     *endLink
+	refused  atomic.Pointer[refusal]
+	rejected rejectedEndpoints
+	lost     atomic.Uint64 // connections that have ended
+	// peersChanged is set when a peer of a PAIR receive end has come, gone or
+	// begins to wait.
+	peersChanged atomic.Bool
+}
+
+func newEndLink(o Options) (*endLink, error) {
+	l := &endLink{settings: newSettings(o), id: newID(), gone: make(chan struct{}, 1), comings: burst{spare: 20}}
+	var err error
+	if l.security, err = newSecurity(&l.opts); err != nil {
+		return nil, err
+	}
+	l.tally = newTally(o.Pattern == PushPull)
+	if l.sendsPort() {
+		l.port = rawPort(l.opts.Ports[0])
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.drainCtx, l.drain = context.WithCancel(l.ctx)
+	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.drops)
+	l.events = startEvents(o.OnState)
+	if l.tunnel, err = openTunnel(l.ctx, &l.opts); err != nil {
+		l.close(0)
+		return nil, err
+	}
+	return l, nil
+}
+
+// close releases what newEndLink has opened. The socket must be closed. What
+// libzmq has written, or is still writing, goes through the tunnel for at most
+// grace.
+func (l *endLink) close(grace time.Duration) {
+	l.cancel()
+	l.resolver.close()
+	if l.tunnel != nil {
+		l.tunnel.Close(grace)
+	}
+	l.events.end()
+}
+
+// ---- the socket ----
+
+// dialer opens a socket for endpoints. moved reports whether one of them is
+// another address of the host than the last socket's.
+type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*socket, error)
+
+// open opens a socket within ctx, by dial. The caller makes it the current one.
+func (l *endLink) open(ctx context.Context, dial dialer) (*conn, error) {
+	endpoints, moved, err := l.resolved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{link: l}
+	if c.socket, err = dial(ctx, c, endpoints, moved); err != nil {
+		return nil, err
+	}
+	if c.bound {
+		l.mu.Lock()
+		l.bound = c.endpoints
+		l.resolver.bound(c.endpoints)
+		l.mu.Unlock()
+	}
+	return c, nil
+}
+
+// watchers returns what a socket of this conn reports to.
+func (c *conn) watchers() watchers {
+	return watchers{event: c.watch, knocked: c.notePeers, closed: c.link.closedPeer}
+}
+
+// resolved returns the endpoints as libzmq spells them. A host name is resolved
+// again for every socket: the peer may have moved. If that fails later on, the
+// last address is used again.
+func (l *endLink) resolved(ctx context.Context) (endpoints []string, moved bool, err error) {
+	switch {
+	case l.bound != nil && l.resolver == nil:
+		return l.bound, false, nil
+	case l.tunnel != nil:
+		return []string{"ipc://" + l.tunnel.Path()}, false, nil
+	}
+	limit := 10 * time.Second
+	if l.resolver != nil && l.resolver.known() {
+		limit = min(limit, l.opts.RequestTimeout/2)
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	defer context.AfterFunc(l.ctx, cancel)()
+	if l.resolver == nil {
+		endpoints, err = l.opts.endpoints(within)
+		return endpoints, false, err
+	}
+	endpoints, moved, err = l.resolver.endpoints(within)
+	if over := l.over(ctx); over != nil {
+		return nil, false, over
+	}
+	return endpoints, moved, err
+}
+
+// listensOn completes the port that this end's messages carry, where Options.Ports
+// asks for any free one. It is called once, with the first socket.
+func (l *endLink) listensOn(c *conn) {
+	if l.port != nil && l.opts.Ports[0] == "0" {
+		ep := c.endpoints[0]
+		l.port = rawPort(ep[strings.LastIndexByte(ep, ':')+1:])
+	}
+}
+
+// use makes c the current socket, which may be nil.
+func (l *endLink) use(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active = c
+}
+
+// current returns the current socket, nil if there is none.
+func (l *endLink) current() *conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.active
+}
+
+// wake makes the owner of the socket check why it waits.
+func (l *endLink) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active != nil {
+		l.active.Wake()
+	}
+}
+
+// peers returns how many peers are connected.
+func (l *endLink) peers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active == nil {
+		return 0
+	}
+	return max(0, int(l.active.mon.connected.Load()))
+}
+
+func (l *endLink) where() string { return strings.Join(l.endpoints(), ",") }
+
+// endpoints returns what Endpoints documents.
+func (l *endLink) endpoints() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.bound != nil:
+		return slices.Clone(l.bound)
+	case l.active != nil && l.tunnel == nil:
+		return slices.Clone(l.active.endpoints)
+	}
+	host := l.opts.address()
+	if l.opts.protocol() == "tcp" && strings.Contains(host, ":") {
+		host = "[" + strings.Trim(host, "[]") + "]"
+	}
+	eps := make([]string, len(l.opts.Ports))
+	for i, p := range l.opts.Ports {
+		eps[i] = l.opts.protocol() + "://" + host + ":" + p
+	}
+	return eps
+}
+
+// reroute connects a socket to the new addresses of the host. Messages that were
+// queued for the old ones go with their connection. The socket's owner calls it.
+func (c *conn) reroute() error {
+	l := c.link
+	changes := l.resolver.changes()
+	if len(changes) > 0 { // what the old address refused says nothing of the new one
+		c.refused.Store(nil)
+		l.hangups.Store(0)
+	}
+	for _, change := range changes {
+		l.opts.Logger.Info("the host has another address", "host", l.resolver.host, "was", change.from, "is", change.to)
+		c.rejected.drop(change.from)
+		c.Disconnect(change.from)
+		if err := c.dial(change.to); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		for i, ep := range c.endpoints {
+			if ep == change.from {
+				c.endpoints[i] = change.to
+			}
+		}
+		l.mu.Unlock()
+	}
+	return nil
+}
+
+// lingerTimeout returns how long the last messages of an end may take: no time
+// where no peer is connected that could read them. The socket's owner calls it.
+func (l *endLink) lingerTimeout() time.Duration {
+	if l.current() == nil {
+		return 0 // it was closed with a frame that was given up
+	}
+	// The monitor may be a little behind: frames show a peer as well.
+	seen := l.counters.frames.Load() > 0 && l.counters.lost.Load() == 0
+	if l.peers() == 0 && !seen {
+		return 0
+	}
+	return min(l.opts.RequestTimeout/5, time.Second)
+}
+
+// ---- why a call ends ----
+
+// closing returns ErrClosed once Close has been called, and what was queued to be
+// sent has had its time.
+func (l *endLink) closing() error {
+	if l.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// over returns why a call must end: Close, or its context.
+func (l *endLink) over(ctx context.Context) error {
+	if err := l.closing(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// hint adds to the error of a context that has ended what may be the reason.
+func (l *endLink) hint(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+		return err
+	case l.mismatched():
+		return fmt.Errorf("%w (%w)", err, l.refusal())
+	case l.dropReason.Load() != nil && l.opts.ReceiveMode, l.fruitless.Load() >= manyFruitless:
+		return l.explain(err)
+	case l.peers() == 0:
+		return fmt.Errorf("%w (nobody is connected)", err)
+	}
+	return err
+}
+
+// ---- what goes wrong ----
+
+// manyFruitless is how many connections in a row that end before anything came
+// over them are more than a peer that restarts.
+const manyFruitless = 3
+
+// endedFruitless counts a connection that ended before anything came over it,
+// and logs once that there are many.
+func (l *endLink) endedFruitless() {
+	if l.fruitless.Add(1) == manyFruitless {
+		l.opts.Logger.Warn("connections end before anything came over them", "endpoint", l.where(), "why", l.explain(errPeerLost))
+	}
+}
+
+// malformed counts and logs a message that had to be dropped; port is that of
+// its sender, if it has one.
+func (l *endLink) malformed(port string, err error) {
+	l.counters.malformed.Add(1)
+	l.dropReason.Store(&err)
+	l.tally.malformed(port)
+	l.drops.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
+}
+
+// refusal is a handshake that failed, what it most likely means, and when.
+type refusal struct {
+	event
+	err error
+	at  time.Time
+}
+
+// refusalTTL is how long a failed handshake affects errors at an end that
+// listens, where any peer may connect.
+const refusalTTL = 5 * time.Second
+
+// hopeless reports whether the peer that this end connects to rejects it, so that
+// retrying cannot help. An end that listens waits for another peer.
+func (l *endLink) hopeless() bool { return !l.opts.binds() && l.mismatched() }
+
+// mismatched reports whether the last handshake failed because the two ends do
+// not match, and no peer is connected.
+func (l *endLink) mismatched() bool {
+	e := l.lastRefusal()
+	if e == nil || l.peers() > 0 || l.opts.binds() && time.Since(e.at) > refusalTTL {
+		return false
+	}
+	// A secure peer closes the connection of every peer whose keys it cannot read,
+	// without a reason. So does, once, a peer that is being closed. l.hangups
+	// counts on when a socket is replaced, which may be sooner than the third.
+	return e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL || l.security != nil && l.hangups.Load() >= 3
+}
+
+func (l *endLink) lastRefusal() *refusal {
+	if c := l.current(); c != nil {
+		return c.refused.Load()
+	}
+	return nil
+}
+
+// refusal returns the error of the last handshake that failed.
+func (l *endLink) refusal() error {
+	if e := l.lastRefusal(); e != nil {
+		return e.err
+	}
+	return l.reason(nil)
+}
+
+// reason returns what a failed handshake most likely means.
+func (l *endLink) reason(e *event) error {
+	switch {
+	case e != nil && l.opts.servesOne() && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && l.peers() > 0:
+		return errPlaceTaken
+	case e != nil && l.security != nil:
+		return l.security.refusal(e, l.opts.ReceiveMode)
+	}
+	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security", ErrMismatch, l.opts.Pattern)
+}
+
+// reconnecting counts and reports that a new socket takes the place of one that
+// was closed.
+func (l *endLink) reconnecting(why error) {
+	l.counters.retries.Add(1)
+	l.events.add(State{Kind: Reconnecting, Endpoint: l.where(), Err: why})
+}
+
+// ---- what the monitor reports ----
+
+// watch follows the connections of the socket. The monitor calls it.
+func (c *conn) watch(e event) {
+	l := c.link
+	l.resolver.observe(e)
+	switch {
+	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		c.connected(e)
+	case e.kind == zmq4.EVENT_DISCONNECTED:
+		c.disconnected(e)
+	case e.refused():
+		c.handshakeFailed(e)
+	default:
+		l.onEvent(c, e)
+	}
+}
+
+func (c *conn) connected(e event) {
+	l, endpoint := c.link, withoutSource(e.endpoint)
+	c.refused.Store(nil)
+	l.hangups.Store(0)
+	l.onEvent(c, e)
+	l.events.add(State{Kind: Connected, Endpoint: endpoint})
+	l.comings.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
+}
+
+func (c *conn) disconnected(e event) {
+	l, endpoint := c.link, withoutSource(e.endpoint)
+	defer func() {
+		select {
+		case l.gone <- struct{}{}:
+		default:
+		}
+	}()
+	if l.closing() != nil {
+		// By this end, or by a peer that has read the terminate message.
+		l.departed.Store(true)
+		l.onEvent(c, e)
+		l.wake()
+		return
+	}
+	l.counters.lost.Add(1)
+	c.lost.Add(1)
+	l.onEvent(c, e)
+	l.events.add(State{Kind: Lost, Endpoint: endpoint, Err: e.why})
+	l.wake()
+	l.comings.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
+}
+
+func (c *conn) handshakeFailed(e event) {
+	l, endpoint := c.link, withoutSource(e.endpoint)
+	l.onEvent(c, e)
+	l.counters.refused.Add(1)
+	if e.why != nil {
+		return // this end has ended it, and closedPeer has reported why
+	}
+	why := l.reason(&e)
+	c.refused.Store(&refusal{e, why, time.Now()})
+	if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.after < handshakeTime {
+		l.hungUp() // later it is a peer that was silent, or that this end kept waiting
+	}
+	if !l.opts.binds() && e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
+		c.rejected.add(e.endpoint)
+	}
+	l.wake()
+	l.events.add(State{Kind: Refused, Endpoint: endpoint, Err: why})
+	l.drops.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
+}
+
+// hungUp counts a peer that ended the handshake without a reason. A tunnel does
+// so itself when it leads nowhere, which says nothing of the peer.
+func (l *endLink) hungUp() {
+	if l.tunnel != nil && l.tunnel.Err() != nil {
+		l.hangups.Store(0)
+		return
+	}
+	l.hangups.Add(1)
+}
+
+// closedPeer counts and logs a connection that this end has ended.
+func (l *endLink) closedPeer(peer string, why error) {
+	if errors.Is(why, errPending) || errors.As(why, new(syscall.Errno)) {
+		l.floods.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
+		return
+	}
+	if errors.Is(why, errSpoiled) { // it did nothing wrong itself
+		l.floods.log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
+		return
+	}
+	l.counters.flooded.Add(1)
+	l.floods.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
+}
+
+// notePeers makes a PAIR receive end check which peer is served, and which wait.
+func (c *conn) notePeers() {
+	if c.link.opts.servesOne() {
+		c.peersChanged.Store(true)
+		c.link.wake()
+	}
+}
+
+// rejectedEndpoints are endpoints that rejected this end, to which libzmq
+// therefore does not connect again: a key may yet be added there, or a program
+// restarted with other options. The owner of the socket connects again after
+// reconnectDelay.
+type rejectedEndpoints struct {
+	mu sync.Mutex
+	at map[string]time.Time // when to connect again
+}
+
+// reconnectDelay is how long a rejection is taken for granted.
+const reconnectDelay = 500 * time.Millisecond
+
+func (r *rejectedEndpoints) add(endpoint string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == nil {
+		r.at = map[string]time.Time{}
+	}
+	r.at[endpoint] = time.Now().Add(reconnectDelay)
+}
+
+// drop forgets an endpoint that the socket has left.
+func (r *rejectedEndpoints) drop(endpoint string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.at, endpoint)
+}
+
+// next returns when to connect again; the zero Time if there is nothing to
+// connect to.
+func (r *rejectedEndpoints) next() (at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.at {
+		at = earlier(at, t)
+	}
+	return at
+}
+
+// retry connects again to the endpoints that are due.
+func (c *conn) retry() {
+	c.rejected.mu.Lock()
+	defer c.rejected.mu.Unlock()
+	for ep, at := range c.rejected.at {
+		if time.Now().Before(at) {
+			continue
+		}
+		delete(c.rejected.at, ep)
+		if !slices.Contains(c.endpoints, withoutSource(ep)) {
+			continue // the peer's host has another address since
+		}
+		c.Disconnect(ep)
+		c.Connect(ep)
+	}
+}

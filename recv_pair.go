@@ -1,0 +1,151 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// A PAIR socket serves one peer; others wait, admitted by the gate one after the
+// other. When the served peer has gone, the next is admitted. One that has been
+// silent for RequestTimeout while another waits loses its place: it is frozen, or
+// its machine was cut off, and it may itself be the one that waits. Nothing is
+// lost by that: a peer that waits has sent nothing yet.
+
+const (
+	// settleTime is how long after a peer has come or gone a PAIR socket is
+	// checked: libzmq reports connections before the socket has processed them.
+	settleTime = 10 * time.Millisecond
+	// moreChecks is how often a PAIR socket is checked again, each time after four
+	// times as long, where the first check found nothing to do: on a busy machine
+	// the socket may process the news later than settleTime.
+	moreChecks = 3
+	// mismatchGrace is how long a peer may be connected and not served, or the
+	// other way round.
+	mismatchGrace = 100 * time.Millisecond
+)
+
+// pairState is what the checks of a PAIR socket keep.
+type pairState struct {
+	unserved time.Time // since when a peer is connected and none served; zero if it is not so
+	checks   int       // checks since a peer has come or gone that found nothing to do
+}
+
+// pairView is what a check of a PAIR socket sees.
+type pairView struct {
+	now     time.Time
+	peers   int  // connected peers
+	served  bool // the socket has a peer to send to
+	waiting bool // others wait for its place
+	heard   time.Time
+	timeout time.Duration // Options.RequestTimeout
+}
+
+var errNotServed = errors.New("a peer is connected and not served")
+
+// check returns when to check again, the zero Time if only after the next news;
+// whether the place is free; and why the socket must be replaced.
+func (p *pairState) check(v pairView) (again time.Time, free bool, why error) {
+	if v.peers == 0 || v.served {
+		p.unserved = time.Time{}
+	}
+	switch {
+	case v.peers == 0 && !v.served:
+		free = true
+	case v.peers == 0:
+		again = v.now.Add(mismatchGrace) // it is going, or coming
+	case !v.served && p.unserved.IsZero():
+		p.unserved = v.now
+		again = v.now.Add(mismatchGrace)
+	case !v.served:
+		// A peer took so long over its handshake that another was admitted.
+		if again = p.unserved.Add(mismatchGrace); !v.now.Before(again) {
+			return time.Time{}, false, errNotServed
+		}
+	case v.waiting:
+		if again = v.heard.Add(v.timeout); !v.now.Before(again) {
+			return time.Time{}, false, fmt.Errorf("%w: another peer is waiting, and the one that is served is silent", ErrTimeout)
+		}
+	}
+	return again, free, nil
+}
+
+// more returns when to check again although nothing was to be done; the zero Time
+// if that has been done often enough.
+func (p *pairState) more(now time.Time) time.Time {
+	if p.checks >= moreChecks {
+		return time.Time{}
+	}
+	p.checks++
+	return now.Add(mismatchGrace << (2 * (p.checks - 1)))
+}
+
+// checkPeer admits the next peer if the served one has gone, and replaces the
+// socket if the served one is silent while another waits.
+func (r *receiveEnd) checkPeer(now time.Time) error {
+	c := r.conn
+	events, err := c.Settle()
+	v := pairView{now: now, peers: r.peers(), served: err == nil && events&zmq4.POLLOUT != 0,
+		waiting: c.door.crowded(), heard: r.lastFrame, timeout: r.opts.RequestTimeout}
+	if v.heard.Before(c.opened) {
+		v.heard = c.opened
+	}
+	again, free, why := c.pair.check(v)
+	if why != nil {
+		return r.reopen(why)
+	}
+	if free {
+		again = c.door.vacate()
+	}
+	if again.IsZero() {
+		again = c.pair.more(now)
+	}
+	c.timers[checkTimer] = again
+	return nil
+}
+
+// evictPeer replaces the socket if a peer that sent a terminate message is still
+// connected: it would keep the place from the next.
+func (r *receiveEnd) evictPeer() error {
+	if r.peers() == 0 || r.conn.lost.Load() != r.conn.lostBefore {
+		return nil // it has gone
+	}
+	r.shut(r.lingerTimeout())
+	return r.open()
+}
+
+// ---- what comes while the queue is full ----
+
+// maxEarly is far more than a PAIR peer sends that waits for its answers: a frame
+// and a terminate message.
+const maxEarly = 8
+
+var errFlood = errors.New("the peer does not wait for answers")
+
+// readEarly reads a message for which there is no room yet. A peer that does not
+// wait for answers would otherwise fill memory (see receiveHWM); it is
+// disconnected. REP cannot read ahead: it must answer a request before it reads
+// the next.
+func (r *receiveEnd) readEarly() error {
+	switch err := r.in.read(r.conn.socket, time.Time{}, r.roomOrEnd); {
+	case err == nil && r.earlyFull():
+		r.in.close()
+		return r.reopen(errFlood)
+	case err == nil:
+		r.queue.early.Add(r.in.bytes())
+		r.early = append(r.early, r.in.take())
+		return nil
+	case err == errRoom, errors.Is(err, ErrClosed):
+		return err
+	default:
+		return r.broken(err)
+	}
+}
+
+// earlyFull reports whether the message just read is more than may be read ahead.
+// Of large ones, two may be: a frame and the same once more, after a loss.
+func (r *receiveEnd) earlyFull() bool {
+	return len(r.early) == maxEarly || len(r.early) >= 2 && r.queue.early.Load()+r.in.bytes() > r.opts.QueueBytes
+}

@@ -1,0 +1,136 @@
+package netgear
+
+import "time"
+
+// timer is one of the deadlines of the receive loop.
+type timer int
+
+const (
+	// Of the socket.
+	flushTimer timer = iota // deferred events are delivered
+	retryTimer              // an endpoint that rejected this end is connected to again
+	checkTimer              // PAIR: it is checked which peer is served
+	evictTimer              // PAIR: a peer that sent a terminate message must have gone
+	// Of the end.
+	stallTimer // no frame has come for Options.StallAfter
+	idleTimer  // nothing has come for idleLimit
+	timerCount
+)
+
+// timers are the deadlines that are set, by timer. The zero Time is none.
+type timers [timerCount]time.Time
+
+// next returns the earliest deadline, the zero Time if none is set.
+func (t *timers) next() (at time.Time) {
+	for _, d := range t {
+		if !d.IsZero() {
+			at = earlier(at, d)
+		}
+	}
+	return at
+}
+
+// advance sets a deadline, unless an earlier one is set.
+func (t *timers) advance(which timer, at time.Time) { t[which] = earlier(t[which], at) }
+
+// after sets a deadline d from now; none if d is 0.
+func (t *timers) after(which timer, now time.Time, d time.Duration) {
+	if t[which] = (time.Time{}); d > 0 {
+		t[which] = now.Add(d)
+	}
+}
+
+// take clears a deadline that is due and reports whether it was.
+func (t *timers) take(which timer, now time.Time) bool {
+	if t[which].IsZero() || now.Before(t[which]) {
+		return false
+	}
+	t[which] = time.Time{}
+	return true
+}
+
+// earlier returns the earlier of two times, of which d may be zero.
+func earlier(d, other time.Time) time.Time {
+	if d.IsZero() || other.Before(d) {
+		return other
+	}
+	return d
+}
+
+// ---- what is due ----
+
+// deadline returns when something is due next.
+func (r *receiveEnd) deadline() time.Time {
+	at := r.timers.next()
+	if d := r.conn.timers.next(); !d.IsZero() {
+		at = earlier(at, d)
+	}
+	return at
+}
+
+// onDeadline does what is due. A step that replaces the socket clears the
+// deadlines of the one before.
+func (r *receiveEnd) onDeadline(now time.Time) error {
+	c := r.conn
+	if c.timers.take(retryTimer, now) {
+		c.retry()
+	}
+	if c.timers.take(flushTimer, now) {
+		r.events.release()
+	}
+	if r.timers.take(stallTimer, now) {
+		r.stalled = true
+		r.events.add(State{Kind: Stalled, Endpoint: r.where()})
+	}
+	if c.timers.take(checkTimer, now) {
+		return r.checkPeer(now)
+	}
+	if c.timers.take(evictTimer, now) {
+		return r.evictPeer()
+	}
+	if r.timers.take(idleTimer, now) {
+		r.timers.after(idleTimer, now, r.idleLimit())
+		return r.onIdle(now)
+	}
+	return nil
+}
+
+// news reports whether something has happened that sets a deadline.
+func (r *receiveEnd) news() bool {
+	c := r.conn
+	return c.peersChanged.Load() ||
+		c.timers[flushTimer].IsZero() && r.events.pending() ||
+		!c.rejected.next().Equal(c.timers[retryTimer])
+}
+
+// noteNews sets the deadlines that follow from what has happened.
+func (r *receiveEnd) noteNews(now time.Time) {
+	c := r.conn
+	if c.peersChanged.Swap(false) {
+		c.pair.checks = 0
+		c.timers.advance(checkTimer, now.Add(settleTime))
+	}
+	if c.timers[flushTimer].IsZero() && r.events.pending() {
+		c.timers[flushTimer] = now.Add(lossDelay)
+	}
+	c.timers[retryTimer] = c.rejected.next()
+}
+
+// idleLimit returns how long a receive end gets nothing before that means
+// something: VidGear's 3 × request_timeout, or its subscriber_timeout. 0 is
+// never.
+func (s *settings) idleLimit() time.Duration {
+	switch {
+	case s.reportsIdle():
+		return s.opts.SubscriberTimeout
+	case s.row.answers:
+		return 3 * s.opts.RequestTimeout
+	}
+	return 0
+}
+
+// reportsIdle reports whether Recv returns an error when nothing has come for
+// SubscriberTimeout.
+func (s *settings) reportsIdle() bool {
+	return s.opts.SubscriberTimeout > 0 && (!s.row.answers || s.opts.Wire == AsyncWire)
+}

@@ -1,0 +1,138 @@
+package netgear
+
+import "time"
+
+// close sends what was queued and the terminate message, and closes the socket.
+func (s *sendEnd) close() error {
+	s.drain()
+	err := wrap("close", s.queue.finish())
+	s.cancel()
+	s.wake()
+	s.sendMu <- struct{}{} // a send call that waits has been woken
+	defer s.unlock()
+	linger := s.terminate()
+	s.awaitDisconnects(min(linger, s.lingerTimeout()))
+	over := time.Now().Add(linger)
+	s.shut(linger)
+	s.resolver.close()
+	s.release()
+	s.endLink.close(time.Until(over))
+	return err
+}
+
+// terminate sends the terminate message, if there is a peer, and returns how long
+// the socket may linger for it. Both together take no longer than lingerTimeout,
+// and end when no peer is connected any more. A REQ socket of several clients
+// serves them in turn, so there each client that has answered gets its own.
+func (s *sendEnd) terminate() time.Duration {
+	timeout := s.lingerTimeout()
+	if timeout == 0 {
+		return 0
+	}
+	end := time.Now().Add(timeout)
+	s.leaveLost()
+	text := s.wire.appendGoodbye(nil, s.port)
+	send := func(deadline time.Time) error {
+		return s.conn.Wait(deadline, s.deserted, func() error { return s.conn.TrySend(text, false) })
+	}
+	switch s.opts.Pattern {
+	case PubSub:
+		// Not to be dropped for a subscriber whose queue is full. Where one takes
+		// nothing for half of the time, it is sent to the others.
+		s.conn.SetXpubNodrop(true)
+		if send(time.Now().Add(timeout/2)) != nil {
+			s.conn.SetXpubNodrop(false)
+			s.conn.TrySend(text, false)
+		}
+		return s.lingering(end)
+	case PushPull:
+		// What is still on its way to the receivers has the time that a frame has.
+		end = time.Now().Add(s.opts.RequestTimeout)
+		s.terminateAll(func() error { return send(end) }, timeout)
+		return s.lingering(end)
+	}
+	if !s.wire.answersGoodbye(s.opts.Pattern) {
+		send(end)
+		return s.lingering(end)
+	}
+	if s.terminateAnswered(send, end) {
+		return 0
+	}
+	return s.lingering(end)
+}
+
+// terminateAnswered sends the terminate message to each client, and reports
+// whether all have answered.
+func (s *sendEnd) terminateAnswered(send func(time.Time) error, end time.Time) bool {
+	answered := true
+	for range max(1, min(len(s.clients), s.peers())) {
+		var m message
+		if send(end) != nil || m.read(s.conn.socket, end, s.deserted) != nil {
+			answered = false // one that goes without an answer; the next must still get its own
+		}
+		m.close()
+	}
+	return answered
+}
+
+// deserted ends a wait for a peer when there is none.
+func (s *sendEnd) deserted() error {
+	if s.peers() == 0 && (s.departed.Load() || s.counters.lost.Load() > 0) {
+		return errPeerLost
+	}
+	return nil
+}
+
+// lingering returns how long a socket may linger so that it is closed by end: no
+// time where no peer takes what it still holds.
+func (s *sendEnd) lingering(end time.Time) time.Duration {
+	if s.deserted() != nil {
+		return 0
+	}
+	return max(0, time.Until(end))
+}
+
+// terminateAll sends the terminate message to every receiver of a PushPull
+// stream. Each message goes to a receiver that has room, so one may get two of
+// them and another, busy, none. Those that have read it leave; the others are
+// sent it again.
+func (s *sendEnd) terminateAll(send func() error, timeout time.Duration) {
+	for peers := max(1, s.peers()); peers > 0; {
+		for range peers {
+			if send() != nil {
+				return
+			}
+		}
+		before := peers
+		if !s.awaitPeers(func(now int) bool { peers = now; return now < before }, time.Now().Add(timeout)) {
+			return // they stay: they wait for the next sender
+		}
+	}
+}
+
+// awaitDisconnects gives the peers of an end that listens the time to read the
+// terminate message, at which they leave. When libzmq releases a port it ends the
+// connections that were made to it, lingering or not, and drops what it had not
+// yet begun to send on them.
+func (s *sendEnd) awaitDisconnects(timeout time.Duration) {
+	if s.opts.binds() {
+		s.awaitPeers(func(now int) bool { return now == 0 }, time.Now().Add(timeout))
+	}
+}
+
+// awaitPeers waits until enough reports true of the number of peers, and reports
+// whether that was before the deadline.
+func (s *sendEnd) awaitPeers(enough func(peers int) bool, deadline time.Time) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	for {
+		if enough(s.peers()) {
+			return true
+		}
+		select {
+		case <-s.gone:
+		case <-timer.C:
+			return false
+		}
+	}
+}

@@ -1,0 +1,536 @@
+package netgear
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// frameExchange is one frame on its way: the "lazy pirate" of the ZeroMQ guide. The
+// frame is sent and its answer awaited; if none comes, the socket is replaced and
+// the frame sent again.
+//
+//	connecting → sending → awaiting → answered
+//	     ↑           |          |
+//	     +───────────+──────────+   after a pause, if the connection was lost;
+//	                                MaxRetries times, if RequestTimeout is over
+//
+// Patterns without answers end behind sending. Where the frame has been sent over
+// a connection that still exists, connecting is followed by awaiting.
+type frameExchange struct {
+	*sendEnd
+	ctx  context.Context
+	part part
+
+	deadline time.Time // of this try
+	retries  int       // tries that are left; negative: no limit
+	pause    time.Duration
+	lost     uint64 // sendConn.lost when the wait for this answer began
+	reason   error  // why the frame is sent again, until the new socket exists
+	reply    Reply
+}
+
+// exchangeState is what an exchange does next.
+type exchangeState int
+
+const (
+	connecting exchangeState = iota // a socket is needed
+	sending                         // the frame is to be sent
+	awaiting                        // it has been sent, and its answer may come
+	answered                        // the end
+)
+
+// firstPause is the pause before a frame is sent again on a new connection. It
+// grows up to maxPause, so that a frame which the peer cannot take is no flood.
+const (
+	firstPause = 20 * time.Millisecond
+	maxPause   = time.Second
+)
+
+// exchange sends a frame and returns the answer to it.
+func (s *sendEnd) exchange(ctx context.Context, p *part) (Reply, error) {
+	x := &s.frame
+	*x = frameExchange{sendEnd: s, ctx: ctx, part: *p, retries: s.opts.MaxRetries, pause: firstPause}
+	defer func() { x.ctx, x.part, x.reply = nil, part{}, Reply{} }()
+	s.unasked.Store(false)
+	s.fruitless.Store(0)
+	if s.conn != nil {
+		s.conn.sent = false
+	}
+	x.deadline = time.Now().Add(s.opts.RequestTimeout)
+	for state := connecting; ; {
+		next, err := x.step(state)
+		if err != nil && !errors.Is(err, ErrRejected) {
+			if next, err = x.recover(err); err != nil {
+				return Reply{}, err
+			}
+		}
+		if state = next; state == answered {
+			s.noteAnswered()
+			return x.reply, err
+		}
+	}
+}
+
+// step does what the state asks for, and returns the next state.
+func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
+	switch state {
+	case connecting:
+		if err := x.freshConn(); err != nil {
+			return connecting, err
+		}
+		if x.lost = x.conn.lost.Load(); x.conn.sent {
+			return awaiting, nil
+		}
+		return sending, nil
+	case sending:
+		if err := x.sendParts(); err != nil || !x.row.answers {
+			return answered, err
+		}
+		x.conn.sent = true
+		x.order.took()
+		return awaiting, nil
+	}
+	return answered, x.await()
+}
+
+// recover decides what follows a failed step: the next state, or the error that
+// ends the exchange.
+func (x *frameExchange) recover(err error) (exchangeState, error) {
+	if x.conn != nil {
+		x.conn.stale = x.row.answers
+	}
+	switch {
+	case err == errHalfSent, err == errPeerLost, err == errUnasked, err == errMoved:
+		return x.reconnect(err)
+	case errors.Is(err, zmsg.ErrTimeout):
+		return x.timedOut()
+	}
+	x.abandon(false)
+	return answered, err
+}
+
+// reconnect pauses before the frame is sent again on a new connection, within
+// the same RequestTimeout: a peer that restarts gets it as soon as it is back.
+func (x *frameExchange) reconnect(why error) (exchangeState, error) {
+	if why == errPeerLost && x.conn != nil && x.conn.sent {
+		x.endedFruitless()
+	}
+	if err := x.rest(min(x.pause, time.Until(x.deadline))); err != nil {
+		x.abandon(false)
+		return connecting, err
+	}
+	if x.pause = min(2*x.pause, maxPause); !time.Now().Before(x.deadline) {
+		return x.timedOut()
+	}
+	x.sendAgain(why)
+	return connecting, nil
+}
+
+// timedOut counts a try whose time is over, and begins the next.
+func (x *frameExchange) timedOut() (exchangeState, error) {
+	if x.retries--; x.retries == 0 || x.hopeless() {
+		why := x.goneReason() // which the socket has a part in
+		x.abandon(true)
+		return answered, why
+	}
+	x.deadline = time.Now().Add(x.opts.RequestTimeout)
+	switch {
+	case !x.row.answers:
+		return connecting, nil // no peer has room; what has been sent must not be lost
+	case x.frozen():
+		x.conn.stale = false
+		x.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
+		return connecting, nil // to the wait for the answer, as the frame has been sent
+	}
+	x.sendAgain(fmt.Errorf("%w: no answer within %v", ErrTimeout, x.opts.RequestTimeout))
+	return connecting, nil
+}
+
+// sendAgain notes and logs why a frame is sent again.
+func (x *frameExchange) sendAgain(why error) {
+	x.reason = why
+	x.unasked.Store(why == errUnasked)
+	x.comings.log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
+}
+
+// rest waits for d, or until the exchange must end.
+func (x *frameExchange) rest(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-x.endLink.ctx.Done():
+	case <-x.ctx.Done():
+	case <-timer.C:
+	}
+	return x.over(x.ctx)
+}
+
+// abandon ends an exchange that failed. The caller reports the frame as lost, so
+// the socket is closed where it would deliver the frame later: after the last
+// try, and where libzmq has not yet written the frame. It also returns only once
+// libzmq no longer reads the caller's memory. Where the frame has been written
+// the socket stays, for the terminate message.
+func (x *frameExchange) abandon(last bool) {
+	if x.row.answers && (last || x.part.buf.Shared() || x.tracker.Held()) {
+		x.shut(0)
+	}
+	x.tracker.Wait()
+	x.part.buf.WaitUnshared(releaseLimit)
+}
+
+// releaseLimit is how long libzmq may take to release the messages of a socket
+// that was closed, which its own threads do.
+const releaseLimit = 500 * time.Millisecond
+
+// ---- the socket ----
+
+// connect opens a socket and makes it the current one.
+func (s *sendEnd) connect(ctx context.Context) error {
+	c, err := s.open(ctx, s.dial)
+	if err != nil {
+		return err
+	}
+	s.conn = &sendConn{conn: c}
+	s.use(c)
+	return nil
+}
+
+// dial opens a socket for endpoints.
+func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved bool) (*socket, error) {
+	if moved {
+		s.leftover.cleared() // it is at the old address
+	}
+	if s.order != nil {
+		return s.dialInOrder(ctx, c, endpoints)
+	}
+	return openSocket(&s.opts, s.security, s.leftover.source(endpoints), c.watchers())
+}
+
+// shut closes the socket, if there is one. Messages not yet sent are kept for
+// linger.
+func (s *sendEnd) shut(linger time.Duration) {
+	if c := s.conn; c != nil {
+		s.conn = nil
+		s.use(nil)
+		c.shut(linger)
+	}
+}
+
+// freshConn sees to it that there is a socket without a broken exchange, so that
+// a late answer is never taken for the next frame's.
+func (x *frameExchange) freshConn() error {
+	if c := x.conn; c != nil && (c.stale || x.row.answers && c.flow.spoiled.Load()) {
+		x.shut(0)
+		x.tracker.Wait()
+	}
+	x.reorder()
+	if x.reason != nil {
+		x.reconnecting(x.reason)
+		x.reason = nil
+	}
+	if x.conn != nil {
+		return nil
+	}
+	err := x.connect(x.ctx)
+	if over := x.over(x.ctx); over != nil {
+		return over
+	}
+	return err
+}
+
+// follow changes to the new addresses of the host. A socket with one peer that
+// answers is replaced instead, with errMoved as the reason: the frame may be on
+// its way to the old address. So is one that listens.
+func (s *sendEnd) follow() error {
+	switch {
+	case !s.resolver.moved():
+		return nil
+	case s.opts.binds():
+		s.shut(0)
+		return errMoved
+	case s.row.answers && len(s.opts.Ports) == 1:
+		return errMoved
+	}
+	err := s.conn.reroute()
+	s.conn.stale = s.conn.stale || err != nil
+	return err
+}
+
+// noteAnswered notes that the peer has answered over the current connection.
+func (s *sendEnd) noteAnswered() {
+	s.conn.answered, s.conn.lostThen = true, s.conn.lost.Load()
+	if s.opts.Pattern == Pair {
+		s.leftover.answered()
+	}
+}
+
+// frozen reports whether a PAIR peer that has answered over this very connection
+// has the frame, and will answer when it can. A second connection would not help
+// it: its PAIR socket refuses that one while it has not read the first to its end,
+// and VidGear's receive end, which answers into the first, would hang for ever.
+// Where this end listens, a second peer that waits is admitted instead.
+func (s *sendEnd) frozen() bool {
+	c := s.conn
+	return s.opts.Pattern == Pair && c != nil && c.sent && c.answered && c.lostThen == c.lost.Load() && s.peers() == 1
+}
+
+// ---- one try ----
+
+var (
+	// errHalfSent: the connection was lost between the two parts.
+	errHalfSent = errors.New("the connection went away between the two parts of a message")
+	// errPeerLost: the connection was lost before the answer came.
+	errPeerLost = errors.New("the connection went away before the answer came")
+	// errUnasked is returned when a peer sends answers without end to frames that
+	// were not sent.
+	errUnasked = errors.New("the peer sends answers to frames that were not sent")
+)
+
+// mustStop returns why a wait at the socket must end.
+func (x *frameExchange) mustStop() error {
+	if err := x.follow(); err != nil {
+		return err
+	}
+	// With one peer, its connection's loss is the answer's too: there is no
+	// need to wait for the rest of the time-out. With several it may be.
+	if x.row.answers && (x.conn.lost.Load() != x.lost || x.order.lostOne()) && !x.opts.binds() && (x.conn.sent || len(x.opts.Ports) == 1) {
+		return errPeerLost
+	}
+	// A secure peer that has rejected this end's keys will do so again.
+	if x.security != nil && x.hopeless() {
+		return x.refusal()
+	}
+	return x.over(x.ctx)
+}
+
+// sendParts sends the header and the frame.
+func (x *frameExchange) sendParts() error {
+	if err := x.follow(); err != nil {
+		return err
+	}
+	c := x.conn
+	c.retry()
+	if !x.row.answers && x.hopeless() {
+		return x.refusal() // no peer would receive it
+	}
+	if err := x.dropStaleAnswers(); err != nil {
+		return err
+	}
+	if !x.row.answers || x.opts.MulticlientMode {
+		// PUB drops what finds a full pipe, and REQ sends to a client that has
+		// just gone: let the socket see first what has changed.
+		c.Settle()
+		c.flow.settled(&x.opts)
+	}
+	if err := c.Wait(x.deadline, x.stop, x.tryHead); err != nil {
+		return err
+	}
+	// The parts of a message go together or not at all.
+	err := retryEINTR(func() error {
+		if x.part.buf != nil {
+			return c.TrySendBuffer(x.part.buf, false)
+		}
+		return c.TrySendHeld(x.tracker, x.part.lent, false)
+	})
+	if errors.Is(err, syscall.EAGAIN) {
+		return errHalfSent
+	}
+	return err
+}
+
+// maxStale is far more than a PAIR peer sends without being asked that waits for
+// frames, as VidGear's and this library's do.
+const maxStale = 100
+
+// dropStaleAnswers drops what a PAIR peer sent without being asked: it would be
+// taken for the answer to the next frame. A peer that goes on is disconnected.
+func (x *frameExchange) dropStaleAnswers() error {
+	if x.opts.Pattern != Pair {
+		return nil
+	}
+	m := &x.answer.parts[0]
+	for range maxStale {
+		if retryEINTR(func() error { return x.conn.TryRecv(m) }) != nil {
+			return nil
+		}
+		m.Close()
+		if err := x.stop(); err != nil {
+			return err
+		}
+	}
+	return errUnasked
+}
+
+// await waits for the answer to the frame.
+func (x *frameExchange) await() error {
+	err := x.awaitAnswer(x.deadline, x.stop)
+	if err == errPeerLost && len(x.opts.Ports) > 1 {
+		err = x.awaitOthers()
+	}
+	if err == nil && x.part.lent != nil {
+		// The receiver has it, so libzmq has written it and releases it at once. If
+		// not, the answer came before its frame was through.
+		err = x.tracker.WaitUntil(x.deadline, x.stop)
+	}
+	return err
+}
+
+// awaitOthers waits for the answer of another client when one is gone that may
+// have had the frame. If another has it, its answer comes soon; waiting for the
+// whole time-out would let the lost client hold up all the others.
+func (x *frameExchange) awaitOthers() error {
+	soon := earlier(x.deadline, time.Now().Add(x.opts.RequestTimeout/8))
+	err := x.awaitAnswer(soon, func() error { return x.over(x.ctx) })
+	if errors.Is(err, zmsg.ErrTimeout) {
+		err = errPeerLost
+	}
+	return err
+}
+
+// awaitAnswer reads one answer. One that cannot be read still means that the
+// frame arrived: it is counted, and the reply is empty.
+func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error {
+	m := &x.answer
+	defer m.close()
+	if err := m.read(x.conn.socket, deadline, stop); err != nil {
+		return err
+	}
+	reply, err := x.readAnswer(m)
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return stop() // which returns why
+	}
+	rejected := errors.Is(err, ErrRejected)
+	if err != nil && !rejected {
+		x.malformed(reply.Port, err)
+		return nil
+	}
+	x.noteClient(reply.Port)
+	if rejected {
+		x.counters.rejected.Add(1)
+		return err
+	}
+	x.reply = reply
+	return nil
+}
+
+// noteClient notes, in multi-client mode, which client has answered.
+func (s *sendEnd) noteClient(port string) {
+	s.order.answered(port)
+	if port != "" && len(s.clients) < len(s.opts.Ports) {
+		if s.clients == nil {
+			s.clients = map[string]bool{}
+		}
+		s.clients[port] = true
+	}
+}
+
+// ---- the answer ----
+
+// rejectedError returns the error of a frame that the receive end has dropped.
+func rejectedError(reason string) error {
+	return fmt.Errorf("%w: %s", ErrRejected, reasonText(errors.New(reason)))
+}
+
+// readAnswer makes a Reply of an answer, with an array in Go memory.
+func (s *sendEnd) readAnswer(m *message) (Reply, error) {
+	raw := m.parts[0].Bytes()
+	if text, ok := bytes.CutPrefix(raw, []byte(rejectedText)); ok {
+		_, reason, _ := bytes.Cut(text[:min(len(text), 2*maxReason)], []byte(" ! ")) // the peer's name is before it
+		return Reply{}, rejectedError(string(reason))
+	}
+	if !s.structured() && (len(raw) == 0 || raw[0] == 'D') {
+		return Reply{}, nil // any text will do; this is VidGear's
+	}
+	a, err := s.wire.parseAnswer(raw, true)
+	if !s.structured() && a.rejected == "" {
+		return Reply{}, nil
+	}
+	if err != nil {
+		return Reply{}, err
+	}
+	port, err := s.portText(a.port)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply := Reply{Port: port, Type: a.returnType}
+	switch {
+	case a.rejected != "":
+		return reply, rejectedError(a.rejected)
+	case a.array:
+		reply.Array, err = s.readArray(m, a.coding)
+	case !a.data.IsNone():
+		reply.Data = Message{raw: bytes.Clone(a.data.raw), packed: a.data.packed}
+	}
+	return reply, err
+}
+
+// readArray returns the array in the second part of an answer.
+func (s *sendEnd) readArray(m *message, c coding) (*Array, error) {
+	if m.count != maxParts {
+		return nil, malformed("an array in an answer of %d parts", m.count)
+	}
+	f, err := newFrame(s.wire, &header{coding: c}, &m.parts[1], s.opts.MaxFrameBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	dec, err := turbojpeg.NewDecoder()
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	dec.Stop = turbojpeg.Stop{s.boundCtx, s.ctx.Done()}
+	if err := f.decode(dec, &s.settings, cores()); err != nil {
+		return nil, err
+	}
+	s.noteFault(f)
+	array := f.Array()
+	array.Data = bytes.Clone(array.Data)
+	return &array, nil
+}
+
+// ---- errors ----
+
+// goneReason returns the error when the retries are used up.
+func (s *sendEnd) goneReason() error {
+	switch {
+	case s.mismatched():
+		return s.refusal()
+	case s.fruitless.Load() >= manyFruitless:
+		return s.withTrouble(ErrPeerGone)
+	case s.unasked.Load():
+		return fmt.Errorf("%w: %w", ErrPeerGone, errUnasked)
+	case !s.row.answers:
+		return fmt.Errorf("%w: nobody took the frame within %v, %d times; %d are connected", ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, s.peers())
+	case s.peers() > 0:
+		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full?", ErrPeerGone, s.opts.RequestTimeout)
+	}
+	if s.tunnel != nil && s.tunnel.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrPeerGone, tunnelError(s.tunnel.Err()))
+	}
+	hint := ""
+	if s.opts.Pattern == Pair {
+		hint = " Is its queue full, or does it serve another sender? PAIR serves one at a time."
+	}
+	return fmt.Errorf("%w: nobody answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
+		ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, hint)
+}
+
+// withTrouble adds to an error that connections end before frames are answered,
+// if they do.
+func (s *sendEnd) withTrouble(err error) error {
+	fruitless := int(s.fruitless.Load())
+	if fruitless < manyFruitless {
+		return err
+	}
+	return fmt.Errorf("%w (%d connections in a row ended before a frame of %d bytes was answered: is it larger than the receive end's MaxFrameBytes, by default %d bytes?)",
+		err, fruitless, s.size.Load(), int64(DefaultMaxFrameBytes))
+}

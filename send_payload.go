@@ -1,0 +1,278 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// outgoing is a frame that is ready to go.
+type outgoing struct {
+	part
+	coding coding
+	text   Message
+}
+
+// footprint is what the frame takes in memory while it waits: as much as it would
+// at a receive end.
+func (o *outgoing) footprint() int64 {
+	return int64(o.size() + len(o.text.raw) + frameOverhead)
+}
+
+// prepare makes a frame ready to be sent. The end of ctx, and Close, end it where
+// that takes long.
+func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoing, error) {
+	s.enc.Stop = turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()}
+	if err := s.mend(p, s.enc); err != nil {
+		return outgoing{}, s.stopped(ctx, err)
+	}
+	text, err := s.message(message)
+	if err != nil {
+		return outgoing{}, err
+	}
+	part, err := s.load(p)
+	return outgoing{part: part, coding: p.coding, text: text}, s.stopped(ctx, err)
+}
+
+// stopped returns what has ended work early, for the error that says so.
+func (s *sendEnd) stopped(ctx context.Context, err error) error {
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return s.refuses(ctx)
+	}
+	return err
+}
+
+// message returns the message as the wire has it, with a stamp if the options say
+// so.
+func (s *sendEnd) message(v any) (Message, error) {
+	if s.opts.Stamp {
+		s.seq++
+		v = stamped(s.seq, v)
+	} else if c, ok := v.(Captured); ok {
+		v = c.Message
+	}
+	return s.wire.encodeMessage(v)
+}
+
+func (p *part) size() int {
+	if p.buf != nil {
+		return len(p.buf.Bytes())
+	}
+	return len(p.lent)
+}
+
+// giveBack gives memory back that was handed over and has not gone into a part.
+func (p *payload) giveBack() {
+	if p.done != nil {
+		p.done()
+		p.done = nil
+	}
+}
+
+// load makes a part of a payload. Memory is lent where there are answers: one
+// says that the frame was read. Otherwise it is lent only where it was handed
+// over, for as long as it takes; a frame that is sent ahead is not answered
+// while its caller waits.
+func (s *sendEnd) load(p *payload) (part, error) {
+	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
+		part, err := s.pack(p, s.enc, s.row.answers && s.queue == nil)
+		p.giveBack() // it has been encoded
+		return part, err
+	}
+	if s.row.answers {
+		lent := part{lent: p.array.Data, done: p.done}
+		p.done = nil
+		return lent, nil
+	}
+	buf, err := s.buffers.Lend(p.array.Data, p.done)
+	if err == nil {
+		p.done = nil
+	}
+	return part{buf: buf}, err
+}
+
+// payload is what a send end is asked to send as part 2, still in the caller's
+// memory.
+type payload struct {
+	array Array
+	// For pixels that a JPEG can hold: their order, and the colourspace that
+	// the header tells the receiver to decode into (the same for arrays;
+	// pictures of package image have orders of their own).
+	encode bool
+	order  turbojpeg.Colorspace
+	stride int
+	ready  []byte // a finished JPEG
+	check  bool   // before it is sent; see mend
+	info   turbojpeg.Info
+	coding coding
+	// done gives back memory that was handed over, exactly once; nil where the
+	// caller keeps it.
+	done func()
+}
+
+// arrayPayload decides, from the options, whether an array goes as JPEG.
+func (n *settings) arrayPayload(a Array) (payload, error) {
+	if len(a.Data) == 0 {
+		return payload{}, fmt.Errorf("%w: it is empty (did the capture fail?)", ErrFrame)
+	}
+	d, spelled, err := spell(n.wire, &a)
+	if err != nil {
+		return payload{}, err
+	}
+	p := payload{array: a, coding: coding{dtype: spelled, shape: a.Shape}}
+	cs, ok := n.jpegOf(d, a.Shape)
+	if ok {
+		p.asJPEG(n, cs, cs, a.Shape[1]*cs.Channels())
+	}
+	return p, nil
+}
+
+func (p *payload) asJPEG(n *settings, order, tell turbojpeg.Colorspace, stride int) {
+	p.encode, p.order, p.stride = true, order, stride
+	p.coding = n.jpegCoding(tell)
+}
+
+func (n *settings) jpegCoding(cs turbojpeg.Colorspace) coding {
+	return coding{jpeg: true, fastDCT: n.fastDCT, fastUpsample: n.opts.JPEGCompressionFastUpsample, colorspace: cs}
+}
+
+// jpegOf says in which colourspace an array goes as JPEG, if at all.
+func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
+	if !n.jpeg || d.name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
+		shape[0] > turbojpeg.MaxDimension || shape[1] > turbojpeg.MaxDimension {
+		return 0, false
+	}
+	if len(shape) == 2 {
+		return turbojpeg.GRAY, true
+	}
+	// A GRAY JPEG comes back as [rows, columns], so where the shape has a
+	// channel dimension of 1 only the option may say so.
+	if shape[2] == n.colorspace.Channels() {
+		return n.colorspace, true
+	}
+	return 0, false
+}
+
+// framePayload is a received frame to be sent on: its JPEG as it came, or its
+// array.
+func (n *settings) framePayload(f *Frame) (payload, error) {
+	if err := f.usable(); err != nil {
+		return payload{}, err
+	}
+	switch {
+	case f.coding.jpeg && n.opts.Wire.compresses():
+		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
+	}
+	a := f.Array()
+	_, spelled, err := spell(n.wire, &a)
+	return payload{array: a, coding: coding{dtype: spelled, shape: f.shape}}, err
+}
+
+// jpegPayload is a JPEG that the caller made.
+func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
+	if !n.opts.Wire.compresses() {
+		return payload{}, fmt.Errorf("%w: %v carries no JPEG; send the decoded pixels", ErrFrame, n.opts.Wire)
+	}
+	info, err := turbojpeg.ReadInfo(jpeg)
+	if err != nil {
+		return payload{}, fmt.Errorf("%w: %w", ErrFrame, err)
+	}
+	cs := n.colorspace
+	if cs == turbojpeg.CMYK && !info.CMYK() {
+		cs = turbojpeg.BGR // only a CMYK JPEG decodes to that
+	}
+	return payload{ready: jpeg, check: true, info: info, coding: n.jpegCoding(cs)}, nil
+}
+
+// part is part 2 ready to go: pooled memory that libzmq takes a reference of,
+// or the caller's memory, lent.
+type part struct {
+	buf  *zmsg.Buffer
+	lent []byte
+	done func() // gives lent memory back that was handed over
+}
+
+func (p *part) release() {
+	p.buf.Release()
+	if p.done != nil {
+		p.done()
+	}
+}
+
+// pack turns a payload into a part. It encodes if need be; otherwise the
+// caller's memory is lent, or copied where lending is not possible.
+func (n *settings) pack(p *payload, enc *turbojpeg.Encoder, lend bool) (part, error) {
+	switch {
+	case p.encode:
+		buf, err := n.encodeJPEG(p, enc)
+		return part{buf: buf}, err
+	case p.ready != nil:
+		return pack(nil, p.ready, lend)
+	}
+	return pack(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, lend)
+}
+
+// pack makes a part of what goes before the bytes, if anything does, and the
+// bytes. A part is one piece of memory: with something before them they cannot
+// be lent.
+func pack(head, b []byte, lend bool) (part, error) {
+	if lend && len(head) == 0 {
+		return part{lent: b}, nil
+	}
+	buf, err := zmsg.NewBuffer(len(head) + len(b))
+	if err != nil {
+		return part{}, err
+	}
+	copy(buf.Bytes()[copy(buf.Bytes(), head):], b)
+	return part{buf: buf}, nil
+}
+
+func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer, error) {
+	h, w := p.array.Shape[0], p.array.Shape[1]
+	strips := n.strips(w, h, cores())
+	room := enc.StripsBound(w, h, p.order, strips)
+	for {
+		buf, err := zmsg.NewBuffer(room)
+		if err != nil {
+			return nil, err
+		}
+		size, err := enc.EncodeStrips(buf.Bytes(), p.array.Data, w, h, p.stride, p.order,
+			turbojpeg.EncodeOptions{Quality: n.opts.JPEGCompressionQuality, FastDCT: n.fastDCT}, strips)
+		if err == nil {
+			buf.Truncate(size)
+			return buf, nil
+		}
+		buf.Release()
+		if !errors.Is(err, turbojpeg.ErrTooSmall) || room > 1<<30 {
+			return nil, fmt.Errorf("%w: %w", ErrFrame, err)
+		}
+		room *= 2
+	}
+}
+
+// strips is the number of strips that the JPEG of a frame is made of, or may be
+// read in, where so many cores have nothing else to do: two for each, so that one
+// which has an easy strip takes another.
+func (n *settings) strips(width, height, cores int) int {
+	switch {
+	case n.opts.JPEGStrips > 0:
+		return n.opts.JPEGStrips
+	case cores == 1:
+		return 1
+	}
+	return turbojpeg.Strips(width, height, 2*cores)
+}
+
+// cores is how many cores Go may use.
+func cores() int { return runtime.GOMAXPROCS(0) }
+
+// rawPort is a port as VidGear writes it into a header: the text it was given.
+func rawPort(port string) pyjson.Raw {
+	raw, _ := pyjson.Encode(port) // texts always encode
+	return raw
+}

@@ -1,0 +1,220 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sendQueue is the queue of Options.SendAhead. A goroutine that holds
+// sendEnd.sendMu prepares a frame and puts it in; the goroutine run takes the
+// frames out in order and exchanges each for its answer. So the next frame is
+// encoded while the last one is on its way.
+type sendQueue struct {
+	*sendEnd
+	places chan struct{} // a token for each frame in the queue, taken before the frame is prepared
+	frames chan queued
+	taken  uint64 // frames that have had a place; sendMu must be held
+	done   chan struct{}
+
+	count atomic.Int64 // frames not yet answered, and their bytes
+	bytes atomic.Int64
+
+	mu   sync.Mutex
+	lost LostError // what has not been reported
+}
+
+// queued is a frame in the queue, or the end of a Flush in its place.
+type queued struct {
+	outgoing
+	number  uint64
+	flushed chan struct{}
+}
+
+func startSendQueue(s *sendEnd) *sendQueue {
+	if s.opts.SendAhead == 0 {
+		return nil
+	}
+	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{})}
+	go q.run()
+	return q
+}
+
+// add queues a frame, which then needs no memory of the caller's unless that was
+// handed over. sendMu must be held.
+func (q *sendQueue) add(ctx context.Context, p *payload, message any) error {
+	if q.opts.OnReply == nil {
+		if err := q.report(); err != nil {
+			return wrap("send to "+q.where(), err)
+		}
+	}
+	if err := q.takePlace(ctx); err != nil {
+		return wrap("send to "+q.where(), err)
+	}
+	o, err := q.prepare(ctx, p, message)
+	if err != nil {
+		<-q.places
+		return wrap("send", err)
+	}
+	o.coding.shape = slices.Clone(o.coding.shape)
+	q.taken++
+	q.count.Add(1)
+	q.bytes.Add(o.footprint())
+	q.frames <- queued{outgoing: o, number: q.taken}
+	return nil
+}
+
+// takePlace waits for a place in the queue. sendMu must be held.
+func (q *sendQueue) takePlace(ctx context.Context) error {
+	select {
+	case q.places <- struct{}{}:
+		return nil
+	case <-q.drainCtx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return q.hint(ctx, ctx.Err())
+	}
+}
+
+// run owns the exchange, and the socket, until the queue is closed and empty.
+// Once the end is being closed the first loss is the last try: the frames behind
+// it would wait as long for the same peer.
+func (q *sendQueue) run() {
+	defer close(q.done)
+	var gone error
+	for f := range q.frames {
+		<-q.places
+		if f.flushed != nil {
+			close(f.flushed)
+			continue
+		}
+		var reply Reply
+		err := gone
+		if err == nil {
+			reply, err = q.deliver(context.Background(), &f.outgoing)
+		}
+		if err != nil && gone == nil && q.drainCtx.Err() != nil && !errors.Is(err, ErrRejected) {
+			gone = fmt.Errorf("not sent: the end is being closed, and a frame before it failed: %w", err)
+		}
+		q.settle(&f, reply, err)
+	}
+}
+
+// settle is the end of a frame.
+func (q *sendQueue) settle(f *queued, reply Reply, err error) {
+	size := f.footprint()
+	f.release()
+	if err != nil {
+		q.lose(f.number, err)
+	}
+	q.count.Add(-1)
+	q.bytes.Add(-size)
+	if q.opts.OnReply != nil {
+		q.opts.OnReply(reply, wrap("send to "+q.where(), err))
+	}
+}
+
+func (q *sendQueue) lose(number uint64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.lost.Frames == 0 {
+		q.lost = LostError{First: number, Err: err}
+	}
+	q.lost.Frames++
+}
+
+// report returns the losses that have not been reported.
+func (q *sendQueue) report() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.lost.Frames == 0 {
+		return nil
+	}
+	lost := q.lost
+	q.lost = LostError{}
+	return &lost
+}
+
+// length is what Stats reports.
+func (q *sendQueue) length() (frames int, bytes int64) {
+	return int(q.count.Load()), q.bytes.Load()
+}
+
+// Flush waits until every frame that a send call has taken before it has been
+// answered (Pair, ReqRep) or has gone to libzmq (PubSub), and returns a
+// *[LostError] if some were lost that no send call has reported. It is for a
+// send end with Options.SendAhead; without that there is nothing to wait for.
+// The end of the context ends the wait at once, not the sending. It may be
+// called from several goroutines.
+func (n *NetGear) Flush(ctx context.Context) error {
+	s, err := n.sender()
+	if err != nil {
+		return wrap("flush", err)
+	}
+	if ctx == nil {
+		return wrap("flush", ErrContext)
+	}
+	if s.queue == nil {
+		return nil
+	}
+	return wrap("flush to "+s.where(), s.queue.flush(ctx))
+}
+
+func (q *sendQueue) flush(ctx context.Context) error {
+	flushed, err := q.mark(ctx)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return q.report()
+	case <-q.drainCtx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return q.hint(ctx, ctx.Err())
+	}
+}
+
+// mark puts a mark into the queue, which is closed when its turn comes.
+func (q *sendQueue) mark(ctx context.Context) (flushed chan struct{}, err error) {
+	if err := q.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer q.unlock()
+	if err := q.takePlace(ctx); err != nil {
+		return nil, err
+	}
+	flushed = make(chan struct{})
+	q.frames <- queued{flushed: flushed}
+	return flushed, nil
+}
+
+// finish sends what is in the queue, within what one frame's tries may take and
+// one more, so that a frame whose tries begin only now has an error of its own;
+// and ends the goroutine. drainCtx has ended: nothing is added any more.
+func (q *sendQueue) finish() error {
+	if q == nil {
+		return nil
+	}
+	q.sendMu <- struct{}{} // a frame that was being prepared is in the queue then
+	close(q.frames)
+	q.unlock()
+	tries := q.opts.MaxRetries
+	if tries < 0 {
+		tries = DefaultMaxRetries
+	}
+	enough := time.NewTimer(time.Duration(tries+1) * q.opts.RequestTimeout)
+	defer enough.Stop()
+	select {
+	case <-q.done:
+	case <-enough.C:
+		q.cancel()
+		q.wake()
+		<-q.done
+	}
+	return q.report()
+}
