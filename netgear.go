@@ -92,7 +92,8 @@ type NetGear struct {
 	dropReason atomic.Pointer[error]
 	fruitless  atomic.Int32
 
-	leftover leftover // Pair send end
+	leftover leftover               // Pair send end
+	gone     atomic.Pointer[string] // Pair receive end: the address of the peer that went last
 
 	turn  chan struct{} // send end: held by whoever sends
 	tx    sender
@@ -250,7 +251,7 @@ func (n *NetGear) open(ctx context.Context) (*socket, error) {
 	if n.clients != nil {
 		s, err = n.openClients(ctx, endpoints)
 	} else {
-		s, err = openSocket(&n.opts, n.security, n.leftover.source(endpoints), n.watchers())
+		s, err = openSocket(&n.opts, n.security, endpoints, n.watchers())
 	}
 	if err != nil {
 		return nil, err

@@ -332,7 +332,7 @@ func (n *NetGear) frozen() bool {
 func (n *NetGear) try(ctx context.Context, p *part) (Reply, error) {
 	deadline := time.Now().Add(n.opts.RequestTimeout)
 	for ; ; n.tx.pause = min(2*n.tx.pause, time.Second) {
-		if err := n.freshSocket(ctx); err != nil {
+		if err := n.freshSocket(ctx, deadline); err != nil {
 			return Reply{}, err
 		}
 		reply, err := n.attempt(ctx, p, deadline)
@@ -395,7 +395,7 @@ func (n *NetGear) closeSender(linger time.Duration) {
 
 // freshSocket replaces a socket whose last exchange was broken off, so that a
 // late answer is never taken for the next frame's.
-func (n *NetGear) freshSocket(ctx context.Context) error {
+func (n *NetGear) freshSocket(ctx context.Context, deadline time.Time) error {
 	if n.tx.dirty || n.row.answers && n.sock != nil && n.sock.flow.spoiled.Load() {
 		n.closeSender(0)
 		n.tx.hold.Wait()
@@ -408,6 +408,9 @@ func (n *NetGear) freshSocket(ctx context.Context) error {
 	}
 	if n.sock != nil {
 		return nil
+	}
+	if err := n.endLeftover(ctx, deadline); err != nil {
+		return err
 	}
 	s, err := n.open(ctx)
 	if err == nil {

@@ -257,7 +257,9 @@ func (g *givenUp) retry(s *socket) {
 	for ep, at := range g.endpoints {
 		if !time.Now().Before(at) {
 			delete(g.endpoints, ep)
-			if !slices.Contains(s.endpoints, withoutSource(ep)) {
+			// An endpoint that the socket does not have, libzmq would look up among
+			// the addresses of this machine, and abort without a descriptor.
+			if !slices.Contains(s.endpoints, ep) {
 				continue // the peer's host has another address since
 			}
 			s.Disconnect(ep)
@@ -268,7 +270,6 @@ func (g *givenUp) retry(s *socket) {
 
 // watch is told of connections by the socket's monitor.
 func (n *NetGear) watch(e event) {
-	endpoint := withoutSource(e.endpoint)
 	n.resolver.observe(e)
 	n.clients.observe(e)
 	switch {
@@ -276,11 +277,8 @@ func (n *NetGear) watch(e event) {
 		n.refused.Store(nil)
 		n.hangups.Store(0)
 		n.newcomers()
-		if endpoint != e.endpoint {
-			n.leftover.cleared()
-		}
-		n.states.add(State{Kind: Connected, Endpoint: endpoint})
-		n.connections.log(n.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
+		n.states.add(State{Kind: Connected, Endpoint: e.endpoint})
+		n.connections.log(n.opts.Logger, slog.LevelInfo, "connected", "endpoint", e.endpoint)
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		if n.closing() != nil {
 			// Its own doing, or that of a peer that has heard the goodbye.
@@ -288,15 +286,17 @@ func (n *NetGear) watch(e event) {
 			n.wake()
 			return
 		}
+		n.leftover.lost(e.from, e.endpoint) // before the owner of the socket sees the loss
+		n.gone.Store(&e.peer)
 		n.counters.lost.Add(1)
 		if n.opts.ReceiveMode {
 			n.endedFruitless()
 		}
 		n.newcomers()
-		n.leftover.lost(e.from)
-		n.states.add(State{Kind: Lost, Endpoint: endpoint, Err: e.why})
+		n.states.add(State{Kind: Lost, Endpoint: e.endpoint, Err: e.why})
 		n.wake()
-		n.connections.log(n.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
+		n.connections.log(n.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", e.endpoint)
+	case n.probed(e):
 	case e.refused():
 		n.counters.refused.Add(1)
 		if e.why != nil {
@@ -310,9 +310,16 @@ func (n *NetGear) watch(e event) {
 			n.givenUp.add(e.endpoint)
 		}
 		n.wake()
-		n.states.add(State{Kind: Refused, Endpoint: endpoint, Err: n.refusal()})
-		n.bursts.log(n.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
+		n.states.add(State{Kind: Refused, Endpoint: e.endpoint, Err: n.refusal()})
+		n.bursts.log(n.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", e.endpoint, "kind", e.kind.String(), "value", e.value)
 	}
+}
+
+// probed reports whether a handshake has failed because a Pair sender, which had
+// lost its connection, only came to have what was left of it reset (leftover).
+func (n *NetGear) probed(e event) bool {
+	gone := n.gone.Load()
+	return n.opts.Pattern == Pair && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.peer != "" && gone != nil && *gone == e.peer
 }
 
 // closedPeer counts and logs a connection that this end has ended.
