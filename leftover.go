@@ -46,9 +46,11 @@ const (
 	// for lines with a long delay.
 	probeShort = 250 * time.Millisecond
 	probeLong  = time.Second
-	// vacating is how long a PAIR peer may take to free the place of a
-	// connection that was reset. Until then it refuses the next.
-	vacating = 100 * time.Millisecond
+	// probeStays is how long a probe that was answered stays open. Meanwhile a
+	// PAIR peer frees the place of the connection that was reset: until then it
+	// would refuse the next. And this library's receive end learns where the
+	// probe comes from (NetGear.probed).
+	probeStays = 100 * time.Millisecond
 )
 
 // answered notes that the peer has answered: nothing is left over.
@@ -101,12 +103,9 @@ func (n *NetGear) endLeftover(ctx context.Context, deadline time.Time) error {
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
 			return nil // the port is another's, or the address this machine's no more
-		case err == nil:
-			n.leftover.cleared()
-			return n.rest(ctx, vacating)
-		case errors.Is(err, syscall.ECONNREFUSED):
-			n.leftover.cleared() // nobody listens, and no connection stands
-			return nil
+		case err == nil, errors.Is(err, syscall.ECONNREFUSED):
+			n.leftover.cleared() // the peer's system has no such connection
+			return n.over(ctx)
 		}
 		n.resolver.observe(event{kind: zmq4.EVENT_CONNECT_RETRIED, endpoint: "tcp://" + to})
 		if over := n.rest(ctx, time.Until(next)); over != nil {
@@ -123,21 +122,22 @@ func (n *NetGear) endLeftover(ctx context.Context, deadline time.Time) error {
 }
 
 // probe connects from one address to another, and closes the connection. The
-// deadline bounds it.
+// deadline bounds the attempt to connect.
 func (n *NetGear) probe(ctx context.Context, from, to string, deadline time.Time) error {
 	local, err := netip.ParseAddrPort(from)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	within, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	defer context.AfterFunc(n.life, cancel)()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(local), Control: reuseAddress}
-	c, err := dialer.DialContext(ctx, "tcp", to)
-	if err == nil {
-		c.Close()
+	c, err := dialer.DialContext(within, "tcp", to)
+	if err != nil {
+		return err
 	}
-	return err
+	defer c.Close()
+	return n.rest(ctx, probeStays)
 }
 
 // reuseAddress lets a socket have a port that a connection had before.

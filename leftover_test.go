@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
@@ -149,4 +151,43 @@ func listenTCP(t *testing.T) string {
 	}
 	t.Cleanup(func() { l.Close() })
 	return l.Addr().String()
+}
+
+// A handshake that fails on a connection from where the last peer's came is no
+// peer that was refused (endLeftover). Any other is.
+func TestProbedIsNotRefused(t *testing.T) {
+	const last, other = "10.0.0.2:43210", "10.0.0.2:43211"
+	for name, c := range map[string]struct {
+		pattern Pattern
+		kind    zmq4.Event
+		peer    string
+		refused uint64
+	}{
+		"the last peer's":   {Pair, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, last, 0},
+		"another's":         {Pair, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, other, 1},
+		"not known":         {Pair, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, "", 1},
+		"another handshake": {Pair, zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, last, 1},
+		"another pattern":   {ReqRep, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, last, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recv := mustNew(t, Options{ReceiveMode: true, Pattern: c.pattern, Address: "127.0.0.1", Port: "0"})
+			// Every failed handshake ends with "disconnected"; the monitor makes of
+			// the two one event.
+			m := &monitor{guarding: guarding{flow: newFlow(false)}}
+			report := func(e event) {
+				if e, tell := m.account(e); tell {
+					recv.watch(e)
+				}
+			}
+			m.links = []link{{fd: 7, accepted: true, peer: last, since: time.Now()}}
+			report(event{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+			report(event{kind: zmq4.EVENT_DISCONNECTED, value: 7})
+			m.links = []link{{fd: 7, accepted: true, peer: c.peer, since: time.Now()}}
+			report(event{kind: c.kind})
+			report(event{kind: zmq4.EVENT_DISCONNECTED, value: 7})
+			if st := recv.Stats(); st.Refused != c.refused || st.Lost != 1 {
+				t.Errorf("%d refused, want %d; %d lost", st.Refused, c.refused, st.Lost)
+			}
+		})
+	}
 }
