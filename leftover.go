@@ -42,10 +42,11 @@ const (
 	// long to give one up.
 	silence = deadLine / 2
 	// probeShort and probeLong are how long the answer to a probe is awaited.
-	// Short ones notice soon that the line is back; every fourth is a long one,
-	// for lines with a long delay.
+	// Short ones notice soon that the line is back; every longEach-th is a long
+	// one, for lines with a long delay.
 	probeShort = 250 * time.Millisecond
 	probeLong  = time.Second
+	longEach   = 8
 	// probeStays is how long a probe that was answered stays open. Meanwhile a
 	// PAIR peer frees the place of the connection that was reset: until then it
 	// would refuse the next. And this library's receive end learns where the
@@ -95,7 +96,7 @@ func (n *NetGear) endLeftover(ctx context.Context, deadline time.Time) error {
 			return nil
 		}
 		wait := probeShort
-		if i%4 == 0 {
+		if i%longEach == 0 {
 			wait = probeLong
 		}
 		next := earlier(deadline, time.Now().Add(wait))
