@@ -32,8 +32,9 @@ import (
 // aborts the process if it has no descriptor (ip_resolver.cpp, getifaddrs).
 type leftover struct {
 	mu       sync.Mutex
-	heard    time.Time // when the peer last answered
-	from, to string    // the lost connection's ends, "10.0.0.2:43210"; "" if nothing is left over
+	heard    time.Time     // when the peer last answered
+	quickest time.Duration // the shortest exchange so far, which took at least a round trip
+	from, to string        // the lost connection's ends, "10.0.0.2:43210"; "" if nothing is left over
 }
 
 const (
@@ -42,11 +43,12 @@ const (
 	// long to give one up.
 	silence = deadLine / 2
 	// probeShort and probeLong are how long the answer to a probe is awaited.
-	// Short ones notice soon that the line is back; every longEach-th is a long
-	// one, for lines with a long delay.
+	// Short ones notice soon that the line is back. Long ones are for lines on
+	// which no exchange was ever quicker; every longEach-th is one in any case,
+	// as the line that is back may be another.
 	probeShort = 250 * time.Millisecond
 	probeLong  = time.Second
-	longEach   = 8
+	longEach   = 16
 	// probeStays is how long a probe that was answered stays open. Meanwhile a
 	// PAIR peer frees the place of the connection that was reset: until then it
 	// would refuse the next. And this library's receive end learns where the
@@ -54,11 +56,25 @@ const (
 	probeStays = 100 * time.Millisecond
 )
 
-// answered notes that the peer has answered: nothing is left over.
-func (l *leftover) answered() {
+// answered notes that the peer has answered, so nothing is left over, and how
+// long the exchange took.
+func (l *leftover) answered(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.heard.IsZero() || took < l.quickest {
+		l.quickest = took
+	}
 	l.heard, l.from, l.to = time.Now(), "", ""
+}
+
+// wait returns how long the answer to the i-th probe is awaited.
+func (l *leftover) wait(i int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i%longEach == 0 {
+		return probeLong
+	}
+	return min(max(2*l.quickest, probeShort), probeLong)
 }
 
 // lost notes a connection that was lost, and where it was made from. The first
@@ -95,11 +111,7 @@ func (n *NetGear) endLeftover(ctx context.Context, deadline time.Time) error {
 		if from == "" || n.resolver.moved() {
 			return nil
 		}
-		wait := probeShort
-		if i%longEach == 0 {
-			wait = probeLong
-		}
-		next := earlier(deadline, time.Now().Add(wait))
+		next := earlier(deadline, time.Now().Add(n.leftover.wait(i)))
 		err := n.probe(ctx, from, to, next)
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):

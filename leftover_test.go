@@ -88,18 +88,19 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 func TestLeftover(t *testing.T) {
 	const from, to = "10.0.0.2:43210", "tcp://10.0.0.1:5555"
 	lost := func(from, endpoint string) func(*leftover) { return func(l *leftover) { l.lost(from, endpoint) } }
-	long := func(l *leftover) { l.answered(); l.heard = time.Now().Add(-silence) }
+	answered := func(l *leftover) { l.answered(0) }
+	long := func(l *leftover) { l.answered(0); l.heard = time.Now().Add(-silence) }
 	for name, c := range map[string]struct {
 		did  []func(*leftover)
 		want string
 	}{
 		"never heard":          {[]func(*leftover){lost(from, to)}, ""},
-		"just heard":           {[]func(*leftover){(*leftover).answered, lost(from, to)}, ""},
+		"just heard":           {[]func(*leftover){answered, lost(from, to)}, ""},
 		"silent":               {[]func(*leftover){long, lost(from, to)}, from},
 		"the first counts":     {[]func(*leftover){long, lost(from, to), lost("127.0.0.1:1", to)}, from},
 		"not known from where": {[]func(*leftover){long, lost("", to)}, ""},
 		"not over TCP":         {[]func(*leftover){long, lost(from, "ipc:///tmp/a")}, ""},
-		"answered since":       {[]func(*leftover){long, lost(from, to), (*leftover).answered}, ""},
+		"answered since":       {[]func(*leftover){long, lost(from, to), answered}, ""},
 		"cleared":              {[]func(*leftover){long, lost(from, to), (*leftover).cleared}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,6 +113,29 @@ func TestLeftover(t *testing.T) {
 				t.Errorf("%q to %q, want %q", got, peer, c.want)
 			}
 		})
+	}
+}
+
+// A probe waits longer for its answer where no exchange was ever quick.
+func TestProbeWait(t *testing.T) {
+	for _, c := range []struct {
+		took []time.Duration
+		i    int
+		want time.Duration
+	}{
+		{[]time.Duration{time.Millisecond}, 1, probeShort},
+		{[]time.Duration{time.Millisecond}, longEach, probeLong},
+		{[]time.Duration{300 * time.Millisecond}, 1, 600 * time.Millisecond},
+		{[]time.Duration{5 * time.Second}, 1, probeLong},
+		{[]time.Duration{5 * time.Second, time.Millisecond, time.Second}, 1, probeShort},
+	} {
+		var l leftover
+		for _, took := range c.took {
+			l.answered(took)
+		}
+		if got := l.wait(c.i); got != c.want {
+			t.Errorf("after %v, probe %d: %v, want %v", c.took, c.i, got, c.want)
+		}
 	}
 }
 

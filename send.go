@@ -280,10 +280,11 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 	n.tx.sent, n.tx.pause = false, 20*time.Millisecond
 	n.tx.unasked.Store(false)
 	n.fruitless.Store(0)
+	began := time.Now()
 	for left := n.opts.MaxRetries; ; {
 		reply, err := n.try(ctx, p)
 		if err == nil || errors.Is(err, ErrRejected) {
-			n.answeredNow()
+			n.answeredNow(time.Since(began))
 			return reply, err
 		}
 		n.tx.dirty = n.row.answers
@@ -308,11 +309,12 @@ func (n *NetGear) exchange(ctx context.Context, p *part) (Reply, error) {
 	}
 }
 
-// answeredNow notes that the peer has answered on the connection that stands.
-func (n *NetGear) answeredNow() {
+// answeredNow notes that the peer has answered on the connection that stands,
+// and how long the exchange took.
+func (n *NetGear) answeredNow(took time.Duration) {
 	n.tx.known, n.tx.answered = true, n.counters.lost.Load()
 	if n.opts.Pattern == Pair {
-		n.leftover.answered()
+		n.leftover.answered(took)
 	}
 }
 
