@@ -62,6 +62,9 @@ type account struct {
 	Peak                                       int64         // memory, in bytes
 	CPU                                        time.Duration // taken so far
 	Results                                    []string
+	Retries                                    uint64
+	Socket                                     bool // the end has one
+	HalfOpen                                   bool // the peer may hold a lost connection
 	Error                                      string
 }
 
@@ -148,15 +151,66 @@ func runEnd(s childSpec) int {
 		})
 	}
 	in := bufio.NewScanner(os.Stdin)
+	free := func() {}
 	for more := true; more; more = in.Scan() {
+		switch in.Text() {
+		case "silence": // the peer has not answered for long
+			n.send.leftover.mu.Lock()
+			n.send.leftover.heard = time.Now().Add(-silence)
+			n.send.leftover.mu.Unlock()
+		case "take descriptors":
+			free = takeDescriptors()
+		case "free descriptors":
+			free()
+		}
 		st, times := n.Stats(), <-opens
 		opens <- times
-		report(account{Port: portOf(n), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times})
+		open, halfOpen := n.link.current() != nil, false
+		if n.send != nil {
+			from, _ := n.send.leftover.ends()
+			halfOpen = from != ""
+		}
+		report(account{Port: portOf(n), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times, Retries: st.Retries, Socket: open, HalfOpen: halfOpen})
 	}
 	cancel()
 	busy.Wait()
 	n.Close()
 	return 0
+}
+
+// takeDescriptors takes every descriptor that is free or becomes free, until
+// free is called.
+func takeDescriptors() (free func()) {
+	var held []*os.File
+	take := func() {
+		for {
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				return
+			}
+			held = append(held, f)
+		}
+	}
+	take()
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(time.Millisecond):
+				take()
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-done
+		for _, f := range held {
+			f.Close()
+		}
+	}
 }
 
 // child is such a process, seen from the test.

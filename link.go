@@ -92,10 +92,11 @@ type endLink struct {
 	active *conn    // nil while there is no socket
 	bound  []string // endpoints with their real ports, after the first socket was bound
 
-	hangups    atomic.Int32  // handshakes in a row that the peer ended without a reason
-	departed   atomic.Bool   // a connection has ended since Close began
-	gone       chan struct{} // a token: a connection has ended
-	fruitless  atomic.Int32  // connections in a row that ended before a message, or an answer, came
+	hangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
+	departed   atomic.Bool            // a connection has ended since Close began
+	gone       chan struct{}          // a token: a connection has ended
+	lastGone   atomic.Pointer[string] // the address of the peer that went last
+	fruitless  atomic.Int32           // connections in a row that ended before a message, or an answer, came
 	dropReason atomic.Pointer[error]
 }
 
@@ -438,6 +439,7 @@ func (c *conn) watch(e event) {
 		c.connected(e)
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		c.disconnected(e)
+	case l.probed(e):
 	case e.refused():
 		c.handshakeFailed(e)
 	default:
@@ -446,7 +448,7 @@ func (c *conn) watch(e event) {
 }
 
 func (c *conn) connected(e event) {
-	l, endpoint := c.link, withoutSource(e.endpoint)
+	l, endpoint := c.link, e.endpoint
 	c.refused.Store(nil)
 	l.hangups.Store(0)
 	l.onEvent(c, e)
@@ -455,7 +457,7 @@ func (c *conn) connected(e event) {
 }
 
 func (c *conn) disconnected(e event) {
-	l, endpoint := c.link, withoutSource(e.endpoint)
+	l, endpoint := c.link, e.endpoint
 	defer func() {
 		select {
 		case l.gone <- struct{}{}:
@@ -469,16 +471,17 @@ func (c *conn) disconnected(e event) {
 		l.wake()
 		return
 	}
+	l.onEvent(c, e)
+	l.lastGone.Store(&e.peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
-	l.onEvent(c, e)
 	l.events.add(State{Kind: Lost, Endpoint: endpoint, Err: e.why})
 	l.wake()
 	l.comings.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 }
 
 func (c *conn) handshakeFailed(e event) {
-	l, endpoint := c.link, withoutSource(e.endpoint)
+	l, endpoint := c.link, e.endpoint
 	l.onEvent(c, e)
 	l.counters.refused.Add(1)
 	if e.why != nil {
@@ -495,6 +498,14 @@ func (c *conn) handshakeFailed(e event) {
 	l.wake()
 	l.events.add(State{Kind: Refused, Endpoint: endpoint, Err: why})
 	l.drops.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
+}
+
+// probed reports whether a handshake has failed because a PAIR sender, which had
+// lost its connection, connected only to have the peer's half of it reset
+// (leftover).
+func (l *endLink) probed(e event) bool {
+	gone := l.lastGone.Load()
+	return l.opts.Pattern == Pair && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.peer != "" && gone != nil && *gone == e.peer
 }
 
 // hungUp counts a peer that ended the handshake without a reason. A tunnel does
@@ -577,7 +588,9 @@ func (c *conn) retry() {
 			continue
 		}
 		delete(c.rejected.at, ep)
-		if !slices.Contains(c.endpoints, withoutSource(ep)) {
+		// An endpoint that the socket does not have, libzmq would look up among
+		// the addresses of this machine, and abort without a descriptor.
+		if !slices.Contains(c.endpoints, ep) {
 			continue // the peer's host has another address since
 		}
 		c.Disconnect(ep)

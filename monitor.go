@@ -18,7 +18,8 @@ import (
 type event struct {
 	kind     zmq4.Event
 	value    uint32
-	endpoint string        // as it was connected to or bound; see withoutSource
+	endpoint string        // as it was connected to or bound
+	peer     string        // the address of a peer that connected, and has gone or failed
 	from     string        // a lost connection: what it was made from, where that is known
 	after    time.Duration // a handshake that failed: how long the connection had stood, as far as can be told
 	why      error         // a lost connection: why this end has ended it; nil if it has not
@@ -83,6 +84,14 @@ type link struct {
 	meter
 }
 
+// visitor returns the address of a peer that has connected to this end.
+func (l *link) visitor() string {
+	if l.accepted {
+		return l.peer
+	}
+	return ""
+}
+
 // monitorIDs number the monitors' inproc endpoints.
 var monitorIDs atomic.Uint64
 
@@ -141,7 +150,12 @@ func (m *monitor) run(watch func(event)) {
 		case err != nil:
 			// What is still connected goes with the socket, and nobody else says so.
 			for m.connected.Add(-1) >= 0 {
-				watch(event{kind: zmq4.EVENT_DISCONNECTED})
+				e := event{kind: zmq4.EVENT_DISCONNECTED}
+				if i := m.last(true); i >= 0 {
+					e.peer = m.links[i].visitor()
+					m.links = slices.Delete(m.links, i, i+1)
+				}
+				watch(e)
 			}
 			return
 		}
@@ -181,13 +195,13 @@ func (m *monitor) account(e event) (event, bool) {
 	case e.refused():
 		m.failed = true
 		if i := m.last(false); i >= 0 {
-			e.after, e.why = time.Since(m.links[i].since), m.links[i].killed
+			e.after, e.why, e.peer = time.Since(m.links[i].since), m.links[i].killed, m.links[i].visitor()
 		}
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		told := m.failed
 		m.failed = false
 		if i := m.find(e.value); i >= 0 {
-			e.from, e.why = m.links[i].from, m.links[i].killed
+			e.from, e.why, e.peer = m.links[i].from, m.links[i].killed, m.links[i].visitor()
 			m.leave(&m.links[i])
 		}
 		m.flow.forget(int(e.value))

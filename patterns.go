@@ -313,7 +313,7 @@ func (s *socket) attach(endpoints []string) error {
 			if err := s.Connect(ep); err != nil {
 				return addressError("connect to", ep, err)
 			}
-			s.endpoints = append(s.endpoints, withoutSource(ep))
+			s.endpoints = append(s.endpoints, ep)
 			continue
 		}
 		if err := ipcFree(ep); err != nil {

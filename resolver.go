@@ -226,7 +226,7 @@ func (r *resolver) observe(e event) {
 
 // find returns the route that an endpoint belongs to. r.mu must be held.
 func (r *resolver) find(endpoint string) *route {
-	text, _ := strings.CutPrefix(withoutSource(endpoint), "tcp://")
+	text, _ := strings.CutPrefix(endpoint, "tcp://")
 	at, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return nil

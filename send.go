@@ -299,14 +299,7 @@ func (s *sendEnd) bindContext(ctx context.Context) {
 // observe follows the connections that the monitor reports.
 func (s *sendEnd) observe(c *conn, e event) {
 	s.order.observe(e)
-	switch e.kind {
-	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		if withoutSource(e.endpoint) != e.endpoint {
-			s.leftover.cleared()
-		}
-	case zmq4.EVENT_DISCONNECTED:
-		if s.closing() == nil {
-			s.leftover.lost(e.from)
-		}
+	if e.kind == zmq4.EVENT_DISCONNECTED && s.closing() == nil {
+		s.leftover.lost(e.from, e.endpoint)
 	}
 }

@@ -29,6 +29,7 @@ type frameExchange struct {
 	ctx  context.Context
 	part part
 
+	began    time.Time
 	deadline time.Time // of this try
 	retries  int       // tries that are left; negative: no limit
 	pause    time.Duration
@@ -64,7 +65,8 @@ func (s *sendEnd) exchange(ctx context.Context, p *part) (Reply, error) {
 	if s.conn != nil {
 		s.conn.sent = false
 	}
-	x.deadline = time.Now().Add(s.opts.RequestTimeout)
+	x.began = time.Now()
+	x.deadline = x.began.Add(s.opts.RequestTimeout)
 	for state := connecting; ; {
 		next, err := x.step(state)
 		if err != nil && !errors.Is(err, ErrRejected) {
@@ -73,7 +75,7 @@ func (s *sendEnd) exchange(ctx context.Context, p *part) (Reply, error) {
 			}
 		}
 		if state = next; state == answered {
-			s.noteAnswered()
+			s.noteAnswered(time.Since(x.began))
 			return x.reply, err
 		}
 	}
@@ -123,7 +125,7 @@ func (x *frameExchange) reconnect(why error) (exchangeState, error) {
 	if why == errPeerLost && x.conn != nil && x.conn.sent {
 		x.endedFruitless()
 	}
-	if err := x.rest(min(x.pause, time.Until(x.deadline))); err != nil {
+	if err := x.rest(x.ctx, min(x.pause, time.Until(x.deadline))); err != nil {
 		x.abandon(false)
 		return connecting, err
 	}
@@ -161,16 +163,16 @@ func (x *frameExchange) sendAgain(why error) {
 	x.comings.log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
 }
 
-// rest waits for d, or until the exchange must end.
-func (x *frameExchange) rest(d time.Duration) error {
+// rest waits for d, or until the call must end.
+func (s *sendEnd) rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-x.endLink.ctx.Done():
-	case <-x.ctx.Done():
+	case <-s.ctx.Done():
+	case <-ctx.Done():
 	case <-timer.C:
 	}
-	return x.over(x.ctx)
+	return s.over(ctx)
 }
 
 // abandon ends an exchange that failed. The caller reports the frame as lost, so
@@ -211,7 +213,7 @@ func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved b
 	if s.order != nil {
 		return s.dialInOrder(ctx, c, endpoints)
 	}
-	return openSocket(&s.opts, s.security, s.leftover.source(endpoints), c.watchers())
+	return openSocket(&s.opts, s.security, endpoints, c.watchers())
 }
 
 // shut closes the socket, if there is one. Messages not yet sent are kept for
@@ -239,6 +241,9 @@ func (x *frameExchange) freshConn() error {
 	if x.conn != nil {
 		return nil
 	}
+	if err := x.endLeftover(x.ctx, x.deadline); err != nil {
+		return err
+	}
 	err := x.connect(x.ctx)
 	if over := x.over(x.ctx); over != nil {
 		return over
@@ -264,11 +269,12 @@ func (s *sendEnd) follow() error {
 	return err
 }
 
-// noteAnswered notes that the peer has answered over the current connection.
-func (s *sendEnd) noteAnswered() {
+// noteAnswered notes that the peer has answered over the current connection, and
+// how long the exchange took.
+func (s *sendEnd) noteAnswered(took time.Duration) {
 	s.conn.answered, s.conn.lostThen = true, s.conn.lost.Load()
 	if s.opts.Pattern == Pair {
-		s.leftover.answered()
+		s.leftover.answered(took)
 	}
 }
 
