@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
@@ -45,7 +46,7 @@ type Frame struct {
 
 	coding coding         // as the wire said
 	info   turbojpeg.Info // what a JPEG's header says
-	dtype  dtype
+	dtype  numpy.DType
 	shape  []int
 	room   [4]int // for the shape, unless it is longer
 	data   []byte // pixels in C order, little-endian; nil until decoded
@@ -118,12 +119,12 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	}
 	b := part[f.from : f.from+f.length]
 	if !f.coding.jpeg {
-		if f.dtype, err = parseDType(f.coding.dtype); err != nil {
-			return err
+		if f.dtype, err = numpy.Parse(f.coding.dtype); err != nil {
+			return frameError(err)
 		}
 		f.shape = append(f.room[:0], f.coding.shape...)
-		f.skewed = !aligned(b, f.dtype.unit)
-		return checkArray(f.dtype, f.shape, len(b))
+		f.skewed = !aligned(b, f.dtype.Unit)
+		return frameError(f.dtype.Check(f.shape, len(b)))
 	}
 	if f.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
@@ -136,8 +137,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	if cs == turbojpeg.CMYK && !f.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, f.info.Space)
 	}
-	f.dtype, f.shape = dtypes["uint8"], append(f.room[:0], height, width)
-	f.dtype.name = "uint8"
+	f.dtype, f.shape = numpy.Uint8, append(f.room[:0], height, width)
 	// As VidGear: GRAY has no channel dimension.
 	if cs.Channels() > 1 {
 		f.shape = append(f.shape, cs.Channels())
@@ -146,7 +146,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 }
 
 // ready tells whether the pixels are there as they came.
-func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.swap && !f.skewed }
+func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.BigEndian && !f.skewed }
 
 // aligned: elements of several bytes must lie where a program may read them as
 // such. On NetGear_Async's wire they follow a map of any length.
@@ -166,8 +166,8 @@ func (f *Frame) footprint() int64 {
 
 // size is what the frame's pixels take, decoded.
 func (f *Frame) size() int {
-	n, _ := elements(f.shape) // checked
-	return n * f.dtype.size
+	n, _ := numpy.Elements(f.shape) // checked
+	return n * f.dtype.Size
 }
 
 // decode makes the pixels where the part does not serve as it is, on so many
@@ -192,8 +192,8 @@ func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
 			FastUpsample: own.FastUpsample || f.coding.fastUpsample,
 		}, strips)
 		f.fault = d.Warning()
-	case f.dtype.swap:
-		swapBytes(buf.Bytes(), f.raw(), f.dtype.unit)
+	case f.dtype.BigEndian:
+		numpy.SwapBytes(buf.Bytes(), f.raw(), f.dtype.Unit)
 	default:
 		copy(buf.Bytes(), f.raw())
 	}
@@ -218,7 +218,7 @@ func (f *Frame) DType() string {
 	if f == nil {
 		return ""
 	}
-	return f.dtype.name
+	return f.dtype.Name
 }
 
 // Shape is [rows, columns] or [rows, columns, channels], or whatever else the
@@ -286,7 +286,7 @@ func (f *Frame) usable() error {
 		return fmt.Errorf("%w: the Frame is nil", ErrFrame)
 	case f.closed:
 		return fmt.Errorf("%w: it is closed", ErrFrame)
-	case f.dtype.name == "":
+	case f.dtype.Name == "":
 		return fmt.Errorf("%w: it is a zero Frame, not one that was received", ErrFrame)
 	}
 	return nil
@@ -356,8 +356,8 @@ func (n *settings) jpegCoding(cs turbojpeg.Colorspace) coding {
 }
 
 // jpegOf says in which colourspace an array goes as JPEG, if at all.
-func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
-	if !n.jpeg || d.name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
+func (n *settings) jpegOf(d numpy.DType, shape []int) (turbojpeg.Colorspace, bool) {
+	if !n.jpeg || d.Name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
 		shape[0] > turbojpeg.MaxDimension || shape[1] > turbojpeg.MaxDimension {
 		return 0, false
 	}
@@ -370,6 +370,33 @@ func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
 		return n.colorspace, true
 	}
 	return 0, false
+}
+
+// frameError returns a reason of package numpy as an ErrFrame, and nil as nil.
+func frameError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrFrame, err)
+}
+
+// spell checks an array that is to be sent, and returns how the wire spells its
+// dtype.
+func spell(w wire, a *Array) (d numpy.DType, spelled string, err error) {
+	if d, err = numpy.ParseSendable(a.DType); err != nil {
+		return d, "", frameError(err)
+	}
+	if len(a.Shape) > numpy.MaxDims {
+		return d, "", fmt.Errorf("%w: %d dimensions, numpy has at most %d", ErrFrame, len(a.Shape), numpy.MaxDims)
+	}
+	if err := d.Check(a.Shape, len(a.Data)); err != nil {
+		if d.Name != a.DType {
+			err = fmt.Errorf("%w (to numpy %q is %s)", err, a.DType, d.Name)
+		}
+		return d, "", frameError(err)
+	}
+	spelled, err = w.dtype(d.Spelling())
+	return d, spelled, err
 }
 
 // framePayload is a received frame to be sent on: its JPEG as it came, or its
