@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/certs"
 )
 
 // admission decides who may connect to a secure receive end.
@@ -87,23 +88,7 @@ func (a *admission) knows(key string) bool {
 		mod = info.ModTime()
 	}
 	if a.keys == nil || !mod.Equal(a.mod) || time.Since(a.read) > time.Second {
-		a.keys, a.read, a.mod = readPublicKeys(a.dir), time.Now(), mod
+		a.keys, a.read, a.mod = certs.ReadPublicKeys(a.dir), time.Now(), mod
 	}
 	return a.keys[key]
-}
-
-// readPublicKeys reads every public key of a folder. A file that cannot be read
-// admits nobody.
-func readPublicKeys(dir string) map[string]bool {
-	known := map[string]bool{}
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), publicSuffix) {
-			continue
-		}
-		if public, _, err := readCertificate(filepath.Join(dir, e.Name()), false); err == nil {
-			known[public] = true
-		}
-	}
-	return known
 }

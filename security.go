@@ -3,9 +3,10 @@ package netgear
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/certs"
 )
 
 // keys are what one end needs to speak CURVE. The receive end is the CURVE
@@ -25,21 +26,21 @@ func loadKeys(o *Options) (*keys, error) {
 		return nil, err
 	}
 	k := &keys{}
-	own := clientName
+	own := certs.Client
 	if o.ReceiveMode {
-		own = serverName
+		own = certs.Server
 		if o.SecureMode == IronHouse {
-			k.publicDir = filepath.Join(dir, publicKeys)
+			k.publicDir = certs.PublicDir(dir)
 		}
 	} else {
-		k.serverFile = filepath.Join(dir, publicKeys, serverName+publicSuffix)
-		if k.server, _, err = readCertificate(k.serverFile, false); err != nil {
-			return nil, fmt.Errorf("%w (the send end needs the receive end's public key)", err)
+		k.serverFile = certs.PublicFile(dir, certs.Server)
+		if k.server, err = certs.ReadPublic(k.serverFile); err != nil {
+			return nil, fmt.Errorf("%w (the send end needs the receive end's public key)", authError(err))
 		}
 	}
-	k.ownFile = filepath.Join(dir, privateKeys, own+secretSuffix)
-	if k.public, k.secret, err = readCertificate(k.ownFile, true); err != nil {
-		return nil, err
+	k.ownFile = certs.SecretFile(dir, own)
+	if k.public, k.secret, err = certs.ReadPair(k.ownFile); err != nil {
+		return nil, authError(err)
 	}
 	return k, nil
 }

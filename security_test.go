@@ -21,6 +21,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/certs"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -52,11 +53,11 @@ func TestCertificates(t *testing.T) {
 	}
 	key := func() string {
 		t.Helper()
-		public, secret, err := readCertificate(filepath.Join(dir, "private_keys/server.key_secret"), true)
+		public, secret, err := certs.ReadPair(filepath.Join(dir, "private_keys/server.key_secret"))
 		if err != nil || public == secret {
 			t.Fatal(err)
 		}
-		other, _, err := readCertificate(filepath.Join(dir, "public_keys/server.key"), false)
+		other, err := certs.ReadPublic(filepath.Join(dir, "public_keys/server.key"))
 		if err != nil || other != public {
 			t.Fatalf("the two files of a pair differ: %v", err)
 		}

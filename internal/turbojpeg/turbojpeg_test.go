@@ -6,8 +6,8 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 )
 
