@@ -7,6 +7,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/vidgear-go/netgear/internal/certs"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // keys are what one end needs to speak CURVE. The receive end is the CURVE
@@ -48,7 +49,7 @@ func loadKeys(o *Options) (*keys, error) {
 // security is what one end needs to open secure sockets; nil in Grasslands.
 type security struct {
 	keys
-	admission *admission // receive end: whom its door admits
+	access *transport.AccessList // receive end: which peers may connect
 }
 
 func newSecurity(o *Options) (*security, error) {
@@ -61,9 +62,20 @@ func newSecurity(o *Options) (*security, error) {
 	}
 	s := &security{keys: *k}
 	if o.ReceiveMode {
-		s.admission = newAdmission(o, k)
+		s.access = newAccessList(o, k)
 	}
 	return s, nil
+}
+
+func newAccessList(o *Options, k *keys) *transport.AccessList {
+	// Validate has parsed them once already.
+	allow, _ := transport.ParsePrefixes(o.AllowAddresses)
+	deny, _ := transport.ParsePrefixes(o.DenyAddresses)
+	list := &transport.AccessList{Allow: allow, Deny: deny}
+	if k.publicDir != "" {
+		list.Keys = certs.NewKeySet(k.publicDir)
+	}
+	return list
 }
 
 // configure sets a socket's side of CURVE. Every socket of a secure end passes
