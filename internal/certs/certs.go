@@ -55,7 +55,8 @@ func Dir(location string) (string, error) {
 	return filepath.Join(location, "keys"), nil
 }
 
-// PublicDir returns the folder of the public keys of the certificate folder dir.
+// PublicDir returns the folder of the public keys of the certificate folder
+// dir.
 func PublicDir(dir string) string { return filepath.Join(dir, publicFolder) }
 
 // PublicFile returns the path of a public key of the certificate folder dir.
@@ -167,9 +168,9 @@ func removeAbandoned(dir string) {
 	}
 }
 
-// cleanUp removes work folders. If one of them has the old keys and dir does not
-// exist, it moves them back. The parent's lock must be held, so that no program
-// uses a work folder.
+// cleanUp removes work folders. If one of them has the old keys and dir does
+// not exist, it moves them back. The parent's lock must be held, so that no
+// program uses a work folder.
 func cleanUp(dir string) {
 	for _, work := range workFolders(filepath.Dir(dir)) {
 		if old := filepath.Join(work, "old"); !exists(dir) && exists(old) {
@@ -200,8 +201,8 @@ func (c *creator) makeKeys(dir string) error {
 			return err
 		}
 	}
-	// The files must be on the disk before the folder is moved. Otherwise a power
-	// cut would leave empty files.
+	// The files must be on the disk before the folder is moved. Otherwise a
+	// power cut would leave empty files.
 	for _, folder := range []string{filepath.Join(fresh, publicFolder), filepath.Join(fresh, secretFolder), fresh} {
 		if err := syncFolder(folder); err != nil {
 			return err
@@ -213,9 +214,9 @@ func (c *creator) makeKeys(dir string) error {
 	return syncFolder(parent)
 }
 
-// moveIntoPlace renames work/keys to dir. A dir that exists moves to work. Where
-// the system cannot exchange two folders, dir does not exist for a moment. If
-// the process ends then, work/old has the old keys, for cleanUp.
+// moveIntoPlace renames work/keys to dir. A dir that exists moves to work.
+// Where the system cannot exchange two folders, dir does not exist for a
+// moment. If the process ends then, work/old has the old keys, for cleanUp.
 func (c *creator) moveIntoPlace(work, dir string) error {
 	fresh, old := filepath.Join(work, "keys"), filepath.Join(work, "old")
 	if !exists(dir) {

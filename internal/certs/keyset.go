@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// KeySet is the set of public keys in a folder. Keys may be added and removed at
-// any time, and count within maxAge, mostly at once. It is safe for concurrent
-// use.
+// KeySet is the set of public keys in a folder. Keys may be added and removed
+// at any time, and count within maxAge, mostly at once. It is safe for
+// concurrent use.
 type KeySet struct {
 	folder string
 

@@ -12,9 +12,9 @@ import (
 // ErrBusy is the reason for which no keys are created.
 var ErrBusy = errors.New("another program creates keys there and does not end")
 
-// lockFolder takes the lock of a folder, and waits for it until the timeout. The
-// system releases the lock when the process ends, however it ends. unlock is nil,
-// without an error, where the file system has no such locks (NFS).
+// lockFolder takes the lock of a folder, and waits for it until the timeout.
+// The system releases the lock when the process ends, however it ends. unlock
+// is nil, without an error, where the file system has no such locks (NFS).
 func lockFolder(path string, timeout time.Duration) (unlock func(), err error) {
 	f, err := os.Open(path)
 	if err != nil {

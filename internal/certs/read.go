@@ -82,8 +82,8 @@ func read(path string) (public, secret string, err error) {
 	return public, secret, nil
 }
 
-// unusable returns the error of a file that cannot be used. It never quotes what
-// is in the file.
+// unusable returns the error of a file that cannot be used. It never quotes
+// what is in the file.
 func unusable(path string, reason error) error {
 	return fmt.Errorf("certificate %s: %w", path, reason)
 }

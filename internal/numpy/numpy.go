@@ -1,7 +1,7 @@
-// Package numpy reads numpy's names of element types (dtypes), and checks shapes
-// against the bytes of an array. It takes and returns values only. An error says
-// what is wrong with the array, and wraps ErrObjectArray or ErrStructuredArray
-// where that is the reason.
+// Package numpy reads numpy's names of element types (dtypes), and checks
+// shapes against the bytes of an array. It takes and returns values only. An
+// error says what is wrong with the array, and wraps ErrObjectArray or
+// ErrStructuredArray where that is the reason.
 package numpy
 
 import (
@@ -13,8 +13,8 @@ import (
 
 var (
 	// ErrObjectArray is the reason for which an array of Python objects is
-	// refused. It would travel as a pickle, which is a program that runs where it
-	// is read, or as addresses in the sender's memory.
+	// refused. It would travel as a pickle, which is a program that runs where
+	// it is read, or as addresses in the sender's memory.
 	ErrObjectArray = errors.New("an array of Python objects (a pickle) is refused")
 	// ErrStructuredArray is the reason for which an array is refused whose
 	// elements have fields.

@@ -9,10 +9,10 @@ import (
 	"github.com/vidgear-go/netgear/internal/levenshtein"
 )
 
-// ParseSendable reads the dtype of an array that is to be sent. A receiver gives
-// the name to numpy. A name that numpy does not know, or cannot read from bytes,
-// would end a VidGear receive end, so it is refused. The size is known here also
-// for types that Parse leaves open.
+// ParseSendable reads the dtype of an array that is to be sent. A receiver
+// gives the name to numpy. A name that numpy does not know, or cannot read from
+// bytes, would end a VidGear receive end, so it is refused. The size is known
+// here also for types that Parse leaves open.
 func ParseSendable(s string) (DType, error) {
 	d, err := Parse(s)
 	if err != nil || d.Size > 0 {

@@ -21,8 +21,8 @@ type KeySet interface {
 	Contains(publicKey string) bool
 }
 
-// AccessList decides which peers may connect to a secure receive end. It is safe
-// for concurrent use. The zero value admits every peer.
+// AccessList decides which peers may connect to a secure receive end. It is
+// safe for concurrent use. The zero value admits every peer.
 type AccessList struct {
 	// Allow has the addresses that may connect; all may if it is empty.
 	Allow []netip.Prefix
@@ -57,8 +57,8 @@ func (l *AccessList) Check(address string, publicKey []byte) error {
 	return nil
 }
 
-// ParsePrefixes reads addresses and CIDR ranges. IPv4 in the form of IPv6 becomes
-// IPv4, as Check has it.
+// ParsePrefixes reads addresses and CIDR ranges. IPv4 in the form of IPv6
+// becomes IPv4, as Check has it.
 func ParsePrefixes(list []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, text := range list {
