@@ -336,8 +336,8 @@ func FuzzFrame(f *testing.F) {
 		if h.jpeg {
 			out := make([]byte, fr.size())
 			dec.DecodeInto(out, pixels, fr.shape[1]*fr.channels(), h.colorspace, turbojpeg.DecodeOptions{})
-		} else if fr.dtype.size > 0 && fr.size() != len(pixels) {
-			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.name, len(pixels))
+		} else if fr.dtype.Size > 0 && fr.size() != len(pixels) {
+			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.Name, len(pixels))
 		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // door stands before a socket that listens. libzmq asks for everybody who has
@@ -18,12 +20,12 @@ import (
 // gone: let in, it would stay connected and never be heard, and what it had sent
 // would be lost.
 type door struct {
-	domain    string     // what the handler knows it by
-	admission *admission // nil: everybody may come in
-	one       bool       // PAIR: one at a time
-	knocked   func()     // called, in the handler's goroutine, when somebody has to wait
-	log       *slog.Logger
-	handler   *zapHandler
+	domain  string                // what the handler knows it by
+	access  *transport.AccessList // nil: every peer may connect
+	one     bool                  // PAIR: one at a time
+	knocked func()                // called, in the handler's goroutine, when somebody has to wait
+	log     *slog.Logger
+	handler *zapHandler
 
 	mu      sync.Mutex
 	inside  bool // a peer has the place: its handshake has ended well
@@ -67,9 +69,9 @@ var doorNumbers atomic.Uint64
 func newDoor(o *Options, sec *security, knocked func()) *door {
 	d := &door{one: o.servesOne(), knocked: knocked, log: o.Logger}
 	if sec != nil {
-		d.admission = sec.admission
+		d.access = sec.access
 	}
-	if !d.one && d.admission == nil {
+	if !d.one && d.access == nil {
 		return nil
 	}
 	d.domain = "netgear-" + strconv.FormatUint(doorNumbers.Add(1), 10)
@@ -113,10 +115,13 @@ func (d *door) close() {
 
 // admits says whether a peer may come in at all, and if not why.
 func (d *door) admits(r *zapRequest) (bool, string) {
-	if d.admission == nil {
+	if d.access == nil {
 		return true, "OK"
 	}
-	return d.admission.admits(r.address, r.key)
+	if err := d.access.Check(r.address, r.key); err != nil {
+		return false, err.Error()
+	}
+	return true, "OK"
 }
 
 // letIn says whether who asks may come in now. If not, the answer waits.

@@ -2,52 +2,11 @@ package netgear
 
 import (
 	"errors"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
-)
 
-// Every name that numpy knows is sent, with the size that numpy has for it, and
-// read; every name that it does not know, or cannot read from bytes, is refused.
-// The list was made by numpy itself (testdata/dtypes/numpy.py).
-func TestDTypesOfNumpy(t *testing.T) {
-	text, err := os.ReadFile("testdata/dtypes/numpy.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent := 0
-	for line := range strings.Lines(string(text)) {
-		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		name := field[0]
-		d, err := sendableDType(name)
-		if field[1] == "refused" {
-			if !errors.Is(err, ErrFrame) {
-				t.Errorf("%q: %+v, %v, but numpy refuses it", name, d, err)
-			}
-			continue
-		}
-		size, _ := strconv.Atoi(field[2])
-		if err != nil || d.size != size || d.swap != (len(field) > 3 && dtypes[field[1]].size > 1) {
-			t.Errorf("%q: %+v, %v, but numpy says %v", name, d, err, field[1:])
-			continue
-		}
-		sent++
-		if _, ours := dtypes[field[1]]; ours && d.name != field[1] {
-			t.Errorf("%q is %s, to numpy it is %s", name, d.name, field[1])
-		}
-		// What is sent is a name of numpy's as well, with the same meaning.
-		if again, err := sendableDType(d.spelling()); err != nil || again != d {
-			t.Errorf("%q is sent as %q, which is %+v, %v", name, d.spelling(), again, err)
-		}
-		if got, err := parseDType(name); err != nil || got.name != d.name {
-			t.Errorf("%q is received as %+v, %v", name, got, err)
-		}
-	}
-	if sent < 400 {
-		t.Errorf("only %d names", sent)
-	}
-}
+	"github.com/vidgear-go/netgear/internal/numpy"
+)
 
 // A dtype that numpy does not know would end VidGear's receive thread. The error
 // says what was meant.
@@ -77,6 +36,16 @@ func TestUnknownDTypes(t *testing.T) {
 	}
 }
 
+// dtypeSize returns what an element of a dtype takes.
+func dtypeSize(t *testing.T, name string) int {
+	t.Helper()
+	d, err := numpy.Parse(name)
+	if err != nil || d.Size == 0 {
+		t.Fatalf("%s: %+v, %v", name, d, err)
+	}
+	return d.Size
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // A short name whose size does not match is no better: "int" has eight bytes.
@@ -97,7 +66,7 @@ func TestShortDTypes(t *testing.T) {
 		recv, send := openPair(t, Options{Wire: wire})
 		ctx := testContext(t)
 		for name, want := range map[string]string{"u1": "uint8", "B": "uint8", "|u1": "uint8", "f4": "float32", "<H": "uint16", "int": "int64", "double": "float64", "half": "float16", "?": "bool", "complex": "complex128"} {
-			size := dtypes[want].size
+			size := dtypeSize(t, want)
 			if _, err := send.SendArray(ctx, Array{DType: name, Shape: []int{8, 8}, Data: make([]byte, 64*size)}, nil); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -114,7 +83,7 @@ func TestShortDTypes(t *testing.T) {
 func TestShortDTypesReceived(t *testing.T) {
 	for name, want := range map[string]string{"u1": "uint8", "B": "uint8", "f4": "float32", ">f4": "float32", "int": "int64", "b": "int8", "b1": "bool"} {
 		h := header{coding: coding{dtype: name, shape: []int{3}}}
-		size := dtypes[want].size
+		size := dtypeSize(t, want)
 		f := &Frame{coding: h.coding}
 		if err := f.check(jsonWire{}, make([]byte, 3*size), 1<<20); err != nil || f.DType() != want {
 			t.Errorf("%s is %s, %v", name, f.DType(), err)

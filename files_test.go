@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/certs"
 )
 
 // soon runs what must not hang.
@@ -30,14 +32,14 @@ func soon(t *testing.T, what string, f func()) {
 func TestFIFOInPublicKeys(t *testing.T) {
 	location := keyFolder(t)
 	dir, _ := CertificateDir(location)
-	keys := filepath.Join(dir, publicKeys)
+	keys := certs.PublicDir(dir)
 	if err := errors.Join(
 		syscall.Mkfifo(filepath.Join(keys, "a.key"), 0o600), os.Symlink("/dev/zero", filepath.Join(keys, "b.key")), os.Mkdir(filepath.Join(keys, "c.key"), 0o700),
 	); err != nil {
 		t.Fatal(err)
 	}
 	soon(t, "reading the folder", func() {
-		if known := readPublicKeys(keys); len(known) != 2 {
+		if known := certs.ReadPublicKeys(keys); len(known) != 2 {
 			t.Errorf("%d keys of two", len(known))
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -43,7 +44,7 @@ type Frame struct {
 
 	coding coding         // as the wire said
 	info   turbojpeg.Info // what a JPEG's header says
-	dtype  dtype
+	dtype  numpy.DType
 	shape  []int
 	room   [4]int // for the shape, unless it is longer
 	data   []byte // pixels in C order, little-endian; nil until decoded
@@ -116,12 +117,12 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	}
 	b := part[f.from : f.from+f.length]
 	if !f.coding.jpeg {
-		if f.dtype, err = parseDType(f.coding.dtype); err != nil {
-			return err
+		if f.dtype, err = numpy.Parse(f.coding.dtype); err != nil {
+			return frameError(err)
 		}
 		f.shape = append(f.room[:0], f.coding.shape...)
-		f.skewed = !aligned(b, f.dtype.unit)
-		return checkArray(f.dtype, f.shape, len(b))
+		f.skewed = !aligned(b, f.dtype.Unit)
+		return frameError(f.dtype.Check(f.shape, len(b)))
 	}
 	if f.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
@@ -134,8 +135,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	if cs == turbojpeg.CMYK && !f.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, f.info.Space)
 	}
-	f.dtype, f.shape = dtypes["uint8"], append(f.room[:0], height, width)
-	f.dtype.name = "uint8"
+	f.dtype, f.shape = numpy.Uint8, append(f.room[:0], height, width)
 	// As VidGear: GRAY has no channel dimension.
 	if cs.Channels() > 1 {
 		f.shape = append(f.shape, cs.Channels())
@@ -144,7 +144,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 }
 
 // ready tells whether the pixels are there as they came.
-func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.swap && !f.skewed }
+func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.BigEndian && !f.skewed }
 
 // aligned: elements of several bytes must lie where a program may read them as
 // such. On NetGear_Async's wire they follow a map of any length.
@@ -164,8 +164,8 @@ func (f *Frame) footprint() int64 {
 
 // size is what the frame's pixels take, decoded.
 func (f *Frame) size() int {
-	n, _ := elements(f.shape) // checked
-	return n * f.dtype.size
+	n, _ := numpy.Elements(f.shape) // checked
+	return n * f.dtype.Size
 }
 
 // decode makes the pixels where the part does not serve as it is, on so many
@@ -190,8 +190,8 @@ func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
 			FastUpsample: own.FastUpsample || f.coding.fastUpsample,
 		}, strips)
 		f.fault = d.Warning()
-	case f.dtype.swap:
-		swapBytes(buf.Bytes(), f.raw(), f.dtype.unit)
+	case f.dtype.BigEndian:
+		numpy.SwapBytes(buf.Bytes(), f.raw(), f.dtype.Unit)
 	default:
 		copy(buf.Bytes(), f.raw())
 	}
@@ -216,7 +216,7 @@ func (f *Frame) DType() string {
 	if f == nil {
 		return ""
 	}
-	return f.dtype.name
+	return f.dtype.Name
 }
 
 // Shape is [rows, columns] or [rows, columns, channels], or whatever else the
@@ -284,7 +284,7 @@ func (f *Frame) usable() error {
 		return fmt.Errorf("%w: the Frame is nil", ErrFrame)
 	case f.closed:
 		return fmt.Errorf("%w: it is closed", ErrFrame)
-	case f.dtype.name == "":
+	case f.dtype.Name == "":
 		return fmt.Errorf("%w: it is a zero Frame, not one that was received", ErrFrame)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -97,15 +98,15 @@ func await(t testing.TB, what string, ok func() bool) {
 
 // testArray is a picture that depends on i and has noise enough for a JPEG.
 func testArray(i int, dtype string, shape ...int) Array {
-	d, err := parseDType(dtype)
+	d, err := numpy.Parse(dtype)
 	if err != nil {
 		panic(err)
 	}
-	n, err := elements(shape)
+	n, err := numpy.Elements(shape)
 	if err != nil {
 		panic(err)
 	}
-	data := make([]byte, n*d.size)
+	data := make([]byte, n*d.Size)
 	x := uint32(i)*2654435761 + 1
 	for j := range data {
 		x = x*1664525 + 1013904223

@@ -126,14 +126,6 @@ func bgrOf(img *image.RGBA) []byte {
 	return bgr
 }
 
-// channelOrders says where red, green, blue and alpha are in a pixel of each
-// colourspace; -1 is "no alpha".
-var channelOrders = map[turbojpeg.Colorspace][4]int{
-	turbojpeg.RGB: {0, 1, 2, -1}, turbojpeg.BGR: {2, 1, 0, -1},
-	turbojpeg.RGBX: {0, 1, 2, -1}, turbojpeg.BGRX: {2, 1, 0, -1}, turbojpeg.XBGR: {3, 2, 1, -1}, turbojpeg.XRGB: {1, 2, 3, -1},
-	turbojpeg.RGBA: {0, 1, 2, 3}, turbojpeg.BGRA: {2, 1, 0, 3}, turbojpeg.ABGR: {3, 2, 1, 0}, turbojpeg.ARGB: {1, 2, 3, 0},
-}
-
 // Image is the frame as a picture of package image, in memory of its own: an
 // *image.Gray for one channel, else an *image.NRGBA (*image.CMYK for a CMYK
 // JPEG). Only uint8 frames of 1, 3 or 4 channels are pictures. A raw frame is
@@ -144,8 +136,8 @@ func (f *Frame) Image() (image.Image, error) {
 		return nil, wrap("Image", err)
 	}
 	c := f.channels()
-	if f.dtype.name != "uint8" || len(f.shape) < 2 || len(f.shape) > 3 || c != 1 && c != 3 && c != 4 {
-		return nil, wrap("Image", fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.name, f.shape))
+	if f.dtype.Name != "uint8" || len(f.shape) < 2 || len(f.shape) > 3 || c != 1 && c != 3 && c != 4 {
+		return nil, wrap("Image", fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.Name, f.shape))
 	}
 	rect := image.Rect(0, 0, f.shape[1], f.shape[0])
 	if c == 1 {
@@ -165,9 +157,11 @@ func (f *Frame) Image() (image.Image, error) {
 		copy(cmyk.Pix, f.data)
 		return cmyk, nil
 	}
-	return nrgba(rect, f.data, c, channelOrders[cs]), nil
+	return nrgba(rect, f.data, c, cs.RGBA()), nil
 }
 
+// nrgba returns a picture of pixels in which red, green, blue and alpha are where
+// order says; order[3] is -1 without alpha.
 func nrgba(rect image.Rectangle, data []byte, channels int, order [4]int) *image.NRGBA {
 	img := image.NewNRGBA(rect)
 	for i, o := 0, 0; i+channels <= len(data); i, o = i+channels, o+4 {

@@ -169,9 +169,9 @@ func (f *Frame) depth() (gocv.MatType, error) {
 		return 0, fmt.Errorf("%w: OpenCV has no Mat of shape %v; use Array", ErrFrame, f.shape)
 	}
 	for _, d := range matDepths {
-		if d.dtype == f.dtype.name {
+		if d.dtype == f.dtype.Name {
 			return d.depth + gocv.MatType(f.channels()-1)<<3, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: OpenCV has no Mat of %s; use Array", ErrFrame, f.dtype.name)
+	return 0, fmt.Errorf("%w: OpenCV has no Mat of %s; use Array", ErrFrame, f.dtype.Name)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
@@ -176,7 +177,7 @@ func throughCodec(t *testing.T, n *settings, a Array) []byte {
 func TestDTypesAndShapes(t *testing.T) {
 	recv, send := openPair(t, Options{})
 	ctx := testContext(t)
-	for name := range dtypes {
+	for _, name := range numpy.Names() {
 		for _, shape := range [][]int{{4, 6}, {4, 6, 1}, {4, 6, 3}, {4, 6, 5}, {24}, {2, 3, 4, 5}, {}} {
 			t.Run(fmt.Sprint(name, shape), func(t *testing.T) {
 				a := testArray(3, name, shape...)
@@ -216,10 +217,10 @@ func TestBigEndianIsSwapped(t *testing.T) {
 		"<U2": {"<U2", []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
 	} {
 		data := []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
-		d, _ := parseDType(code)
-		shape := []int{16 / max(d.size, 8)}
-		if d.size > 0 {
-			shape[0] = 16 / d.size
+		d, _ := numpy.Parse(code)
+		shape := []int{16 / max(d.Size, 8)}
+		if d.Size > 0 {
+			shape[0] = 16 / d.Size
 		}
 		if _, err := send.SendArray(ctx, Array{DType: code, Shape: shape, Data: data}, nil); err != nil {
 			t.Fatal(err)

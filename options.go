@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
@@ -597,7 +598,7 @@ func checkSecurity(o *Options) error {
 		if len(list) > 0 && (o.SecureMode == Grasslands || !o.ReceiveMode) {
 			return invalid(field, list, "needs a receive end with a SecureMode: nobody else looks at addresses")
 		}
-		if _, err := prefixes(list); err != nil {
+		if _, err := transport.ParsePrefixes(list); err != nil {
 			return invalid(field, list, "%v", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/levenshtein"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
@@ -269,7 +270,7 @@ func readFlag(o *Options, v any) error {
 func suggestion(key string) string {
 	best, near := "", 4
 	for known := range dictionary {
-		if d := distance(key, known); d < near || d == near && best != "" && known < best {
+		if d := levenshtein.Distance(key, known); d < near || d == near && best != "" && known < best {
 			best, near = known, d
 		}
 	}
@@ -282,27 +283,4 @@ func suggestion(key string) string {
 		return "; it has " + strings.Join(keys, ", ")
 	}
 	return "; did you mean " + best + "?"
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	if max(len(a), len(b)) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -3,9 +3,11 @@ package netgear
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/certs"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // keys are what one end needs to speak CURVE. The receive end is the CURVE
@@ -25,21 +27,21 @@ func loadKeys(o *Options) (*keys, error) {
 		return nil, err
 	}
 	k := &keys{}
-	own := clientName
+	own := certs.Client
 	if o.ReceiveMode {
-		own = serverName
+		own = certs.Server
 		if o.SecureMode == IronHouse {
-			k.publicDir = filepath.Join(dir, publicKeys)
+			k.publicDir = certs.PublicDir(dir)
 		}
 	} else {
-		k.serverFile = filepath.Join(dir, publicKeys, serverName+publicSuffix)
-		if k.server, _, err = readCertificate(k.serverFile, false); err != nil {
-			return nil, fmt.Errorf("%w (the send end needs the receive end's public key)", err)
+		k.serverFile = certs.PublicFile(dir, certs.Server)
+		if k.server, err = certs.ReadPublic(k.serverFile); err != nil {
+			return nil, fmt.Errorf("%w (the send end needs the receive end's public key)", authError(err))
 		}
 	}
-	k.ownFile = filepath.Join(dir, privateKeys, own+secretSuffix)
-	if k.public, k.secret, err = readCertificate(k.ownFile, true); err != nil {
-		return nil, err
+	k.ownFile = certs.SecretFile(dir, own)
+	if k.public, k.secret, err = certs.ReadPair(k.ownFile); err != nil {
+		return nil, authError(err)
 	}
 	return k, nil
 }
@@ -47,7 +49,7 @@ func loadKeys(o *Options) (*keys, error) {
 // security is what one end needs to open secure sockets; nil in Grasslands.
 type security struct {
 	keys
-	admission *admission // receive end: whom its door admits
+	access *transport.AccessList // receive end: which peers may connect
 }
 
 func newSecurity(o *Options) (*security, error) {
@@ -60,9 +62,20 @@ func newSecurity(o *Options) (*security, error) {
 	}
 	s := &security{keys: *k}
 	if o.ReceiveMode {
-		s.admission = newAdmission(o, k)
+		s.access = newAccessList(o, k)
 	}
 	return s, nil
+}
+
+func newAccessList(o *Options, k *keys) *transport.AccessList {
+	// Validate has parsed them once already.
+	allow, _ := transport.ParsePrefixes(o.AllowAddresses)
+	deny, _ := transport.ParsePrefixes(o.DenyAddresses)
+	list := &transport.AccessList{Allow: allow, Deny: deny}
+	if k.publicDir != "" {
+		list.Keys = certs.NewKeySet(k.publicDir)
+	}
+	return list
 }
 
 // configure sets a socket's side of CURVE. Every socket of a secure end passes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
@@ -142,8 +143,8 @@ func (n *settings) jpegCoding(cs turbojpeg.Colorspace) coding {
 }
 
 // jpegOf says in which colourspace an array goes as JPEG, if at all.
-func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
-	if !n.jpeg || d.name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
+func (n *settings) jpegOf(d numpy.DType, shape []int) (turbojpeg.Colorspace, bool) {
+	if !n.jpeg || d.Name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
 		shape[0] > turbojpeg.MaxDimension || shape[1] > turbojpeg.MaxDimension {
 		return 0, false
 	}
@@ -156,6 +157,33 @@ func (n *settings) jpegOf(d dtype, shape []int) (turbojpeg.Colorspace, bool) {
 		return n.colorspace, true
 	}
 	return 0, false
+}
+
+// frameError returns a reason of package numpy as an ErrFrame, and nil as nil.
+func frameError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrFrame, err)
+}
+
+// spell checks an array that is to be sent, and returns how the wire spells its
+// dtype.
+func spell(w wire, a *Array) (d numpy.DType, spelled string, err error) {
+	if d, err = numpy.ParseSendable(a.DType); err != nil {
+		return d, "", frameError(err)
+	}
+	if len(a.Shape) > numpy.MaxDims {
+		return d, "", fmt.Errorf("%w: %d dimensions, numpy has at most %d", ErrFrame, len(a.Shape), numpy.MaxDims)
+	}
+	if err := d.Check(a.Shape, len(a.Data)); err != nil {
+		if d.Name != a.DType {
+			err = fmt.Errorf("%w (to numpy %q is %s)", err, a.DType, d.Name)
+		}
+		return d, "", frameError(err)
+	}
+	spelled, err = w.dtype(d.Spelling())
+	return d, spelled, err
 }
 
 // framePayload is a received frame to be sent on: its JPEG as it came, or its

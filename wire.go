@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
@@ -322,9 +323,6 @@ func parsePattern(v pyjson.Raw) Pattern {
 	return Pattern(n)
 }
 
-// maxDims is numpy's own limit of dimensions.
-const maxDims = 64
-
 func parseShape(v pyjson.Raw, room []int) ([]int, error) {
 	if s := string(v); s == `""` || s == "null" {
 		return nil, nil
@@ -339,7 +337,7 @@ func parseShape(v pyjson.Raw, room []int) ([]int, error) {
 		var one []byte
 		one, body, _ = bytes.Cut(body, []byte(","))
 		n, err := strconv.ParseInt(string(bytes.TrimSpace(one)), 10, 64)
-		if err != nil || n < 0 || n > math.MaxInt32 || len(shape) == maxDims {
+		if err != nil || n < 0 || n > math.MaxInt32 || len(shape) == numpy.MaxDims {
 			return nil, fmt.Errorf("%.60q is not a list of lengths", v)
 		}
 		shape = append(shape, int(n))

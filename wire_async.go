@@ -2,13 +2,12 @@ package netgear
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
@@ -176,26 +175,18 @@ func packedMessage(v pymsgpack.Raw) (Message, error) {
 
 // ---- arrays ----
 
-// dtypeLetters are numpy's letters for the kinds of dtypes (numpy.dtype.kind).
-var dtypeLetters = map[string]string{"bool": "b", "uint": "u", "int": "i", "float": "f", "complex": "c"}
-
-// dtype is numpy's dtype.str: "|u1", "<f4".
+// dtype returns numpy's dtype.str: "|u1", "<f4".
 func (asyncWire) dtype(name string) (string, error) {
-	d, known := dtypes[name]
-	if !known {
-		return foreignDType(name)
+	if spelled, ok := numpy.ArrayProtocol(name); ok {
+		return spelled, nil
 	}
-	order := "<"
-	if d.size == 1 {
-		order = "|"
-	}
-	return order + dtypeLetters[strings.TrimRight(name, "0123456789")] + strconv.Itoa(d.size), nil
+	return foreignDType(name)
 }
 
-// foreignDType is for dtypes that are not in the table.
+// foreignDType returns the dtype.str of a type whose size is not fixed.
 func foreignDType(name string) (string, error) {
-	if _, err := parseDType(name); err != nil {
-		return "", err
+	if _, err := numpy.Parse(name); err != nil {
+		return "", frameError(err)
 	}
 	switch name[0] {
 	case '<', '>', '|':
@@ -313,13 +304,13 @@ func adopt(v any) (_ any, err error) {
 	return v, nil
 }
 
-// packedDType is an array's dtype, after a look at all that can be wrong.
-func packedDType(a pymsgpack.Array) (dtype, error) {
-	d, err := parseDType(a.Type)
+// packedDType returns an array's dtype, or an error unless its bytes fit.
+func packedDType(a pymsgpack.Array) (numpy.DType, error) {
+	d, err := numpy.Parse(a.Type)
 	if err == nil {
-		err = checkArray(d, a.Shape, len(a.Data))
+		err = d.Check(a.Shape, len(a.Data))
 	}
-	return d, err
+	return d, frameError(err)
 }
 
 // adoptArray turns big-endian elements around.
@@ -328,12 +319,12 @@ func adoptArray(a pymsgpack.Array) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.swap {
+	if d.BigEndian {
 		data := make([]byte, len(a.Data))
-		swapBytes(data, a.Data, d.unit)
+		numpy.SwapBytes(data, a.Data, d.Unit)
 		a.Data = data
 	}
-	return Array{DType: d.name, Shape: a.Shape, Data: a.Data}, nil
+	return Array{DType: d.Name, Shape: a.Shape, Data: a.Data}, nil
 }
 
 // packedJSON is a value of unpack as JSON.

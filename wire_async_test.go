@@ -19,6 +19,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/vidgear-go/netgear/internal/alloctest"
+	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
@@ -141,12 +142,12 @@ func rewriteAnswer(t *testing.T, parts [][]byte, bidirectional bool) [][]byte {
 func rewriteArray(t *testing.T, part []byte) []byte {
 	var c coding
 	pixels := pixelsOf(t, asyncWire{}, &c, part)
-	d, err := parseDType(c.dtype)
+	d, err := numpy.Parse(c.dtype)
 	if err != nil {
 		t.Error(err)
 	}
 	// By way of the name that applications see.
-	if c.dtype, err = (asyncWire{}).dtype(d.name); err != nil {
+	if c.dtype, err = (asyncWire{}).dtype(d.Name); err != nil {
 		t.Error(err)
 	}
 	return append(asyncWire{}.appendArrayHead(nil, c, len(pixels)), pixels...)
@@ -336,7 +337,7 @@ func TestAsyncMessageWithATupleAsKey(t *testing.T) {
 func TestAsyncDTypes(t *testing.T) {
 	recv, send := openPair(t, Options{Wire: AsyncWire, BidirectionalMode: true})
 	ctx := testContext(t)
-	for name := range dtypes {
+	for _, name := range numpy.Names() {
 		for _, shape := range [][]int{{16, 24, 3}, {7, 5}, {3}, {2, 3, 4, 5}, {1, 1}} {
 			a := testArray(1, name, shape...)
 			if err := recv.Return(a); err != nil {
@@ -350,7 +351,7 @@ func TestAsyncDTypes(t *testing.T) {
 			if got := f.Array(); !reflect.DeepEqual(got, a) {
 				t.Errorf("%s %v arrived as %s %v, same data: %v", name, shape, got.DType, got.Shape, bytes.Equal(got.Data, a.Data))
 			}
-			if len(f.data) > 0 && !aligned(f.data, f.dtype.unit) {
+			if len(f.data) > 0 && !aligned(f.data, f.dtype.Unit) {
 				t.Errorf("%s %v: elements where they cannot be read", name, shape)
 			}
 			if reply.Array == nil || !reflect.DeepEqual(*reply.Array, a) || reply.Type != "ndarray" {
@@ -925,8 +926,8 @@ func FuzzAsyncFrame(f *testing.F) {
 		if err := fr.check(w, part, 1<<20); err != nil {
 			return
 		}
-		if fr.dtype.size > 0 && fr.size() != fr.length || fr.from+fr.length > len(part) {
-			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.name, fr.length)
+		if fr.dtype.Size > 0 && fr.size() != fr.length || fr.from+fr.length > len(part) {
+			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.Name, fr.length)
 		}
 		if a, _, err := pymsgpack.ParseArray(part); err != nil || len(a.Data) != fr.length {
 			t.Fatalf("%+v, %v", a, err)

@@ -61,7 +61,7 @@ func TestCapturedHeaders(t *testing.T) {
 func arrayOf(h *header, part []byte) (Array, error) {
 	f := &Frame{coding: h.coding}
 	err := f.check(jsonWire{}, part, DefaultMaxFrameBytes)
-	return Array{DType: f.dtype.name, Shape: f.shape}, err
+	return Array{DType: f.dtype.Name, Shape: f.shape}, err
 }
 
 // Every answer likewise, in whatever mode.

@@ -258,7 +258,7 @@ func (z *zapHandler) judge(parts [][]byte) (zapReply, *door) {
 	d := z.doors[r.domain]
 	z.mu.Unlock()
 	switch {
-	case !ok, d != nil && (d.admission != nil) != (r.key != nil):
+	case !ok, d != nil && (d.access != nil) != (r.key != nil):
 		reply.code, reply.text = "500", "a request that libzmq does not make"
 	case d == nil:
 		reply.text = "unknown domain"

@@ -17,11 +17,11 @@ import (
 // numpy, and this numpy still says the same.
 func TestNumpyNames(t *testing.T) {
 	t.Parallel()
-	recorded, err := os.ReadFile("../testdata/dtypes/numpy.txt")
+	recorded, err := os.ReadFile("../internal/numpy/testdata/numpy.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := exec.Command(peertest.Python(), "../testdata/dtypes/numpy.py").Output()
+	said, err := exec.Command(peertest.Python(), "../internal/numpy/testdata/numpy.py").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

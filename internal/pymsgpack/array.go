@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/vidgear-go/netgear/internal/numpy"
 )
 
 // Array is an array as msgpack_numpy writes it: a map with binary keys,
@@ -20,9 +22,6 @@ type Array struct {
 	Shape []int
 	Data  []byte // in C order
 }
-
-// maxDims is numpy's own limit of dimensions.
-const maxDims = 64
 
 // maxRepr is more than Python's repr of a complex number takes.
 const maxRepr = 100
@@ -175,8 +174,8 @@ func ParseArray(raw []byte) (a Array, offset int, err error) {
 
 func shape(raw Raw) ([]int, error) {
 	h, err := readHead(raw)
-	if err != nil || h.kind != list || h.length > maxDims {
-		return nil, fmt.Errorf("%w: the shape is not a list of at most %d lengths", ErrSyntax, maxDims)
+	if err != nil || h.kind != list || h.length > numpy.MaxDims {
+		return nil, fmt.Errorf("%w: the shape is not a list of at most %d lengths", ErrSyntax, numpy.MaxDims)
 	}
 	lengths := make([]int, h.length)
 	s := newScanner(raw)

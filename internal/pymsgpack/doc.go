@@ -7,7 +7,11 @@
 // are read and written by github.com/vmihailenco/msgpack.
 package pymsgpack
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/vidgear-go/netgear/internal/numpy"
+)
 
 // Raw is one msgpack value as it stands on the wire.
 type Raw []byte
@@ -26,11 +30,13 @@ const maxDepth = 511
 const maxValues = 1_000_000
 
 var (
-	// ErrSyntax: the bytes are not one msgpack value.
+	// ErrSyntax is the reason for which bytes are refused that are not one msgpack
+	// value.
 	ErrSyntax = errors.New("not msgpack")
-	// ErrObjectArray: an array of Python objects, which travels as a pickle: a
-	// program that would run at the receiver. It is never looked into.
-	ErrObjectArray = errors.New("an array of Python objects (a pickle) is refused")
-	// ErrStructuredArray: an array whose elements have fields.
-	ErrStructuredArray = errors.New("an array with a structured dtype is refused")
+	// ErrObjectArray is the reason for which an array of Python objects is
+	// refused. It is never decoded.
+	ErrObjectArray = numpy.ErrObjectArray
+	// ErrStructuredArray is the reason for which an array is refused whose
+	// elements have fields.
+	ErrStructuredArray = numpy.ErrStructuredArray
 )

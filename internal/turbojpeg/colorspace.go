@@ -30,18 +30,22 @@ const (
 	CMYK Colorspace = C.TJPF_CMYK
 )
 
-// layout is a color space's name and its bytes in a pixel.
+// layout is a color space's name, its bytes in a pixel, and where in the pixel
+// red, green, blue and alpha are; -1 where there is none.
 type layout struct {
 	name     string
 	channels int
+	rgba     [4]int
 }
 
 var layouts = [...]layout{
-	RGB: {"RGB", 3}, BGR: {"BGR", 3},
-	RGBX: {"RGBX", 4}, BGRX: {"BGRX", 4}, XBGR: {"XBGR", 4}, XRGB: {"XRGB", 4},
-	GRAY: {"GRAY", 1},
-	RGBA: {"RGBA", 4}, BGRA: {"BGRA", 4}, ABGR: {"ABGR", 4}, ARGB: {"ARGB", 4},
-	CMYK: {"CMYK", 4},
+	RGB: {"RGB", 3, [4]int{0, 1, 2, -1}}, BGR: {"BGR", 3, [4]int{2, 1, 0, -1}},
+	RGBX: {"RGBX", 4, [4]int{0, 1, 2, -1}}, BGRX: {"BGRX", 4, [4]int{2, 1, 0, -1}},
+	XBGR: {"XBGR", 4, [4]int{3, 2, 1, -1}}, XRGB: {"XRGB", 4, [4]int{1, 2, 3, -1}},
+	GRAY: {"GRAY", 1, [4]int{-1, -1, -1, -1}},
+	RGBA: {"RGBA", 4, [4]int{0, 1, 2, 3}}, BGRA: {"BGRA", 4, [4]int{2, 1, 0, 3}},
+	ABGR: {"ABGR", 4, [4]int{3, 2, 1, 0}}, ARGB: {"ARGB", 4, [4]int{1, 2, 3, 0}},
+	CMYK: {"CMYK", 4, [4]int{-1, -1, -1, -1}},
 }
 
 // ParseColorspace reads VidGear's name of a colour space. Case and surrounding spaces do not
@@ -64,6 +68,15 @@ func (c Colorspace) String() string {
 		return fmt.Sprintf("Colorspace(%d)", int(c))
 	}
 	return layouts[c].name
+}
+
+// RGBA returns where in a pixel red, green, blue and alpha are, and -1 for a
+// channel that c does not have. GRAY and CMYK have none of them.
+func (c Colorspace) RGBA() [4]int {
+	if !c.valid() {
+		return [4]int{-1, -1, -1, -1}
+	}
+	return layouts[c].rgba
 }
 
 // Channels is the number of bytes of a pixel: 1, 3 or 4 (0 if c is none of the twelve).

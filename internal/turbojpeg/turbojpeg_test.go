@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -24,6 +25,18 @@ func TestColorspaceNames(t *testing.T) {
 			if err != nil || cs.String() != name || cs.Channels() != channels {
 				t.Errorf("%q: got %v with %d channels, %v", spelled, cs, cs.Channels(), err)
 			}
+		}
+	}
+	for name := range names {
+		cs, _ := ParseColorspace(name)
+		want := [4]int{-1, -1, -1, -1} // GRAY and CMYK
+		if name != "GRAY" && name != "CMYK" {
+			for i, letter := range "RGBA" {
+				want[i] = strings.IndexRune(name, letter)
+			}
+		}
+		if got := cs.RGBA(); got != want {
+			t.Errorf("%s has red, green, blue and alpha at %v, want %v", name, got, want)
 		}
 	}
 	for _, name := range []string{"", "YUV", "BGR8", "B G R"} {

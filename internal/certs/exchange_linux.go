@@ -1,8 +1,8 @@
-package netgear
+package certs
 
 import "golang.org/x/sys/unix"
 
-// exchangeFolders makes each of two folders the other one, at once.
+// exchangeFolders renames each of two folders to the other one in one step.
 func exchangeFolders(a, b string) error {
 	return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 }

@@ -4,7 +4,7 @@ Prints a line for each name: the name, numpy's own name of the type without byte
 order, its size in bytes, and "swapped" where the elements are big-endian; or the
 name and "refused", where numpy does not know it or cannot read it from bytes.
 
-    python testdata/dtypes/numpy.py > testdata/dtypes/numpy.txt
+    python internal/numpy/testdata/numpy.py > internal/numpy/testdata/numpy.txt
 """
 import os
 import string

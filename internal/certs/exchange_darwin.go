@@ -1,6 +1,6 @@
-package netgear
+package certs
 
 import "golang.org/x/sys/unix"
 
-// exchangeFolders makes each of two folders the other one, at once.
+// exchangeFolders renames each of two folders to the other one in one step.
 func exchangeFolders(a, b string) error { return unix.RenamexNp(a, b, unix.RENAME_SWAP) }

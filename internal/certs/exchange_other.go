@@ -1,8 +1,8 @@
 //go:build !linux && !darwin
 
-package netgear
+package certs
 
 import "errors"
 
-// exchangeFolders is what this system cannot do.
+// exchangeFolders returns an error: this system has no such call.
 func exchangeFolders(a, b string) error { return errors.ErrUnsupported }

@@ -1,0 +1,96 @@
+package certs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vidgear-go/netgear/internal/regular"
+)
+
+var (
+	// ErrNoPublicKey is the reason for which a file without a usable public key
+	// is refused.
+	ErrNoPublicKey = errors.New("it has no valid public-key")
+	// ErrNoSecretKey is the reason for which a file without a usable secret key
+	// is refused.
+	ErrNoSecretKey = errors.New("it has no valid secret-key")
+)
+
+// maxFile is how many bytes a certificate file may have.
+const maxFile = 64 << 10
+
+// ReadPublic returns the public key of a certificate file, in Z85.
+func ReadPublic(path string) (public string, err error) {
+	public, _, err = read(path)
+	return public, err
+}
+
+// ReadPair returns both keys of a secret certificate file, in Z85.
+func ReadPair(path string) (public, secret string, err error) {
+	public, secret, err = read(path)
+	if err == nil && !validKey(secret) {
+		err = unusable(path, ErrNoSecretKey)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return public, secret, nil
+}
+
+// ReadPublicKeys returns every public key in a folder, in Z85. It leaves out
+// files that it cannot read.
+func ReadPublicKeys(folder string) map[string]bool {
+	keys := map[string]bool{}
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), publicSuffix) {
+			continue
+		}
+		if public, err := ReadPublic(filepath.Join(folder, e.Name())); err == nil {
+			keys[public] = true
+		}
+	}
+	return keys
+}
+
+// read reads a certificate in the form that pyzmq writes (ZPL, ZeroMQ RFC 4).
+// The public key is valid; the secret one may be missing.
+func read(path string) (public, secret string, err error) {
+	text, err := regular.Read(path, maxFile)
+	if err != nil {
+		return "", "", unusable(path, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if !ok || strings.HasPrefix(key, "#") {
+			continue
+		}
+		value = strings.Trim(value, " \t'\"")
+		switch strings.TrimSpace(key) {
+		case "public-key":
+			public = value
+		case "secret-key":
+			secret = value
+		}
+	}
+	if !validKey(public) {
+		return "", "", unusable(path, ErrNoPublicKey)
+	}
+	return public, secret, nil
+}
+
+// unusable returns the error of a file that cannot be used. It never quotes
+// what is in the file.
+func unusable(path string, reason error) error {
+	return fmt.Errorf("certificate %s: %w", path, reason)
+}
+
+// validKey reports whether a text is a CURVE key: 32 bytes, which are 40
+// characters of Z85 (ZeroMQ RFC 32).
+func validKey(key string) bool {
+	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+	return len(key) == 40 && strings.Trim(key, alphabet) == ""
+}
