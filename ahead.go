@@ -20,6 +20,7 @@ type ahead struct {
 	frames chan queued
 	taken  uint64 // frames that have had a place; whoever holds turn
 	done   chan struct{}
+	idle   chan struct{} // asks run to settle the socket
 
 	count atomic.Int64 // frames not yet answered, and their bytes
 	bytes atomic.Int64
@@ -39,7 +40,7 @@ func startAhead(n *NetGear) *ahead {
 	if n.opts.SendAhead == 0 {
 		return nil
 	}
-	a := &ahead{n: n, places: make(chan struct{}, n.opts.SendAhead), frames: make(chan queued, n.opts.SendAhead), done: make(chan struct{})}
+	a := &ahead{n: n, places: make(chan struct{}, n.opts.SendAhead), frames: make(chan queued, n.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{})}
 	go a.run()
 	return a
 }
@@ -86,7 +87,18 @@ func (a *ahead) takePlace(ctx context.Context) error {
 func (a *ahead) run() {
 	defer close(a.done)
 	var gone error
-	for q := range a.frames {
+	for {
+		var q queued
+		var open bool
+		select {
+		case q, open = <-a.frames:
+		case <-a.idle:
+			a.n.settleIdle()
+			continue
+		}
+		if !open {
+			return
+		}
 		<-a.places
 		if q.flushed != nil {
 			close(q.flushed)

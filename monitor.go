@@ -54,6 +54,8 @@ type monitor struct {
 	left       int64               // what ended connections left unread, in bytes of memory
 	leftKilled int64               // and those among them that this end has ended
 	drainedAt  uint64              // flow.drained when the last of them ended
+	settledAt  uint64              // a publisher's: flow.drained when the links were marked
+	trip       *tripwire           // a publisher's; nil: the system has none
 	evicted    time.Time           // when a pending handshake was last ended
 	next       time.Time           // when to look at the connections; zero if there is none
 }
@@ -65,6 +67,7 @@ type guarding struct {
 	exclusive  bool                         // one peer has the place: those that could still take it beside that one must go
 	handshake  int64                        // the fewest bytes of a peer's handshake
 	closedPeer func(peer string, why error) // called for each connection that the monitor ends
+	subscribed func()                       // called when a publisher's peers have sent something
 }
 
 // link is one connection. libzmq does not say whose handshake has succeeded, so
@@ -80,6 +83,9 @@ type link struct {
 	accepted    bool   // the peer has connected, not this end
 	established bool   // its handshake has ended, as its bytes show
 	killed      error  // why this end has ended it
+	mark        int64  // a publisher's: the bytes brought, when its socket was last settled
+	seen        int64  // the bytes brought, at the last look
+	most        int64  // and the most bytes that were unread so far
 	meter
 }
 
@@ -99,6 +105,12 @@ func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, g guarding, watch func(eve
 	}
 	m := &monitor{pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1), guarding: g, listeners: map[uint32]socketID{}}
 	g.flow.alarm = pair.Wake
+	if g.limits.pending > 0 {
+		m.trip = newTripwire(func() {
+			g.flow.alarmed.Store(true)
+			pair.Wake()
+		})
+	}
 	go m.run(watch)
 	return m, nil
 }
@@ -130,8 +142,15 @@ func openMonitorPair(ctx *zmq4.Context, addr string) (*zmsg.Socket, error) {
 func (m *monitor) run(watch func(event)) {
 	defer close(m.done)
 	defer m.pair.Close()
+	defer m.trip.close()
 	for {
 		e, err := m.readEvent()
+		if m.trip != nil && (err == errAlarm || m.flow.alarmed.Swap(false)) {
+			m.tripped(time.Now())
+			if err == errAlarm {
+				continue
+			}
+		}
 		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
 			m.inspect(now)
 		}
@@ -223,6 +242,7 @@ func (m *monitor) began(e event) {
 		l.accepted = true
 	}
 	m.links = append(m.links, l)
+	m.trip.watch(l.fd)
 	m.next = earlier(m.next, now.Add(guardBusy))
 	if l.accepted {
 		m.accepted(now)

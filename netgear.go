@@ -94,9 +94,10 @@ type NetGear struct {
 
 	leftover leftover // Pair send end
 
-	turn  chan struct{} // send end: held by whoever sends
-	tx    sender
-	ahead *ahead // nil unless Options.SendAhead
+	turn    chan struct{} // send end: held by whoever sends
+	tx      sender
+	ahead   *ahead   // nil unless Options.SendAhead
+	settler *settler // nil unless this end is a publisher
 
 	queue     *queue // receive end
 	loopDone  chan struct{}
@@ -158,6 +159,7 @@ func New(o Options) (*NetGear, error) {
 	n.tally = newTally(o.Pattern == PushPull)
 	n.states = startStates(o.OnState)
 	n.clients = newClientOrder(&n.opts)
+	n.settler = newSettler(n)
 	n.resolver = newResolver(n.life, &n.opts, n.wake, n.opts.Logger, &n.bursts)
 	if n.tunnel, err = openTunnel(n.life, &n.opts); err == nil {
 		err = n.start()
@@ -230,12 +232,15 @@ func (n *NetGear) startSending() (err error) {
 	}
 	if n.tx.enc, err = turbojpeg.NewEncoder(); err == nil {
 		n.ahead = startAhead(n)
+		n.settler.start()
 	}
 	return err
 }
 
 // watchers are what a socket of this end reports to.
-func (n *NetGear) watchers() watchers { return watchers{n.watch, n.newcomers, n.closedPeer} }
+func (n *NetGear) watchers() watchers {
+	return watchers{n.watch, n.knocked, n.closedPeer, n.settler.want}
+}
 
 // open opens this end's socket, the first time and every other, within ctx.
 func (n *NetGear) open(ctx context.Context) (*socket, error) {
@@ -565,6 +570,7 @@ func (n *NetGear) Close() error {
 			n.returning.array.Release()
 			return
 		}
+		n.settler.await()
 		n.turn <- struct{}{} // a Send that waits has been woken
 		defer n.endTurn()
 		linger := n.goodbye()

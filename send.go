@@ -496,8 +496,7 @@ func (n *NetGear) sendParts(p *part, deadline time.Time, stop func() error) erro
 	if !n.row.answers || n.opts.MulticlientMode {
 		// PUB drops what finds a full pipe, and REQ sends to a client that has
 		// just gone: let the socket see first what has changed.
-		s.Settle()
-		s.flow.settled(&n.opts)
+		n.settleSocket(s)
 	}
 	if err := s.Wait(deadline, stop, n.tx.try); err != nil {
 		return err

@@ -275,6 +275,7 @@ func (n *NetGear) watch(e event) {
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		n.refused.Store(nil)
 		n.hangups.Store(0)
+		n.settler.want()
 		n.newcomers()
 		if endpoint != e.endpoint {
 			n.leftover.cleared()
@@ -293,6 +294,7 @@ func (n *NetGear) watch(e event) {
 			n.endedFruitless()
 		}
 		n.newcomers()
+		n.settler.want()
 		n.leftover.lost(e.from)
 		n.states.add(State{Kind: Lost, Endpoint: endpoint, Err: e.why})
 		n.wake()
@@ -335,6 +337,12 @@ func (n *NetGear) newcomers() {
 		n.crowd.Store(true)
 		n.wake()
 	}
+}
+
+// knocked is called when a peer waits at the door.
+func (n *NetGear) knocked() {
+	n.settler.want()
+	n.newcomers()
 }
 
 // hungUp counts a peer that ended the handshake without a word. A tunnel does so

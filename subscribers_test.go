@@ -1,0 +1,182 @@
+package netgear
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// hostileSubscribers subscribe to very many topics and go, again and again.
+type hostileSubscribers struct {
+	number int
+	topics int
+	byte   string        // what each subscription begins with: "\x01", or "\x00\x01" for one that is ended again
+	pause  time.Duration // between the handshake and the subscriptions
+	hasty  bool          // they close at once, and do not wait for the end
+	stay   bool          // they stay until they are disconnected
+}
+
+// subscriptions are messages that subscribe to different topics.
+func (h hostileSubscribers) subscriptions(who int) string {
+	var all strings.Builder
+	for i := range h.topics {
+		topic := fmt.Sprintf("%020d", who*h.topics+i)
+		all.WriteString(zmtp(0, "\x01"+topic))
+		if h.byte != "\x01" {
+			all.WriteString(zmtp(0, "\x00"+topic))
+		}
+	}
+	return all.String()
+}
+
+// attack comes to a port until stop is called. It returns how many connections
+// have said all that they had to say.
+func (h hostileSubscribers) attack(t *testing.T, next func() (net.Conn, error)) (rounds *atomic.Int64, stop func()) {
+	rounds = new(atomic.Int64)
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i := range h.number {
+		text := h.subscriptions(i)
+		all.Go(func() {
+			for ctx.Err() == nil {
+				c, err := next()
+				if err != nil {
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				h.play(ctx, c, text, rounds)
+			}
+		})
+	}
+	return rounds, sync.OnceFunc(func() {
+		cancel()
+		all.Wait()
+	})
+}
+
+func (h hostileSubscribers) play(ctx context.Context, c net.Conn, text string, rounds *atomic.Int64) {
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if shakeHands(c, "SUB") != nil {
+		return
+	}
+	if h.pause > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(h.pause):
+		}
+	}
+	io.WriteString(c, text)
+	rounds.Add(1)
+	if h.hasty {
+		return
+	}
+	if tcp, ok := c.(*net.TCPConn); ok && !h.stay {
+		tcp.CloseWrite()
+	}
+	io.Copy(io.Discard, c)
+}
+
+// dialing returns what connects to a send end.
+func dialing(n *NetGear) func() (net.Conn, error) {
+	return func() (net.Conn, error) { return net.DialTimeout("tcp", "127.0.0.1:"+portOf(n), time.Second) }
+}
+
+var subscriberAttacks = map[string]hostileSubscribers{
+	"6 wait for the end":  {number: 6, topics: 11000, byte: "\x01"},
+	"6 close at once":     {number: 6, topics: 11000, byte: "\x01", hasty: true},
+	"30 wait for the end": {number: 30, topics: 11000, byte: "\x01"},
+	"30 close at once":    {number: 30, topics: 11000, byte: "\x01", hasty: true},
+	"30 after a second":   {number: 30, topics: 11000, byte: "\x01", pause: time.Second},
+	"30 within the limit": {number: 30, topics: 1000, byte: "\x01", hasty: true},
+	"30 stay":             {number: 30, topics: 1000, byte: "\x01", stay: true},
+	"6 take topics back":  {number: 6, topics: 5500, byte: "\x00\x01"},
+}
+
+// Peers that subscribe to thousands of topics and go, again and again, do not
+// hold up the calls of a publisher, nor keep a good subscriber out.
+func TestHostileSubscribers(t *testing.T) {
+	for name, attack := range subscriberAttacks {
+		for _, ahead := range []int{0, 2} {
+			if ahead > 0 && name != "6 wait for the end" {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/ahead %d", name, ahead), func(t *testing.T) {
+				send := mustNew(t, Options{Pattern: PubSub, Address: "127.0.0.1", Port: "0", Attach: AttachBind, JPEGCompression: JPEGOff, SendAhead: ahead})
+				rounds, stop := attack.attack(t, dialing(send))
+				defer stop()
+				time.Sleep(4 * time.Second) // the application sends nothing meanwhile
+				worst := time.Duration(0)
+				for range 10 {
+					if took := timedSend(t, send); took > worst {
+						worst = took
+					}
+				}
+				took := subscribeAndGet(t, send)
+				stop()
+				from := time.Now()
+				send.Close()
+				t.Logf("worst send %v, good subscriber's frame after %v, Close %v; %d rounds, %d flooded", worst, took, time.Since(from), rounds.Load(), send.Stats().Flooded)
+				if worst > limit || took > 5*time.Second || time.Since(from) > limit {
+					t.Error("held up")
+				}
+				if attack.topics > 5000 && send.Stats().Flooded == 0 {
+					t.Error("none was disconnected")
+				}
+			})
+		}
+	}
+}
+
+// timedSend returns how long a send call with a context of 100 ms takes.
+func timedSend(t *testing.T, n *NetGear) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	from := time.Now()
+	n.SendArray(ctx, testArray(0, "uint8", 1, 1), nil)
+	if n.opts.SendAhead > 0 {
+		n.Flush(ctx)
+	}
+	return time.Since(from)
+}
+
+// subscribeAndGet returns after how long a new subscriber has got a frame.
+func subscribeAndGet(t *testing.T, send *NetGear) time.Duration {
+	t.Helper()
+	from := time.Now()
+	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PubSub, Address: "127.0.0.1", Port: portOf(send), Attach: AttachConnect, OnTerminate: KeepWaiting})
+	got := make(chan error, 1)
+	go func() {
+		f, err := recv.Recv(testContext(t))
+		if err == nil {
+			f.Close()
+		}
+		got <- err
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-got:
+			if err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(from)
+			recv.Close()
+			return took
+		case <-tick.C:
+			timedSend(t, send)
+		}
+	}
+}
+
+var _ = zmq4.SUB
