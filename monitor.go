@@ -64,6 +64,7 @@ type monitor struct {
 type guarding struct {
 	flow       *flow
 	limits     inflowLimits
+	paced      bool                         // peers are admitted in the order in which they came
 	exclusive  bool                         // one peer has the place: those that could still take it beside that one must go
 	handshake  int64                        // the fewest bytes of a peer's handshake
 	closedPeer func(peer string, why error) // called for each connection that the monitor ends
@@ -186,12 +187,12 @@ func (m *monitor) account(e event) (event, bool) {
 		m.acceptFailed(syscall.Errno(e.value))
 		return e, false
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		// Most likely the youngest: a handshake takes a moment, and those who have
-		// not ended it by then are silent strangers.
-		if i := m.last(false); i >= 0 {
+		// Where all have the mark, one has gone that was taken for one without: its
+		// mark is on another already.
+		if i := m.guess(); i >= 0 {
 			m.links[i].shaken = true
+			m.connected.Add(1)
 		}
-		m.connected.Add(1)
 		if m.exclusive {
 			m.evictOldest(maxPendingPeers, handshakeTime)
 		}
@@ -252,6 +253,10 @@ func (m *monitor) began(e event) {
 // handshakeTime is longer than two ends need to see that they do not match.
 const handshakeTime = time.Second
 
+// muchReady is for what a peer's READY may hold beside the socket type: an
+// identity.
+const muchReady = 512
+
 // ended takes a connection off the list and says whether its handshake had
 // succeeded. Where the guess turns out to have been wrong, the mark moves to the
 // connection that it was meant for.
@@ -272,14 +277,33 @@ func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
 		}
 		m.links[j].shaken = true
 		return false
-	case !l.shaken && !failed && time.Since(l.since) > handshakeTime:
-		// A mismatch would have shown sooner: it is one that had shaken hands.
+	case !l.shaken && !failed && (time.Since(l.since) > handshakeTime || l.last > m.handshake+muchReady):
+		// A mismatch would have shown sooner, and its peer sends nothing after the
+		// handshake: it is one that had shaken hands.
 		if j := m.last(true); j >= 0 {
 			m.links[j].shaken = false
 			return true
 		}
 	}
 	return l.shaken
+}
+
+// guess returns the place of the connection whose handshake has most likely
+// succeeded; -1 for none. That is the youngest: a handshake takes a moment, and
+// those that have not ended it by then are silent strangers. At the door of a
+// publisher peers wait in the order in which they came, so there it is the oldest
+// of those that have said all.
+func (m *monitor) guess() int {
+	if !m.paced {
+		return m.last(false)
+	}
+	now := time.Now()
+	for i := range m.links {
+		if l := &m.links[i]; !l.shaken && !m.pending(l, now) {
+			return i
+		}
+	}
+	return m.last(false)
 }
 
 // find is the place of a connection on the list, -1 for none.

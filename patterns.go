@@ -272,7 +272,7 @@ func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoint
 
 // monitor starts the socket's monitor.
 func (s *socket) monitor(ctx *zmq4.Context, o *Options, w watchers) (err error) {
-	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), handshake: o.handshakeBytes(), closedPeer: w.closed, subscribed: w.pending}
+	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), paced: s.door != nil && s.door.paced, handshake: o.handshakeBytes(), closedPeer: w.closed, subscribed: w.pending}
 	s.mon, err = startMonitor(ctx, s.Socket.Socket, g, func(e event) {
 		switch {
 		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:

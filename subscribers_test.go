@@ -122,6 +122,7 @@ func TestHostileSubscribers(t *testing.T) {
 				}
 				took := subscribeAndGet(t, send)
 				stop()
+				await(t, "the monitor to see all go", func() bool { return send.peers() == 0 })
 				from := time.Now()
 				send.Close()
 				t.Logf("worst send %v, good subscriber's frame after %v, Close %v; %d rounds, %d flooded", worst, took, time.Since(from), rounds.Load(), send.Stats().Flooded)
