@@ -56,7 +56,7 @@ const (
 	// are admitted, and the next when those have had so much time to subscribe and
 	// the socket was settled then.
 	admissionStep = 20 * time.Millisecond
-	maxAdmitted   = 8
+	maxAdmitted   = 4
 	// maxWaiting bounds what strangers can pile up.
 	maxWaiting = 1000
 )

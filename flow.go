@@ -200,7 +200,7 @@ const (
 	// maxPendingChatter is for what all subscribers have sent since the socket
 	// was settled last: libzmq takes 10 µs for a topic, and goes over all of them
 	// in one call. From enoughChatter on the socket is settled.
-	maxPendingChatter = 256 << 10
+	maxPendingChatter = 128 << 10
 	enoughChatter     = 4 << 10
 	// maxChatterWalk bounds the product of the number of connections and the
 	// bytes of their subscriptions, less freeChatter for each: for each connection
