@@ -28,7 +28,7 @@ type door struct {
 
 	mu      sync.Mutex
 	inside  bool // a peer has the place: its handshake has ended well
-	granted int  // peers that were admitted and whose handshakes have not ended
+	granted int  // peers that were admitted and whose handshakes have not ended; if paced, in this step
 	batch   int  // how many were admitted together, the last time
 	quota   int  // and how many may be
 	since   time.Time
@@ -68,7 +68,7 @@ var errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a
 var doorNumbers atomic.Uint64
 
 // newDoor is nil where no door is needed: at an end that connects, and where
-// everybody may come in. The send end of a secure pair is never asked: there
+// all peers may come in at any time. The send end of a secure pair is never asked: there
 // libzmq asks at the receive end, even if that is the one which connects.
 func newDoor(o *Options, sec *security, knocked func()) *door {
 	d := &door{one: o.servesOne(), paced: sec == nil && o.hearsSubscriptions() && o.binds(), knocked: knocked, log: o.Logger}

@@ -22,6 +22,7 @@ type hostileSubscribers struct {
 	pause  time.Duration // between the handshake and the subscriptions
 	hasty  bool          // they close at once, and do not wait for the end
 	stay   bool          // they stay until they are disconnected
+	reset  bool          // they send a heartbeat among all that and reset the connection
 }
 
 // subscriptions are messages that subscribe to different topics.
@@ -65,9 +66,21 @@ func (h hostileSubscribers) attack(kind string, next func() (net.Conn, error)) (
 	})
 }
 
+const heartbeat = "\x04\x07\x04PING\x00\x00"
+
 func (h hostileSubscribers) play(ctx context.Context, c net.Conn, kind, text string, rounds *atomic.Int64) {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if h.reset {
+		// With a heartbeat, before the handshake has ended, and right after it.
+		if rounds.Add(1)%2 == 0 {
+			io.WriteString(c, greeting+ready(kind)+heartbeat+text)
+		} else if shakeHands(c, kind) == nil {
+			io.WriteString(c, text+heartbeat)
+		}
+		c.(*net.TCPConn).SetLinger(0)
+		return
+	}
 	if shakeHands(c, kind) != nil {
 		return
 	}
@@ -101,6 +114,7 @@ var subscriberAttacks = map[string]hostileSubscribers{
 	"30 after a second":   {number: 30, topics: 11000, byte: "\x01", pause: time.Second},
 	"30 within the limit": {number: 30, topics: 1000, byte: "\x01", hasty: true},
 	"30 stay":             {number: 30, topics: 1000, byte: "\x01", stay: true},
+	"30 reset":            {number: 30, topics: 500, byte: "\x01", reset: true},
 	"6 take topics back":  {number: 6, topics: 5500, byte: "\x00\x01"},
 }
 
