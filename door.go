@@ -23,13 +23,14 @@ type door struct {
 	domain  string                // what the handler knows it by
 	access  *transport.AccessList // nil: every peer may connect
 	one     bool                  // PAIR: one at a time
+	paced   bool                  // a publisher: a few at a time, see admissionStep
 	knocked func()                // called, in the handler's goroutine, when somebody has to wait
 	log     *slog.Logger
 	handler *zapHandler
 
 	mu      sync.Mutex
 	inside  bool // a peer has the place: its handshake has ended well
-	granted int  // peers that were admitted and whose handshakes have not ended
+	granted int  // peers that were admitted and whose handshakes have not ended; if paced, in this step
 	batch   int  // how many were admitted together, the last time
 	quota   int  // and how many may be
 	since   time.Time
@@ -53,6 +54,11 @@ const (
 	// on: peers that never end theirs keep a good one out for a second or two,
 	// however many they are, because their number doubles each time.
 	stepTime = 200 * time.Millisecond
+	// admissionStep and maxAdmitted pace the subscribers of a publisher: so many
+	// are admitted, and the next when those have had so much time to subscribe and
+	// the socket was settled then.
+	admissionStep = 20 * time.Millisecond
+	maxAdmitted   = 4
 	// maxWaiting bounds what strangers can pile up.
 	maxWaiting = 1000
 )
@@ -64,14 +70,14 @@ var errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a
 var doorNumbers atomic.Uint64
 
 // newDoor is nil where no door is needed: at an end that connects, and where
-// everybody may come in. The send end of a secure pair is never asked: there
+// all peers may come in at any time. The send end of a secure pair is never asked: there
 // libzmq asks at the receive end, even if that is the one which connects.
 func newDoor(o *Options, sec *security, knocked func()) *door {
-	d := &door{one: o.servesOne(), knocked: knocked, log: o.Logger}
+	d := &door{one: o.servesOne(), paced: sec == nil && o.hearsSubscriptions() && o.binds(), knocked: knocked, log: o.Logger}
 	if sec != nil {
 		d.access = sec.access
 	}
-	if !d.one && d.access == nil {
+	if !d.one && !d.paced && d.access == nil {
 		return nil
 	}
 	d.domain = "netgear-" + strconv.FormatUint(doorNumbers.Add(1), 10)
@@ -126,7 +132,9 @@ func (d *door) admits(r *zapRequest) (bool, string) {
 
 // letIn says whether who asks may come in now. If not, the answer waits.
 func (d *door) letIn(yes zapReply) bool {
-	if !d.one {
+	if d.paced {
+		defer d.knocked() // the socket must be settled
+	} else if !d.one {
 		return true
 	}
 	d.mu.Lock()
@@ -141,7 +149,9 @@ func (d *door) letIn(yes zapReply) bool {
 	d.waiting = append(d.waiting, visitor{yes, time.Now()})
 	d.remind()
 	d.mu.Unlock()
-	d.knocked()
+	if !d.paced {
+		d.knocked()
+	}
 	return false
 }
 
@@ -149,6 +159,8 @@ func (d *door) letIn(yes zapReply) bool {
 // those that were admitted have had their time. d.mu must be held.
 func (d *door) mayGrant() bool {
 	switch {
+	case d.paced:
+		return d.granted < maxAdmitted
 	case d.inside:
 		return false
 	case d.granted == 0:
@@ -167,7 +179,7 @@ func (d *door) grant() {
 	if d.granted == 0 {
 		d.quota = 1
 	}
-	if d.batch == 0 {
+	if d.batch == 0 || d.paced {
 		d.since = time.Now()
 	}
 	d.granted++
@@ -177,7 +189,7 @@ func (d *door) grant() {
 // remind makes the handler look again when the admitted peers have had their
 // time. d.mu must be held.
 func (d *door) remind() {
-	if d.inside || d.granted == 0 || len(d.waiting) == 0 || d.closed || d.handler == nil {
+	if d.paced || d.inside || d.granted == 0 || len(d.waiting) == 0 || d.closed || d.handler == nil {
 		return
 	}
 	wait := max(time.Until(d.since.Add(stepTime)), time.Millisecond)
@@ -212,7 +224,7 @@ func (d *door) forget() {
 
 // cameIn is called when a handshake has ended well: that peer has the place.
 func (d *door) cameIn() {
-	if d == nil {
+	if d == nil || d.paced {
 		return
 	}
 	d.mu.Lock()
@@ -224,7 +236,7 @@ func (d *door) cameIn() {
 // turnedBack is called when a handshake has failed. Where some were admitted and
 // none is inside, it was most likely one of those.
 func (d *door) turnedBack() {
-	if d == nil {
+	if d == nil || d.paced {
 		return
 	}
 	d.mu.Lock()
@@ -232,6 +244,23 @@ func (d *door) turnedBack() {
 	if d.granted = max(d.granted-1, 0); d.granted == 0 && !d.inside {
 		d.callNext()
 	}
+}
+
+// settled is called when a publisher's socket was settled, with when that began.
+// It admits the next peers, and reports whether the socket must be settled again.
+func (d *door) settled(began time.Time) (again bool) {
+	if d == nil || !d.paced {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.granted > 0 && began.Sub(d.since) >= admissionStep {
+		d.granted = 0
+	}
+	if d.granted == 0 {
+		d.callNext()
+	}
+	return d.granted > 0 || len(d.waiting) > 0
 }
 
 // callNext makes the handler admit the next peer, if one waits. d.mu must be held.

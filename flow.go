@@ -182,6 +182,7 @@ type inflowLimits struct {
 	parts                 int64 // at any time, by the size of those read last
 	left                  int64 // in bytes of memory, after connections have ended; no limit if 0
 	unseen                int64 // what a connection that has ended is taken to have left at least
+	pending               int64 // of all connections, since the socket was settled last; no limit if 0
 }
 
 const (
@@ -196,6 +197,16 @@ const (
 	// maxLeftChatter is for what subscribers that have gone leave unread: libzmq
 	// goes over all subscriptions for each of them, in one call.
 	maxLeftChatter = 8 << 20
+	// maxPendingChatter is for what all subscribers have sent since the socket
+	// was settled last: libzmq takes 10 µs for a topic, and goes over all of them
+	// in one call. From enoughChatter on the socket is settled.
+	maxPendingChatter = 128 << 10
+	enoughChatter     = 4 << 10
+	// maxChatterWalk bounds the product of the number of connections and the
+	// bytes of their subscriptions, less freeChatter for each: for each connection
+	// that ends libzmq goes over all subscriptions.
+	maxChatterWalk = 8 << 20
+	freeChatter    = 256
 	// chatterPerSecond and secureChatter are for a peer that sends a heartbeat
 	// every 10 ms, in the clear and encrypted.
 	chatterPerSecond = 2 << 10
@@ -233,6 +244,8 @@ func (o *Options) inflowLimits() inflowLimits {
 		limits.totalPerSecond = limits.bytesPerSecond
 		if limits.left = maxLeftChatter; o.Pattern == PushPull {
 			limits.left = 0 // its pipes have a limit, and are never read
+		} else {
+			limits.pending = maxPendingChatter
 		}
 	case o.Pattern == PushPull:
 		// Here so many messages wait in libzmq, by its own count.

@@ -55,6 +55,7 @@ func (m *monitor) inspect(now time.Time) {
 	m.flow.prune(func(fd int) bool { return m.find(uint32(fd)) >= 0 })
 	m.limitPending(now)
 	m.evictLast()
+	m.limitChatter()
 	switch {
 	case len(m.links) == 0:
 		m.next = time.Time{}
@@ -64,6 +65,68 @@ func (m *monitor) inspect(now time.Time) {
 		m.next = now.Truncate(guardIdle).Add(guardIdle)
 	}
 }
+
+// tripped looks at the connections that data has come over.
+func (m *monitor) tripped(now time.Time) {
+	for fd := range m.trip.take() {
+		i := m.find(fd)
+		if i < 0 || m.links[i].killed != nil {
+			continue
+		}
+		if _, why := m.check(&m.links[i], now); why != nil {
+			m.kill(&m.links[i], why)
+		}
+	}
+	m.limitChatter()
+}
+
+// limitChatter ends the connections that subscribe to most, if all together
+// subscribe to too much: libzmq goes over all subscriptions in one call, once
+// when they come, and again for each connection that ends.
+func (m *monitor) limitChatter() {
+	if m.limits.pending == 0 {
+		return
+	}
+	settled := m.flow.drained.Load()
+	fresh := settled != m.settledAt
+	m.settledAt = settled
+	var pending, walk, number int64
+	for i := range m.links {
+		l := &m.links[i]
+		if fresh {
+			l.mark = l.seen
+		}
+		l.seen = l.last
+		l.most = max(l.most, l.unread)
+		if l.killed == nil {
+			pending += l.last - l.mark
+			walk += l.walk()
+			number++
+		}
+	}
+	if pending > enoughChatter {
+		m.subscribed()
+	}
+	for pending > m.limits.pending || walk*number > maxChatterWalk {
+		var worst *link
+		for i := range m.links {
+			if l := &m.links[i]; l.killed == nil && (worst == nil || l.last-l.mark+l.walk() > worst.last-worst.mark+worst.walk()) {
+				worst = l
+			}
+		}
+		if worst == nil {
+			return
+		}
+		pending -= worst.last - worst.mark
+		walk -= worst.walk()
+		number--
+		m.kill(worst, errChatter)
+	}
+}
+
+// walk returns about how many bytes of a connection's subscriptions libzmq goes
+// over.
+func (l *link) walk() int64 { return max(l.most-freeChatter, 0) }
 
 // check returns whether a connection has brought much, and why it must end.
 func (m *monitor) check(l *link, now time.Time) (much bool, why error) {

@@ -82,11 +82,12 @@ type endLink struct {
 	drainCtx context.Context // ends when Close begins; what SendAhead has queued is sent after that
 	drain    context.CancelFunc
 
-	// onEvent is called first for each connection event. It and explain, which adds
-	// to an error what this end sees go wrong, are set before the first socket is
-	// opened.
-	onEvent func(*conn, event)
-	explain func(error) error
+	// onEvent is called first for each connection event, onPending when a peer
+	// begins to wait or sends something unread. explain adds to an error what this
+	// end sees go wrong. They are set before the first socket is opened.
+	onEvent   func(*conn, event)
+	onPending func()
+	explain   func(error) error
 
 	mu     sync.Mutex
 	active *conn    // nil while there is no socket
@@ -173,7 +174,7 @@ func (l *endLink) open(ctx context.Context, dial dialer) (*conn, error) {
 
 // watchers returns what a socket of this conn reports to.
 func (c *conn) watchers() watchers {
-	return watchers{event: c.watch, knocked: c.notePeers, closed: c.link.closedPeer}
+	return watchers{event: c.watch, knocked: c.peerWaits, closed: c.link.closedPeer, pending: c.link.onPending}
 }
 
 // resolved returns the endpoints as libzmq spells them. A host name is resolved
@@ -530,6 +531,12 @@ func (l *endLink) closedPeer(peer string, why error) {
 	}
 	l.counters.flooded.Add(1)
 	l.floods.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
+}
+
+// peerWaits is called when a peer waits to be admitted.
+func (c *conn) peerWaits() {
+	c.link.onPending()
+	c.notePeers()
 }
 
 // notePeers makes a PAIR receive end check which peer is served, and which wait.

@@ -55,6 +55,8 @@ type monitor struct {
 	left       int64               // what ended connections left unread, in bytes of memory
 	leftKilled int64               // and those among them that this end has ended
 	drainedAt  uint64              // flow.drained when the last of them ended
+	settledAt  uint64              // a publisher's: flow.drained when the links were marked
+	trip       *tripwire           // a publisher's; nil: the system has none
 	evicted    time.Time           // when a pending handshake was last ended
 	next       time.Time           // when to look at the connections; zero if there is none
 }
@@ -63,9 +65,11 @@ type monitor struct {
 type guarding struct {
 	flow       *flow
 	limits     inflowLimits
+	paced      bool                         // peers are admitted in the order in which they came
 	exclusive  bool                         // one peer has the place: those that could still take it beside that one must go
 	handshake  int64                        // the fewest bytes of a peer's handshake
 	closedPeer func(peer string, why error) // called for each connection that the monitor ends
+	subscribed func()                       // called when a publisher's peers have sent something
 }
 
 // link is one connection. libzmq does not say whose handshake has succeeded, so
@@ -81,6 +85,9 @@ type link struct {
 	accepted    bool   // the peer has connected, not this end
 	established bool   // its handshake has ended, as its bytes show
 	killed      error  // why this end has ended it
+	mark        int64  // a publisher's: the bytes brought, when its socket was last settled
+	seen        int64  // the bytes brought, at the last look
+	most        int64  // and the most bytes that were unread so far
 	meter
 }
 
@@ -108,6 +115,12 @@ func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, g guarding, watch func(eve
 	}
 	m := &monitor{pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1), guarding: g, listeners: map[uint32]socketID{}}
 	g.flow.alarm = pair.Wake
+	if g.limits.pending > 0 {
+		m.trip = newTripwire(func() {
+			g.flow.alarmed.Store(true)
+			pair.Wake()
+		})
+	}
 	go m.run(watch)
 	return m, nil
 }
@@ -139,8 +152,15 @@ func openMonitorPair(ctx *zmq4.Context, addr string) (*zmsg.Socket, error) {
 func (m *monitor) run(watch func(event)) {
 	defer close(m.done)
 	defer m.pair.Close()
+	defer m.trip.close()
 	for {
 		e, err := m.readEvent()
+		if m.trip != nil && (err == errAlarm || m.flow.alarmed.Swap(false)) {
+			m.tripped(time.Now())
+			if err == errAlarm {
+				continue
+			}
+		}
 		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
 			m.inspect(now)
 		}
@@ -181,12 +201,12 @@ func (m *monitor) account(e event) (event, bool) {
 		m.acceptFailed(syscall.Errno(e.value))
 		return e, false
 	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		// Most likely the youngest: a handshake takes a moment, and those who have
-		// not ended it by then are silent strangers.
-		if i := m.last(false); i >= 0 {
+		// Where all have the mark, one has gone that was taken for one without: its
+		// mark is on another already.
+		if i := m.guess(); i >= 0 {
 			m.links[i].shaken = true
+			m.connected.Add(1)
 		}
-		m.connected.Add(1)
 		if m.exclusive {
 			m.evictOldest(maxPendingPeers, handshakeTime)
 		}
@@ -237,6 +257,7 @@ func (m *monitor) began(e event) {
 		l.accepted = true
 	}
 	m.links = append(m.links, l)
+	m.trip.watch(l.fd)
 	m.next = earlier(m.next, now.Add(guardBusy))
 	if l.accepted {
 		m.accepted(now)
@@ -245,6 +266,10 @@ func (m *monitor) began(e event) {
 
 // handshakeTime is longer than two ends need to see that they do not match.
 const handshakeTime = time.Second
+
+// muchReady is for what a peer's READY may hold beside the socket type: an
+// identity.
+const muchReady = 512
 
 // ended takes a connection off the list and says whether its handshake had
 // succeeded. Where the guess turns out to have been wrong, the mark moves to the
@@ -266,14 +291,33 @@ func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
 		}
 		m.links[j].shaken = true
 		return false
-	case !l.shaken && !failed && time.Since(l.since) > handshakeTime:
-		// A mismatch would have shown sooner: it is one that had shaken hands.
+	case !l.shaken && !failed && (time.Since(l.since) > handshakeTime || l.last > m.handshake+muchReady):
+		// A mismatch would have shown sooner, and its peer sends nothing after the
+		// handshake: it is one that had shaken hands.
 		if j := m.last(true); j >= 0 {
 			m.links[j].shaken = false
 			return true
 		}
 	}
 	return l.shaken
+}
+
+// guess returns the place of the connection whose handshake has most likely
+// succeeded; -1 for none. That is the youngest: a handshake takes a moment, and
+// those that have not ended it by then are silent strangers. At the door of a
+// publisher peers wait in the order in which they came, so there it is the oldest
+// of those that have said all.
+func (m *monitor) guess() int {
+	if !m.paced {
+		return m.last(false)
+	}
+	now := time.Now()
+	for i := range m.links {
+		if l := &m.links[i]; !l.shaken && !m.pending(l, now) {
+			return i
+		}
+	}
+	return m.last(false)
 }
 
 // find is the place of a connection on the list, -1 for none.

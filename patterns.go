@@ -208,6 +208,7 @@ type watchers struct {
 	event   func(event)                  // of connections; see monitor
 	knocked func()                       // a peer waits at the door
 	closed  func(peer string, why error) // this end has ended a connection
+	pending func()                       // a publisher's peers have subscribed to something
 }
 
 // openSocket is the one place where sockets are made, the first time and after
@@ -271,7 +272,7 @@ func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoint
 
 // monitor starts the socket's monitor.
 func (s *socket) monitor(ctx *zmq4.Context, o *Options, w watchers) (err error) {
-	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), handshake: o.handshakeBytes(), closedPeer: w.closed}
+	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), paced: s.door != nil && s.door.paced, handshake: o.handshakeBytes(), closedPeer: w.closed, subscribed: w.pending}
 	s.mon, err = startMonitor(ctx, s.Socket.Socket, g, func(e event) {
 		switch {
 		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:

@@ -53,7 +53,7 @@ type recvConn struct {
 // newReceiveEnd opens a receive end on l, which it does not own.
 func newReceiveEnd(l *endLink) (_ *receiveEnd, err error) {
 	r := &receiveEnd{endLink: l, done: make(chan struct{}), retries: l.opts.MaxRetries}
-	l.onEvent, l.explain = r.observe, r.withTrouble
+	l.onEvent, l.onPending, l.explain = r.observe, func() {}, r.withTrouble
 	if l.opts.MultiserverMode {
 		r.servers = map[string]bool{}
 	}

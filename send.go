@@ -18,8 +18,9 @@ import (
 // goroutine of the queue.
 type sendEnd struct {
 	*endLink
-	sendMu chan struct{} // a lock that a context or Close can end the wait for
-	queue  *sendQueue    // nil unless Options.SendAhead
+	sendMu  chan struct{} // a lock that a context or Close can end the wait for
+	queue   *sendQueue    // nil unless Options.SendAhead
+	settler *settler      // nil unless this end is a publisher
 
 	// Preparation; see send_payload.go.
 	enc      *turbojpeg.Encoder
@@ -59,7 +60,8 @@ func newSendEnd(l *endLink) (_ *sendEnd, err error) {
 	s := &sendEnd{endLink: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
 	s.tryHead = func() error { return s.conn.TrySend(s.head, true) }
 	s.frame.sendEnd, s.stop = s, s.frame.mustStop
-	l.onEvent, l.explain = s.observe, s.withTrouble
+	s.settler = newSettler(s)
+	l.onEvent, l.onPending, l.explain = s.observe, s.settler.want, s.withTrouble
 	if s.tracker, err = zmsg.NewHold(); err != nil {
 		return nil, err
 	}
@@ -72,6 +74,7 @@ func newSendEnd(l *endLink) (_ *sendEnd, err error) {
 	}
 	s.listensOn(s.conn.conn)
 	s.queue = startSendQueue(s)
+	s.settler.start()
 	return s, nil
 }
 
@@ -299,6 +302,9 @@ func (s *sendEnd) bindContext(ctx context.Context) {
 // observe follows the connections that the monitor reports.
 func (s *sendEnd) observe(c *conn, e event) {
 	s.order.observe(e)
+	if e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED || e.kind == zmq4.EVENT_DISCONNECTED {
+		s.settler.want()
+	}
 	if e.kind == zmq4.EVENT_DISCONNECTED && s.closing() == nil {
 		s.leftover.lost(e.from, e.endpoint)
 	}

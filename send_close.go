@@ -8,6 +8,7 @@ func (s *sendEnd) close() error {
 	err := wrap("close", s.queue.finish())
 	s.cancel()
 	s.wake()
+	s.settler.await()
 	s.sendMu <- struct{}{} // a send call that waits has been woken
 	defer s.unlock()
 	linger := s.terminate()

@@ -333,8 +333,7 @@ func (x *frameExchange) sendParts() error {
 	if !x.row.answers || x.opts.MulticlientMode {
 		// PUB drops what finds a full pipe, and REQ sends to a client that has
 		// just gone: let the socket see first what has changed.
-		c.Settle()
-		c.flow.settled(&x.opts)
+		x.settle()
 	}
 	if err := c.Wait(x.deadline, x.stop, x.tryHead); err != nil {
 		return err

@@ -20,6 +20,7 @@ type sendQueue struct {
 	frames chan queued
 	taken  uint64 // frames that have had a place; sendMu must be held
 	done   chan struct{}
+	idle   chan struct{} // makes run settle the socket
 
 	count atomic.Int64 // frames not yet answered, and their bytes
 	bytes atomic.Int64
@@ -39,7 +40,7 @@ func startSendQueue(s *sendEnd) *sendQueue {
 	if s.opts.SendAhead == 0 {
 		return nil
 	}
-	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{})}
+	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{})}
 	go q.run()
 	return q
 }
@@ -86,7 +87,18 @@ func (q *sendQueue) takePlace(ctx context.Context) error {
 func (q *sendQueue) run() {
 	defer close(q.done)
 	var gone error
-	for f := range q.frames {
+	for {
+		var f queued
+		var open bool
+		select {
+		case f, open = <-q.frames:
+		case <-q.idle:
+			q.settleIdle()
+			continue
+		}
+		if !open {
+			return
+		}
 		<-q.places
 		if f.flushed != nil {
 			close(f.flushed)

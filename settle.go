@@ -1,0 +1,106 @@
+package netgear
+
+import (
+	"context"
+	"time"
+)
+
+// settler settles the socket of a publisher when peers have come, gone or
+// subscribed while the application sends nothing. libzmq processes subscriptions
+// and lost connections only in calls of the socket's owner, and then all that are
+// pending, in one call that cannot be interrupted. So they must not pile up.
+//
+// A nil settler belongs to any other end; it does nothing.
+type settler struct {
+	end    *sendEnd
+	wanted chan struct{} // a token: something is pending
+	done   chan struct{} // closed when the goroutine has ended; nil before it starts
+}
+
+// newSettler returns nil at an end whose peers do not subscribe.
+func newSettler(s *sendEnd) *settler {
+	if !s.opts.hearsSubscriptions() {
+		return nil
+	}
+	return &settler{end: s, wanted: make(chan struct{}, 1)}
+}
+
+// hearsSubscriptions reports whether this end is a publisher.
+func (o *Options) hearsSubscriptions() bool { return o.Pattern == PubSub && !o.ReceiveMode }
+
+// want makes the goroutine settle the socket soon. It never blocks.
+func (p *settler) want() {
+	if p == nil {
+		return
+	}
+	select {
+	case p.wanted <- struct{}{}:
+	default:
+	}
+}
+
+func (p *settler) start() {
+	if p != nil {
+		p.done = make(chan struct{})
+		go p.run()
+	}
+}
+
+// await blocks until the goroutine has ended. The end's ctx must have ended.
+func (p *settler) await() {
+	if p != nil && p.done != nil {
+		<-p.done
+	}
+}
+
+func (p *settler) run() {
+	defer close(p.done)
+	closed := p.end.ctx.Done()
+	for {
+		select {
+		case <-closed:
+			return
+		case <-p.wanted:
+		}
+		select {
+		case <-closed:
+			return
+		case <-time.After(admissionStep):
+		}
+		p.settle()
+	}
+}
+
+// settle has the owner of the socket settle it.
+func (p *settler) settle() {
+	s := p.end
+	if s.queue != nil {
+		select {
+		case s.queue.idle <- struct{}{}:
+		case <-s.queue.done:
+		case <-s.ctx.Done():
+		}
+		return
+	}
+	if s.lock(context.Background()) == nil {
+		s.settleIdle()
+		s.unlock()
+	}
+}
+
+// settleIdle settles the socket outside a send call. Its owner calls it.
+func (s *sendEnd) settleIdle() {
+	if s.conn != nil && s.drainCtx.Err() == nil {
+		s.settle()
+	}
+}
+
+// settle lets libzmq process what is pending for the socket. Its owner calls it.
+func (s *sendEnd) settle() {
+	began := time.Now()
+	s.conn.Settle()
+	s.conn.flow.settled(&s.opts)
+	if s.conn.door.settled(began) {
+		s.settler.want()
+	}
+}
