@@ -207,7 +207,7 @@ func (a *ahead) finish() error {
 	a.n.endTurn()
 	tries := a.n.opts.MaxRetries
 	if tries < 0 {
-		tries = DefaultMaxRetries
+		tries = defaultMaxRetries
 	}
 	enough := time.NewTimer(time.Duration(tries+1) * a.n.opts.RequestTimeout)
 	defer enough.Stop()

@@ -28,6 +28,7 @@
 package netgear
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -492,7 +493,7 @@ func (n *NetGear) withTrouble(err error) error {
 		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: is it larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, n.opts.MaxFrameBytes)
 	}
 	return fmt.Errorf("%w (%d connections in a row ended before a frame of %d bytes was answered: is it larger than the receive end's MaxFrameBytes, by default %d bytes?)",
-		err, fruitless, n.tx.size.Load(), int64(DefaultMaxFrameBytes))
+		err, fruitless, n.tx.size.Load(), int64(defaultMaxFrameBytes))
 }
 
 // endedFruitless counts a connection that ended before anything came over it,
@@ -794,7 +795,7 @@ func (n *NetGear) prepareData(data any, typeName string) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	a := answer{port: n.port, returnType: or(typeName, n.wire.typeName(m)), data: m}
+	a := answer{port: n.port, returnType: cmp.Or(typeName, n.wire.typeName(m)), data: m}
 	return prepared{head: n.wire.appendAnswer(nil, &a)}, nil
 }
 
