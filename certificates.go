@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vidgear-go/netgear/internal/regular"
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // The layout of VidGear's certificate folder.
@@ -54,15 +55,33 @@ func CertificateDir(location string) (string, error) {
 //	DIR/public_keys/client.key   DIR/private_keys/client.key_secret
 //
 // Secret files can be read by their owner alone. The folder appears whole or
-// not at all, whatever interrupts it. If it is there already it stays, unless
-// overwrite is set; other public keys in it are then gone, too, as in VidGear.
-// DIR is [CertificateDir] of the location, which is made if it is not there. It
-// may be called by several programs at once.
-func CreateCertificates(location string, overwrite bool) (dir string, err error) {
+// not at all, whatever interrupts it. A folder that exists stays as it is: see
+// [ReplaceCertificates]. DIR is [CertificateDir] of the location, which is created
+// if it does not exist. Several programs may call it at once. Errors wrap ErrAuth.
+func CreateCertificates(location string) (dir string, err error) {
+	return newCertificates(location, keepExisting)
+}
+
+// ReplaceCertificates does the same as [CreateCertificates], but replaces a
+// folder that exists. Public keys of other machines in it are then gone, too, as
+// in VidGear. Open ends keep the keys that they have read.
+func ReplaceCertificates(location string) (dir string, err error) {
+	return newCertificates(location, replaceExisting)
+}
+
+// existing says what becomes of keys that exist.
+type existing bool
+
+const (
+	keepExisting    existing = false
+	replaceExisting existing = true
+)
+
+func newCertificates(location string, old existing) (dir string, err error) {
 	if dir, err = CertificateDir(location); err != nil {
 		return "", err
 	}
-	if _, err := createKeys(dir, overwrite); err != nil {
+	if _, err := createKeys(dir, old); err != nil {
 		return "", fmt.Errorf("netgear: certificates: %w", err)
 	}
 	return dir, nil
@@ -70,7 +89,7 @@ func CreateCertificates(location string, overwrite bool) (dir string, err error)
 
 // ownCertificates is the folder of an end that is being opened, made if it is
 // not there. The location must be: a mistyped one is not to get keys of its own.
-func ownCertificates(location string, overwrite bool, log *slog.Logger) (dir string, err error) {
+func ownCertificates(location string, old existing, log *slog.Logger) (dir string, err error) {
 	if dir, err = CertificateDir(location); err != nil {
 		return "", err
 	}
@@ -81,7 +100,7 @@ func ownCertificates(location string, overwrite bool, log *slog.Logger) (dir str
 			return "", fmt.Errorf("%w: CustomCertLocation: %s is not a folder", ErrAuth, location)
 		}
 	}
-	made, err := createKeys(dir, overwrite)
+	made, err := createKeys(dir, old)
 	if made {
 		log.Warn("made new keys: the other end does not know them before it has a copy of the public ones", "folder", dir)
 	}
@@ -97,12 +116,12 @@ const workFolder = "keys-new-"
 
 // createKeys makes the folder, and says whether it did. One program at a time
 // does that: it holds the parent folder's lock.
-func createKeys(dir string, overwrite bool) (made bool, err error) {
+func createKeys(dir string, old existing) (made bool, err error) {
 	if !hasCurve() {
 		return false, fmt.Errorf("%w: this libzmq was built without CURVE", ErrAuth)
 	}
 	parent := filepath.Dir(dir)
-	if isThere(dir) && !overwrite {
+	if isThere(dir) && old == keepExisting {
 		if leftovers(parent) != nil {
 			// Of secrets, so they had better go; but that is not what was asked for.
 			if unlock, _ := lockFolder(parent, 0); unlock != nil {
@@ -123,7 +142,7 @@ func createKeys(dir string, overwrite bool) (made bool, err error) {
 		defer unlock()
 		sweep(dir)
 	}
-	if isThere(dir) && !overwrite {
+	if isThere(dir) && old == keepExisting {
 		return false, nil // somebody was quicker
 	}
 	if err := makeKeys(dir); err != nil {
@@ -283,14 +302,15 @@ func writeFile(path, text string, mode fs.FileMode) error {
 const maxCertificate = 64 << 10
 
 // readCertificate reads a certificate in the form pyzmq writes (ZPL).
-func readCertificate(path string, wantSecret bool) (public, secret string, err error) {
-	bad := func(format string, args ...any) (string, string, error) {
-		return "", "", fmt.Errorf("%w: certificate %s: %w", ErrAuth, path, fmt.Errorf(format, args...))
+func readCertificate(path string, wantSecret bool) (public string, own secret.Text, err error) {
+	bad := func(format string, args ...any) (string, secret.Text, error) {
+		return "", secret.Text{}, fmt.Errorf("%w: certificate %s: %w", ErrAuth, path, fmt.Errorf(format, args...))
 	}
 	text, err := regular.Read(path, maxCertificate)
 	if err != nil {
 		return bad("%w", err)
 	}
+	var secretKey string
 	for line := range strings.Lines(string(text)) {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		if !ok || strings.HasPrefix(key, "#") {
@@ -301,16 +321,16 @@ func readCertificate(path string, wantSecret bool) (public, secret string, err e
 		case "public-key":
 			public = value
 		case "secret-key":
-			secret = value
+			secretKey = value
 		}
 	}
 	if !validZ85(public) {
 		return bad("it has no valid public-key")
 	}
-	if wantSecret && !validZ85(secret) {
+	if wantSecret && !validZ85(secretKey) {
 		return bad("it has no valid secret-key")
 	}
-	return public, secret, nil
+	return public, secret.New(secretKey), nil
 }
 
 // validZ85: a CURVE key is 32 bytes, 40 characters of ZeroMQ's RFC 32.

@@ -52,7 +52,7 @@ func TestMakesKeysUntilKilled(t *testing.T) {
 	}
 	for i := 0; ; i++ {
 		for _, l := range []string{location, filepath.Join(location, fmt.Sprintf("new-%d-%d", os.Getpid(), i))} {
-			if _, err := CreateCertificates(l, true); err != nil {
+			if _, err := ReplaceCertificates(l); err != nil {
 				fmt.Println(err)
 				os.Exit(1)
 			}
@@ -72,7 +72,7 @@ func TestKilledWhileMakingKeys(t *testing.T) {
 				t.Skip("this file system does not exchange folders")
 			}
 			location := filepath.Join(t.TempDir(), kind)
-			dir, err := CreateCertificates(location, false)
+			dir, err := CreateCertificates(location)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestKilledWhileMakingKeys(t *testing.T) {
 					t.Fatal("there was a moment without keys")
 				}
 				interrupted += len(leftovers(filepath.Dir(dir)))
-				if _, err := CreateCertificates(location, false); err != nil {
+				if _, err := CreateCertificates(location); err != nil {
 					t.Fatal(err)
 				}
 				checkKeys(t, dir)
@@ -157,7 +157,7 @@ func TestOldKeysComeBack(t *testing.T) {
 		os.RemoveAll(fresh) // so that it cannot be moved
 		return errors.ErrUnsupported
 	}
-	if _, err := CreateCertificates(location, true); !errors.Is(err, ErrAuth) || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ReplaceCertificates(location); !errors.Is(err, ErrAuth) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no new keys: %v", err)
 	}
 	if keysOf(t, dir) != before {
@@ -169,7 +169,7 @@ func TestOldKeysComeBack(t *testing.T) {
 	if err := errors.Join(os.Mkdir(work, 0o700), os.Rename(dir, filepath.Join(work, "old"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := CreateCertificates(location, false); err != nil || keysOf(t, dir) != before {
+	if _, err := CreateCertificates(location); err != nil || keysOf(t, dir) != before {
 		t.Errorf("the old keys are not back: %v", err)
 	}
 	if isThere(work) {
@@ -185,7 +185,7 @@ func TestOldKeysComeBack(t *testing.T) {
 		t.Fatal("no lock:", err)
 	}
 	defer unlock()
-	if _, err := CreateCertificates(location, false); err != nil || !isThere(work) {
+	if _, err := CreateCertificates(location); err != nil || !isThere(work) {
 		t.Errorf("the work of another was swept away: %v", err)
 	}
 }
@@ -256,7 +256,7 @@ func TestNoCurve(t *testing.T) {
 			t.Errorf("receive=%v: %v", receive, err)
 		}
 	}
-	if _, err := CreateCertificates(t.TempDir(), false); !errors.Is(err, ErrAuth) {
+	if _, err := CreateCertificates(t.TempDir()); !errors.Is(err, ErrAuth) {
 		t.Error(err)
 	}
 }
