@@ -55,7 +55,7 @@ func TestSendAhead(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Compression{JPEGOff, JPEGDefault} {
 			for _, depth := range []int{1, 3} {
-				t.Run(fmt.Sprintf("%v/jpeg=%s/%d", pattern, or(string(c), "default"), depth), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/jpeg=%s/%d", pattern, c, depth), func(t *testing.T) {
 					const frames = 25
 					replies := 0
 					recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c, HighWaterMark: 100, Stamp: true}, func(r, s *Options) {

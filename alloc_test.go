@@ -22,7 +22,7 @@ func TestAllocationsPerFrame(t *testing.T) {
 	} {
 		for _, pattern := range allPatterns {
 			for _, side := range []int{16, 1024} {
-				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d/%d", pattern, or(string(c.jpeg), "default"), c.ahead, side), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d/%d", pattern, c.jpeg, c.ahead, side), func(t *testing.T) {
 					limit := c.limit
 					if pattern == PubSub && c.jpeg == JPEGOff && c.ahead == 0 {
 						limit++ // the buffer that a publisher copies into

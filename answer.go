@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image"
@@ -129,7 +130,7 @@ func (r *receiveEnd) prepareData(data any, typeName string) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	a := answer{port: r.port, returnType: or(typeName, r.wire.typeName(m)), data: m}
+	a := answer{port: r.port, returnType: cmp.Or(typeName, r.wire.typeName(m)), data: m}
 	return prepared{head: r.wire.appendAnswer(nil, &a)}, nil
 }
 

@@ -108,7 +108,7 @@ func BenchmarkMessageEncode(b *testing.B) {
 
 // A decoded frame through the queue, with so many waiting before it.
 func BenchmarkQueue(b *testing.B) {
-	for _, waiting := range []int{0, DefaultQueueFrames - 2} {
+	for _, waiting := range []int{0, defaultQueueFrames - 2} {
 		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
 			q := newQueue(&endLink{settings: *newSettingsOf(b, JPEGOff)})
 			f := &Frame{data: make([]byte, 1), ReceivedAt: time.Now()}

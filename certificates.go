@@ -23,29 +23,51 @@ func CertificateDir(location string) (string, error) {
 //	DIR/public_keys/client.key   DIR/private_keys/client.key_secret
 //
 // Secret files can be read by their owner alone. The folder appears whole or
-// not at all, whatever interrupts it. If it is there already it stays, unless
-// overwrite is set; other public keys in it are then gone, too, as in VidGear.
-// DIR is [CertificateDir] of the location, which is made if it is not there. It
-// may be called by several programs at once.
-func CreateCertificates(location string, overwrite bool) (dir string, err error) {
+// not at all, whatever interrupts it. A folder that exists stays as it is: see
+// [ReplaceCertificates]. DIR is [CertificateDir] of the location, which is created
+// if it does not exist. Several programs may call it at once. Errors wrap ErrAuth.
+func CreateCertificates(location string) (dir string, err error) {
+	return newCertificates(location, keepExisting)
+}
+
+// ReplaceCertificates does the same as [CreateCertificates], but replaces a
+// folder that exists. Public keys of other machines in it are then gone, too, as
+// in VidGear. Open ends keep the keys that they have read.
+func ReplaceCertificates(location string) (dir string, err error) {
+	return newCertificates(location, replaceExisting)
+}
+
+// existing says what becomes of keys that exist.
+type existing bool
+
+const (
+	keepExisting    existing = false
+	replaceExisting existing = true
+)
+
+func newCertificates(location string, old existing) (dir string, err error) {
 	if dir, err = CertificateDir(location); err != nil {
 		return "", err
 	}
-	if overwrite {
-		err = certs.Replace(dir)
+	_, err = makeCertificates(dir, old)
+	return dir, wrap("certificates", err)
+}
+
+// makeCertificates creates the keys in a folder, unless there are some that are
+// kept, and reports whether it did.
+func makeCertificates(dir string, old existing) (created bool, err error) {
+	if old == replaceExisting {
+		created, err = true, certs.Replace(dir)
 	} else {
-		_, err = certs.Create(dir)
+		created, err = certs.Create(dir)
 	}
-	if err != nil {
-		return "", wrap("certificates", authError(err))
-	}
-	return dir, nil
+	return created && err == nil, authError(err)
 }
 
 // ownCertificates returns the folder of an end that is being opened, and creates
 // it if it does not exist. The location must exist: a mistyped one is not to get
 // keys of its own.
-func ownCertificates(location string, overwrite bool, log *slog.Logger) (dir string, err error) {
+func ownCertificates(location string, old existing, log *slog.Logger) (dir string, err error) {
 	if dir, err = CertificateDir(location); err != nil {
 		return "", err
 	}
@@ -56,19 +78,11 @@ func ownCertificates(location string, overwrite bool, log *slog.Logger) (dir str
 			return "", fmt.Errorf("%w: CustomCertLocation: %s is not a folder", ErrAuth, location)
 		}
 	}
-	created := overwrite
-	if overwrite {
-		err = certs.Replace(dir)
-	} else {
-		created, err = certs.Create(dir)
-	}
-	if err != nil {
-		return "", authError(err)
-	}
+	created, err := makeCertificates(dir, old)
 	if created {
 		log.Warn("made new keys: the other end does not know them before it has a copy of the public ones", "folder", dir)
 	}
-	return dir, nil
+	return dir, err
 }
 
 // authError returns a reason of package certs as an ErrAuth, and nil as nil.

@@ -17,7 +17,7 @@ func TestMatsAreNotCopied(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Compression{JPEGOff, JPEGDefault} {
 			for _, owned := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%v/jpeg=%s/owned=%v", pattern, or(string(c), "default"), owned), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/jpeg=%s/owned=%v", pattern, c, owned), func(t *testing.T) {
 					recv, send := openInside(t, Options{Pattern: pattern, JPEGCompression: c, JPEGStrips: 1})
 					ctx := testContext(t)
 					mat := testMat(t, 1, 200, 300, gocv.MatTypeCV8UC3)

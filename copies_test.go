@@ -186,7 +186,7 @@ func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
 func TestSendFrameCopiesNothing(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, c := range []Compression{JPEGOff, JPEGDefault} {
-			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, or(string(c), "default")), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				o := Options{Pattern: pattern, JPEGCompression: c}
 				recv, send := openInside(t, o)
 				last, relay := openInside(t, o)

@@ -16,7 +16,7 @@ import (
 func TestDictionaryKeepsSpaces(t *testing.T) {
 	const text = `{"ssh_tunnel_pwd": " secret\t", "ssh_tunnel_keyfile": " my key ", "custom_cert_location": "/keys/of camera 1 ",
 		"ssh_tunnel_mode": " joe@host ", "protocol": " tcp ", "address": " 10.0.0.4 ", "port": " 5454 ", "jpeg_compression": " gray "}`
-	want := Options{SSHTunnelPwd: " secret\t", SSHTunnelKeyfile: " my key ", CustomCertLocation: "/keys/of camera 1 ",
+	want := Options{SSHTunnelPwd: NewSecret(" secret\t"), SSHTunnelKeyfile: " my key ", CustomCertLocation: "/keys/of camera 1 ",
 		SSHTunnelMode: "joe@host", Protocol: "tcp", Address: "10.0.0.4", Port: "5454", JPEGCompression: JPEGGray}
 	var o Options
 	if err := o.UnmarshalJSON([]byte(text)); err != nil || !reflect.DeepEqual(o, want) {
@@ -37,7 +37,7 @@ func TestDictionaryTimeout(t *testing.T) {
 	var o Options
 	var wrong *OptionError
 	err := json.Unmarshal([]byte(`{"timeout": 7}`), &o)
-	if !errors.As(err, &wrong) || wrong.Field != "timeout" || !strings.Contains(err.Error(), "NetGear_Async") {
+	if !errors.As(err, &wrong) || wrong.Key != "timeout" || wrong.Field != "RequestTimeout" || !strings.Contains(err.Error(), "NetGear_Async") {
 		t.Errorf("on NetGear's wire: %v", err)
 	}
 	o.Wire = AsyncWire

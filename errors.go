@@ -3,6 +3,9 @@ package netgear
 import (
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"strings"
 
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
@@ -19,8 +22,8 @@ var (
 	// ErrAddress: the endpoint cannot be used: in use, not of this machine,
 	// not resolvable.
 	ErrAddress = errors.New("unusable address")
-	// ErrClosed: this end was closed.
-	ErrClosed = errors.New("closed")
+	// ErrClosed: this end was closed. It also is a net.ErrClosed.
+	ErrClosed error = &sentinel{"closed", net.ErrClosed}
 	// ErrMode: a send end was asked to receive, or the other way round.
 	ErrMode = errors.New("wrong mode")
 	// ErrContext: a call was given a nil context.
@@ -36,8 +39,8 @@ var (
 	// or malformed.
 	ErrAuth = errors.New("authentication failed")
 	// ErrTimeout: a subscriber heard nothing for Options.SubscriberTimeout. The
-	// end goes on listening.
-	ErrTimeout = errors.New("timed out")
+	// end goes on listening. It also is an os.ErrDeadlineExceeded.
+	ErrTimeout error = &sentinel{"timed out", os.ErrDeadlineExceeded}
 	// ErrRejected: the receive end has answered that it dropped the frame, and
 	// why: it would decode to more than its MaxFrameBytes, say, or is on another
 	// wire. The frame is not sent again. Only receive ends of this library answer
@@ -81,16 +84,61 @@ func (e *LostError) Error() string {
 // Unwrap is why the first frame was lost.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// OptionError says which option is wrong and why.
-type OptionError struct {
-	Field  string // the field of Options, or the key of VidGear's dictionary
-	Value  any    // what it was set to
-	Reason string // the rule, and what to do
-	Err    error  // ErrOption or ErrNonBlocking
+// sentinel is an error of this package that also is one of the standard library.
+type sentinel struct {
+	text string
+	also error
 }
 
+func (e *sentinel) Error() string { return e.text }
+
+// Unwrap returns the standard library's error.
+func (e *sentinel) Unwrap() error { return e.also }
+
+// OptionError says in parts which option is wrong, why, and what to set instead.
+// No part holds a password: see [Secret].
+type OptionError struct {
+	// Field is the field of Options. It is empty if VidGear has no such option.
+	Field string
+	// Key is the key of VidGear's dictionary, as it was written there. It is empty
+	// if the option has none.
+	Key string
+	// Value is what the option was set to, as far as it may be shown; nil if it
+	// may not.
+	Value any
+	// Reason is the rule.
+	Reason string
+	// Fixes are settings that each keep to the rule. There may be none.
+	Fixes []Setting
+	// Err is ErrOption or ErrNonBlocking.
+	Err error
+
+	inDictionary bool // Error names the key
+}
+
+// Error returns one line that names the option, its value, the rule and the fixes.
 func (e *OptionError) Error() string {
-	return fmt.Sprintf("netgear: %v: %s = %#v: %s", e.Err, e.Field, e.Value, e.Reason)
+	var b strings.Builder
+	name := e.Field
+	if name == "" || e.inDictionary {
+		name = e.Key
+	}
+	fmt.Fprintf(&b, "netgear: %v: %s", e.Err, name)
+	if e.Value != nil {
+		fmt.Fprintf(&b, " = %#v", e.Value)
+	}
+	b.WriteString(": " + e.Reason)
+	for i, fix := range e.Fixes {
+		b.WriteString(fixedBy(i) + fix.String())
+	}
+	return b.String()
+}
+
+func fixedBy(i int) string {
+	if i == 0 {
+		return "; set "
+	}
+	return " or "
 }
 
 // Unwrap makes errors.Is(err, ErrOption) true for every OptionError.
@@ -99,6 +147,31 @@ func (e *OptionError) Unwrap() []error {
 		return []error{e.Err}
 	}
 	return []error{e.Err, ErrOption}
+}
+
+// Setting is one option and a value for it.
+type Setting struct {
+	Field string // the field of Options
+	Key   string // the key of VidGear's dictionary; empty if the option has none
+	Value any
+}
+
+// String returns the setting as Go writes it: Pattern: netgear.ReqRep.
+func (s Setting) String() string { return fmt.Sprintf("%s: %#v", s.Field, s.Value) }
+
+// invalid returns an *OptionError for a field of Options.
+func invalid(field string, value any, reason string, args ...any) error {
+	return &OptionError{Field: field, Key: keyOf(field), Value: shown(value), Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
+}
+
+// fixed adds settings that keep to the rule to what invalid has returned.
+func fixed(err error, fixes ...Setting) error {
+	err.(*OptionError).Fixes = fixes
+	return err
+}
+
+func set(field string, value any) Setting {
+	return Setting{Field: field, Key: keyOf(field), Value: value}
 }
 
 // wrap prefixes err with the package and what was being done.

@@ -288,7 +288,7 @@ func ExampleOptions_UnmarshalJSON() {
 	fmt.Println(err)
 	// Output:
 	// GRAY 80 10 6s REQ/REP <nil>
-	// netgear: invalid option: jpeg_compresion = "false": VidGear has no such option; did you mean jpeg_compression?
+	// netgear: invalid option: jpeg_compresion: VidGear has no such option; did you mean jpeg_compression?
 	// netgear: invalid option: request_timeout = 2: must be a whole number from 4 to 2147483
 }
 

@@ -29,7 +29,7 @@ func TestSendArrayOwned(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Compression{JPEGOff, JPEGDefault} {
 			for _, ahead := range []int{0, 2} {
-				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d", pattern, or(string(c), "default"), ahead), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d", pattern, c, ahead), func(t *testing.T) {
 					recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c, HighWaterMark: 100}, func(r, s *Options) { s.SendAhead = ahead })
 					if pattern == PubSub {
 						awaitSubscription(t, recv, send)

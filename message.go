@@ -26,7 +26,7 @@ type Message struct {
 func ParseMessage(text string) (Message, error) {
 	raw, err := pyjson.Encode(json.RawMessage(text))
 	if err != nil {
-		return Message{}, fmt.Errorf("netgear: %w: %q is not JSON: %w", ErrMessage, text, err)
+		return Message{}, fmt.Errorf("netgear: %w: the text is not JSON: %w", ErrMessage, err)
 	}
 	return Message{raw: raw}, nil
 }

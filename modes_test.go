@@ -199,7 +199,7 @@ func TestMissedFramesAreCounted(t *testing.T) {
 func TestRespond(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, c := range []Compression{JPEGOff, JPEGDefault} {
-			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, or(string(c), "default")), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				recv, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true, JPEGCompression: c}, func(r, s *Options) {
 					r.Respond = func(f *Frame) any {
 						if f.Message.Value() == "picture" {

@@ -41,7 +41,7 @@ func TestMatrix(t *testing.T) {
 		} {
 			for _, pattern := range patterns {
 				for _, c := range compressions[wire] {
-					name := fmt.Sprintf("%v/%v/%s/jpeg=%s", wire, pattern, link.name, or(string(c), "default"))
+					name := fmt.Sprintf("%v/%v/%s/jpeg=%s", wire, pattern, link.name, c)
 					t.Run(name, func(t *testing.T) {
 						o := Options{Wire: wire, Pattern: pattern, JPEGCompression: c, HighWaterMark: 100}
 						recv, send := openPair(t, o, func(r, s *Options) { link.set(r); link.set(s) })
@@ -412,7 +412,7 @@ func TestFrameAfterClose(t *testing.T) {
 func TestBidirectional(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, c := range []Compression{JPEGOff, JPEGDefault} {
-			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, or(string(c), "default")), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c, BidirectionalMode: true})
 				ctx := testContext(t)
 				round := func() Reply {

@@ -256,7 +256,23 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			return nil
 		}},
 		{"New, options out of range", ErrOption, func() error { return second(New(Options{Pattern: -1, Wire: 9, Ports: []string{""}})) }},
-		{"CreateCertificates, a location that cannot be", ErrAuth, func() error { return second(CreateCertificates("/dev/null/\x00", true)) }},
+		{"CreateCertificates, a location that cannot be", ErrAuth, func() error { return second(CreateCertificates("/dev/null/\x00")) }},
+		{"ReplaceCertificates, a location that cannot be", ErrAuth, func() error { return second(ReplaceCertificates("/dev/null/\x00")) }},
+		{"MarshalText of a number that is no constant", ErrOption, func() error { return second(Pattern(-9).MarshalText()) }},
+		{"UnmarshalText, nil enum", ErrOption, func() error { return (*Pattern)(nil).UnmarshalText([]byte("PAIR")) }},
+		{"UnmarshalText, nil Compression", ErrOption, func() error { return (*Compression)(nil).UnmarshalText(nil) }},
+		{"UnmarshalText, nil Secret", ErrOption, func() error { return (*Secret)(nil).UnmarshalText(nil) }},
+		{"the zero Secret and NewSecret, Reveal, IsZero, LogValue", nil, func() error {
+			if text := NewSecret("").Reveal() + fmt.Sprint(Secret{}, Secret{}.LogValue()); text != " " || !NewSecret("").IsZero() {
+				return errors.New(text)
+			}
+			return nil
+		}},
+		{"GoString, Format and LogValue of Options with nonsense", nil, func() error {
+			o := Options{Pattern: -9, Wire: 9, JPEGCompression: "\x00", OnReply: func(Reply, error) {}, Logger: &slog.Logger{}}
+			_, _, _ = o.GoString(), fmt.Sprintf("%d %v %+v", o, &o, (*Options)(nil)), o.LogValue()
+			return nil
+		}},
 		{"CertificateDir, none", nil, func() error { return second(CertificateDir("")) }},
 	}
 	for name, f := range map[string]*Frame{"nil": nilFrame, "zero": {}, "within": &within.frame, "made by hand": {Message: Message{}, Port: "x"}} {

@@ -1,7 +1,7 @@
 package netgear
 
 import (
-	"fmt"
+	"cmp"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,22 +15,26 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// Defaults that a zero field of [Options] stands for. Where VidGear has the
-// option, its default is the same.
+// Defaults that a zero field of [Options] stands for, for programs that name
+// them. The comments of the fields have the others.
 const (
-	DefaultSendAddress       = "localhost"
-	DefaultReceiveAddress    = "*"
-	DefaultPort              = "5555"
-	DefaultJPEGQuality       = 90
-	DefaultMaxRetries        = 3
-	DefaultRequestTimeout    = 4 * time.Second
-	DefaultAsyncTimeout      = 15 * time.Second // of NetGear_Async, for requests and for frames
-	DefaultHighWaterMark     = 1
-	DefaultQueueFrames       = 96
-	DefaultQueueBytes        = 256 << 20
-	DefaultMaxFrameBytes     = 256 << 20
-	DefaultHeartbeatInterval = time.Second
-	DefaultHeartbeatTimeout  = 30 * time.Second
+	DefaultPort        = "5555" // of Options.Port
+	DefaultJPEGQuality = 90     // of Options.JPEGCompressionQuality
+)
+
+// The other defaults. Where VidGear has the option, its default is the same.
+const (
+	defaultSendAddress       = "localhost"
+	defaultReceiveAddress    = "*"
+	defaultMaxRetries        = 3
+	defaultRequestTimeout    = 4 * time.Second
+	defaultAsyncTimeout      = 15 * time.Second // of NetGear_Async, for requests and for frames
+	defaultHighWaterMark     = 1
+	defaultQueueFrames       = 96
+	defaultQueueBytes        = 256 << 20
+	defaultMaxFrameBytes     = 256 << 20
+	defaultHeartbeatInterval = time.Second
+	defaultHeartbeatTimeout  = 30 * time.Second
 )
 
 // Toggle is a switch whose zero value leaves the choice to the default.
@@ -64,6 +68,9 @@ const (
 	JPEGGray    Compression = "GRAY" // one channel
 )
 
+// colorspaces are VidGear's, in its order.
+const colorspaces = "RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK"
+
 // Attachment says which end of a connection listens.
 type Attachment int8
 
@@ -80,14 +87,6 @@ const (
 	NetGearWire Wire = iota // JSON headers: vidgear.gears.NetGear
 	AsyncWire               // msgpack: vidgear.gears.asyncio.NetGear_Async
 )
-
-// String is VidGear's name of the class that speaks it.
-func (w Wire) String() string {
-	if w == AsyncWire {
-		return "NetGear_Async"
-	}
-	return "NetGear"
-}
 
 func (w Wire) wire() wire {
 	if w == AsyncWire {
@@ -338,9 +337,9 @@ type Options struct {
 	// end connects to Address and Port, as they are seen from there. Default:
 	// no tunnel. [ssh_tunnel_mode]
 	SSHTunnelMode string
-	// SSHTunnelPwd is the password for it, or the passphrase of the key file.
-	// [ssh_tunnel_pwd]
-	SSHTunnelPwd string
+	// SSHTunnelPwd is the password for it, or the passphrase of the key file: see
+	// [NewSecret]. No text shows it. [ssh_tunnel_pwd]
+	SSHTunnelPwd Secret
 	// SSHTunnelKeyfile is the private key file for it. Default: the usual ones
 	// in the home folder, and the agent's. [ssh_tunnel_keyfile]
 	SSHTunnelKeyfile string
@@ -377,33 +376,31 @@ func (o Options) Validate() error {
 	return nil
 }
 
-func invalid(field string, value any, reason string, args ...any) error {
-	return &OptionError{Field: field, Value: value, Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
-}
-
 // checkFlag refuses what killed the stream in VidGear issue #390.
 func checkFlag(o *Options) error {
 	if o.Flag == 0 {
 		return nil
 	}
 	reason := "it would make every socket call return at once instead of waiting, and the first call that finds nothing " +
-		"ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390); leave Flag at 0"
+		"ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390"
 	if !o.Copy && !o.Track {
-		reason += " (with Copy and Track off it is exactly the combination of that issue)"
+		reason += "; with copy and track off it is exactly the combination of that issue"
 	}
-	reason += "; to bound a wait use a context with a deadline, to never wait for a receiver use Pattern: netgear.PubSub"
-	return &OptionError{Field: "Flag", Value: o.Flag, Reason: reason, Err: ErrNonBlocking}
+	reason += "). The end of a call's context bounds its wait, and a sender of PUB/SUB waits for no receiver"
+	err := invalid("Flag", o.Flag, "%s", reason)
+	err.(*OptionError).Err = ErrNonBlocking
+	return fixed(err, set("Flag", 0))
 }
 
 func checkConnection(o *Options) error {
 	if o.Wire < NetGearWire || o.Wire > AsyncWire {
-		return invalid("Wire", int(o.Wire), "must be NetGearWire or AsyncWire")
+		return invalid("Wire", o.Wire, "must be NetGearWire or AsyncWire")
 	}
 	if o.Pattern < 0 || int(o.Pattern) >= len(patterns) {
-		return invalid("Pattern", int(o.Pattern), "must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), or 3 (PUSH/PULL) with Wire: netgear.AsyncWire")
+		return invalid("Pattern", o.Pattern, "must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), and with NetGear_Async's wire also 3 (PUSH/PULL)")
 	}
 	if o.Pattern == PushPull && o.Wire != AsyncWire {
-		return invalid("Pattern", int(o.Pattern), "VidGear's NetGear has no PUSH/PULL; NetGear_Async has: set Wire: netgear.AsyncWire")
+		return fixed(invalid("Pattern", o.Pattern, "VidGear's NetGear has no PUSH/PULL; NetGear_Async has"), set("Wire", AsyncWire))
 	}
 	if o.Attach < AttachDefault || o.Attach > AttachConnect {
 		return invalid("Attach", o.Attach, "must be AttachDefault, AttachBind or AttachConnect")
@@ -419,6 +416,9 @@ func checkConnection(o *Options) error {
 			if err := checkPort(o, p); err != nil {
 				return err
 			}
+		}
+		if strings.Contains(o.Address, "@") {
+			return invalid("Address", o.Address, "must be a host name or an IP address, without user and password")
 		}
 		if strings.Contains(o.Address, "/") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
@@ -465,11 +465,11 @@ func checkPort(o *Options, p string) error {
 func checkFrames(o *Options) error {
 	if c := o.JPEGCompression; c != JPEGDefault && c != JPEGOff {
 		if _, err := turbojpeg.ParseColorspace(string(c)); err != nil {
-			return invalid("JPEGCompression", string(c), "must be \"\", \"off\" or one of RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK")
+			return invalid("JPEGCompression", c, "must be \"\", \"off\" or one of %s", colorspaces)
 		}
 	}
 	if c := o.JPEGCompression; !o.Wire.compresses() && c != JPEGDefault && c != JPEGOff {
-		return invalid("JPEGCompression", string(c), "frames are never compressed on the wire of NetGear_Async")
+		return invalid("JPEGCompression", c, "frames are never compressed on the wire of NetGear_Async")
 	}
 	if q := o.JPEGCompressionQuality; q != 0 && (q < 10 || q > 100) {
 		return invalid("JPEGCompressionQuality", q, "must be from 10 to 100")
@@ -548,7 +548,7 @@ func checkAhead(o *Options) error {
 	case o.SendAhead > 0 && o.ReceiveMode:
 		return invalid("SendAhead", o.SendAhead, "needs a send end: nobody else sends frames")
 	case o.OnReply != nil && o.SendAhead == 0:
-		return invalid("OnReply", "a function", "needs SendAhead; without it every send call returns its Reply")
+		return invalid("OnReply", o.OnReply, "needs SendAhead; without it every send call returns its Reply")
 	}
 	return nil
 }
@@ -557,23 +557,27 @@ func checkModes(o *Options) error {
 	row := o.Pattern.row()
 	switch {
 	case o.BidirectionalMode && !row.answers:
-		return invalid("BidirectionalMode", true, "pattern %v has no answers that data could ride on; use netgear.Pair or netgear.ReqRep", o.Pattern)
+		return fixed(invalid("BidirectionalMode", true, "pattern %v has no answers that data could ride on", o.Pattern), set("Pattern", Pair), set("Pattern", ReqRep))
 	case o.MultiserverMode && o.Wire == AsyncWire:
 		return invalid("MultiserverMode", true, "NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several senders without it")
 	case o.MulticlientMode && o.Wire == AsyncWire:
 		return invalid("MulticlientMode", true, "NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several receivers without it")
 	case o.MultiserverMode && o.MulticlientMode:
-		return invalid("MulticlientMode", true, "does not go together with MultiserverMode")
+		return fixed(invalid("MulticlientMode", true, "an end has either several senders or several receivers"), set("MulticlientMode", false), set("MultiserverMode", false))
 	case o.MultiserverMode && !row.multi:
-		return invalid("MultiserverMode", true, "pattern %v connects exactly two ends; use netgear.ReqRep or netgear.PubSub", o.Pattern)
+		return fixed(invalid("MultiserverMode", true, "pattern %v connects exactly two ends", o.Pattern), set("Pattern", ReqRep), set("Pattern", PubSub))
 	case o.MulticlientMode && !row.multi:
-		return invalid("MulticlientMode", true, "pattern %v connects exactly two ends; use netgear.ReqRep or netgear.PubSub", o.Pattern)
+		return fixed(invalid("MulticlientMode", true, "pattern %v connects exactly two ends", o.Pattern), set("Pattern", ReqRep), set("Pattern", PubSub))
 	case o.Respond != nil && !(o.ReceiveMode && row.answers && (o.BidirectionalMode || o.MulticlientMode)):
-		return invalid("Respond", "a function", "needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)")
+		return invalid("Respond", o.Respond, "needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)")
 	case len(o.Ports) > 1 && !o.manyPorts():
-		return invalid("Ports", o.Ports, "several ports need MultiserverMode at a receive end or MulticlientMode at a send end")
+		mode := "MulticlientMode"
+		if o.ReceiveMode {
+			mode = "MultiserverMode"
+		}
+		return fixed(invalid("Ports", o.Ports, "several ports are for several senders or several receivers"), set(mode, true))
 	case (o.MultiserverMode || o.MulticlientMode) && o.SSHTunnelMode != "":
-		return invalid("SSHTunnelMode", o.SSHTunnelMode, "does not go together with MultiserverMode or MulticlientMode")
+		return invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads to one port, and multi-server and multi-client mode have several")
 	}
 	return nil
 }
@@ -585,14 +589,14 @@ func checkLogger(o *Options) error {
 		return nil
 	}
 	if h := reflect.ValueOf(o.Logger.Handler()); !h.IsValid() || h.Kind() == reflect.Pointer && h.IsNil() {
-		return invalid("Logger", "a logger without a handler", "make it with slog.New, or leave it nil for silence")
+		return invalid("Logger", describedAs("a logger without a handler"), "make it with slog.New, or leave it nil for silence")
 	}
 	return nil
 }
 
 func checkSecurity(o *Options) error {
 	if o.SecureMode < Grasslands || o.SecureMode > IronHouse {
-		return invalid("SecureMode", int(o.SecureMode), "must be 0 (Grasslands), 1 (StoneHouse) or 2 (IronHouse)")
+		return invalid("SecureMode", o.SecureMode, "must be 0 (Grasslands), 1 (StoneHouse) or 2 (IronHouse)")
 	}
 	for field, list := range map[string][]string{"AllowAddresses": o.AllowAddresses, "DenyAddresses": o.DenyAddresses} {
 		if len(list) > 0 && (o.SecureMode == Grasslands || !o.ReceiveMode) {
@@ -616,9 +620,9 @@ func (o *Options) address() string {
 	case o.Address != "":
 		return o.Address
 	case o.binds():
-		return DefaultReceiveAddress
+		return defaultReceiveAddress
 	}
-	return DefaultSendAddress
+	return defaultSendAddress
 }
 
 // ports are all the ports of this end, at least one.
@@ -637,32 +641,23 @@ func (o *Options) manyPorts() bool {
 	return o.ReceiveMode && o.MultiserverMode || !o.ReceiveMode && o.MulticlientMode
 }
 
-func (o *Options) protocol() string { return or(o.Protocol, "tcp") }
-
-// or returns v, or def where v is the zero value.
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
-}
+func (o *Options) protocol() string { return cmp.Or(o.Protocol, "tcp") }
 
 // withDefaults returns the options with every zero field filled in.
 func (o Options) withDefaults() Options {
-	o.JPEGCompressionQuality = or(o.JPEGCompressionQuality, DefaultJPEGQuality)
-	o.MaxRetries = or(o.MaxRetries, DefaultMaxRetries)
+	o.JPEGCompressionQuality = cmp.Or(o.JPEGCompressionQuality, DefaultJPEGQuality)
+	o.MaxRetries = cmp.Or(o.MaxRetries, defaultMaxRetries)
 	if o.Wire == AsyncWire {
-		o.RequestTimeout = or(o.RequestTimeout, DefaultAsyncTimeout)
-		o.SubscriberTimeout = or(o.SubscriberTimeout, DefaultAsyncTimeout)
+		o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultAsyncTimeout)
+		o.SubscriberTimeout = cmp.Or(o.SubscriberTimeout, defaultAsyncTimeout)
 	}
-	o.RequestTimeout = or(o.RequestTimeout, DefaultRequestTimeout)
-	o.HighWaterMark = or(o.HighWaterMark, DefaultHighWaterMark)
-	o.QueueFrames = or(o.QueueFrames, DefaultQueueFrames)
-	o.QueueBytes = or(o.QueueBytes, DefaultQueueBytes)
-	o.MaxFrameBytes = or(o.MaxFrameBytes, DefaultMaxFrameBytes)
-	o.HeartbeatInterval = or(o.HeartbeatInterval, DefaultHeartbeatInterval)
-	o.HeartbeatTimeout = or(o.HeartbeatTimeout, DefaultHeartbeatTimeout)
+	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
+	o.HighWaterMark = cmp.Or(o.HighWaterMark, defaultHighWaterMark)
+	o.QueueFrames = cmp.Or(o.QueueFrames, defaultQueueFrames)
+	o.QueueBytes = cmp.Or(o.QueueBytes, defaultQueueBytes)
+	o.MaxFrameBytes = cmp.Or(o.MaxFrameBytes, defaultMaxFrameBytes)
+	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, defaultHeartbeatInterval)
+	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, defaultHeartbeatTimeout)
 	if !o.Pattern.row().heartbeats {
 		o.HeartbeatInterval = -1
 	}

@@ -50,7 +50,7 @@ var dictionary = map[string]func(o *Options, v any) error{
 	"custom_cert_location": exactText(func(o *Options) *string { return &o.CustomCertLocation }),
 	"overwrite_cert":       truth(func(o *Options, on bool) { o.OverwriteCert = on }),
 	"ssh_tunnel_mode":      text(func(o *Options) *string { return &o.SSHTunnelMode }),
-	"ssh_tunnel_pwd":       exactText(func(o *Options) *string { return &o.SSHTunnelPwd }),
+	"ssh_tunnel_pwd":       readPassword,
 	"ssh_tunnel_keyfile":   exactText(func(o *Options) *string { return &o.SSHTunnelKeyfile }),
 }
 
@@ -70,21 +70,18 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 	read := *o
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
 		// As VidGear: spaces around a key do not count.
-		key = strings.TrimSpace(key)
+		key = strings.Clone(strings.TrimSpace(key))
 		set, known := dictionary[key]
 		if !known {
-			return invalid(strings.Clone(key), string(v), "VidGear has no such option%s", suggestion(key))
+			// It may be a password under a key that is spelled wrong.
+			return &OptionError{Key: key, Reason: "VidGear has no such option" + suggestion(key), Err: ErrOption, inDictionary: true}
 		}
 		value, err := pyjson.Decode(v)
 		if err != nil {
 			return err
 		}
 		if err := set(&read, value); err != nil {
-			if e, ok := err.(*OptionError); ok {
-				e.Field = strings.Clone(key)
-				return e
-			}
-			return invalid(strings.Clone(key), value, "%v", err)
+			return asKey(key, value, err)
 		}
 		return nil
 	})
@@ -97,6 +94,60 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 	read.trimAddress()
 	*o = read
 	return checkFlag(o)
+}
+
+// asKey makes an error about the value of a dictionary's key.
+func asKey(key string, value any, err error) error {
+	e, ok := err.(*OptionError)
+	if !ok {
+		e = &OptionError{Reason: err.Error(), Err: ErrOption}
+	}
+	e.Field, e.Key, e.Value, e.inDictionary = fieldOf(key), key, shown(value), true
+	if key == "ssh_tunnel_pwd" {
+		e.Value = nil
+	}
+	return e
+}
+
+// vidGearKeys holds, for each field of Options that VidGear has, its key.
+var vidGearKeys = map[string]string{
+	"Address": "address", "Port": "port", "Ports": "port", "Protocol": "protocol", "Pattern": "pattern", "ReceiveMode": "receive_mode",
+	"Logger": "logging", "JPEGCompression": "jpeg_compression", "JPEGCompressionQuality": "jpeg_compression_quality",
+	"JPEGCompressionFastDCT": "jpeg_compression_fastdct", "JPEGCompressionFastUpsample": "jpeg_compression_fastupsample",
+	"MaxRetries": "max_retries", "RequestTimeout": "request_timeout", "SubscriberTimeout": "subscriber_timeout",
+	"Flag": "flag", "Copy": "copy", "Track": "track", "BidirectionalMode": "bidirectional_mode",
+	"MultiserverMode": "multiserver_mode", "MulticlientMode": "multiclient_mode", "SecureMode": "secure_mode",
+	"CustomCertLocation": "custom_cert_location", "OverwriteCert": "overwrite_cert", "SSHTunnelMode": "ssh_tunnel_mode",
+	"SSHTunnelPwd": "ssh_tunnel_pwd", "SSHTunnelKeyfile": "ssh_tunnel_keyfile",
+}
+
+// keyOf returns VidGear's key for a field of Options, or "".
+func keyOf(field string) string { return vidGearKeys[field] }
+
+// fieldOf returns the field of Options that a key of the dictionary sets.
+func fieldOf(key string) string {
+	switch key {
+	case "port":
+		return "Port" // and Ports
+	case "timeout":
+		return "RequestTimeout" // and SubscriberTimeout
+	}
+	for field, k := range vidGearKeys {
+		if k == key {
+			return field
+		}
+	}
+	return ""
+}
+
+// readPassword reads a text as it stands. Its errors do not quote it.
+func readPassword(o *Options, v any) error {
+	var text string
+	if err := exactText(func(*Options) *string { return &text })(o, v); err != nil {
+		return err
+	}
+	o.SSHTunnelPwd = NewSecret(text)
+	return nil
 }
 
 // trimAddress drops the outer spaces of address and port. With ipc they are a
@@ -213,7 +264,7 @@ func readCompression(o *Options, v any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("must be true, false or one of RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK")
+	return fmt.Errorf("must be true, false or one of %s", colorspaces)
 }
 
 // readQuality: VidGear takes fractions and cuts them off.
@@ -236,7 +287,8 @@ func readQuality(o *Options, v any) error {
 // default.
 func readTimeout(o *Options, v any) error {
 	if o.Wire != AsyncWire {
-		return fmt.Errorf("is an argument of NetGear_Async; set Wire: netgear.AsyncWire before this is read, or use request_timeout and subscriber_timeout")
+		return fixed(invalid("RequestTimeout", nil, "NetGear_Async has this argument; NetGear has request_timeout and subscriber_timeout. The wire must be set before the dictionary is read"),
+			set("Wire", AsyncWire))
 	}
 	seconds, ok := v.(float64)
 	if n, whole := v.(int64); whole {

@@ -140,7 +140,7 @@ func TestDictionary(t *testing.T) {
 	want := Options{
 		JPEGCompression: JPEGGray, JPEGCompressionQuality: 75, JPEGCompressionFastDCT: Off, JPEGCompressionFastUpsample: true,
 		MaxRetries: 5, RequestTimeout: 10 * time.Second, SubscriberTimeout: 7 * time.Second, Copy: true, Track: true,
-		BidirectionalMode: true, CustomCertLocation: "/keys", OverwriteCert: true, SSHTunnelPwd: "p", SSHTunnelKeyfile: "k",
+		BidirectionalMode: true, CustomCertLocation: "/keys", OverwriteCert: true, SSHTunnelPwd: NewSecret("p"), SSHTunnelKeyfile: "k",
 		Address: "10.0.0.4", Port: "5454", Protocol: "tcp", Pattern: ReqRep, ReceiveMode: true,
 	}
 	if !reflect.DeepEqual(o, want) {

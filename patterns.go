@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,7 +38,6 @@ const (
 
 // patternRow is what distinguishes one pattern from the others.
 type patternRow struct {
-	name       string
 	send, recv zmq4.Type
 	answers    bool // the receive end answers every frame
 	multi      bool // several ends may take part
@@ -50,21 +48,13 @@ type patternRow struct {
 }
 
 var patterns = [...]patternRow{
-	Pair:     {name: "PAIR", send: zmq4.PAIR, recv: zmq4.PAIR, answers: true, says: lockstepOptions},
-	ReqRep:   {name: "REQ/REP", send: zmq4.REQ, recv: zmq4.REP, answers: true, multi: true, heartbeats: true, says: lockstepOptions},
-	PubSub:   {name: "PUB/SUB", send: zmq4.PUB, recv: zmq4.SUB, multi: true, lossy: true, heartbeats: true, says: streamOptions},
-	PushPull: {name: "PUSH/PULL", send: zmq4.PUSH, recv: zmq4.PULL, says: streamOptions},
+	Pair:     {send: zmq4.PAIR, recv: zmq4.PAIR, answers: true, says: lockstepOptions},
+	ReqRep:   {send: zmq4.REQ, recv: zmq4.REP, answers: true, multi: true, heartbeats: true, says: lockstepOptions},
+	PubSub:   {send: zmq4.PUB, recv: zmq4.SUB, multi: true, lossy: true, heartbeats: true, says: streamOptions},
+	PushPull: {send: zmq4.PUSH, recv: zmq4.PULL, says: streamOptions},
 }
 
 func (p Pattern) row() *patternRow { return &patterns[p] }
-
-// String is ZeroMQ's name for the pattern.
-func (p Pattern) String() string {
-	if p < 0 || int(p) >= len(patterns) {
-		return "Pattern(" + strconv.Itoa(int(p)) + ")"
-	}
-	return patterns[p].name
-}
 
 func lockstepOptions(s *zmq4.Socket, o *Options) error {
 	// The send high-water mark stays libzmq's 1000: there is one answer at a time,

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func (r *resolver) choose(p *route, addresses []netip.Addr) netip.Addr {
 		}
 	}
 	if a := r.first(addresses); a.IsValid() || p.at.IsValid() {
-		return or(a, p.at)
+		return cmp.Or(a, p.at)
 	}
 	return addresses[0] // the error of the bind says what is wrong
 }

@@ -7,22 +7,24 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/vidgear-go/netgear/internal/certs"
+	"github.com/vidgear-go/netgear/internal/secret"
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // keys are what one end needs to speak CURVE. The receive end is the CURVE
 // server, whichever end listens.
 type keys struct {
-	public, secret string // its own, in Z85
-	server         string // send end: the receive end's public key
-	publicDir      string // receive end in IronHouse mode: who is admitted
-	ownFile        string
-	serverFile     string
+	public     string      // its own, in Z85
+	secret     secret.Text // and the secret key that belongs to it
+	server     string      // send end: the receive end's public key
+	publicDir  string      // receive end in IronHouse mode: who is admitted
+	ownFile    string
+	serverFile string
 }
 
 // loadKeys reads what this end needs, and makes the folder if there is none.
 func loadKeys(o *Options) (*keys, error) {
-	dir, err := ownCertificates(o.CustomCertLocation, o.OverwriteCert && !o.ReceiveMode, o.Logger)
+	dir, err := ownCertificates(o.CustomCertLocation, existing(o.OverwriteCert && !o.ReceiveMode), o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func (s *security) configure(sock *zmq4.Socket, o *Options) error {
 	if s == nil {
 		return nil
 	}
-	errs := []error{sock.SetCurvePublickey(s.public), sock.SetCurveSecretkey(s.secret)}
+	errs := []error{sock.SetCurvePublickey(s.public), sock.SetCurveSecretkey(s.secret.Reveal())}
 	if o.ReceiveMode {
 		errs = append(errs, sock.SetCurveServer(1))
 	} else {

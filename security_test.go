@@ -30,7 +30,7 @@ import (
 func keyFolder(t testing.TB) string {
 	t.Helper()
 	location := t.TempDir()
-	if _, err := CreateCertificates(location, false); err != nil {
+	if _, err := CreateCertificates(location); err != nil {
 		t.Fatal(err)
 	}
 	return location
@@ -38,7 +38,7 @@ func keyFolder(t testing.TB) string {
 
 func TestCertificates(t *testing.T) {
 	location := t.TempDir()
-	dir, err := CreateCertificates(location, false)
+	dir, err := CreateCertificates(location)
 	if err != nil || dir != filepath.Join(location, ".vidgear", "keys") {
 		t.Fatal(dir, err)
 	}
@@ -55,7 +55,7 @@ func TestCertificates(t *testing.T) {
 	key := func() string {
 		t.Helper()
 		public, secret, err := certs.ReadPair(filepath.Join(dir, "private_keys/server.key_secret"))
-		if err != nil || public == secret {
+		if err != nil || public == secret.Reveal() {
 			t.Fatal(err)
 		}
 		other, err := certs.ReadPublic(filepath.Join(dir, "public_keys/server.key"))
@@ -65,10 +65,10 @@ func TestCertificates(t *testing.T) {
 		return public
 	}
 	first := key()
-	if _, err := CreateCertificates(filepath.Join(location, ".vidgear"), false); err != nil || key() != first {
+	if _, err := CreateCertificates(filepath.Join(location, ".vidgear")); err != nil || key() != first {
 		t.Errorf("what was there was changed: %v", err)
 	}
-	if _, err := CreateCertificates(location, true); err != nil || key() == first {
+	if _, err := ReplaceCertificates(location); err != nil || key() == first {
 		t.Errorf("overwrite did not make new keys: %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(dir)); len(left) != 1 {
@@ -81,7 +81,7 @@ func TestCertificates(t *testing.T) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			if _, err := CreateCertificates(location, false); err != nil {
+			if _, err := CreateCertificates(location); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -313,7 +313,7 @@ func TestRefusalWithAShortTimeout(t *testing.T) {
 // A folder's name may be anything.
 func TestFolderThatLooksLikeAPattern(t *testing.T) {
 	location := filepath.Join(t.TempDir(), "[a-b]*?")
-	if _, err := CreateCertificates(location, false); err != nil {
+	if _, err := CreateCertificates(location); err != nil {
 		t.Fatal(err)
 	}
 	_, send := openPair(t, Options{Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: location})

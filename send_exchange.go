@@ -537,5 +537,5 @@ func (s *sendEnd) withTrouble(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w (%d connections in a row ended before a frame of %d bytes was answered: is it larger than the receive end's MaxFrameBytes, by default %d bytes?)",
-		err, fruitless, s.size.Load(), int64(DefaultMaxFrameBytes))
+		err, fruitless, s.size.Load(), int64(defaultMaxFrameBytes))
 }

@@ -217,7 +217,7 @@ func (q *sendQueue) finish() error {
 	q.unlock()
 	tries := q.opts.MaxRetries
 	if tries < 0 {
-		tries = DefaultMaxRetries
+		tries = defaultMaxRetries
 	}
 	enough := time.NewTimer(time.Duration(tries+1) * q.opts.RequestTimeout)
 	defer enough.Stop()

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"cmp"
 	"math"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ type Captured struct {
 func stamped(seq uint64, message any) any {
 	at := time.Now()
 	if c, ok := message.(Captured); ok {
-		at, message, seq = c.At, c.Message, or(c.Seq, seq)
+		at, message, seq = c.At, c.Message, cmp.Or(c.Seq, seq)
 	}
 	return pyjson.Object{
 		{Key: "seq", Value: seq},

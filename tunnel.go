@@ -22,7 +22,7 @@ func openTunnel(ctx context.Context, o *Options) (*sshtunnel.Tunnel, error) {
 	}
 	t, err := sshtunnel.Open(ctx, sshtunnel.Config{
 		Target:                o.SSHTunnelMode,
-		Password:              o.SSHTunnelPwd,
+		Password:              o.SSHTunnelPwd.text,
 		Keyfile:               o.SSHTunnelKeyfile,
 		KnownHosts:            o.SSHTunnelKnownHosts,
 		InsecureIgnoreHostKey: o.SSHTunnelIgnoreHostKey,
@@ -46,14 +46,20 @@ func tunnelError(err error) error {
 }
 
 func checkTunnel(o *Options) error {
+	if strings.ContainsAny(o.SSHTunnelKeyfile, "\r\n") || strings.Contains(o.SSHTunnelKeyfile, "PRIVATE KEY") {
+		return &OptionError{Field: "SSHTunnelKeyfile", Key: keyOf("SSHTunnelKeyfile"), Reason: "must be the path of a key file, not what is in it", Err: ErrOption}
+	}
 	if o.SSHTunnelMode == "" {
 		return nil
 	}
+	at := max(strings.LastIndexByte(o.SSHTunnelMode, '@'), 0)
 	switch {
+	case strings.Contains(o.SSHTunnelMode[:at], ":"):
+		return invalid("SSHTunnelMode", o.SSHTunnelMode, "must be user@host or user@host:port; a password goes into SSHTunnelPwd (ssh_tunnel_pwd)")
 	case o.ReceiveMode || o.binds():
 		return invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads from a send end that connects; set it there")
 	case o.protocol() != "tcp":
-		return invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads to a tcp port; leave Protocol at tcp")
+		return fixed(invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads to a tcp port"), set("Protocol", "tcp"))
 	}
 	return nil
 }

@@ -490,20 +490,20 @@ func TestBadInput(t *testing.T) {
 		{"send", args("-source", notAVideo), args("-source", notAVideo, "is it a video")},
 		{"send", args("-source", t.TempDir()), args("-source", "error:")},
 		{"send", args("-options", `{"falg": 0}`), args("-options", "falg", "did you mean flag?")},
-		{"send", args("-options", `{"flag": 1}`), args("-options", "#390", "leave it out")},
+		{"send", args("-options", `{"flag": 1}`), args("-options", "#390", `use -options '{"flag": 0}'`)},
 		{"receive", args("-options", `{"flag": 1, "copy": false, "track": false}`), args("#390")},
 		{"send", args("-options", `{"max_retries": "many"}`), args("max_retries", "whole number")},
 		{"send", args("-options", `[1]`), args("-options", "must be a JSON object")},
 		{"send", args("-options", `{"receive_mode": true}`), args("examples/receive")},
-		{"send", args("-pattern", "3"), args("-pattern 3", "PUSH/PULL", "add -async")},
-		{"receive", args("-pattern", "3"), args("-pattern 3", "PUSH/PULL", "add -async")},
+		{"send", args("-pattern", "3"), args("-pattern 3", "PUSH/PULL", "use -async")},
+		{"receive", args("-pattern", "3"), args("-pattern 3", "PUSH/PULL", "use -async")},
 		{"send", args("-protocol", "udp"), args("-protocol udp", "tcp", "ipc")},
 		{"send", args("-port", "99999"), args("-port 99999", "65535")},
 		{"send", args("-size", "large"), args("-size", "1280x720")},
 		{"send", args("-message", `{"a`), args("-message")},
 		{"send", args("-n", "-1"), args("-n", "must not be negative")},
 		{"send", args("-nn"), args("-nn", "-h")},
-		{"send", args("video.mp4"), args("video.mp4", "-h")},
+		{"send", args("video.mp4"), args("unexpected argument", "-h")},
 		// 192.0.2.1 is reserved for documentation: no machine has it.
 		{"receive", args("-address", "192.0.2.1"), args("192.0.2.1", "not an address of this machine")},
 		{"receive", args("-address", "127.0.0.1", "-port", port), args("127.0.0.1:"+port, "another program listens there")},
@@ -526,6 +526,11 @@ func TestBadInput(t *testing.T) {
 		{"multiclient", args("-n", "0"), args("-n must be")},
 		{"send", args("-async", "-pattern", "4"), args("-pattern 4", "PUSH/PULL")},
 		{"send", args("-async", "-options", `{"jpeg_compression": true, "multiclient_mode": true}`), args("multiclient_mode", "NetGear_Async")},
+		{"send", args("-source", "http://joe:S3cr3t@127.0.0.1:1/x.avi?token=S3cr3t"), args("-source http://joe:[redacted]@127.0.0.1:1/x.avi?[redacted]: nobody serves it")},
+		{"send", args("-options", `{"ssh_tunnel_pwd": ["S3cr3t"]}`), args("ssh_tunnel_pwd", "must be a text")},
+		{"send", args("-options", "{ssh_tunnel_pwd:", "S3cr3t}"), args("unexpected argument")},
+		{"sshtunnel", args("-ssh", "joe@127.0.0.1", "-password=S3cr3t"), args("-password takes no value")},
+		{"sshtunnel", args("-ssh", "joe:S3cr3t@127.0.0.1", "-password"), args("SSHTunnelPwd")},
 		{"latest", args("-fps", "0"), args("-fps must be")},
 		{"latest", args("-n", "2", "-source", "no/such/file.mp4"), args("-source", "no such file")},
 	} {
@@ -716,7 +721,7 @@ func TestAsync(t *testing.T) {
 	}
 }
 
-// refuses: the program ends, and says what is wrong.
+// refuses: the program ends, and says what is wrong, without a password.
 func refuses(t *testing.T, name string, args, says []string) {
 	t.Helper()
 	_, stderr := start(t, name, args...).exits(1)
@@ -724,6 +729,9 @@ func refuses(t *testing.T, name string, args, says []string) {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in: %s", want, stderr)
 		}
+	}
+	if strings.Contains(stderr, "S3cr3t") {
+		t.Errorf("the password is in: %s", stderr)
 	}
 }
 

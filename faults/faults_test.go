@@ -106,7 +106,7 @@ func (r *rig) build() {
 	}
 	if c.mode.Secure > 0 {
 		s.Keys = r.t.TempDir()
-		if _, err := netgear.CreateCertificates(s.Keys, false); err != nil {
+		if _, err := netgear.CreateCertificates(s.Keys); err != nil {
 			r.t.Fatal(err)
 		}
 	}

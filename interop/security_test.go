@@ -18,7 +18,7 @@ import (
 var keyFolders = map[string]func(t *testing.T) string{
 	"go-keys": func(t *testing.T) string {
 		location := t.TempDir()
-		if _, err := netgear.CreateCertificates(location, false); err != nil {
+		if _, err := netgear.CreateCertificates(location); err != nil {
 			t.Fatal(err)
 		}
 		return location

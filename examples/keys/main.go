@@ -4,7 +4,7 @@
 // It shows how to
 //
 //  1. make certificates that VidGear reads as well (CreateCertificates); what is
-//     there already is kept,
+//     there already is kept, or replaced (ReplaceCertificates),
 //  2. find the folder in which they are (CertificateDir),
 //  3. tell which file belongs on which machine.
 //
@@ -50,7 +50,11 @@ func run(_ context.Context, args []string) error {
 		return err
 	}
 	_, missing := os.Stat(dir)
-	if _, err := netgear.CreateCertificates(*location, *overwrite); err != nil {
+	create := netgear.CreateCertificates
+	if *overwrite {
+		create = netgear.ReplaceCertificates
+	}
+	if _, err := create(*location); err != nil {
 		return err
 	}
 	switch {

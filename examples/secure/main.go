@@ -163,7 +163,7 @@ func introduce(keys string, mode netgear.SecureMode) (receiver, camera string, e
 }
 
 func newFolder(location string) error {
-	_, err := netgear.CreateCertificates(location, false)
+	_, err := netgear.CreateCertificates(location)
 	return err
 }
 

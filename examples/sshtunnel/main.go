@@ -55,7 +55,11 @@ func run(ctx context.Context, args []string) error {
 	conn := cli.NewConnection(fs) // -address and -port: as the SSH host sees them
 	host := fs.String("ssh", "", "the SSH `host`, as user@host or user@host:port")
 	key := fs.String("key", "", "private key `file` (default the usual ones in ~/.ssh, and the agent's)")
-	password := fs.Bool("password", false, "ask for a password, or for the passphrase of -key;\nwithout a terminal it is the first line of standard input")
+	var password, given bool
+	fs.BoolFunc("password", "ask for a password, or for the passphrase of -key;\nwithout a terminal it is the first line of standard input", func(text string) error {
+		password, given = true, text != "true" // not an error of package flag, which would show it
+		return nil
+	})
 	insecure := fs.Bool("ignore-host-key", false, "accept any host key: whoever sits on the way can read everything")
 	var known []string
 	fs.Func("known-hosts", "`file` that vouches for the host's key; may be given several times\n(default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts)", func(file string) error {
@@ -66,6 +70,9 @@ func run(ctx context.Context, args []string) error {
 	fps := fs.Float64("fps", 25, "frames per second")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
+	}
+	if given {
+		return fmt.Errorf("-password takes no value: it asks for the password, which others could read in a command line")
 	}
 	if *n < 0 || *fps <= 0 {
 		return fmt.Errorf("-n must not be negative, and -fps must be more than 0")
@@ -85,10 +92,15 @@ func run(ctx context.Context, args []string) error {
 	}
 	options.SSHTunnelKnownHosts = known
 	options.SSHTunnelIgnoreHostKey = *insecure
-	if *password {
-		if options.SSHTunnelPwd, err = ask(options.SSHTunnelMode); err != nil {
+	if err := cli.InFlags(options.Validate()); err != nil {
+		return err
+	}
+	if password {
+		text, err := ask(options.SSHTunnelMode)
+		if err != nil {
 			return err
 		}
+		options.SSHTunnelPwd = netgear.NewSecret(text) // what no log shows
 	}
 	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)) // says when the tunnel is lost and back
 	if options.MaxRetries == 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vidgear-go/netgear/internal/regular"
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 var (
@@ -29,15 +30,15 @@ func ReadPublic(path string) (public string, err error) {
 }
 
 // ReadPair returns both keys of a secret certificate file, in Z85.
-func ReadPair(path string) (public, secret string, err error) {
-	public, secret, err = read(path)
-	if err == nil && !validKey(secret) {
+func ReadPair(path string) (public string, own secret.Text, err error) {
+	public, text, err := read(path)
+	if err == nil && !validKey(text) {
 		err = unusable(path, ErrNoSecretKey)
 	}
 	if err != nil {
-		return "", "", err
+		return "", secret.Text{}, err
 	}
-	return public, secret, nil
+	return public, secret.New(text), nil
 }
 
 // ReadPublicKeys returns every public key in a folder, in Z85. It leaves out

@@ -3,6 +3,7 @@ package pyjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -14,7 +15,29 @@ import (
 // integers stay whole. Everything else follows encoding/json's rules, with NaN, Infinity and -Infinity for floats and
 // empty interfaces added. A Raw anywhere in v gets a copy of its part of the text. Two things follow from encoding/json:
 // a finite number too large for its Go type is an error, and a json.Unmarshaler is shown NaN where its text has one.
-func Unmarshal(raw []byte, v any) error {
+// Errors do not quote raw, in which there may be a password: they name kinds, types and places.
+func Unmarshal(raw []byte, v any) error { return unquoted(unmarshal(raw, v)) }
+
+// unquoted returns err without what encoding/json quotes of the text in it.
+func unquoted(err error) error {
+	const misuse = "json: invalid use of ,string struct tag" // and then what was there
+	switch e := err.(type) {
+	case *json.UnmarshalTypeError:
+		if kind, _, quoted := strings.Cut(e.Value, " "); quoted { // "number 7"
+			plain := *e
+			plain.Value = kind
+			return &plain
+		}
+	case nil:
+	default:
+		if strings.HasPrefix(err.Error(), misuse) {
+			return errors.New(misuse)
+		}
+	}
+	return err
+}
+
+func unmarshal(raw []byte, v any) error {
 	if err := check(raw, 0); err != nil {
 		return err
 	}
@@ -105,7 +128,7 @@ func assign(raw []byte, ptr reflect.Value) error {
 
 // mismatch is the error encoding/json has for a value of the wrong kind.
 func mismatch(raw []byte, t reflect.Type) error {
-	value := "number " + string(raw)
+	value := "number"
 	switch raw[0] {
 	case '{':
 		value = "object"

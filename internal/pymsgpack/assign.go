@@ -143,10 +143,6 @@ func (a assigner) byKind(v any, to reflect.Value) error {
 }
 
 func mismatch(v any, to reflect.Value) error {
-	switch v.(type) {
-	case int64, uint64, float64, complex128:
-		return fmt.Errorf("%v (%T) does not fit a Go %v", v, v, to.Type())
-	}
 	return fmt.Errorf("a %T does not fit a Go %v", v, to.Type())
 }
 

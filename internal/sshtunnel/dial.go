@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/vidgear-go/netgear/internal/regular"
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // target is Config.Target taken apart.
@@ -31,7 +32,7 @@ func (t target) String() string { return t.user + "@" + t.addr() }
 // parseTarget reads [user@]host[:port].
 func parseTarget(s string) (target, error) {
 	bad := func(why string) (target, error) {
-		return target{}, fmt.Errorf("sshtunnel: Target %q is not user@host or user@host:port: %s", s, why)
+		return target{}, fmt.Errorf("sshtunnel: Target %q is not user@host or user@host:port: %s", secret.Hide(s), why)
 	}
 	t := target{port: 22}
 	rest := s
@@ -116,6 +117,7 @@ func (t *Tunnel) dial(ctx context.Context) (*link, error) {
 		return newLink(ssh.NewClient(c, channels, requests), conn, t.conf.KeepAlive), nil
 	}
 	tcp.Close()
+	err = t.withoutPassword(err)
 	if refusal := hosts.refusal(); refusal != nil {
 		return nil, refusal
 	}
@@ -124,6 +126,17 @@ func (t *Tunnel) dial(ctx context.Context) (*link, error) {
 		return nil, unreachable(err)
 	}
 	return nil, fmt.Errorf("%w: %s does not let us in with %s: %w", ErrAuth, t.to, offered, err)
+}
+
+// withoutPassword returns err, or an error in its place if there is the password in
+// its text: a host that was given the password can send it back. A shorter one
+// would be found in most texts by chance.
+func (t *Tunnel) withoutPassword(err error) error {
+	password := t.conf.Password.Reveal()
+	if err == nil || len(password) < 4 || !strings.Contains(err.Error(), password) {
+		return err
+	}
+	return errors.New("its text holds the password and is not shown")
 }
 
 // maxKeys is how many keys are tried when a password is to follow: OpenSSH's
@@ -136,7 +149,7 @@ const maxKeys = 4
 func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered string, done func(), err error) {
 	var keys []ssh.Signer
 	var words []string
-	password := t.conf.Password
+	password := t.conf.Password.Reveal()
 	if t.conf.Keyfile != "" {
 		key, encrypted, err := readKey(expandHome(t.conf.Keyfile), password)
 		if err != nil {

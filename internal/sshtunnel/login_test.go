@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 func TestParseTarget(t *testing.T) {
@@ -64,9 +66,9 @@ func TestKeyLogin(t *testing.T) {
 		})
 	}
 	works("key file", func(*testing.T, *Config) {})
-	works("key file with passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked"), "open sesame" })
-	works("PEM key file with passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked_pem"), "open sesame" })
-	works("key file and a password that is not needed", func(_ *testing.T, c *Config) { c.Password = "of something else" })
+	works("key file with passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked"), secret.New("open sesame") })
+	works("PEM key file with passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked_pem"), secret.New("open sesame") })
+	works("key file and a password that is not needed", func(_ *testing.T, c *Config) { c.Password = secret.New("of something else") })
 	works("current user", func(_ *testing.T, c *Config) { c.Target = s.addr() })
 	works("key file in the home folder", func(t *testing.T, c *Config) {
 		copyFile(t, s.file("user_key"), os.Getenv("HOME")+"/keys/mine")
@@ -97,8 +99,8 @@ func TestKeyLogin(t *testing.T) {
 		})
 	}
 	fails("wrong key", func(_ *testing.T, c *Config) { c.Keyfile = s.file("other") }, s.addr(), s.file("other"))
-	fails("wrong passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked"), "no" }, s.file("locked"), "passphrase")
-	fails("wrong PEM passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked_pem"), "no" }, s.file("locked_pem"), "passphrase")
+	fails("wrong passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked"), secret.New("no") }, s.file("locked"), "passphrase")
+	fails("wrong PEM passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked_pem"), secret.New("no") }, s.file("locked_pem"), "passphrase")
 	t.Run("many wrong PEM passphrases", func(t *testing.T) {
 		for i := range 2000 { // about eight of them open something that is no key
 			if _, _, err := readKey(s.file("locked_pem"), fmt.Sprint(i)); !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), "passphrase") {
@@ -153,13 +155,13 @@ func TestPasswordLogin(t *testing.T) {
 	c.Keyfile = ""
 	t.Run("wrong password", func(t *testing.T) {
 		c := c
-		c.Password = "wr0ng-Passw0rd"
+		c.Password = secret.New("wr0ng-Passw0rd")
 		err := refused(t, c, ErrAuth, c.Target, "the password")
-		if strings.Contains(err.Error(), c.Password) {
+		if strings.Contains(err.Error(), c.Password.Reveal()) {
 			t.Errorf("the error shows the password: %v", err)
 		}
 	})
-	c.Password = password
+	c.Password = secret.New(password)
 	t.Run("password", func(t *testing.T) { talks(t, open(t, c)) })
 	t.Run("key file that is of no use, then password", func(t *testing.T) {
 		c := c

@@ -21,7 +21,7 @@ import (
 // code in the application.
 func TestStreamThroughTheTunnel(t *testing.T) {
 	location := t.TempDir()
-	if _, err := netgear.CreateCertificates(location, false); err != nil {
+	if _, err := netgear.CreateCertificates(location); err != nil {
 		t.Fatal(err)
 	}
 	server := sshtunnel.NewServer(t, "PasswordAuthentication yes")
@@ -35,7 +35,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 				relay := newRelay(t, recv)
 				o = through(server, relay.addr, o)
 				if mode == netgear.IronHouse { // with a key otherwise
-					o.SSHTunnelKeyfile, o.SSHTunnelPwd = "", sshtunnel.Password
+					o.SSHTunnelKeyfile, o.SSHTunnelPwd = "", netgear.NewSecret(sshtunnel.Password)
 				}
 				send := mustNew(t, o)
 				ctx := aMinute(t)
@@ -185,7 +185,7 @@ func mustNew(t *testing.T, o netgear.Options) *netgear.NetGear {
 func through(server sshtunnel.Server, endpoint string, o netgear.Options) netgear.Options {
 	o.Address, o.Port, _ = net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
 	c := server.Config(net.JoinHostPort(o.Address, o.Port))
-	o.SSHTunnelMode, o.SSHTunnelPwd, o.SSHTunnelKeyfile, o.SSHTunnelKnownHosts = c.Target, c.Password, c.Keyfile, c.KnownHosts
+	o.SSHTunnelMode, o.SSHTunnelPwd, o.SSHTunnelKeyfile, o.SSHTunnelKnownHosts = c.Target, netgear.NewSecret(c.Password.Reveal()), c.Keyfile, c.KnownHosts
 	return o
 }
 
@@ -261,7 +261,7 @@ func TestRefusalThroughTheTunnel(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	ours, theirs := t.TempDir(), t.TempDir()
 	for _, location := range []string{ours, theirs} {
-		if _, err := netgear.CreateCertificates(location, false); err != nil {
+		if _, err := netgear.CreateCertificates(location); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // fakeServer is an SSH server of x/crypto/ssh, for what OpenSSH does only with
@@ -74,7 +77,7 @@ func newFakeServer(t *testing.T, f *fakeServer, conf *ssh.ServerConfig) *fakeSer
 }
 
 func (f *fakeServer) config(password string) Config {
-	return Config{Target: "joe@" + f.addr, Password: password, InsecureIgnoreHostKey: true, Remote: "127.0.0.1:1"}
+	return Config{Target: "joe@" + f.addr, Password: secret.New(password), InsecureIgnoreHostKey: true, Remote: "127.0.0.1:1"}
 }
 
 // asking is a server that asks for answers, as PAM does through sshd.
@@ -113,6 +116,13 @@ func TestKeyboardInteractive(t *testing.T) {
 		refused(t, f.config("secret"), ErrAuth)
 		if seen := f.seen(); !slices.Equal(seen, []string{"keyboard-interactive:secret"}) {
 			t.Errorf("answered %q", seen)
+		}
+	})
+	t.Run("what the host says has the password in it", func(t *testing.T) {
+		f := new(fakeServer)
+		newFakeServer(t, f, asking(f, []string{"h0rse-battery", ""}, []string{"Password: ", "h0rse-battery is wrong: "}, []bool{false, false}))
+		if err := refused(t, f.config("h0rse-battery"), ErrAuth); strings.Contains(err.Error(), "h0rse") || strings.Contains(fmt.Sprintf("%#v", err), "h0rse") {
+			t.Errorf("it is in: %v", err)
 		}
 	})
 	t.Run("nor into one that is shown", func(t *testing.T) {

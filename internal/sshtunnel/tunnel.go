@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // What can go wrong on the way to the SSH host. Open's errors and Err wrap one
@@ -57,7 +59,7 @@ type Config struct {
 	Target string
 	// Password for the account; the passphrase instead if Keyfile is an
 	// encrypted key, and then it is never sent. VidGear: ssh_tunnel_pwd.
-	Password string
+	Password secret.Text
 	// Keyfile is a private key. Without it the usual ones in ~/.ssh are tried,
 	// as ssh does. VidGear: ssh_tunnel_keyfile.
 	Keyfile string
@@ -509,7 +511,8 @@ func (t *Tunnel) openRemote() (*link, ssh.Channel) {
 		}
 		var refused *ssh.OpenChannelError
 		if errors.As(err, &refused) {
-			t.noteRemote(fmt.Errorf("%w: %s says about %s: %s (%s)", ErrRemote, t.to, t.conf.Remote, refused.Message, refused.Reason))
+			answer := t.withoutPassword(fmt.Errorf("%s (%s)", refused.Message, refused.Reason))
+			t.noteRemote(fmt.Errorf("%w: %s says about %s: %w", ErrRemote, t.to, t.conf.Remote, answer))
 			return nil, nil
 		}
 		// The link is lost, or makes no sense. Nothing was forwarded yet, so the

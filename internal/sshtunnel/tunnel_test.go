@@ -18,6 +18,8 @@ import (
 
 	"github.com/pebbe/zmq4"
 	"go.uber.org/goleak"
+
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // noise is n bytes that are the same each time.
@@ -122,7 +124,7 @@ func TestSocketIsPrivate(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	alone(t)
-	c := Config{Target: fmt.Sprintf("joe@127.0.0.1:%d", freePort(t)), Password: "x", Remote: "127.0.0.1:1"}
+	c := Config{Target: fmt.Sprintf("joe@127.0.0.1:%d", freePort(t)), Password: secret.New("x"), Remote: "127.0.0.1:1"}
 	t.Run("nobody listens", func(t *testing.T) {
 		err := refused(t, c, ErrUnreachable, c.Target)
 		if !errors.Is(err, syscall.ECONNREFUSED) {

@@ -44,7 +44,8 @@ func Parse(fs *flag.FlagSet, args []string) error {
 		return fmt.Errorf("%w; -h lists the flags", err)
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q: everything is a flag; -h lists them", fs.Arg(0))
+		// Not what it is: a shell may have cut it out of an -options with a password.
+		return fmt.Errorf("unexpected argument after the flags: everything is a flag; -h lists them")
 	}
 	return nil
 }

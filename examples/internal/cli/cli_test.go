@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,15 +154,16 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		args    []string
 		want    string
 	}{
-		{false, []string{"-pattern", "3"}, "-pattern 3: VidGear's NetGear has no PUSH/PULL; NetGear_Async has: add -async"},
-		{false, []string{"-options", `{"pattern": 3}`}, "-pattern 3: VidGear's NetGear has no PUSH/PULL; NetGear_Async has: add -async"},
-		{true, []string{"-pattern", "7"}, "-pattern 7: must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), or 3 (PUSH/PULL) with -async"},
+		{false, []string{"-pattern", "3"}, "-pattern 3: VidGear's NetGear has no PUSH/PULL; NetGear_Async has; use -async"},
+		{false, []string{"-options", `{"pattern": 3}`}, "-pattern 3: VidGear's NetGear has no PUSH/PULL; NetGear_Async has; use -async"},
+		{true, []string{"-pattern", "7"}, "-pattern 7: must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), and with NetGear_Async's wire also 3 (PUSH/PULL)"},
 		{false, []string{"-protocol", "udp"}, `-protocol udp: must be "tcp" or "ipc"`},
 		{false, []string{"-protocol", "ipc"}, `-address: with the ipc protocol both ends must name the same path, such as "/run/camera"`},
 		{false, []string{"-address", "tcp://x"}, "-address tcp://x: must be a host name or an IP address, without protocol or path"},
 		{false, []string{"-port", "0"}, "-port 0: must be a number from 1 to 65535"},
 		{true, []string{"-port", "x"}, "-port x: must be a number from 0 to 65535"},
-		{true, []string{"-port", "1,2"}, `-port 1,2: several ports need "multiserver_mode": true in -options to receive, "multiclient_mode": true to send`},
+		{true, []string{"-port", "1,2"}, `-port 1,2: several ports are for several senders or several receivers; use -options '{"multiserver_mode": true}'`},
+		{false, []string{"-port", "1,2"}, `-port 1,2: several ports are for several senders or several receivers; use -options '{"multiclient_mode": true}'`},
 		{false, []string{"-pattern", "2", "-options", `{"bidirectional_mode": true}`},
 			`-options: "bidirectional_mode": pattern PUB/SUB has no answers that data could ride on; use -pattern 0 or -pattern 1`},
 		{false, []string{"-options", `{"multiserver_mode": true}`},
@@ -168,7 +171,7 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		{false, []string{"-options", `{"multiclient_mode": true}`},
 			`-options: "multiclient_mode": pattern PAIR connects exactly two ends; use -pattern 1 or -pattern 2`},
 		{false, []string{"-options", `{"multiclient_mode": true, "multiserver_mode": true}`},
-			`-options: "multiclient_mode": does not go together with "multiserver_mode"`},
+			`-options: "multiclient_mode": an end has either several senders or several receivers; use -options '{"multiclient_mode": false}' or -options '{"multiserver_mode": false}'`},
 		{false, []string{"-async", "-options", `{"multiserver_mode": true}`},
 			`-options: "multiserver_mode": NetGear_Async has no such mode; PUSH/PULL and PUB/SUB take several senders without it`},
 		{false, []string{"-async", "-options", `{"multiclient_mode": true}`},
@@ -180,13 +183,18 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		{false, []string{"-protocol", "ipc", "-address", "/x", "-options", `{"ssh_tunnel_mode": "a@b"}`},
 			`-options: "ssh_tunnel_mode": a tunnel leads to a tcp port; use -protocol tcp`},
 		{false, []string{"-pattern", "1", "-options", `{"ssh_tunnel_mode": "a@b", "multiclient_mode": true}`},
-			`-options: "ssh_tunnel_mode": does not go together with "multiserver_mode" or "multiclient_mode"`},
+			`-options: "ssh_tunnel_mode": a tunnel leads to one port, and multi-server and multi-client mode have several`},
 		{false, []string{"-options", `{"max_retries": "many"}`}, `-options: "max_retries": must be a whole number from 0 to 2147483647`},
 		{false, []string{"-options", `{"falg": 1}`}, `-options: "falg": VidGear has no such option; did you mean flag?`},
 		{false, []string{"-options", `{"flag": 1}`}, "-options: \"flag\": it would make every socket call return at once instead of waiting, " +
-			"and the first call that finds nothing ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390); " +
-			"leave it out (with \"copy\" and \"track\" off it is exactly the combination of that issue); " +
-			"to bound a wait use -timeout, which receive has, to never wait for a receiver use -pattern 2"},
+			"and the first call that finds nothing ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390; " +
+			"with copy and track off it is exactly the combination of that issue). The end of a call's context bounds its wait, " +
+			"and a sender of PUB/SUB waits for no receiver; use -options '{\"flag\": 0}'"},
+		{false, []string{"-options", `{"ssh_tunnel_pwd": 1234567}`}, `-options: "ssh_tunnel_pwd": must be a text`},
+		{false, []string{"-options", `{"ssh_tunnel_pw": "x"}`}, `-options: "ssh_tunnel_pw": VidGear has no such option; did you mean ssh_tunnel_pwd?`},
+		{false, []string{"-options", `{"port": {}}`}, `-options: "port": must be a port or a list of ports`},
+		{false, []string{"-options", `{"timeout": 3}`}, `-options: "timeout": NetGear_Async has this argument; NetGear has request_timeout and subscriber_timeout. ` +
+			`The wire must be set before the dictionary is read; use -async`},
 	} {
 		fs := flag.NewFlagSet("test", flag.ContinueOnError)
 		conn := NewConnection(fs)
@@ -195,6 +203,26 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		}
 		if _, err := conn.Options(c.receive); err == nil || err.Error() != c.want {
 			t.Errorf("%v:\n%v, want\n%s", c.args, err, c.want)
+		}
+	}
+}
+
+// What is typed in the wrong place may be a password.
+func TestPasswordsAreNotShown(t *testing.T) {
+	const password = "S3cr3t.of-tests"
+	for _, args := range [][]string{
+		{password}, {"-options", "{ssh_tunnel_pwd:", password + "}"}, {"-options", `{"ssh_tunnel_pwd": ["` + password + `"]}`},
+		{"-options", `{"ssh_tunnel_pasword": "` + password + `"}`}, {"-options", `{"ssh_tunnel_pwd": "` + password}, {"-options", password},
+		{"-optoins={" + password + "}"}, {"-address", "joe:" + password + "@cam"}, {"-options", `{"ssh_tunnel_mode": "joe:` + password + `@cam"}`},
+	} {
+		fs := flag.NewFlagSet("test", flag.ContinueOnError)
+		conn := NewConnection(fs)
+		err := Parse(fs, args)
+		if err == nil {
+			_, err = conn.Options(false)
+		}
+		if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), password) {
+			t.Errorf("%v: %v", args, err)
 		}
 	}
 }

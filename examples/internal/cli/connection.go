@@ -40,10 +40,7 @@ func (c *Connection) Options(receive bool) (netgear.Options, error) {
 	if c.settings != "" {
 		// Not json.Unmarshal, which would refuse Python's NaN before the library sees it.
 		if err := o.UnmarshalJSON([]byte(c.settings)); err != nil {
-			if text := InFlags(err); text != err {
-				return o, text
-			}
-			return o, fmt.Errorf("-options: %w", err) // not even a dictionary
+			return o, inOptions(err)
 		}
 	}
 	if o.ReceiveMode && !receive {

@@ -8,53 +8,65 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// asFlags are the fields of Options that have a flag.
-var asFlags = map[string]string{
-	"Address": "-address", "Port": "-port", "Ports": "-port", "Protocol": "-protocol", "Pattern": "-pattern",
-}
-
-// asKeys are the fields that only -options can set, and what they are called there.
-var asKeys = map[string]string{
-	"JPEGCompression": "jpeg_compression", "BidirectionalMode": "bidirectional_mode", "MultiserverMode": "multiserver_mode",
-	"MulticlientMode": "multiclient_mode", "SSHTunnelMode": "ssh_tunnel_mode", "Flag": "flag",
-}
-
-// words turns what the library tells a Go program to do into what to type. At
-// each place the first that fits counts.
-var words = strings.NewReplacer(
-	"set Wire: netgear.AsyncWire", "add -async",
-	"with Wire: netgear.AsyncWire", "with -async",
-	"use netgear.Pair or netgear.ReqRep", "use -pattern 0 or -pattern 1",
-	"use netgear.ReqRep or netgear.PubSub", "use -pattern 1 or -pattern 2",
-	"several ports need MultiserverMode at a receive end or MulticlientMode at a send end",
-	`several ports need "multiserver_mode": true in -options to receive, "multiclient_mode": true to send`,
-	"leave Flag at 0", "leave it out",
-	"use a context with a deadline", "use -timeout, which receive has",
-	"use Pattern: netgear.PubSub", "use -pattern 2",
-	"leave Protocol at tcp", "use -protocol tcp",
-	"Copy and Track", `"copy" and "track"`,
-	"MultiserverMode", `"multiserver_mode"`,
-	"MulticlientMode", `"multiclient_mode"`,
-)
-
-// InFlags words an *[netgear.OptionError] for the command line. It leaves other
-// errors as they are.
+// InFlags words an *[netgear.OptionError] for the command line, from its parts. It
+// leaves other errors as they are.
 func InFlags(err error) error {
 	var wrong *netgear.OptionError
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	var subject string
-	if name, ok := asFlags[wrong.Field]; ok {
-		value := wrong.Value
-		if list, ok := value.([]string); ok {
-			value = strings.Join(list, ",")
-		}
-		subject = strings.TrimSpace(fmt.Sprint(name, " ", value))
-	} else if key, ok := asKeys[wrong.Field]; ok {
-		subject = fmt.Sprintf("-options: %q", key)
-	} else {
-		subject = fmt.Sprintf("-options: %q", wrong.Field) // a key already, as it was written
+	subject := asFlag(netgear.Setting{Field: wrong.Field, Value: wrong.Value})
+	if subject == "" {
+		subject = inDictionary(wrong.Key)
 	}
-	return fmt.Errorf("%s: %s", subject, words.Replace(wrong.Reason))
+	return fmt.Errorf("%s: %s", subject, advice(wrong))
+}
+
+// inOptions does the same for an error about what is in -options.
+func inOptions(err error) error {
+	var wrong *netgear.OptionError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("-options: %w", err) // not even a dictionary
+	}
+	return fmt.Errorf("%s: %s", inDictionary(wrong.Key), advice(wrong))
+}
+
+func inDictionary(key string) string { return fmt.Sprintf("-options: %q", key) }
+
+// advice is the rule, and what to type to keep to it.
+func advice(wrong *netgear.OptionError) string {
+	var fixes []string
+	for _, fix := range wrong.Fixes {
+		text := asFlag(fix)
+		if text == "" {
+			text = fmt.Sprintf("-options '{%q: %v}'", fix.Key, fix.Value)
+		}
+		fixes = append(fixes, text)
+	}
+	if fixes == nil {
+		return wrong.Reason
+	}
+	return wrong.Reason + "; use " + strings.Join(fixes, " or ")
+}
+
+// asFlag is the flag that makes a setting; "" if there is none.
+func asFlag(s netgear.Setting) string {
+	switch v := s.Value.(type) {
+	case netgear.Pattern:
+		return fmt.Sprint("-pattern ", int(v))
+	case netgear.Wire:
+		if v == netgear.AsyncWire {
+			return "-async"
+		}
+	case []string:
+		if s.Field == "Ports" {
+			return "-port " + strings.Join(v, ",")
+		}
+	case string:
+		switch s.Field {
+		case "Address", "Port", "Protocol":
+			return strings.TrimSpace("-" + strings.ToLower(s.Field) + " " + v)
+		}
+	}
+	return ""
 }

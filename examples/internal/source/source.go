@@ -6,6 +6,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // Settings say which pictures, and how they should look.
@@ -57,7 +59,7 @@ func Open(s Settings) (*Source, error) {
 	src := &Source{Settings: s, in: in, raw: gocv.NewMat(), out: gocv.NewMat()}
 	if !src.read() {
 		src.Close()
-		return nil, fmt.Errorf("-source %s: it opens, but no picture comes out of it; is it a video that OpenCV can decode?", s.Name)
+		return nil, fmt.Errorf("-source %s: it opens, but no picture comes out of it; is it a video that OpenCV can decode?", s.shown())
 	}
 	src.waiting = true
 	return src, nil
@@ -91,12 +93,23 @@ func open(s Settings) (reader, error) {
 	}
 	in, err := quietly(func() (*gocv.VideoCapture, error) { return gocv.OpenVideoCapture(s.Name) })
 	if err != nil && isURL {
-		return nil, fmt.Errorf("-source %s: nobody serves it there, or it is no video that OpenCV can decode (\"-source test\" needs no network): %w", s.Name, err)
+		return nil, fmt.Errorf("-source %s: nobody serves it there, or it is no video that OpenCV can decode (\"-source test\" needs no network): %w", s.shown(), s.unnamed(err))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("-source %s: OpenCV cannot open it; is it a video, and is the codec there? (\"-source test\" needs no file): %w", s.Name, err)
+		return nil, fmt.Errorf("-source %s: OpenCV cannot open it; is it a video, and is the codec there? (\"-source test\" needs no file): %w", s.shown(), s.unnamed(err))
 	}
 	return in, nil
+}
+
+// shown is the name without the password and the query of a URL.
+func (s Settings) shown() string { return secret.Hide(s.Name) }
+
+// unnamed is err, in which OpenCV may have put the name.
+func (s Settings) unnamed(err error) error {
+	if err == nil || s.shown() == s.Name {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), s.Name, s.shown()))
 }
 
 // openSample opens the video that is part of the project. The file may go once it
