@@ -107,19 +107,34 @@ newest_mod() {
 vet_newest() { newest_mod && go vet -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
 build_newest() { newest_mod && go build -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
 
-# unit TAGS FLAGS...: go test over everything but the interop and fault suites, which have their own steps.
-# The packages are listed with the tags: without gocv some have no file at all.
+# The packages that the unit tests are about: all but the interop and fault suites, which have their own steps.
+# They are listed with the tags: without gocv some have no file at all.
+packages() { go list -tags "$1" ./... | grep -v '/\(interop\|faults\)\(/\|$\)'; }
+
+# The root package's longest tests, which start first.
+LONG='^Test(Storm|QueueCountsMessages|EveryCallEnds|SaturatedEndsAreNoFloods|KilledWhileMakingKeys|LatestCountsMessages|EndsInEveryOrder)$'
+
+# Everything, with the race detector. Most of the root package's tests wait for something,
+# so they run in several processes.
 unit() {
-	local tags=$1 packages
-	shift
-	packages=$(go list -tags "$tags" ./... | grep -v '/\(interop\|faults\)\(/\|$\)')
+	local others
+	others=$(packages matprofile | grep -v '/netgear$')
 	# shellcheck disable=SC2086
-	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" "$@" $packages
+	python3 scripts/gotest.py --split . --first "$LONG" -tags matprofile -race -timeout "$TIMEOUT" -- $others
 }
 
-# What is about connections, hostile peers and time has nothing to do with gocv, and has run in the two other builds.
-NOT_GOCV='^Test(EveryCallEnds|Close|Both|Saturated|Client|Flood|Pair|Stalled|Port|Secure|Descriptors|Queue|Hostile|Siege|Host|Storm|Few|Late|Push|SendAhead|Name|Unreadable|Subscription|State|Heartbeat)'
-unit_newest() { newest_mod && unit "$NEWEST_TAGS" -modfile="$tmp/go.mod" -short -skip "$NOT_GOCV"; }
+# unit_other TAGS FLAGS...: what another build may change, in the short form: Mats, the programs, the public API's
+# examples, and each pattern and dtype once. The rest is the same code in every build; unit runs all of it.
+DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
+unit_other() {
+	local tags=$1 others
+	shift
+	others=$(packages "$tags" | grep -v '/netgear\(/internal/.*\)\?$')
+	# shellcheck disable=SC2086
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" -run "$DIFFERS" .
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" $others
+}
+unit_newest() { newest_mod && unit_other "$NEWEST_TAGS" -modfile="$tmp/go.mod"; }
 
 interop() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
@@ -205,9 +220,9 @@ do_build() {
 do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
-	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile -race
-	step 'Unit tests: without gocv, race detector' unit nogocv -race -short
-	step "Unit tests: with gocv $NEWEST_GOCV" unit_newest
+	step 'Unit tests: with gocv, race detector, Mat leak check' unit
+	step 'Unit tests: what differs without gocv' unit_other nogocv
+	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
 }
 
 do_interop() {
