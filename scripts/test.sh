@@ -71,17 +71,20 @@ check_gofmt() {
 	[ -z "$bad" ] || { printf 'not gofmt-clean (run gofmt -w):\n%s\n' "$bad"; return 1; }
 }
 
+# The modules of the repository. The first three are in go.work; bench/plot, with its plotting library, is not.
+MODULES='. examples bench bench/plot'
 check_mod() {
-	go mod tidy -diff || { echo 'go.mod or go.sum is not tidy: run go mod tidy'; return 1; }
-	go mod verify
+	local m
+	for m in $MODULES; do
+		echo "$m"
+		GOWORK=off go -C "$m" mod tidy -diff || { echo "go.mod or go.sum is not tidy: run GOWORK=off go -C $m mod tidy"; return 1; }
+		GOWORK=off go -C "$m" mod verify
+	done
 }
+check_plot() { GOWORK=off go -C bench/plot vet ./...; }
 
-# The plotting program is a module of its own, which ./... does not reach.
-plot() { go -C bench/plot "$@"; }
-check_plot() {
-	plot mod tidy -diff || { echo 'bench/plot: go.mod or go.sum is not tidy: run go -C bench/plot mod tidy'; return 1; }
-	plot mod verify && plot vet ./...
-}
+# The packages of the modules in go.work, as patterns.
+ALL='./... ./examples/... ./bench/...'
 
 check_scripts() {
 	local f
@@ -97,19 +100,26 @@ check_bare() {
 	"${CC:-cc}" -O2 -Wall -Wextra -Werror -o "$tmp/bare" bench/bare/bare.c $(pkg-config --cflags --libs libzmq)
 }
 
-# go.mod with the newest gocv, outside the tree.
-newest_mod() {
-	[ -f "$tmp/go.mod" ] && return
-	cp go.mod go.sum "$tmp/"
-	go get -modfile="$tmp/go.mod" "gocv.io/x/gocv@$NEWEST_GOCV"
+# newest COMMAND...: a command with the newest gocv, by a go.work outside the tree. Programs that it starts use it, too.
+newest() {
+	if [ ! -f "$tmp/go.work" ]; then
+		cat >"$tmp/go.work" <<-END
+			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
+			use (
+				$PWD
+				$PWD/examples
+				$PWD/bench
+			)
+			replace gocv.io/x/gocv => gocv.io/x/gocv $NEWEST_GOCV
+		END
+	fi
+	GOWORK=$tmp/go.work "$@"
 }
-
-vet_newest() { newest_mod && go vet -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
-build_newest() { newest_mod && go build -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
 
 # The packages that the unit tests are about: all but the interop and fault suites, which have their own steps.
 # They are listed with the tags: without gocv some have no file at all.
-packages() { go list -tags "$1" ./... | grep -v '/\(interop\|faults\)\(/\|$\)'; }
+# shellcheck disable=SC2086
+packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 
 # The root package's longest tests, which start first.
 LONG='^Test(Storm|QueueCountsMessages|EveryCallEnds|SaturatedEndsAreNoFloods|KilledWhileMakingKeys|LatestCountsMessages|EndsInEveryOrder)$'
@@ -134,7 +144,7 @@ unit_other() {
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" $others
 }
-unit_newest() { newest_mod && unit_other "$NEWEST_TAGS" -modfile="$tmp/go.mod"; }
+unit_newest() { newest unit_other "$NEWEST_TAGS"; }
 
 interop() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
@@ -200,21 +210,24 @@ need_sshd() {
 
 # --- the groups ------------------------------------------------------------
 
+# shellcheck disable=SC2086 # patterns
 do_lint() {
 	step 'Format: gofmt' check_gofmt
 	step 'Scripts: syntax' check_scripts
-	step 'Module: go.mod and go.sum tidy, downloads verified' check_mod
-	step 'Vet: with gocv' go vet ./...
-	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv ./...
-	step "Vet: with gocv $NEWEST_GOCV" vet_newest
-	step "Module bench/plot: tidy, verified, vetted" check_plot
+	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
+	step 'Modules: what an application gets' scripts/consumer.sh
+	step 'Vet: with gocv' go vet $ALL
+	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
+	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL
+	step 'Vet: bench/plot' check_plot
 	step 'Bench: its C program compiles without a warning' check_bare
 }
 
+# shellcheck disable=SC2086
 do_build() {
-	step 'Build: with gocv' go build ./...
-	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv ./...
-	step "Build: with gocv $NEWEST_GOCV" build_newest
+	step 'Build: with gocv' go build $ALL
+	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
+	step "Build: with gocv $NEWEST_GOCV" newest go build -tags "$NEWEST_TAGS" $ALL
 }
 
 do_unit() {
