@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint build unit interop faults fuzz bench profile clean
+.PHONY: help setup demo test lint lint-full build unit interop faults fuzz bench profile api clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ lint: ## formatting, go.mod, vet
 build: ## build with gocv, without it, and with the newest gocv
 	@scripts/test.sh build
 
-unit: ## unit tests in all three builds, with the race detector
+unit: ## unit tests with the race detector, and what the other two builds change
 	@scripts/test.sh unit
 
 interop: ## this library against the real VidGear
@@ -47,6 +47,9 @@ bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and 
 profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (BENCH=... chooses them)
 	@scripts/setup.sh
 	@scripts/profile.sh '$(BENCH)'
+
+api: ## write the exported API to api/, which lint compares
+	@go run -buildvcs=false ./internal/apilist
 
 clean: ## remove the Python environment and build leftovers
 	rm -rf interop/.venv interop/__pycache__

@@ -216,6 +216,7 @@ do_lint() {
 	step 'Scripts: syntax' check_scripts
 	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
 	step 'Modules: what an application gets' scripts/consumer.sh
+	step 'API: as api/ says' go run ./internal/apilist -check
 	step 'Vet: with gocv' go vet $ALL
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL
