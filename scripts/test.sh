@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
 # Runs the project's checks and stops at the first that fails.
 #
-#   scripts/test.sh all | lint | build | unit | interop | faults | faults-full ...
+#   scripts/test.sh all | lint | build | unit | interop | faults ...
+#   scripts/test.sh lint-full | nogocv | vuln | faults-full ...
 #
-# Three builds are checked:
+# The second line is not part of all. Three builds are checked:
 #   gocv      the gocv that go.mod names
 #   nogocv    -tags nogocv: no gocv, no OpenCV
 #   newest    the newest gocv that builds on OpenCV 4.6 (NEWEST_GOCV below)
 #
-# faults is the fault suite's short form; faults-full is not part of all.
+# faults is the fault suite's short form. nogocv is everything that needs no OpenCV,
+# for systems with one that the gocv of go.mod does not fit.
 #
 # NETGEAR_TEST_TIMEOUT: the time limit of one test binary (default 15m).
 # NETGEAR_FAULT_ROUNDS: how often faults-full repeats each fault (default 20).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ $# -gt 0 ] || { echo "usage: $0 all | lint | build | unit | interop | faults | faults-full ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 all | lint | build | unit | interop | faults | lint-full | nogocv | vuln | faults-full ..." >&2; exit 2; }
 [ "$1" != all ] || set -- lint build unit interop faults
 for group in "$@"; do
 	case $group in
-	lint | build | unit | interop | faults | faults-full) ;;
+	lint | build | unit | interop | faults | lint-full | nogocv | vuln | faults-full) ;;
 	*) echo "test: unknown group $group" >&2; exit 2 ;;
 	esac
 done
@@ -27,6 +29,10 @@ done
 NEWEST_GOCV=v0.43.0
 # Newer gocv releases need a newer OpenCV for some of their modules; these are the ones used here.
 NEWEST_TAGS=gocv_specific_modules,gocv_videoio,gocv_highgui
+# Run by go run, which builds them once and keeps them in Go's cache.
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@v1.9.0
 TIMEOUT=${NETGEAR_TEST_TIMEOUT:-15m}
 # Building must not depend on the state or the owner of the git tree.
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
@@ -95,6 +101,27 @@ check_scripts() {
 	done
 }
 
+# It reads tests and programs, too. With gocv it sees every file but a test's stand-in.
+check_static() {
+	# shellcheck disable=SC2086
+	go run "$STATICCHECK" $ALL
+}
+
+# Each module by itself, as golangci-lint knows no workspaces. It reports all modules before it fails.
+check_golangci() {
+	local m status=0
+	for m in . examples bench; do
+		echo "$m"
+		(cd "$m" && GOWORK=off go run "$GOLANGCI" run ./...) || status=1
+	done
+	return $status
+}
+
+check_vulnerabilities() {
+	# shellcheck disable=SC2086
+	go run "$GOVULNCHECK" $ALL
+}
+
 check_bare() {
 	# shellcheck disable=SC2046
 	"${CC:-cc}" -O2 -Wall -Wextra -Werror -o "$tmp/bare" bench/bare/bare.c $(pkg-config --cflags --libs libzmq)
@@ -122,15 +149,15 @@ newest() {
 packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 
 # The root package's longest tests, which start first.
-LONG='^Test(Storm|QueueCountsMessages|EveryCallEnds|SaturatedEndsAreNoFloods|KilledWhileMakingKeys|LatestCountsMessages|EndsInEveryOrder)$'
+LONG='^Test(Storm|EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscriber|SaturatedEndsAreNoFloods|SecureMatrix|StormWhileOpeningAndClosing|PortTextsAreBounded)$'
 
-# Everything, with the race detector. Most of the root package's tests wait for something,
+# unit TAGS: everything, with the race detector. Most of the root package's tests wait for something,
 # so they run in several processes.
 unit() {
 	local others
-	others=$(packages matprofile | grep -v '/netgear$')
+	others=$(packages "$1" | grep -v '/netgear$')
 	# shellcheck disable=SC2086
-	python3 scripts/gotest.py --split . --first "$LONG" -tags matprofile -race -timeout "$TIMEOUT" -- $others
+	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
 }
 
 # unit_other TAGS FLAGS...: what another build may change, in the short form: Mats, the programs, the public API's
@@ -214,6 +241,7 @@ need_sshd() {
 do_lint() {
 	step 'Format: gofmt' check_gofmt
 	step 'Scripts: syntax' check_scripts
+	step 'Documents: links and anchors' scripts/links.py
 	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
 	step 'Modules: what an application gets' scripts/consumer.sh
 	step 'API: as api/ says' go run ./internal/apilist -check
@@ -231,10 +259,26 @@ do_build() {
 	step "Build: with gocv $NEWEST_GOCV" newest go build -tags "$NEWEST_TAGS" $ALL
 }
 
+do_lint-full() {
+	step 'golangci-lint' check_golangci
+}
+
+do_vuln() {
+	step 'Known vulnerabilities' check_vulnerabilities
+}
+
+# shellcheck disable=SC2086
+do_nogocv() {
+	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
+	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
+	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Unit tests: without gocv, race detector' unit nogocv
+}
+
 do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
-	step 'Unit tests: with gocv, race detector, Mat leak check' unit
+	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
 }
@@ -256,6 +300,7 @@ do_faults-full() {
 }
 
 case " $* " in
+' nogocv ') step 'Set-up: libraries without OpenCV' scripts/setup.sh --no-opencv ;;
 *' interop '* | *' faults '* | *' faults-full '*) step 'Set-up: libraries, Python environment' scripts/setup.sh --python ;;
 *) step 'Set-up: libraries' scripts/setup.sh ;;
 esac
