@@ -25,7 +25,8 @@ import threading
 import time
 
 SLOWEST = 10  # tests that the summary lists
-PROCESSES = (os.cpu_count() or 1) + 1  # of a split package at once
+CORES = os.cpu_count() or 1
+PROCESSES = max(2, CORES)  # of a split package at once; the other packages have half as many
 TESTS_EACH = 8  # tests of a split package in one process
 
 # Flags of `go test` that a test binary takes too, and whether a value follows.
@@ -171,8 +172,9 @@ def main(args):
     package, first = option(args, "--split", True), option(args, "--first", True)
     report, events, statuses = Report(), queue.Queue(), []
     with tempfile.TemporaryDirectory() as temporary:
-        workers = []
+        workers, beside = [], []
         if package:
+            beside = ["-p", str(max(1, CORES // 2))]
             i = args.index("--")
             flags, packages = args[:i], args[i + 1:]
             args = flags + packages if packages else None
@@ -182,7 +184,7 @@ def main(args):
             workers = [threading.Thread(target=split.run, args=(events, statuses)) for _ in range(PROCESSES)]
         if args is not None:
             workers.append(threading.Thread(
-                target=lambda: statuses.append(run(["go", "test", "-json", *args], events, "go test"))))
+                target=lambda: statuses.append(run(["go", "test", "-json", *beside, *args], events, "go test"))))
         for worker in workers:
             worker.start()
         threading.Thread(target=lambda: ([w.join() for w in workers], events.put(None))).start()
