@@ -168,7 +168,7 @@ func difference(have, want string) string {
 	var out strings.Builder
 	only := func(sign, a, b string) {
 		lines := strings.Split(b, "\n")
-		for _, l := range strings.Split(a, "\n") {
+		for l := range strings.SplitSeq(a, "\n") {
 			if i := slices.Index(lines, l); i >= 0 {
 				lines = slices.Delete(lines, i, i+1)
 			} else {
