@@ -6,10 +6,10 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint build unit interop faults fuzz bench profile clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench profile api clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: libraries, and VidGear for the interop suite
 	@scripts/setup.sh --python
@@ -22,14 +22,23 @@ demo: ## stream the sample video from one process to another (ARGS='...' for its
 test: ## everything: lint, build, unit, interop and the short fault suite
 	@scripts/test.sh all
 
-lint: ## formatting, go.mod, vet
+lint: ## formatting, links, modules, the API, vet, staticcheck
 	@scripts/test.sh lint
+
+lint-full: ## and golangci-lint, which takes minutes to build the first time
+	@scripts/test.sh lint lint-full
+
+vuln: ## known vulnerabilities in what is used; needs the network
+	@scripts/test.sh vuln
 
 build: ## build with gocv, without it, and with the newest gocv
 	@scripts/test.sh build
 
-unit: ## unit tests in all three builds, with the race detector
+unit: ## unit tests with the race detector, and what the other two builds change
 	@scripts/test.sh unit
+
+nogocv: ## vet, build and every unit test without OpenCV
+	@scripts/test.sh nogocv
 
 interop: ## this library against the real VidGear
 	@scripts/test.sh interop
@@ -47,6 +56,9 @@ bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and 
 profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (BENCH=... chooses them)
 	@scripts/setup.sh
 	@scripts/profile.sh '$(BENCH)'
+
+api: ## write the exported API to api/, which lint compares
+	@go run -buildvcs=false ./internal/apilist
 
 clean: ## remove the Python environment and build leftovers
 	rm -rf interop/.venv interop/__pycache__

@@ -193,5 +193,5 @@ func (s *spareDescriptors) turnAway(fd int, id socketID) (turned int) {
 // descriptor later.
 type socketID struct {
 	cookie      uint64 // the system's number for the socket, on Linux
-	local, peer string // otherwise the addresses
+	local, peer string //lint:ignore U1000 the addresses, for descriptors_other.go
 }

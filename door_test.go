@@ -65,6 +65,7 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 						select {
 						case <-over:
 							return
+						//lint:ignore SA5004 it is to keep a core busy
 						default:
 						}
 					}

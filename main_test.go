@@ -6,14 +6,13 @@ import (
 	"runtime"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/vidgear-go/netgear/internal/leaktest"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
 // leakChecks are run after all tests; files with build tags add theirs.
 var leakChecks = []func() error{
-	func() error { return goleak.Find() },
+	func() error { return leaktest.Find() },
 	func() error {
 		if buffers, messages := zmsg.Live(); buffers != 0 || messages != 0 {
 			return fmt.Errorf("%d buffers and %d messages were never given back", buffers, messages)

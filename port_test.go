@@ -35,11 +35,11 @@ func TestPortTextsAreBounded(t *testing.T) {
 		read     bool   // the messages are frames
 		from     string // Frame.Port
 	}{
-		{"long, plain mode", Options{}, func(i int) string { return fmt.Sprintf(`"%d%s"`, i, long) }, 100, 0, true, ""},
-		{"a number, plain mode", Options{}, func(i int) string { return fmt.Sprintf("%d%s", 1+i, long) }, 100, 0, false, ""},
-		{"short, plain mode", Options{}, func(int) string { return `"5555"` }, 100, 0, true, ""},
-		{"long", Options{MultiserverMode: true}, func(i int) string { return fmt.Sprintf(`"%d%s"`, i, long) }, 100, 0, false, ""},
-		{"a long number", Options{MultiserverMode: true}, func(i int) string { return fmt.Sprintf("%d%s", 1+i, long) }, 100, 0, false, ""},
+		{"long, plain mode", Options{}, func(i int) string { return fmt.Sprintf(`"%d%s"`, i, long) }, 20, 0, true, ""},
+		{"a number, plain mode", Options{}, func(i int) string { return fmt.Sprintf("%d%s", 1+i, long) }, 20, 0, false, ""},
+		{"short, plain mode", Options{}, func(int) string { return `"5555"` }, 20, 0, true, ""},
+		{"long", Options{MultiserverMode: true}, func(i int) string { return fmt.Sprintf(`"%d%s"`, i, long) }, 20, 0, false, ""},
+		{"a long number", Options{MultiserverMode: true}, func(i int) string { return fmt.Sprintf("%d%s", 1+i, long) }, 20, 0, false, ""},
 		{"escaped", Options{MultiserverMode: true}, func(int) string { return `"` + strings.Repeat(`\u00e9`, maxPortText/2) + `"` }, 10, 1, true, strings.Repeat("é", maxPortText/2)},
 		{"too long, escaped", Options{MultiserverMode: true}, func(int) string { return `"` + strings.Repeat(`\u00e9`, maxPortText) + `"` }, 10, 0, false, ""},
 		{"the longest", Options{MultiserverMode: true}, func(int) string { return `"` + long[:maxPortText] + `"` }, 10, 1, true, long[:maxPortText]},

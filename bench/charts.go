@@ -50,6 +50,7 @@ func (r *results) draw(ctx context.Context, folder string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", "-C", "bench/plot", "run", "-buildvcs=false", ".", file, folder)
+	cmd.Env = append(os.Environ(), "GOWORK=off") // go.work leaves this module out
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
 }

@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/vidgear-go/netgear/internal/leaktest"
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := leaktest.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, "faults: left behind:", err)
 			code = 1
 		}

@@ -18,10 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/leaktest"
 	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
@@ -60,7 +60,7 @@ func run(m *testing.M) int {
 	if code != 0 {
 		return code // what failed may well have left something behind
 	}
-	if err := errors.Join(goleak.Find(), checkMats()); err != nil {
+	if err := errors.Join(leaktest.Find(), checkMats()); err != nil {
 		fmt.Fprintln(os.Stderr, "interop: left behind:", err)
 		return 1
 	}

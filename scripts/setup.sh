@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh            the libraries
 #   scripts/setup.sh --python   and the pinned VidGear in interop/.venv, for the interop suite
+#   scripts/setup.sh --no-opencv  the libraries without OpenCV, for -tags nogocv
 #   scripts/setup.sh --bench    and there what the bench compares with besides
 #
 # Installs nothing that is already there, and asks no network then.
@@ -18,9 +19,11 @@ no_install=${NETGEAR_NO_INSTALL:-}
 [ "$no_install" = 0 ] && no_install=
 want_python=
 want_bench=
+opencv=opencv
 for arg in "$@"; do
 	case $arg in
 	--python) want_python=1 ;;
+	--no-opencv) opencv= ;;
 	--bench) want_python=1 want_bench=1 ;;
 	-h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" && exit 0 ;;
 	*) echo "setup: unknown argument $arg (try --help)" >&2 && exit 2 ;;
@@ -51,7 +54,7 @@ have_bench() { [ -f $VENV/.bench-stamp ] && [ "$(cksum <bench/requirements.txt)"
 
 find_missing() {
 	missing=
-	for thing in cc cxx pkgconfig zmq opencv turbojpeg jpeg; do
+	for thing in cc cxx pkgconfig zmq $opencv turbojpeg jpeg; do
 		"have_$thing" || missing="$missing $thing"
 	done
 	if [ -n "$want_python" ] && ! have_env; then
@@ -212,5 +215,5 @@ if [ -n "$want_bench" ] && ! have_bench; then
 	cksum <bench/requirements.txt >$VENV/.bench-stamp
 fi
 
-say "ready: libzmq $(pkg-config --modversion libzmq), OpenCV $(pkg-config --modversion opencv4), TurboJPEG $(pkg-config --modversion libturbojpeg)$(
+say "ready: libzmq $(pkg-config --modversion libzmq), ${opencv:+OpenCV $(pkg-config --modversion opencv4), }TurboJPEG $(pkg-config --modversion libturbojpeg)$(
 	[ -z "$want_python" ] || $VENV/bin/python -c 'import sys, importlib.metadata as m; print(", Python %d.%d" % sys.version_info[:2] + ", VidGear " + m.version("vidgear"))')"

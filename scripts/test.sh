@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
 # Runs the project's checks and stops at the first that fails.
 #
-#   scripts/test.sh all | lint | build | unit | interop | faults | faults-full ...
+#   scripts/test.sh all | lint | build | unit | interop | faults ...
+#   scripts/test.sh lint-full | nogocv | vuln | faults-full ...
 #
-# Three builds are checked:
-#   gocv      the gocv that go.mod names
+# The second line is not part of all. Three builds are checked:
+#   gocv      the gocv that go.mod names, always with -tags matprofile: it counts Mats for the
+#             leak checks, and a build of gocv's C++ with and one without would take a minute more
 #   nogocv    -tags nogocv: no gocv, no OpenCV
 #   newest    the newest gocv that builds on OpenCV 4.6 (NEWEST_GOCV below)
 #
-# faults is the fault suite's short form; faults-full is not part of all.
+# faults is the fault suite's short form. nogocv is everything that needs no OpenCV,
+# for systems with one that the gocv of go.mod does not fit.
 #
 # NETGEAR_TEST_TIMEOUT: the time limit of one test binary (default 15m).
 # NETGEAR_FAULT_ROUNDS: how often faults-full repeats each fault (default 20).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ $# -gt 0 ] || { echo "usage: $0 all | lint | build | unit | interop | faults | faults-full ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 all | lint | build | unit | interop | faults | lint-full | nogocv | vuln | faults-full ..." >&2; exit 2; }
 [ "$1" != all ] || set -- lint build unit interop faults
 for group in "$@"; do
 	case $group in
-	lint | build | unit | interop | faults | faults-full) ;;
+	lint | build | unit | interop | faults | lint-full | nogocv | vuln | faults-full) ;;
 	*) echo "test: unknown group $group" >&2; exit 2 ;;
 	esac
 done
@@ -27,6 +30,10 @@ done
 NEWEST_GOCV=v0.43.0
 # Newer gocv releases need a newer OpenCV for some of their modules; these are the ones used here.
 NEWEST_TAGS=gocv_specific_modules,gocv_videoio,gocv_highgui
+# Run by go run, which builds them once and keeps them in Go's cache.
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@v1.9.0
 TIMEOUT=${NETGEAR_TEST_TIMEOUT:-15m}
 # Building must not depend on the state or the owner of the git tree.
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
@@ -71,17 +78,20 @@ check_gofmt() {
 	[ -z "$bad" ] || { printf 'not gofmt-clean (run gofmt -w):\n%s\n' "$bad"; return 1; }
 }
 
+# The modules of the repository. The first three are in go.work; bench/plot, with its plotting library, is not.
+MODULES='. examples bench bench/plot'
 check_mod() {
-	go mod tidy -diff || { echo 'go.mod or go.sum is not tidy: run go mod tidy'; return 1; }
-	go mod verify
+	local m
+	for m in $MODULES; do
+		echo "$m"
+		GOWORK=off go -C "$m" mod tidy -diff || { echo "go.mod or go.sum is not tidy: run GOWORK=off go -C $m mod tidy"; return 1; }
+		GOWORK=off go -C "$m" mod verify
+	done
 }
+check_plot() { GOWORK=off go -C bench/plot vet ./...; }
 
-# The plotting program is a module of its own, which ./... does not reach.
-plot() { go -C bench/plot "$@"; }
-check_plot() {
-	plot mod tidy -diff || { echo 'bench/plot: go.mod or go.sum is not tidy: run go -C bench/plot mod tidy'; return 1; }
-	plot mod verify && plot vet ./...
-}
+# The packages of the modules in go.work, as patterns.
+ALL='./... ./examples/... ./bench/...'
 
 check_scripts() {
 	local f
@@ -92,34 +102,77 @@ check_scripts() {
 	done
 }
 
+# It reads tests and programs, too. With gocv it sees every file but a test's stand-in.
+check_static() {
+	# shellcheck disable=SC2086
+	go run "$STATICCHECK" -tags matprofile $ALL
+}
+
+# Each module by itself, as golangci-lint knows no workspaces. It reports all modules before it fails.
+check_golangci() {
+	local m status=0
+	for m in . examples bench; do
+		echo "$m"
+		(cd "$m" && GOWORK=off go run "$GOLANGCI" run ./...) || status=1
+	done
+	return $status
+}
+
+check_vulnerabilities() {
+	# shellcheck disable=SC2086
+	go run "$GOVULNCHECK" $ALL
+}
+
 check_bare() {
 	# shellcheck disable=SC2046
 	"${CC:-cc}" -O2 -Wall -Wextra -Werror -o "$tmp/bare" bench/bare/bare.c $(pkg-config --cflags --libs libzmq)
 }
 
-# go.mod with the newest gocv, outside the tree.
-newest_mod() {
-	[ -f "$tmp/go.mod" ] && return
-	cp go.mod go.sum "$tmp/"
-	go get -modfile="$tmp/go.mod" "gocv.io/x/gocv@$NEWEST_GOCV"
+# newest COMMAND...: a command with the newest gocv, by a go.work outside the tree. Programs that it starts use it, too.
+newest() {
+	if [ ! -f "$tmp/go.work" ]; then
+		cat >"$tmp/go.work" <<-END
+			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
+			use (
+				$PWD
+				$PWD/examples
+				$PWD/bench
+			)
+			replace gocv.io/x/gocv => gocv.io/x/gocv $NEWEST_GOCV
+		END
+	fi
+	GOWORK=$tmp/go.work "$@"
 }
 
-vet_newest() { newest_mod && go vet -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
-build_newest() { newest_mod && go build -modfile="$tmp/go.mod" -tags "$NEWEST_TAGS" ./...; }
+# The packages that the unit tests are about: all but the interop and fault suites, which have their own steps.
+# They are listed with the tags: without gocv some have no file at all.
+# shellcheck disable=SC2086
+packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 
-# unit TAGS FLAGS...: go test over everything but the interop and fault suites, which have their own steps.
-# The packages are listed with the tags: without gocv some have no file at all.
+# The root package's longest tests, which start first.
+LONG='^Test(Storm|EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscriber|SaturatedEndsAreNoFloods|SecureMatrix|StormWhileOpeningAndClosing|PortTextsAreBounded)$'
+
+# unit TAGS: everything, with the race detector. Most of the root package's tests wait for something,
+# so they run in several processes.
 unit() {
-	local tags=$1 packages
-	shift
-	packages=$(go list -tags "$tags" ./... | grep -v '/\(interop\|faults\)\(/\|$\)')
+	local others
+	others=$(packages "$1" | grep -v '/netgear$')
 	# shellcheck disable=SC2086
-	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" "$@" $packages
+	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
 }
 
-# What is about connections, hostile peers and time has nothing to do with gocv, and has run in the two other builds.
-NOT_GOCV='^Test(EveryCallEnds|Close|Both|Saturated|Client|Flood|Pair|Stalled|Port|Secure|Descriptors|Queue|Hostile|Siege|Host|Storm|Few|Late|Push|SendAhead|Name|Unreadable|Subscription|State|Heartbeat)'
-unit_newest() { newest_mod && unit "$NEWEST_TAGS" -modfile="$tmp/go.mod" -short -skip "$NOT_GOCV"; }
+# unit_other TAGS FLAGS...: what another build may change, in the short form: Mats, the programs, the public API's
+# examples, and each pattern and dtype once. The rest is the same code in every build; unit runs all of it.
+DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
+unit_other() {
+	local tags=$1 others
+	shift
+	others=$(packages "$tags" | grep -v '/netgear\(/internal/.*\)\?$')
+	# shellcheck disable=SC2086
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" -run "$DIFFERS" .
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" $others
+}
+unit_newest() { newest unit_other "$NEWEST_TAGS"; }
 
 interop() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
@@ -185,29 +238,51 @@ need_sshd() {
 
 # --- the groups ------------------------------------------------------------
 
+# shellcheck disable=SC2086 # patterns
 do_lint() {
 	step 'Format: gofmt' check_gofmt
 	step 'Scripts: syntax' check_scripts
-	step 'Module: go.mod and go.sum tidy, downloads verified' check_mod
-	step 'Vet: with gocv' go vet ./...
-	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv ./...
-	step "Vet: with gocv $NEWEST_GOCV" vet_newest
-	step "Module bench/plot: tidy, verified, vetted" check_plot
+	step 'Documents: links and anchors' scripts/links.py
+	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
+	step 'Modules: what an application gets' scripts/consumer.sh
+	step 'API: as api/ says' go run ./internal/apilist -check
+	step 'Vet: with gocv' go vet -tags matprofile $ALL
+	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
+	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL
+	step 'Vet: bench/plot' check_plot
+	step 'Staticcheck' check_static
 	step 'Bench: its C program compiles without a warning' check_bare
 }
 
+# shellcheck disable=SC2086
 do_build() {
-	step 'Build: with gocv' go build ./...
-	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv ./...
-	step "Build: with gocv $NEWEST_GOCV" build_newest
+	step 'Build: with gocv' go build -tags matprofile $ALL
+	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
+	step "Build: with gocv $NEWEST_GOCV" newest go build -tags "$NEWEST_TAGS" $ALL
+}
+
+do_lint-full() {
+	step 'golangci-lint' check_golangci
+}
+
+do_vuln() {
+	step 'Known vulnerabilities' check_vulnerabilities
+}
+
+# shellcheck disable=SC2086
+do_nogocv() {
+	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
+	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
+	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
-	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile -race
-	step 'Unit tests: without gocv, race detector' unit nogocv -race -short
-	step "Unit tests: with gocv $NEWEST_GOCV" unit_newest
+	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
+	step 'Unit tests: what differs without gocv' unit_other nogocv
+	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
 }
 
 do_interop() {
@@ -227,6 +302,7 @@ do_faults-full() {
 }
 
 case " $* " in
+' nogocv ') step 'Set-up: libraries without OpenCV' scripts/setup.sh --no-opencv ;;
 *' interop '* | *' faults '* | *' faults-full '*) step 'Set-up: libraries, Python environment' scripts/setup.sh --python ;;
 *) step 'Set-up: libraries' scripts/setup.sh ;;
 esac

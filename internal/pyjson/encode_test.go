@@ -1,3 +1,5 @@
+//lint:file-ignore SA5008,U1000 tags and fields that encoding/json ignores are what is tested
+
 package pyjson
 
 import (

@@ -19,13 +19,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/vidgear-go/netgear/internal/leaktest"
 )
 
 // patience bounds every wait for something that is sure to happen.
 const patience = 20 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // --- an OpenSSH server of the test's own -----------------------------------------
 

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
-	"go.uber.org/goleak"
 
+	"github.com/vidgear-go/netgear/internal/leaktest"
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
@@ -281,7 +281,7 @@ func TestClose(t *testing.T) {
 	s := newSSHD(t)
 	far := serve(t, "127.0.0.1:0", echo)
 	c := s.config(far)
-	before := goleak.IgnoreCurrent()
+	before := leaktest.IgnoreCurrent()
 
 	check := func(name string, do func(t *testing.T, tunnel *Tunnel)) {
 		t.Run(name, func(t *testing.T) {
@@ -295,7 +295,7 @@ func TestClose(t *testing.T) {
 				t.Error("somebody still listens")
 			}
 		})
-		if err := goleak.Find(before, ignoreEcho); err != nil {
+		if err := leaktest.Find(before, ignoreEcho); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -349,7 +349,7 @@ func TestClose(t *testing.T) {
 }
 
 // ignoreEcho: the far end's side of a connection that ends a moment later.
-var ignoreEcho = goleak.IgnoreAnyFunction("github.com/vidgear-go/netgear/internal/sshtunnel.echo")
+var ignoreEcho = leaktest.IgnoreFunction("github.com/vidgear-go/netgear/internal/sshtunnel.echo")
 
 // What it is all for: libzmq on the local socket, libzmq on a TCP port at the
 // far end, and a server that is killed in between.

@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
-	"go.uber.org/goleak"
+
+	"github.com/vidgear-go/netgear/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	leaktest.VerifyTestMain(m)
 }
 
 func never() error { return nil }
