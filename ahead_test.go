@@ -53,7 +53,7 @@ func lostFrames(err error) (count int, first uint64) {
 // overwritten as soon as each call returns; and OnReply has heard of each.
 func TestSendAhead(t *testing.T) {
 	for _, pattern := range allPatterns {
-		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			for _, depth := range []int{1, 3} {
 				t.Run(fmt.Sprintf("%v/jpeg=%s/%d", pattern, c, depth), func(t *testing.T) {
 					const frames = 25
@@ -360,7 +360,7 @@ func TestOnReply(t *testing.T) {
 		})
 		ctx := testContext(t)
 		for i := range 20 {
-			if r, err := send.SendArray(ctx, testArray(i, "uint8", 9, 9), i); err != nil || r.Type != "" {
+			if r, err := send.SendArray(ctx, testArray(i, "uint8", 9, 9), i); err != nil || r.PythonType != "" {
 				t.Errorf("%+v, %v", r, err)
 			}
 		}

@@ -13,7 +13,7 @@ func TestAllocationsPerFrame(t *testing.T) {
 		t.Skip("the race detector allocates on its own account")
 	}
 	for _, c := range []struct {
-		jpeg         Compression
+		jpeg         Colorspace
 		ahead, limit int
 	}{
 		{JPEGOff, 0, 1}, {JPEGDefault, 0, 3},

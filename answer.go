@@ -14,13 +14,13 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// Return sets the data that rides on the answers from now on, until it is
+// SetReturnData sets the data that rides on the answers from now on, until it is
 // replaced: any value that JSON can hold, a Tuple, or an array, which is copied:
 // an Array, a *Frame, a picture of package image, a gocv.Mat, or a pointer to one.
 // It is VidGear's recv(return_data=…), so it rides on the answer to a later frame
 // than the one last received. After an error the data before it stays. Receive
 // end, in bidirectional or multi-client mode.
-func (n *NetGear) Return(data any) error {
+func (n *NetGear) SetReturnData(data any) error {
 	if err := n.opened(); err != nil {
 		return wrap("return data", err)
 	}

@@ -49,7 +49,7 @@ func benchHeaders(b *testing.B) map[string]header {
 	}
 }
 
-func newSettingsOf(b *testing.B, c Compression) *settings {
+func newSettingsOf(b *testing.B, c Colorspace) *settings {
 	n := newSettings(Options{JPEGCompression: c})
 	if err := n.opts.Validate(); err != nil {
 		b.Fatal(err)
@@ -110,7 +110,7 @@ func BenchmarkMessageEncode(b *testing.B) {
 func BenchmarkQueue(b *testing.B) {
 	for _, waiting := range []int{0, defaultQueueFrames - 2} {
 		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
-			q := newQueue(&endLink{settings: *newSettingsOf(b, JPEGOff)})
+			q := newQueue(&link{settings: *newSettingsOf(b, JPEGOff)})
 			f := &Frame{data: make([]byte, 1), ReceivedAt: time.Now()}
 			for range waiting {
 				q.push(f)
@@ -129,10 +129,10 @@ func BenchmarkQueue(b *testing.B) {
 // A 1080p frame from Send to Recv, over the wire; both ends in this process.
 func BenchmarkExchange(b *testing.B) {
 	frame := scenery(1920, 1080)
-	for _, c := range []Compression{JPEGOff, JPEGDefault} {
+	for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 		for _, pattern := range []Pattern{Pair, ReqRep} {
 			for _, protocol := range []string{"tcp", "ipc"} {
-				name := map[Compression]string{JPEGOff: "raw", JPEGDefault: "JPEG"}[c]
+				name := map[Colorspace]string{JPEGOff: "raw", JPEGDefault: "JPEG"}[c]
 				b.Run(fmt.Sprintf("%s/%s/%s", name, patternText(pattern), protocol), func(b *testing.B) {
 					recv, send := openPair(b, Options{JPEGCompression: c, Pattern: pattern, Protocol: protocol})
 					exchangeFrames(b, recv, send, frame)

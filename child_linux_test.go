@@ -43,7 +43,7 @@ type childSpec struct {
 
 func (s childSpec) options() Options {
 	o := Options{Pattern: s.Pattern, ReceiveMode: s.Receive, Address: "127.0.0.1", Port: "0", QueueFrames: s.QueueFrames, SecureMode: s.Secure,
-		CustomCertLocation: s.Location, OnTerminate: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		CustomCertLocation: s.Location, TerminatePolicy: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	if s.Pattern == PushPull {
 		o.Wire = AsyncWire
 	}

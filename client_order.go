@@ -288,7 +288,7 @@ func (s *sendEnd) reorder() {
 	}
 	s.opts.Logger.Info("connecting again", "why", errClients)
 	s.shut(0)
-	s.events.add(State{Kind: Reconnecting, Endpoint: s.where(), Err: errClients})
+	s.events.add(Event{Kind: EventReconnecting, Endpoint: s.where(), Err: errClients})
 }
 
 // leaveLost disconnects from the clients that have gone, whose connections would

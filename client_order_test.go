@@ -43,7 +43,7 @@ func newClientSet(t *testing.T, o Options, count int) *clientSet {
 func (s *clientSet) open(i int) {
 	s.t.Helper()
 	o := s.o
-	o.ReceiveMode, o.Port, o.Latest, o.OnTerminate = true, s.ports[i], true, KeepWaiting
+	o.ReceiveMode, o.Port, o.Latest, o.TerminatePolicy = true, s.ports[i], true, KeepWaiting
 	s.clients[i] = mustNew(s.t, o)
 }
 

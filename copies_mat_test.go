@@ -15,7 +15,7 @@ import (
 // buffer. A JPEG is made of the Mat's memory as it lies.
 func TestMatsAreNotCopied(t *testing.T) {
 	for _, pattern := range allPatterns {
-		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			for _, owned := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%v/jpeg=%s/owned=%v", pattern, c, owned), func(t *testing.T) {
 					recv, send := openInside(t, Options{Pattern: pattern, JPEGCompression: c, JPEGStrips: 1})

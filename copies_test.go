@@ -34,7 +34,7 @@ func openInside(t *testing.T, o Options) (recv, send *NetGear) {
 
 func startInside(t *testing.T, o Options, endpoint string) *NetGear {
 	t.Helper()
-	l, err := newEndLink(o)
+	l, err := newLink(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
 // into what the first end sent.
 func TestSendFrameCopiesNothing(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
-		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				o := Options{Pattern: pattern, JPEGCompression: c}
 				recv, send := openInside(t, o)

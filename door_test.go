@@ -56,7 +56,7 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 	goodbye := jsonWire{}.appendGoodbye(nil, nil)
 	for _, last := range []string{"goodbye", "gone without a word"} {
 		t.Run(last, func(t *testing.T) {
-			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnTerminate: KeepWaiting})
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", TerminatePolicy: KeepWaiting})
 			over := make(chan struct{})
 			var busy sync.WaitGroup
 			for range runtime.GOMAXPROCS(0) { // on a busy machine
@@ -96,7 +96,7 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 
 // Whoever comes the moment the one before has gone finds the place.
 func TestPairSendersOneOnTheHeelsOfTheOther(t *testing.T) {
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", TerminatePolicy: KeepWaiting})
 	for i := range byte(100) {
 		sender := once(t, recv, i)
 		delivers(t, recv, i)
@@ -161,7 +161,7 @@ func TestPairSecureNewcomer(t *testing.T) {
 	location := keyFolder(t)
 	for _, mode := range []SecureMode{StoneHouse, IronHouse} {
 		t.Run(fmt.Sprint(mode), func(t *testing.T) {
-			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: mode, CustomCertLocation: location, OnTerminate: KeepWaiting})
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: mode, CustomCertLocation: location, TerminatePolicy: KeepWaiting})
 			o := Options{Address: "127.0.0.1", Port: portOf(recv), SecureMode: mode, CustomCertLocation: location, RequestTimeout: patience, MaxRetries: 1, JPEGCompression: JPEGOff}
 			first := mustNew(t, o)
 			sendSmall(t, first)
@@ -203,8 +203,8 @@ func TestPairLongWait(t *testing.T) {
 	t.Parallel()
 	var at recorder
 	reasons := make(chan error, 100)
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, OnState: func(s State) {
-		if at.add(s); s.Kind == Refused {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, OnEvent: func(s Event) {
+		if at.add(s); s.Kind == EventRefused {
 			reasons <- s.Err
 		}
 	}})
@@ -212,7 +212,7 @@ func TestPairLongWait(t *testing.T) {
 	first.answered()
 	delivers(t, recv, 1)
 	second := once(t, recv, 2)
-	at.await(t, Connected, Refused)
+	at.await(t, EventConnected, EventRefused)
 	if err := <-reasons; !errors.Is(err, errPlaceTaken) {
 		t.Error(err)
 	}
@@ -272,7 +272,7 @@ func TestDoorIsBounded(t *testing.T) {
 // All sorts come and go at random while one sender streams: it gets through, and
 // in the end nobody is taken for one who is there.
 func TestPairCrowd(t *testing.T) {
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting})
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, Stamp: true, JPEGCompression: JPEGOff})
 	ctx := testContext(t)
 	go func() {
@@ -326,7 +326,7 @@ func TestPairCrowd(t *testing.T) {
 // not keep the place from the next.
 func TestPairStrangerComesInLate(t *testing.T) {
 	t.Parallel()
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, TerminatePolicy: KeepWaiting})
 	stranger := dial(t, recv)
 	io.WriteString(stranger, greeting)
 	if _, err := io.ReadFull(stranger, make([]byte, 66)); err != nil {

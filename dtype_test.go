@@ -26,7 +26,7 @@ func TestUnknownDTypes(t *testing.T) {
 			"SendArray":           second(send.SendArray(ctx, a, nil)),
 			"SendArrayOwned":      second(send.SendArrayOwned(ctx, a, nil, func() {})),
 			"SendArray, async":    second(async.SendArray(ctx, a, nil)),
-			"Return":              recv.Return(a),
+			"SetReturnData":       recv.SetReturnData(a),
 			"in a message, async": second(async.SendArray(ctx, testArray(0, "uint8", 1), []Array{a})),
 		} {
 			if !errors.Is(err, ErrFrame) || !strings.Contains(err.Error(), says) {

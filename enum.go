@@ -88,7 +88,7 @@ func (t *enumTable[T]) all() string {
 
 var (
 	toggles = enumTable[Toggle]{"Toggle", []enumValue[Toggle]{
-		{Default, "default", "Default"}, {On, "on", "On"}, {Off, "off", "Off"},
+		{ToggleDefault, "default", "Default"}, {ToggleOn, "on", "On"}, {ToggleOff, "off", "Off"},
 	}, false}
 	attachments = enumTable[Attachment]{"Attachment", []enumValue[Attachment]{
 		{AttachDefault, "default", "AttachDefault"}, {AttachBind, "bind", "AttachBind"}, {AttachConnect, "connect", "AttachConnect"},
@@ -96,7 +96,7 @@ var (
 	wires = enumTable[Wire]{"Wire", []enumValue[Wire]{
 		{NetGearWire, "NetGear", "NetGearWire"}, {AsyncWire, "NetGear_Async", "AsyncWire"},
 	}, false}
-	terminations = enumTable[Termination]{"Termination", []enumValue[Termination]{
+	terminations = enumTable[TerminatePolicy]{"TerminatePolicy", []enumValue[TerminatePolicy]{
 		{StopOnTerminate, "stop", "StopOnTerminate"}, {KeepWaiting, "keep waiting", "KeepWaiting"},
 	}, false}
 	secureModes = enumTable[SecureMode]{"SecureMode", []enumValue[SecureMode]{
@@ -105,9 +105,9 @@ var (
 	patternNames = enumTable[Pattern]{"Pattern", []enumValue[Pattern]{
 		{Pair, "PAIR", "Pair"}, {ReqRep, "REQ/REP", "ReqRep"}, {PubSub, "PUB/SUB", "PubSub"}, {PushPull, "PUSH/PULL", "PushPull"},
 	}, true}
-	stateKinds = enumTable[StateKind]{"StateKind", []enumValue[StateKind]{
-		{Connected, stateNames[Connected], "Connected"}, {Lost, stateNames[Lost], "Lost"}, {Reconnecting, stateNames[Reconnecting], "Reconnecting"},
-		{Stalled, stateNames[Stalled], "Stalled"}, {Resumed, stateNames[Resumed], "Resumed"}, {Refused, stateNames[Refused], "Refused"}, {Terminated, stateNames[Terminated], "Terminated"},
+	stateKinds = enumTable[EventKind]{"EventKind", []enumValue[EventKind]{
+		{EventConnected, stateNames[EventConnected], "Connected"}, {EventLost, stateNames[EventLost], "Lost"}, {EventReconnecting, stateNames[EventReconnecting], "Reconnecting"},
+		{EventStalled, stateNames[EventStalled], "Stalled"}, {EventResumed, stateNames[EventResumed], "Resumed"}, {EventRefused, stateNames[EventRefused], "Refused"}, {EventTerminated, stateNames[EventTerminated], "Terminated"},
 	}, false}
 )
 
@@ -154,18 +154,18 @@ func (w Wire) MarshalText() ([]byte, error) { return wires.marshal(w) }
 func (w *Wire) UnmarshalText(text []byte) error { return wires.unmarshal(w, text) }
 
 // String returns "stop" or "keep waiting".
-// For any other value it returns such as "Termination(7)".
-func (t Termination) String() string { return terminations.text(t) }
+// For any other value it returns such as "TerminatePolicy(7)".
+func (t TerminatePolicy) String() string { return terminations.text(t) }
 
 // GoString returns the name of the constant, for %#v.
-func (t Termination) GoString() string { return terminations.goText(t) }
+func (t TerminatePolicy) GoString() string { return terminations.goText(t) }
 
 // MarshalText returns String, or an ErrOption for a value that is no constant.
-func (t Termination) MarshalText() ([]byte, error) { return terminations.marshal(t) }
+func (t TerminatePolicy) MarshalText() ([]byte, error) { return terminations.marshal(t) }
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
 // any case. It returns an ErrOption for any other text.
-func (t *Termination) UnmarshalText(text []byte) error { return terminations.unmarshal(t, text) }
+func (t *TerminatePolicy) UnmarshalText(text []byte) error { return terminations.unmarshal(t, text) }
 
 // String returns VidGear's name of the mode.
 // For any other value it returns such as "SecureMode(7)".
@@ -196,18 +196,18 @@ func (p Pattern) MarshalText() ([]byte, error) { return patternNames.marshal(p) 
 func (p *Pattern) UnmarshalText(text []byte) error { return patternNames.unmarshal(p, text) }
 
 // GoString returns the name of the constant, for %#v.
-func (k StateKind) GoString() string { return stateKinds.goText(k) }
+func (k EventKind) GoString() string { return stateKinds.goText(k) }
 
 // MarshalText returns String, or an ErrOption for a value that is no constant.
-func (k StateKind) MarshalText() ([]byte, error) { return stateKinds.marshal(k) }
+func (k EventKind) MarshalText() ([]byte, error) { return stateKinds.marshal(k) }
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
 // any case. It returns an ErrOption for any other text.
-func (k *StateKind) UnmarshalText(text []byte) error { return stateKinds.unmarshal(k, text) }
+func (k *EventKind) UnmarshalText(text []byte) error { return stateKinds.unmarshal(k, text) }
 
 // String returns the name of the colorspace, "off" for JPEGOff and "default" for
 // JPEGDefault.
-func (c Compression) String() string {
+func (c Colorspace) String() string {
 	if c == JPEGDefault {
 		return "default"
 	}
@@ -215,7 +215,7 @@ func (c Compression) String() string {
 }
 
 // GoString returns the name of the constant, for %#v.
-func (c Compression) GoString() string {
+func (c Colorspace) GoString() string {
 	switch c {
 	case JPEGDefault:
 		return "netgear.JPEGDefault"
@@ -233,7 +233,7 @@ func (c Compression) GoString() string {
 
 // MarshalText returns String, or an ErrOption for a colorspace that VidGear does
 // not have.
-func (c Compression) MarshalText() ([]byte, error) {
+func (c Colorspace) MarshalText() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -242,11 +242,11 @@ func (c Compression) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads what MarshalText returns, in any case. It returns an
 // ErrOption for any other text.
-func (c *Compression) UnmarshalText(text []byte) error {
+func (c *Colorspace) UnmarshalText(text []byte) error {
 	if c == nil {
 		return fmt.Errorf("netgear: %w: a text is to be read into a Compression that is nil", ErrOption)
 	}
-	read := Compression(strings.ToUpper(strings.TrimSpace(string(text))))
+	read := Colorspace(strings.ToUpper(strings.TrimSpace(string(text))))
 	switch read {
 	case "DEFAULT":
 		read = JPEGDefault
@@ -260,7 +260,7 @@ func (c *Compression) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (c Compression) check() error {
+func (c Colorspace) check() error {
 	if c == JPEGDefault || c == JPEGOff {
 		return nil
 	}

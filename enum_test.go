@@ -22,20 +22,20 @@ import (
 
 // enumTexts are the constants of every exported enum, and their texts.
 var enumTexts = map[string]map[any]string{
-	"Pattern":     {Pair: "PAIR", ReqRep: "REQ/REP", PubSub: "PUB/SUB", PushPull: "PUSH/PULL"},
-	"Wire":        {NetGearWire: "NetGear", AsyncWire: "NetGear_Async"},
-	"Toggle":      {Default: "default", On: "on", Off: "off"},
-	"Attachment":  {AttachDefault: "default", AttachBind: "bind", AttachConnect: "connect"},
-	"Termination": {StopOnTerminate: "stop", KeepWaiting: "keep waiting"},
-	"SecureMode":  {Grasslands: "Grasslands", StoneHouse: "StoneHouse", IronHouse: "IronHouse"},
-	"Compression": {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Compression("RGBX"): "RGBX"},
-	"StateKind": {Connected: "connected", Lost: "lost", Reconnecting: "reconnecting", Stalled: "stalled", Resumed: "resumed",
-		Refused: "refused", Terminated: "terminated"},
+	"Pattern":         {Pair: "PAIR", ReqRep: "REQ/REP", PubSub: "PUB/SUB", PushPull: "PUSH/PULL"},
+	"Wire":            {NetGearWire: "NetGear", AsyncWire: "NetGear_Async"},
+	"Toggle":          {ToggleDefault: "default", ToggleOn: "on", ToggleOff: "off"},
+	"Attachment":      {AttachDefault: "default", AttachBind: "bind", AttachConnect: "connect"},
+	"TerminatePolicy": {StopOnTerminate: "stop", KeepWaiting: "keep waiting"},
+	"SecureMode":      {Grasslands: "Grasslands", StoneHouse: "StoneHouse", IronHouse: "IronHouse"},
+	"Compression":     {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
+	"EventKind": {EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed",
+		EventRefused: "refused", EventTerminated: "terminated"},
 }
 
 // notInEnum are values that no constant has.
-var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(2), Toggle(-1), Toggle(3), Attachment(3), Termination(2), SecureMode(3), Compression("YUV"),
-	StateKind(0), StateKind(-1), StateKind(99)}
+var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(2), Toggle(-1), Toggle(3), Attachment(3), TerminatePolicy(2), SecureMode(3), Colorspace("YUV"),
+	EventKind(0), EventKind(-1), EventKind(99)}
 
 func TestEnumTexts(t *testing.T) {
 	for name, texts := range enumTexts {

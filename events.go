@@ -7,45 +7,45 @@ import (
 	"time"
 )
 
-// StateKind says what happened to an end's connection.
-type StateKind int
+// EventKind says what happened to an end's connection.
+type EventKind int
 
 const (
-	Connected    StateKind = iota + 1 // a peer has connected and shaken hands
-	Lost                              // a connection ended: the peer went, or was silent too long
-	Reconnecting                      // this end opens a new socket, because nobody answered or nobody was there
-	Stalled                           // receive end: no frame for Options.StallAfter
-	Resumed                           // receive end: a frame after Stalled
-	Refused                           // somebody was there, but the handshake failed
-	Terminated                        // receive end: a sender said goodbye
+	EventConnected    EventKind = iota + 1 // a peer has connected and shaken hands
+	EventLost                              // a connection ended: the peer went, or was silent too long
+	EventReconnecting                      // this end opens a new socket, because nobody answered or nobody was there
+	EventStalled                           // receive end: no frame for Options.StallAfter
+	EventResumed                           // receive end: a frame after Stalled
+	EventRefused                           // somebody was there, but the handshake failed
+	EventTerminated                        // receive end: a sender said goodbye
 )
 
-var stateNames = [...]string{Connected: "connected", Lost: "lost", Reconnecting: "reconnecting", Stalled: "stalled", Resumed: "resumed", Refused: "refused", Terminated: "terminated"}
+var stateNames = [...]string{EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed", EventRefused: "refused", EventTerminated: "terminated"}
 
-func (k StateKind) String() string {
-	if k < Connected || int(k) >= len(stateNames) {
-		return "StateKind(" + strconv.Itoa(int(k)) + ")"
+func (k EventKind) String() string {
+	if k < EventConnected || int(k) >= len(stateNames) {
+		return "EventKind(" + strconv.Itoa(int(k)) + ")"
 	}
 	return stateNames[k]
 }
 
 // State is one event in the life of an end's connections.
-type State struct {
-	Kind     StateKind
+type Event struct {
+	Kind     EventKind
 	Time     time.Time
 	Endpoint string // this end's endpoint that it is about, where that is known
-	Port     string // the sender's port, at Terminated in multi-server mode
-	Err      error  // at Refused and Reconnecting: why; at Lost, if this end closed the connection: why
+	Port     string // the sender's port, at EventTerminated in multi-server mode
+	Err      error  // at EventRefused and EventReconnecting: why; at EventLost, if this end closed the connection: why
 }
 
-// events calls Options.OnState for one event after the other, in a goroutine of
+// events calls Options.OnEvent for one event after the other, in a goroutine of
 // its own: the application may take its time, and may call this end. At most
 // maxEvents wait in memory; the oldest are dropped.
 //
-// A nil events belongs to an end without OnState; it does nothing.
+// A nil events belongs to an end without OnEvent; it does nothing.
 type events struct {
 	mu      sync.Mutex
-	queued  []State
+	queued  []Event
 	ended   bool
 	more    chan struct{}
 	done    chan struct{}
@@ -55,7 +55,7 @@ type events struct {
 	// reports the two on different ways. So while a receive goroutine reads, a loss
 	// and all events after it are deferred until it has read what was there.
 	reading    bool
-	deferred   []State
+	deferred   []Event
 	flushTimer *time.Timer // delivers them if the receive goroutine is kept busy
 }
 
@@ -71,7 +71,7 @@ const (
 	dedupWindow = 10 * time.Second
 )
 
-func startEvents(call func(State)) *events {
+func startEvents(call func(Event)) *events {
 	if call == nil {
 		return nil
 	}
@@ -80,7 +80,7 @@ func startEvents(call func(State)) *events {
 	return s
 }
 
-func (s *events) run(call func(State)) {
+func (s *events) run(call func(Event)) {
 	defer close(s.done)
 	for {
 		s.mu.Lock()
@@ -99,7 +99,7 @@ func (s *events) run(call func(State)) {
 	}
 }
 
-func (s *events) add(st State) {
+func (s *events) add(st Event) {
 	if s == nil {
 		return
 	}
@@ -108,7 +108,7 @@ func (s *events) add(st State) {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended || s.repeats(&st):
-	case st.Kind == Terminated || len(s.deferred) == 0 && !(st.Kind == Lost && s.reading):
+	case st.Kind == EventTerminated || len(s.deferred) == 0 && !(st.Kind == EventLost && s.reading):
 		s.deliver(st)
 	default:
 		s.deferred = append(s.deferred, st)
@@ -123,11 +123,11 @@ func (s *events) add(st State) {
 
 // repeats reports whether a refusal is the same as one before. Two ends that do
 // not match are refused again and again, which is one event until a peer connects.
-func (s *events) repeats(st *State) bool {
+func (s *events) repeats(st *Event) bool {
 	switch st.Kind {
-	case Connected:
+	case EventConnected:
 		clear(s.refused)
-	case Refused:
+	case EventRefused:
 		what := fmt.Sprint(st.Endpoint, st.Err)
 		last, before := s.refused[what]
 		s.refused[what] = st.Time
@@ -136,7 +136,7 @@ func (s *events) repeats(st *State) bool {
 	return false
 }
 
-func (s *events) deliver(all ...State) {
+func (s *events) deliver(all ...Event) {
 	s.queued = append(s.queued, all...)
 	s.queued = s.queued[max(0, len(s.queued)-maxEvents):]
 	s.wake()

@@ -225,7 +225,7 @@ func ExampleNetGear_Frames() {
 
 // In bidirectional mode the receive end returns data on its answers. What was
 // set rides on the answers from then on.
-func ExampleNetGear_Return() {
+func ExampleNetGear_SetReturnData() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	recv, err := netgear.New(netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true})
@@ -244,13 +244,13 @@ func ExampleNetGear_Return() {
 	frame := netgear.Array{DType: "uint8", Shape: []int{8, 8}, Data: make([]byte, 64)}
 
 	reply, err := send.SendArray(ctx, frame, nil)
-	fmt.Println(reply.Type, reply.Data, err)
+	fmt.Println(reply.PythonType, reply.Data, err)
 
-	if err := recv.Return(map[string]any{"zoom": 2, "pan": -0.5}); err != nil {
+	if err := recv.SetReturnData(map[string]any{"zoom": 2, "pan": -0.5}); err != nil {
 		log.Fatal(err)
 	}
 	reply, err = send.SendArray(ctx, frame, nil)
-	fmt.Println(reply.Type, reply.Data, err)
+	fmt.Println(reply.PythonType, reply.Data, err)
 
 	var command struct{ Zoom, Pan float64 }
 	if err := reply.Data.Decode(&command); err != nil {
@@ -259,9 +259,9 @@ func ExampleNetGear_Return() {
 	fmt.Println(command.Zoom, command.Pan)
 
 	// An array can be returned, too.
-	recv.Return(netgear.Array{DType: "float32", Shape: []int{1}, Data: []byte{0, 0, 128, 63}})
+	recv.SetReturnData(netgear.Array{DType: "float32", Shape: []int{1}, Data: []byte{0, 0, 128, 63}})
 	reply, err = send.SendArray(ctx, frame, nil)
-	fmt.Println(reply.Type, reply.Array.DType, reply.Array.Shape, err)
+	fmt.Println(reply.PythonType, reply.Array.DType, reply.Array.Shape, err)
 	// Output:
 	// NoneType null <nil>
 	// dict {"pan": -0.5, "zoom": 2} <nil>

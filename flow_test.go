@@ -31,7 +31,7 @@ func TestSaturatedEndsAreNoFloods(t *testing.T) {
 					senders = 8
 				}
 				t.Run(fmt.Sprintf("%v/%v/%s", pattern, mode, name), func(t *testing.T) {
-					o := Options{Pattern: pattern, SecureMode: mode, JPEGCompression: JPEGOff, OnTerminate: KeepWaiting}
+					o := Options{Pattern: pattern, SecureMode: mode, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}
 					if mode != Grasslands {
 						o.CustomCertLocation = location
 					}
@@ -126,7 +126,7 @@ func TestTinyFrames(t *testing.T) {
 func TestFlowVerdicts(t *testing.T) {
 	now := time.Now()
 	limits := inflowLimits{bytes: 1000, bytesPerSecond: 10, parts: maxPendingParts}
-	l := &link{since: now}
+	l := &peerConn{since: now}
 	step := func(total int64, read reading, after time.Duration, unread int64, why error) {
 		t.Helper()
 		l.last = total
@@ -155,8 +155,8 @@ func TestUnreadableFloodIsReported(t *testing.T) {
 	for _, pattern := range allPatterns {
 		t.Run(pattern.String(), func(t *testing.T) {
 			lost := make(chan error, 1)
-			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, OnState: func(s State) {
-				if s.Kind == Lost && s.Err != nil {
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, OnEvent: func(s Event) {
+				if s.Kind == EventLost && s.Err != nil {
 					select {
 					case lost <- s.Err:
 					default:

@@ -120,7 +120,7 @@ func TestSendAheadCountsMessages(t *testing.T) {
 
 // What a PAIR end has read ahead of a full queue counts, and has a bound.
 func TestReadAheadCounts(t *testing.T) {
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, QueueBytes: 4 << 20, OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, QueueBytes: 4 << 20, TerminatePolicy: KeepWaiting})
 	peer := newBare(t, zmq4.PAIR, recv)
 	head, pixels := rawHeader(fmt.Sprintf("[%d]", 3<<20)), bytes.Repeat([]byte("p"), 3<<20)
 	for i := range 3 {

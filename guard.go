@@ -108,7 +108,7 @@ func (m *monitor) limitChatter() {
 		m.subscribed()
 	}
 	for pending > m.limits.pending || walk*number > maxChatterWalk {
-		var worst *link
+		var worst *peerConn
 		for i := range m.links {
 			if l := &m.links[i]; l.killed == nil && (worst == nil || l.last-l.mark+l.walk() > worst.last-worst.mark+worst.walk()) {
 				worst = l
@@ -126,10 +126,10 @@ func (m *monitor) limitChatter() {
 
 // walk returns about how many bytes of a connection's subscriptions libzmq goes
 // over.
-func (l *link) walk() int64 { return max(l.most-freeChatter, 0) }
+func (l *peerConn) walk() int64 { return max(l.most-freeChatter, 0) }
 
 // check returns whether a connection has brought much, and why it must end.
-func (m *monitor) check(l *link, now time.Time) (much bool, why error) {
+func (m *monitor) check(l *peerConn, now time.Time) (much bool, why error) {
 	read := m.flow.take(int(l.fd))
 	total, ok := bytesReceived(int(l.fd))
 	if !ok || total < l.last { // the descriptor may be another's by now
@@ -148,7 +148,7 @@ func (m *monitor) check(l *link, now time.Time) (much bool, why error) {
 }
 
 // update returns how many bytes have come that were not read.
-func (l *link) update(read *reading, limits *inflowLimits, now time.Time) int64 {
+func (l *peerConn) update(read *reading, limits *inflowLimits, now time.Time) int64 {
 	if l.read += read.bytes; read.parts > 0 {
 		l.perPart = read.bytes / read.parts
 	}
@@ -167,7 +167,7 @@ func (l *link) update(read *reading, limits *inflowLimits, now time.Time) int64 
 }
 
 // memory returns about how much the unread parts of a connection take.
-func (l *link) memory() int64 {
+func (l *peerConn) memory() int64 {
 	if l.perPart > 0 {
 		return l.unread + l.unread/l.perPart*partMemory
 	}
@@ -183,7 +183,7 @@ const partMemory = 64
 // peer that floods and connects again and again would pile that up. So if it is
 // too much, the owner opens another socket, and until then no connection stands.
 // A connection may have brought more since the monitor last looked at it.
-func (m *monitor) leave(l *link) {
+func (m *monitor) leave(l *peerConn) {
 	if now := m.flow.drained.Load(); now != m.drainedAt {
 		m.left, m.leftKilled, m.drainedAt = 0, 0, now
 	}
@@ -210,7 +210,7 @@ func (m *monitor) spoiled() bool {
 }
 
 // verdict returns why a connection must end, nil if it need not.
-func (l *link) verdict(unread int64, limits *inflowLimits, now time.Time) error {
+func (l *peerConn) verdict(unread int64, limits *inflowLimits, now time.Time) error {
 	switch age := int64(now.Sub(l.since).Seconds()); {
 	case limits.total > 0 && (unread > limits.bytes || l.last > limits.total+age*limits.totalPerSecond):
 		return errChatter
@@ -237,7 +237,7 @@ const (
 )
 
 // peek looks at what a connection brings.
-func (l *link) peek() {
+func (l *peerConn) peek() {
 	var buffer [2048]byte
 	bytes := peek(int(l.fd), buffer[:])
 	if len(bytes) < peekAtLeast {
@@ -252,7 +252,7 @@ func (l *link) peek() {
 }
 
 // tiny reports whether very many very small parts have piled up.
-func (l *link) tiny(unread int64) bool {
+func (l *peerConn) tiny(unread int64) bool {
 	if l.tinies < tinyPeeks || l.tinies*10 < l.peeks*9 {
 		return false
 	}
@@ -288,7 +288,7 @@ func tinyFrames(bytes []byte) bool {
 }
 
 // kill ends a connection whose peer sent too much.
-func (m *monitor) kill(l *link, why error) {
+func (m *monitor) kill(l *peerConn, why error) {
 	l.killed = why
 	if why != errSpoiled {
 		m.certain(l)
@@ -301,7 +301,7 @@ func (m *monitor) kill(l *link, why error) {
 
 // certain marks a connection whose handshake has succeeded for certain, since
 // messages came over it. Where that was not the guess, the mark moves.
-func (m *monitor) certain(l *link) {
+func (m *monitor) certain(l *peerConn) {
 	if l.shaken {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 	const frames = 200 // of 192 KB: more than inflowSlack in all
 	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: "0",
-		QueueFrames: 1, HighWaterMark: 1000, MaxFrameBytes: 1 << 20, OnTerminate: KeepWaiting})
+		QueueFrames: 1, HighWaterMark: 1000, MaxFrameBytes: 1 << 20, TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	for s := range 2 {
 		send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: portOf(recv), HighWaterMark: 1000, RequestTimeout: 10 * time.Second})
@@ -36,7 +36,7 @@ func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 // the only one that is reported as lost.
 func TestCloseAfterARejectedFrame(t *testing.T) {
 	recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: JPEGBGR}, func(r, s *Options) {
-		r.MaxFrameBytes, r.OnTerminate = 1<<20, KeepWaiting
+		r.MaxFrameBytes, r.TerminatePolicy = 1<<20, KeepWaiting
 		r.Respond = func(*Frame) any { time.Sleep(100 * time.Millisecond); return nil } // so that Close finds the rest in the queue
 		s.SendAhead = 4
 	})
@@ -61,7 +61,7 @@ func TestCloseAfterARejectedFrame(t *testing.T) {
 // What was read last says nothing of the size of what comes once all was read.
 func TestSizeOfPartsIsForgotten(t *testing.T) {
 	now := time.Now()
-	l, limits := link{since: now}, (&Options{MaxFrameBytes: 1 << 30}).inflowLimits()
+	l, limits := peerConn{since: now}, (&Options{MaxFrameBytes: 1 << 30}).inflowLimits()
 	l.last = 5000
 	l.update(&reading{bytes: 5000, parts: 1000, all: true}, &limits, now)
 	l.last += 500 << 20
@@ -84,7 +84,7 @@ func TestHeartbeatsAreNoChatter(t *testing.T) {
 		}
 		limits, now := o.inflowLimits(), time.Now()
 		for _, age := range []time.Duration{time.Minute, time.Hour, 48 * time.Hour} {
-			l := link{since: now.Add(-age)}
+			l := peerConn{since: now.Add(-age)}
 			l.last = int64(age/(10*time.Millisecond)) * ping
 			unread := l.update(&reading{}, &limits, now)
 			if err := l.verdict(unread, &limits, now); err != nil {

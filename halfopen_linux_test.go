@@ -71,7 +71,7 @@ func TestHalfOpenWithoutDescriptors(t *testing.T) {
 			c.Tell("free descriptors")
 			c.hear()
 			l.Close()
-			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, OnTerminate: KeepWaiting})
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, TerminatePolicy: KeepWaiting})
 			mustRecv(t, recv, testContext(t)).Close()
 			await(t, "the answer", func() bool { return c.account().Frames > 0 })
 		})

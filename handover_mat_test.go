@@ -17,7 +17,7 @@ import (
 // find out (and twice is a crash).
 func TestSendOwned(t *testing.T) {
 	for _, pattern := range allPatterns {
-		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			for _, ahead := range []int{0, 2} {
 				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d", pattern, c, ahead), func(t *testing.T) {
 					recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c, HighWaterMark: 100}, func(r, s *Options) { s.SendAhead = ahead })

@@ -232,7 +232,7 @@ func TestSilentStranger(t *testing.T) {
 		t.Run(map[bool]string{false: "stays longer", true: "goes first"}[early], func(t *testing.T) {
 			t.Parallel()
 			var at recorder
-			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnState: at.add, OnTerminate: KeepWaiting})
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnEvent: at.add, TerminatePolicy: KeepWaiting})
 			stranger := dial(t, recv)
 			defer stranger.Close()
 			// A greeting is answered, so the receive end has accepted the stranger before the sender.
@@ -241,11 +241,11 @@ func TestSilentStranger(t *testing.T) {
 			}
 			send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
 			sendSmall(t, send)
-			want := []StateKind{Connected, Refused, Terminated, Lost}
+			want := []EventKind{EventConnected, EventRefused, EventTerminated, EventLost}
 			if early {
 				time.Sleep(handshakeTime + 100*time.Millisecond) // what libzmq itself would take for a mismatch shows sooner
 				send.Close()
-				want = []StateKind{Connected, Terminated, Lost, Refused}
+				want = []EventKind{EventConnected, EventTerminated, EventLost, EventRefused}
 				at.await(t, want[:3]...)
 			}
 			await(t, "the stranger to be refused", func() bool { return recv.Stats().Refused == 1 })
@@ -267,13 +267,13 @@ func TestStateOrderAtAReconnect(t *testing.T) {
 	var at recorder
 	s := startEvents(at.add)
 	s.setReading(true)
-	for _, kind := range []StateKind{Connected, Lost, Refused, Connected, Resumed, Terminated, Reconnecting} {
-		s.add(State{Kind: kind})
+	for _, kind := range []EventKind{EventConnected, EventLost, EventRefused, EventConnected, EventResumed, EventTerminated, EventReconnecting} {
+		s.add(Event{Kind: kind})
 	}
-	at.await(t, Connected, Terminated)
+	at.await(t, EventConnected, EventTerminated)
 	s.release()
-	at.await(t, Connected, Terminated, Lost, Refused, Connected, Resumed, Reconnecting)
-	s.add(State{Kind: Stalled})
+	at.await(t, EventConnected, EventTerminated, EventLost, EventRefused, EventConnected, EventResumed, EventReconnecting)
+	s.add(Event{Kind: EventStalled})
 	s.end()
 	if got := at.seen(); len(got) != 8 {
 		t.Errorf("states were %v", got)
@@ -285,7 +285,7 @@ func TestStateOrderAtAReconnect(t *testing.T) {
 func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 	t.Run("queue full", func(t *testing.T) {
 		var at recorder
-		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, OnState: at.add})
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, OnEvent: at.add})
 		b := newBare(t, zmq4.PAIR, recv)
 		b.send(rawHeader("[1, 1]"), []byte("1"))
 		if b.recv(patience) == nil {
@@ -293,12 +293,12 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 		}
 		await(t, "the queue to be full", func() bool { return recv.Stats().Queue == 1 })
 		b.Socket.Close()
-		at.await(t, Connected, Lost)
+		at.await(t, EventConnected, EventLost)
 	})
 	t.Run("Respond", func(t *testing.T) {
 		var at recorder
 		busy, hold := make(chan struct{}), make(chan struct{})
-		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnState: at.add, Respond: func(*Frame) any {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnEvent: at.add, Respond: func(*Frame) any {
 			close(busy)
 			<-hold
 			return nil
@@ -308,7 +308,7 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 		b.send(rawHeader("[1, 1]"), []byte("1"))
 		<-busy
 		b.Socket.Close()
-		at.await(t, Connected, Lost)
+		at.await(t, EventConnected, EventLost)
 	})
 }
 
@@ -316,7 +316,7 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 func TestStateOrderAtAReopen(t *testing.T) {
 	var sending, receiving recorder
 	peer := newBare(t, zmq4.REP, nil)
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnState: sending.add})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnEvent: sending.add})
 	done := make(chan error, 1)
 	go func() {
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
@@ -324,7 +324,7 @@ func TestStateOrderAtAReopen(t *testing.T) {
 	}()
 	// No answer to the first one.
 	await(t, "the second connection", func() bool { return len(sending.seen()) >= 4 })
-	if got := sending.seen()[:4]; !slices.Equal(got, []StateKind{Connected, Lost, Reconnecting, Connected}) {
+	if got := sending.seen()[:4]; !slices.Equal(got, []EventKind{EventConnected, EventLost, EventReconnecting, EventConnected}) {
 		t.Errorf("states were %v", got)
 	}
 	peer.recv(patience)
@@ -335,12 +335,12 @@ func TestStateOrderAtAReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, OnState: receiving.add})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, OnEvent: receiving.add})
 	newBare(t, zmq4.PAIR, recv)
-	receiving.await(t, Connected)
+	receiving.await(t, EventConnected)
 	newBare(t, zmq4.PAIR, recv)
-	await(t, "the second peer to be let in", func() bool { return slices.Contains(receiving.seen(), Reconnecting) })
-	if got := receiving.seen()[:3]; !slices.Equal(got, []StateKind{Connected, Lost, Reconnecting}) {
+	await(t, "the second peer to be let in", func() bool { return slices.Contains(receiving.seen(), EventReconnecting) })
+	if got := receiving.seen()[:3]; !slices.Equal(got, []EventKind{EventConnected, EventLost, EventReconnecting}) {
 		t.Errorf("states were %v", got)
 	}
 }
@@ -348,32 +348,32 @@ func TestStateOrderAtAReopen(t *testing.T) {
 // Two ends that do not match try for ever; that is one event.
 func TestRefusedIsToldOnce(t *testing.T) {
 	var at, sending recorder
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnState: at.add})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnEvent: at.add})
 	for range 5 {
 		before := recv.Stats().Refused
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: PubSub, OnState: sending.add})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: PubSub, OnEvent: sending.add})
 		await(t, "the refusal", func() bool { return recv.Stats().Refused > before && send.Stats().Refused > 0 })
 		send.Close()
 	}
-	at.await(t, Refused)
+	at.await(t, EventRefused)
 	// Once somebody has got in, it is news again.
 	good := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
-	at.await(t, Refused, Connected)
+	at.await(t, EventRefused, EventConnected)
 	newBare(t, zmq4.PUB, recv)
-	at.await(t, Refused, Connected, Refused)
+	at.await(t, EventRefused, EventConnected, EventRefused)
 	good.Close()
 }
 
 // A callback that takes its time costs no more memory than its events may take.
 func TestSlowStateCallback(t *testing.T) {
 	hold, told := make(chan struct{}), 0
-	s := startEvents(func(State) {
+	s := startEvents(func(Event) {
 		<-hold
 		told++
 	})
 	for range 10 * maxEvents {
-		s.add(State{Kind: Connected})
-		s.add(State{Kind: Lost})
+		s.add(Event{Kind: EventConnected})
+		s.add(Event{Kind: EventLost})
 	}
 	s.mu.Lock()
 	waiting := len(s.queued)
@@ -470,7 +470,7 @@ func TestReturnDuringClose(t *testing.T) {
 		send.Close()
 		var returning sync.WaitGroup
 		returning.Go(func() {
-			for recv.Return(testArray(0, "uint8", 64, 64)) == nil {
+			for recv.SetReturnData(testArray(0, "uint8", 64, 64)) == nil {
 			}
 		})
 		recv.Close()
@@ -489,7 +489,7 @@ func TestCloseWhileReopening(t *testing.T) {
 	o := Options{Protocol: "ipc", Address: filepath.Join(dir, "s")}
 	send := mustNew(t, o)
 	failed := make(chan struct{}, 100)
-	o.ReceiveMode, o.OnTerminate, o.Logger = true, KeepWaiting, slog.New(watchLog{failed})
+	o.ReceiveMode, o.TerminatePolicy, o.Logger = true, KeepWaiting, slog.New(watchLog{failed})
 	recv := mustNew(t, o)
 	sendSmall(t, send)
 	os.RemoveAll(dir)

@@ -24,7 +24,7 @@ func TestImages(t *testing.T) {
 	for i := range gray.Pix {
 		gray.Pix[i] = uint8(i / 3)
 	}
-	for _, c := range []Compression{JPEGOff, JPEGDefault, "RGB", "BGRA", "XRGB", "ARGB", "CMYK", JPEGGray} {
+	for _, c := range []Colorspace{JPEGOff, JPEGDefault, "RGB", "BGRA", "XRGB", "ARGB", "CMYK", JPEGGray} {
 		recv, send := openPair(t, Options{JPEGCompression: c})
 		ctx := testContext(t)
 		for name, img := range map[string]image.Image{

@@ -12,7 +12,7 @@ import (
 // at every JPEG that libjpeg warns of, so none may be sent. Where the picture is
 // whole, a JPEG without faults takes the place of it: its coefficients are the
 // same, and so are its pixels. Otherwise the error names the damage.
-func (l *endLink) mend(p *payload, enc *turbojpeg.Encoder) error {
+func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 	if !p.check || !l.opts.JPEGCheck.or(true) {
 		return nil
 	}
@@ -21,9 +21,9 @@ func (l *endLink) mend(p *payload, enc *turbojpeg.Encoder) error {
 	case errors.Is(err, turbojpeg.ErrStopped):
 		return err
 	case errors.Is(err, turbojpeg.ErrLimit):
-		return fmt.Errorf("%w: the check of a JPEG: %w (Options.MaxFrameBytes; JPEGCheck: Off sends it as it is)", ErrFrame, err)
+		return fmt.Errorf("%w: the check of a JPEG: %w (Options.MaxFrameBytes; JPEGCheck: ToggleOff sends it as it is)", ErrFrame, err)
 	case err != nil:
-		return fmt.Errorf("%w: the JPEG is damaged, so pixels are missing: %w (it would end a VidGear receive end; JPEGCheck: Off sends it as it is)", ErrFrame, err)
+		return fmt.Errorf("%w: the JPEG is damaged, so pixels are missing: %w (it would end a VidGear receive end; JPEGCheck: ToggleOff sends it as it is)", ErrFrame, err)
 	}
 	if &whole[0] != &p.ready[0] {
 		l.counters.damaged.Add(1)
@@ -34,7 +34,7 @@ func (l *endLink) mend(p *payload, enc *turbojpeg.Encoder) error {
 }
 
 // noteFault counts and logs a received frame whose JPEG libjpeg warned of.
-func (l *endLink) noteFault(f *Frame) {
+func (l *link) noteFault(f *Frame) {
 	if f.fault != "" {
 		l.counters.damaged.Add(1)
 		l.drops.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", f.Port, "fault", f.fault)

@@ -96,7 +96,7 @@ func TestSendJPEGMendsOrRefuses(t *testing.T) {
 
 // With JPEGCheck off a JPEG goes as it is, whatever it is.
 func TestSendJPEGWithoutCheck(t *testing.T) {
-	recv, send := openPair(t, Options{JPEGCheck: Off})
+	recv, send := openPair(t, Options{JPEGCheck: ToggleOff})
 	ctx := testContext(t)
 	faulty := jpegFile(t, "small-rst-2-bytes.jpg")
 	for _, jpeg := range [][]byte{jpegFile(t, "cut-90.jpg"), faulty} {
@@ -114,7 +114,7 @@ func TestSendJPEGWithoutCheck(t *testing.T) {
 // A received frame with a fault is sent on, and returned, without it; one
 // without a fault as it came.
 func TestFaultyFramesAreSentOnMended(t *testing.T) {
-	recv, send := openPair(t, Options{JPEGCheck: Off})
+	recv, send := openPair(t, Options{JPEGCheck: ToggleOff})
 	further, relay := openPair(t, Options{BidirectionalMode: true})
 	ctx := testContext(t)
 	for _, c := range []struct {
@@ -125,7 +125,7 @@ func TestFaultyFramesAreSentOnMended(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := mustRecv(t, recv, ctx)
-		if err := further.Return(f); err != nil {
+		if err := further.SetReturnData(f); err != nil {
 			t.Fatal(err)
 		}
 		reply, err := relay.SendFrame(ctx, f, nil)
@@ -151,7 +151,7 @@ func TestFaultyFramesAreSentOnMended(t *testing.T) {
 // SendJPEG's JPEG arrives in the options' color space, also if it holds inks;
 // what holds none does not become inks.
 func TestSendJPEGArrivesInTheOptionsColorSpace(t *testing.T) {
-	for _, c := range []Compression{JPEGDefault, JPEGRGB, JPEGGray, "RGBA", "CMYK", JPEGOff} {
+	for _, c := range []Colorspace{JPEGDefault, JPEGRGB, JPEGGray, "RGBA", "CMYK", JPEGOff} {
 		recv, send := openPair(t, Options{JPEGCompression: c})
 		ctx := testContext(t)
 		for _, name := range []string{"cmyk-adobe.jpg", "cmyk-no-adobe.jpg", "ycck-adobe.jpg", "ok-small.jpg"} {

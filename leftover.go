@@ -52,7 +52,7 @@ const (
 	// probeStays is how long a probe that was answered stays open. Meanwhile a
 	// PAIR peer frees the place of the connection that was reset: until then it
 	// would refuse the next. And this library's receive end learns where the
-	// probe comes from (endLink.probed).
+	// probe comes from (link.probed).
 	probeStays = 100 * time.Millisecond
 )
 

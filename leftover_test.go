@@ -37,11 +37,11 @@ func TestConnectsFromTheOldPort(t *testing.T) {
 // connections were made from.
 func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	t.Helper()
-	recv := mustNew(t, Options{ReceiveMode: true, Address: host, Port: "0", OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: host, Port: "0", TerminatePolicy: KeepWaiting})
 	line := newTap(t, net.JoinHostPort(host, "0"), net.JoinHostPort(host, portOf(recv)))
 	var at recorder
 	var endpoints []string
-	send := mustNew(t, Options{Address: host, Port: line.port, RequestTimeout: time.Second, MaxRetries: -1, OnState: func(s State) {
+	send := mustNew(t, Options{Address: host, Port: line.port, RequestTimeout: time.Second, MaxRetries: -1, OnEvent: func(s Event) {
 		endpoints = append(endpoints, s.Endpoint)
 		at.add(s)
 	}})
@@ -72,7 +72,7 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	arrives()
 	go exchange()
 	arrives()
-	at.await(t, Connected, Lost, Reconnecting, Connected)
+	at.await(t, EventConnected, EventLost, EventReconnecting, EventConnected)
 	send.Close()
 	if send.send.leftover.from != "" {
 		t.Errorf("still left over: %s", send.send.leftover.from)
@@ -203,10 +203,10 @@ func TestProbedIsNotRefused(t *testing.T) {
 					recv.link.current().watch(e)
 				}
 			}
-			m.links = []link{{fd: 7, accepted: true, peer: last, since: time.Now()}}
+			m.links = []peerConn{{fd: 7, accepted: true, peer: last, since: time.Now()}}
 			report(event{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
 			report(event{kind: zmq4.EVENT_DISCONNECTED, value: 7})
-			m.links = []link{{fd: 7, accepted: true, peer: c.peer, since: time.Now()}}
+			m.links = []peerConn{{fd: 7, accepted: true, peer: c.peer, since: time.Now()}}
 			report(event{kind: c.kind})
 			report(event{kind: zmq4.EVENT_DISCONNECTED, value: 7})
 			if st := recv.Stats(); st.Refused != c.refused || st.Lost != 1 {

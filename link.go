@@ -56,13 +56,13 @@ func (s *settings) sendsPort() bool {
 	return s.opts.MultiserverMode
 }
 
-// endLink is what both ends share: the current socket and its replacement,
+// link is what both ends share: the current socket and its replacement,
 // endpoints and name resolution, counts, logs and events. It knows neither
 // frames nor answers. An end embeds it.
 //
 // The socket belongs to the end's owner: the receive goroutine, or the goroutine
 // that sends. All methods may be called from any goroutine, except as noted.
-type endLink struct {
+type link struct {
 	settings
 	id       string
 	security *security         // nil in Grasslands
@@ -105,7 +105,7 @@ type endLink struct {
 // over it. A new socket is a new conn.
 type conn struct {
 	*socket
-	link     *endLink
+	link     *link
 	refused  atomic.Pointer[refusal]
 	rejected rejectedEndpoints
 	lost     atomic.Uint64 // connections that have ended
@@ -114,8 +114,8 @@ type conn struct {
 	peersChanged atomic.Bool
 }
 
-func newEndLink(o Options) (*endLink, error) {
-	l := &endLink{settings: newSettings(o), id: newID(), gone: make(chan struct{}, 1), comings: burst{spare: 20}}
+func newLink(o Options) (*link, error) {
+	l := &link{settings: newSettings(o), id: newID(), gone: make(chan struct{}, 1), comings: burst{spare: 20}}
 	var err error
 	if l.security, err = newSecurity(&l.opts); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func newEndLink(o Options) (*endLink, error) {
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.drainCtx, l.drain = context.WithCancel(l.ctx)
 	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.drops)
-	l.events = startEvents(o.OnState)
+	l.events = startEvents(o.OnEvent)
 	if l.tunnel, err = openTunnel(l.ctx, &l.opts); err != nil {
 		l.close(0)
 		return nil, err
@@ -135,10 +135,10 @@ func newEndLink(o Options) (*endLink, error) {
 	return l, nil
 }
 
-// close releases what newEndLink has opened. The socket must be closed. What
+// close releases what newLink_ has opened. The socket must be closed. What
 // libzmq has written, or is still writing, goes through the tunnel for at most
 // grace.
-func (l *endLink) close(grace time.Duration) {
+func (l *link) close(grace time.Duration) {
 	l.cancel()
 	l.resolver.close()
 	if l.tunnel != nil {
@@ -154,7 +154,7 @@ func (l *endLink) close(grace time.Duration) {
 type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*socket, error)
 
 // open opens a socket within ctx, by dial. The caller makes it the current one.
-func (l *endLink) open(ctx context.Context, dial dialer) (*conn, error) {
+func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
 	endpoints, moved, err := l.resolved(ctx)
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (c *conn) watchers() watchers {
 // resolved returns the endpoints as libzmq spells them. A host name is resolved
 // again for every socket: the peer may have moved. If that fails later on, the
 // last address is used again.
-func (l *endLink) resolved(ctx context.Context) (endpoints []string, moved bool, err error) {
+func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, err error) {
 	switch {
 	case l.bound != nil && l.resolver == nil:
 		return l.bound, false, nil
@@ -207,7 +207,7 @@ func (l *endLink) resolved(ctx context.Context) (endpoints []string, moved bool,
 
 // listensOn completes the port that this end's messages carry, where Options.Ports
 // asks for any free one. It is called once, with the first socket.
-func (l *endLink) listensOn(c *conn) {
+func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
 		ep := c.endpoints[0]
 		l.port = rawPort(ep[strings.LastIndexByte(ep, ':')+1:])
@@ -215,21 +215,21 @@ func (l *endLink) listensOn(c *conn) {
 }
 
 // use makes c the current socket, which may be nil.
-func (l *endLink) use(c *conn) {
+func (l *link) use(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.active = c
 }
 
 // current returns the current socket, nil if there is none.
-func (l *endLink) current() *conn {
+func (l *link) current() *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.active
 }
 
 // wake makes the owner of the socket check why it waits.
-func (l *endLink) wake() {
+func (l *link) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.active != nil {
@@ -238,7 +238,7 @@ func (l *endLink) wake() {
 }
 
 // peers returns how many peers are connected.
-func (l *endLink) peers() int {
+func (l *link) peers() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.active == nil {
@@ -247,10 +247,10 @@ func (l *endLink) peers() int {
 	return max(0, int(l.active.mon.connected.Load()))
 }
 
-func (l *endLink) where() string { return strings.Join(l.endpoints(), ",") }
+func (l *link) where() string { return strings.Join(l.endpoints(), ",") }
 
 // endpoints returns what Endpoints documents.
-func (l *endLink) endpoints() []string {
+func (l *link) endpoints() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -299,7 +299,7 @@ func (c *conn) reroute() error {
 
 // lingerTimeout returns how long the last messages of an end may take: no time
 // where no peer is connected that could read them. The socket's owner calls it.
-func (l *endLink) lingerTimeout() time.Duration {
+func (l *link) lingerTimeout() time.Duration {
 	if l.current() == nil {
 		return 0 // it was closed with a frame that was given up
 	}
@@ -315,7 +315,7 @@ func (l *endLink) lingerTimeout() time.Duration {
 
 // closing returns ErrClosed once Close has been called, and what was queued to be
 // sent has had its time.
-func (l *endLink) closing() error {
+func (l *link) closing() error {
 	if l.ctx.Err() != nil {
 		return ErrClosed
 	}
@@ -323,7 +323,7 @@ func (l *endLink) closing() error {
 }
 
 // over returns why a call must end: Close, or its context.
-func (l *endLink) over(ctx context.Context) error {
+func (l *link) over(ctx context.Context) error {
 	if err := l.closing(); err != nil {
 		return err
 	}
@@ -331,7 +331,7 @@ func (l *endLink) over(ctx context.Context) error {
 }
 
 // hint adds to the error of a context that has ended what may be the reason.
-func (l *endLink) hint(ctx context.Context, err error) error {
+func (l *link) hint(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
 		return err
@@ -353,7 +353,7 @@ const manyFruitless = 3
 
 // endedFruitless counts a connection that ended before anything came over it,
 // and logs once that there are many.
-func (l *endLink) endedFruitless() {
+func (l *link) endedFruitless() {
 	if l.fruitless.Add(1) == manyFruitless {
 		l.opts.Logger.Warn("connections end before anything came over them", "endpoint", l.where(), "why", l.explain(errPeerLost))
 	}
@@ -361,7 +361,7 @@ func (l *endLink) endedFruitless() {
 
 // malformed counts and logs a message that had to be dropped; port is that of
 // its sender, if it has one.
-func (l *endLink) malformed(port string, err error) {
+func (l *link) malformed(port string, err error) {
 	l.counters.malformed.Add(1)
 	l.dropReason.Store(&err)
 	l.tally.malformed(port)
@@ -381,11 +381,11 @@ const refusalTTL = 5 * time.Second
 
 // hopeless reports whether the peer that this end connects to rejects it, so that
 // retrying cannot help. An end that listens waits for another peer.
-func (l *endLink) hopeless() bool { return !l.opts.binds() && l.mismatched() }
+func (l *link) hopeless() bool { return !l.opts.binds() && l.mismatched() }
 
 // mismatched reports whether the last handshake failed because the two ends do
 // not match, and no peer is connected.
-func (l *endLink) mismatched() bool {
+func (l *link) mismatched() bool {
 	e := l.lastRefusal()
 	if e == nil || l.peers() > 0 || l.opts.binds() && time.Since(e.at) > refusalTTL {
 		return false
@@ -396,7 +396,7 @@ func (l *endLink) mismatched() bool {
 	return e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL || l.security != nil && l.hangups.Load() >= 3
 }
 
-func (l *endLink) lastRefusal() *refusal {
+func (l *link) lastRefusal() *refusal {
 	if c := l.current(); c != nil {
 		return c.refused.Load()
 	}
@@ -404,7 +404,7 @@ func (l *endLink) lastRefusal() *refusal {
 }
 
 // refusal returns the error of the last handshake that failed.
-func (l *endLink) refusal() error {
+func (l *link) refusal() error {
 	if e := l.lastRefusal(); e != nil {
 		return e.err
 	}
@@ -412,7 +412,7 @@ func (l *endLink) refusal() error {
 }
 
 // reason returns what a failed handshake most likely means.
-func (l *endLink) reason(e *event) error {
+func (l *link) reason(e *event) error {
 	switch {
 	case e != nil && l.opts.servesOne() && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && l.peers() > 0:
 		return errPlaceTaken
@@ -424,9 +424,9 @@ func (l *endLink) reason(e *event) error {
 
 // reconnecting counts and reports that a new socket takes the place of one that
 // was closed.
-func (l *endLink) reconnecting(why error) {
+func (l *link) reconnecting(why error) {
 	l.counters.retries.Add(1)
-	l.events.add(State{Kind: Reconnecting, Endpoint: l.where(), Err: why})
+	l.events.add(Event{Kind: EventReconnecting, Endpoint: l.where(), Err: why})
 }
 
 // ---- what the monitor reports ----
@@ -453,7 +453,7 @@ func (c *conn) connected(e event) {
 	c.refused.Store(nil)
 	l.hangups.Store(0)
 	l.onEvent(c, e)
-	l.events.add(State{Kind: Connected, Endpoint: endpoint})
+	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint})
 	l.comings.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 }
 
@@ -476,7 +476,7 @@ func (c *conn) disconnected(e event) {
 	l.lastGone.Store(&e.peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
-	l.events.add(State{Kind: Lost, Endpoint: endpoint, Err: e.why})
+	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Err: e.why})
 	l.wake()
 	l.comings.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 }
@@ -497,21 +497,21 @@ func (c *conn) handshakeFailed(e event) {
 		c.rejected.add(e.endpoint)
 	}
 	l.wake()
-	l.events.add(State{Kind: Refused, Endpoint: endpoint, Err: why})
+	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Err: why})
 	l.drops.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
 }
 
 // probed reports whether a handshake has failed because a PAIR sender, which had
 // lost its connection, connected only to have the peer's half of it reset
 // (leftover).
-func (l *endLink) probed(e event) bool {
+func (l *link) probed(e event) bool {
 	gone := l.lastGone.Load()
 	return l.opts.Pattern == Pair && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.peer != "" && gone != nil && *gone == e.peer
 }
 
 // hungUp counts a peer that ended the handshake without a reason. A tunnel does
 // so itself when it leads nowhere, which says nothing of the peer.
-func (l *endLink) hungUp() {
+func (l *link) hungUp() {
 	if l.tunnel != nil && l.tunnel.Err() != nil {
 		l.hangups.Store(0)
 		return
@@ -520,7 +520,7 @@ func (l *endLink) hungUp() {
 }
 
 // closedPeer counts and logs a connection that this end has ended.
-func (l *endLink) closedPeer(peer string, why error) {
+func (l *link) closedPeer(peer string, why error) {
 	if errors.Is(why, errPending) || errors.As(why, new(syscall.Errno)) {
 		l.floods.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
 		return

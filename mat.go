@@ -93,14 +93,14 @@ func closeMat(mat gocv.Mat) {
 	}
 }
 
-// ReturnMat is Return for a Mat, which is copied.
-func (n *NetGear) ReturnMat(mat gocv.Mat) error {
+// SetReturnMat is SetReturnData for a Mat, which is copied.
+func (n *NetGear) SetReturnMat(mat gocv.Mat) error {
 	a, free, err := matArray(mat)
 	if err != nil {
 		return wrap("return data", err)
 	}
 	defer free()
-	return n.Return(a)
+	return n.SetReturnData(a)
 }
 
 // matArray is the Mat as an array that looks into its memory, valid until free

@@ -143,7 +143,7 @@ func TestReturnMat(t *testing.T) {
 	recv, send := openPair(t, Options{JPEGCompression: JPEGOff, BidirectionalMode: true})
 	m := testMat(t, 1, 5, 7, gocv.MatTypeCV16UC3)
 	defer m.Close()
-	if err := recv.ReturnMat(m); err != nil {
+	if err := recv.SetReturnMat(m); err != nil {
 		t.Fatal(err)
 	}
 	r, err := send.Send(testContext(t), m, nil)

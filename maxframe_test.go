@@ -37,13 +37,13 @@ func TestSmallestMaxFrameBytes(t *testing.T) {
 func smallestFrame(t *testing.T, o Options) {
 	recv, send := openPair(t, o)
 	if o.BidirectionalMode {
-		if err := recv.Return(map[string]any{"seen": true}); err != nil {
+		if err := recv.SetReturnData(map[string]any{"seen": true}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	mustTravel(t, recv, send)
 	for _, a := range []Array{testArray(0, "uint8", 1, 1), testArray(1, "uint8", 8, 8, 3), testArray(2, "float64", 6, 6)} {
-		if reply, err := send.SendArray(testContext(t), a, map[string]int{"n": 7}); err != nil || o.BidirectionalMode && reply.Type != "dict" {
+		if reply, err := send.SendArray(testContext(t), a, map[string]int{"n": 7}); err != nil || o.BidirectionalMode && reply.PythonType != "dict" {
 			t.Errorf("%v: %+v, %v", a.Shape, reply, err)
 		}
 	}

@@ -18,22 +18,22 @@ import (
 // recorder keeps the states an end goes through.
 type recorder struct {
 	mu    sync.Mutex
-	kinds []StateKind
+	kinds []EventKind
 }
 
-func (r *recorder) add(s State) {
+func (r *recorder) add(s Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kinds = append(r.kinds, s.Kind)
 }
 
-func (r *recorder) seen() []StateKind {
+func (r *recorder) seen() []EventKind {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.kinds)
 }
 
-func (r *recorder) await(t *testing.T, want ...StateKind) {
+func (r *recorder) await(t *testing.T, want ...EventKind) {
 	t.Helper()
 	end := time.Now().Add(patience)
 	for !slices.Equal(r.seen(), want) {
@@ -47,21 +47,21 @@ func (r *recorder) await(t *testing.T, want ...StateKind) {
 // Each event comes once, in order.
 func TestStates(t *testing.T) {
 	var at recorder
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnTerminate: KeepWaiting, OnState: at.add, StallAfter: 30 * time.Millisecond})
-	at.await(t, Stalled)
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", TerminatePolicy: KeepWaiting, OnEvent: at.add, StallAfter: 30 * time.Millisecond})
+	at.await(t, EventStalled)
 	for range 2 {
 		at.mu.Lock()
 		at.kinds = nil
 		at.mu.Unlock()
 		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
-		at.await(t, Connected)
+		at.await(t, EventConnected)
 		ctx := testContext(t)
 		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
 			t.Fatal(err)
 		}
-		at.await(t, Connected, Resumed, Stalled)
+		at.await(t, EventConnected, EventResumed, EventStalled)
 		send.Close()
-		at.await(t, Connected, Resumed, Stalled, Terminated, Lost)
+		at.await(t, EventConnected, EventResumed, EventStalled, EventTerminated, EventLost)
 		f, err := recv.Recv(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -76,15 +76,15 @@ func TestStates(t *testing.T) {
 
 func TestStatesOfALonelySendEnd(t *testing.T) {
 	var at recorder
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1", RequestTimeout: 20 * time.Millisecond, OnState: at.add})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1", RequestTimeout: 20 * time.Millisecond, OnEvent: at.add})
 	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); !errors.Is(err, ErrPeerGone) {
 		t.Fatal(err)
 	}
-	at.await(t, Reconnecting, Reconnecting)
+	at.await(t, EventReconnecting, EventReconnecting)
 	var refused recorder
 	other := newBare(t, zmq4.SUB, nil)
-	req := mustNew(t, Options{Address: "127.0.0.1", Port: other.port(), Pattern: ReqRep, OnState: refused.add})
-	await(t, "the refusal", func() bool { return slices.Contains(refused.seen(), Refused) })
+	req := mustNew(t, Options{Address: "127.0.0.1", Port: other.port(), Pattern: ReqRep, OnEvent: refused.add})
+	await(t, "the refusal", func() bool { return slices.Contains(refused.seen(), EventRefused) })
 	req.Close()
 }
 
@@ -93,7 +93,7 @@ func TestStateCallbackMayCallBack(t *testing.T) {
 	var recv *NetGear
 	ready := make(chan struct{})
 	got := make(chan Stats, 10)
-	recv = mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnState: func(State) {
+	recv = mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", OnEvent: func(Event) {
 		<-ready
 		got <- recv.Stats()
 	}})
@@ -111,7 +111,7 @@ func TestStamps(t *testing.T) {
 	ctx := testContext(t)
 	before := time.Now().Add(-time.Millisecond)
 	captured := time.Date(2020, 5, 17, 12, 0, 0, 250e6, time.UTC)
-	for i, message := range []any{nil, "m", map[string]int{"seq": 1}, Captured{At: captured, Message: 7}, math.NaN()} {
+	for i, message := range []any{nil, "m", map[string]int{"seq": 1}, StampedMessage{At: captured, Message: 7}, math.NaN()} {
 		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), message); err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestStamps(t *testing.T) {
 		if f.Stamp == nil || f.Stamp.Seq != uint64(i+1) {
 			t.Fatalf("stamp %+v", f.Stamp)
 		}
-		if c, ok := message.(Captured); ok {
+		if c, ok := message.(StampedMessage); ok {
 			message = c.Message
 			if !f.Stamp.Time.Equal(captured) {
 				t.Errorf("captured at %v", f.Stamp.Time)
@@ -144,7 +144,7 @@ func TestStampsOnTheWire(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		peer := newBare(t, zmq4.PAIR, nil)
 		send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Stamp: on})
-		at := Captured{At: time.Unix(1764547200, 250e6), Message: "m"}
+		at := StampedMessage{At: time.Unix(1764547200, 250e6), Message: "m"}
 		done := make(chan error, 1)
 		go func() {
 			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), at)
@@ -198,7 +198,7 @@ func TestMissedFramesAreCounted(t *testing.T) {
 // Respond: what is made of a frame rides on the answer to that very frame.
 func TestRespond(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
-		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				recv, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true, JPEGCompression: c}, func(r, s *Options) {
 					r.Respond = func(f *Frame) any {
@@ -227,7 +227,7 @@ func TestRespond(t *testing.T) {
 				if err != nil || r.Array == nil || !slices.Equal(r.Array.Shape, picture.Shape) {
 					t.Errorf("%+v, %v", r, err)
 				}
-				if r, err := send.SendArray(ctx, picture, "nonsense"); err != nil || r.Type != "NoneType" {
+				if r, err := send.SendArray(ctx, picture, "nonsense"); err != nil || r.PythonType != "NoneType" {
 					t.Errorf("%+v, %v", r, err)
 				}
 				send.Close()
@@ -335,12 +335,12 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 // Multi-client: frames go round the clients that are there; replies name their
 // port; one that dies costs the others nothing, and no start waits for it.
 func TestMulticlient(t *testing.T) {
-	for _, c := range []Compression{JPEGOff, JPEGDefault} {
+	for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 		var clients []*NetGear
 		var ports []string
 		for i := range 3 {
 			r := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, JPEGCompression: c})
-			if err := r.Return(i); err != nil {
+			if err := r.SetReturnData(i); err != nil {
 				t.Fatal(err)
 			}
 			clients = append(clients, r)
@@ -538,7 +538,7 @@ func scriptedSenders(t *testing.T, pattern Pattern) {
 		if p.Latency.Frames != w.Frames || p.Latency.Last <= 0 || p.Latency.Max < p.Latency.Mean || p.Last.IsZero() {
 			t.Errorf("port %s: %+v", port, p)
 		}
-		p.Latency, p.Last = Latency{}, time.Time{}
+		p.Latency, p.Last = LatencyStats{}, time.Time{}
 		if p != w {
 			t.Errorf("port %s: %+v, not %+v", port, p, w)
 		}

@@ -45,7 +45,7 @@ type monitor struct {
 	// The goroutine's own: the open connections, oldest first; whether libzmq has
 	// just said that a handshake failed, so that its connection ends next; and how
 	// many were denied, whose connections end at some time.
-	links  []link
+	links  []peerConn
 	failed bool
 	denied int
 
@@ -74,7 +74,7 @@ type guarding struct {
 
 // link is one connection. libzmq does not say whose handshake has succeeded, so
 // shaken is a guess; but as many are shaken as have succeeded and not yet gone.
-type link struct {
+type peerConn struct {
 	fd     uint32
 	from   string // where it was made from, at an end that connects
 	since  time.Time
@@ -92,7 +92,7 @@ type link struct {
 }
 
 // visitor returns the address of a peer that has connected to this end.
-func (l *link) visitor() string {
+func (l *peerConn) visitor() string {
 	if l.accepted {
 		return l.peer
 	}
@@ -249,7 +249,7 @@ func (m *monitor) account(e event) (event, bool) {
 // began puts a connection on the list.
 func (m *monitor) began(e event) {
 	now := time.Now()
-	l := newLink(e.value, now)
+	l := newPeerConn(e.value, now)
 	m.flow.forget(int(e.value))
 	if e.kind == zmq4.EVENT_CONNECTED {
 		l.from = localAddress(e.value, e.endpoint)
@@ -285,7 +285,7 @@ func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
 	case l.shaken && failed:
 		// It had not shaken hands after all, so another has. Where there is no other
 		// it had: secure mode says "failed" of what it cannot decrypt later on, too.
-		j := slices.IndexFunc(m.links, func(l link) bool { return !l.shaken })
+		j := slices.IndexFunc(m.links, func(l peerConn) bool { return !l.shaken })
 		if j < 0 {
 			return true
 		}
@@ -322,7 +322,7 @@ func (m *monitor) guess() int {
 
 // find is the place of a connection on the list, -1 for none.
 func (m *monitor) find(fd uint32) int {
-	return slices.IndexFunc(m.links, func(l link) bool { return l.fd == fd })
+	return slices.IndexFunc(m.links, func(l peerConn) bool { return l.fd == fd })
 }
 
 // last is the youngest link that has, or has not, shaken hands; -1 for none.

@@ -38,7 +38,7 @@ import (
 
 // NetGear is one end of a connection. Create it with New, and Close it.
 type NetGear struct {
-	link   *endLink
+	link   *link
 	send   *sendEnd    // nil at a receive end
 	recv   *receiveEnd // nil at a send end
 	closer sync.Once
@@ -52,7 +52,7 @@ func New(o Options) (*NetGear, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	l, err := newEndLink(o)
+	l, err := newLink(o)
 	if err != nil {
 		return nil, wrap("open", err)
 	}
@@ -61,7 +61,7 @@ func New(o Options) (*NetGear, error) {
 }
 
 // openEnd opens the end that l is of. On an error l is closed.
-func openEnd(l *endLink) (n *NetGear, err error) {
+func openEnd(l *link) (n *NetGear, err error) {
 	n = &NetGear{link: l}
 	if l.opts.ReceiveMode {
 		n.recv, err = newReceiveEnd(l)

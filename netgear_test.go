@@ -28,7 +28,7 @@ var allPatterns = []Pattern{Pair, ReqRep, PubSub}
 // the codec alone would give them.
 func TestMatrix(t *testing.T) {
 	wires := map[Wire][]Pattern{NetGearWire: allPatterns, AsyncWire: {Pair, ReqRep, PubSub, PushPull}}
-	compressions := map[Wire][]Compression{NetGearWire: {JPEGOff, JPEGDefault, JPEGGray, "RGB", "BGRA", "CMYK"}, AsyncWire: {JPEGOff}}
+	compressions := map[Wire][]Colorspace{NetGearWire: {JPEGOff, JPEGDefault, JPEGGray, "RGB", "BGRA", "CMYK"}, AsyncWire: {JPEGOff}}
 	for wire, patterns := range wires {
 		for _, link := range []struct {
 			name string
@@ -102,7 +102,7 @@ func mustRecv(t *testing.T, recv *NetGear, ctx context.Context) *Frame {
 	return f
 }
 
-func exchange(t *testing.T, recv, send *NetGear, c Compression) {
+func exchange(t *testing.T, recv, send *NetGear, c Colorspace) {
 	const frames = 5
 	ctx := testContext(t)
 	channels := 3
@@ -411,7 +411,7 @@ func TestFrameAfterClose(t *testing.T) {
 
 func TestBidirectional(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
-		for _, c := range []Compression{JPEGOff, JPEGDefault} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c, BidirectionalMode: true})
 				ctx := testContext(t)
@@ -428,11 +428,11 @@ func TestBidirectional(t *testing.T) {
 					f.Close()
 					return r
 				}
-				if r := round(); r.Type != "NoneType" || !r.Data.IsNone() {
-					t.Errorf("before Return: %+v", r)
+				if r := round(); r.PythonType != "NoneType" || !r.Data.IsNone() {
+					t.Errorf("before SetReturnData: %+v", r)
 				}
 				for _, data := range []any{"s", 7, 1.5, true, []int{1}, map[string]int{"a": 1}, Tuple{1, 2}, nil} {
-					if err := recv.Return(data); err != nil {
+					if err := recv.SetReturnData(data); err != nil {
 						t.Fatal(err)
 					}
 					want, _ := asJSON.encodeMessage(data)
@@ -442,7 +442,7 @@ func TestBidirectional(t *testing.T) {
 				}
 				a := testArray(5, "uint8", 24, 16, 3)
 				for range 2 {
-					if err := recv.Return(a); err != nil {
+					if err := recv.SetReturnData(a); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -451,8 +451,8 @@ func TestBidirectional(t *testing.T) {
 					want = throughCodec(t, &recv.link.settings, a)
 				}
 				for range 3 {
-					if r := round(); r.Type != "ndarray" || r.Array == nil || !bytes.Equal(r.Array.Data, want) || !slices.Equal(r.Array.Shape, a.Shape) {
-						t.Errorf("the array came back as %s %v", r.Type, r.Array)
+					if r := round(); r.PythonType != "ndarray" || r.Array == nil || !bytes.Equal(r.Array.Data, want) || !slices.Equal(r.Array.Shape, a.Shape) {
+						t.Errorf("the array came back as %s %v", r.PythonType, r.Array)
 					}
 				}
 			})
@@ -462,10 +462,10 @@ func TestBidirectional(t *testing.T) {
 
 func TestReturnNeedsItsMode(t *testing.T) {
 	recv, send := openPair(t, Options{})
-	if err := recv.Return(1); !errors.Is(err, ErrMode) {
+	if err := recv.SetReturnData(1); !errors.Is(err, ErrMode) {
 		t.Errorf("plain mode: %v", err)
 	}
-	if err := send.Return(1); !errors.Is(err, ErrMode) {
+	if err := send.SetReturnData(1); !errors.Is(err, ErrMode) {
 		t.Errorf("send end: %v", err)
 	}
 }
@@ -731,7 +731,7 @@ func TestNothingQueuedIsLostAtTheGoodbye(t *testing.T) {
 }
 
 func TestKeepWaiting(t *testing.T) {
-	recv, first := openPair(t, Options{OnTerminate: KeepWaiting})
+	recv, first := openPair(t, Options{TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	for i, send := range []*NetGear{first, nil, nil} {
 		if send == nil {
@@ -792,7 +792,7 @@ func TestBackPressure(t *testing.T) {
 
 // Latest hands out the newest frame and counts what it passed over.
 func TestLatest(t *testing.T) {
-	for _, c := range []Compression{JPEGOff, JPEGDefault} {
+	for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 		recv, send := openPair(t, Options{Latest: true, JPEGCompression: c})
 		ctx := testContext(t)
 		const frames = 40

@@ -25,7 +25,7 @@ func init() {
 				m := mat()
 				return second(send.SendOwned(none, &m, nil)) // which closes it all the same
 			}},
-			{"ReturnMat, zero", ErrFrame, func() error { return recv.ReturnMat(gocv.Mat{}) }},
+			{"SetReturnMat, zero", ErrFrame, func() error { return recv.SetReturnMat(gocv.Mat{}) }},
 			{"Mat of a nil frame", ErrFrame, func() error { return second((*Frame)(nil).Mat()) }},
 			{"Mat of a zero frame", ErrFrame, func() error { return second((&Frame{}).Mat()) }},
 		}

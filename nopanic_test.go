@@ -99,7 +99,7 @@ func TestBadPictures(t *testing.T) {
 			if _, isData := img.(image.Rectangle); img == nil || isData || name == "an embedded nil" {
 				continue
 			}
-			if err := recv.Return(img); !errors.Is(err, ErrFrame) {
+			if err := recv.SetReturnData(img); !errors.Is(err, ErrFrame) {
 				t.Errorf("%s %s returned: %v", o.JPEGCompression, name, err)
 			}
 		}
@@ -217,14 +217,14 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			}
 			return nil
 		}},
-		{"Return, nil Frame", ErrFrame, func() error { return recv.Return(nilFrame) }},
-		{"Return, zero Frame", ErrFrame, func() error { return recv.Return(&zeroFrame) }},
-		{"Return, nil Array", ErrFrame, func() error { return recv.Return((*Array)(nil)) }},
-		{"Return, zero Array", ErrFrame, func() error { return recv.Return(Array{}) }},
-		{"Return, nil picture", ErrFrame, func() error { return recv.Return((*image.RGBA)(nil)) }},
-		{"Return, nil", nil, func() error { return recv.Return(nil) }},
-		{"Return, nil Tuple", nil, func() error { return recv.Return(Tuple(nil)) }},
-		{"Return at a send end", ErrMode, func() error { return send.Return(1) }},
+		{"SetReturnData, nil Frame", ErrFrame, func() error { return recv.SetReturnData(nilFrame) }},
+		{"SetReturnData, zero Frame", ErrFrame, func() error { return recv.SetReturnData(&zeroFrame) }},
+		{"SetReturnData, nil Array", ErrFrame, func() error { return recv.SetReturnData((*Array)(nil)) }},
+		{"SetReturnData, zero Array", ErrFrame, func() error { return recv.SetReturnData(Array{}) }},
+		{"SetReturnData, nil picture", ErrFrame, func() error { return recv.SetReturnData((*image.RGBA)(nil)) }},
+		{"SetReturnData, nil", nil, func() error { return recv.SetReturnData(nil) }},
+		{"SetReturnData, nil Tuple", nil, func() error { return recv.SetReturnData(Tuple(nil)) }},
+		{"SetReturnData at a send end", ErrMode, func() error { return send.SetReturnData(1) }},
 		{"Recv at a send end", ErrMode, func() error { return second(send.Recv(ctx)) }},
 		{"Flush at a receive end", ErrMode, func() error { return recv.Flush(ctx) }},
 		{"SendArray at a receive end", ErrMode, func() error { return second(recv.SendArray(ctx, good, nil)) }},
@@ -247,7 +247,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			return second(Message{}.MarshalJSON())
 		}},
 		{"numbers that are no constants", nil, func() error {
-			_, _, _, _ = Pattern(-9).String(), Wire(9).String(), StateKind(-9).String(), StateKind(999).String()
+			_, _, _, _ = Pattern(-9).String(), Wire(9).String(), EventKind(-9).String(), EventKind(999).String()
 			return nil
 		}},
 		{"zero errors", nil, func() error {
@@ -260,7 +260,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"ReplaceCertificates, a location that cannot be", ErrAuth, func() error { return second(ReplaceCertificates("/dev/null/\x00")) }},
 		{"MarshalText of a number that is no constant", ErrOption, func() error { return second(Pattern(-9).MarshalText()) }},
 		{"UnmarshalText, nil enum", ErrOption, func() error { return (*Pattern)(nil).UnmarshalText([]byte("PAIR")) }},
-		{"UnmarshalText, nil Compression", ErrOption, func() error { return (*Compression)(nil).UnmarshalText(nil) }},
+		{"UnmarshalText, nil Compression", ErrOption, func() error { return (*Colorspace)(nil).UnmarshalText(nil) }},
 		{"UnmarshalText, nil Secret", ErrOption, func() error { return (*Secret)(nil).UnmarshalText(nil) }},
 		{"the zero Secret and NewSecret, Reveal, IsZero, LogValue", nil, func() error {
 			if text := NewSecret("").Reveal() + fmt.Sprint(Secret{}, Secret{}.LogValue()); text != " " || !NewSecret("").IsZero() {
@@ -335,7 +335,7 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 			calls["SendFrame"] = func() error { return second(n.SendFrame(ctx, nil, nil)) }
 			calls["Recv"] = func() error { return second(n.Recv(ctx)) }
 			calls["Flush"] = func() error { return n.Flush(ctx) }
-			calls["Return"] = func() error { return n.Return(1) }
+			calls["SetReturnData"] = func() error { return n.SetReturnData(1) }
 			calls["Frames"] = func() error {
 				for range n.Frames(ctx) {
 					return errors.New("a frame")
@@ -401,7 +401,7 @@ func TestNoPanicsIsComplete(t *testing.T) {
 		names.WriteString(c.name + "\n")
 	}
 	// useFrame and the other groups, and the methods of builds with gocv.
-	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned ReturnMat Mat")
+	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -41,31 +41,31 @@ const (
 type Toggle int8
 
 const (
-	Default Toggle = iota // what the field's comment says
-	On
-	Off
+	ToggleDefault Toggle = iota // what the field's comment says
+	ToggleOn
+	ToggleOff
 )
 
-func (t Toggle) or(def bool) bool { return t == On || t == Default && def }
+func (t Toggle) or(def bool) bool { return t == ToggleOn || t == ToggleDefault && def }
 
 func toggle(on bool) Toggle {
 	if on {
-		return On
+		return ToggleOn
 	}
-	return Off
+	return ToggleOff
 }
 
 // Compression says whether frames are sent as JPEG, and in which colourspace
 // their pixels are. Besides the constants it may be any of VidGear's names: RGB
 // BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK.
-type Compression string
+type Colorspace string
 
 const (
-	JPEGDefault Compression = ""     // JPEG of BGR pixels, OpenCV's order
-	JPEGOff     Compression = "off"  // raw pixels; VidGear's jpeg_compression=False
-	JPEGBGR     Compression = "BGR"  // the default, by name
-	JPEGRGB     Compression = "RGB"  // three channels, red first
-	JPEGGray    Compression = "GRAY" // one channel
+	JPEGDefault Colorspace = ""     // JPEG of BGR pixels, OpenCV's order
+	JPEGOff     Colorspace = "off"  // raw pixels; VidGear's jpeg_compression=False
+	JPEGBGR     Colorspace = "BGR"  // the default, by name
+	JPEGRGB     Colorspace = "RGB"  // three channels, red first
+	JPEGGray    Colorspace = "GRAY" // one channel
 )
 
 // colorspaces are VidGear's, in its order.
@@ -101,13 +101,13 @@ func (w Wire) other() Wire { return AsyncWire - w }
 // compresses: frames may travel as JPEG.
 func (w Wire) compresses() bool { return w == NetGearWire }
 
-// Termination says what a receive end does when its sender says goodbye.
-type Termination int8
+// TerminatePolicy is what a receive end does when its sender says goodbye.
+type TerminatePolicy int8
 
 const (
 	// StopOnTerminate ends the stream: what is queued is still delivered, then
 	// Recv returns io.EOF. VidGear does the same, but throws the queue away.
-	StopOnTerminate Termination = iota
+	StopOnTerminate TerminatePolicy = iota
 	// KeepWaiting goes on listening for the next sender.
 	KeepWaiting
 )
@@ -166,7 +166,7 @@ type Options struct {
 	// go as GRAY, and what a JPEG cannot hold (other dtypes, other channel
 	// counts) goes raw, frame by frame. Default: on, BGR; on AsyncWire off, and
 	// anything else is an error. [jpeg_compression]
-	JPEGCompression Compression
+	JPEGCompression Colorspace
 	// JPEGCompressionQuality is 10 to 100. Default 90. [jpeg_compression_quality]
 	JPEGCompressionQuality int
 	// JPEGCompressionFastDCT trades accuracy for speed, in making JPEGs and in
@@ -183,7 +183,7 @@ type Options struct {
 	// piece. [no counterpart]
 	JPEGStrips int
 	// JPEGCheck reads each JPEG that [NetGear.SendJPEG] is given before it is sent,
-	// and that [NetGear.SendFrame] and [NetGear.Return] send on if it had a fault:
+	// and that [NetGear.SendFrame] and [NetGear.SetReturnData] send on if it had a fault:
 	// VidGear's receive thread ends at a JPEG with the least fault. Off saves that
 	// time, half of what decoding takes, for JPEGs from a trusted encoder; what a
 	// header shows is refused all the same. A damaged JPEG that is sent so is
@@ -221,11 +221,11 @@ type Options struct {
 	// AsyncWire every pattern. Default: never; on AsyncWire 15 s, and negative
 	// for never. [subscriber_timeout; timeout of NetGear_Async]
 	SubscriberTimeout time.Duration
-	// OnTerminate says what a sender's goodbye does to a receive end. Default
+	// TerminatePolicy says what a sender's goodbye does to a receive end. Default
 	// StopOnTerminate. [no counterpart]
-	OnTerminate Termination
+	TerminatePolicy TerminatePolicy
 	// StallAfter makes a receive end that has not had a frame for so long say so
-	// to OnState, once, and again when frames come back. Default 0: never. [no
+	// to OnEvent, once, and again when frames come back. Default 0: never. [no
 	// counterpart]
 	StallAfter time.Duration
 	// HeartbeatInterval is the time between ZMTP heartbeats, by which a frozen
@@ -288,7 +288,7 @@ type Options struct {
 
 	// ---- exclusive modes ----
 
-	// BidirectionalMode lets data ride on the answers: see [NetGear.Return].
+	// BidirectionalMode lets data ride on the answers: see [NetGear.SetReturnData].
 	// Both ends must agree. Patterns Pair and ReqRep. [bidirectional_mode]
 	BidirectionalMode bool
 	// MultiserverMode: one receive end, several senders, each with its own
@@ -300,11 +300,11 @@ type Options struct {
 
 	// Respond makes the data that rides on the answer to each frame, from that
 	// very frame: it is called before the frame is answered and queued, with
-	// the frame decoded, and may return what Return takes. If it returns an error, or
+	// the frame decoded, and may return what SetReturnData takes. If it returns an error, or
 	// what cannot be sent, the answer has no data: that is counted (Stats.NoData) and
 	// logged. The frame is only lent to it. The sender waits meanwhile; frames are handled one at a time.
 	// It may call this end, but not Close, which waits for it: nor does Close
-	// return before a Respond that blocks. It takes the place of Return. Receive end, in bidirectional or
+	// return before a Respond that blocks. It takes the place of SetReturnData. Receive end, in bidirectional or
 	// multi-client mode. [no counterpart]
 	Respond func(*Frame) any
 	// Stamp puts a sequence number and the time of capture into the message of
@@ -352,12 +352,12 @@ type Options struct {
 
 	// ---- seeing ----
 
-	// OnState is told of connections and of stalls: one event after the other,
+	// OnEvent is told of connections and of stalls: one event after the other,
 	// in a goroutine of its own. It may call this end, but not Close, which
 	// waits for it. A refusal that repeats itself is one event. If it is slow,
 	// at most 1000 events wait for it; then the oldest go. Default: nobody is
 	// told. [no counterpart]
-	OnState func(State)
+	OnEvent func(Event)
 	// Logger gets events: connections, retries, what was dropped. Never one
 	// line per frame. Default: silent. [logging]
 	Logger *slog.Logger
@@ -474,10 +474,10 @@ func checkFrames(o *Options) error {
 	if q := o.JPEGCompressionQuality; q != 0 && (q < 10 || q > 100) {
 		return invalid("JPEGCompressionQuality", q, "must be from 10 to 100")
 	}
-	if o.JPEGCompressionFastDCT < Default || o.JPEGCompressionFastDCT > Off {
+	if o.JPEGCompressionFastDCT < ToggleDefault || o.JPEGCompressionFastDCT > ToggleOff {
 		return invalid("JPEGCompressionFastDCT", o.JPEGCompressionFastDCT, "must be Default, On or Off")
 	}
-	if o.JPEGCheck < Default || o.JPEGCheck > Off {
+	if o.JPEGCheck < ToggleDefault || o.JPEGCheck > ToggleOff {
 		return invalid("JPEGCheck", o.JPEGCheck, "must be Default, On or Off")
 	}
 	if s := o.JPEGStrips; s < 0 || s > turbojpeg.MaxStrips {
@@ -496,8 +496,8 @@ func checkReliability(o *Options) error {
 	if t := o.SubscriberTimeout; t < 0 && o.Wire != AsyncWire {
 		return invalid("SubscriberTimeout", t, "must not be negative")
 	}
-	if o.OnTerminate < StopOnTerminate || o.OnTerminate > KeepWaiting {
-		return invalid("OnTerminate", o.OnTerminate, "must be StopOnTerminate or KeepWaiting")
+	if o.TerminatePolicy < StopOnTerminate || o.TerminatePolicy > KeepWaiting {
+		return invalid("TerminatePolicy", o.TerminatePolicy, "must be StopOnTerminate or KeepWaiting")
 	}
 	// libzmq counts these in int milliseconds, and its TTL in deciseconds of 16 bits.
 	for _, f := range []struct {

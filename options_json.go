@@ -258,7 +258,7 @@ func readCompression(o *Options, v any) error {
 		return nil
 	case string:
 		// VidGear takes any other text for "on".
-		c := Compression(strings.ToUpper(strings.TrimSpace(v)))
+		c := Colorspace(strings.ToUpper(strings.TrimSpace(v)))
 		if c != "" && c != "OFF" && checkFrames(&Options{JPEGCompression: c}) == nil {
 			o.JPEGCompression = c
 			return nil

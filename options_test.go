@@ -85,7 +85,7 @@ func TestValidate(t *testing.T) {
 		"JPEGStrips ":            {JPEGStrips: 9},
 		"RequestTimeout":         {RequestTimeout: time.Millisecond},
 		"SubscriberTimeout":      {SubscriberTimeout: -1},
-		"OnTerminate":            {OnTerminate: 5},
+		"TerminatePolicy":        {TerminatePolicy: 5},
 		"HeartbeatInterval":      {HeartbeatInterval: time.Nanosecond},
 		"HeartbeatTimeout":       {HeartbeatTimeout: 2 * time.Hour},
 		"HeartbeatTimeout ":      {HeartbeatTimeout: -1},
@@ -138,7 +138,7 @@ func TestDictionary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Options{
-		JPEGCompression: JPEGGray, JPEGCompressionQuality: 75, JPEGCompressionFastDCT: Off, JPEGCompressionFastUpsample: true,
+		JPEGCompression: JPEGGray, JPEGCompressionQuality: 75, JPEGCompressionFastDCT: ToggleOff, JPEGCompressionFastUpsample: true,
 		MaxRetries: 5, RequestTimeout: 10 * time.Second, SubscriberTimeout: 7 * time.Second, Copy: true, Track: true,
 		BidirectionalMode: true, CustomCertLocation: "/keys", OverwriteCert: true, SSHTunnelPwd: NewSecret("p"), SSHTunnelKeyfile: "k",
 		Address: "10.0.0.4", Port: "5454", Protocol: "tcp", Pattern: ReqRep, ReceiveMode: true,

@@ -53,9 +53,9 @@ func (o *Options) handshakeBytes() int64 {
 	return curveClientHandshake
 }
 
-// newLink returns the connection that libzmq has just reported.
-func newLink(fd uint32, now time.Time) link {
-	l := link{fd: fd, since: now}
+// newPeerConn returns the connection that libzmq has just reported.
+func newPeerConn(fd uint32, now time.Time) peerConn {
+	l := peerConn{fd: fd, since: now}
 	l.id, _ = identify(int(fd))
 	if peer, err := unix.Getpeername(int(fd)); err == nil {
 		if at := addrPort(peer); at.IsValid() {
@@ -66,7 +66,7 @@ func newLink(fd uint32, now time.Time) link {
 }
 
 // pending reports whether the peer's handshake cannot have ended yet.
-func (m *monitor) pending(l *link, now time.Time) bool {
+func (m *monitor) pending(l *peerConn, now time.Time) bool {
 	if l.established || l.killed != nil {
 		return false
 	}
@@ -111,7 +111,7 @@ func (m *monitor) limitPending(now time.Time) {
 }
 
 // evict ends a connection whose handshake is pending.
-func (m *monitor) evict(l *link) {
+func (m *monitor) evict(l *peerConn) {
 	l.killed = errPending
 	if _, ok := spare.disconnect(int(l.fd), l.id); ok {
 		m.evicted = time.Now()

@@ -20,7 +20,7 @@ import (
 // goroutine ends with a terminate message or Close, and with nothing else that a
 // peer or the system does. EAGAIN and EINTR mean: try again.
 type receiveEnd struct {
-	*endLink
+	*link
 	queue     *queue
 	returning returning
 	done      chan struct{} // closed when the goroutine has ended
@@ -51,8 +51,8 @@ type recvConn struct {
 }
 
 // newReceiveEnd opens a receive end on l, which it does not own.
-func newReceiveEnd(l *endLink) (_ *receiveEnd, err error) {
-	r := &receiveEnd{endLink: l, done: make(chan struct{}), retries: l.opts.MaxRetries}
+func newReceiveEnd(l *link) (_ *receiveEnd, err error) {
+	r := &receiveEnd{link: l, done: make(chan struct{}), retries: l.opts.MaxRetries}
 	l.onEvent, l.onPending, l.explain = r.observe, func() {}, r.withTrouble
 	if l.opts.MultiserverMode {
 		r.servers = map[string]bool{}
@@ -117,7 +117,7 @@ func (r *receiveEnd) close() {
 	r.returning.Lock() // setReturnData may be under way
 	r.returning.array.Release()
 	r.returning.Unlock()
-	r.endLink.close(0)
+	r.link.close(0)
 }
 
 // observe follows the connections that the monitor reports.
@@ -382,7 +382,7 @@ func (r *receiveEnd) shut(linger time.Duration) {
 // closed: the old port may be taken for a moment.
 func (r *receiveEnd) open() error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		c, err := r.endLink.open(r.ctx, r.dial)
+		c, err := r.link.open(r.ctx, r.dial)
 		if err == nil {
 			r.conn = &recvConn{conn: c, opened: time.Now()}
 			r.use(c)
@@ -496,7 +496,7 @@ func (r *receiveEnd) flowing() {
 	r.timers.after(stallTimer, r.lastFrame, r.opts.StallAfter)
 	if r.stalled {
 		r.stalled = false
-		r.events.add(State{Kind: Resumed, Endpoint: r.where()})
+		r.events.add(Event{Kind: EventResumed, Endpoint: r.where()})
 	}
 }
 
@@ -520,7 +520,7 @@ func (r *receiveEnd) terminated(h *header) error {
 	if r.wire.answersGoodbye(r.opts.Pattern) {
 		r.reply(&prepared{head: r.wire.farewell(r.id, r.servers != nil)})
 	}
-	r.events.add(State{Kind: Terminated, Endpoint: r.where(), Port: h.from})
+	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Port: h.from})
 	r.opts.Logger.Info("the sender said goodbye", "endpoint", r.where(), "port", h.from)
 	for _, here := range r.servers {
 		if here {
@@ -528,7 +528,7 @@ func (r *receiveEnd) terminated(h *header) error {
 		}
 	}
 	switch {
-	case r.opts.OnTerminate == StopOnTerminate:
+	case r.opts.TerminatePolicy == StopOnTerminate:
 		return io.EOF
 	case r.opts.Pattern == Pair && r.conn.bound:
 		// The peer leaves now. A new socket at once would cut off the next one, which

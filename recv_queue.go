@@ -19,7 +19,7 @@ type queue struct {
 	maxBytes  int64
 	latest    bool
 	lossy     bool // drop what comes when full, rather than hold the sender back
-	link      *endLink
+	link      *link
 
 	mu      sync.Mutex
 	items   []item
@@ -52,7 +52,7 @@ const (
 	decoded
 )
 
-func newQueue(l *endLink) *queue {
+func newQueue(l *link) *queue {
 	q := &queue{
 		maxFrames: l.opts.QueueFrames,
 		maxBytes:  l.opts.QueueBytes,

@@ -80,7 +80,7 @@ func (r *receiveEnd) onDeadline(now time.Time) error {
 	}
 	if r.timers.take(stallTimer, now) {
 		r.stalled = true
-		r.events.add(State{Kind: Stalled, Endpoint: r.where()})
+		r.events.add(Event{Kind: EventStalled, Endpoint: r.where()})
 	}
 	if c.timers.take(checkTimer, now) {
 		return r.checkPeer(now)

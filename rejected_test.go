@@ -201,7 +201,7 @@ func TestFrameOverTheLimitIsNamed(t *testing.T) {
 // receive end comes up before the next call.
 func TestLostFrameIsNotDeliveredLater(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
-		for _, compression := range []Compression{JPEGBGR, JPEGOff} {
+		for _, compression := range []Colorspace{JPEGBGR, JPEGOff} {
 			for _, ahead := range []int{0, 1} {
 				for _, by := range []string{"context", "retries"} {
 					if ahead > 0 && by == "context" {

@@ -182,7 +182,7 @@ func movingCases() map[string]Options {
 			if p == PushPull && w == NetGearWire {
 				continue
 			}
-			o := Options{Pattern: p, Wire: w, OnTerminate: KeepWaiting, RequestTimeout: patience, SubscriberTimeout: patience}
+			o := Options{Pattern: p, Wire: w, TerminatePolicy: KeepWaiting, RequestTimeout: patience, SubscriberTimeout: patience}
 			if p == PushPull {
 				o.RequestTimeout = 5 * time.Second // Close may wait for it
 			}
@@ -277,7 +277,7 @@ func TestClientsHostMoves(t *testing.T) {
 			t.Parallel()
 			names := newNameServer(t, "127.0.0.1")
 			client := func(at, port string) *NetGear {
-				return mustNew(t, Options{ReceiveMode: true, Address: at, Port: port, Pattern: pattern, MulticlientMode: true, OnTerminate: KeepWaiting, Latest: true})
+				return mustNew(t, Options{ReceiveMode: true, Address: at, Port: port, Pattern: pattern, MulticlientMode: true, TerminatePolicy: KeepWaiting, Latest: true})
 			}
 			stays, goes := client("127.0.0.1", "0"), client("127.0.0.1", "0")
 			send := mustNew(t, Options{Address: names.name, Ports: []string{portOf(stays), portOf(goes)}, Pattern: pattern, MulticlientMode: true, RequestTimeout: patience})

@@ -100,8 +100,8 @@ func shown(value any) any {
 			hidden[i] = secret.Hide(text)
 		}
 		return hidden
-	case Compression:
-		return Compression(secret.Hide(string(v)))
+	case Colorspace:
+		return Colorspace(secret.Hide(string(v)))
 	case *slog.Logger:
 		return describedAs("a logger")
 	case nil, bool, int, int64, float64:

@@ -236,8 +236,8 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 	t.Helper()
 	told := make(chan error, 1000)
 	r.ReceiveMode, r.Address, r.Port = true, "127.0.0.1", "0"
-	r.OnState = func(s State) {
-		if s.Kind == Refused {
+	r.OnEvent = func(s Event) {
+		if s.Kind == EventRefused {
 			told <- s.Err
 		}
 	}
@@ -337,7 +337,7 @@ func copyFile(t testing.TB, from, to string) {
 func TestIronHouseNoticesKeys(t *testing.T) {
 	ours, guest := keyFolder(t), keyFolder(t)
 	copyFile(t, filepath.Join(ours, ".vidgear/keys/public_keys/server.key"), filepath.Join(guest, ".vidgear/keys/public_keys/server.key"))
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours, OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours, TerminatePolicy: KeepWaiting})
 	admitted := filepath.Join(ours, ".vidgear/keys/public_keys/guest.key")
 	try := func() error {
 		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: guest, RequestTimeout: 300 * time.Millisecond})
@@ -366,7 +366,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 	pixels := Array{DType: "uint8", Shape: []int{len(secret)}, Data: secret}
 	for _, pattern := range everyPattern {
 		t.Run(pattern.String(), func(t *testing.T) {
-			o := inPattern(Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, JPEGCompression: JPEGOff, OnTerminate: KeepWaiting}, pattern)
+			o := inPattern(Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}, pattern)
 			plain, plainSend := openPair(t, o)
 			// Without keys the same is heard, which shows that the ear hears.
 			ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(plain))
@@ -442,7 +442,7 @@ func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 	texts := []string{"visible pixels", "visible message", "terminate_flag", "uint8"}
 	if send.link.row.answers {
 		texts = append(texts, "visible answer")
-		if err := recv.Return("visible answer"); err != nil {
+		if err := recv.SetReturnData("visible answer"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -493,7 +493,7 @@ func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 
 // Many who stall in the handshake do not keep others out.
 func TestStalledHandshakes(t *testing.T) {
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: keyFolder(t), OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: keyFolder(t), TerminatePolicy: KeepWaiting})
 	n := 1000
 	if testing.Short() {
 		n = 100
@@ -604,7 +604,7 @@ func TestSecureInEveryMode(t *testing.T) {
 				r.ReceiveMode, r.MulticlientMode, r.Port = true, true, "0"
 				c := mustNew(t, r)
 				if pattern == ReqRep {
-					if err := c.Return(i); err != nil {
+					if err := c.SetReturnData(i); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -670,7 +670,7 @@ func recordHandshake(t *testing.T, recv *NetGear) []byte {
 // What a client said in a handshake that worked, said again by somebody else,
 // gets as far as the server's WELCOME and no further.
 func TestReplayedHandshake(t *testing.T) {
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), TerminatePolicy: KeepWaiting})
 	said := recordHandshake(t, recv)
 	initiated := initiateEnd(t, said)
 	if len(said) < initiated+1000 {
@@ -811,7 +811,7 @@ func TestSecurePairLives(t *testing.T) {
 	if testing.Short() {
 		n = 20
 	}
-	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: StoneHouse, CustomCertLocation: location, OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: StoneHouse, CustomCertLocation: location, TerminatePolicy: KeepWaiting})
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	a := testArray(1, "uint8", 600, 720, 3)

@@ -17,7 +17,7 @@ import (
 // Options.SendAhead the exchange's fields, and the socket, belong to the
 // goroutine of the queue.
 type sendEnd struct {
-	*endLink
+	*link
 	sendMu  chan struct{} // a lock that a context or Close can end the wait for
 	queue   *sendQueue    // nil unless Options.SendAhead
 	settler *settler      // nil unless this end is a publisher
@@ -56,8 +56,8 @@ type sendConn struct {
 }
 
 // newSendEnd opens a send end on l, which it does not own.
-func newSendEnd(l *endLink) (_ *sendEnd, err error) {
-	s := &sendEnd{endLink: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
+func newSendEnd(l *link) (_ *sendEnd, err error) {
+	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
 	s.tryHead = func() error { return s.conn.TrySend(s.head, true) }
 	s.frame.sendEnd, s.stop = s, s.frame.mustStop
 	s.settler = newSettler(s)
@@ -111,7 +111,7 @@ type Reply struct {
 	Array *Array
 	// Type is Python's name for the type of what was returned: "NoneType",
 	// "str", "ndarray", …
-	Type string
+	PythonType string
 }
 
 // SendArray sends an array as a frame, with a message (nil, or anything that

@@ -17,7 +17,7 @@ func (s *sendEnd) close() error {
 	s.shut(linger)
 	s.resolver.close()
 	s.release()
-	s.endLink.close(time.Until(over))
+	s.link.close(time.Until(over))
 	return err
 }
 

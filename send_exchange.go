@@ -465,7 +465,7 @@ func (s *sendEnd) readAnswer(m *message) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	reply := Reply{Port: port, Type: a.returnType}
+	reply := Reply{Port: port, PythonType: a.returnType}
 	switch {
 	case a.rejected != "":
 		return reply, rejectedError(a.rejected)

@@ -54,7 +54,7 @@ func (s *sendEnd) message(v any) (Message, error) {
 	if s.opts.Stamp {
 		s.seq++
 		v = stamped(s.seq, v)
-	} else if c, ok := v.(Captured); ok {
+	} else if c, ok := v.(StampedMessage); ok {
 		v = c.Message
 	}
 	return s.wire.encodeMessage(v)

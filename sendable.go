@@ -100,7 +100,7 @@ func isPicture(t reflect.Type) bool {
 
 var (
 	errErrorSent = errors.New("an error cannot be sent; send its text, err.Error()")
-	errNested    = errors.New("NetGear's wire carries no array inside a message; send it as the frame, or return it alone (Return, Respond), " +
+	errNested    = errors.New("NetGear's wire carries no array inside a message; send it as the frame, or return it alone (SetReturnData, Respond), " +
 		"or use Wire: netgear.AsyncWire at both ends")
 	errFrameValue = errors.New("a Frame is used by its pointer")
 )

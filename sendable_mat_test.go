@@ -29,7 +29,7 @@ func TestEmptyMats(t *testing.T) {
 	empty := gocv.NewMat()
 	defer empty.Close()
 	for name, v := range map[string]any{"zero": gocv.Mat{}, "closed": closed, "empty": empty, "pointer to a zero": &gocv.Mat{}, "nil": (*gocv.Mat)(nil)} {
-		if err := recv.Return(v); !errors.Is(err, ErrFrame) {
+		if err := recv.SetReturnData(v); !errors.Is(err, ErrFrame) {
 			t.Errorf("%s returned: %v", name, err)
 		}
 		if name == "nil" {

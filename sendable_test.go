@@ -56,7 +56,7 @@ func nestings(v any) map[string]any {
 	}
 	return map[string]any{
 		"alone": v, "in a list": []any{1, v}, "in a map": map[string]any{"a": v}, "in a struct": inner{v},
-		"by a pointer": &inner{&v}, "in a map in a list": []any{map[string][]any{"x": {v}}}, "as captured": Captured{At: time.Now(), Message: v},
+		"by a pointer": &inner{&v}, "in a map in a list": []any{map[string][]any{"x": {v}}}, "as captured": StampedMessage{At: time.Now(), Message: v},
 	}
 }
 
@@ -74,7 +74,7 @@ func TestArraysInMessages(t *testing.T) {
 			if where == "alone" || where == "as captured" {
 				continue
 			}
-			if err := recv.Return(message); !errors.Is(err, ErrMessage) || !strings.Contains(err.Error(), "AsyncWire") {
+			if err := recv.SetReturnData(message); !errors.Is(err, ErrMessage) || !strings.Contains(err.Error(), "AsyncWire") {
 				t.Errorf("%s %s, returned: %v", name, where, err)
 			}
 		}
@@ -116,7 +116,7 @@ func find(v any) Array {
 	return Array{}
 }
 
-// Return and Respond send as an array whatever is one, on either wire.
+// SetReturnData and Respond send as an array whatever is one, on either wire.
 func TestReturnedArrays(t *testing.T) {
 	values, want := arrayLike(t)
 	for _, wire := range []Wire{NetGearWire, AsyncWire} {
@@ -131,13 +131,13 @@ func TestReturnedArrays(t *testing.T) {
 					}
 				})
 				if !respond {
-					if err := recv.Return(v); err != nil {
+					if err := recv.SetReturnData(v); err != nil {
 						t.Errorf("%v, %s: %v", wire, name, err)
 						continue
 					}
 				}
 				reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil)
-				if err != nil || reply.Type != "ndarray" || reply.Array == nil || !reflect.DeepEqual(*reply.Array, want) {
+				if err != nil || reply.PythonType != "ndarray" || reply.Array == nil || !reflect.DeepEqual(*reply.Array, want) {
 					t.Errorf("%v, %s, respond=%v: %+v, %v", wire, name, respond, reply, err)
 				}
 			}
@@ -152,9 +152,9 @@ func TestReturnedPictureIsAJPEG(t *testing.T) {
 	for i := range red.Pix {
 		red.Pix[i] = [4]byte{255, 0, 0, 255}[i%4]
 	}
-	for cs, want := range map[Compression][]int{JPEGBGR: {0, 0, 255}, JPEGRGB: {255, 0, 0}, JPEGGray: {76}} {
+	for cs, want := range map[Colorspace][]int{JPEGBGR: {0, 0, 255}, JPEGRGB: {255, 0, 0}, JPEGGray: {76}} {
 		recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: cs})
-		if err := recv.Return(red); err != nil {
+		if err := recv.SetReturnData(red); err != nil {
 			t.Fatal(err)
 		}
 		reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil)
@@ -187,7 +187,7 @@ func TestErrorsAsData(t *testing.T) {
 		for i, data := range []any{failed, fmt.Errorf("wrapped: %w", failed), failure{7}, []any{failed}} {
 			answer.Store([]any{data})
 			reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil)
-			if err != nil || reply.Type != "NoneType" || !reply.Data.IsNone() {
+			if err != nil || reply.PythonType != "NoneType" || !reply.Data.IsNone() {
 				t.Errorf("%v: %v returned: %+v, %v", wire, data, reply, err)
 			}
 			mustRecv(t, recv, testContext(t)).Close()
@@ -197,7 +197,7 @@ func TestErrorsAsData(t *testing.T) {
 		}
 		// A nil pointer is no error, and no data either.
 		answer.Store([]any{(*failure)(nil)})
-		if reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil); err != nil || reply.Type != "NoneType" || recv.Stats().NoData != 4 {
+		if reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil); err != nil || reply.PythonType != "NoneType" || recv.Stats().NoData != 4 {
 			t.Errorf("%v: a nil pointer returned: %+v, %v", wire, reply, err)
 		}
 		recv.Close() // and with it all that writes to the log
@@ -206,7 +206,7 @@ func TestErrorsAsData(t *testing.T) {
 		}
 		plain, _ := openPair(t, Options{Wire: wire, BidirectionalMode: true})
 		for name, v := range map[string]any{"an error": failed, "a struct": failure{7}, "a pointer": &failure{7}} {
-			if err := plain.Return(v); !errors.Is(err, ErrMessage) || !strings.Contains(err.Error(), "err.Error()") {
+			if err := plain.SetReturnData(v); !errors.Is(err, ErrMessage) || !strings.Contains(err.Error(), "err.Error()") {
 				t.Errorf("%v: %s returned: %v", wire, name, err)
 			}
 			for where, message := range nestings(v) {

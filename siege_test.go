@@ -79,7 +79,7 @@ func TestSieges(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%v", name, pattern), func(t *testing.T) {
 				t.Parallel()
-				o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, OnTerminate: KeepWaiting}
+				o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, TerminatePolicy: KeepWaiting}
 				if pattern == PushPull {
 					o.Wire = AsyncWire
 				}

@@ -16,11 +16,11 @@ type Stamp struct {
 	Time time.Time // by the sender's clock
 }
 
-// Captured is a message together with the time at which its frame was captured,
+// StampedMessage is a message together with the time at which its frame was captured,
 // for a send end with Options.Stamp. Without it the stamp has the time of the
 // call to Send. A worker that sends on what it received gives the frame's own
 // Stamp, number and all, so that the order can be restored (InOrder).
-type Captured struct {
+type StampedMessage struct {
 	At      time.Time
 	Seq     uint64 // 0: the next of this send end
 	Message any
@@ -33,7 +33,7 @@ type Captured struct {
 // t is in seconds since 1970, as Python's time.time().
 func stamped(seq uint64, message any) any {
 	at := time.Now()
-	if c, ok := message.(Captured); ok {
+	if c, ok := message.(StampedMessage); ok {
 		at, message, seq = c.At, c.Message, cmp.Or(c.Seq, seq)
 	}
 	return pyjson.Object{
@@ -76,13 +76,13 @@ func unstamp(m Message) (Message, *Stamp) {
 
 // Latency is what stamps tell of the time from capture to arrival. The two
 // machines' clocks must agree for it to mean anything.
-type Latency struct {
+type LatencyStats struct {
 	Frames          uint64 // stamped frames received
 	Last, Mean, Max time.Duration
 }
 
 // add takes one more into account; sum is that of all before it.
-func (l *Latency) add(d time.Duration, sum *time.Duration) {
+func (l *LatencyStats) add(d time.Duration, sum *time.Duration) {
 	*sum += d
 	l.Frames++
 	l.Last = d
@@ -98,12 +98,12 @@ func (l *Latency) add(d time.Duration, sum *time.Duration) {
 type PortStats struct {
 	Frames    uint64
 	Bytes     uint64
-	Dropped   uint64    // as in Stats, of this sender's frames
-	Malformed uint64    // of the messages that could not be read, those that name this port
-	Missed    uint64    // frames that the stamps' numbers say were sent and did not arrive
-	Queue     int       // this sender's frames that wait for Recv
-	Latency   Latency   // of this sender's frames, with Stamp
-	Last      time.Time // when the last one came, or was answered
+	Dropped   uint64       // as in Stats, of this sender's frames
+	Malformed uint64       // of the messages that could not be read, those that name this port
+	Missed    uint64       // frames that the stamps' numbers say were sent and did not arrive
+	Queue     int          // this sender's frames that wait for Recv
+	Latency   LatencyStats // of this sender's frames, with Stamp
+	Last      time.Time    // when the last one came, or was answered
 }
 
 // portTally is PortStats in the making.

@@ -35,7 +35,7 @@ type Stats struct {
 	Flooded uint64 // connections that this end closed because the peer sent far more than was read
 
 	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
-	Latency Latency              // receive end with Stamp: from capture to arrival
+	Latency LatencyStats         // receive end with Stamp: from capture to arrival
 	Ports   map[string]PortStats // multi-server and multi-client mode: by the other end's port
 
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, those taken and not yet answered

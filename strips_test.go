@@ -16,7 +16,7 @@ func inStrips(jpeg []byte) bool { return bytes.Contains(jpeg, []byte{0xFF, 0xDD,
 // Whatever the number of strips at either end, the pixels that arrive are those
 // of the JPEG in one piece.
 func TestStripsArriveAsOnePiece(t *testing.T) {
-	for _, c := range []Compression{JPEGBGR, JPEGGray, "CMYK"} {
+	for _, c := range []Colorspace{JPEGBGR, JPEGGray, "CMYK"} {
 		var whole []byte
 		for _, strips := range []int{1, 0, 2, 3, 8} {
 			for _, readIn := range []int{0, 1, 8} {

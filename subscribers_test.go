@@ -249,7 +249,7 @@ func timedSend(t *testing.T, n *NetGear) time.Duration {
 func subscribeAndGet(t *testing.T, send *NetGear) time.Duration {
 	t.Helper()
 	from := time.Now()
-	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PubSub, Address: "127.0.0.1", Port: portOf(send), Attach: AttachConnect, OnTerminate: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PubSub, Address: "127.0.0.1", Port: portOf(send), Attach: AttachConnect, TerminatePolicy: KeepWaiting})
 	got := make(chan error, 1)
 	go func() {
 		f, err := recv.Recv(testContext(t))

@@ -176,7 +176,7 @@ func TestAsyncMessages(t *testing.T) {
 			if want == nil {
 				want = c.sent
 			}
-			if err := recv.Return(c.sent); err != nil {
+			if err := recv.SetReturnData(c.sent); err != nil {
 				t.Fatalf("%#v: %v", c.sent, err)
 			}
 			reply, err := send.SendArray(ctx, testArray(0, "uint8", 4, 5), c.sent)
@@ -340,7 +340,7 @@ func TestAsyncDTypes(t *testing.T) {
 	for _, name := range numpy.Names() {
 		for _, shape := range [][]int{{16, 24, 3}, {7, 5}, {3}, {2, 3, 4, 5}, {1, 1}} {
 			a := testArray(1, name, shape...)
-			if err := recv.Return(a); err != nil {
+			if err := recv.SetReturnData(a); err != nil {
 				t.Fatal(err)
 			}
 			reply, err := send.SendArray(ctx, a, nil)
@@ -354,7 +354,7 @@ func TestAsyncDTypes(t *testing.T) {
 			if len(f.data) > 0 && !aligned(f.data, f.dtype.Unit) {
 				t.Errorf("%s %v: elements where they cannot be read", name, shape)
 			}
-			if reply.Array == nil || !reflect.DeepEqual(*reply.Array, a) || reply.Type != "ndarray" {
+			if reply.Array == nil || !reflect.DeepEqual(*reply.Array, a) || reply.PythonType != "ndarray" {
 				t.Errorf("%s %v was returned as %+v", name, shape, reply)
 			}
 			f.Close()
@@ -541,7 +541,7 @@ func TestAsyncModesThatDiffer(t *testing.T) {
 			r.BidirectionalMode, s.BidirectionalMode = at == "receiver", at == "sender"
 		})
 		if at == "receiver" {
-			if err := recv.Return("lost"); err != nil {
+			if err := recv.SetReturnData("lost"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -588,7 +588,7 @@ func TestAsyncTimeout(t *testing.T) {
 func TestWorkersShareAStream(t *testing.T) {
 	const frames, workers = 60, 3
 	source := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0", Stamp: true})
-	collector := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Address: "127.0.0.1", Port: "0", Stamp: true, OnTerminate: KeepWaiting})
+	collector := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Address: "127.0.0.1", Port: "0", Stamp: true, TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	work := func() {
 		in := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(source), Stamp: true})
@@ -599,7 +599,7 @@ func TestWorkersShareAStream(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := out.SendFrame(ctx, f, Captured{At: f.Stamp.Time, Seq: f.Stamp.Seq, Message: f.Message}); err != nil {
+			if _, err := out.SendFrame(ctx, f, StampedMessage{At: f.Stamp.Time, Seq: f.Stamp.Seq, Message: f.Message}); err != nil {
 				t.Error(err)
 			}
 			f.Close()

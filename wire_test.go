@@ -276,7 +276,7 @@ func returnLike(t *testing.T, recv *NetGear, answer [][]byte) {
 		a.data.Decode(&list)
 		data = Tuple(list)
 	}
-	if err := recv.Return(data); err != nil {
+	if err := recv.SetReturnData(data); err != nil {
 		t.Fatal(err)
 	}
 }

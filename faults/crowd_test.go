@@ -70,7 +70,7 @@ type crowd struct {
 // startCrowd starts everybody and waits until frames come from all of them.
 func startCrowd(t *testing.T, pattern netgear.Pattern) *crowd {
 	c := &crowd{t: t}
-	o := netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Pattern: pattern, MultiserverMode: true, MaxRetries: -1, OnTerminate: netgear.KeepWaiting}
+	o := netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Pattern: pattern, MultiserverMode: true, MaxRetries: -1, TerminatePolicy: netgear.KeepWaiting}
 	for range crowdSize {
 		o.Ports = append(o.Ports, peertest.FreePort(t))
 	}

@@ -49,9 +49,9 @@ func (s *spec) options() netgear.Options {
 		JPEGCompression:    netgear.JPEGOff, // the time of capture is in the pixels
 		RequestTimeout:     time.Duration(s.Timeout) * time.Second,
 		MaxRetries:         -1,
-		OnTerminate:        netgear.KeepWaiting,
+		TerminatePolicy:    netgear.KeepWaiting,
 		Logger:             slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		OnState: func(st netgear.State) {
+		OnEvent: func(st netgear.Event) {
 			fmt.Fprintln(os.Stderr, st.Time.Format("04:05.000"), "state:", st.Kind, st.Endpoint, st.Err)
 		},
 	}

@@ -66,7 +66,9 @@ func TestSendAheadReplies(t *testing.T) {
 		p, o := startReceiver(t, o, "--return", `{"zoom": 2}`)
 		var replies []string
 		o.SendAhead = 4
-		o.OnReply = func(r netgear.Reply, err error) { replies = append(replies, fmt.Sprint(r.Type, " ", r.Data, " ", err)) }
+		o.OnReply = func(r netgear.Reply, err error) {
+			replies = append(replies, fmt.Sprint(r.PythonType, " ", r.Data, " ", err))
+		}
 		sender := open(t, o)
 		for i := range frames {
 			send(t, sender, number(i), nil)

@@ -341,7 +341,7 @@ func TestAsyncRefusals(t *testing.T) {
 		receiver, p := asyncBeside(t, `"a", "b"`)
 		receive(t, receiver).Close()
 		p.expect("frame")
-		if err := receiver.Return(map[int]string{1: "one"}); err != nil {
+		if err := receiver.SetReturnData(map[int]string{1: "one"}); err != nil {
 			t.Fatal(err)
 		}
 		p.Tell("go 1")
@@ -405,14 +405,14 @@ func asyncDataToPython(t *testing.T, o netgear.Options) {
 	for _, v := range asyncValues() {
 		reply, e := exchange(v.forPython(), v.forGo())
 		v.asyncShown(t, e["message"])
-		equal(t, v.name+": type", reply.Type, v.kind)
+		equal(t, v.name+": type", reply.PythonType, v.kind)
 		equal(t, v.name+": comes with an array", reply.Array != nil, false)
 		v.asyncArrived(t, reply.Data)
 	}
 	for k, f := range asyncFrames {
 		spec, _ := json.Marshal(map[string]any{"shape": f.Shape, "dtype": f.DType, "index": k}) // always encodes
 		reply, _ := exchange(fmt.Sprintf(`{"$array": %s}`, spec), nil)
-		equal(t, "array: type", reply.Type, "ndarray")
+		equal(t, "array: type", reply.PythonType, "ndarray")
 		if reply.Array == nil {
 			t.Fatal("no array came")
 		}
@@ -421,15 +421,15 @@ func asyncDataToPython(t *testing.T, o netgear.Options) {
 	}
 	reply, e := exchange(`{"$bytes": "00ff80"}`, []byte{0, 255, 128})
 	equal(t, "bytes", e["message"], `{"$bytes": "00ff80"}`)
-	equal(t, "bytes returned", fmt.Sprintf("%s %x", reply.Type, reply.Data.Value()), "bytes 00ff80")
+	equal(t, "bytes returned", fmt.Sprintf("%s %x", reply.PythonType, reply.Data.Value()), "bytes 00ff80")
 	for _, v := range packedValues {
 		reply, _ := exchange(v.python, nil)
-		equal(t, v.python+": type", reply.Type, v.kind)
+		equal(t, v.python+": type", reply.PythonType, v.kind)
 		packedArrived(t, v.python, reply.Data, v.value)
 	}
 	// Nothing queued, nothing returned.
 	reply = send(t, sender, small(), nil)
-	equal(t, "nothing", fmt.Sprint(reply.Type, reply.Data.IsNone(), reply.Array), fmt.Sprint("NoneType", true, (*netgear.Array)(nil)))
+	equal(t, "nothing", fmt.Sprint(reply.PythonType, reply.Data.IsNone(), reply.Array), fmt.Sprint("NoneType", true, (*netgear.Array)(nil)))
 	p.expect("frame")
 	sender.Close()
 	p.end("terminated")
@@ -451,7 +451,7 @@ func asyncDataToGo(t *testing.T, o netgear.Options) {
 	i := 0
 	exchange := func(data any) (netgear.Message, event) {
 		t.Helper()
-		if err := receiver.Return(data); err != nil {
+		if err := receiver.SetReturnData(data); err != nil {
 			t.Fatal(err)
 		}
 		p.Tell("go 1")
@@ -479,7 +479,7 @@ func asyncDataToGo(t *testing.T, o netgear.Options) {
 		_, e := exchange(a)
 		equal(t, "array", e.inner("reply").picture(), want)
 	}
-	if err := receiver.ReturnMat(footage[3].mats[0]); err != nil {
+	if err := receiver.SetReturnMat(footage[3].mats[0]); err != nil {
 		t.Fatal(err)
 	}
 	p.Tell("go 1")

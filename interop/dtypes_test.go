@@ -70,7 +70,7 @@ func TestDTypes(t *testing.T) {
 	})
 }
 
-func dtypesToPython(t *testing.T, jpeg netgear.Compression) {
+func dtypesToPython(t *testing.T, jpeg netgear.Colorspace) {
 	p, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: jpeg})
 	sender := open(t, o)
 	for dtype := range itemsize {

@@ -180,7 +180,7 @@ func shapeText(shape []int) string {
 // compression is one way to send frames.
 type compression struct {
 	name     string
-	jpeg     netgear.Compression
+	jpeg     netgear.Colorspace
 	channels int
 }
 
@@ -199,7 +199,7 @@ var (
 
 var expectations struct {
 	sync.Mutex
-	known map[netgear.Compression][]string
+	known map[netgear.Colorspace][]string
 }
 
 // pictures are what a receive end must see of the clip: simplejpeg itself makes
@@ -218,7 +218,7 @@ func (c compression) pictures(t *testing.T) []string {
 	seen := p.pictures(footageFrames)
 	p.end("count")
 	if expectations.known == nil {
-		expectations.known = map[netgear.Compression][]string{}
+		expectations.known = map[netgear.Colorspace][]string{}
 	}
 	expectations.known[c.jpeg] = seen
 	return seen

@@ -254,7 +254,7 @@ func returnToPython(t *testing.T, o netgear.Options, c compression) {
 	p := startSender(t, o, "--source", "npy-dir", c.clip().dir, "--n", "1000", "--wait-ready")
 	answer := func(data any) event {
 		t.Helper()
-		if err := receiver.Return(data); err != nil {
+		if err := receiver.SetReturnData(data); err != nil {
 			t.Fatal(err)
 		}
 		p.Tell("go 1")
@@ -267,7 +267,7 @@ func returnToPython(t *testing.T, o netgear.Options, c compression) {
 	for i := range 3 {
 		equal(t, "array", answer(c.clip().array(i)).inner("reply").picture(), want[i])
 	}
-	if err := receiver.ReturnMat(c.clip().mats[3]); err != nil {
+	if err := receiver.SetReturnMat(c.clip().mats[3]); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // until it is replaced
@@ -294,14 +294,14 @@ func returnToGo(t *testing.T, o netgear.Options, c compression) {
 	}
 	for _, v := range allValues {
 		reply := answer(v.forPython())
-		equal(t, v.name+": type", reply.Type, v.kind)
+		equal(t, v.name+": type", reply.PythonType, v.kind)
 		equal(t, v.name+": comes with an array", reply.Array != nil, false)
 		v.arrived(t, reply.Data)
 	}
 	for i := range 3 {
 		file, _ := json.Marshal(c.clip().npy(i)) // texts always encode
 		reply := answer(fmt.Sprintf(`{"$npy": %s}`, file))
-		equal(t, "array: type", reply.Type, "ndarray")
+		equal(t, "array: type", reply.PythonType, "ndarray")
 		if reply.Array == nil {
 			t.Fatal("no array came")
 		}

@@ -458,7 +458,7 @@ func (x *cell) openSender(t *testing.T, i int) {
 		return
 	}
 	connected := make(chan struct{}, len(x.recvPorts))
-	o.OnState = func(netgear.State) { // Connected is the first
+	o.OnEvent = func(netgear.Event) { // Connected is the first
 		select {
 		case connected <- struct{}{}:
 		default: // nobody asks any more
@@ -674,12 +674,12 @@ func TestStamps(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				send(t, sender, number(i), netgear.Captured{At: captured, Message: message})
+				send(t, sender, number(i), netgear.StampedMessage{At: captured, Message: message})
 				e := p.expect("frame")
 				equal(t, "frame", e.picture(), picture(number(i)))
 				equal(t, "message", e["message"], fmt.Sprintf(`{"seq": %d, "t": %s, "message": %s}`, i+1, seconds, text))
 			}
-			// Without Captured it is the time of the call.
+			// Without StampedMessage it is the time of the call.
 			before := time.Now()
 			send(t, sender, number(9), "now")
 			m := p.expect("frame").inner("message")

@@ -159,7 +159,7 @@ func TestSecurePairFromVidGear(t *testing.T) {
 func securePairFromVidGear(t *testing.T, connections int) {
 	location := keyFolders["go-keys"](t)
 	receiver, o := openReceiver(t, netgear.Options{Address: "127.0.0.1", BidirectionalMode: true, SecureMode: netgear.StoneHouse,
-		CustomCertLocation: location, OnTerminate: netgear.KeepWaiting})
+		CustomCertLocation: location, TerminatePolicy: netgear.KeepWaiting})
 	sender := exec.Command(peertest.Python(), "-c", freshSenders, location, o.Port)
 	var said peertest.Tail
 	sender.Stderr = &said

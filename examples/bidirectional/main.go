@@ -11,7 +11,7 @@
 //  2. ask for something in the message, and return an array, which comes as JPEG
 //     like any frame,
 //  3. read what came back (Reply),
-//  4. return data as VidGear does (Return, with -return): it rides on the answers
+//  4. return data as VidGear does (SetReturnData, with -return): it rides on the answers
 //     from then on, so it speaks of an earlier frame.
 //
 // Run it in the project's folder. Both ends are in one process:
@@ -141,7 +141,7 @@ func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
 				return err
 			}
 			// This frame was answered when it came; the next answer has this.
-			if err := end.Return(report{r.Frame, brightness(frame)}); err != nil {
+			if err := end.SetReturnData(report{r.Frame, brightness(frame)}); err != nil {
 				return err
 			}
 		}

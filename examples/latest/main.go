@@ -146,7 +146,7 @@ func send(ctx context.Context, ends *cli.Ends, port string, n int) error {
 	defer end.Close() // says goodbye
 	return src.Play(ctx, n, ends.FPS, func(ctx context.Context, _ int, picture gocv.Mat) error {
 		// The stamp has the time of this call. Where the capture was earlier,
-		// netgear.Captured says when.
+		// netgear.StampedMessage says when.
 		_, err := end.Send(ctx, picture, nil)
 		return err
 	})

@@ -7,7 +7,7 @@
 //
 //  1. listen on several ports at once (MultiserverMode),
 //  2. tell by frame.Port whose frame it is,
-//  3. go on when one sender says goodbye (OnState tells of it), and end when the
+//  3. go on when one sender says goodbye (OnEvent tells of it), and end when the
 //     last one has,
 //  4. read the counts per port (Stats).
 //
@@ -167,8 +167,8 @@ func listen(ends *cli.Ends) (*netgear.NetGear, error) {
 	options := ends.Options(true)
 	options.Ports = ends.ListenOn(cameras)
 	options.MultiserverMode = true
-	options.OnState = func(s netgear.State) {
-		if s.Kind == netgear.Terminated {
+	options.OnEvent = func(s netgear.Event) {
+		if s.Kind == netgear.EventTerminated {
 			fmt.Println("goodbye from port", s.Port)
 		}
 	}

@@ -124,7 +124,7 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 	}
 	defer end.Close()
 	if !answer.IsNone() {
-		if err := end.Return(answer); err != nil {
+		if err := end.SetReturnData(answer); err != nil {
 			return fmt.Errorf("-return: %w", err)
 		}
 	}

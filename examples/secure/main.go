@@ -6,7 +6,7 @@
 //  1. encrypt a stream (Options.SecureMode, Options.CustomCertLocation),
 //  2. give each machine a certificate folder of its own, and copy from one to the
 //     other only what is public,
-//  3. tell that an end was refused, and why (ErrAuth, OnState),
+//  3. tell that an end was refused, and why (ErrAuth, OnEvent),
 //  4. admit some addresses only (Options.AllowAddresses, Options.DenyAddresses).
 //
 // Run it in the project's folder. Both ends are in one process, with keys in a
@@ -193,8 +193,8 @@ func (s *settings) listen(port, keys string) (*netgear.NetGear, error) {
 	if s.only != "" {
 		options.MaxRetries = -1 // wait for the send end as long as it takes
 	}
-	options.OnState = func(state netgear.State) {
-		if state.Kind == netgear.Refused {
+	options.OnEvent = func(state netgear.Event) {
+		if state.Kind == netgear.EventRefused {
 			fmt.Println("the receive end turned somebody away")
 		}
 	}
@@ -273,8 +273,8 @@ func (s *settings) strangers(ctx context.Context, port, keys, receiver string) e
 // tryAs sends one frame, which must not work.
 func (s *settings) tryAs(ctx context.Context, who string, options netgear.Options, port string) error {
 	refused := make(chan error, 1)
-	options.OnState = func(state netgear.State) {
-		if state.Kind == netgear.Refused {
+	options.OnEvent = func(state netgear.Event) {
+		if state.Kind == netgear.EventRefused {
 			select {
 			case refused <- state.Err:
 			default:
@@ -292,7 +292,7 @@ func (s *settings) tryAs(ctx context.Context, who string, options netgear.Option
 	fmt.Printf("\n%s tries to send:\n", who)
 	_, err = end.SendArray(ctx, cli.Picture(0), nil)
 	if err == nil && options.Pattern == netgear.PubSub {
-		// A publisher waits for nobody, so only OnState and the log tell it.
+		// A publisher waits for nobody, so only OnEvent and the log tell it.
 		select {
 		case err = <-refused:
 		case <-ctx.Done():

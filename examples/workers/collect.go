@@ -34,8 +34,8 @@ func (s *settings) collector(endpoint string) (*netgear.NetGear, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.OnTerminate = netgear.KeepWaiting // for the others, when a worker says goodbye
-	o.Copy = true                       // boxes are drawn into the Mats
+	o.TerminatePolicy = netgear.KeepWaiting // for the others, when a worker says goodbye
+	o.Copy = true                           // boxes are drawn into the Mats
 	return netgear.New(o)
 }
 

@@ -17,7 +17,7 @@
 //  1. give each frame to one of several receivers (PushPull with AttachBind at
 //     the send end, AttachConnect at the receive ends),
 //  2. send a received frame on, with what was found in the message and with its
-//     own number (SendFrame, Captured, Options.Stamp),
+//     own number (SendFrame, StampedMessage, Options.Stamp),
 //  3. receive from several senders, and restore the order (InOrder, KeepWaiting).
 //
 // Run it in the project's folder. It starts the workers itself, first one, then
