@@ -88,7 +88,7 @@ func (t *enumTable[T]) all() string {
 
 var (
 	toggles = enumTable[Toggle]{"Toggle", []enumValue[Toggle]{
-		{ToggleDefault, "default", "Default"}, {ToggleOn, "on", "On"}, {ToggleOff, "off", "Off"},
+		{ToggleDefault, "default", "ToggleDefault"}, {ToggleOn, "on", "ToggleOn"}, {ToggleOff, "off", "ToggleOff"},
 	}, false}
 	attachments = enumTable[Attachment]{"Attachment", []enumValue[Attachment]{
 		{AttachDefault, "default", "AttachDefault"}, {AttachBind, "bind", "AttachBind"}, {AttachConnect, "connect", "AttachConnect"},
@@ -96,7 +96,7 @@ var (
 	wires = enumTable[Wire]{"Wire", []enumValue[Wire]{
 		{NetGearWire, "NetGear", "NetGearWire"}, {AsyncWire, "NetGear_Async", "AsyncWire"},
 	}, false}
-	terminations = enumTable[TerminatePolicy]{"TerminatePolicy", []enumValue[TerminatePolicy]{
+	terminatePolicies = enumTable[TerminatePolicy]{"TerminatePolicy", []enumValue[TerminatePolicy]{
 		{StopOnTerminate, "stop", "StopOnTerminate"}, {KeepWaiting, "keep waiting", "KeepWaiting"},
 	}, false}
 	secureModes = enumTable[SecureMode]{"SecureMode", []enumValue[SecureMode]{
@@ -105,9 +105,14 @@ var (
 	patternNames = enumTable[Pattern]{"Pattern", []enumValue[Pattern]{
 		{Pair, "PAIR", "Pair"}, {ReqRep, "REQ/REP", "ReqRep"}, {PubSub, "PUB/SUB", "PubSub"}, {PushPull, "PUSH/PULL", "PushPull"},
 	}, true}
-	stateKinds = enumTable[EventKind]{"EventKind", []enumValue[EventKind]{
-		{EventConnected, stateNames[EventConnected], "Connected"}, {EventLost, stateNames[EventLost], "Lost"}, {EventReconnecting, stateNames[EventReconnecting], "Reconnecting"},
-		{EventStalled, stateNames[EventStalled], "Stalled"}, {EventResumed, stateNames[EventResumed], "Resumed"}, {EventRefused, stateNames[EventRefused], "Refused"}, {EventTerminated, stateNames[EventTerminated], "Terminated"},
+	eventKinds = enumTable[EventKind]{"EventKind", []enumValue[EventKind]{
+		{EventConnected, "connected", "EventConnected"},
+		{EventLost, "lost", "EventLost"},
+		{EventReconnecting, "reconnecting", "EventReconnecting"},
+		{EventStalled, "stalled", "EventStalled"},
+		{EventResumed, "resumed", "EventResumed"},
+		{EventRefused, "refused", "EventRefused"},
+		{EventTerminated, "terminated", "EventTerminated"},
 	}, false}
 )
 
@@ -155,17 +160,17 @@ func (w *Wire) UnmarshalText(text []byte) error { return wires.unmarshal(w, text
 
 // String returns "stop" or "keep waiting".
 // For any other value it returns such as "TerminatePolicy(7)".
-func (t TerminatePolicy) String() string { return terminations.text(t) }
+func (t TerminatePolicy) String() string { return terminatePolicies.text(t) }
 
 // GoString returns the name of the constant, for %#v.
-func (t TerminatePolicy) GoString() string { return terminations.goText(t) }
+func (t TerminatePolicy) GoString() string { return terminatePolicies.goText(t) }
 
 // MarshalText returns String, or an ErrOption for a value that is no constant.
-func (t TerminatePolicy) MarshalText() ([]byte, error) { return terminations.marshal(t) }
+func (t TerminatePolicy) MarshalText() ([]byte, error) { return terminatePolicies.marshal(t) }
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
 // any case. It returns an ErrOption for any other text.
-func (t *TerminatePolicy) UnmarshalText(text []byte) error { return terminations.unmarshal(t, text) }
+func (t *TerminatePolicy) UnmarshalText(text []byte) error { return terminatePolicies.unmarshal(t, text) }
 
 // String returns VidGear's name of the mode.
 // For any other value it returns such as "SecureMode(7)".
@@ -196,14 +201,14 @@ func (p Pattern) MarshalText() ([]byte, error) { return patternNames.marshal(p) 
 func (p *Pattern) UnmarshalText(text []byte) error { return patternNames.unmarshal(p, text) }
 
 // GoString returns the name of the constant, for %#v.
-func (k EventKind) GoString() string { return stateKinds.goText(k) }
+func (k EventKind) GoString() string { return eventKinds.goText(k) }
 
 // MarshalText returns String, or an ErrOption for a value that is no constant.
-func (k EventKind) MarshalText() ([]byte, error) { return stateKinds.marshal(k) }
+func (k EventKind) MarshalText() ([]byte, error) { return eventKinds.marshal(k) }
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
 // any case. It returns an ErrOption for any other text.
-func (k *EventKind) UnmarshalText(text []byte) error { return stateKinds.unmarshal(k, text) }
+func (k *EventKind) UnmarshalText(text []byte) error { return eventKinds.unmarshal(k, text) }
 
 // String returns the name of the colorspace, "off" for JPEGOff and "default" for
 // JPEGDefault.
@@ -228,7 +233,7 @@ func (c Colorspace) GoString() string {
 	case JPEGGray:
 		return "netgear.JPEGGray"
 	}
-	return fmt.Sprintf("netgear.Compression(%.40q)", string(c))
+	return fmt.Sprintf("netgear.Colorspace(%.40q)", string(c))
 }
 
 // MarshalText returns String, or an ErrOption for a colorspace that VidGear does
@@ -244,7 +249,7 @@ func (c Colorspace) MarshalText() ([]byte, error) {
 // ErrOption for any other text.
 func (c *Colorspace) UnmarshalText(text []byte) error {
 	if c == nil {
-		return fmt.Errorf("netgear: %w: a text is to be read into a Compression that is nil", ErrOption)
+		return fmt.Errorf("netgear: %w: a text is to be read into a Colorspace that is nil", ErrOption)
 	}
 	read := Colorspace(strings.ToUpper(strings.TrimSpace(string(text))))
 	switch read {
@@ -265,7 +270,7 @@ func (c Colorspace) check() error {
 		return nil
 	}
 	if _, err := turbojpeg.ParseColorspace(string(c)); err != nil {
-		return fmt.Errorf("netgear: %w: Compression %.40q is none of default, off and %s", ErrOption, string(c), colorspaces)
+		return fmt.Errorf("netgear: %w: Colorspace %.40q is none of default, off and %s", ErrOption, string(c), colorspaces)
 	}
 	return nil
 }

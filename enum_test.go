@@ -28,7 +28,7 @@ var enumTexts = map[string]map[any]string{
 	"Attachment":      {AttachDefault: "default", AttachBind: "bind", AttachConnect: "connect"},
 	"TerminatePolicy": {StopOnTerminate: "stop", KeepWaiting: "keep waiting"},
 	"SecureMode":      {Grasslands: "Grasslands", StoneHouse: "StoneHouse", IronHouse: "IronHouse"},
-	"Compression":     {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
+	"Colorspace":     {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
 	"EventKind": {EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed",
 		EventRefused: "refused", EventTerminated: "terminated"},
 }
@@ -69,7 +69,7 @@ func TestEnumTexts(t *testing.T) {
 	}
 	for _, value := range notInEnum {
 		name := reflect.TypeOf(value).Name()
-		if text := fmt.Sprint(value); name != "Compression" && text != fmt.Sprintf("%s(%d)", name, reflect.ValueOf(value).Int()) {
+		if text := fmt.Sprint(value); name != "Colorspace" && text != fmt.Sprintf("%s(%d)", name, reflect.ValueOf(value).Int()) {
 			t.Errorf("%s: %s", name, text)
 		}
 		if raw, err := value.(encoding.TextMarshaler).MarshalText(); !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), name) {

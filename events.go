@@ -2,12 +2,11 @@ package netgear
 
 import (
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 )
 
-// EventKind says what happened to an end's connection.
+// EventKind is what happened to an end's connection.
 type EventKind int
 
 const (
@@ -20,16 +19,11 @@ const (
 	EventTerminated                        // receive end: a sender said goodbye
 )
 
-var stateNames = [...]string{EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed", EventRefused: "refused", EventTerminated: "terminated"}
+// String returns such as "connected".
+// For any other value it returns such as "EventKind(99)".
+func (k EventKind) String() string { return eventKinds.text(k) }
 
-func (k EventKind) String() string {
-	if k < EventConnected || int(k) >= len(stateNames) {
-		return "EventKind(" + strconv.Itoa(int(k)) + ")"
-	}
-	return stateNames[k]
-}
-
-// State is one event in the life of an end's connections.
+// Event is one event in the life of an end's connections.
 type Event struct {
 	Kind     EventKind
 	Time     time.Time

@@ -184,7 +184,7 @@ type Options struct {
 	JPEGStrips int
 	// JPEGCheck reads each JPEG that [NetGear.SendJPEG] is given before it is sent,
 	// and that [NetGear.SendFrame] and [NetGear.SetReturnData] send on if it had a fault:
-	// VidGear's receive thread ends at a JPEG with the least fault. Off saves that
+	// VidGear's receive thread ends at a JPEG with the least fault. ToggleOff saves that
 	// time, half of what decoding takes, for JPEGs from a trusted encoder; what a
 	// header shows is refused all the same. A damaged JPEG that is sent so is
 	// dropped by a receive end of this library, which has answered it before it
@@ -475,10 +475,10 @@ func checkFrames(o *Options) error {
 		return invalid("JPEGCompressionQuality", q, "must be from 10 to 100")
 	}
 	if o.JPEGCompressionFastDCT < ToggleDefault || o.JPEGCompressionFastDCT > ToggleOff {
-		return invalid("JPEGCompressionFastDCT", o.JPEGCompressionFastDCT, "must be Default, On or Off")
+		return invalid("JPEGCompressionFastDCT", o.JPEGCompressionFastDCT, "must be ToggleDefault, ToggleOn or ToggleOff")
 	}
 	if o.JPEGCheck < ToggleDefault || o.JPEGCheck > ToggleOff {
-		return invalid("JPEGCheck", o.JPEGCheck, "must be Default, On or Off")
+		return invalid("JPEGCheck", o.JPEGCheck, "must be ToggleDefault, ToggleOn or ToggleOff")
 	}
 	if s := o.JPEGStrips; s < 0 || s > turbojpeg.MaxStrips {
 		return invalid("JPEGStrips", s, "must be from 1 to %d, or 0 for the default", turbojpeg.MaxStrips)
