@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vidgear-go/netgear/internal/certs"
@@ -76,5 +77,111 @@ func TestOverwriteCert(t *testing.T) {
 	mustNew(t, o).Close()
 	if serverKey(t, dir) == first {
 		t.Error("a send end did not make new keys")
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	location := t.TempDir()
+	dir, err := CreateCertificates(location)
+	if err != nil || dir != filepath.Join(location, ".vidgear", "keys") {
+		t.Fatal(dir, err)
+	}
+	for name, mode := range map[string]os.FileMode{
+		"": 0o700, "public_keys": 0o700, "private_keys": 0o700,
+		"public_keys/server.key": 0o644, "public_keys/client.key": 0o644,
+		"private_keys/server.key_secret": 0o600, "private_keys/client.key_secret": 0o600,
+	} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	key := func() string {
+		t.Helper()
+		public, secret, err := certs.ReadPair(filepath.Join(dir, "private_keys/server.key_secret"))
+		if err != nil || public == secret.Reveal() {
+			t.Fatal(err)
+		}
+		other, err := certs.ReadPublic(filepath.Join(dir, "public_keys/server.key"))
+		if err != nil || other != public {
+			t.Fatalf("the two files of a pair differ: %v", err)
+		}
+		return public
+	}
+	first := key()
+	if _, err := CreateCertificates(filepath.Join(location, ".vidgear")); err != nil || key() != first {
+		t.Errorf("what was there was changed: %v", err)
+	}
+	if _, err := ReplaceCertificates(location); err != nil || key() == first {
+		t.Errorf("overwrite did not make new keys: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(dir)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	// Many at once: one folder, whole.
+	location = t.TempDir()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			if _, err := CreateCertificates(location); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	all.Wait()
+	dir = filepath.Join(location, ".vidgear", "keys")
+	key()
+}
+
+func TestUnusableCertificates(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, text string
+		receive    bool
+	}{
+		"receive end without its secret": {"private_keys/server.key_secret", "", true},
+		"send end without its secret":    {"private_keys/client.key_secret", "", false},
+		"send end without server's key":  {"public_keys/server.key", "", false},
+		"no key in it":                   {"private_keys/server.key_secret", "curve\n", true},
+		"short key":                      {"public_keys/server.key", "curve\n public-key = \"abc\"\n", false},
+		"secret missing":                 {"private_keys/client.key_secret", "curve\n public-key = \"" + strings.Repeat("a", 40) + "\"\n", false},
+		"quotes in the key":              {"public_keys/server.key", "curve\n public-key = \"" + strings.Repeat("a", 39) + "~\"\n", false},
+		"endless":                        {"public_keys/server.key", strings.Repeat("# nothing\n", 20000), false},
+		"one endless line":               {"public_keys/server.key", strings.Repeat("x", 1<<20), false},
+	} {
+		location := keyFolder(t)
+		path := filepath.Join(location, ".vidgear", "keys", c.file)
+		os.Remove(path)
+		if c.text != "" {
+			os.WriteFile(path, []byte(c.text), 0o600)
+		}
+		_, err := New(Options{ReceiveMode: c.receive, Address: "127.0.0.1", Port: "5999", SecureMode: StoneHouse, CustomCertLocation: location})
+		if !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A folder's name may be anything.
+func TestFolderThatLooksLikeAPattern(t *testing.T) {
+	location := filepath.Join(t.TempDir(), "[a-b]*?")
+	if _, err := CreateCertificates(location); err != nil {
+		t.Fatal(err)
+	}
+	_, send := openPair(t, Options{Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: location})
+	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -28,7 +28,7 @@ var enumTexts = map[string]map[any]string{
 	"Attachment":      {AttachDefault: "default", AttachBind: "bind", AttachConnect: "connect"},
 	"TerminatePolicy": {StopOnTerminate: "stop", KeepWaiting: "keep waiting"},
 	"SecureMode":      {Grasslands: "Grasslands", StoneHouse: "StoneHouse", IronHouse: "IronHouse"},
-	"Colorspace":     {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
+	"Colorspace":      {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
 	"EventKind": {EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed",
 		EventRefused: "refused", EventTerminated: "terminated"},
 }

@@ -558,3 +558,49 @@ func scriptedSenders(t *testing.T, pattern Pattern) {
 		t.Errorf("after all were received: %+v", s)
 	}
 }
+
+func TestMultiserver(t *testing.T) {
+	for _, pattern := range []Pattern{ReqRep, PubSub} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			ports := []string{"0", "0", "0"}
+			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: ports, Pattern: pattern, MultiserverMode: true, HighWaterMark: 100})
+			ctx := testContext(t)
+			var senders []*NetGear
+			for i, ep := range recv.Endpoints() {
+				ports[i] = ep[strings.LastIndexByte(ep, ':')+1:]
+				senders = append(senders, mustNew(t, Options{Address: "127.0.0.1", Port: ports[i], Pattern: pattern, MultiserverMode: true, HighWaterMark: 100}))
+			}
+			for _, s := range senders {
+				if pattern == PubSub {
+					awaitSubscription(t, recv, s)
+				}
+			}
+			for i, s := range senders {
+				if _, err := s.SendArray(ctx, testArray(i, "uint8", 9, 9), i); err != nil {
+					t.Fatal(err)
+				}
+				f := mustRecv(t, recv, ctx)
+				if f.Port != ports[i] || f.Message.Value() != int64(i) {
+					t.Errorf("frame of %s came from %q with %v", ports[i], f.Port, f.Message)
+				}
+				f.Close()
+			}
+			// The end comes with the last goodbye.
+			for _, s := range senders[:2] {
+				s.Close()
+			}
+			if _, err := senders[2].SendArray(ctx, testArray(0, "uint8", 9, 9), "last"); err != nil {
+				t.Fatal(err)
+			}
+			f := mustRecv(t, recv, ctx)
+			if f.Message.Value() != "last" {
+				t.Errorf("got %v", f.Message)
+			}
+			f.Close()
+			senders[2].Close()
+			if _, err := recv.Recv(ctx); err != io.EOF {
+				t.Errorf("after the last goodbye: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package netgear
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+func TestBidirectional(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
+			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
+				recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: c, BidirectionalMode: true})
+				ctx := testContext(t)
+				round := func() Reply {
+					t.Helper()
+					r, err := send.SendArray(ctx, testArray(0, "uint8", 8, 8, 3), nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					f, err := recv.Recv(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					f.Close()
+					return r
+				}
+				if r := round(); r.PythonType != "NoneType" || !r.Data.IsNone() {
+					t.Errorf("before SetReturnData: %+v", r)
+				}
+				for _, data := range []any{"s", 7, 1.5, true, []int{1}, map[string]int{"a": 1}, Tuple{1, 2}, nil} {
+					if err := recv.SetReturnData(data); err != nil {
+						t.Fatal(err)
+					}
+					want, _ := asJSON.encodeMessage(data)
+					if r := round(); r.Data.String() != want.String() || r.Array != nil {
+						t.Errorf("%v came back as %+v", data, r)
+					}
+				}
+				a := testArray(5, "uint8", 24, 16, 3)
+				for range 2 {
+					if err := recv.SetReturnData(a); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := a.Data
+				if c != JPEGOff {
+					want = throughCodec(t, &recv.link.settings, a)
+				}
+				for range 3 {
+					if r := round(); r.PythonType != "ndarray" || r.Array == nil || !bytes.Equal(r.Array.Data, want) || !slices.Equal(r.Array.Shape, a.Shape) {
+						t.Errorf("the array came back as %s %v", r.PythonType, r.Array)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestReturnNeedsItsMode(t *testing.T) {
+	recv, send := openPair(t, Options{})
+	if err := recv.SetReturnData(1); !errors.Is(err, ErrMode) {
+		t.Errorf("plain mode: %v", err)
+	}
+	if err := send.SetReturnData(1); !errors.Is(err, ErrMode) {
+		t.Errorf("send end: %v", err)
+	}
+}
