@@ -170,7 +170,9 @@ func (t TerminatePolicy) MarshalText() ([]byte, error) { return terminatePolicie
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
 // any case. It returns an ErrOption for any other text.
-func (t *TerminatePolicy) UnmarshalText(text []byte) error { return terminatePolicies.unmarshal(t, text) }
+func (t *TerminatePolicy) UnmarshalText(text []byte) error {
+	return terminatePolicies.unmarshal(t, text)
+}
 
 // String returns VidGear's name of the mode.
 // For any other value it returns such as "SecureMode(7)".
