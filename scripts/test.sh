@@ -113,7 +113,7 @@ check_golangci() {
 	local m status=0
 	for m in . examples bench; do
 		echo "$m"
-		(cd "$m" && GOWORK=off go run "$GOLANGCI" run ./...) || status=1
+		(cd "$m" && GOWORK=off go run "$GOLANGCI" run --build-tags matprofile ./...) || status=1
 	done
 	return $status
 }
