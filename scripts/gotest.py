@@ -10,9 +10,9 @@ test ran at all and, with --no-skip, when any test was skipped.
 
 --split PACKAGE runs the top-level tests of that package in several processes at
 once, beside `go test` with the other packages. Tests that mostly wait then wait
-at the same time. A test that --first matches has a process of its own, and those start first:
-give it the longest ones. Every process runs the package's TestMain, with its
-checks for leaks.
+at the same time. A test that --first matches has a process of its own, and
+those start first: give it the longest ones. Every process runs the package's
+TestMain, with its checks for leaks.
 """
 import json
 import os

@@ -5,8 +5,8 @@
 #   scripts/test.sh lint-full | nogocv | vuln | faults-full ...
 #
 # The second line is not part of all. Three builds are checked:
-#   gocv      the gocv that go.mod names, always with -tags matprofile: it counts Mats for the
-#             leak checks, and a build of gocv's C++ with and one without would take a minute more
+#   gocv      the gocv that go.mod names, always with -tags matprofile, which counts
+#             Mats for the leak checks: gocv's C++ is compiled anew for other tags
 #   nogocv    -tags nogocv: no gocv, no OpenCV
 #   newest    the newest gocv that builds on OpenCV 4.6 (NEWEST_GOCV below)
 #
@@ -78,7 +78,8 @@ check_gofmt() {
 	[ -z "$bad" ] || { printf 'not gofmt-clean (run gofmt -w):\n%s\n' "$bad"; return 1; }
 }
 
-# The modules of the repository. The first three are in go.work; bench/plot, with its plotting library, is not.
+# The modules of the repository. The first three are in go.work; bench/plot, with
+# its plotting library, is not.
 MODULES='. examples bench bench/plot'
 check_mod() {
 	local m
@@ -108,12 +109,12 @@ check_static() {
 	go run "$STATICCHECK" -tags matprofile $ALL
 }
 
-# Each module by itself, as golangci-lint knows no workspaces. It reports all modules before it fails.
+# Each module by itself; all are reported before it fails.
 check_golangci() {
 	local m status=0
 	for m in . examples bench; do
 		echo "$m"
-		(cd "$m" && GOWORK=off go run "$GOLANGCI" run ./...) || status=1
+		(cd "$m" && GOWORK=off go run "$GOLANGCI" run --build-tags matprofile ./...) || status=1
 	done
 	return $status
 }
@@ -128,7 +129,8 @@ check_bare() {
 	"${CC:-cc}" -O2 -Wall -Wextra -Werror -o "$tmp/bare" bench/bare/bare.c $(pkg-config --cflags --libs libzmq)
 }
 
-# newest COMMAND...: a command with the newest gocv, by a go.work outside the tree. Programs that it starts use it, too.
+# newest COMMAND...: runs a command with the newest gocv, by a go.work outside the
+# tree. Programs that the command starts use it as well.
 newest() {
 	if [ ! -f "$tmp/go.work" ]; then
 		cat >"$tmp/go.work" <<-END
@@ -144,16 +146,16 @@ newest() {
 	GOWORK=$tmp/go.work "$@"
 }
 
-# The packages that the unit tests are about: all but the interop and fault suites, which have their own steps.
-# They are listed with the tags: without gocv some have no file at all.
+# packages TAGS: what the unit tests are about, which is all but the interop and
+# fault suites. Without gocv some packages have no file, hence the tags.
 # shellcheck disable=SC2086
 packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 
 # The root package's longest tests, which start first.
 LONG='^Test(Storm|EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscriber|SaturatedEndsAreNoFloods|SecureMatrix|StormWhileOpeningAndClosing|PortTextsAreBounded)$'
 
-# unit TAGS: everything, with the race detector. Most of the root package's tests wait for something,
-# so they run in several processes.
+# unit TAGS: everything, with the race detector. Most of the root package's tests
+# wait for something, so they run in several processes.
 unit() {
 	local others
 	others=$(packages "$1" | grep -v '/netgear$')
@@ -161,16 +163,16 @@ unit() {
 	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
 }
 
-# unit_other TAGS FLAGS...: what another build may change, in the short form: Mats, the programs, the public API's
-# examples, and each pattern and dtype once. The rest is the same code in every build; unit runs all of it.
+# unit_other TAGS: what another build may change, in the short form: Mats, the
+# programs, the public API's examples, and each pattern and dtype once. The rest is
+# the same code in every build, and unit runs all of it.
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	shift
 	others=$(packages "$tags" | grep -v '/netgear\(/internal/.*\)\?$')
 	# shellcheck disable=SC2086
-	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" -run "$DIFFERS" .
-	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short "$@" $others
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
+	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
 }
 unit_newest() { newest unit_other "$NEWEST_TAGS"; }
 
