@@ -24,7 +24,7 @@ func (n *NetGear) SetReturnData(data any) error {
 	if err := n.opened(); err != nil {
 		return wrap("return data", err)
 	}
-	if n.recv == nil || !n.link.structured() || !n.link.row.answers {
+	if n.recv == nil || !n.link.structured() || !n.link.spec.answers {
 		return wrap("return data", fmt.Errorf("%w: it needs ReceiveMode with BidirectionalMode (Pair, ReqRep) or MulticlientMode (ReqRep)", ErrMode))
 	}
 	return wrap("return data", n.recv.setReturnData(data))
@@ -152,7 +152,7 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 	if err := r.mend(p, enc); err != nil {
 		return prepared{}, r.closedIfStopped(err)
 	}
-	part, err := r.pack(p, enc, false)
+	part, err := r.makePart(p, enc, false)
 	if err != nil {
 		return prepared{}, r.closedIfStopped(err)
 	}
@@ -174,7 +174,7 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 	if err != nil {
 		// The frame is good; it is the application's data that is not.
 		r.counters.noData.Add(1)
-		r.drops.log(r.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.where(), "err", err)
+		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.where(), "err", err)
 		r.answer(h)
 		return nil
 	}
@@ -196,7 +196,7 @@ func (r *receiveEnd) reject(h *header, m *message, err error) {
 		w, h.bidirectional = other.wire(), true
 		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire)
 	}
-	if r.row.answers {
+	if r.spec.answers {
 		r.reply(&prepared{head: w.appendAnswer(nil, r.rejection(w, h, err))})
 	}
 	r.malformed(h.from, err)
@@ -219,7 +219,7 @@ func (r *receiveEnd) rejection(w wire, h *header, why error) *answer {
 
 // answer sends what the mode says.
 func (r *receiveEnd) answer(h *header) {
-	if !r.row.answers {
+	if !r.spec.answers {
 		return
 	}
 	r.returning.Lock()
@@ -240,6 +240,6 @@ func (r *receiveEnd) reply(p *prepared) {
 	}
 	if err != nil {
 		r.counters.unsent.Add(1)
-		r.drops.log(r.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.where(), "err", err)
+		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.where(), "err", err)
 	}
 }

@@ -258,7 +258,7 @@ func FuzzHeader(f *testing.F) {
 		// What can be read can be written, and reads as the same.
 		again := asJSON.appendHeader(nil, h)
 		if h.terminate {
-			again = asJSON.appendGoodbye(nil, h.port)
+			again = asJSON.appendTerminate(nil, h.port)
 		}
 		if !plainText(h.dtype) {
 			return // such a dtype can be received, but not sent

@@ -110,7 +110,7 @@ func BenchmarkMessageEncode(b *testing.B) {
 func BenchmarkQueue(b *testing.B) {
 	for _, waiting := range []int{0, defaultQueueFrames - 2} {
 		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
-			q := newQueue(&link{settings: *newSettingsOf(b, JPEGOff)})
+			q := newRecvQueue(&link{settings: *newSettingsOf(b, JPEGOff)})
 			f := &Frame{data: make([]byte, 1), ReceivedAt: time.Now()}
 			for range waiting {
 				q.push(f)

@@ -41,7 +41,7 @@ func TestMatsAreNotCopied(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if lent := c == JPEGOff && (send.link.row.answers || owned); sameMemory(matMemory(t, got), mine) != lent {
+					if lent := c == JPEGOff && (send.link.spec.answers || owned); sameMemory(matMemory(t, got), mine) != lent {
 						t.Errorf("the Mat looks into the memory of the one that was sent: %v", !lent)
 					}
 					if !sameMemory(matMemory(t, got), f.Bytes()) {

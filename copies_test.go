@@ -79,7 +79,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 		return err
 	}
 	everywhere := func(Pattern) bool { return true }
-	answered := func(p Pattern) bool { return p.row().answers }
+	answered := func(p Pattern) bool { return p.spec().answers }
 	nowhere := func(Pattern) bool { return false }
 	raw, rawAhead := Options{JPEGCompression: JPEGOff}, Options{JPEGCompression: JPEGOff, SendAhead: 2}
 	for _, c := range []struct {
@@ -114,7 +114,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 					go func() { sent <- c.send(ctx, send, a, jpeg) }()
 					f := mustRecv(t, recv, ctx)
 					err := looksInto(f, lent, a.Data, jpeg)
-					if lent && send.link.row.answers && send.send.queue == nil && len(sent) > 0 {
+					if lent && send.link.spec.answers && send.send.queue == nil && len(sent) > 0 {
 						err = errors.New("the call returned while the frame looks into the caller's memory")
 					}
 					f.Close()

@@ -53,7 +53,7 @@ func (b *bare) answered() {
 // Each sender is there, and has sent its frame, before the one ahead of it goes:
 // none is served beside another, and no frame is lost.
 func TestPairSendersOneAfterTheOther(t *testing.T) {
-	goodbye := jsonWire{}.appendGoodbye(nil, nil)
+	goodbye := jsonWire{}.appendTerminate(nil, nil)
 	for _, last := range []string{"goodbye", "gone without a word"} {
 		t.Run(last, func(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", TerminatePolicy: KeepWaiting})
@@ -295,7 +295,7 @@ func TestPairCrowd(t *testing.T) {
 		},
 		func(wait time.Duration, any int) {
 			b := once(t, recv, 0)
-			b.send(jsonWire{}.appendGoodbye(nil, nil))
+			b.send(jsonWire{}.appendTerminate(nil, nil))
 			b.recv(wait)
 			b.Socket.Close()
 		},

@@ -159,7 +159,7 @@ func (s situation) fits(o *Options) bool {
 	if s.name != "huge JPEG" {
 		return true
 	}
-	return o.Wire == NetGearWire && (o.ReceiveMode || o.Pattern.row().answers && o.SendAhead == 0)
+	return o.Wire == NetGearWire && (o.ReceiveMode || o.Pattern.spec().answers && o.SendAhead == 0)
 }
 
 // peerKinds are the socket types of a peer, for receive ends and send ends.

@@ -221,7 +221,7 @@ const (
 
 // hearsNothing reports whether no message is expected from the peers of this
 // end but subscriptions.
-func (o *Options) hearsNothing() bool { return !o.ReceiveMode && !o.Pattern.row().answers }
+func (o *Options) hearsNothing() bool { return !o.ReceiveMode && !o.Pattern.spec().answers }
 
 // inflowLimits returns the limits for each connection of this end.
 func (o *Options) inflowLimits() inflowLimits {

@@ -42,24 +42,24 @@ type Frame struct {
 	// ReceivedAt is when the frame's last byte was read from the socket.
 	ReceivedAt time.Time
 
-	coding coding         // as the wire said
-	info   turbojpeg.Info // what a JPEG's header says
-	dtype  numpy.DType
-	shape  []int
-	room   [4]int // for the shape, unless it is longer
-	data   []byte // pixels in C order, little-endian; nil until decoded
-	fault  string // what libjpeg warned of, though the picture is whole
+	coding   coding         // as the wire said
+	info     turbojpeg.Info // what a JPEG's header says
+	dtype    numpy.DType
+	shape    []int
+	shapeBuf [4]int // for the shape, unless it is longer
+	data     []byte // pixels in C order, little-endian; nil until decoded
+	fault    string // what libjpeg warned of, though the picture is whole
 
-	kept   int          // what Message keeps in memory
-	part   zmsg.Msg     // part 2 as it came
-	from   int          // where in it the array or the JPEG begins
-	length int          // and how long that is
-	skewed bool         // it does not lie where its elements could be read
-	pixels *zmsg.Buffer // decoded or swapped pixels, where part does not serve
-	copies bool         // Options.Copy
-	viewed bool         // something that looks into the memory was handed out
-	closed bool
-	self   uintptr // where the Frame was made, which a copy of it is not
+	kept       int          // what Message keeps in memory
+	part       zmsg.Msg     // part 2 as it came
+	from       int          // where in it the array or the JPEG begins
+	length     int          // and how long that is
+	misaligned bool         // it does not lie where its elements could be read
+	pixels     *zmsg.Buffer // decoded or swapped pixels, where part does not serve
+	copies     bool         // Options.Copy
+	viewed     bool         // something that looks into the memory was handed out
+	closed     bool
+	self       uintptr // where the Frame was made, which a copy of it is not
 }
 
 // newFrame takes over part and checks it against what the header said. On an
@@ -76,27 +76,27 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 	f.coding.shape = nil // which belongs to whoever read the header
 	part.MoveTo(&f.part)
 	if f.ready() {
-		if err := f.settle(); err != nil {
+		if err := f.usePart(); err != nil {
 			f.part.MoveTo(part)
 			return nil, err
 		}
 	}
 	f.self = uintptr(unsafe.Pointer(f))
-	runtime.SetFinalizer(f, (*Frame).dropped)
+	runtime.SetFinalizer(f, (*Frame).finalize)
 	return f, nil
 }
 
 // insideMessage is more than libzmq keeps inside the message itself, which is Go
 // memory here; a Mat must not look into that.
-const insideMessage = 64
+const maxInlineMsg = 64
 
 // raw are the array's bytes, or the JPEG, as they came.
 func (f *Frame) raw() []byte { return f.part.Bytes()[f.from : f.from+f.length] }
 
 // settle makes the part's bytes the frame's pixels.
-func (f *Frame) settle() error {
+func (f *Frame) usePart() error {
 	b := f.raw()
-	if len(f.part.Bytes()) > insideMessage || len(b) == 0 {
+	if len(f.part.Bytes()) > maxInlineMsg || len(b) == 0 {
 		f.data = b
 		return nil
 	}
@@ -120,8 +120,8 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 		if f.dtype, err = numpy.Parse(f.coding.dtype); err != nil {
 			return frameError(err)
 		}
-		f.shape = append(f.room[:0], f.coding.shape...)
-		f.skewed = !aligned(b, f.dtype.Unit)
+		f.shape = append(f.shapeBuf[:0], f.coding.shape...)
+		f.misaligned = !aligned(b, f.dtype.Unit)
 		return frameError(f.dtype.Check(f.shape, len(b)))
 	}
 	if f.info, err = turbojpeg.ReadInfo(b); err != nil {
@@ -135,7 +135,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	if cs == turbojpeg.CMYK && !f.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, f.info.Space)
 	}
-	f.dtype, f.shape = numpy.Uint8, append(f.room[:0], height, width)
+	f.dtype, f.shape = numpy.Uint8, append(f.shapeBuf[:0], height, width)
 	// As VidGear: GRAY has no channel dimension.
 	if cs.Channels() > 1 {
 		f.shape = append(f.shape, cs.Channels())
@@ -144,7 +144,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 }
 
 // ready tells whether the pixels are there as they came.
-func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.BigEndian && !f.skewed }
+func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.BigEndian && !f.misaligned }
 
 // aligned: elements of several bytes must lie where a program may read them as
 // such. On NetGear_Async's wire they follow a map of any length.
@@ -300,7 +300,7 @@ func (f *Frame) free() {
 
 // dropped is the net for frames that were never closed. Where a view was handed
 // out it must not free: the view may be alive when the frame no longer is.
-func (f *Frame) dropped() {
+func (f *Frame) finalize() {
 	if !f.viewed {
 		f.free()
 	}

@@ -27,7 +27,7 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 	}
 	if &whole[0] != &p.ready[0] {
 		l.counters.damaged.Add(1)
-		l.drops.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", l.where())
+		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", l.where())
 		p.ready = whole
 	}
 	return nil
@@ -37,7 +37,7 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 func (l *link) noteFault(f *Frame) {
 	if f.fault != "" {
 		l.counters.damaged.Add(1)
-		l.drops.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", f.Port, "fault", f.fault)
+		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", f.Port, "fault", f.fault)
 	}
 }
 

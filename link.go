@@ -22,7 +22,7 @@ import (
 // settings are the options as an end uses them. They do not change.
 type settings struct {
 	opts       Options // with defaults filled in
-	row        *patternRow
+	spec       *patternSpec
 	wire       wire
 	jpeg       bool
 	fastDCT    bool
@@ -30,7 +30,7 @@ type settings struct {
 }
 
 func newSettings(o Options) settings {
-	s := settings{opts: o.withDefaults(), row: o.Pattern.row(), wire: o.Wire.wire()}
+	s := settings{opts: o.withDefaults(), spec: o.Pattern.spec(), wire: o.Wire.wire()}
 	s.jpeg = o.JPEGCompression != JPEGOff && o.Wire.compresses()
 	s.fastDCT = o.JPEGCompressionFastDCT.or(true)
 	s.colorspace = turbojpeg.BGR
@@ -70,12 +70,12 @@ type link struct {
 	resolver *resolver         // nil unless Address is a host name
 	port     pyjson.Raw        // this end's port, where its messages carry it; set before the end runs
 
-	counters counters
-	tally    tally
-	drops    burst // limits the log lines about messages
-	floods   burst // limits those about connections that this end has ended
-	comings  burst // limits those about connections that begin and end
-	events   *events
+	counters      counters
+	perPort       perPortStats
+	messageLog    logLimiter // limits the log lines about messages
+	floodLog      logLimiter // limits those about connections that this end has ended
+	connectionLog logLimiter // limits those about connections that begin and end
+	events        *events
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -115,18 +115,18 @@ type conn struct {
 }
 
 func newLink(o Options) (*link, error) {
-	l := &link{settings: newSettings(o), id: newID(), gone: make(chan struct{}, 1), comings: burst{spare: 20}}
+	l := &link{settings: newSettings(o), id: newID(), gone: make(chan struct{}, 1), connectionLog: logLimiter{spare: 20}}
 	var err error
 	if l.security, err = newSecurity(&l.opts); err != nil {
 		return nil, err
 	}
-	l.tally = newTally(o.Pattern == PushPull)
+	l.perPort = newPerPortStats(o.Pattern == PushPull)
 	if l.sendsPort() {
 		l.port = rawPort(l.opts.Ports[0])
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.drainCtx, l.drain = context.WithCancel(l.ctx)
-	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.drops)
+	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.messageLog)
 	l.events = startEvents(o.OnEvent)
 	if l.tunnel, err = openTunnel(l.ctx, &l.opts); err != nil {
 		l.close(0)
@@ -364,8 +364,8 @@ func (l *link) endedFruitless() {
 func (l *link) malformed(port string, err error) {
 	l.counters.malformed.Add(1)
 	l.dropReason.Store(&err)
-	l.tally.malformed(port)
-	l.drops.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
+	l.perPort.malformed(port)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
 }
 
 // refusal is a handshake that failed, what it most likely means, and when.
@@ -454,7 +454,7 @@ func (c *conn) connected(e event) {
 	l.hangups.Store(0)
 	l.onEvent(c, e)
 	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint})
-	l.comings.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
+	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 }
 
 func (c *conn) disconnected(e event) {
@@ -478,7 +478,7 @@ func (c *conn) disconnected(e event) {
 	c.lost.Add(1)
 	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Err: e.why})
 	l.wake()
-	l.comings.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
+	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 }
 
 func (c *conn) handshakeFailed(e event) {
@@ -498,7 +498,7 @@ func (c *conn) handshakeFailed(e event) {
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Err: why})
-	l.drops.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
 }
 
 // probed reports whether a handshake has failed because a PAIR sender, which had
@@ -522,15 +522,15 @@ func (l *link) hungUp() {
 // closedPeer counts and logs a connection that this end has ended.
 func (l *link) closedPeer(peer string, why error) {
 	if errors.Is(why, errPending) || errors.As(why, new(syscall.Errno)) {
-		l.floods.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
+		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
 	if errors.Is(why, errSpoiled) { // it did nothing wrong itself
-		l.floods.log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
+		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
 	l.counters.flooded.Add(1)
-	l.floods.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
+	l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
 }
 
 // peerWaits is called when a peer waits to be admitted.

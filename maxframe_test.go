@@ -26,7 +26,7 @@ func TestSmallestMaxFrameBytes(t *testing.T) {
 			for _, mode := range []SecureMode{Grasslands, StoneHouse, IronHouse} {
 				o := Options{
 					Wire: wire, Pattern: pattern, SecureMode: mode, CustomCertLocation: location, MaxFrameBytes: minFrameBytes,
-					BidirectionalMode: pattern.row().answers, MultiserverMode: pattern == ReqRep && wire == NetGearWire, HighWaterMark: 100,
+					BidirectionalMode: pattern.spec().answers, MultiserverMode: pattern == ReqRep && wire == NetGearWire, HighWaterMark: 100,
 				}
 				t.Run(fmt.Sprintf("%v %v %d", wire, pattern, mode), func(t *testing.T) { smallestFrame(t, o) })
 			}

@@ -554,7 +554,7 @@ func checkAhead(o *Options) error {
 }
 
 func checkModes(o *Options) error {
-	row := o.Pattern.row()
+	row := o.Pattern.spec()
 	switch {
 	case o.BidirectionalMode && !row.answers:
 		return fixed(invalid("BidirectionalMode", true, "pattern %v has no answers that data could ride on", o.Pattern), set("Pattern", Pair), set("Pattern", ReqRep))
@@ -658,7 +658,7 @@ func (o Options) withDefaults() Options {
 	o.MaxFrameBytes = cmp.Or(o.MaxFrameBytes, defaultMaxFrameBytes)
 	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, defaultHeartbeatInterval)
 	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, defaultHeartbeatTimeout)
-	if !o.Pattern.row().heartbeats {
+	if !o.Pattern.spec().heartbeats {
 		o.HeartbeatInterval = -1
 	}
 	o.Ports = slices.Clone(o.ports())

@@ -36,25 +36,25 @@ const (
 	PushPull
 )
 
-// patternRow is what distinguishes one pattern from the others.
-type patternRow struct {
+// patternSpec holds what distinguishes one pattern from the others.
+type patternSpec struct {
 	send, recv zmq4.Type
 	answers    bool // the receive end answers every frame
 	multi      bool // several ends may take part
 	lossy      bool // a receive end drops what finds a full queue, rather than hold its senders back
 	heartbeats bool // ZMTP heartbeats are safe; see Options.heartbeats
-	// says sets what this pattern asks of a socket, before it is opened.
-	says func(*zmq4.Socket, *Options) error
+	// setSockopts sets what this pattern asks of a socket, before it is opened.
+	setSockopts func(*zmq4.Socket, *Options) error
 }
 
-var patterns = [...]patternRow{
-	Pair:     {send: zmq4.PAIR, recv: zmq4.PAIR, answers: true, says: lockstepOptions},
-	ReqRep:   {send: zmq4.REQ, recv: zmq4.REP, answers: true, multi: true, heartbeats: true, says: lockstepOptions},
-	PubSub:   {send: zmq4.PUB, recv: zmq4.SUB, multi: true, lossy: true, heartbeats: true, says: streamOptions},
-	PushPull: {send: zmq4.PUSH, recv: zmq4.PULL, says: streamOptions},
+var patterns = [...]patternSpec{
+	Pair:     {send: zmq4.PAIR, recv: zmq4.PAIR, answers: true, setSockopts: lockstepOptions},
+	ReqRep:   {send: zmq4.REQ, recv: zmq4.REP, answers: true, multi: true, heartbeats: true, setSockopts: lockstepOptions},
+	PubSub:   {send: zmq4.PUB, recv: zmq4.SUB, multi: true, lossy: true, heartbeats: true, setSockopts: streamOptions},
+	PushPull: {send: zmq4.PUSH, recv: zmq4.PULL, setSockopts: streamOptions},
 }
 
-func (p Pattern) row() *patternRow { return &patterns[p] }
+func (p Pattern) spec() *patternSpec { return &patterns[p] }
 
 func lockstepOptions(s *zmq4.Socket, o *Options) error {
 	// The send high-water mark stays libzmq's 1000: there is one answer at a time,
@@ -229,10 +229,10 @@ func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoint
 	if err := door.open(ctx); err != nil {
 		return nil, err
 	}
-	row := o.Pattern.row()
-	kind := row.send
+	spec := o.Pattern.spec()
+	kind := spec.send
 	if o.ReceiveMode {
-		kind = row.recv
+		kind = spec.recv
 	}
 	plain, err := ctx.NewSocket(kind)
 	if err != nil {
@@ -245,7 +245,7 @@ func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoint
 	}
 	s := &socket{Socket: raw, bound: o.binds(), door: door, flow: newFlow(sec != nil)}
 	raw.Observe(s.flow)
-	if err := s.configure(o, row, sec, endpoints); err != nil {
+	if err := s.configure(o, spec, sec, endpoints); err != nil {
 		raw.Close()
 		return nil, err
 	}
@@ -275,8 +275,8 @@ func (s *socket) monitor(ctx *zmq4.Context, o *Options, w watchers) (err error) 
 	return err
 }
 
-func (s *socket) configure(o *Options, row *patternRow, sec *security, endpoints []string) error {
-	errs := []error{commonOptions(s.Socket.Socket, o), row.says(s.Socket.Socket, o), sec.configure(s.Socket.Socket, o), s.door.configure(s.Socket.Socket)}
+func (s *socket) configure(o *Options, spec *patternSpec, sec *security, endpoints []string) error {
+	errs := []error{commonOptions(s.Socket.Socket, o), spec.setSockopts(s.Socket.Socket, o), sec.configure(s.Socket.Socket, o), s.door.configure(s.Socket.Socket)}
 	for _, ep := range endpoints {
 		if strings.HasPrefix(ep, "tcp://[") {
 			errs = append(errs, s.SetIpv6(true))

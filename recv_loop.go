@@ -21,7 +21,7 @@ import (
 // peer or the system does. EAGAIN and EINTR mean: try again.
 type receiveEnd struct {
 	*link
-	queue     *queue
+	queue     *recvQueue
 	returning returning
 	done      chan struct{} // closed when the goroutine has ended
 
@@ -61,7 +61,7 @@ func newReceiveEnd(l *link) (_ *receiveEnd, err error) {
 		return nil, err
 	}
 	r.dec.Stop[0] = l.ctx.Done()
-	r.queue = newQueue(l)
+	r.queue = newRecvQueue(l)
 	c, err := l.open(l.ctx, r.dial)
 	if err != nil {
 		r.dec.Close()
@@ -299,7 +299,7 @@ func (r *receiveEnd) onIdle(now time.Time) error {
 // deserted reports whether a receive end that answers has had no peer for 3 ×
 // RequestTimeout. Time-outs may come sooner than that, and mean nothing then.
 func (r *receiveEnd) deserted(now time.Time) bool {
-	if !r.row.answers {
+	if !r.spec.answers {
 		return false
 	}
 	if r.peers() > 0 {
@@ -460,8 +460,8 @@ func (r *receiveEnd) readHeader(m *message) (header, error) {
 	}
 	if err != nil || r.opts.Wire == NetGearWire {
 		h.bidirectional = r.structured()
-	} else if h.bidirectional != r.structured() && r.row.answers {
-		r.drops.log(r.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.where(), "at the sender", h.bidirectional)
+	} else if h.bidirectional != r.structured() && r.spec.answers {
+		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.where(), "at the sender", h.bidirectional)
 	}
 	if err == nil && m.count != maxParts {
 		err = malformed("%d parts instead of %d", m.count, maxParts)
@@ -480,10 +480,10 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	r.dropReason.Store(nil)
 	r.counters.frames.Add(1)
 	r.counters.bytes.Add(uint64(size))
-	r.tally.frame(f.Port, size)
+	r.perPort.frame(f.Port, size)
 	if r.opts.Stamp {
 		if f.Message, f.Stamp = unstamp(f.Message); f.Stamp != nil {
-			r.tally.stamp(f.Port, f.Stamp, f.ReceivedAt)
+			r.perPort.stamp(f.Port, f.Stamp, f.ReceivedAt)
 		}
 	}
 	return f, nil
@@ -517,8 +517,8 @@ func (r *receiveEnd) terminated(h *header) error {
 	if r.servers != nil {
 		r.heard(h.from, false)
 	}
-	if r.wire.answersGoodbye(r.opts.Pattern) {
-		r.reply(&prepared{head: r.wire.farewell(r.id, r.servers != nil)})
+	if r.wire.answersTerminate(r.opts.Pattern) {
+		r.reply(&prepared{head: r.wire.terminateReply(r.id, r.servers != nil)})
 	}
 	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Port: h.from})
 	r.opts.Logger.Info("the sender said goodbye", "endpoint", r.where(), "port", h.from)

@@ -14,7 +14,7 @@ import (
 // order. Workers decode ahead: the frames next in line, on as many cores as
 // there are. All of it is bounded: frames and bytes by the options, decoded
 // frames by the window.
-type queue struct {
+type recvQueue struct {
 	maxFrames int
 	maxBytes  int64
 	latest    bool
@@ -52,12 +52,12 @@ const (
 	decoded
 )
 
-func newQueue(l *link) *queue {
-	q := &queue{
+func newRecvQueue(l *link) *recvQueue {
+	q := &recvQueue{
 		maxFrames: l.opts.QueueFrames,
 		maxBytes:  l.opts.QueueBytes,
 		latest:    l.opts.Latest,
-		lossy:     l.row.lossy,
+		lossy:     l.spec.lossy,
 		link:      l,
 		workers:   cores(),
 		ready:     make(chan struct{}, 1),
@@ -68,7 +68,7 @@ func newQueue(l *link) *queue {
 
 // signal tells one waiting Recv to look again; a token never gets lost, because
 // whoever takes one and leaves something behind puts it back.
-func (q *queue) signal() {
+func (q *recvQueue) signal() {
 	select {
 	case q.ready <- struct{}{}:
 	default:
@@ -77,19 +77,19 @@ func (q *queue) signal() {
 
 // hasRoom is asked by the receive goroutine before it reads. After false, freed
 // is called once there is room.
-func (q *queue) hasRoom() bool {
+func (q *recvQueue) hasRoom() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.full = !q.latest && !q.lossy && q.crowded()
 	return !q.full
 }
 
-func (q *queue) crowded() bool {
+func (q *recvQueue) crowded() bool {
 	return len(q.items) > 0 && (len(q.items) >= q.maxFrames || q.bytes >= q.maxBytes)
 }
 
 // push appends a frame. With Latest it takes the place of the one before.
-func (q *queue) push(f *Frame) {
+func (q *recvQueue) push(f *Frame) {
 	it := item{frame: f, bytes: f.footprint()}
 	if f.data != nil || f.ready() {
 		it.state = decoded
@@ -129,7 +129,7 @@ func (q *queue) push(f *Frame) {
 // dropStale removes frames that a newer one of the same sender replaces. One that
 // is being decoded at this moment stays: somebody waits for it. A port may be
 // made up by a peer, so there is an end to how many senders have a place.
-func (q *queue) dropStale(port string) {
+func (q *recvQueue) dropStale(port string) {
 	all := len(q.items) >= q.maxFrames
 	kept := q.items[:0]
 	for _, it := range q.items {
@@ -146,7 +146,7 @@ func (q *queue) dropStale(port string) {
 
 // makeRoom removes the oldest frames, with Latest, until one of so many bytes has
 // room. A single larger one still passes.
-func (q *queue) makeRoom(bytes int64) {
+func (q *recvQueue) makeRoom(bytes int64) {
 	for i := 0; i < len(q.items) && q.bytes+bytes > q.maxBytes; {
 		it := q.items[i]
 		if it.err != nil || it.state == decoding {
@@ -159,14 +159,14 @@ func (q *queue) makeRoom(bytes int64) {
 	}
 }
 
-func (q *queue) drop(f *Frame) {
+func (q *recvQueue) drop(f *Frame) {
 	f.Close()
 	q.link.counters.dropped.Add(1)
-	q.link.tally.dropped(f.Port)
+	q.link.perPort.dropped(f.Port)
 }
 
 // pushError queues an error for Recv, once in a row.
-func (q *queue) pushError(err error) {
+func (q *recvQueue) pushError(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if k := len(q.items); q.end != nil || k > 0 && q.items[k-1].err != nil {
@@ -177,7 +177,7 @@ func (q *queue) pushError(err error) {
 }
 
 // finish says what Recv returns after the last item.
-func (q *queue) finish(end error) {
+func (q *recvQueue) finish(end error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.end == nil {
@@ -189,7 +189,7 @@ func (q *queue) finish(end error) {
 
 // discard ends the queue at once, frees what is in it, and waits for the
 // workers.
-func (q *queue) discard(end error) {
+func (q *recvQueue) discard(end error) {
 	q.mu.Lock()
 	q.end = end
 	for _, it := range q.items {
@@ -207,7 +207,7 @@ func (q *queue) discard(end error) {
 
 // decodeLoop is one worker. It leaves when the queue has ended and nothing is
 // left to decode.
-func (q *queue) decodeLoop() {
+func (q *recvQueue) decodeLoop() {
 	defer q.gone.Done()
 	dec, noDecoder := turbojpeg.NewDecoder()
 	if noDecoder == nil {
@@ -237,14 +237,14 @@ func (q *queue) decodeLoop() {
 		if err == nil {
 			err = f.decode(dec, &q.link.settings, share)
 		}
-		q.tell(f, err)
+		q.report(f, err)
 		q.mu.Lock()
-		q.settle(f, err)
+		q.finishDecode(f, err)
 	}
 }
 
 // tell is called without the lock: it may call the application's logger.
-func (q *queue) tell(f *Frame, err error) {
+func (q *recvQueue) report(f *Frame, err error) {
 	switch {
 	case err == nil:
 		q.link.noteFault(f)
@@ -256,7 +256,7 @@ func (q *queue) tell(f *Frame, err error) {
 // nextUndecoded looks for work in the window at the head; what it returns is
 // valid under the lock. With Latest a frame is decoded when somebody waits for
 // it: most are replaced before that.
-func (q *queue) nextUndecoded() *item {
+func (q *recvQueue) nextUndecoded() *item {
 	if q.latest && q.waiting == 0 {
 		return nil
 	}
@@ -270,12 +270,12 @@ func (q *queue) nextUndecoded() *item {
 }
 
 // window is the head of the queue, which the workers decode.
-func (q *queue) window() []item { return q.items[:min(len(q.items), 2*q.workers)] }
+func (q *recvQueue) window() []item { return q.items[:min(len(q.items), 2*q.workers)] }
 
 // share is the number of cores that each frame in the window can have. A frame
 // on each core gets more done than strips of one frame on all; strips are for
 // the frame that comes alone.
-func (q *queue) share() int {
+func (q *recvQueue) share() int {
 	frames := 0
 	for _, it := range q.window() {
 		if it.state != decoded {
@@ -285,7 +285,7 @@ func (q *queue) share() int {
 	return max(1, q.workers/max(1, frames))
 }
 
-func (q *queue) undecodedLeft() bool {
+func (q *recvQueue) undecodedLeft() bool {
 	for _, it := range q.items {
 		if it.state == undecoded {
 			return true
@@ -297,7 +297,7 @@ func (q *queue) undecodedLeft() bool {
 // settle books a decoded frame. One that could not be decoded leaves the queue;
 // one that the queue dropped meanwhile (discard), or whose decoding Close has
 // ended, is freed.
-func (q *queue) settle(f *Frame, err error) {
+func (q *recvQueue) finishDecode(f *Frame, err error) {
 	at := slices.IndexFunc(q.items, func(it item) bool { return it.frame == f })
 	if at < 0 || errors.Is(err, turbojpeg.ErrStopped) {
 		q.link.counters.discarded.Add(1)
@@ -318,7 +318,7 @@ func (q *queue) settle(f *Frame, err error) {
 	}
 }
 
-func (q *queue) remove(i int) {
+func (q *recvQueue) remove(i int) {
 	q.bytes -= q.items[i].bytes
 	copy(q.items[i:], q.items[i+1:])
 	q.items[len(q.items)-1] = item{}
@@ -334,7 +334,7 @@ func (q *queue) remove(i int) {
 
 // pop returns the next item, waiting for it. While it waits it is counted, so
 // that with Latest somebody decodes.
-func (q *queue) pop(ctx context.Context) (*Frame, error) {
+func (q *recvQueue) pop(ctx context.Context) (*Frame, error) {
 	q.wait(+1)
 	defer q.wait(-1)
 	for {
@@ -349,7 +349,7 @@ func (q *queue) pop(ctx context.Context) (*Frame, error) {
 	}
 }
 
-func (q *queue) wait(d int) {
+func (q *recvQueue) wait(d int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting += d
@@ -358,7 +358,7 @@ func (q *queue) wait(d int) {
 	}
 }
 
-func (q *queue) take() (*Frame, error, bool) {
+func (q *recvQueue) take() (*Frame, error, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == 0 {
@@ -379,7 +379,7 @@ func (q *queue) take() (*Frame, error, bool) {
 }
 
 // fill copies into Stats what waits, by port where that is counted.
-func (q *queue) fill(s *Stats) {
+func (q *recvQueue) fill(s *Stats) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.Queue, s.QueueBytes = len(q.items), q.bytes+q.early.Load()

@@ -123,7 +123,7 @@ func (s *settings) idleLimit() time.Duration {
 	switch {
 	case s.reportsIdle():
 		return s.opts.SubscriberTimeout
-	case s.row.answers:
+	case s.spec.answers:
 		return 3 * s.opts.RequestTimeout
 	}
 	return 0
@@ -132,5 +132,5 @@ func (s *settings) idleLimit() time.Duration {
 // reportsIdle reports whether Recv returns an error when nothing has come for
 // SubscriberTimeout.
 func (s *settings) reportsIdle() bool {
-	return s.opts.SubscriberTimeout > 0 && (!s.row.answers || s.opts.Wire == AsyncWire)
+	return s.opts.SubscriberTimeout > 0 && (!s.spec.answers || s.opts.Wire == AsyncWire)
 }

@@ -75,7 +75,7 @@ var errMoved = errors.New("the host name has another address now")
 
 // newResolver returns the resolver of an end whose address is a host name, and nil
 // for any other.
-func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *burst) *resolver {
+func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *logLimiter) *resolver {
 	if !named(o) || o.SSHTunnelMode != "" {
 		return nil
 	}

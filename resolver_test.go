@@ -143,7 +143,7 @@ func (p *movingPair) exchange(first, count int) {
 				return
 			case <-time.After(time.Millisecond):
 			}
-			if send.link.row.answers && i == first+count-1 {
+			if send.link.spec.answers && i == first+count-1 {
 				return
 			}
 		}
@@ -155,7 +155,7 @@ func (p *movingPair) exchange(first, count int) {
 			break
 		}
 		var got int
-		if err := f.Message.Decode(&got); err != nil || send.link.row.answers && got != first+i {
+		if err := f.Message.Decode(&got); err != nil || send.link.spec.answers && got != first+i {
 			p.t.Errorf("frame %d came, want %d (%v)", got, first+i, err)
 		}
 		f.Close()
@@ -165,7 +165,7 @@ func (p *movingPair) exchange(first, count int) {
 	// A publisher's last frames are of no more use.
 	rest, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
-	for !send.link.row.answers {
+	for !send.link.spec.answers {
 		f, err := recv.Recv(rest)
 		if err != nil {
 			break

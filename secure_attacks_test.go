@@ -37,7 +37,7 @@ func TestNothingCrossesInTheClear(t *testing.T) {
 func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 	ctx := testContext(t)
 	texts := []string{"visible pixels", "visible message", "terminate_flag", "uint8"}
-	if send.link.row.answers {
+	if send.link.spec.answers {
 		texts = append(texts, "visible answer")
 		if err := recv.SetReturnData("visible answer"); err != nil {
 			t.Fatal(err)

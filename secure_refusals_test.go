@@ -117,7 +117,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 // trySend sends until that fails: a publisher notices nothing at first.
 func trySend(ctx context.Context, send *NetGear, a Array, message any) (err error) {
 	for err == nil {
-		if _, err = send.SendArray(ctx, a, message); err == nil && send.link.row.answers {
+		if _, err = send.SendArray(ctx, a, message); err == nil && send.link.spec.answers {
 			return nil
 		}
 		time.Sleep(time.Millisecond)
@@ -265,7 +265,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 			var err error
 			await(t, "the refusal", func() bool {
 				_, err = send.SendArray(ctx, pixels, "secret message")
-				if err == nil && send.link.row.answers {
+				if err == nil && send.link.spec.answers {
 					t.Error("a plain listener got a frame")
 				}
 				return errors.Is(err, ErrAuth)

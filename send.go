@@ -215,7 +215,7 @@ func (n *NetGear) SendArrayOwned(ctx context.Context, a Array, message any, rele
 // send prepares a frame and exchanges it for an answer, or with
 // Options.SendAhead queues it.
 func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, error) {
-	defer p.giveBack()
+	defer p.release()
 	if err := s.lock(ctx); err != nil {
 		return Reply{}, wrap("send to "+s.where(), err)
 	}
@@ -247,7 +247,7 @@ func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	}
 	s.counters.frames.Add(1)
 	s.counters.bytes.Add(uint64(size))
-	s.tally.frame(reply.Port, size)
+	s.perPort.frame(reply.Port, size)
 	return reply, nil
 }
 

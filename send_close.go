@@ -32,7 +32,7 @@ func (s *sendEnd) terminate() time.Duration {
 	}
 	end := time.Now().Add(timeout)
 	s.leaveLost()
-	text := s.wire.appendGoodbye(nil, s.port)
+	text := s.wire.appendTerminate(nil, s.port)
 	send := func(deadline time.Time) error {
 		return s.conn.Wait(deadline, s.deserted, func() error { return s.conn.TrySend(text, false) })
 	}
@@ -52,7 +52,7 @@ func (s *sendEnd) terminate() time.Duration {
 		s.terminateAll(func() error { return send(end) }, timeout)
 		return s.lingering(end)
 	}
-	if !s.wire.answersGoodbye(s.opts.Pattern) {
+	if !s.wire.answersTerminate(s.opts.Pattern) {
 		send(end)
 		return s.lingering(end)
 	}

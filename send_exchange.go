@@ -93,7 +93,7 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 		}
 		return sending, nil
 	case sending:
-		if err := x.sendParts(); err != nil || !x.row.answers {
+		if err := x.sendParts(); err != nil || !x.spec.answers {
 			return answered, err
 		}
 		x.conn.sent = true
@@ -107,7 +107,7 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 // ends the exchange.
 func (x *frameExchange) recover(err error) (exchangeState, error) {
 	if x.conn != nil {
-		x.conn.stale = x.row.answers
+		x.conn.stale = x.spec.answers
 	}
 	switch {
 	case err == errHalfSent, err == errPeerLost, err == errUnasked, err == errMoved:
@@ -145,7 +145,7 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 	}
 	x.deadline = time.Now().Add(x.opts.RequestTimeout)
 	switch {
-	case !x.row.answers:
+	case !x.spec.answers:
 		return connecting, nil // no peer has room; what has been sent must not be lost
 	case x.frozen():
 		x.conn.stale = false
@@ -160,7 +160,7 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 func (x *frameExchange) sendAgain(why error) {
 	x.reason = why
 	x.unasked.Store(why == errUnasked)
-	x.comings.log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
+	x.connectionLog.log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
 }
 
 // rest waits for d, or until the call must end.
@@ -181,7 +181,7 @@ func (s *sendEnd) rest(ctx context.Context, d time.Duration) error {
 // libzmq no longer reads the caller's memory. Where the frame has been written
 // the socket stays, for the terminate message.
 func (x *frameExchange) abandon(last bool) {
-	if x.row.answers && (last || x.part.buf.Shared() || x.tracker.Held()) {
+	if x.spec.answers && (last || x.part.buf.Shared() || x.tracker.Held()) {
 		x.shut(0)
 	}
 	x.tracker.Wait()
@@ -229,7 +229,7 @@ func (s *sendEnd) shut(linger time.Duration) {
 // freshConn sees to it that there is a socket without a broken exchange, so that
 // a late answer is never taken for the next frame's.
 func (x *frameExchange) freshConn() error {
-	if c := x.conn; c != nil && (c.stale || x.row.answers && c.flow.spoiled.Load()) {
+	if c := x.conn; c != nil && (c.stale || x.spec.answers && c.flow.spoiled.Load()) {
 		x.shut(0)
 		x.tracker.Wait()
 	}
@@ -261,7 +261,7 @@ func (s *sendEnd) follow() error {
 	case s.opts.binds():
 		s.shut(0)
 		return errMoved
-	case s.row.answers && len(s.opts.Ports) == 1:
+	case s.spec.answers && len(s.opts.Ports) == 1:
 		return errMoved
 	}
 	err := s.conn.reroute()
@@ -307,7 +307,7 @@ func (x *frameExchange) mustStop() error {
 	}
 	// With one peer, its connection's loss is the answer's too: there is no
 	// need to wait for the rest of the time-out. With several it may be.
-	if x.row.answers && (x.conn.lost.Load() != x.lost || x.order.lostOne()) && !x.opts.binds() && (x.conn.sent || len(x.opts.Ports) == 1) {
+	if x.spec.answers && (x.conn.lost.Load() != x.lost || x.order.lostOne()) && !x.opts.binds() && (x.conn.sent || len(x.opts.Ports) == 1) {
 		return errPeerLost
 	}
 	// A secure peer that has rejected this end's keys will do so again.
@@ -324,13 +324,13 @@ func (x *frameExchange) sendParts() error {
 	}
 	c := x.conn
 	c.retry()
-	if !x.row.answers && x.hopeless() {
+	if !x.spec.answers && x.hopeless() {
 		return x.refusal() // no peer would receive it
 	}
 	if err := x.dropStaleAnswers(); err != nil {
 		return err
 	}
-	if !x.row.answers || x.opts.MulticlientMode {
+	if !x.spec.answers || x.opts.MulticlientMode {
 		// PUB drops what finds a full pipe, and REQ sends to a client that has
 		// just gone: let the socket see first what has changed.
 		x.settle()
@@ -513,7 +513,7 @@ func (s *sendEnd) goneReason() error {
 		return s.withTrouble(ErrPeerGone)
 	case s.unasked.Load():
 		return fmt.Errorf("%w: %w", ErrPeerGone, errUnasked)
-	case !s.row.answers:
+	case !s.spec.answers:
 		return fmt.Errorf("%w: nobody took the frame within %v, %d times; %d are connected", ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, s.peers())
 	case s.peers() > 0:
 		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full?", ErrPeerGone, s.opts.RequestTimeout)

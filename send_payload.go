@@ -32,11 +32,11 @@ func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoin
 	if err := s.mend(p, s.enc); err != nil {
 		return outgoing{}, s.stopped(ctx, err)
 	}
-	text, err := s.message(message)
+	text, err := s.encodeMessage(message)
 	if err != nil {
 		return outgoing{}, err
 	}
-	part, err := s.load(p)
+	part, err := s.toPart(p)
 	return outgoing{part: part, coding: p.coding, text: text}, s.stopped(ctx, err)
 }
 
@@ -50,7 +50,7 @@ func (s *sendEnd) stopped(ctx context.Context, err error) error {
 
 // message returns the message as the wire has it, with a stamp if the options say
 // so.
-func (s *sendEnd) message(v any) (Message, error) {
+func (s *sendEnd) encodeMessage(v any) (Message, error) {
 	if s.opts.Stamp {
 		s.seq++
 		v = stamped(s.seq, v)
@@ -68,7 +68,7 @@ func (p *part) size() int {
 }
 
 // giveBack gives memory back that was handed over and has not gone into a part.
-func (p *payload) giveBack() {
+func (p *payload) release() {
 	if p.done != nil {
 		p.done()
 		p.done = nil
@@ -79,13 +79,13 @@ func (p *payload) giveBack() {
 // says that the frame was read. Otherwise it is lent only where it was handed
 // over, for as long as it takes; a frame that is sent ahead is not answered
 // while its caller waits.
-func (s *sendEnd) load(p *payload) (part, error) {
+func (s *sendEnd) toPart(p *payload) (part, error) {
 	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
-		part, err := s.pack(p, s.enc, s.row.answers && s.queue == nil)
-		p.giveBack() // it has been encoded
+		part, err := s.makePart(p, s.enc, s.spec.answers && s.queue == nil)
+		p.release() // it has been encoded
 		return part, err
 	}
-	if s.row.answers {
+	if s.spec.answers {
 		lent := part{lent: p.array.Data, done: p.done}
 		p.done = nil
 		return lent, nil
@@ -234,21 +234,21 @@ func (p *part) release() {
 
 // pack turns a payload into a part. It encodes if need be; otherwise the
 // caller's memory is lent, or copied where lending is not possible.
-func (n *settings) pack(p *payload, enc *turbojpeg.Encoder, lend bool) (part, error) {
+func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, lend bool) (part, error) {
 	switch {
 	case p.encode:
 		buf, err := n.encodeJPEG(p, enc)
 		return part{buf: buf}, err
 	case p.ready != nil:
-		return pack(nil, p.ready, lend)
+		return newPart(nil, p.ready, lend)
 	}
-	return pack(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, lend)
+	return newPart(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, lend)
 }
 
 // pack makes a part of what goes before the bytes, if anything does, and the
 // bytes. A part is one piece of memory: with something before them they cannot
 // be lent.
-func pack(head, b []byte, lend bool) (part, error) {
+func newPart(head, b []byte, lend bool) (part, error) {
 	if lend && len(head) == 0 {
 		return part{lent: b}, nil
 	}

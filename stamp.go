@@ -115,17 +115,19 @@ type portTally struct {
 }
 
 // tally keeps the counts that are kept per port, and those of the stamps.
-type tally struct {
+type perPortStats struct {
 	mu     sync.Mutex
 	ports  map[string]*portTally
 	all    portTally // frames without a port, and the stamps of all
 	shared bool      // frames go to several receivers, or come through several
 }
 
-func newTally(shared bool) tally { return tally{ports: map[string]*portTally{}, shared: shared} }
+func newPerPortStats(shared bool) perPortStats {
+	return perPortStats{ports: map[string]*portTally{}, shared: shared}
+}
 
 // frame counts a frame of a port.
-func (t *tally) frame(port string, bytes int) {
+func (t *perPortStats) frame(port string, bytes int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.of(port); p != nil {
@@ -136,7 +138,7 @@ func (t *tally) frame(port string, bytes int) {
 }
 
 // dropped counts a frame of a port that the queue dropped.
-func (t *tally) dropped(port string) {
+func (t *perPortStats) dropped(port string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.of(port); p != nil {
@@ -145,7 +147,7 @@ func (t *tally) dropped(port string) {
 }
 
 // malformed counts a message of a port that could not be read.
-func (t *tally) malformed(port string) {
+func (t *perPortStats) malformed(port string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.of(port); p != nil {
@@ -154,7 +156,7 @@ func (t *tally) malformed(port string) {
 }
 
 // of is a port's counts; ports that a peer makes up are bounded.
-func (t *tally) of(port string) *portTally {
+func (t *perPortStats) of(port string) *portTally {
 	if port == "" {
 		return &t.all
 	}
@@ -168,7 +170,7 @@ func (t *tally) of(port string) *portTally {
 
 // stamp counts what a stamp tells. A number that is not larger than the last is
 // a frame sent again, or a sender that started anew.
-func (t *tally) stamp(port string, s *Stamp, arrived time.Time) {
+func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	latency := arrived.Sub(s.Time)
@@ -191,7 +193,7 @@ func (t *tally) stamp(port string, s *Stamp, arrived time.Time) {
 }
 
 // fill copies the tally into Stats.
-func (t *tally) fill(s *Stats) {
+func (t *perPortStats) fill(s *Stats) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.Missed, s.Latency = t.all.Missed, t.all.Latency

@@ -61,7 +61,7 @@ func (n *NetGear) Stats() Stats {
 		// A stranger may be connected beside the one that is served (see door).
 		s.Connected = min(s.Connected, 1)
 	}
-	l.tally.fill(&s)
+	l.perPort.fill(&s)
 	switch {
 	case n.recv != nil:
 		n.recv.queue.fill(&s)
@@ -83,7 +83,7 @@ func (c *counters) stats() Stats {
 // burst limits how often a line is logged, so that a peer cannot flood the log:
 // to one line a second, after spare lines that need not wait. The next line has
 // the number of those that were suppressed.
-type burst struct {
+type logLimiter struct {
 	spare int
 
 	mu   sync.Mutex
@@ -92,7 +92,7 @@ type burst struct {
 	held int
 }
 
-func (b *burst) log(l *slog.Logger, level slog.Level, msg string, args ...any) {
+func (b *logLimiter) log(l *slog.Logger, level slog.Level, msg string, args ...any) {
 	held, now := b.pass(time.Now())
 	if !now {
 		return
@@ -103,7 +103,7 @@ func (b *burst) log(l *slog.Logger, level slog.Level, msg string, args ...any) {
 	l.Log(context.Background(), level, msg, args...)
 }
 
-func (b *burst) pass(now time.Time) (held int, ok bool) {
+func (b *logLimiter) pass(now time.Time) (held int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	paid := int(min(now.Sub(b.last)/time.Second, 1<<20))

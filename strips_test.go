@@ -77,7 +77,7 @@ func TestShareOfCores(t *testing.T) {
 		{2, []itemState{decoding, decoding, undecoded, undecoded, undecoded}, 1},
 		{1, []itemState{decoding}, 1},
 	} {
-		q := &queue{workers: c.workers}
+		q := &recvQueue{workers: c.workers}
 		for _, s := range c.states {
 			q.items = append(q.items, item{state: s})
 		}

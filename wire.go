@@ -19,8 +19,8 @@ import (
 // and nothing of sockets.
 type wire interface {
 	appendHeader(dst []byte, h header) []byte
-	// appendGoodbye writes the message that ends a stream.
-	appendGoodbye(dst []byte, port pyjson.Raw) []byte
+	// appendTerminate writes the message that ends a stream.
+	appendTerminate(dst []byte, port pyjson.Raw) []byte
 	appendAnswer(dst []byte, a *answer) []byte
 	// parseHeader and parseAnswer return what looks into raw; parseHeader's shape
 	// is in room, if it fits in there.
@@ -31,10 +31,10 @@ type wire interface {
 	// answer to a message that it dropped, see rejectedText.
 	received(id string) string
 	rejected(id, reason string) string
-	// farewell is its answer to a goodbye; answersGoodbye says in which patterns
+	// terminateReply is its answer to a goodbye; answersTerminate says in which patterns
 	// there is one.
-	farewell(id string, multiserver bool) []byte
-	answersGoodbye(Pattern) bool
+	terminateReply(id string, multiserver bool) []byte
+	answersTerminate(Pattern) bool
 
 	// dtype is how the wire spells a dtype, or an error where it cannot carry it.
 	dtype(name string) (string, error)
@@ -123,7 +123,7 @@ func (jsonWire) appendHeader(dst []byte, h header) []byte {
 	return append(dst, '}')
 }
 
-func (jsonWire) appendGoodbye(dst []byte, port pyjson.Raw) []byte {
+func (jsonWire) appendTerminate(dst []byte, port pyjson.Raw) []byte {
 	dst = append(dst, `{"terminate_flag": true`...)
 	if port != nil {
 		dst = append(append(dst, `, "port": `...), port...)
@@ -457,14 +457,14 @@ func reasonText(err error) string {
 	return text[:min(len(text), maxReason)]
 }
 
-func (jsonWire) farewell(_ string, multiserver bool) []byte {
+func (jsonWire) terminateReply(_ string, multiserver bool) []byte {
 	if multiserver {
 		return []byte("Termination signal successfully received at client!")
 	}
 	return []byte("Termination signal successfully received at Client's end!")
 }
 
-func (jsonWire) answersGoodbye(p Pattern) bool { return p == ReqRep }
+func (jsonWire) answersTerminate(p Pattern) bool { return p == ReqRep }
 
 // newID makes the eight characters that an end calls itself by.
 func newID() string {

@@ -75,7 +75,7 @@ func (asyncWire) appendHeader(dst []byte, h header) []byte {
 	return appendFields(dst, "terminate", h.terminate, "bi_mode", h.bidirectional, "data", h.message)
 }
 
-func (asyncWire) appendGoodbye(dst []byte, _ pyjson.Raw) []byte {
+func (asyncWire) appendTerminate(dst []byte, _ pyjson.Raw) []byte {
 	return appendFields(dst, "terminate", true)
 }
 
@@ -98,11 +98,11 @@ func (asyncWire) rejected(id, reason string) string {
 	return rejectedText + "client: " + id + " ! " + reason
 }
 
-func (asyncWire) farewell(id string, _ bool) []byte {
+func (asyncWire) terminateReply(id string, _ bool) []byte {
 	return appendFields(nil, "terminated", "Client-`"+id+"` successfully terminated!")
 }
 
-func (asyncWire) answersGoodbye(p Pattern) bool { return p.row().answers }
+func (asyncWire) answersTerminate(p Pattern) bool { return p.spec().answers }
 
 // ---- reading ----
 

@@ -97,7 +97,7 @@ func rewriteFrame(t *testing.T, parts [][]byte) [][]byte {
 		t.Error(err)
 	}
 	if h.terminate {
-		return [][]byte{w.appendGoodbye(nil, nil)}
+		return [][]byte{w.appendTerminate(nil, nil)}
 	}
 	h.message = rewriteMessage(t, h.message)
 	return [][]byte{w.appendHeader(nil, h), rewriteArray(t, parts[1])}
@@ -115,7 +115,7 @@ func rewriteMessage(t *testing.T, m Message) Message {
 func rewriteAnswer(t *testing.T, parts [][]byte, bidirectional bool) [][]byte {
 	w := asyncWire{}
 	if id, ok := bytes.CutPrefix(parts[0], []byte("\x81\xaaterminated\xd9*Client-`")); ok {
-		return [][]byte{w.farewell(string(id[:8]), false)}
+		return [][]byte{w.terminateReply(string(id[:8]), false)}
 	}
 	if bytes.HasSuffix(parts[0], []byte("terminated\xa2ok")) {
 		return parts // the recorder's own words
@@ -519,7 +519,7 @@ func TestPickleReturned(t *testing.T) {
 			peer.recv(patience)
 			peer.send(answer...)
 			peer.recv(patience) // the goodbye
-			peer.send(asyncWire{}.farewell("AB12CD34", false))
+			peer.send(asyncWire{}.terminateReply("AB12CD34", false))
 		}()
 		reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 5), nil)
 		if err != nil || reply.Array != nil || !reply.Data.IsNone() {

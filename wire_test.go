@@ -30,7 +30,7 @@ func TestCapturedHeaders(t *testing.T) {
 			}
 			var again []byte
 			if h.terminate {
-				again = asJSON.appendGoodbye(nil, h.port)
+				again = asJSON.appendTerminate(nil, h.port)
 			} else {
 				again = asJSON.appendHeader(nil, h)
 			}
