@@ -42,16 +42,6 @@ type clientOrder struct {
 	last   int   // the place of the client that had the last frame; -1 for none
 }
 
-const (
-	// lateLimit is how long a client whose handshake took too long is served in
-	// whatever place it gets.
-	lateLimit = 10 * time.Second
-	// An eighth of RequestTimeout is the limit of the wait for the handshakes of
-	// the clients that were present, within these bounds.
-	minClientWait = 100 * time.Millisecond
-	maxClientWait = 500 * time.Millisecond
-)
-
 // errClients is the reason for a new socket when clients have come or gone.
 var errClients = errors.New("clients have come or gone; they are served in the order of their ports")
 

@@ -53,17 +53,8 @@ type events struct {
 	flushTimer *time.Timer // delivers them if the receive goroutine is kept busy
 }
 
-const (
-	// maxEvents is how many events wait for a slow callback.
-	maxEvents = 1000
-	// lossDelay is how long after a loss something may still be read of it.
-	lossDelay = 20 * time.Millisecond
-	// flushAfter is how long a loss is deferred while the receive goroutine does
-	// not read: the queue is full, or Respond takes its time.
-	flushAfter = 500 * time.Millisecond
-	// dedupWindow is how long a refusal that is not repeated counts as the same.
-	dedupWindow = 10 * time.Second
-)
+// maxEvents is how many events wait for a slow callback.
+const maxEvents = 1000
 
 func startEvents(call func(Event)) *events {
 	if call == nil {

@@ -187,7 +187,7 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 	case l.tunnel != nil:
 		return []string{"ipc://" + l.tunnel.Path()}, false, nil
 	}
-	limit := 10 * time.Second
+	limit := resolveLimit
 	if l.resolver != nil && l.resolver.known() {
 		limit = min(limit, l.opts.RequestTimeout/2)
 	}
@@ -308,7 +308,7 @@ func (l *link) lingerTimeout() time.Duration {
 	if l.peers() == 0 && !seen {
 		return 0
 	}
-	return min(l.opts.RequestTimeout/5, time.Second)
+	return min(l.opts.RequestTimeout/5, maxLinger)
 }
 
 // ---- why a call ends ----
@@ -374,10 +374,6 @@ type refusal struct {
 	err error
 	at  time.Time
 }
-
-// refusalTTL is how long a failed handshake affects errors at an end that
-// listens, where any peer may connect.
-const refusalTTL = 5 * time.Second
 
 // hopeless reports whether the peer that this end connects to rejects it, so that
 // retrying cannot help. An end that listens waits for another peer.
@@ -555,9 +551,6 @@ type rejectedEndpoints struct {
 	mu sync.Mutex
 	at map[string]time.Time // when to connect again
 }
-
-// reconnectDelay is how long a rejection is taken for granted.
-const reconnectDelay = 500 * time.Millisecond
 
 func (r *rejectedEndpoints) add(endpoint string) {
 	r.mu.Lock()

@@ -381,7 +381,7 @@ func (r *receiveEnd) shut(linger time.Duration) {
 // open opens a new socket, and tries again until that succeeds or the end is
 // closed: the old port may be taken for a moment.
 func (r *receiveEnd) open() error {
-	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	for pause := firstReopen; ; pause = min(2*pause, maxPause) {
 		c, err := r.link.open(r.ctx, r.dial)
 		if err == nil {
 			r.conn = &recvConn{conn: c, opened: time.Now()}

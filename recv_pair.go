@@ -14,18 +14,10 @@ import (
 // its machine was cut off, and it may itself be the one that waits. Nothing is
 // lost by that: a peer that waits has sent nothing yet.
 
-const (
-	// settleTime is how long after a peer has come or gone a PAIR socket is
-	// checked: libzmq reports connections before the socket has processed them.
-	settleTime = 10 * time.Millisecond
-	// moreChecks is how often a PAIR socket is checked again, each time after four
-	// times as long, where the first check found nothing to do: on a busy machine
-	// the socket may process the news later than settleTime.
-	moreChecks = 3
-	// mismatchGrace is how long a peer may be connected and not served, or the
-	// other way round.
-	mismatchGrace = 100 * time.Millisecond
-)
+// moreChecks is how often a PAIR socket is checked again, each time after four
+// times as long, where the first check found nothing to do: on a busy machine
+// the socket may process the news later than settleTime.
+const moreChecks = 3
 
 // pairState is what the checks of a PAIR socket keep.
 type pairState struct {

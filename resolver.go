@@ -56,15 +56,8 @@ type route struct {
 }
 
 const (
-	// lookupPause is the least time between two lookups of a name. After
-	// quickLookups in a row without a change it is slowLookupPause.
-	lookupPause     = 250 * time.Millisecond
-	slowLookupPause = time.Second
-	quickLookups    = 20
-	// lookupLimit bounds one lookup, and what is tried of its result.
-	lookupLimit = 5 * time.Second
-	// probeLimit bounds the attempt to reach one more address of the host.
-	probeLimit = 500 * time.Millisecond
+	// quickLookups is how many lookups in a row are made at short intervals.
+	quickLookups = 20
 	// maxAddresses bounds the addresses of one host that are tried.
 	maxAddresses = 16
 )

@@ -48,13 +48,6 @@ const (
 	answered                        // the end
 )
 
-// firstPause is the pause before a frame is sent again on a new connection. It
-// grows up to maxPause, so that a frame which the peer cannot take is no flood.
-const (
-	firstPause = 20 * time.Millisecond
-	maxPause   = time.Second
-)
-
 // exchange sends a frame and returns the answer to it.
 func (s *sendEnd) exchange(ctx context.Context, p *part) (Reply, error) {
 	x := &s.frame
@@ -187,10 +180,6 @@ func (x *frameExchange) abandon(last bool) {
 	x.tracker.Wait()
 	x.part.buf.WaitUnshared(releaseLimit)
 }
-
-// releaseLimit is how long libzmq may take to release the messages of a socket
-// that was closed, which its own threads do.
-const releaseLimit = 500 * time.Millisecond
 
 // ---- the socket ----
 
