@@ -143,7 +143,7 @@ func fixedBy(i int) string {
 
 // Unwrap makes errors.Is(err, ErrOption) true for every OptionError.
 func (e *OptionError) Unwrap() []error {
-	if e.Err == ErrOption {
+	if errors.Is(e.Err, ErrOption) {
 		return []error{e.Err}
 	}
 	return []error{e.Err, ErrOption}

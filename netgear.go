@@ -118,7 +118,7 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
 		for {
 			f, err := n.Recv(ctx)
-			if err == io.EOF || errors.Is(err, ErrClosed) {
+			if errors.Is(err, io.EOF) || errors.Is(err, ErrClosed) {
 				return
 			}
 			if !yield(f, err) || ctx == nil || ctx.Err() != nil || errors.Is(err, ErrMode) {

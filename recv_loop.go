@@ -101,7 +101,7 @@ func (r *receiveEnd) receive(ctx context.Context) (*Frame, error) {
 	case err == nil:
 		r.counters.delivered.Add(1)
 		return f, nil
-	case err == io.EOF, errors.Is(err, ErrTimeout), errors.Is(err, ErrPeerGone), errors.Is(err, ErrAuth):
+	case errors.Is(err, io.EOF), errors.Is(err, ErrTimeout), errors.Is(err, ErrPeerGone), errors.Is(err, ErrAuth):
 		return nil, err
 	}
 	return nil, wrap("receive on "+r.where(), r.hint(ctx, err))
@@ -162,10 +162,10 @@ func (r *receiveEnd) loop() error {
 		switch {
 		case err == nil:
 			err = r.process(m)
-		case err == errNews:
+		case errors.Is(err, errNews):
 			r.noteNews(time.Now())
 			err = nil
-		case err == errMoved:
+		case errors.Is(err, errMoved):
 			err = r.follow()
 		case errors.Is(err, zmsg.ErrTimeout):
 			err = r.onDeadline(time.Now())
@@ -263,7 +263,7 @@ func (r *receiveEnd) awaitRoom() (err error) {
 			})
 		}
 	}
-	if err == errRoom {
+	if errors.Is(err, errRoom) {
 		return nil
 	}
 	return err

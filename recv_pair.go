@@ -129,7 +129,7 @@ func (r *receiveEnd) readEarly() error {
 		r.queue.early.Add(r.in.bytes())
 		r.early = append(r.early, r.in.take())
 		return nil
-	case err == errRoom, errors.Is(err, ErrClosed):
+	case errors.Is(err, errRoom), errors.Is(err, ErrClosed):
 		return err
 	default:
 		return r.broken(err)

@@ -103,7 +103,7 @@ func (x *frameExchange) recover(err error) (exchangeState, error) {
 		x.conn.stale = x.spec.answers
 	}
 	switch {
-	case err == errHalfSent, err == errPeerLost, err == errUnasked, err == errMoved:
+	case errors.Is(err, errHalfSent), errors.Is(err, errPeerLost), errors.Is(err, errUnasked), errors.Is(err, errMoved):
 		return x.reconnect(err)
 	case errors.Is(err, zmsg.ErrTimeout):
 		return x.timedOut()
@@ -115,7 +115,7 @@ func (x *frameExchange) recover(err error) (exchangeState, error) {
 // reconnect pauses before the frame is sent again on a new connection, within
 // the same RequestTimeout: a peer that restarts gets it as soon as it is back.
 func (x *frameExchange) reconnect(why error) (exchangeState, error) {
-	if why == errPeerLost && x.conn != nil && x.conn.sent {
+	if errors.Is(why, errPeerLost) && x.conn != nil && x.conn.sent {
 		x.endedFruitless()
 	}
 	if err := x.rest(x.ctx, min(x.pause, time.Until(x.deadline))); err != nil {
@@ -152,7 +152,7 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 // sendAgain notes and logs why a frame is sent again.
 func (x *frameExchange) sendAgain(why error) {
 	x.reason = why
-	x.unasked.Store(why == errUnasked)
+	x.unasked.Store(errors.Is(why, errUnasked))
 	x.connectionLog.log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
 }
 
@@ -366,7 +366,7 @@ func (x *frameExchange) dropStaleAnswers() error {
 // await waits for the answer to the frame.
 func (x *frameExchange) await() error {
 	err := x.awaitAnswer(x.deadline, x.stop)
-	if err == errPeerLost && len(x.opts.Ports) > 1 {
+	if errors.Is(err, errPeerLost) && len(x.opts.Ports) > 1 {
 		err = x.awaitOthers()
 	}
 	if err == nil && x.part.lent != nil {
