@@ -196,7 +196,10 @@ func (m *monitor) leave(l *peerConn) {
 		m.leftKilled += l.memory()
 	}
 	if m.limits.left > 0 && (m.left > m.limits.left || m.leftKilled > inflowSlack) {
-		m.flow.spoiled.Store(true)
+		if !m.flow.spoiled.Swap(true) && m.wakeOwner != nil {
+			// It may have read everything before this, and then it waits.
+			m.wakeOwner()
+		}
 	}
 }
 

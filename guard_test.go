@@ -93,3 +93,23 @@ func TestHeartbeatsAreNoChatter(t *testing.T) {
 		}
 	}
 }
+
+// The monitor counts what lost connections may have left unread after the owner of
+// the socket has read everything. The owner is woken to find that out; otherwise
+// no peer could ever connect again.
+func TestOwnerIsWokenWhenTooMuchIsLeft(t *testing.T) {
+	woken := 0
+	o := Options{ReceiveMode: true, Pattern: PubSub}.withDefaults()
+	m := &monitor{guarding: guarding{flow: newFlow(false), limits: o.inflowLimits(), wakeOwner: func() { woken++ }}}
+	m.flow.Drained()
+	for range 1000 {
+		m.leave(&peerConn{shaken: true})
+	}
+	if !m.spoiled() || woken != 1 {
+		t.Fatalf("spoiled %v, the owner was woken %d times", m.spoiled(), woken)
+	}
+	m.flow.Drained() // what an owner does that finds nothing to read
+	if m.spoiled() {
+		t.Error("no peer can connect")
+	}
+}

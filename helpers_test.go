@@ -96,6 +96,16 @@ func await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+// dropSocket closes the socket of a send end, as a frame that was given up does.
+func dropSocket(t *testing.T, send *NetGear) {
+	t.Helper()
+	if err := send.send.lock(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	defer send.send.unlock()
+	send.send.shut(0)
+}
+
 // testArray is a picture that depends on i and has noise enough for a JPEG.
 func testArray(i int, dtype string, shape ...int) Array {
 	d, err := numpy.Parse(dtype)

@@ -174,7 +174,7 @@ func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
 
 // watchers returns what a socket of this conn reports to.
 func (c *conn) watchers() watchers {
-	return watchers{event: c.watch, knocked: c.peerWaits, closed: c.link.closedPeer, pending: c.link.onPending}
+	return watchers{event: c.watch, knocked: c.peerWaits, closed: c.link.closedPeer, wake: c.link.wake, pending: c.link.onPending}
 }
 
 // resolved returns the endpoints as libzmq spells them. A host name is resolved

@@ -68,6 +68,7 @@ type guarding struct {
 	paced      bool                         // peers are admitted in the order in which they came
 	exclusive  bool                         // one peer has the place: those that could still take it beside that one must go
 	handshake  int64                        // the fewest bytes of a peer's handshake
+	wakeOwner  func()                       // makes the owner of the socket read what there is
 	closedPeer func(peer string, why error) // called for each connection that the monitor ends
 	subscribed func()                       // called when a publisher's peers have sent something
 }

@@ -198,6 +198,7 @@ type watchers struct {
 	event   func(event)                  // of connections; see monitor
 	knocked func()                       // a peer waits at the door
 	closed  func(peer string, why error) // this end has ended a connection
+	wake    func()                       // the owner of the socket must read what there is
 	pending func()                       // a publisher's peers have subscribed to something
 }
 
@@ -262,7 +263,7 @@ func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoint
 
 // monitor starts the socket's monitor.
 func (s *socket) monitor(ctx *zmq4.Context, o *Options, w watchers) (err error) {
-	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), paced: s.door != nil && s.door.paced, handshake: o.handshakeBytes(), closedPeer: w.closed, subscribed: w.pending}
+	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), paced: s.door != nil && s.door.paced, handshake: o.handshakeBytes(), wakeOwner: w.wake, closedPeer: w.closed, subscribed: w.pending}
 	s.mon, err = startMonitor(ctx, s.Socket.Socket, g, func(e event) {
 		switch {
 		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:

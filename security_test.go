@@ -102,7 +102,7 @@ func TestSecureInEveryMode(t *testing.T) {
 					} else {
 						f.Close()
 					}
-					send.send.shut(0) // without a goodbye
+					dropSocket(t, send) // without a terminate message
 				}
 			}
 		})

@@ -37,7 +37,7 @@ func TestZAPTrouble(t *testing.T) {
 		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); err != nil {
 			t.Error(err)
 		}
-		send.send.shut(0) // without a goodbye
+		dropSocket(t, send) // without a terminate message
 		send.Close()
 	}
 	recv.Close()
