@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -84,6 +85,20 @@ func (t *enumTable[T]) all() string {
 		texts = append(texts, text)
 	}
 	return strings.Join(texts, ", ")
+}
+
+// unmarshalJSON reads a number as VidGear writes it, or a text.
+func (t *enumTable[T]) unmarshalJSON(v *T, raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	text := string(raw)
+	if strings.HasPrefix(text, `"`) {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return err
+		}
+	}
+	return t.unmarshal(v, []byte(text))
 }
 
 var (
@@ -188,6 +203,9 @@ func (m SecureMode) MarshalText() ([]byte, error) { return secureModes.marshal(m
 // any case. VidGear's number is read, too. It returns an ErrOption for any other text.
 func (m *SecureMode) UnmarshalText(text []byte) error { return secureModes.unmarshal(m, text) }
 
+// UnmarshalJSON reads a text as UnmarshalText does, or VidGear's number.
+func (m *SecureMode) UnmarshalJSON(raw []byte) error { return secureModes.unmarshalJSON(m, raw) }
+
 // String returns ZeroMQ's name of the pattern, such as REQ/REP.
 // For any other value it returns such as "Pattern(7)".
 func (p Pattern) String() string { return patternNames.text(p) }
@@ -201,6 +219,9 @@ func (p Pattern) MarshalText() ([]byte, error) { return patternNames.marshal(p) 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
 // any case. VidGear's number is read, too. It returns an ErrOption for any other text.
 func (p *Pattern) UnmarshalText(text []byte) error { return patternNames.unmarshal(p, text) }
+
+// UnmarshalJSON reads a text as UnmarshalText does, or VidGear's number.
+func (p *Pattern) UnmarshalJSON(raw []byte) error { return patternNames.unmarshalJSON(p, raw) }
 
 // GoString returns the name of the constant, for %#v.
 func (k EventKind) GoString() string { return eventKinds.goText(k) }

@@ -63,6 +63,16 @@ func TestEnumTexts(t *testing.T) {
 			}
 		}
 	}
+	var numbers struct {
+		P Pattern
+		M SecureMode
+	}
+	if err := json.Unmarshal([]byte(`{"P": 2, "M": 1}`), &numbers); err != nil || numbers.P != PubSub || numbers.M != StoneHouse {
+		t.Errorf("VidGear's numbers in JSON: %+v, %v", numbers, err)
+	}
+	if err := json.Unmarshal([]byte(`{"P": 9}`), &numbers); !errors.Is(err, ErrOption) {
+		t.Errorf("a number that VidGear does not have: %v", err)
+	}
 	var p Pattern
 	if err := p.UnmarshalText([]byte(" 2 ")); err != nil || p != PubSub {
 		t.Errorf("VidGear's number: %v, %v", p, err)

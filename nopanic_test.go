@@ -260,7 +260,9 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"ReplaceCertificates, a location that cannot be", ErrAuth, func() error { return second(ReplaceCertificates("/dev/null/\x00")) }},
 		{"MarshalText of a number that is no constant", ErrOption, func() error { return second(Pattern(-9).MarshalText()) }},
 		{"UnmarshalText, nil enum", ErrOption, func() error { return (*Pattern)(nil).UnmarshalText([]byte("PAIR")) }},
-		{"UnmarshalText, nil Compression", ErrOption, func() error { return (*Colorspace)(nil).UnmarshalText(nil) }},
+		{"UnmarshalJSON, nil enum", ErrOption, func() error { return (*SecureMode)(nil).UnmarshalJSON([]byte("1")) }},
+		{"UnmarshalJSON, nothing", ErrOption, func() error { return new(Pattern).UnmarshalJSON(nil) }},
+		{"UnmarshalText, nil Colorspace", ErrOption, func() error { return (*Colorspace)(nil).UnmarshalText(nil) }},
 		{"UnmarshalText, nil Secret", ErrOption, func() error { return (*Secret)(nil).UnmarshalText(nil) }},
 		{"the zero Secret and NewSecret, Reveal, IsZero, LogValue", nil, func() error {
 			if text := NewSecret("").Reveal() + fmt.Sprint(Secret{}, Secret{}.LogValue()); text != " " || !NewSecret("").IsZero() {
