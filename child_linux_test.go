@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // An end in a process of its own, for tests that measure what a peer can make
@@ -155,9 +156,7 @@ func runEnd(s childSpec) int {
 	for more := true; more; more = in.Scan() {
 		switch in.Text() {
 		case "silence": // the peer has not answered for long
-			n.send.leftover.mu.Lock()
-			n.send.leftover.heard = time.Now().Add(-silence)
-			n.send.leftover.mu.Unlock()
+			n.send.halfOpen.Answered(time.Now().Add(-transport.Silence), time.Hour)
 		case "take descriptors":
 			free = takeDescriptors()
 		case "free descriptors":
@@ -167,7 +166,7 @@ func runEnd(s childSpec) int {
 		opens <- times
 		open, halfOpen := n.link.current() != nil, false
 		if n.send != nil {
-			from, _ := n.send.leftover.ends()
+			from, _ := n.send.halfOpen.Ends()
 			halfOpen = from != ""
 		}
 		report(account{Port: portOf(n), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times, Retries: st.Retries, Socket: open, HalfOpen: halfOpen})

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pebbe/zmq4"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // clientOrder keeps the frames of a multi-client REQ end going to its clients in
@@ -69,26 +69,26 @@ func plainPort(p string) string {
 }
 
 // observe follows the socket's connections. It is called by the monitor.
-func (c *clientOrder) observe(e event) {
+func (c *clientOrder) observe(e transport.Event) {
 	if c == nil {
 		return
 	}
-	i := slices.Index(c.ports, e.endpoint[strings.LastIndexByte(e.endpoint, ':')+1:])
+	i := slices.Index(c.ports, e.Endpoint[strings.LastIndexByte(e.Endpoint, ':')+1:])
 	if i < 0 {
 		return // this end's own closing
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+	case e.Kind == transport.Connected:
 		c.present[i], c.here[i] = true, true
 		if !slices.Contains(c.order, i) {
 			c.order = append(c.order, i)
 		}
-	case e.kind == zmq4.EVENT_DISCONNECTED:
+	case e.Kind == transport.Disconnected:
 		c.present[i], c.late[i] = false, time.Time{}
 		c.lost = true
-	case e.kind == zmq4.EVENT_CONNECT_RETRIED, e.refused():
+	case e.Kind == transport.ConnectRetried, e.HandshakeFailed():
 		c.present[i], c.failed[i] = false, true
 	default:
 		return
@@ -232,41 +232,41 @@ func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
 
 // dialInOrder opens the socket of a multi-client REQ end, which serves the
 // clients that are present in their order.
-func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) (*socket, error) {
+func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) (*transport.Socket, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	for {
 		present := s.order.begin()
-		sock, err := openSocket(&s.opts, s.security, nil, c.watchers())
+		sock, err := c.openSocket(nil)
 		if err != nil {
 			return nil, err
 		}
-		if err := sock.dialClients(endpoints, present); err != nil {
-			sock.shut(0)
+		if err := dialClients(sock, endpoints, present); err != nil {
+			sock.Shut(0)
 			return nil, err
 		}
 		if s.order.await(within, present, max(minClientWait, min(maxClientWait, s.opts.RequestTimeout/8))) {
 			return sock, nil
 		}
-		sock.shut(0)
+		sock.Shut(0)
 	}
 }
 
 // dialClients connects to the clients that are present, in this order, and then
 // to the others.
-func (s *socket) dialClients(endpoints []string, present []int) error {
+func dialClients(s *transport.Socket, endpoints []string, present []int) error {
 	errs := []error{s.SetImmediate(false)}
 	for _, i := range present {
-		errs = append(errs, s.dial(endpoints[i]))
+		errs = append(errs, addressError(s.Dial(endpoints[i])))
 	}
 	errs = append(errs, s.SetImmediate(true))
 	for i, ep := range endpoints {
 		if !slices.Contains(present, i) {
-			errs = append(errs, s.dial(ep))
+			errs = append(errs, addressError(s.Dial(ep)))
 		}
 	}
-	s.endpoints = slices.Clone(endpoints)
+	s.Endpoints = slices.Clone(endpoints)
 	return errors.Join(errs...)
 }
 
@@ -291,7 +291,7 @@ func (s *sendEnd) leaveLost() {
 	defer s.order.mu.Unlock()
 	for _, i := range s.order.order {
 		if !s.order.present[i] {
-			s.conn.Disconnect(s.conn.endpoints[i])
+			s.conn.Disconnect(s.conn.Endpoints[i])
 		}
 	}
 }

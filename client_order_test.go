@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pebbe/zmq4"
-
 	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // clientSet is a multi-client REQ end and its clients, some of which are away.
@@ -211,17 +210,17 @@ func listen(t *testing.T, address string) (l net.Listener) {
 // turn is that of the client behind the one that answered.
 func TestClientsInPortOrderAfterAnUnseenLoss(t *testing.T) {
 	c := newClientOrder(&Options{Pattern: ReqRep, MulticlientMode: true, Ports: []string{"1", "2", "3", "4"}})
-	client := func(kind zmq4.Event, port string) {
-		c.observe(event{kind: kind, endpoint: "tcp://127.0.0.1:" + port})
+	client := func(kind transport.EventKind, port string) {
+		c.observe(transport.Event{Kind: kind, Endpoint: "tcp://127.0.0.1:" + port})
 	}
 	for _, port := range c.ports {
-		client(zmq4.EVENT_HANDSHAKE_SUCCEEDED, port)
+		client(transport.Connected, port)
 	}
 	c.took()
 	c.answered("1")
 	c.took() // the second client's turn, and it has just gone
 	c.answered("4")
-	client(zmq4.EVENT_DISCONNECTED, "2")
+	client(transport.Disconnected, "2")
 	if got, want := c.begin(), []int{0, 2, 3}; !slices.Equal(got, want) {
 		t.Errorf("the next socket serves %v, want %v", got, want)
 	}

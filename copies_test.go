@@ -43,7 +43,7 @@ func startInside(t *testing.T, o Options, endpoint string) *NetGear {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.current().endpoints = nil // Close would wait until a port is free
+	l.current().Endpoints = nil // Close would wait until a port is free
 	t.Cleanup(func() { n.Close() })
 	return n
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,11 +16,7 @@ import (
 // awaitWaiting waits until somebody waits at the door of a Pair receive end.
 func awaitWaiting(t *testing.T, recv *NetGear) {
 	t.Helper()
-	await(t, "somebody to wait at the door", func() bool { return doorOf(recv).crowded() })
-}
-
-func doorOf(n *NetGear) *door {
-	return n.link.current().door
+	await(t, "somebody to wait at the door", func() bool { return recv.link.current().Pending() > 0 })
 }
 
 // delivers says whether the next frame is this one.
@@ -135,22 +130,12 @@ func TestPairVisitorsWhoGo(t *testing.T) {
 		impatient = append(impatient, once(t, recv, 2))
 		awaitWaiting(t, recv)
 	}
-	await(t, "all to wait", func() bool {
-		d := doorOf(recv)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		return len(d.waiting) == len(impatient)
-	})
+	await(t, "all to wait", func() bool { return recv.link.current().Pending() == len(impatient) })
 	for _, b := range impatient {
 		b.Socket.Close()
 	}
 	last := once(t, recv, 3)
-	await(t, "the last to wait", func() bool {
-		d := doorOf(recv)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		return len(d.waiting) > len(impatient)
-	})
+	await(t, "the last to wait", func() bool { return recv.link.current().Pending() > len(impatient) })
 	first.Socket.Close()
 	delivers(t, recv, 3)
 	last.answered()
@@ -245,27 +230,6 @@ func TestPairStrangers(t *testing.T) {
 			delivers(t, recv, 1)
 			sender.answered()
 		})
-	}
-}
-
-// However many come, no more wait than may.
-func TestDoorIsBounded(t *testing.T) {
-	knocks := 0
-	d := &door{one: true, knocked: func() { knocks++ }}
-	if !d.letIn(zapReply{}) {
-		t.Fatal("the first has to wait")
-	}
-	for i := range maxWaiting + 10 {
-		if d.letIn(zapReply{id: []byte{byte(i), byte(i >> 8)}}) {
-			t.Fatal("a second is let in")
-		}
-	}
-	if len(d.waiting) != maxWaiting || knocks != maxWaiting+10 || !slices.Equal(d.waiting[0].yes.id, []byte{10, 0}) {
-		t.Errorf("%d wait, %d have knocked, the first is %v", len(d.waiting), knocks, d.waiting[0].yes.id)
-	}
-	d.waiting[0].at = time.Now().Add(-handshakeLimit - time.Second)
-	if d.forget(); len(d.waiting) != maxWaiting-1 {
-		t.Error("who has waited too long is not forgotten")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // Errors to test for with errors.Is. What reaches the caller wraps one of them
@@ -172,6 +173,14 @@ func fixed(err error, fixes ...Setting) error {
 
 func set(field string, value any) Setting {
 	return Setting{Field: field, Key: keyOf(field), Value: value}
+}
+
+// addressError returns err, which is an ErrAddress if it is about an address.
+func addressError(err error) error {
+	if wrong := (*transport.AddressError)(nil); errors.As(err, &wrong) {
+		return fmt.Errorf("%w: %w", ErrAddress, err)
+	}
+	return err
 }
 
 // wrap prefixes err with the package and what was being done.

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // "Every interface" takes IPv6 and IPv4, in every pattern, and says so.
 func TestEveryInterface(t *testing.T) {
-	if !dualStack() {
+	if !transport.DualStack() {
 		t.Skip("no socket of this system serves IPv6 and IPv4")
 	}
 	for _, pattern := range allPatterns {
@@ -66,21 +68,10 @@ func mustTravel(t *testing.T, recv, send *NetGear) {
 	}
 }
 
-// Where a system has no IPv6, every interface is every one of IPv4.
-func TestEveryInterfaceWithoutIPv6(t *testing.T) {
-	defer func(has func() bool) { dualStack = has }(dualStack)
-	dualStack = func() bool { return false }
-	recv := mustNew(t, Options{ReceiveMode: true, Port: "0"})
-	if ep := recv.Endpoints()[0]; !strings.HasPrefix(ep, "tcp://0.0.0.0:") {
-		t.Errorf("the endpoint is %s", ep)
-	}
-	mustTravel(t, recv, mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)}))
-}
-
 // Lists of addresses mean the same on a socket of both families: libzmq reports
 // an IPv4 peer there as ::ffff:127.0.0.1.
 func TestEveryInterfaceAndLists(t *testing.T) {
-	if !dualStack() || !hasLoopback6() {
+	if !transport.DualStack() || !hasLoopback6() {
 		t.Skip("no peer of this system can use IPv6")
 	}
 	location := keyFolder(t)
@@ -155,7 +146,7 @@ func linkLocal(t *testing.T) string {
 	for _, i := range all {
 		addresses, _ := i.Addrs()
 		for _, a := range addresses {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && i.Flags&net.FlagUp != 0 && needsZone(p.Addr()) {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && i.Flags&net.FlagUp != 0 && transport.NeedsZone(p.Addr()) {
 				return p.Addr().String() + "%" + i.Name
 			}
 		}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // Ends that send as fast as they can are never taken for floods: large frames
@@ -101,54 +102,6 @@ func TestMismatchedSenderStays(t *testing.T) {
 	}
 }
 
-func TestTinyFrames(t *testing.T) {
-	repeat := func(s string) []byte { return slices.Repeat([]byte(s), 2048/len(s)) }
-	for name, c := range map[string]struct {
-		bytes []byte
-		want  bool
-	}{
-		"empty parts":      {repeat(zmtp(isMore, "")), true},
-		"parts of a byte":  {repeat(zmtp(isMore, "x"))[1:], true},
-		"parts of 9 bytes": {repeat(zmtp(isMore, "123456789"))[5:], true},
-		"long form":        {repeat(zmtp(isMore|isLong, "12"))[7:], true},
-		"messages":         {repeat(zmtp(0, "ok")), true},
-		"parts of 60":      {repeat(zmtp(isMore, string(make([]byte, 60)))), false},
-		"a picture":        {testArray(1, "uint8", 2048).Data, false},
-		"text":             {repeat(`{"return_type": "ndarray"}`), false},
-	} {
-		if got := tinyFrames(c.bytes); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-// What counts as unread, and from when on it is too much.
-func TestFlowVerdicts(t *testing.T) {
-	now := time.Now()
-	limits := inflowLimits{bytes: 1000, bytesPerSecond: 10, parts: maxPendingParts}
-	l := &peerConn{since: now}
-	step := func(total int64, read reading, after time.Duration, unread int64, why error) {
-		t.Helper()
-		l.last = total
-		if got := l.update(&read, &limits, now.Add(after)); got != unread {
-			t.Errorf("%d unread, not %d", got, unread)
-		}
-		if got := l.verdict(l.unread, &limits, now.Add(after)); got != why {
-			t.Errorf("%v, not %v", got, why)
-		}
-	}
-	step(500, reading{}, 0, 500, nil)
-	step(800, reading{bytes: 500, parts: 1}, 0, 300, nil)
-	step(1800, reading{}, 0, 1300, errPiledUp)
-	step(1900, reading{bytes: 100, parts: 1, all: true}, 0, 0, nil)
-	step(2800, reading{}, 0, 900, nil)
-	step(3000, reading{}, 20*time.Second, 900, nil) // heartbeats
-	step(3000, reading{}, time.Hour, 0, nil)
-	limits = inflowLimits{bytes: 1 << 40, parts: maxPendingParts}
-	step(3000+3<<20, reading{bytes: 3, parts: 1}, time.Hour, 3<<20-3, nil)
-	step(3000+4<<20, reading{bytes: 3, parts: 1}, time.Hour, 4<<20-6, errPiledUp) // more than a million messages
-}
-
 // A peer that sends nothing but rubbish is disconnected, and the application is
 // told why. The next one is served.
 func TestUnreadableFloodIsReported(t *testing.T) {
@@ -175,7 +128,7 @@ func TestUnreadableFloodIsReported(t *testing.T) {
 				}
 				flooder.TrySend([]byte("rubbish"), false)
 			}
-			if err := <-lost; !errors.Is(err, errUnreadable) {
+			if err := <-lost; !errors.Is(err, transport.ErrUnreadable) {
 				t.Error(err)
 			}
 			flooder.Socket.Close()

@@ -88,9 +88,9 @@ func TestEndLeftoverEnds(t *testing.T) {
 	defer waiting.Close()
 	start := func(ctx context.Context, limit time.Duration) (*NetGear, chan error) {
 		n := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.FreePort(t)})
-		n.send.leftover.from, n.send.leftover.to = "127.0.0.1:"+peertest.FreePort(t), full.Addr().String()
+		loseInSilence(n, "127.0.0.1:"+peertest.FreePort(t), full.Addr().String())
 		ended := make(chan error, 1)
-		go func() { ended <- n.send.endLeftover(ctx, time.Now().Add(limit)) }()
+		go func() { ended <- n.send.endHalfOpen(ctx, time.Now().Add(limit)) }()
 		await(t, "an attempt to connect", func() bool { return attempted(t, full.Addr().(*net.TCPAddr).Port) })
 		return n, ended
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // line is a TCP relay that can become slow or stop.
@@ -243,7 +245,7 @@ func TestSilentStranger(t *testing.T) {
 			sendSmall(t, send)
 			want := []EventKind{EventConnected, EventRefused, EventTerminated, EventLost}
 			if early {
-				time.Sleep(handshakeTime + 100*time.Millisecond) // what libzmq itself would take for a mismatch shows sooner
+				time.Sleep(transport.HandshakeTime + 100*time.Millisecond) // what libzmq itself would take for a mismatch shows sooner
 				send.Close()
 				want = []EventKind{EventConnected, EventTerminated, EventLost, EventRefused}
 				at.await(t, want[:3]...)
@@ -497,10 +499,8 @@ func TestCloseWhileReopening(t *testing.T) {
 	<-failed
 	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	recv.Close()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.refs != 1 || shared.ctx == nil {
-		t.Errorf("%d sockets hold the context, where %v is open", shared.refs, other.Endpoints())
+	if held := transport.OpenSockets(); held != 1 {
+		t.Errorf("%d sockets hold the context, where %v is open", held, other.Endpoints())
 	}
 }
 

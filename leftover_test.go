@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pebbe/zmq4"
-
 	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // After a loss in silence a connection is made from the port of the lost one
@@ -19,7 +18,7 @@ func TestConnectsFromTheOldPort(t *testing.T) {
 		for _, silent := range []bool{true, false} {
 			t.Run(map[bool]string{true: "silent", false: "ended"}[silent]+"/"+host, func(t *testing.T) {
 				from := losesOnce(t, host, silent)
-				for silent && len(from) == 2 && !available(netip.MustParseAddrPort(from[0])) {
+				for silent && len(from) == 2 && !transport.Available(netip.MustParseAddrPort(from[0])) {
 					// A connection to elsewhere has, or just had, the same port.
 					from = losesOnce(t, host, silent)
 				}
@@ -63,9 +62,7 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	go exchange()
 	await(t, "the frame to be held back", line.held)
 	if silent {
-		send.send.leftover.mu.Lock()
-		send.send.leftover.heard = time.Now().Add(-silence)
-		send.send.leftover.mu.Unlock()
+		send.send.halfOpen.Answered(time.Now().Add(-transport.Silence), time.Hour)
 	}
 	line.reset()
 	line.release()
@@ -74,8 +71,8 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	arrives()
 	at.await(t, EventConnected, EventLost, EventReconnecting, EventConnected)
 	send.Close()
-	if send.send.leftover.from != "" {
-		t.Errorf("still left over: %s", send.send.leftover.from)
+	if from, _ := send.send.halfOpen.Ends(); from != "" {
+		t.Errorf("still left over: %s", from)
 	}
 	for _, ep := range endpoints {
 		if ep != "tcp://"+net.JoinHostPort(host, line.port) {
@@ -83,60 +80,6 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 		}
 	}
 	return line.froms()
-}
-
-func TestLeftover(t *testing.T) {
-	const from, to = "10.0.0.2:43210", "tcp://10.0.0.1:5555"
-	lost := func(from, endpoint string) func(*leftover) { return func(l *leftover) { l.lost(from, endpoint) } }
-	answered := func(l *leftover) { l.answered(0) }
-	long := func(l *leftover) { l.answered(0); l.heard = time.Now().Add(-silence) }
-	for name, c := range map[string]struct {
-		did  []func(*leftover)
-		want string
-	}{
-		"never heard":          {[]func(*leftover){lost(from, to)}, ""},
-		"just heard":           {[]func(*leftover){answered, lost(from, to)}, ""},
-		"silent":               {[]func(*leftover){long, lost(from, to)}, from},
-		"the first counts":     {[]func(*leftover){long, lost(from, to), lost("127.0.0.1:1", to)}, from},
-		"not known from where": {[]func(*leftover){long, lost("", to)}, ""},
-		"not over TCP":         {[]func(*leftover){long, lost(from, "ipc:///tmp/a")}, ""},
-		"answered since":       {[]func(*leftover){long, lost(from, to), answered}, ""},
-		"cleared":              {[]func(*leftover){long, lost(from, to), (*leftover).cleared}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var l leftover
-			for _, do := range c.did {
-				do(&l)
-			}
-			got, peer := l.ends()
-			if got != c.want || (peer == "10.0.0.1:5555") != (got != "") {
-				t.Errorf("%q to %q, want %q", got, peer, c.want)
-			}
-		})
-	}
-}
-
-// A probe waits longer for its answer where no exchange was ever quick.
-func TestProbeWait(t *testing.T) {
-	for _, c := range []struct {
-		took []time.Duration
-		i    int
-		want time.Duration
-	}{
-		{[]time.Duration{time.Millisecond}, 1, probeShort},
-		{[]time.Duration{time.Millisecond}, longEach, probeLong},
-		{[]time.Duration{300 * time.Millisecond}, 1, 600 * time.Millisecond},
-		{[]time.Duration{5 * time.Second}, 1, probeLong},
-		{[]time.Duration{5 * time.Second, time.Millisecond, time.Second}, 1, probeShort},
-	} {
-		var l leftover
-		for _, took := range c.took {
-			l.answered(took)
-		}
-		if got := l.wait(c.i); got != c.want {
-			t.Errorf("after %v, probe %d: %v, want %v", c.took, c.i, got, c.want)
-		}
-	}
 }
 
 // What can be left over ends, or does not hold a send call up longer than it may.
@@ -155,15 +98,22 @@ func TestEndLeftover(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.FreePort(t)})
-			n.send.leftover.from, n.send.leftover.to = c.from, c.to
-			if err := n.send.endLeftover(testContext(t), time.Now().Add(patience)); err != nil {
+			loseInSilence(n, c.from, c.to)
+			if err := n.send.endHalfOpen(testContext(t), time.Now().Add(patience)); err != nil {
 				t.Error(err)
 			}
-			if from, _ := n.send.leftover.ends(); (from != "") != c.stays {
+			if from, _ := n.send.halfOpen.Ends(); (from != "") != c.stays {
 				t.Errorf("left over: %q", from)
 			}
 		})
 	}
+}
+
+// loseInSilence makes a send end believe that it has lost a connection whose
+// peer was silent.
+func loseInSilence(n *NetGear, from, to string) {
+	n.send.halfOpen.Answered(time.Now().Add(-transport.Silence), time.Hour)
+	n.send.halfOpen.Lost(time.Now(), from, "tcp://"+to)
 }
 
 // listenTCP returns the address of a listener.
@@ -183,32 +133,22 @@ func TestProbedIsNotRefused(t *testing.T) {
 	const last, other = "10.0.0.2:43210", "10.0.0.2:43211"
 	for name, c := range map[string]struct {
 		pattern Pattern
-		kind    zmq4.Event
+		kind    transport.EventKind
 		peer    string
 		refused uint64
 	}{
-		"the last peer's":   {Pair, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, last, 0},
-		"another's":         {Pair, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, other, 1},
-		"not known":         {Pair, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, "", 1},
-		"another handshake": {Pair, zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, last, 1},
-		"another pattern":   {ReqRep, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, last, 1},
+		"the last peer's":   {Pair, transport.HungUp, last, 0},
+		"another's":         {Pair, transport.HungUp, other, 1},
+		"not known":         {Pair, transport.HungUp, "", 1},
+		"another handshake": {Pair, transport.ProtocolFailed, last, 1},
+		"another pattern":   {ReqRep, transport.HungUp, last, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Pattern: c.pattern, Address: "127.0.0.1", Port: "0"})
-			// Every failed handshake ends with "disconnected"; the monitor makes of
-			// the two one event.
-			m := &monitor{guarding: guarding{flow: newFlow(false)}}
-			report := func(e event) {
-				if e, tell := m.account(e); tell {
-					recv.link.current().watch(e)
-				}
-			}
-			m.links = []peerConn{{fd: 7, accepted: true, peer: last, since: time.Now()}}
-			report(event{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
-			report(event{kind: zmq4.EVENT_DISCONNECTED, value: 7})
-			m.links = []peerConn{{fd: 7, accepted: true, peer: c.peer, since: time.Now()}}
-			report(event{kind: c.kind})
-			report(event{kind: zmq4.EVENT_DISCONNECTED, value: 7})
+			report := recv.link.current().watch
+			report(transport.Event{Kind: transport.Connected, Peer: last})
+			report(transport.Event{Kind: transport.Disconnected, Peer: last})
+			report(transport.Event{Kind: c.kind, Peer: c.peer})
 			if st := recv.Stats(); st.Refused != c.refused || st.Lost != 1 {
 				t.Errorf("%d refused, want %d; %d lost", st.Refused, c.refused, st.Lost)
 			}

@@ -12,10 +12,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pebbe/zmq4"
-
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
@@ -85,7 +84,7 @@ type link struct {
 	// onEvent is called first for each connection event, onPending when a peer
 	// begins to wait or sends something unread. explain adds to an error what this
 	// end sees go wrong. They are set before the first socket is opened.
-	onEvent   func(*conn, event)
+	onEvent   func(*conn, transport.Event)
 	onPending func()
 	explain   func(error) error
 
@@ -104,7 +103,7 @@ type link struct {
 // conn is one socket of an end, with what is known of the connections made
 // over it. A new socket is a new conn.
 type conn struct {
-	*socket
+	*transport.Socket
 	link     *link
 	refused  atomic.Pointer[refusal]
 	rejected rejectedEndpoints
@@ -151,7 +150,7 @@ func (l *link) close(grace time.Duration) {
 
 // dialer opens a socket for endpoints. moved reports whether one of them is
 // another address of the host than the last socket's.
-type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*socket, error)
+type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error)
 
 // open opens a socket within ctx, by dial. The caller makes it the current one.
 func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
@@ -160,21 +159,22 @@ func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{link: l}
-	if c.socket, err = dial(ctx, c, endpoints, moved); err != nil {
+	if c.Socket, err = dial(ctx, c, endpoints, moved); err != nil {
 		return nil, err
 	}
-	if c.bound {
+	if c.Bound {
 		l.mu.Lock()
-		l.bound = c.endpoints
-		l.resolver.bound(c.endpoints)
+		l.bound = c.Endpoints
+		l.resolver.bound(c.Endpoints)
 		l.mu.Unlock()
 	}
 	return c, nil
 }
 
-// watchers returns what a socket of this conn reports to.
-func (c *conn) watchers() watchers {
-	return watchers{event: c.watch, knocked: c.peerWaits, closed: c.link.closedPeer, wake: c.link.wake, pending: c.link.onPending}
+// openSocket opens a socket that reports to c.
+func (c *conn) openSocket(endpoints []string) (*transport.Socket, error) {
+	s, err := transport.Open(c.link.opts.socketConfig(c.link.security), endpoints, c.watch)
+	return s, addressError(err)
 }
 
 // resolved returns the endpoints as libzmq spells them. A host name is resolved
@@ -209,7 +209,7 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 // asks for any free one. It is called once, with the first socket.
 func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
-		ep := c.endpoints[0]
+		ep := c.Endpoints[0]
 		l.port = rawPort(ep[strings.LastIndexByte(ep, ':')+1:])
 	}
 }
@@ -244,7 +244,7 @@ func (l *link) peers() int {
 	if l.active == nil {
 		return 0
 	}
-	return max(0, int(l.active.mon.connected.Load()))
+	return l.active.Peers()
 }
 
 func (l *link) where() string { return strings.Join(l.endpoints(), ",") }
@@ -257,7 +257,7 @@ func (l *link) endpoints() []string {
 	case l.bound != nil:
 		return slices.Clone(l.bound)
 	case l.active != nil && l.tunnel == nil:
-		return slices.Clone(l.active.endpoints)
+		return slices.Clone(l.active.Endpoints)
 	}
 	host := l.opts.address()
 	if l.opts.protocol() == "tcp" && strings.Contains(host, ":") {
@@ -283,13 +283,13 @@ func (c *conn) reroute() error {
 		l.opts.Logger.Info("the host has another address", "host", l.resolver.host, "was", change.from, "is", change.to)
 		c.rejected.drop(change.from)
 		c.Disconnect(change.from)
-		if err := c.dial(change.to); err != nil {
-			return err
+		if err := c.Dial(change.to); err != nil {
+			return addressError(err)
 		}
 		l.mu.Lock()
-		for i, ep := range c.endpoints {
+		for i, ep := range c.Endpoints {
 			if ep == change.from {
-				c.endpoints[i] = change.to
+				c.Endpoints[i] = change.to
 			}
 		}
 		l.mu.Unlock()
@@ -370,7 +370,7 @@ func (l *link) malformed(port string, err error) {
 
 // refusal is a handshake that failed, what it most likely means, and when.
 type refusal struct {
-	event
+	transport.Event
 	err error
 	at  time.Time
 }
@@ -389,7 +389,7 @@ func (l *link) mismatched() bool {
 	// A secure peer closes the connection of every peer whose keys it cannot read,
 	// without a reason. So does, once, a peer that is being closed. l.hangups
 	// counts on when a socket is replaced, which may be sooner than the third.
-	return e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL || l.security != nil && l.hangups.Load() >= 3
+	return e.Kind != transport.HungUp || l.security != nil && l.hangups.Load() >= 3
 }
 
 func (l *link) lastRefusal() *refusal {
@@ -407,10 +407,13 @@ func (l *link) refusal() error {
 	return l.reason(nil)
 }
 
+// errPlaceTaken is the reason when a peer has waited in vain.
+var errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a time")
+
 // reason returns what a failed handshake most likely means.
-func (l *link) reason(e *event) error {
+func (l *link) reason(e *transport.Event) error {
 	switch {
-	case e != nil && l.opts.servesOne() && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && l.peers() > 0:
+	case e != nil && l.opts.servesOne() && e.Kind == transport.HungUp && l.peers() > 0:
 		return errPlaceTaken
 	case e != nil && l.security != nil:
 		return l.security.refusal(e, l.opts.ReceiveMode)
@@ -427,25 +430,39 @@ func (l *link) reconnecting(why error) {
 
 // ---- what the monitor reports ----
 
-// watch follows the connections of the socket. The monitor calls it.
-func (c *conn) watch(e event) {
+// watch follows the connections of the socket, which calls it.
+func (c *conn) watch(e transport.Event) {
 	l := c.link
+	switch e.Kind {
+	case transport.PeerPending:
+		c.peerWaits()
+		return
+	case transport.PeerClosed:
+		l.closedPeer(e.Peer, e.Err)
+		return
+	case transport.Subscribed:
+		l.onPending()
+		return
+	case transport.LeftUnread:
+		l.wake()
+		return
+	}
 	l.resolver.observe(e)
 	switch {
-	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+	case e.Kind == transport.Connected:
 		c.connected(e)
-	case e.kind == zmq4.EVENT_DISCONNECTED:
+	case e.Kind == transport.Disconnected:
 		c.disconnected(e)
 	case l.probed(e):
-	case e.refused():
+	case e.HandshakeFailed():
 		c.handshakeFailed(e)
 	default:
 		l.onEvent(c, e)
 	}
 }
 
-func (c *conn) connected(e event) {
-	l, endpoint := c.link, e.endpoint
+func (c *conn) connected(e transport.Event) {
+	l, endpoint := c.link, e.Endpoint
 	c.refused.Store(nil)
 	l.hangups.Store(0)
 	l.onEvent(c, e)
@@ -453,8 +470,8 @@ func (c *conn) connected(e event) {
 	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 }
 
-func (c *conn) disconnected(e event) {
-	l, endpoint := c.link, e.endpoint
+func (c *conn) disconnected(e transport.Event) {
+	l, endpoint := c.link, e.Endpoint
 	defer func() {
 		select {
 		case l.gone <- struct{}{}:
@@ -469,40 +486,40 @@ func (c *conn) disconnected(e event) {
 		return
 	}
 	l.onEvent(c, e)
-	l.lastGone.Store(&e.peer)
+	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
-	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Err: e.why})
+	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Err: e.Err})
 	l.wake()
 	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 }
 
-func (c *conn) handshakeFailed(e event) {
-	l, endpoint := c.link, e.endpoint
+func (c *conn) handshakeFailed(e transport.Event) {
+	l, endpoint := c.link, e.Endpoint
 	l.onEvent(c, e)
 	l.counters.refused.Add(1)
-	if e.why != nil {
+	if e.Err != nil {
 		return // this end has ended it, and closedPeer has reported why
 	}
 	why := l.reason(&e)
 	c.refused.Store(&refusal{e, why, time.Now()})
-	if e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.after < handshakeTime {
+	if e.Kind == transport.HungUp && e.Age < transport.HandshakeTime {
 		l.hungUp() // later it is a peer that was silent, or that this end kept waiting
 	}
-	if !l.opts.binds() && e.kind != zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
-		c.rejected.add(e.endpoint)
+	if !l.opts.binds() && e.Kind != transport.HungUp {
+		c.rejected.add(e.Endpoint)
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Err: why})
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.Kind.String(), "value", e.Value)
 }
 
 // probed reports whether a handshake has failed because a PAIR sender, which had
 // lost its connection, connected only to have the peer's half of it reset
-// (leftover).
-func (l *link) probed(e event) bool {
+// (transport.HalfOpen).
+func (l *link) probed(e transport.Event) bool {
 	gone := l.lastGone.Load()
-	return l.opts.Pattern == Pair && e.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL && e.peer != "" && gone != nil && *gone == e.peer
+	return l.opts.Pattern == Pair && e.Kind == transport.HungUp && e.Peer != "" && gone != nil && *gone == e.Peer
 }
 
 // hungUp counts a peer that ended the handshake without a reason. A tunnel does
@@ -517,11 +534,11 @@ func (l *link) hungUp() {
 
 // closedPeer counts and logs a connection that this end has ended.
 func (l *link) closedPeer(peer string, why error) {
-	if errors.Is(why, errPending) || errors.As(why, new(syscall.Errno)) {
+	if errors.Is(why, transport.ErrPending) || errors.As(why, new(syscall.Errno)) {
 		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
-	if errors.Is(why, errSpoiled) { // it did nothing wrong itself
+	if errors.Is(why, transport.ErrSpoiled) { // it did nothing wrong itself
 		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
@@ -588,12 +605,6 @@ func (c *conn) retry() {
 			continue
 		}
 		delete(c.rejected.at, ep)
-		// An endpoint that the socket does not have, libzmq would look up among
-		// the addresses of this machine, and abort without a descriptor.
-		if !slices.Contains(c.endpoints, ep) {
-			continue // the peer's host has another address since
-		}
-		c.Disconnect(ep)
-		c.Connect(ep)
+		c.Redial(ep) // unless the peer's host has another address since
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/vidgear-go/netgear/internal/leaktest"
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -20,10 +21,8 @@ var leakChecks = []func() error{
 		return nil
 	},
 	func() error {
-		shared.Lock()
-		defer shared.Unlock()
-		if shared.refs != 0 || shared.ctx != nil {
-			return fmt.Errorf("the ZeroMQ context is still held by %d sockets", shared.refs)
+		if held := transport.OpenSockets(); held != 0 {
+			return fmt.Errorf("the ZeroMQ context is still held by %d sockets", held)
 		}
 		return nil
 	},

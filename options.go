@@ -445,8 +445,8 @@ func checkHost(o *Options) error {
 	if o.Address == "*" && !o.binds() {
 		return invalid("Address", o.Address, "every interface is for the end that binds; this one connects and needs the other end's address")
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(o.Address, "[]")); err == nil && needsZone(ip) {
-		return invalid("Address", o.Address, "%s", zoneHint(ip.String()))
+	if ip, err := netip.ParseAddr(strings.Trim(o.Address, "[]")); err == nil && transport.NeedsZone(ip) {
+		return invalid("Address", o.Address, "%s", transport.ZoneHint(ip.String()))
 	}
 	return nil
 }

@@ -3,18 +3,11 @@ package netgear
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"net"
-	"os"
 	"strings"
-	"sync"
-	"syscall"
-	"time"
 
 	"github.com/pebbe/zmq4"
 
-	"github.com/vidgear-go/netgear/internal/zmsg"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // Pattern is a ZeroMQ messaging pattern, numbered as in VidGear.
@@ -42,8 +35,19 @@ type patternSpec struct {
 	answers    bool // the receive end answers every frame
 	multi      bool // several ends may take part
 	lossy      bool // a receive end drops what finds a full queue, rather than hold its senders back
-	heartbeats bool // ZMTP heartbeats are safe; see Options.heartbeats
-	// setSockopts sets what this pattern asks of a socket, before it is opened.
+	// heartbeats is set where ZMTP heartbeats are safe.
+	//
+	// libzmq (to 4.3.5 at least) aborts the process when a heartbeat falls due on
+	// a connection that was lost while nothing more could be read from it into its
+	// pipe (libzmq issues #4364, #4767, #3937). Pipes without a limit take
+	// everything (receiveHWM). A PAIR socket however leaves a second peer's
+	// connection without any pipe. The gate keeps such peers out, but one that
+	// times its handshake well gets past it, and could end the process at will. So
+	// PAIR has no heartbeats: TCP notices dead machines, and a peer that waits
+	// takes a silent one's place (receiveEnd.checkPeer). PULL needs a limit, which
+	// rules them out as well.
+	heartbeats bool
+	// setSockopts sets the options of this pattern, before a socket is opened.
 	setSockopts func(*zmq4.Socket, *Options) error
 }
 
@@ -85,27 +89,12 @@ func streamOptions(s *zmq4.Socket, o *Options) error {
 	return errors.Join(errs...)
 }
 
-// deadLine is how long TCP may go without an acknowledgement.
-const deadLine = 4 * time.Second
-
-// heartbeats says whether this end sends ZMTP heartbeats.
-//
-// libzmq (to 4.3.5 at least) aborts the process when a heartbeat falls due on a
-// connection that was lost while nothing more could be read from it into its
-// pipe (libzmq issues #4364, #4767, #3937). Pipes without a limit take everything
-// (receiveHWM). A PAIR socket however leaves a second peer's connection without
-// any pipe. The door keeps such peers out, but a stranger that times its handshake
-// well gets past it, and could end the process at will: so PAIR has no heartbeats.
-// There TCP notices dead machines, and whoever waits takes a silent one's place
-// (receiver.look). PULL needs a limit, which rules them out as well.
-func (o *Options) heartbeats() bool { return o.HeartbeatInterval > 0 }
-
-// receiveHWM is the receive high-water mark of an end; 0 is none.
+// receiveHWM returns the receive high-water mark of an end; 0 is none.
 //
 // libzmq (to 4.3.5 at least) aborts the process, too, when it finds a peer's
-// heartbeat among what it had not yet taken in, because the pipe was full, of a
-// connection that was lost meanwhile: anybody can send that. So nowhere has a
-// pipe a limit, but at PULL, which holds its senders back in no other way.
+// heartbeat among the bytes that it has not yet processed, because the pipe was
+// full, of a connection that was lost meanwhile. Any peer can send that. So no
+// pipe has a limit but PULL's, which holds its senders back in no other way.
 func (o *Options) receiveHWM() int {
 	switch {
 	case o.Pattern != PushPull:
@@ -118,37 +107,33 @@ func (o *Options) receiveHWM() int {
 	return o.HighWaterMark
 }
 
-// commonOptions are set on every socket of this library. All of them take
-// effect only before bind and connect.
-func commonOptions(s *zmq4.Socket, o *Options) error {
-	errs := []error{
-		// Nothing lingers unless Close says so: a lost peer must not hold up
-		// the end of the program.
-		s.SetLinger(0),
-		s.SetMaxmsgsize(o.maxPart()),
-		s.SetReconnectIvl(100 * time.Millisecond),
-		// A connection attempt into the void is given up and made again: the
-		// system itself would wait longer from one to the next.
-		s.SetConnectTimeout(time.Second),
-		s.SetHandshakeIvl(handshakeLimit),
-		// A machine that is cut off is noticed by TCP: by keepalive while the
-		// line is quiet, by unacknowledged data while it is not. Unlike ZMTP's
-		// heartbeats these do not mistake a long transfer for silence.
-		s.SetTcpKeepalive(1),
-		s.SetTcpKeepaliveIdle(1),
-		s.SetTcpKeepaliveIntvl(1),
-		s.SetTcpKeepaliveCnt(3),
+// socketConfig returns what package transport needs of the options. Every socket
+// of a secure end is configured here, so none is ever opened in the clear.
+func (o *Options) socketConfig(sec *security) transport.Config {
+	spec := o.Pattern.spec()
+	c := transport.Config{
+		Kind: spec.send, Bind: o.binds(), Secure: sec != nil, Server: o.ReceiveMode, Exclusive: o.servesOne(),
+		MaxMessage: o.MaxFrameBytes, MaxParts: maxParts, ReceiveHWM: o.receiveHWM(),
+		HeartbeatInterval: o.HeartbeatInterval, HeartbeatTimeout: o.HeartbeatTimeout,
+		Logger: o.Logger,
+		Setup: func(s *zmq4.Socket) error {
+			return errors.Join(spec.setSockopts(s, o), sec.configure(s, o))
+		},
 	}
-	if o.Pattern != PushPull {
-		// There a receiver holds its senders back by not reading, which looks like
-		// a cut-off to TCP: the connection would go, and frames with it.
-		errs = append(errs, s.SetTcpMaxrt(deadLine))
+	if o.ReceiveMode {
+		c.Kind = spec.recv
 	}
-	if o.heartbeats() {
-		errs = append(errs, s.SetHeartbeatIvl(o.HeartbeatInterval), s.SetHeartbeatTimeout(o.HeartbeatTimeout))
+	if sec != nil {
+		c.Access = sec.access
 	}
-	return errors.Join(errs...)
+	return c
 }
+
+// servesOne reports whether this end listens and serves one peer.
+func (o *Options) servesOne() bool { return o.Pattern == Pair && o.ReceiveMode && o.binds() }
+
+// publishes reports whether this end is a publisher.
+func (o *Options) publishes() bool { return o.Pattern == PubSub && !o.ReceiveMode }
 
 // ---- endpoints ----
 
@@ -160,7 +145,7 @@ func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 	switch {
 	case o.protocol() != "tcp":
 	case host == "*":
-		host = everywhere()
+		host = transport.AnyAddress()
 	default:
 		addresses, err := lookupAddresses(ctx, strings.Trim(host, "[]"))
 		if err != nil {
@@ -178,270 +163,4 @@ func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 		eps[i] = o.protocol() + "://" + host + ":" + p
 	}
 	return eps, nil
-}
-
-// ---- sockets ----
-
-// socket is one open ZeroMQ socket with its monitor. Whoever opened it owns it
-// and closes it.
-type socket struct {
-	*zmsg.Socket
-	mon       *monitor
-	endpoints []string // as bound or connected, with real port numbers
-	bound     bool
-	door      *door // nil: everybody may come in
-	flow      *flow
-}
-
-// watchers receive what the socket of an end reports.
-type watchers struct {
-	event   func(event)                  // of connections; see monitor
-	knocked func()                       // a peer waits at the door
-	closed  func(peer string, why error) // this end has ended a connection
-	wake    func()                       // the owner of the socket must read what there is
-	pending func()                       // a publisher's peers have subscribed to something
-}
-
-// openSocket is the one place where sockets are made, the first time and after
-// a loss: a new socket has everything that the old one had.
-func openSocket(o *Options, sec *security, endpoints []string, w watchers) (_ *socket, err error) {
-	ctx, err := acquireContext()
-	if err != nil {
-		return nil, err
-	}
-	door := newDoor(o, sec, w.knocked)
-	s, err := assemble(ctx, o, sec, door, endpoints, w)
-	if err != nil {
-		door.close()
-		releaseContext()
-		return nil, err
-	}
-	return s, nil
-}
-
-// assemble opens a socket while enough descriptors are free for it: libzmq
-// aborts the process where one is missing.
-func assemble(ctx *zmq4.Context, o *Options, sec *security, door *door, endpoints []string, w watchers) (*socket, error) {
-	opening.Lock()
-	defer opening.Unlock()
-	if err := checkDescriptors(); err != nil {
-		return nil, err
-	}
-	if err := door.open(ctx); err != nil {
-		return nil, err
-	}
-	spec := o.Pattern.spec()
-	kind := spec.send
-	if o.ReceiveMode {
-		kind = spec.recv
-	}
-	plain, err := ctx.NewSocket(kind)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := zmsg.Wrap(plain)
-	if err != nil {
-		plain.Close()
-		return nil, err
-	}
-	s := &socket{Socket: raw, bound: o.binds(), door: door, flow: newFlow(sec != nil)}
-	raw.Observe(s.flow)
-	if err := s.configure(o, spec, sec, endpoints); err != nil {
-		raw.Close()
-		return nil, err
-	}
-	if err := s.monitor(ctx, o, w); err != nil {
-		raw.Close()
-		return nil, err
-	}
-	if err := s.attach(endpoints); err != nil {
-		s.tearDown(0)
-		return nil, err
-	}
-	return s, nil
-}
-
-// monitor starts the socket's monitor.
-func (s *socket) monitor(ctx *zmq4.Context, o *Options, w watchers) (err error) {
-	g := guarding{flow: s.flow, limits: o.inflowLimits(), exclusive: o.servesOne(), paced: s.door != nil && s.door.paced, handshake: o.handshakeBytes(), wakeOwner: w.wake, closedPeer: w.closed, subscribed: w.pending}
-	s.mon, err = startMonitor(ctx, s.Socket.Socket, g, func(e event) {
-		switch {
-		case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-			s.door.cameIn()
-		case e.refused():
-			s.door.turnedBack()
-		}
-		w.event(e)
-	})
-	return err
-}
-
-func (s *socket) configure(o *Options, spec *patternSpec, sec *security, endpoints []string) error {
-	errs := []error{commonOptions(s.Socket.Socket, o), spec.setSockopts(s.Socket.Socket, o), sec.configure(s.Socket.Socket, o), s.door.configure(s.Socket.Socket)}
-	for _, ep := range endpoints {
-		if strings.HasPrefix(ep, "tcp://[") {
-			errs = append(errs, s.SetIpv6(true))
-		}
-		if !s.bound && onThisMachine(ep) {
-			errs = append(errs, s.SetSndbuf(localSendBuffer))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// localSendBuffer is what a connection within one machine sends at a time. Raw
-// 1080p frames go up to twice as fast as with the system's default, which grows
-// to megabytes: see docs/performance.md. Over a real network the system knows
-// better.
-const localSendBuffer = 512 << 10
-
-func onThisMachine(ep string) bool {
-	return strings.HasPrefix(ep, "ipc://") || strings.HasPrefix(ep, "tcp://127.") || strings.HasPrefix(ep, "tcp://[::1]")
-}
-
-func (s *socket) attach(endpoints []string) error {
-	for _, ep := range endpoints {
-		if !s.bound {
-			if err := s.Connect(ep); err != nil {
-				return addressError("connect to", ep, err)
-			}
-			s.endpoints = append(s.endpoints, ep)
-			continue
-		}
-		if err := ipcFree(ep); err != nil {
-			return err
-		}
-		if err := s.Bind(ep); err != nil {
-			return addressError("bind", ep, err)
-		}
-		// The real port, where port 0 was asked for.
-		real, err := s.GetLastEndpoint()
-		if err != nil {
-			return err
-		}
-		s.endpoints = append(s.endpoints, real)
-	}
-	return nil
-}
-
-// ipcFree refuses an ipc path that libzmq would take away from its owner without
-// a word: it deletes what is there, whether a program listens on it or not.
-func ipcFree(ep string) error {
-	path, ok := strings.CutPrefix(ep, "ipc://")
-	if !ok {
-		return nil
-	}
-	if _, err := os.Lstat(path); err == nil {
-		// A link may lead to a socket.
-		if info, err := os.Stat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
-			return fmt.Errorf("%w: cannot bind %s: what is there is not a socket, and binding would delete it (move it away or choose another Address)", ErrAddress, ep)
-		}
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err != nil {
-		return nil
-	}
-	c.Close()
-	return addressError("bind", ep, syscall.EADDRINUSE)
-}
-
-// addressError says what is wrong with an endpoint and what to do.
-func addressError(doing, ep string, err error) error {
-	hint := ""
-	switch zmq4.AsErrno(err) {
-	case zmq4.Errno(syscall.EADDRINUSE):
-		hint = "another program listens there: stop it or choose another port"
-	case zmq4.Errno(syscall.ENODEV), zmq4.Errno(syscall.EADDRNOTAVAIL):
-		hint = "it is not an address of this machine; the end that binds (by default the receive end) needs one of its own addresses or \"*\""
-	case zmq4.Errno(syscall.EACCES), zmq4.Errno(syscall.EPERM):
-		hint = "permission denied: ports below 1024 and foreign folders need rights"
-	case zmq4.Errno(syscall.ENAMETOOLONG):
-		hint = "the path is too long for a local socket (about 100 bytes)"
-	case zmq4.Errno(syscall.ENOENT), zmq4.Errno(syscall.ENOTDIR):
-		hint = "the folder does not exist"
-	case zmq4.Errno(syscall.EINVAL):
-		hint = "it is not a valid endpoint"
-	}
-	if hint != "" {
-		hint = " (" + hint + ")"
-	}
-	return fmt.Errorf("%w: cannot %s %s: %w%s", ErrAddress, doing, ep, err, hint)
-}
-
-// shut closes the socket and gives up its hold on the context. Messages not yet
-// sent are kept for linger. When it returns, bound ports are free.
-func (s *socket) shut(linger time.Duration) {
-	s.tearDown(linger)
-	s.door.close()
-	releaseContext()
-}
-
-func (s *socket) tearDown(linger time.Duration) {
-	s.SetLinger(linger)
-	if s.bound {
-		for _, ep := range s.endpoints {
-			if s.Unbind(ep) == nil {
-				s.mon.awaitClosed()
-			}
-		}
-	}
-	// In this order: a monitor whose reader is gone would wedge libzmq.
-	s.mon.stop(s.Socket.Socket)
-	s.Close()
-}
-
-// ---- the context ----
-
-// One ZeroMQ context serves the whole process while any end is open: a
-// context costs two threads, and an idle end should cost none.
-var shared struct {
-	sync.Mutex
-	ctx  *zmq4.Context
-	refs int
-	zap  *zapHandler // while a socket with a door is open
-}
-
-const maxSockets = 16384
-
-func acquireContext() (*zmq4.Context, error) {
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.ctx == nil {
-		if err := checkDescriptors(); err != nil {
-			return nil, err
-		}
-		zmsg.KeepFreed()
-		ctx, err := zmq4.NewContext()
-		if err != nil {
-			return nil, err
-		}
-		if err := ctx.SetMaxSockets(maxSockets); err != nil {
-			return nil, err
-		}
-		shared.ctx = ctx
-		spare.open()
-	}
-	shared.refs++
-	return shared.ctx, nil
-}
-
-// releaseContext ends the context with its last socket; that waits for the
-// lingering messages. Who opens an end meanwhile gets a new context.
-func releaseContext() {
-	if ctx := dropContext(); ctx != nil {
-		ctx.Term()
-	}
-}
-
-// dropContext gives up one hold and returns the context if it was the last.
-func dropContext() *zmq4.Context {
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.refs--; shared.refs > 0 {
-		return nil
-	}
-	ctx := shared.ctx
-	shared.ctx = nil
-	spare.close()
-	return ctx
 }

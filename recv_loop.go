@@ -9,8 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pebbe/zmq4"
-
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -121,11 +120,11 @@ func (r *receiveEnd) close() {
 }
 
 // observe follows the connections that the monitor reports.
-func (r *receiveEnd) observe(c *conn, e event) {
-	switch e.kind {
-	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+func (r *receiveEnd) observe(c *conn, e transport.Event) {
+	switch e.Kind {
+	case transport.Connected:
 		c.notePeers()
-	case zmq4.EVENT_DISCONNECTED:
+	case transport.Disconnected:
 		if r.closing() == nil {
 			r.endedFruitless()
 			c.notePeers()
@@ -189,8 +188,8 @@ func (r *receiveEnd) process(m *message) error {
 	}
 	now := time.Now()
 	r.timers.after(idleTimer, now, r.idleLimit())
-	if r.conn.flow.spoiled.Load() {
-		return r.reopen(errSpoiled)
+	if r.conn.Spoiled() {
+		return r.reopen(transport.ErrSpoiled)
 	}
 	if d := r.deadline(); !d.IsZero() && !now.Before(d) {
 		return r.onDeadline(now)
@@ -211,7 +210,7 @@ func (r *receiveEnd) next() (*message, error) {
 		r.queue.early.Add(-m.bytes())
 		return m, nil
 	}
-	return &r.in, r.in.read(r.conn.socket, r.deadline(), r.nothingToRead)
+	return &r.in, r.in.read(r.conn.Socket, r.deadline(), r.nothingToRead)
 }
 
 // errNews ends a wait because the monitor has reported something to act on.
@@ -349,8 +348,8 @@ func (r *receiveEnd) withTrouble(err error) error {
 // ---- the socket ----
 
 // dial opens a socket for endpoints.
-func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool) (*socket, error) {
-	return openSocket(&r.opts, r.security, endpoints, c.watchers())
+func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool) (*transport.Socket, error) {
+	return c.openSocket(endpoints)
 }
 
 // broken replaces a socket that itself failed, which is not the peer's doing.
@@ -370,7 +369,7 @@ func (r *receiveEnd) reopen(why error) error {
 // linger for that.
 func (r *receiveEnd) shut(linger time.Duration) {
 	if c := r.conn; c != nil {
-		c.shut(linger)
+		c.Shut(linger)
 		r.conn = nil
 	}
 	// Not sooner: when no peer is connected, the next finds a place.
@@ -400,7 +399,7 @@ func (r *receiveEnd) open() error {
 // follow changes to the new addresses of the host. A PAIR socket takes no second
 // connection while libzmq still ends the first, so it is replaced.
 func (r *receiveEnd) follow() error {
-	if r.opts.Pattern == Pair || r.conn.bound {
+	if r.opts.Pattern == Pair || r.conn.Bound {
 		return r.reopen(errMoved)
 	}
 	if err := r.conn.reroute(); err != nil {
@@ -432,7 +431,7 @@ func (r *receiveEnd) handle(m *message) error {
 		// The answer goes first: the sender may go on while the frame is queued.
 		r.answer(&h)
 	}
-	r.conn.flow.judge(m.source, err == nil)
+	r.conn.NoteMessage(m.source, err == nil)
 	switch {
 	case errors.Is(err, turbojpeg.ErrStopped):
 		r.counters.discarded.Add(1)
@@ -530,7 +529,7 @@ func (r *receiveEnd) terminated(h *header) error {
 	switch {
 	case r.opts.TerminatePolicy == StopOnTerminate:
 		return io.EOF
-	case r.opts.Pattern == Pair && r.conn.bound:
+	case r.opts.Pattern == Pair && r.conn.Bound:
 		// The peer leaves now. A new socket at once would cut off the next one, which
 		// may have come already.
 		r.conn.lostBefore = r.conn.lost.Load()

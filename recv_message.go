@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -16,11 +17,11 @@ const maxParts = 2
 type message struct {
 	parts  [maxParts]zmsg.Msg
 	count  int // parts that came
-	source int // the descriptor of the connection that it came over; see flow
+	source int // the descriptor of the connection that it came over
 
 	// What is being read, from where, and tryPart as a value made once: a closure
 	// for each part would be memory for each part.
-	sock *socket
+	sock *transport.Socket
 	part *zmsg.Msg
 	try  func() error
 }
@@ -64,7 +65,7 @@ var errManyParts = fmt.Errorf("a message of more than %d parts", maxParts+maxExt
 // read reads one whole message, waiting for it. libzmq returns a message only
 // when all its parts are there, so there is no deadline between parts. stop is
 // asked only while there is nothing to read.
-func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
+func (m *message) read(s *transport.Socket, deadline time.Time, stop func() error) error {
 	if m.sock = s; m.try == nil {
 		m.try = m.tryPart
 	}
@@ -82,7 +83,7 @@ func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
 		more = m.part.More()
 		deadline = time.Time{}
 	}
-	m.source = s.flow.source
+	m.source = s.Source()
 	return nil
 }
 

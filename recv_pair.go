@@ -80,7 +80,7 @@ func (r *receiveEnd) checkPeer(now time.Time) error {
 	c := r.conn
 	events, err := c.Settle()
 	v := pairView{now: now, peers: r.peers(), served: err == nil && events&zmq4.POLLOUT != 0,
-		waiting: c.door.crowded(), heard: r.lastFrame, timeout: r.opts.RequestTimeout}
+		waiting: c.Pending() > 0, heard: r.lastFrame, timeout: r.opts.RequestTimeout}
 	if v.heard.Before(c.opened) {
 		v.heard = c.opened
 	}
@@ -89,7 +89,7 @@ func (r *receiveEnd) checkPeer(now time.Time) error {
 		return r.reopen(why)
 	}
 	if free {
-		again = c.door.vacate()
+		again = c.ReleaseSlot()
 	}
 	if again.IsZero() {
 		again = c.pair.more(now)
@@ -121,7 +121,7 @@ var errFlood = errors.New("the peer does not wait for answers")
 // disconnected. REP cannot read ahead: it must answer a request before it reads
 // the next.
 func (r *receiveEnd) readEarly() error {
-	switch err := r.in.read(r.conn.socket, time.Time{}, r.roomOrEnd); {
+	switch err := r.in.read(r.conn.Socket, time.Time{}, r.roomOrEnd); {
 	case err == nil && r.earlyFull():
 		r.in.close()
 		return r.reopen(errFlood)

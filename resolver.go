@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pebbe/zmq4"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // resolver keeps the address of the host that an end connects to, or listens on,
@@ -165,7 +165,7 @@ func (r *resolver) choose(p *route, addresses []netip.Addr) netip.Addr {
 // machine has; the zero Addr if there is none.
 func (r *resolver) first(addresses []netip.Addr) netip.Addr {
 	for _, a := range addresses {
-		if !r.listens || available(netip.AddrPortFrom(a, 0)) {
+		if !r.listens || transport.Available(netip.AddrPortFrom(a, 0)) {
 			return a
 		}
 	}
@@ -187,28 +187,28 @@ func (p *route) endpoint() string {
 }
 
 // observe follows the socket's connections. It is called by the monitor.
-func (r *resolver) observe(e event) {
+func (r *resolver) observe(e transport.Event) {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.find(e.endpoint)
+	p := r.find(e.Endpoint)
 	if p == nil {
 		return // an endpoint that has been left meanwhile
 	}
 	switch {
-	case e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+	case e.Kind == transport.Connected:
 		p.peers++
 		p.next, p.failed = netip.Addr{}, false
 		r.vain = 0
 		r.refresh()
 		return
-	case e.kind == zmq4.EVENT_DISCONNECTED:
+	case e.Kind == transport.Disconnected:
 		p.peers = max(0, p.peers-1)
 	case r.listens:
 		return
-	case e.kind == zmq4.EVENT_CONNECT_RETRIED, e.refused():
+	case e.Kind == transport.ConnectRetried, e.HandshakeFailed():
 		p.failed = true
 	default:
 		return
@@ -389,7 +389,7 @@ var lookupIP = struct {
 // before IPv6 as VidGear (whose sockets know no IPv6).
 func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
-		if err := checkZone(net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}); err != nil {
+		if err := transport.CheckZone(net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}); err != nil {
 			return nil, cannotResolve(host, err)
 		}
 		return []netip.Addr{a.Unmap()}, nil
@@ -407,7 +407,7 @@ func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
 		a, _ := netip.AddrFromSlice(ip.IP)
 		if a = a.Unmap(); a.Is4() {
 			v4 = append(v4, a)
-		} else if zone := checkZone(ip); zone != nil {
+		} else if zone := transport.CheckZone(ip); zone != nil {
 			err = zone
 		} else if a.IsValid() {
 			v6 = append(v6, a.WithZone(ip.Zone))
@@ -422,20 +422,4 @@ func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
 
 func cannotResolve(host string, err error) error {
 	return fmt.Errorf("%w: cannot resolve %q: %v", ErrAddress, host, err)
-}
-
-// dial connects to one more endpoint, with the options that depend on it.
-func (s *socket) dial(ep string) error {
-	buffer := -1 // the system's
-	if onThisMachine(ep) {
-		buffer = localSendBuffer
-	}
-	err := errors.Join(s.SetIpv6(strings.HasPrefix(ep, "tcp://[")), s.SetSndbuf(buffer))
-	if err == nil {
-		err = s.Connect(ep)
-	}
-	if err != nil {
-		return addressError("connect to", ep, err)
-	}
-	return nil
 }

@@ -80,8 +80,7 @@ func newAccessList(o *Options, k *keys) *transport.AccessList {
 	return list
 }
 
-// configure sets a socket's side of CURVE. Every socket of a secure end passes
-// here, so none is ever opened in the clear.
+// configure sets a socket's side of CURVE.
 func (s *security) configure(sock *zmq4.Socket, o *Options) error {
 	if s == nil {
 		return nil
@@ -99,7 +98,7 @@ func (s *security) configure(sock *zmq4.Socket, o *Options) error {
 }
 
 // refusal says, of a handshake that failed, which side and which file.
-func (s *security) refusal(e *event, receive bool) error {
+func (s *security) refusal(e *transport.Event, receive bool) error {
 	switch {
 	case receive:
 		who := "its address is not admitted"
@@ -108,7 +107,7 @@ func (s *security) refusal(e *event, receive bool) error {
 		}
 		return fmt.Errorf("%w: a send end was turned away: %s, or it has not the public key that belongs to %s, or it is not secure at all",
 			ErrAuth, who, s.ownFile)
-	case e.kind == zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
+	case e.Kind == transport.AuthFailed:
 		return fmt.Errorf("%w: the receive end does not admit the key of %s (in IronHouse mode its public_keys folder needs the public file that belongs to it) or this address", ErrAuth, s.ownFile)
 	}
 	return fmt.Errorf("%w: the receive end refuses the handshake: %s is not its public key, or it is not secure, or it has another pattern", ErrAuth, s.serverFile)

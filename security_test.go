@@ -13,6 +13,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -209,12 +210,12 @@ func TestSecurePairStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sock, err := openSocket(&listen, sec, []string{"tcp://127.0.0.1:0"}, watchers{event: func(event) {}})
+		sock, err := transport.Open(listen.socketConfig(sec), []string{"tcp://127.0.0.1:0"}, func(transport.Event) {})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer sock.shut(0)
-		ep := sock.endpoints[0]
+		defer sock.Shut(0)
+		ep := sock.Endpoints[0]
 		ctx, cancel := context.WithCancel(context.Background())
 		ear, sent := stop(t, ep[strings.LastIndexByte(ep, ':')+1:], ctx)
 		await(t, "POLLIN", func() bool {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 
-	"github.com/pebbe/zmq4"
-
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -32,14 +32,14 @@ type sendEnd struct {
 	// The exchange; see send_exchange.go.
 	conn     *sendConn // nil while there is no socket
 	tracker  *zmsg.Hold
-	head     []byte          // the header being written, kept for its memory
-	answer   message         // the answer being read, kept for its memory
-	tryHead  func() error    // sends head, made once
-	frame    frameExchange   // of the frame in hand
-	stop     func() error    // frame.stop, made once
-	clients  map[string]bool // multi-client mode: the ports that have answered
-	order    *clientOrder    // nil unless this is a multi-client REQ end that connects
-	leftover leftover        // PAIR
+	head     []byte             // the header being written, kept for its memory
+	answer   message            // the answer being read, kept for its memory
+	tryHead  func() error       // sends head, made once
+	frame    frameExchange      // of the frame in hand
+	stop     func() error       // frame.stop, made once
+	clients  map[string]bool    // multi-client mode: the ports that have answered
+	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
+	halfOpen transport.HalfOpen // PAIR
 
 	// For errors that other goroutines make, too.
 	size    atomic.Int64 // of the frame in hand, in bytes, with its header
@@ -300,12 +300,12 @@ func (s *sendEnd) bindContext(ctx context.Context) {
 }
 
 // observe follows the connections that the monitor reports.
-func (s *sendEnd) observe(c *conn, e event) {
+func (s *sendEnd) observe(c *conn, e transport.Event) {
 	s.order.observe(e)
-	if e.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED || e.kind == zmq4.EVENT_DISCONNECTED {
+	if e.Kind == transport.Connected || e.Kind == transport.Disconnected {
 		s.settler.want()
 	}
-	if e.kind == zmq4.EVENT_DISCONNECTED && s.closing() == nil {
-		s.leftover.lost(e.from, e.endpoint)
+	if e.Kind == transport.Disconnected && s.closing() == nil {
+		s.halfOpen.Lost(time.Now(), e.Local, e.Endpoint)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -195,14 +196,14 @@ func (s *sendEnd) connect(ctx context.Context) error {
 }
 
 // dial opens a socket for endpoints.
-func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved bool) (*socket, error) {
+func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error) {
 	if moved {
-		s.leftover.cleared() // it is at the old address
+		s.halfOpen.Clear() // it is at the old address
 	}
 	if s.order != nil {
 		return s.dialInOrder(ctx, c, endpoints)
 	}
-	return openSocket(&s.opts, s.security, endpoints, c.watchers())
+	return c.openSocket(endpoints)
 }
 
 // shut closes the socket, if there is one. Messages not yet sent are kept for
@@ -211,14 +212,14 @@ func (s *sendEnd) shut(linger time.Duration) {
 	if c := s.conn; c != nil {
 		s.conn = nil
 		s.use(nil)
-		c.shut(linger)
+		c.Shut(linger)
 	}
 }
 
 // freshConn sees to it that there is a socket without a broken exchange, so that
 // a late answer is never taken for the next frame's.
 func (x *frameExchange) freshConn() error {
-	if c := x.conn; c != nil && (c.stale || x.spec.answers && c.flow.spoiled.Load()) {
+	if c := x.conn; c != nil && (c.stale || x.spec.answers && c.Spoiled()) {
 		x.shut(0)
 		x.tracker.Wait()
 	}
@@ -230,11 +231,29 @@ func (x *frameExchange) freshConn() error {
 	if x.conn != nil {
 		return nil
 	}
-	if err := x.endLeftover(x.ctx, x.deadline); err != nil {
+	if err := x.endHalfOpen(x.ctx, x.deadline); err != nil {
 		return err
 	}
 	err := x.connect(x.ctx)
 	if over := x.over(x.ctx); over != nil {
+		return over
+	}
+	return err
+}
+
+// endHalfOpen blocks until the peer's half of a connection that was lost has
+// ended, if there is one. It returns zmsg.ErrTimeout at the deadline.
+func (s *sendEnd) endHalfOpen(ctx context.Context, deadline time.Time) error {
+	if from, _ := s.halfOpen.Ends(); from == "" {
+		return nil
+	}
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	err := s.halfOpen.End(within, deadline, s.resolver.moved, func(endpoint string) {
+		s.resolver.observe(transport.Event{Kind: transport.ConnectRetried, Endpoint: endpoint})
+	})
+	if over := s.over(ctx); over != nil {
 		return over
 	}
 	return err
@@ -263,7 +282,7 @@ func (s *sendEnd) follow() error {
 func (s *sendEnd) noteAnswered(took time.Duration) {
 	s.conn.answered, s.conn.lostThen = true, s.conn.lost.Load()
 	if s.opts.Pattern == Pair {
-		s.leftover.answered(took)
+		s.halfOpen.Answered(time.Now(), took)
 	}
 }
 
@@ -394,7 +413,7 @@ func (x *frameExchange) awaitOthers() error {
 func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error {
 	m := &x.answer
 	defer m.close()
-	if err := m.read(x.conn.socket, deadline, stop); err != nil {
+	if err := m.read(x.conn.Socket, deadline, stop); err != nil {
 		return err
 	}
 	reply, err := x.readAnswer(m)

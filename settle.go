@@ -3,6 +3,8 @@ package netgear
 import (
 	"context"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // settler settles the socket of a publisher when peers have come, gone or
@@ -19,14 +21,11 @@ type settler struct {
 
 // newSettler returns nil at an end whose peers do not subscribe.
 func newSettler(s *sendEnd) *settler {
-	if !s.opts.hearsSubscriptions() {
+	if !s.opts.publishes() {
 		return nil
 	}
 	return &settler{end: s, wanted: make(chan struct{}, 1)}
 }
-
-// hearsSubscriptions reports whether this end is a publisher.
-func (o *Options) hearsSubscriptions() bool { return o.Pattern == PubSub && !o.ReceiveMode }
 
 // want makes the goroutine settle the socket soon. It never blocks.
 func (p *settler) want() {
@@ -65,7 +64,7 @@ func (p *settler) run() {
 		select {
 		case <-closed:
 			return
-		case <-time.After(admissionStep):
+		case <-time.After(transport.AdmissionStep):
 		}
 		p.settle()
 	}
@@ -97,10 +96,7 @@ func (s *sendEnd) settleIdle() {
 
 // settle lets libzmq process what is pending for the socket. Its owner calls it.
 func (s *sendEnd) settle() {
-	began := time.Now()
-	s.conn.Settle()
-	s.conn.flow.settled(&s.opts)
-	if s.conn.door.settled(began) {
+	if s.conn.SettlePeers() {
 		s.settler.want()
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // Every message that NetGear_Async was recorded with reads, and what was read
@@ -712,7 +713,7 @@ func TestPushWaitsForASlowReceiver(t *testing.T) {
 		}
 		f.Close()
 		if i == 2 {
-			time.Sleep(2 * deadLine) // the pause itself; nothing waits for it
+			time.Sleep(2 * transport.AckTimeout) // the pause itself; nothing waits for it
 		}
 	}
 	if err := <-sent; err != nil {

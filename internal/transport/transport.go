@@ -1,4 +1,183 @@
-// Package transport holds what belongs to connections and knows no frames,
-// wires or options: so far the access list. It takes values and returns errors
-// of its own, which the root maps.
+// Package transport opens ZeroMQ sockets and guards their connections.
+//
+// It owns the ZeroMQ context of the process, the authentication handler (ZAP)
+// and the monitor of each socket. The monitor ends connections that flood, and
+// the peer gate decides which peers may connect, and when. Package transport
+// takes values, reports events through one callback, and returns errors of its
+// own. It knows socket types, but neither frames, wires nor options.
 package transport
+
+import (
+	"errors"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// Config describes a socket.
+type Config struct {
+	Kind zmq4.Type
+	Bind bool // the socket listens
+	// Setup sets the socket options of the pattern and of security. It is
+	// called before the socket is bound or connected.
+	Setup func(*zmq4.Socket) error
+
+	Secure bool        // parts cross the wire encrypted by CURVE
+	Server bool        // a secure socket has the server's side of CURVE
+	Access *AccessList // which peers may connect to a secure server; nil elsewhere
+
+	// Exclusive is set for a socket that listens and serves one peer. Others
+	// wait at the peer gate.
+	Exclusive bool
+
+	MaxMessage int64 // the size of the largest message part, in bytes
+	MaxParts   int64 // how many parts a message has
+	ReceiveHWM int   // the receive high-water mark that Setup sets; 0 if none
+
+	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
+	HeartbeatTimeout  time.Duration // how long an answer to one may take
+
+	Logger *slog.Logger // gets the errors of the authentication handler
+}
+
+// publishes reports whether the peers of the socket subscribe.
+func (c *Config) publishes() bool { return c.Kind == zmq4.PUB }
+
+// pushes reports whether the receiver holds the sender back by not reading.
+func (c *Config) pushes() bool { return c.Kind == zmq4.PUSH || c.Kind == zmq4.PULL }
+
+// hearsNothing reports whether no message is expected from the peers of the
+// socket but subscriptions.
+func (c *Config) hearsNothing() bool { return c.Kind == zmq4.PUB || c.Kind == zmq4.PUSH }
+
+// maxPart returns the size of the largest message part that is accepted.
+func (c *Config) maxPart() int64 {
+	if c.hearsNothing() {
+		return maxChatterPart
+	}
+	return c.MaxMessage
+}
+
+// handshakeBytes returns the fewest bytes that a peer's handshake brings.
+func (c *Config) handshakeBytes() int64 {
+	switch {
+	case !c.Secure:
+		return plainHandshake
+	case c.Server:
+		return curveServerHandshake
+	}
+	return curveClientHandshake
+}
+
+// Event is what happened to a connection of a socket.
+type Event struct {
+	Kind     EventKind
+	Endpoint string // as it was connected to or bound; empty if not known
+	// Peer is the address of a peer that has connected to this socket. It is
+	// empty if this socket has connected to the peer, or if it is not known.
+	Peer string
+	// Local is the address that a lost connection was made from, at a socket
+	// that connects. It is empty if it is not known.
+	Local string
+	// Age is how long the connection existed when its handshake failed, as far
+	// as that is known.
+	Age time.Duration
+	// Err is why this end has ended the connection; nil if it has not.
+	Err error
+	// Value is the number that libzmq reports with a failed handshake.
+	Value uint32
+}
+
+// EventKind is the kind of an Event.
+type EventKind int
+
+const (
+	// Connected reports that a handshake has succeeded.
+	Connected EventKind = iota + 1
+	// Disconnected reports that a connection has ended after its handshake.
+	Disconnected
+	// ConnectRetried reports that a connection could not be made and will be
+	// tried again.
+	ConnectRetried
+	// ProtocolFailed reports that a handshake has failed because the two ends do
+	// not match.
+	ProtocolFailed
+	// AuthFailed reports that a handshake has failed because the peer has
+	// rejected this end's key or address.
+	AuthFailed
+	// HungUp reports that the peer has ended a handshake without a reason.
+	HungUp
+	// PeerPending reports that a peer waits at the peer gate.
+	PeerPending
+	// PeerClosed reports that this end has ended a connection. Disconnected, or
+	// a failed handshake, follows.
+	PeerClosed
+	// Subscribed reports that the peers of a publisher have sent something that
+	// the socket has not processed.
+	Subscribed
+	// LeftUnread reports that connections which have ended may have left too much
+	// unread. Until the owner has read what there is, no peer stays connected.
+	LeftUnread
+)
+
+// String returns libzmq's name where libzmq has one.
+func (k EventKind) String() string {
+	switch k {
+	case PeerPending:
+		return "PEER_PENDING"
+	case PeerClosed:
+		return "PEER_CLOSED"
+	case Subscribed:
+		return "SUBSCRIBED"
+	case LeftUnread:
+		return "LEFT_UNREAD"
+	}
+	return eventOf[k].String()
+}
+
+// eventOf has libzmq's events by kind.
+var eventOf = map[EventKind]zmq4.Event{
+	Connected:      zmq4.EVENT_HANDSHAKE_SUCCEEDED,
+	Disconnected:   zmq4.EVENT_DISCONNECTED,
+	ConnectRetried: zmq4.EVENT_CONNECT_RETRIED,
+	ProtocolFailed: zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+	AuthFailed:     zmq4.EVENT_HANDSHAKE_FAILED_AUTH,
+	HungUp:         zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+}
+
+// HandshakeFailed reports whether a peer connected and its handshake failed.
+func (e *Event) HandshakeFailed() bool {
+	return e.Kind == ProtocolFailed || e.Kind == AuthFailed || e.Kind == HungUp
+}
+
+// Why this end ends a connection, or opens another socket.
+var (
+	ErrPending    = errors.New("too many connections: handshakes are pending, or descriptors are scarce (ulimit -n)")
+	ErrUnreadable = errors.New("the peer sent a thousand messages within a second, of which none can be read")
+	ErrPiledUp    = errors.New("the peer sent more than was read")
+	ErrTinyParts  = errors.New("the peer sent very many very small parts, more than were read")
+	ErrSpoiled    = errors.New("peers that have gone left too much unread")
+	ErrChatter    = errors.New("the peer subscribed to too much, or sent what a send end does not expect")
+)
+
+// errStopped ends the goroutines of a monitor and of the handler.
+var errStopped = errors.New("stopped")
+
+// retryEINTR repeats a call that a signal interrupted.
+func retryEINTR(try func() error) error {
+	for {
+		if err := try(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// earlier returns the earlier of two times, of which d may be zero.
+func earlier(d, other time.Time) time.Time {
+	if d.IsZero() || other.Before(d) {
+		return other
+	}
+	return d
+}

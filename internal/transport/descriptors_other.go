@@ -1,6 +1,6 @@
 //go:build !linux
 
-package netgear
+package transport
 
 import "golang.org/x/sys/unix"
 
@@ -18,15 +18,15 @@ func identify(fd int) (id socketID, ok bool) {
 	return id, addrPort(local).IsValid()
 }
 
-// dupOnto makes onto a copy of fd, in one step.
+// dupOnto turns onto into a copy of fd, in one step.
 func dupOnto(fd, onto int) error {
 	err := unix.Dup2(fd, onto)
 	unix.CloseOnExec(onto)
 	return err
 }
 
-// bytesReceived returns how many bytes a TCP connection has brought so far: on
-// these systems that cannot be told.
+// bytesReceived returns how many bytes a TCP connection has brought so far: which
+// these systems do not report.
 func bytesReceived(int) (int64, bool) { return 0, false }
 
 func peek(int, []byte) []byte { return nil }

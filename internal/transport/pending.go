@@ -1,31 +1,28 @@
-package netgear
+package transport
 
 import (
-	"errors"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Peers that connect and do not go on with their handshake take descriptors,
-// and are dropped by libzmq only after handshakeLimit. So each listening socket
-// has so many of them at most, and the oldest go first. How far a handshake has
-// come shows in the bytes that the connection has brought: the monitor does not
-// know whose handshake has succeeded, and must not end an established one.
+// and libzmq drops them only after handshakeLimit. So each listening socket has
+// so many of them at most, and the oldest end first. The bytes that a connection
+// has brought show how far its handshake has come. The monitor does not know
+// whose handshake has succeeded, and must not end an established connection.
 
 const (
 	// maxPendingPeers and maxPendingFromOne are how many handshakes may be
 	// pending at one socket, in all and from one address.
 	maxPendingPeers   = 256
 	maxPendingFromOne = 64
-	// pendingGrace is how long a handshake is not held against a peer.
+	// pendingGrace is how long a handshake may be pending in any case.
 	pendingGrace = 250 * time.Millisecond
 	// lastDescriptors are kept free of connections even where all of those are
 	// established.
 	lastDescriptors = 16
 	// evictionTime is how long it may take until libzmq has closed a connection
-	// that was ended, and the monitor has read of all that came before.
+	// that was ended, and the monitor has read all events that came before.
 	evictionTime = 10 * time.Millisecond
 	// evictAtOnce is how many connections end when no descriptor is free.
 	evictAtOnce = 8
@@ -39,44 +36,18 @@ const (
 	curveClientHandshake = 64 + 170 + 2 + 8 + 8 // WELCOME, READY
 )
 
-var errPending = errors.New("too many connections: handshakes are pending, or descriptors are scarce (ulimit -n)")
-
-// handshakeBytes returns the fewest bytes that a peer of this end brings in its
-// handshake.
-func (o *Options) handshakeBytes() int64 {
-	switch {
-	case o.SecureMode == Grasslands:
-		return plainHandshake
-	case o.ReceiveMode: // the CURVE server
-		return curveServerHandshake
-	}
-	return curveClientHandshake
-}
-
-// newPeerConn returns the connection that libzmq has just reported.
-func newPeerConn(fd uint32, now time.Time) peerConn {
-	l := peerConn{fd: fd, since: now}
-	l.id, _ = identify(int(fd))
-	if peer, err := unix.Getpeername(int(fd)); err == nil {
-		if at := addrPort(peer); at.IsValid() {
-			l.peer, l.host = at.String(), at.Addr().String()
-		}
-	}
-	return l
-}
-
 // pending reports whether the peer's handshake cannot have ended yet.
-func (m *monitor) pending(l *peerConn, now time.Time) bool {
-	if l.established || l.killed != nil {
+func (m *monitor) pending(c *connection, now time.Time) bool {
+	if c.established || c.ended != nil {
 		return false
 	}
-	if now.Sub(l.since) > handshakeLimit+time.Second {
-		l.established = true
+	if now.Sub(c.since) > handshakeLimit+time.Second {
+		c.established = true
 		return false
 	}
-	brought, ok := bytesReceived(int(l.fd))
+	brought, ok := bytesReceived(int(c.fd))
 	if ok && brought >= m.handshake {
-		l.established = true
+		c.established = true
 	}
 	return ok && brought < m.handshake
 }
@@ -84,38 +55,37 @@ func (m *monitor) pending(l *peerConn, now time.Time) bool {
 // limitPending ends the oldest handshakes if too many are pending.
 func (m *monitor) limitPending(now time.Time) {
 	all, from := 0, map[string]int{}
-	for i := range m.links {
-		if l := &m.links[i]; l.accepted && !l.established && l.killed == nil {
+	for _, c := range m.conns {
+		if c.accepted && !c.established && c.ended == nil {
 			all++
-			from[l.host]++
+			from[c.host]++
 		}
 	}
 	most := min(maxPendingPeers, descriptorLimit()/4)
 	if all <= min(most, maxPendingFromOne) {
 		return
 	}
-	for i := range m.links {
-		l := &m.links[i]
-		if !l.accepted || l.established || l.killed != nil || all <= most && from[l.host] <= maxPendingFromOne {
+	for _, c := range m.conns {
+		if !c.accepted || c.established || c.ended != nil || all <= most && from[c.host] <= maxPendingFromOne {
 			continue
 		}
-		if now.Sub(l.since) < pendingGrace {
+		if now.Sub(c.since) < pendingGrace {
 			return // and so are all that follow
 		}
-		if m.pending(l, now) {
-			m.evict(l)
+		if m.pending(c, now) {
+			m.evict(c)
 		}
 		all--
-		from[l.host]--
+		from[c.host]--
 	}
 }
 
 // evict ends a connection whose handshake is pending.
-func (m *monitor) evict(l *peerConn) {
-	l.killed = errPending
-	if _, ok := spare.disconnect(int(l.fd), l.id); ok {
+func (m *monitor) evict(c *connection) {
+	c.ended = ErrPending
+	if _, ok := reserve.disconnect(int(c.fd), c.id); ok {
 		m.evicted = time.Now()
-		m.closedPeer(l.peer, errPending)
+		m.report(Event{Kind: PeerClosed, Peer: c.peer, Err: ErrPending})
 	}
 }
 
@@ -123,13 +93,12 @@ func (m *monitor) evict(l *peerConn) {
 // are at least so old, and returns how many.
 func (m *monitor) evictOldest(most int, age time.Duration) (evicted int) {
 	now := time.Now()
-	for i := range m.links {
-		l := &m.links[i]
-		if evicted == most || now.Sub(l.since) < age {
+	for _, c := range m.conns {
+		if evicted == most || now.Sub(c.since) < age {
 			break
 		}
-		if l.accepted && m.pending(l, now) {
-			m.evict(l)
+		if c.accepted && m.pending(c, now) {
+			m.evict(c)
 			evicted++
 		}
 	}
@@ -141,22 +110,21 @@ func (m *monitor) evictOldest(most int, age time.Duration) (evicted int) {
 // accept a connection with, its thread tries without end.
 func (m *monitor) evictLast() (evicted int) {
 	limit := descriptorLimit()
-	for i := range m.links {
-		l := &m.links[i]
-		if l.accepted && l.killed == nil && int(l.fd) >= limit-lastDescriptors {
-			m.evict(l)
+	for _, c := range m.conns {
+		if c.accepted && c.ended == nil && int(c.fd) >= limit-lastDescriptors {
+			m.evict(c)
 			evicted++
 		}
 	}
 	return evicted
 }
 
-// accepted looks after descriptors when a peer has connected, which is the last
+// accepted keeps descriptors free when a peer has connected, which is the last
 // on the list.
 func (m *monitor) accepted(now time.Time) {
-	limit, last := descriptorLimit(), &m.links[len(m.links)-1]
+	limit, last := descriptorLimit(), m.conns[len(m.conns)-1]
 	if m.spoiled() {
-		m.kill(last, errSpoiled)
+		m.end(last, ErrSpoiled)
 	}
 	if int(last.fd) >= limit-headroom(limit) && m.evictOldest(1, pendingGrace) == 0 {
 		m.evictLast()
@@ -164,8 +132,8 @@ func (m *monitor) accepted(now time.Time) {
 	m.limitPending(now)
 }
 
-// acceptFailed sees to it that libzmq does not try without end to accept
-// connections for which there is no descriptor.
+// acceptFailed keeps libzmq from trying without end to accept connections for
+// which there is no descriptor.
 func (m *monitor) acceptFailed(errno syscall.Errno) {
 	if errno != syscall.EMFILE && errno != syscall.ENFILE {
 		return
@@ -176,14 +144,14 @@ func (m *monitor) acceptFailed(errno syscall.Errno) {
 		return // libzmq closes some just now
 	}
 	for fd, id := range m.listeners {
-		if n := spare.turnAway(int(fd), id); n > 0 {
-			m.closedPeer("", errno)
+		if n := reserve.turnAway(int(fd), id); n > 0 {
+			m.report(Event{Kind: PeerClosed, Err: errno})
 		}
 	}
 }
 
 // justRelieved reports whether acceptFailed has just acted. libzmq reports each
-// of its tries to accept, of which there are many: for a moment no other is read,
+// of its tries to accept, of which there are many. For a moment no other is read,
 // so that the monitor does not fall behind.
 func (m *monitor) justRelieved() bool {
 	const pause = 2 * time.Millisecond

@@ -1,4 +1,4 @@
-package netgear
+package transport
 
 import (
 	"fmt"
@@ -71,11 +71,11 @@ func checkDescriptors() error {
 	return nil
 }
 
-// spare holds descriptors in reserve for what must be done when no other is
-// free. They are open while the context exists.
-var spare spareDescriptors
+// reserve holds descriptors for what must be done when no other is free. They
+// are open while the context exists.
+var reserve reservedDescriptors
 
-type spareDescriptors struct {
+type reservedDescriptors struct {
 	mu   sync.Mutex
 	null int // refers to nothing of interest; the other two are copies of it
 	pin  int // takes a copy of a connection's or a listener's descriptor
@@ -83,9 +83,9 @@ type spareDescriptors struct {
 	held bool
 }
 
-// open takes the reserve. Without it, which is no error, nothing is done about
-// connections.
-func (s *spareDescriptors) open() {
+// open opens the reserve. Without it, which is no error, connections are not
+// ended.
+func (s *reservedDescriptors) open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var pipe [2]int
@@ -104,7 +104,7 @@ func (s *spareDescriptors) open() {
 	}
 }
 
-func (s *spareDescriptors) close() {
+func (s *reservedDescriptors) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held {
@@ -118,9 +118,9 @@ func (s *spareDescriptors) close() {
 }
 
 // pinned calls do with a copy of a descriptor that is libzmq's, if it still is
-// the socket that id says: libzmq may have closed it, and the number may be
+// the socket with this id. libzmq may have closed it, and the number may be
 // another file's by now. The copy is only valid within do.
-func (s *spareDescriptors) pinned(fd int, id socketID, do func(fd int)) bool {
+func (s *reservedDescriptors) pinned(fd int, id socketID, do func(fd int)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.held || dupOnto(fd, s.pin) != nil {
@@ -134,13 +134,13 @@ func (s *spareDescriptors) pinned(fd int, id socketID, do func(fd int)) bool {
 	return true
 }
 
-// disconnect ends a connection of libzmq's, which takes it for the peer's doing.
-// The peer gets a reset when libzmq closes it: otherwise the system would keep
-// what is left of it for a minute, since the peer still has much to send. What
-// has come and libzmq has not read is dropped. No more comes after the shutdown,
-// so libzmq cannot join what lies on both sides of the gap.
-// disconnect returns how many bytes that is.
-func (s *spareDescriptors) disconnect(fd int, id socketID) (dropped int64, ok bool) {
+// disconnect ends a connection of libzmq's, as if the peer had done so. The peer
+// gets a reset when libzmq closes it: otherwise the system would keep what is
+// left of it for a minute, since the peer still has much to send. What has come
+// and libzmq has not read is dropped. No more comes after the shutdown, so libzmq
+// cannot join what lies on both sides of the gap. disconnect returns how many
+// bytes were dropped.
+func (s *reservedDescriptors) disconnect(fd int, id socketID) (dropped int64, ok bool) {
 	ok = s.pinned(fd, id, func(fd int) {
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		unix.Shutdown(fd, unix.SHUT_RDWR)
@@ -160,10 +160,10 @@ func (s *spareDescriptors) disconnect(fd int, id socketID) (dropped int64, ok bo
 const mostToDrop = 32 << 20
 
 // turnAway accepts the connections that wait at a listening socket of libzmq's
-// and closes them, with the descriptor in reserve: libzmq, which can accept
-// none, would try again without end. The socket is made nonblocking, because
-// libzmq may try to accept what is gone by then.
-func (s *spareDescriptors) turnAway(fd int, id socketID) (turned int) {
+// and closes them, with the reserved descriptor. libzmq, which can accept none,
+// would try again without end. The socket is set to nonblocking, because libzmq
+// may try to accept a connection that is closed by then.
+func (s *reservedDescriptors) turnAway(fd int, id socketID) (turned int) {
 	s.pinned(fd, id, func(fd int) {
 		if unix.SetNonblock(fd, true) != nil {
 			return

@@ -1,4 +1,4 @@
-package netgear
+package transport
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ func identify(fd int) (id socketID, ok bool) {
 	return socketID{cookie: cookie}, err == nil
 }
 
-// dupOnto makes onto a copy of fd, in one step.
+// dupOnto turns onto into a copy of fd, in one step.
 func dupOnto(fd, onto int) error { return unix.Dup3(fd, onto, unix.O_CLOEXEC) }
 
 // bytesReceived returns how many bytes a TCP connection has brought so far,
-// read or not; false if that cannot be told.
+// read or not; false if that is not known.
 func bytesReceived(fd int) (int64, bool) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -36,8 +36,8 @@ func peek(fd int, into []byte) []byte {
 	return into[:max(n, 0)]
 }
 
-// residentMemory returns what the process occupies in memory; 0 if that cannot
-// be told.
+// residentMemory returns what the process occupies in memory; 0 if that is not
+// known.
 func residentMemory() int64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -1,4 +1,4 @@
-package netgear
+package transport
 
 import (
 	"os"
@@ -10,8 +10,8 @@ import (
 )
 
 // tripwire reports the connections that data has come over, as it comes. The
-// monitor of a publisher cannot leave that to its next look: the work that
-// subscriptions make must be bounded before libzmq has read many of them.
+// monitor of a publisher cannot leave that to its next check: the work that
+// subscriptions cause must be bounded before libzmq has read many of them.
 type tripwire struct {
 	alarm func()
 	epoll int
@@ -27,8 +27,8 @@ type tripwire struct {
 // tripPause is how long after a report the next may come.
 const tripPause = 2 * time.Millisecond
 
-// newTripwire returns nil if the system has none; then the monitor's regular
-// looks have to do.
+// newTripwire returns nil if the system has none. Then the monitor relies on its
+// regular checks.
 func newTripwire(alarm func()) *tripwire {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -57,8 +57,8 @@ func (t *tripwire) watch(fd uint32) {
 	}
 }
 
-// take returns the descriptors that were reported since the last call.
-func (t *tripwire) take() map[uint32]bool {
+// reported returns the descriptors that data has come over since the last call.
+func (t *tripwire) reported() map[uint32]bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fds := t.fds

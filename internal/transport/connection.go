@@ -1,0 +1,51 @@
+package transport
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// connection is one connection of a socket. The monitor's goroutine owns it,
+// except for counts.
+type connection struct {
+	fd         uint32
+	id         socketID
+	since      time.Time
+	accepted   bool   // the peer has connected, not this end
+	peer, host string // the peer's address, with and without its port
+	local      string // the address it was made from, at a socket that connects
+
+	// handshaked marks a connection whose handshake has succeeded. libzmq does
+	// not report whose has, so the mark is a guess. But as many connections have
+	// it as have succeeded and not yet ended.
+	handshaked  bool
+	established bool  // the handshake has ended, as its bytes show
+	ended       error // why this end has ended it; nil if it has not
+
+	counts readCounts // what the owner has read; flow.mu guards it
+	meter             // what the connection has brought
+	mark   int64      // a publisher's: the bytes brought, when its socket was last settled
+	seen   int64      // the bytes brought, at the last check
+	most   int64      // and the most bytes that were unread so far
+}
+
+// newConnection returns the connection that libzmq has just reported.
+func newConnection(fd uint32, now time.Time) *connection {
+	c := &connection{fd: fd, since: now}
+	c.id, _ = identify(int(fd))
+	if peer, err := unix.Getpeername(int(fd)); err == nil {
+		if at := addrPort(peer); at.IsValid() {
+			c.peer, c.host = at.String(), at.Addr().String()
+		}
+	}
+	return c
+}
+
+// remote returns the address of a peer that has connected to this end.
+func (c *connection) remote() string {
+	if c.accepted {
+		return c.peer
+	}
+	return ""
+}

@@ -1,0 +1,312 @@
+package transport
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// The monitor of a socket checks its connections while there are any: how much
+// has each brought that was not read, and is its handshake overdue?
+
+const (
+	// guardIdle and guardBusy are how often it checks, and guardBusy is for the
+	// time after much has come. Every check wakes a thread, which is what it
+	// costs, so all the monitors of a process check at the same time.
+	guardIdle = 500 * time.Millisecond
+	guardBusy = 20 * time.Millisecond
+	// muchAtOnce is how many bytes are much.
+	muchAtOnce = 1 << 20
+	// worthPeeking is from how many unread bytes on it looks what they are.
+	worthPeeking = 256 << 10
+)
+
+// meter is what the monitor knows of the bytes of one connection.
+type meter struct {
+	last int64 // bytes brought, at the last check
+	base int64 // and when nothing was left unread
+	at   time.Time
+	read int64 // bytes read since then
+
+	unread        int64 // bytes that were not read, at the last check
+	perPart       int64 // bytes for each part, of those last read; 0 if unknown
+	peeks, tinies int   // how often it peeked, and how often the parts were tiny
+	resident      int64 // the process's memory at the first of those
+	growth        int64 // and by how much it grew until the connection was ended for that
+}
+
+// rebase begins again: nothing is left unread.
+func (m *meter) rebase(now time.Time) {
+	*m = meter{last: m.last, base: m.last, at: now, perPart: m.perPart}
+}
+
+// inspect checks every connection, and sets when to check again.
+func (m *monitor) inspect(now time.Time) {
+	busy := false
+	for _, c := range m.conns {
+		if c.ended != nil {
+			continue
+		}
+		much, why := m.check(c, now)
+		if busy = busy || much; why != nil {
+			m.end(c, why)
+		}
+	}
+	m.flow.prune()
+	m.limitPending(now)
+	m.evictLast()
+	m.limitChatter()
+	switch {
+	case len(m.conns) == 0:
+		m.next = time.Time{}
+	case busy:
+		m.next = now.Add(guardBusy)
+	default:
+		m.next = now.Truncate(guardIdle).Add(guardIdle)
+	}
+}
+
+// checkTripped checks the connections that data has come over.
+func (m *monitor) checkTripped(now time.Time) {
+	for fd := range m.trip.reported() {
+		i := m.find(fd)
+		if i < 0 || m.conns[i].ended != nil {
+			continue
+		}
+		if _, why := m.check(m.conns[i], now); why != nil {
+			m.end(m.conns[i], why)
+		}
+	}
+	m.limitChatter()
+}
+
+// limitChatter ends the connections that subscribe to most, if all together
+// subscribe to too much: libzmq goes over all subscriptions in one call, once
+// when they come, and again for each connection that ends.
+func (m *monitor) limitChatter() {
+	if m.limits.pending == 0 {
+		return
+	}
+	settled := m.flow.drained.Load()
+	fresh := settled != m.settledAt
+	m.settledAt = settled
+	var pending, walk, number int64
+	for _, c := range m.conns {
+		if fresh {
+			c.mark = c.seen
+		}
+		c.seen = c.last
+		c.most = max(c.most, c.unread)
+		if c.ended == nil {
+			pending += c.last - c.mark
+			walk += c.walk()
+			number++
+		}
+	}
+	if pending > enoughChatter {
+		m.report(Event{Kind: Subscribed})
+	}
+	for pending > m.limits.pending || walk*number > maxChatterWalk {
+		var worst *connection
+		for _, c := range m.conns {
+			if c.ended == nil && (worst == nil || c.last-c.mark+c.walk() > worst.last-worst.mark+worst.walk()) {
+				worst = c
+			}
+		}
+		if worst == nil {
+			return
+		}
+		pending -= worst.last - worst.mark
+		walk -= worst.walk()
+		number--
+		m.end(worst, ErrChatter)
+	}
+}
+
+// walk returns about how many bytes of a connection's subscriptions libzmq goes
+// over.
+func (c *connection) walk() int64 { return max(c.most-freeChatter, 0) }
+
+// check returns whether a connection has brought much, and why it must end.
+func (m *monitor) check(c *connection, now time.Time) (much bool, why error) {
+	read := m.flow.readSince(c)
+	total, ok := bytesReceived(int(c.fd))
+	if !ok || total < c.last { // the descriptor may be another's by now
+		return read.condemned != nil, read.condemned
+	}
+	much = total-c.last > muchAtOnce
+	c.last = total
+	unread := c.update(&read, &m.limits, now)
+	if unread > worthPeeking && !m.flow.secure {
+		c.peek()
+	}
+	if read.condemned != nil {
+		return true, read.condemned
+	}
+	return much || unread > muchAtOnce, c.verdict(unread, &m.limits, now)
+}
+
+// update returns how many bytes have come that were not read.
+func (c *connection) update(read *reading, limits *limits, now time.Time) int64 {
+	if c.read += read.bytes; read.parts > 0 {
+		c.perPart = read.bytes / read.parts
+	}
+	if c.at.IsZero() {
+		c.at = c.since
+	}
+	heartbeats := int64(now.Sub(c.at).Seconds() * float64(limits.bytesPerSecond))
+	c.unread = c.last - c.base - c.read - heartbeats
+	if read.all {
+		c.perPart = 0 // what comes next may be of another size
+	}
+	if read.all || c.unread < 0 {
+		c.rebase(now)
+	}
+	return c.unread
+}
+
+// memory returns about how much the unread parts of a connection take.
+func (c *connection) memory() int64 {
+	if c.perPart > 0 {
+		return c.unread + c.unread/c.perPart*partMemory
+	}
+	return max(c.unread, c.growth)
+}
+
+// partMemory is what libzmq takes for a part beside its bytes, or for those of
+// a small one.
+const partMemory = 64
+
+// countLeft adds up what connections have left unread that have ended: it stays
+// in memory until the owner of the socket has read it, or has opened another. A
+// peer that floods and connects again and again would pile that up. So if it is
+// too much, the owner opens another socket, and until then no connection stays.
+// A connection may have brought more since the last check.
+func (m *monitor) countLeft(c *connection) {
+	if now := m.flow.drained.Load(); now != m.drainedAt {
+		m.left, m.leftEnded, m.drainedAt = 0, 0, now
+	}
+	left := c.memory()
+	if c.handshaked {
+		left = max(left, m.limits.unseen)
+	}
+	m.left += left
+	if c.ended != nil {
+		m.leftEnded += c.memory()
+	}
+	if m.limits.left > 0 && (m.left > m.limits.left || m.leftEnded > inflowSlack) {
+		if !m.flow.spoiled.Swap(true) {
+			// The owner may have read everything before this, and waits.
+			m.report(Event{Kind: LeftUnread})
+		}
+	}
+}
+
+// spoiled reports whether too much was left unread.
+func (m *monitor) spoiled() bool {
+	if m.flow.spoiled.Load() && m.flow.drained.Load() != m.drainedAt {
+		m.left, m.leftEnded = 0, 0
+		m.flow.spoiled.Store(false)
+	}
+	return m.flow.spoiled.Load()
+}
+
+// verdict returns why a connection must end, nil if it need not.
+func (c *connection) verdict(unread int64, limits *limits, now time.Time) error {
+	switch age := int64(now.Sub(c.since).Seconds()); {
+	case limits.total > 0 && (unread > limits.bytes || c.last > limits.total+age*limits.totalPerSecond):
+		return ErrChatter
+	case unread > limits.bytes, c.perPart > 0 && unread/c.perPart > limits.parts:
+		return ErrPiledUp
+	case c.tiny(unread):
+		return ErrTinyParts
+	}
+	return nil
+}
+
+// A part takes 64 bytes of memory in libzmq and as few as two on the wire, so a
+// message of very many very small parts takes far more memory than bytes came.
+// libzmq hands out none of them before the last. What distinguishes it from a
+// large one is how it looks in the system's buffer, together with the growth of
+// the process. A picture of nothing but zeros looks alike, but takes no more
+// memory than bytes.
+const (
+	tinyPart    = 16        // a part of at most so many bytes is tiny
+	tinyPeeks   = 8         // so often it must look so, nine times out of ten
+	tinyGrowth  = 128 << 20 // so much the process must have grown since
+	tinyFactor  = 3         // and by so many bytes for each that came
+	peekAtLeast = 64
+)
+
+// peek looks at what a connection brings.
+func (c *connection) peek() {
+	var buffer [2048]byte
+	bytes := peek(int(c.fd), buffer[:])
+	if len(bytes) < peekAtLeast {
+		return
+	}
+	if c.peeks++; !tinyFrames(bytes) {
+		return
+	}
+	if c.tinies++; c.tinies == 1 {
+		c.resident = residentMemory()
+	}
+}
+
+// tiny reports whether very many very small parts have piled up.
+func (c *connection) tiny(unread int64) bool {
+	if c.tinies < tinyPeeks || c.tinies*10 < c.peeks*9 {
+		return false
+	}
+	c.growth = residentMemory() - c.resident
+	return c.resident > 0 && c.growth > tinyGrowth && c.growth > tinyFactor*unread
+}
+
+// tinyFrames reports whether bytes are ZMTP frames of a few bytes each. The
+// first may have begun before them.
+func tinyFrames(bytes []byte) bool {
+	for start := 0; start <= tinyPart+2; start++ {
+		frames, at := 0, start
+		for at+1 < len(bytes) && bytes[at] <= 3 {
+			size := uint64(bytes[at+1])
+			if at += 2; bytes[at-2]&2 != 0 {
+				if at+7 > len(bytes) {
+					break
+				}
+				size = binary.BigEndian.Uint64(bytes[at-1:])
+				at += 7
+			}
+			if frames++; size > uint64(len(bytes)) {
+				at = len(bytes) + 1
+				break
+			}
+			at += int(size)
+		}
+		if at+1 >= len(bytes) && frames*(tinyPart+2) >= len(bytes)-start {
+			return true
+		}
+	}
+	return false
+}
+
+// end ends a connection whose peer sent too much.
+func (m *monitor) end(c *connection, why error) {
+	c.ended = why
+	if why != ErrSpoiled {
+		m.markHandshaked(c)
+	}
+	if dropped, ok := reserve.disconnect(int(c.fd), c.id); ok {
+		c.unread = max(c.unread-dropped, 0)
+		m.report(Event{Kind: PeerClosed, Peer: c.peer, Err: why})
+	}
+}
+
+// markHandshaked marks a connection whose handshake has certainly succeeded,
+// since messages came over it. Where that was not the guess, the mark moves.
+func (m *monitor) markHandshaked(c *connection) {
+	if c.handshaked {
+		return
+	}
+	if i := m.last(true); i >= 0 {
+		m.conns[i].handshaked, c.handshaked = false, true
+	}
+}

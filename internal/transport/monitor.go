@@ -1,0 +1,401 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+const monitored = zmq4.EVENT_LISTENING | zmq4.EVENT_ACCEPT_FAILED | zmq4.EVENT_CONNECTED | zmq4.EVENT_ACCEPTED | zmq4.EVENT_CLOSED | zmq4.EVENT_DISCONNECTED | zmq4.EVENT_HANDSHAKE_SUCCEEDED |
+	zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq4.EVENT_HANDSHAKE_FAILED_AUTH | zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+	zmq4.EVENT_CONNECT_RETRIED
+
+// monitor reads libzmq's events of one socket in a goroutine of its own, and
+// looks after the socket's connections.
+type monitor struct {
+	guarding
+	report    func(Event)  // called in the goroutine
+	pair      *zmsg.Socket // the goroutine's
+	stopped   atomic.Bool
+	done      chan struct{}
+	closed    chan struct{} // one token for every listener or connection that closed
+	connected atomic.Int32  // peers whose handshake has succeeded and that have not gone
+
+	// The goroutine's own: the open connections, oldest first; whether libzmq has
+	// just reported a failed handshake, so that its connection ends next; and how
+	// many were rejected by the peer, whose connections end at some time.
+	conns    []*connection
+	failed   bool
+	rejected int
+
+	listeners map[uint32]socketID // by descriptor
+	relieved  time.Time           // when something was last done about a connection that could not be accepted
+	left      int64               // what ended connections left unread, in bytes of memory
+	leftEnded int64               // and those among them that this end has ended
+	drainedAt uint64              // flow.drained when the last of them ended
+	settledAt uint64              // a publisher's: flow.drained when the connections were marked
+	trip      *tripwire           // a publisher's; nil: the system has none
+	evicted   time.Time           // when a pending handshake was last ended
+	next      time.Time           // when to check the connections; zero if there is none
+}
+
+// guarding is what the monitor needs to look after connections.
+type guarding struct {
+	flow      *flow
+	limits    limits
+	paced     bool  // peers are admitted in the order in which they came
+	exclusive bool  // one peer has the slot: those that could still take it beside that one must go
+	handshake int64 // the fewest bytes of a peer's handshake
+}
+
+// libzmqEvent is one event as libzmq reports it.
+type libzmqEvent struct {
+	kind     zmq4.Event
+	value    uint32
+	endpoint string
+}
+
+// monitorIDs number the monitors' inproc endpoints.
+var monitorIDs atomic.Uint64
+
+// startMonitor starts the monitor of a socket.
+func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, g guarding, report func(Event)) (*monitor, error) {
+	addr := fmt.Sprintf("inproc://netgear-monitor-%d", monitorIDs.Add(1))
+	if err := of.Monitor(addr, monitored); err != nil {
+		return nil, err
+	}
+	pair, err := openMonitorPair(ctx, addr)
+	if err != nil {
+		of.Monitor("", 0)
+		return nil, err
+	}
+	m := &monitor{guarding: g, report: report, pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1), listeners: map[uint32]socketID{}}
+	g.flow.alarm = pair.Wake
+	if g.limits.pending > 0 {
+		m.trip = newTripwire(func() {
+			g.flow.alarmed.Store(true)
+			pair.Wake()
+		})
+	}
+	go m.run()
+	return m, nil
+}
+
+func openMonitorPair(ctx *zmq4.Context, addr string) (*zmsg.Socket, error) {
+	plain, err := ctx.NewSocket(zmq4.PAIR)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := zmsg.Wrap(plain)
+	if err != nil {
+		plain.Close()
+		return nil, err
+	}
+	// No limit: a full monitor pipe would stop libzmq's I/O thread.
+	if err = pair.SetRcvhwm(0); err == nil {
+		err = pair.SetLinger(0)
+	}
+	if err == nil {
+		err = pair.Connect(addr)
+	}
+	if err != nil {
+		pair.Close()
+		return nil, err
+	}
+	return pair, nil
+}
+
+func (m *monitor) run() {
+	defer close(m.done)
+	defer m.pair.Close()
+	defer m.trip.close()
+	for {
+		e, err := m.readEvent()
+		if m.trip != nil && (err == errAlarm || m.flow.alarmed.Swap(false)) {
+			m.checkTripped(time.Now())
+			if err == errAlarm {
+				continue
+			}
+		}
+		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
+			m.inspect(now)
+		}
+		switch {
+		case err == errAlarm, errors.Is(err, zmsg.ErrTimeout):
+			continue
+		case err != nil:
+			m.reportAllGone()
+			return
+		}
+		if e, ok := m.account(e); ok {
+			m.report(e)
+		}
+	}
+}
+
+// reportAllGone reports the connections that end with the socket, which libzmq
+// does not.
+func (m *monitor) reportAllGone() {
+	for m.connected.Add(-1) >= 0 {
+		e := Event{Kind: Disconnected}
+		if i := m.last(true); i >= 0 {
+			e.Peer = m.conns[i].remote()
+			m.conns = slices.Delete(m.conns, i, i+1)
+		}
+		m.report(e)
+	}
+}
+
+// account keeps count, and returns what is to be reported. A connection that ends
+// in its handshake is reported as a failed handshake. libzmq does so itself,
+// except where the two socket types do not match: then it reports no more than
+// "disconnected".
+func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
+	e = Event{Endpoint: r.endpoint, Value: r.value}
+	switch r.kind {
+	case zmq4.EVENT_CONNECTED, zmq4.EVENT_ACCEPTED:
+		m.began(r)
+	case zmq4.EVENT_LISTENING:
+		m.listeners[r.value], _ = identify(int(r.value))
+	case zmq4.EVENT_ACCEPT_FAILED:
+		m.acceptFailed(syscall.Errno(r.value))
+	case zmq4.EVENT_CLOSED:
+		delete(m.listeners, r.value)
+		select {
+		case m.closed <- struct{}{}:
+		default:
+		}
+	case zmq4.EVENT_CONNECT_RETRIED:
+		e.Kind = ConnectRetried
+	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		e.Kind, e.Peer = Connected, m.handshakeSucceeded()
+	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
+		e.Kind = AuthFailed
+		m.rejected++
+	case zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+		if e.Kind = HungUp; r.kind == zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL {
+			e.Kind = ProtocolFailed
+		}
+		m.failed = true
+		if i := m.last(false); i >= 0 {
+			c := m.conns[i]
+			e.Age, e.Err, e.Peer = time.Since(c.since), c.ended, c.remote()
+		}
+	case zmq4.EVENT_DISCONNECTED:
+		return m.disconnected(e)
+	}
+	return e, e.Kind != 0
+}
+
+// handshakeSucceeded notes that a handshake has succeeded, and returns the
+// address of the peer if that has connected to this end.
+func (m *monitor) handshakeSucceeded() (peer string) {
+	// Where all connections have the mark, one has ended that was taken for one
+	// without: its mark is on another already.
+	if i := m.guess(); i >= 0 {
+		m.conns[i].handshaked = true
+		peer = m.conns[i].remote()
+		m.connected.Add(1)
+	}
+	if m.exclusive {
+		m.evictOldest(maxPendingPeers, HandshakeTime)
+	}
+	return peer
+}
+
+// disconnected completes the event of a connection that has ended. ok is false
+// if it was reported already, as a failed handshake.
+func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
+	reported := m.failed
+	m.failed = false
+	if i := m.find(e.Value); i >= 0 {
+		c := m.conns[i]
+		e.Local, e.Err, e.Peer = c.local, c.ended, c.remote()
+		m.countLeft(c)
+	}
+	m.flow.drop(e.Value)
+	if m.remove(e.Value, reported) {
+		m.connected.Add(-1)
+		e.Kind = Disconnected
+		return e, true
+	}
+	if !reported && m.rejected > 0 {
+		m.rejected--
+		reported = true
+	}
+	e.Kind = ProtocolFailed
+	return e, !reported
+}
+
+// began puts a connection on the list.
+func (m *monitor) began(r libzmqEvent) {
+	now := time.Now()
+	c := newConnection(r.value, now)
+	if r.kind == zmq4.EVENT_CONNECTED {
+		c.local = localAddress(r.value, r.endpoint)
+	} else {
+		c.accepted = true
+	}
+	m.conns = append(m.conns, c)
+	m.flow.list(c)
+	m.trip.watch(c.fd)
+	m.next = earlier(m.next, now.Add(guardBusy))
+	if c.accepted {
+		m.accepted(now)
+	}
+}
+
+// HandshakeTime is longer than two ends need to find that they do not match.
+const HandshakeTime = time.Second
+
+// muchReady is for what a peer's READY may hold beside the socket type: an
+// identity.
+const muchReady = 512
+
+// remove takes a connection off the list and reports whether its handshake had
+// succeeded. Where the guess turns out to have been wrong, the mark moves to the
+// connection that it was meant for.
+func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
+	i := m.find(fd)
+	if i < 0 {
+		return !failed && m.connected.Load() > 0
+	}
+	c := m.conns[i]
+	m.conns = slices.Delete(m.conns, i, i+1)
+	switch {
+	case c.handshaked && failed:
+		// Its handshake had not succeeded, so another's has. Where there is no other
+		// it had: secure mode reports "failed" for what it cannot decrypt later on,
+		// too.
+		j := slices.IndexFunc(m.conns, func(c *connection) bool { return !c.handshaked })
+		if j < 0 {
+			return true
+		}
+		m.conns[j].handshaked = true
+		return false
+	case !c.handshaked && !failed && (time.Since(c.since) > HandshakeTime || c.last > m.handshake+muchReady):
+		// A mismatch would have shown sooner, and its peer sends nothing after the
+		// handshake: so this handshake had succeeded.
+		if j := m.last(true); j >= 0 {
+			m.conns[j].handshaked = false
+			return true
+		}
+	}
+	return c.handshaked
+}
+
+// guess returns the place of the connection whose handshake has most likely
+// succeeded; -1 for none. That is the youngest: a handshake takes a moment, and
+// connections that have not ended theirs by then are those of silent peers. At
+// the gate of a publisher peers wait in the order in which they came, so there it
+// is the oldest of those whose whole handshake has come.
+func (m *monitor) guess() int {
+	if !m.paced {
+		return m.last(false)
+	}
+	now := time.Now()
+	for i, c := range m.conns {
+		if !c.handshaked && !m.pending(c, now) {
+			return i
+		}
+	}
+	return m.last(false)
+}
+
+// find returns the place of a connection on the list, -1 for none.
+func (m *monitor) find(fd uint32) int {
+	return slices.IndexFunc(m.conns, func(c *connection) bool { return c.fd == fd })
+}
+
+// last returns the place of the youngest connection that has, or has not, the
+// mark of a handshake; -1 for none.
+func (m *monitor) last(handshaked bool) int {
+	for i := len(m.conns) - 1; i >= 0; i-- {
+		if m.conns[i].handshaked == handshaked {
+			return i
+		}
+	}
+	return -1
+}
+
+// readEvent reads one event: a part of kind (16 bits) and value (32 bits) in
+// the machine's byte order, then a part with the endpoint (zmq_socket_monitor).
+// After stop it still reads what is there.
+func (m *monitor) readEvent() (libzmqEvent, error) {
+	for {
+		head, more, err := m.readPart(true, m.next)
+		if err != nil {
+			return libzmqEvent{}, err
+		}
+		if !more {
+			continue // an endpoint whose first part got lost
+		}
+		endpoint, _, err := m.readPart(false, time.Time{})
+		if err != nil {
+			return libzmqEvent{}, err
+		}
+		if len(head) >= 6 {
+			return libzmqEvent{kind: zmq4.Event(binary.NativeEndian.Uint16(head)), value: binary.NativeEndian.Uint32(head[2:]), endpoint: string(endpoint)}, nil
+		}
+	}
+}
+
+// errAlarm ends the wait for an event: connections must be checked.
+var errAlarm = errors.New("connections must be checked")
+
+func (m *monitor) readPart(first bool, deadline time.Time) (part []byte, more bool, err error) {
+	var msg zmsg.Msg
+	defer msg.Close()
+	if err := m.receive(&msg, first, deadline); err != nil {
+		return nil, false, err
+	}
+	return append([]byte(nil), msg.Bytes()...), msg.More(), nil
+}
+
+func (m *monitor) receive(msg *zmsg.Msg, first bool, deadline time.Time) error {
+	stop := func() error {
+		if m.stopped.Load() {
+			return errStopped
+		}
+		if !deadline.IsZero() && m.flow.alarmed.Swap(false) {
+			return errAlarm
+		}
+		return nil
+	}
+	return m.pair.Wait(deadline, stop, func() error {
+		if first && m.justRelieved() {
+			return m.pair.TryRecvSkip(msg, uint16(zmq4.EVENT_ACCEPT_FAILED))
+		}
+		return m.pair.TryRecv(msg)
+	})
+}
+
+// awaitClosed waits, not for long, until a listener that was unbound has released
+// its port.
+func (m *monitor) awaitClosed() {
+	select {
+	case <-m.closed:
+	case <-m.done:
+	case <-time.After(time.Second):
+	}
+}
+
+// stop ends the monitor of a socket and waits for its goroutine. libzmq stops
+// writing first, and the goroutine reads to the end, so neither waits for the
+// other. libzmq's own event for the end, MONITOR_STOPPED, is not relied on: it is
+// sent on this thread, and a signal at the wrong moment makes libzmq drop half
+// of it or all.
+func (m *monitor) stop(of *zmq4.Socket) {
+	of.Monitor("", 0)
+	m.stopped.Store(true)
+	m.pair.Wake()
+	<-m.done
+}
