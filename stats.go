@@ -58,7 +58,8 @@ func (n *NetGear) Stats() Stats {
 	s := l.counters.stats()
 	s.Connected = l.peers()
 	if l.opts.Pattern == Pair {
-		// A stranger may be connected beside the one that is served (see door).
+		// Another peer may be connected beside the one that is served: see the peer
+		// gate in docs/design.md.
 		s.Connected = min(s.Connected, 1)
 	}
 	l.perPort.fill(&s)

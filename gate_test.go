@@ -13,10 +13,10 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// awaitWaiting waits until somebody waits at the door of a Pair receive end.
+// awaitWaiting waits until a peer waits at the gate of a Pair receive end.
 func awaitWaiting(t *testing.T, recv *NetGear) {
 	t.Helper()
-	await(t, "somebody to wait at the door", func() bool { return recv.link.current().Pending() > 0 })
+	await(t, "a peer to wait at the gate", func() bool { return recv.link.current().Pending() > 0 })
 }
 
 // delivers says whether the next frame is this one.
@@ -141,7 +141,7 @@ func TestPairVisitorsWhoGo(t *testing.T) {
 	last.answered()
 }
 
-// A secure end asks for keys and for the place at the same door.
+// A secure end checks keys and the slot at the same gate.
 func TestPairSecureNewcomer(t *testing.T) {
 	location := keyFolder(t)
 	for _, mode := range []SecureMode{StoneHouse, IronHouse} {
