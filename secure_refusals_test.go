@@ -240,15 +240,15 @@ func TestNoFallBackToPlain(t *testing.T) {
 			o := inPattern(Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}, pattern)
 			plain, plainSend := openPair(t, o)
 			// Without keys the same is heard, which shows that the ear hears.
-			ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(plain))
+			ear := newProxy(t, "127.0.0.1:0", plain)
 			plainSend.Close()
 			open := o
-			open.Address, open.Port = "127.0.0.1", ear.port
+			open.Address, open.Port = "127.0.0.1", ear.Port
 			plainSend = mustNew(t, open)
 			ctx := testContext(t)
 			await(t, "plain pixels", func() bool {
 				plainSend.SendArray(ctx, pixels, "secret message")
-				return bytes.Contains(ear.said(), secret) && bytes.Contains(ear.said(), []byte("secret message"))
+				return bytes.Contains(ear.FromClients(), secret) && bytes.Contains(ear.FromClients(), []byte("secret message"))
 			})
 			plainSend.Close()
 
@@ -261,7 +261,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 			port := portOf(recv)
 			recv.Close()
 			await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
-			ear = newTap(t, "127.0.0.1:"+port, "127.0.0.1:"+portOf(plain))
+			ear = newProxy(t, "127.0.0.1:"+port, plain)
 			var err error
 			await(t, "the refusal", func() bool {
 				_, err = send.SendArray(ctx, pixels, "secret message")
@@ -277,9 +277,9 @@ func TestNoFallBackToPlain(t *testing.T) {
 			}
 			await(t, "it to speak to the listener", func() bool {
 				trySend(ctx, send, pixels, "secret message") // connects anew; the first may not have come to it
-				return bytes.Contains(ear.said(), []byte("CURVE"))
+				return bytes.Contains(ear.FromClients(), []byte("CURVE"))
 			})
-			said := ear.said()
+			said := ear.FromClients()
 			if bytes.Contains(said, []byte("top secret")) || bytes.Contains(said, []byte("secret message")) {
 				t.Error("a plain listener got a frame")
 			}
