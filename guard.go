@@ -308,7 +308,7 @@ func (m *monitor) certain(l *peerConn) {
 	if l.shaken {
 		return
 	}
-	if i := m.last(true); i >= 0 {
-		m.links[i].shaken, l.shaken = false, true
+	if i := m.takenFor(l); i >= 0 {
+		m.links[i].shaken, l.shaken, l.shakenAt = false, true, m.links[i].shakenAt
 	}
 }

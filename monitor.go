@@ -46,6 +46,7 @@ type monitor struct {
 	// just said that a handshake failed, so that its connection ends next; and how
 	// many were denied, whose connections end at some time.
 	links  []peerConn
+	events uint64 // how many libzmq has reported
 	failed bool
 	denied int
 
@@ -75,11 +76,15 @@ type guarding struct {
 
 // link is one connection. libzmq does not say whose handshake has succeeded, so
 // shaken is a guess; but as many are shaken as have succeeded and not yet gone.
+// The guess may move to another connection, but only to one that already existed
+// when the handshake succeeded.
 type peerConn struct {
-	fd     uint32
-	from   string // where it was made from, at an end that connects
-	since  time.Time
-	shaken bool
+	fd       uint32
+	from     string // where it was made from, at an end that connects
+	since    time.Time
+	began    uint64 // monitor.events when it began
+	shaken   bool
+	shakenAt uint64 // monitor.events when the handshake succeeded that shaken stands for
 
 	id          socketID
 	peer, host  string // the peer's address, with and without its port
@@ -191,6 +196,7 @@ func (m *monitor) run(watch func(event)) {
 // itself, except where the two socket types do not go together: then it only
 // says "disconnected".
 func (m *monitor) account(e event) (event, bool) {
+	m.events++
 	switch {
 	case e.kind == zmq4.EVENT_CONNECTED, e.kind == zmq4.EVENT_ACCEPTED:
 		m.began(e)
@@ -205,7 +211,7 @@ func (m *monitor) account(e event) (event, bool) {
 		// Where all have the mark, one has gone that was taken for one without: its
 		// mark is on another already.
 		if i := m.guess(); i >= 0 {
-			m.links[i].shaken = true
+			m.links[i].shaken, m.links[i].shakenAt = true, m.events
 			m.connected.Add(1)
 		}
 		if m.exclusive {
@@ -251,6 +257,7 @@ func (m *monitor) account(e event) (event, bool) {
 func (m *monitor) began(e event) {
 	now := time.Now()
 	l := newPeerConn(e.value, now)
+	l.began = m.events
 	m.flow.forget(int(e.value))
 	if e.kind == zmq4.EVENT_CONNECTED {
 		l.from = localAddress(e.value, e.endpoint)
@@ -286,16 +293,17 @@ func (m *monitor) ended(fd uint32, failed bool) (shaken bool) {
 	case l.shaken && failed:
 		// It had not shaken hands after all, so another has. Where there is no other
 		// it had: secure mode says "failed" of what it cannot decrypt later on, too.
-		j := slices.IndexFunc(m.links, func(l peerConn) bool { return !l.shaken })
+		j := slices.IndexFunc(m.links, func(other peerConn) bool { return !other.shaken && other.began < l.shakenAt })
 		if j < 0 {
 			return true
 		}
-		m.links[j].shaken = true
+		m.links[j].shaken, m.links[j].shakenAt = true, l.shakenAt
 		return false
 	case !l.shaken && !failed && (time.Since(l.since) > handshakeTime || l.last > m.handshake+muchReady):
 		// A mismatch would have shown sooner, and its peer sends nothing after the
-		// handshake: it is one that had shaken hands.
-		if j := m.last(true); j >= 0 {
+		// handshake: it is one that had shaken hands. A hostile peer that does send
+		// something must not take the mark of a connection that was there before it.
+		if j := m.takenFor(&l); j >= 0 {
 			m.links[j].shaken = false
 			return true
 		}
@@ -330,6 +338,17 @@ func (m *monitor) find(fd uint32) int {
 func (m *monitor) last(shaken bool) int {
 	for i := len(m.links) - 1; i >= 0; i-- {
 		if m.links[i].shaken == shaken {
+			return i
+		}
+	}
+	return -1
+}
+
+// takenFor returns the place of the youngest connection that may have been taken
+// for l when l's handshake succeeded; -1 for none.
+func (m *monitor) takenFor(l *peerConn) int {
+	for i := len(m.links) - 1; i >= 0; i-- {
+		if m.links[i].shaken && m.links[i].shakenAt > l.began {
 			return i
 		}
 	}
