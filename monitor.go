@@ -88,6 +88,7 @@ type peerConn struct {
 
 	id          socketID
 	peer, host  string // the peer's address, with and without its port
+	endpoint    string // this end's, that it was made at
 	accepted    bool   // the peer has connected, not this end
 	established bool   // its handshake has ended, as its bytes show
 	killed      error  // why this end has ended it
@@ -169,6 +170,9 @@ func (m *monitor) run(watch func(event)) {
 		}
 		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
 			m.inspect(now)
+			for _, e := range m.standing(now) {
+				watch(e)
+			}
 		}
 		switch {
 		case err == errAlarm, errors.Is(err, zmsg.ErrTimeout):
@@ -257,7 +261,7 @@ func (m *monitor) account(e event) (event, bool) {
 func (m *monitor) began(e event) {
 	now := time.Now()
 	l := newPeerConn(e.value, now)
-	l.began = m.events
+	l.began, l.endpoint = m.events, e.endpoint
 	m.flow.forget(int(e.value))
 	if e.kind == zmq4.EVENT_CONNECTED {
 		l.from = localAddress(e.value, e.endpoint)
@@ -353,6 +357,27 @@ func (m *monitor) takenFor(l *peerConn) int {
 		}
 	}
 	return -1
+}
+
+// standing marks the connections that have outlived handshakeLimit, since libzmq
+// would have ended them if their handshakes had not succeeded. It returns an event
+// for each whose mark has gone with another connection.
+func (m *monitor) standing(now time.Time) (events []event) {
+	old := func(l *peerConn) bool { return now.Sub(l.since) > handshakeLimit+time.Second }
+	for i := range m.links {
+		l := &m.links[i]
+		if l.shaken || !l.accepted || l.killed != nil || !old(l) {
+			continue
+		}
+		if j := m.takenFor(l); j >= 0 && !old(&m.links[j]) {
+			m.links[j].shaken, l.shaken, l.shakenAt = false, true, m.links[j].shakenAt
+			continue
+		}
+		l.shaken, l.shakenAt = true, m.events
+		m.connected.Add(1)
+		events = append(events, event{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED, endpoint: l.endpoint})
+	}
+	return events
 }
 
 // readEvent reads one event: a part of kind (16 bits) and value (32 bits) in
