@@ -84,8 +84,8 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 	}()
 	l.AwaitHeld(t)
 	peer.send([]byte("early"))
-	// The answer has been read when nothing more tells of it; then the context ends.
-	time.Sleep(50 * time.Millisecond)
+	await(t, "the answer to arrive", func() bool { return bytes.Contains(l.FromServer(), []byte("early")) })
+	time.Sleep(50 * time.Millisecond) // that it has been read is no event
 	cancel()
 	select {
 	case err := <-done:

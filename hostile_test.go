@@ -30,6 +30,7 @@ func TestHostilePeers(t *testing.T) {
 			}
 		}
 	}
+	pause := func() { time.Sleep(30 * time.Millisecond) } // heartbeats fall due meanwhile
 	for _, pattern := range allPatterns {
 		peers := map[Pattern][]zmq4.Type{Pair: {zmq4.PAIR}, ReqRep: {zmq4.REQ, zmq4.DEALER}, PubSub: {zmq4.PUB, zmq4.XPUB}}[pattern]
 		for _, kind := range peers {
@@ -41,11 +42,11 @@ func TestHostilePeers(t *testing.T) {
 					a, b := newBare(t, kind, recv), newBare(t, kind, recv)
 					flood(a)
 					flood(b)
-					time.Sleep(30 * time.Millisecond) // heartbeats fall due meanwhile
+					pause()
 					a.Socket.Close()
-					time.Sleep(30 * time.Millisecond)
+					pause()
 					b.Socket.Close()
-					time.Sleep(30 * time.Millisecond)
+					pause()
 				}
 				recv.Close()
 			})
@@ -64,11 +65,11 @@ func TestHostilePeers(t *testing.T) {
 					a.TrySend(subscribe, false)
 					b.TrySend(subscribe, false)
 				}
-				time.Sleep(30 * time.Millisecond)
+				pause()
 				a.Socket.Close()
-				time.Sleep(30 * time.Millisecond)
+				pause()
 				b.Socket.Close()
-				time.Sleep(30 * time.Millisecond)
+				pause()
 			}
 		})
 	}
@@ -172,7 +173,7 @@ func deliverAny(t *testing.T, send, recv *NetGear) {
 		defer close(sent)
 		for ctx.Err() == nil {
 			send.SendArray(ctx, testArray(0, "uint8", 4, 4), "ours")
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // the pace: a publisher's first frames are dropped
 		}
 	}()
 	for {
@@ -253,7 +254,7 @@ func TestHostileBytes(t *testing.T) {
 // connection.
 func say(port, words string, wait time.Duration, finished, reset bool) {
 	c, err := net.Dial("tcp", "127.0.0.1:"+port)
-	if err != nil { // just now a new socket is opened
+	if err != nil { // just now a new socket is opened; that it listens is no event
 		time.Sleep(time.Millisecond)
 		return
 	}

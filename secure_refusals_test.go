@@ -96,7 +96,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	err := trySend(ctx, send, testArray(0, "uint8", 300, 300), nil)
+	err := trySend(t, ctx, send, testArray(0, "uint8", 300, 300), nil)
 	says(t, "the send end", err, s.SecureMode, sendSays)
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("not within %v", limit)
@@ -115,13 +115,12 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 }
 
 // trySend sends until that fails: a publisher notices nothing at first.
-func trySend(ctx context.Context, send *NetGear, a Array, message any) (err error) {
-	for err == nil {
-		if _, err = send.SendArray(ctx, a, message); err == nil && send.link.spec.answers {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
-	}
+func trySend(t *testing.T, ctx context.Context, send *NetGear, a Array, message any) (err error) {
+	t.Helper()
+	await(t, "a frame to be refused", func() bool {
+		_, err = send.SendArray(ctx, a, message)
+		return err != nil || send.link.spec.answers
+	})
 	return err
 }
 
@@ -271,12 +270,12 @@ func TestNoFallBackToPlain(t *testing.T) {
 				return errors.Is(err, ErrAuth)
 			})
 			for range 3 { // on new sockets, too
-				if err := trySend(ctx, send, pixels, "secret message"); !errors.Is(err, ErrAuth) {
+				if err := trySend(t, ctx, send, pixels, "secret message"); !errors.Is(err, ErrAuth) {
 					t.Errorf("a plain listener: %v", err)
 				}
 			}
 			await(t, "it to speak to the listener", func() bool {
-				trySend(ctx, send, pixels, "secret message") // connects anew; the first may not have come to it
+				trySend(t, ctx, send, pixels, "secret message") // connects anew; the first may not have come to it
 				return bytes.Contains(ear.FromClients(), []byte("CURVE"))
 			})
 			said := ear.FromClients()

@@ -192,7 +192,7 @@ func TestHostilePeersOfSendEnds(t *testing.T) {
 // takes.
 func worstSend(t *testing.T, n *NetGear) (worst time.Duration) {
 	t.Helper()
-	time.Sleep(2 * time.Second) // nothing is sent meanwhile
+	time.Sleep(2 * time.Second) // the end is idle: what is tested
 	for range 10 {
 		worst = max(worst, timedSend(t, n))
 	}
