@@ -120,6 +120,7 @@ func TestHeartbeatsInAFlood(t *testing.T) {
 		for _, pattern := range allPatterns {
 			for _, heartbeat := range []time.Duration{0, -1} {
 				t.Run(fmt.Sprintf("receive end=%v/%v/heartbeat=%v", receive, pattern, heartbeat == 0), func(t *testing.T) {
+					t.Parallel()
 					o := Options{Pattern: pattern, HeartbeatInterval: heartbeat, RequestTimeout: 500 * time.Millisecond, MaxRetries: -1, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}
 					victim := o
 					victim.ReceiveMode, victim.Attach, victim.Address, victim.Port, victim.QueueFrames = receive, AttachBind, "127.0.0.1", "0", 1

@@ -23,6 +23,7 @@ func TestNothingCrossesInTheClear(t *testing.T) {
 	for _, mode := range []SecureMode{Grasslands, StoneHouse, IronHouse} {
 		for _, pattern := range []Pattern{Pair, ReqRep, PubSub} {
 			t.Run(fmt.Sprintf("%d/%v", mode, pattern), func(t *testing.T) {
+				t.Parallel()
 				o := Options{Address: "127.0.0.1", Pattern: pattern, BidirectionalMode: pattern != PubSub, SecureMode: mode, CustomCertLocation: location,
 					JPEGCompression: JPEGOff, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1}
 				listen := o

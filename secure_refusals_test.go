@@ -56,6 +56,7 @@ func TestSecureRefusals(t *testing.T) {
 	} {
 		for _, pattern := range everyPattern {
 			t.Run(pattern.String()+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
 				recv, send := inPattern(c.recv, pattern), inPattern(c.send, pattern)
 				if c.name == "secure, other pattern" {
 					other := ReqRep
@@ -236,6 +237,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 	pixels := Array{DType: "uint8", Shape: []int{len(secret)}, Data: secret}
 	for _, pattern := range everyPattern {
 		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
 			o := inPattern(Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}, pattern)
 			plain, plainSend := openPair(t, o)
 			// Without keys the same is heard, which shows that the ear hears.

@@ -157,6 +157,7 @@ func TestHostilePeersOfSendEnds(t *testing.T) {
 		"PUSH that connects": {Pattern: PushPull, Wire: AsyncWire, Attach: AttachConnect},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o.Address, o.Port, o.JPEGCompression, o.RequestTimeout = "127.0.0.1", "0", JPEGOff, 300*time.Millisecond
 			attack := hostileSubscribers{number: 6, topics: 11000, byte: "\x01", hasty: true}
 			kind := peerKinds[false][o.Pattern]
