@@ -136,7 +136,7 @@ func runEnd(s childSpec) int {
 	}
 	if s.Sends {
 		busy.Go(func() {
-			for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) { // its pace
 				n.SendArray(ctx, testArray(0, "uint8", 1, 1), nil)
 			}
 		})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"testing"
 	"time"
@@ -170,7 +169,7 @@ func TestClientsThatFreeze(t *testing.T) {
 	// The second now takes connections and says nothing.
 	s.close(1)
 	awaitPeers(t, s.send, 2)
-	silent := listen(t, "127.0.0.1:"+s.ports[1])
+	silent := peertest.Listen(t, "127.0.0.1:"+s.ports[1])
 	defer silent.Close()
 	s.send.send.order.mu.Lock()
 	s.send.send.order.present[1], s.send.send.order.lost = true, true
@@ -193,16 +192,6 @@ func TestClientsThatFreeze(t *testing.T) {
 	if took := time.Since(began); took > time.Second { // a fifth of RequestTimeout is for the goodbyes
 		t.Errorf("Close took %v", took)
 	}
-}
-
-func listen(t *testing.T, address string) (l net.Listener) {
-	t.Helper()
-	await(t, "the port "+address, func() (ok bool) {
-		var err error
-		l, err = net.Listen("tcp", address)
-		return err == nil
-	})
-	return l
 }
 
 // libzmq passes over a connection that was lost before the monitor reports it, so

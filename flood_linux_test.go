@@ -43,7 +43,7 @@ func flood(port, kind, envelope, bytes string, d time.Duration) (sent int64, con
 	for time.Now().Before(end) {
 		c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
 		if err != nil {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // a new socket is being opened; that it listens is no event
 			continue
 		}
 		connections++

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,133 +16,9 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/transport"
 )
-
-// line is a TCP relay that can become slow or stop.
-type line struct {
-	port    string
-	stalled chan struct{} // closed when it has stopped
-
-	mu   sync.Mutex
-	left int           // bytes from the clients until it stops; negative: never
-	rate time.Duration // for each kilobyte, both ways
-	mend chan struct{} // closed when it goes on
-}
-
-func newLine(t *testing.T, to string) *line {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &line{left: -1, stalled: make(chan struct{}), mend: make(chan struct{})}
-	_, l.port, _ = net.SplitHostPort(listener.Addr().String())
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	ended := false
-	keep := func(c net.Conn) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if ended {
-			c.Close()
-			return false
-		}
-		open = append(open, c)
-		return true
-	}
-	all.Go(func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			s, err := net.Dial("tcp", "127.0.0.1:"+to)
-			if err != nil {
-				c.Close()
-				continue
-			}
-			if !keep(c) || !keep(s) {
-				return
-			}
-			all.Go(func() {
-				l.forward(c, s, false)
-				c.Close()
-			})
-			all.Go(func() {
-				l.forward(s, c, true)
-				s.Close()
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		l.goOn()
-		mu.Lock()
-		ended = true
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-	return l
-}
-
-func (l *line) forward(to io.Writer, from io.Reader, stalls bool) {
-	b := make([]byte, 1024)
-	for {
-		n, err := from.Read(b)
-		if err != nil {
-			return
-		}
-		l.mu.Lock()
-		stop := stalls && l.left >= 0 && n > l.left
-		if stop {
-			select {
-			case <-l.stalled:
-			default:
-				close(l.stalled)
-			}
-		} else if stalls && l.left >= 0 {
-			l.left -= n
-		}
-		rate := l.rate
-		l.mu.Unlock()
-		if stop {
-			<-l.mend
-		}
-		time.Sleep(rate * time.Duration(n) / 1024)
-		if _, err := to.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// stallAfter lets so many more bytes through.
-func (l *line) stallAfter(bytes int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.left = bytes
-}
-
-func (l *line) goOn() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.left = -1
-	select {
-	case <-l.mend:
-	default:
-		close(l.mend)
-	}
-}
-
-func (l *line) slow(perKilobyte time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rate = perKilobyte
-}
 
 // large is a frame that no socket buffer holds.
 var large = Array{DType: "uint8", Shape: []int{4000, 3000, 3}, Data: make([]byte, 4000*3000*3)}
@@ -169,16 +44,16 @@ func sendSmall(t *testing.T, send *NetGear) {
 func TestCloseInMidTransfer(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
-		l := newLine(t, portOf(recv))
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: l.port, Pattern: pattern, JPEGCompression: JPEGOff})
+		l := newProxy(t, "127.0.0.1:0", recv)
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: l.Port, Pattern: pattern, JPEGCompression: JPEGOff})
 		sendSmall(t, send)
-		l.stallAfter(100 << 10)
+		l.Hold(100 << 10)
 		done := make(chan error, 1)
 		go func() {
 			_, err := send.SendArray(testContext(t), large, nil)
 			done <- err
 		}()
-		<-l.stalled
+		l.AwaitHeld(t)
 		if err := send.Close(); err != nil {
 			t.Error(err)
 		}
@@ -192,8 +67,8 @@ func TestCloseInMidTransfer(t *testing.T) {
 // for the rest of it.
 func TestAnswerBeforeTheFrame(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
-	l := newLine(t, peer.port())
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: l.port, JPEGCompression: JPEGOff, RequestTimeout: patience})
+	l := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), "127.0.0.1:"+peer.port())
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: l.Port, JPEGCompression: JPEGOff, RequestTimeout: patience})
 	var first sync.WaitGroup
 	first.Go(func() {
 		peer.recv(patience)
@@ -201,7 +76,7 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 	})
 	sendSmall(t, send)
 	first.Wait()
-	l.stallAfter(100 << 10)
+	l.Hold(100 << 10)
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	done := make(chan error, 1)
@@ -209,10 +84,10 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 		_, err := send.SendArray(ctx, large, nil)
 		done <- err
 	}()
-	<-l.stalled
+	l.AwaitHeld(t)
 	peer.send([]byte("early"))
-	// The answer has been read when nothing more tells of it; then the context ends.
-	time.Sleep(50 * time.Millisecond)
+	await(t, "the answer to arrive", func() bool { return bytes.Contains(l.FromServer(), []byte("early")) })
+	time.Sleep(50 * time.Millisecond) // that it has been read is no event
 	cancel()
 	select {
 	case err := <-done:
@@ -221,7 +96,7 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 		}
 	case <-time.After(3 * time.Second): // before TCP gives the connection up
 		t.Error("Send outlived its context")
-		l.goOn()
+		l.Release()
 		<-done
 	}
 }
@@ -520,12 +395,12 @@ func (w watchLog) WithGroup(string) slog.Handler      { return w }
 func TestHeartbeatsAndSlowFrames(t *testing.T) {
 	for _, timeout := range []time.Duration{200 * time.Millisecond, 0} {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, JPEGCompression: JPEGOff, HeartbeatInterval: -1})
-		l := newLine(t, portOf(send))
+		l := newProxy(t, "127.0.0.1:0", send)
 		// The line is slow for what comes from the send end, which listens.
-		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: l.port, Pattern: PubSub, HeartbeatInterval: 50 * time.Millisecond, HeartbeatTimeout: timeout})
+		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: l.Port, Pattern: PubSub, HeartbeatInterval: 50 * time.Millisecond, HeartbeatTimeout: timeout})
 		awaitSubscription(t, recv, send)
 		before := recv.Stats()
-		l.slow(10 * time.Millisecond)
+		l.Slow(10 * time.Millisecond)
 		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 100, 1000), nil); err != nil { // about a second
 			t.Fatal(err)
 		}

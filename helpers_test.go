@@ -15,6 +15,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -89,11 +90,14 @@ func awaitPeers(t testing.TB, n *NetGear, peers int) {
 // await polls a condition that no event tells of.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
+	peertest.Await(t, patience, what, ok)
+}
+
+// newProxy returns a proxy that listens on an address of this machine and leads
+// to n.
+func newProxy(t testing.TB, address string, n *NetGear) *peertest.Proxy {
+	t.Helper()
+	return peertest.NewProxy(t, peertest.Listen(t, address), strings.TrimPrefix(n.Endpoints()[0], "tcp://"))
 }
 
 // dropSocket closes the socket of a send end, as a frame that was given up does.

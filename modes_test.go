@@ -17,14 +17,29 @@ import (
 
 // recorder keeps the states an end goes through.
 type recorder struct {
-	mu    sync.Mutex
-	kinds []EventKind
+	mu      sync.Mutex
+	kinds   []EventKind
+	changed chan struct{} // closed at the next event; nil while nothing waits for it
 }
 
 func (r *recorder) add(s Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kinds = append(r.kinds, s.Kind)
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// next returns the events so far, and a channel that is closed at the next one.
+func (r *recorder) next() ([]EventKind, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return slices.Clone(r.kinds), r.changed
 }
 
 func (r *recorder) seen() []EventKind {
@@ -35,12 +50,16 @@ func (r *recorder) seen() []EventKind {
 
 func (r *recorder) await(t *testing.T, want ...EventKind) {
 	t.Helper()
-	end := time.Now().Add(patience)
-	for !slices.Equal(r.seen(), want) {
-		if time.Now().After(end) {
-			t.Fatalf("states were %v, not %v", r.seen(), want)
+	for late := time.After(patience); ; {
+		got, changed := r.next()
+		if slices.Equal(got, want) {
+			return
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("states were %v, not %v", got, want)
+		}
 	}
 }
 
@@ -301,14 +320,23 @@ func TestMulticlientLoss(t *testing.T) {
 func TestMulticlientLossOfAnother(t *testing.T) {
 	idle := newBare(t, zmq4.REP, nil)
 	var frames atomic.Int64
-	busy := make(chan struct{}, 2)
+	var once sync.Once
+	busy, lost := make(chan struct{}, 2), make(chan struct{})
 	slow := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
 		frames.Add(1)
 		busy <- struct{}{}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-lost: // the other one
+			time.Sleep(50 * time.Millisecond) // a frame that was sent again would come meanwhile
+		case <-time.After(patience):
+		}
 		return nil
 	}})
-	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), portOf(slow)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 16 * time.Second, JPEGCompression: JPEGOff})
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), portOf(slow)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 2 * patience, JPEGCompression: JPEGOff, OnEvent: func(e Event) {
+		if e.Kind == EventLost {
+			once.Do(func() { close(lost) })
+		}
+	}})
 	awaitPeers(t, send, 2)
 	go func() {
 		// The idle one answers what comes its way, until the slow one has a frame.

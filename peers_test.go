@@ -178,14 +178,10 @@ func TestSubscriberTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil && recv.Stats().Frames == 0 {
-			send.SendArray(ctx, testArray(0, "uint8", 9, 9), nil)
-			time.Sleep(time.Millisecond)
-		}
-	}()
+	await(t, "a frame to come through", func() bool {
+		send.SendArray(ctx, testArray(0, "uint8", 9, 9), nil)
+		return recv.Stats().Frames > 0
+	})
 	for {
 		f, err := recv.Recv(ctx)
 		if err == nil {
@@ -196,7 +192,6 @@ func TestSubscriberTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	<-done
 }
 
 // Two ends with different patterns: an error that says so, from either.

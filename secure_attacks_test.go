@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // No byte of a frame or a message crosses in the clear, also after the
@@ -21,20 +23,21 @@ func TestNothingCrossesInTheClear(t *testing.T) {
 	for _, mode := range []SecureMode{Grasslands, StoneHouse, IronHouse} {
 		for _, pattern := range []Pattern{Pair, ReqRep, PubSub} {
 			t.Run(fmt.Sprintf("%d/%v", mode, pattern), func(t *testing.T) {
+				t.Parallel()
 				o := Options{Address: "127.0.0.1", Pattern: pattern, BidirectionalMode: pattern != PubSub, SecureMode: mode, CustomCertLocation: location,
 					JPEGCompression: JPEGOff, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1}
 				listen := o
 				listen.ReceiveMode, listen.Port = true, "0"
 				recv := mustNew(t, listen)
-				ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(recv))
-				o.Port = ear.port
+				ear := newProxy(t, "127.0.0.1:0", recv)
+				o.Port = ear.Port
 				overheard(t, recv, mustNew(t, o), ear)
 			})
 		}
 	}
 }
 
-func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
+func overheard(t *testing.T, recv, send *NetGear, ear *peertest.Proxy) {
 	ctx := testContext(t)
 	texts := []string{"visible pixels", "visible message", "terminate_flag", "uint8"}
 	if send.link.spec.answers {
@@ -63,11 +66,11 @@ func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 	}()
 	exchange()
 	lost := send.Stats().Lost
-	ear.cut()
+	ear.Cut()
 	await(t, "the loss", func() bool { return send.Stats().Lost > lost })
 	exchange()
 	if send.link.opts.Pattern == ReqRep {
-		ear.hold(0)
+		ear.Hold(0)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -75,12 +78,12 @@ func overheard(t *testing.T, recv, send *NetGear, ear *tap) {
 		}()
 		retries := send.Stats().Retries
 		await(t, "a time-out", func() bool { return send.Stats().Retries > retries })
-		ear.release()
+		ear.Release()
 		<-done
 	}
 	send.Close()
 	recv.Close()
-	all := append(ear.said(), ear.heard()...)
+	all := append(ear.FromClients(), ear.FromServer()...)
 	for _, text := range texts {
 		if clear := bytes.Contains(all, []byte(text)); clear != (send.link.opts.SecureMode == Grasslands) {
 			t.Errorf("%q crosses in the clear: %v", text, clear)
@@ -177,14 +180,14 @@ func initiateEnd(t *testing.T, said []byte) int {
 // recordHandshake is what a client said in a handshake that worked, and after.
 func recordHandshake(t *testing.T, recv *NetGear) []byte {
 	t.Helper()
-	ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(recv))
+	ear := newProxy(t, "127.0.0.1:0", recv)
 	o := recv.link.opts
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: ear.port, Pattern: o.Pattern, SecureMode: o.SecureMode, CustomCertLocation: o.CustomCertLocation, JPEGCompression: JPEGOff})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: ear.Port, Pattern: o.Pattern, SecureMode: o.SecureMode, CustomCertLocation: o.CustomCertLocation, JPEGCompression: JPEGOff})
 	defer send.Close()
 	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 40, 40), nil); err != nil {
 		t.Fatal(err)
 	}
-	return ear.said()
+	return ear.FromClients()
 }
 
 // What a client said in a handshake that worked, said again by somebody else,

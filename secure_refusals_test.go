@@ -56,6 +56,7 @@ func TestSecureRefusals(t *testing.T) {
 	} {
 		for _, pattern := range everyPattern {
 			t.Run(pattern.String()+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
 				recv, send := inPattern(c.recv, pattern), inPattern(c.send, pattern)
 				if c.name == "secure, other pattern" {
 					other := ReqRep
@@ -96,7 +97,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	err := trySend(ctx, send, testArray(0, "uint8", 300, 300), nil)
+	err := trySend(t, ctx, send, testArray(0, "uint8", 300, 300), nil)
 	says(t, "the send end", err, s.SecureMode, sendSays)
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("not within %v", limit)
@@ -115,13 +116,12 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 }
 
 // trySend sends until that fails: a publisher notices nothing at first.
-func trySend(ctx context.Context, send *NetGear, a Array, message any) (err error) {
-	for err == nil {
-		if _, err = send.SendArray(ctx, a, message); err == nil && send.link.spec.answers {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
-	}
+func trySend(t *testing.T, ctx context.Context, send *NetGear, a Array, message any) (err error) {
+	t.Helper()
+	await(t, "a frame to be refused", func() bool {
+		_, err = send.SendArray(ctx, a, message)
+		return err != nil || send.link.spec.answers
+	})
 	return err
 }
 
@@ -237,18 +237,19 @@ func TestNoFallBackToPlain(t *testing.T) {
 	pixels := Array{DType: "uint8", Shape: []int{len(secret)}, Data: secret}
 	for _, pattern := range everyPattern {
 		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
 			o := inPattern(Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}, pattern)
 			plain, plainSend := openPair(t, o)
 			// Without keys the same is heard, which shows that the ear hears.
-			ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(plain))
+			ear := newProxy(t, "127.0.0.1:0", plain)
 			plainSend.Close()
 			open := o
-			open.Address, open.Port = "127.0.0.1", ear.port
+			open.Address, open.Port = "127.0.0.1", ear.Port
 			plainSend = mustNew(t, open)
 			ctx := testContext(t)
 			await(t, "plain pixels", func() bool {
 				plainSend.SendArray(ctx, pixels, "secret message")
-				return bytes.Contains(ear.said(), secret) && bytes.Contains(ear.said(), []byte("secret message"))
+				return bytes.Contains(ear.FromClients(), secret) && bytes.Contains(ear.FromClients(), []byte("secret message"))
 			})
 			plainSend.Close()
 
@@ -261,7 +262,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 			port := portOf(recv)
 			recv.Close()
 			await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
-			ear = newTap(t, "127.0.0.1:"+port, "127.0.0.1:"+portOf(plain))
+			ear = newProxy(t, "127.0.0.1:"+port, plain)
 			var err error
 			await(t, "the refusal", func() bool {
 				_, err = send.SendArray(ctx, pixels, "secret message")
@@ -271,15 +272,15 @@ func TestNoFallBackToPlain(t *testing.T) {
 				return errors.Is(err, ErrAuth)
 			})
 			for range 3 { // on new sockets, too
-				if err := trySend(ctx, send, pixels, "secret message"); !errors.Is(err, ErrAuth) {
+				if err := trySend(t, ctx, send, pixels, "secret message"); !errors.Is(err, ErrAuth) {
 					t.Errorf("a plain listener: %v", err)
 				}
 			}
 			await(t, "it to speak to the listener", func() bool {
-				trySend(ctx, send, pixels, "secret message") // connects anew; the first may not have come to it
-				return bytes.Contains(ear.said(), []byte("CURVE"))
+				trySend(t, ctx, send, pixels, "secret message") // connects anew; the first may not have come to it
+				return bytes.Contains(ear.FromClients(), []byte("CURVE"))
 			})
-			said := ear.said()
+			said := ear.FromClients()
 			if bytes.Contains(said, []byte("top secret")) || bytes.Contains(said, []byte("secret message")) {
 				t.Error("a plain listener got a frame")
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -38,6 +39,7 @@ func TestSecureMatrix(t *testing.T) {
 			}
 			for _, heartbeat := range []time.Duration{0, -1} { // which decides on the receive high-water mark
 				t.Run(fmt.Sprintf("%d/%v/heartbeat=%v", mode, pattern, heartbeat == 0), func(t *testing.T) {
+					t.Parallel()
 					for i := range 10 {
 						recv, send := openPair(t, Options{Wire: wire, Pattern: pattern, SecureMode: mode, CustomCertLocation: location, JPEGCompression: JPEGOff, HeartbeatInterval: heartbeat})
 						ctx := testContext(t)
@@ -191,17 +193,17 @@ func TestSecurePairStops(t *testing.T) {
 	o := Options{Address: "127.0.0.1", Port: "0", SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), JPEGCompression: JPEGOff, Wire: AsyncWire}
 	listen := o
 	listen.ReceiveMode = true
-	stop := func(t *testing.T, port string, ctx context.Context) (ear *tap, sent chan error) {
-		ear, sent = newTap(t, "127.0.0.1:0", "127.0.0.1:"+port), make(chan error, 1)
-		ear.hold(within)
+	stop := func(t *testing.T, port string, ctx context.Context) (ear *peertest.Proxy, sent chan error) {
+		ear, sent = peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), "127.0.0.1:"+port), make(chan error, 1)
+		ear.Hold(within)
 		o := o
-		o.Port, o.RequestTimeout = ear.port, patience
+		o.Port, o.RequestTimeout = ear.Port, patience
 		send := mustNew(t, o)
 		go func() {
 			_, err := send.SendArray(ctx, frame, nil)
 			sent <- err
 		}()
-		await(t, "the frame to stop", ear.held)
+		ear.AwaitHeld(t)
 		return ear, sent
 	}
 	t.Run("the socket", func(t *testing.T) {
@@ -226,7 +228,7 @@ func TestSecurePairStops(t *testing.T) {
 		if err := sock.TryRecv(&m); err != syscall.EAGAIN {
 			t.Fatalf("ready, with no whole message: %v", err)
 		}
-		ear.release()
+		ear.Release()
 		var whole message
 		defer whole.close()
 		if err := whole.read(sock, time.Now().Add(patience), func() error { return nil }); err != nil || whole.count != 2 || !bytes.HasSuffix(whole.parts[1].Bytes(), frame.Data) {
@@ -247,7 +249,7 @@ func TestSecurePairStops(t *testing.T) {
 				t.Fatal(f, err)
 			}
 		}
-		ear.release()
+		ear.Release()
 		for {
 			f, err := recv.Recv(ctx)
 			if errors.Is(err, ErrTimeout) {

@@ -134,7 +134,7 @@ func signalStorm(t *testing.T, every time.Duration) (stop func()) {
 	busy.Add(3)
 	go func() {
 		defer busy.Done()
-		for i := 0; !over.Load(); time.Sleep(time.Millisecond) {
+		for i := 0; !over.Load(); time.Sleep(time.Millisecond) { // the pace of the signals
 			for ; !over.Load() && i < int(time.Since(begin)/every); i++ {
 				if signalThread(i) == nil {
 					sent.Add(1)
@@ -146,7 +146,7 @@ func signalStorm(t *testing.T, every time.Duration) (stop func()) {
 		defer busy.Done()
 		for !over.Load() {
 			runtime.GC()
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond) // the pace of the collections
 		}
 	}()
 	go func() {

@@ -157,6 +157,7 @@ func TestHostilePeersOfSendEnds(t *testing.T) {
 		"PUSH that connects": {Pattern: PushPull, Wire: AsyncWire, Attach: AttachConnect},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o.Address, o.Port, o.JPEGCompression, o.RequestTimeout = "127.0.0.1", "0", JPEGOff, 300*time.Millisecond
 			attack := hostileSubscribers{number: 6, topics: 11000, byte: "\x01", hasty: true}
 			kind := peerKinds[false][o.Pattern]
@@ -192,7 +193,7 @@ func TestHostilePeersOfSendEnds(t *testing.T) {
 // takes.
 func worstSend(t *testing.T, n *NetGear) (worst time.Duration) {
 	t.Helper()
-	time.Sleep(2 * time.Second) // nothing is sent meanwhile
+	time.Sleep(2 * time.Second) // the end is idle: what is tested
 	for range 10 {
 		worst = max(worst, timedSend(t, n))
 	}

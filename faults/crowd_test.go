@@ -107,11 +107,12 @@ func (c *crowd) frames(i int) uint64 { return c.recv.Stats().Ports[c.specs[i].Po
 // await waits until sender i has more frames through than that.
 func (c *crowd) await(i int, than uint64) {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); c.frames(i) <= than; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			c.t.Fatalf("no frames from sender %d (%+v)\n%v", i, c.recv.Stats(), &c.senders[i].Stderr)
+	defer func() {
+		if c.t.Failed() {
+			c.t.Logf("%+v\n%v", c.recv.Stats(), &c.senders[i].Stderr)
 		}
-	}
+	}()
+	peertest.Await(c.t, patience, fmt.Sprintf("frames from sender %d", i), func() bool { return c.frames(i) > than })
 }
 
 // rates are in frames per second.
@@ -126,7 +127,7 @@ func (c *crowd) watch(windows int) rates {
 	var sums []float64
 	for range windows {
 		before, begin := c.counts(), time.Now()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // what is measured
 		after, took := c.counts(), time.Since(begin).Seconds()
 		sum := 0.0
 		for i := range r.each {

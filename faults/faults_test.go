@@ -331,7 +331,7 @@ func (r *rig) strike(round int) (over time.Time) {
 		again()
 	case freeze:
 		r.struck(func(e *end) { e.Signal(syscall.SIGSTOP) })
-		time.Sleep(lasts(round))
+		time.Sleep(lasts(round)) // the fault itself, here and below
 		over = time.Now()
 		r.struck(func(e *end) { e.Signal(syscall.SIGCONT) })
 	case cut:
@@ -341,7 +341,7 @@ func (r *rig) strike(round int) (over time.Time) {
 		over = time.Now()
 	case hang:
 		r.struck(func(e *end) { e.Signal(syscall.SIGSTOP) })
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // how long it hangs
 		r.struck(func(e *end) { e.Kill() })
 		again()
 	case power:

@@ -103,11 +103,7 @@ func openLatest(t *testing.T, pattern netgear.Pattern) (recv, send *netgear.NetG
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { send.Close() })
-	for deadline := time.Now().Add(patience); send.Stats().Connected == 0 || recv.Stats().Connected == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("never connected")
-		}
-	}
+	peertest.Await(t, patience, "the connection", func() bool { return send.Stats().Connected > 0 && recv.Stats().Connected > 0 })
 	return recv, send
 }
 

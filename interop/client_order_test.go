@@ -3,9 +3,9 @@
 package interop
 
 import (
+	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/peertest"
@@ -28,11 +28,7 @@ func TestGoMulticlientOrder(t *testing.T) {
 	sender := open(t, all)
 	connected := func(want int) {
 		t.Helper()
-		for end := time.Now().Add(patience); sender.Stats().Connected != want; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%d clients are connected, want %d", sender.Stats().Connected, want)
-			}
-		}
+		await(t, fmt.Sprintf("%d clients to be connected", want), func() bool { return sender.Stats().Connected == want })
 	}
 	start := func(i int) *peer {
 		t.Helper()

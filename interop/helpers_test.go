@@ -30,6 +30,12 @@ import (
 // No test depends on how long anything takes.
 const patience = 90 * time.Second
 
+// await polls a condition that is no event.
+func await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	peertest.Await(t, patience, what, ok)
+}
+
 // checkMats is set in builds with -tags matprofile.
 var checkMats = func() error { return nil }
 

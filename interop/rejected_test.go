@@ -5,7 +5,6 @@ package interop
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/vidgear-go/netgear"
 )
@@ -60,11 +59,8 @@ func rejects(t *testing.T, theirs, ours netgear.Options) {
 		source = append(asyncSource(), "--n", fmt.Sprint(frames))
 	}
 	startSender(t, theirs, source...).end("count")
-	within := time.Now().Add(patience)
-	for receiver.Stats().Malformed < frames && time.Now().Before(within) {
-		time.Sleep(time.Millisecond)
-	}
-	if s := receiver.Stats(); s.Frames != 0 || s.Malformed < frames {
+	await(t, "the frames to be rejected", func() bool { return receiver.Stats().Malformed >= frames })
+	if s := receiver.Stats(); s.Frames != 0 {
 		t.Errorf("%+v", s)
 	}
 }

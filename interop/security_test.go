@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/peertest"
@@ -176,11 +175,7 @@ func securePairFromVidGear(t *testing.T, connections int) {
 	})
 	for i := range connections {
 		// PAIR has room for a peer when the one before has gone.
-		for deadline := time.Now().Add(patience); receiver.Stats().Connected > 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("connection %d does not end\n%s", i, said.String())
-			}
-		}
+		await(t, fmt.Sprintf("connection %d to end", i), func() bool { return receiver.Stats().Connected == 0 })
 		fmt.Fprintln(next)
 		f, err := tryReceive(receiver)
 		if err != nil {

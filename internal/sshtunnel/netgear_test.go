@@ -8,11 +8,11 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 )
 
@@ -32,8 +32,8 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 					SecureMode: mode, CustomCertLocation: location, RequestTimeout: time.Second, MaxRetries: -1}
 				recv := mustNew(t, o)
 				o.ReceiveMode = false
-				relay := newRelay(t, recv)
-				o = through(server, relay.addr, o)
+				relay := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), strings.TrimPrefix(recv.Endpoints()[0], "tcp://"))
+				o = through(server, relay.Addr, o)
 				if mode == netgear.IronHouse { // with a key otherwise
 					o.SSHTunnelKeyfile, o.SSHTunnelPwd = "", netgear.NewSecret(sshtunnel.Password)
 				}
@@ -41,7 +41,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 				ctx := aMinute(t)
 				for i := range 6 {
 					if i == 2 || i == 4 {
-						relay.stopAfter(frameSize / 3)
+						relay.Hold(frameSize / 3)
 					}
 					sent := make(chan error, 1)
 					go func() {
@@ -49,10 +49,10 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 						sent <- err
 					}()
 					if i == 2 || i == 4 {
-						<-relay.stopped // a third of the frame is through
+						relay.AwaitHeld(t) // a third of the frame is through
 						server.Kill()
 						server.Start()
-						relay.goOn()
+						relay.Release()
 					}
 					f, err := recv.Recv(ctx)
 					for err == nil && f.Message.Value() != int64(i) { // one that was sent twice
@@ -79,58 +79,6 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 }
 
 const frameSize = 12 << 20
-
-// relay stands between the SSH host and a receive end, and can stop in the
-// middle of what the host leads on.
-type relay struct {
-	addr    string
-	left    atomic.Int64  // bytes that still pass; negative: all
-	stopped chan struct{} // told when they have
-	resume  chan struct{}
-}
-
-func newRelay(t *testing.T, to *netgear.NetGear) *relay {
-	r := &relay{stopped: make(chan struct{}), resume: make(chan struct{})}
-	r.left.Store(-1)
-	r.addr = sshtunnel.Serve(t, func(c *net.TCPConn) {
-		far, err := net.Dial("tcp", strings.TrimPrefix(to.Endpoints()[0], "tcp://"))
-		if err != nil {
-			return
-		}
-		defer far.Close()
-		back := make(chan struct{})
-		go func() {
-			defer close(back)
-			io.Copy(c, far)
-			c.CloseWrite()
-		}()
-		r.copy(far, c)
-		far.(*net.TCPConn).CloseWrite()
-		<-back
-	})
-	return r
-}
-
-func (r *relay) copy(dst io.Writer, src io.Reader) {
-	b := make([]byte, 64<<10)
-	for {
-		n, err := src.Read(b)
-		if left := r.left.Load(); left >= 0 {
-			if left -= int64(n); left <= 0 {
-				left = -1
-				r.stopped <- struct{}{}
-				<-r.resume
-			}
-			r.left.Store(left)
-		}
-		if _, werr := dst.Write(b[:n]); err != nil || werr != nil {
-			return
-		}
-	}
-}
-
-func (r *relay) stopAfter(n int64) { r.left.Store(n) }
-func (r *relay) goOn()             { r.resume <- struct{}{} }
 
 // What goes wrong on the way is named by the library's own errors.
 func TestTunnelErrors(t *testing.T) {
@@ -221,13 +169,13 @@ func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
 	}
 	recv, send := ends(t, server, o)
 	ctx := aMinute(t)
-	// A subscription takes effect at a moment that no event tells of.
-	for first := true; first || pattern == netgear.PubSub && recv.Stats().Frames == 0; first = false {
+	// A subscription takes effect at a moment that is no event.
+	peertest.Await(t, time.Minute, "the first frame", func() bool {
 		if _, err := send.SendArray(ctx, bytesArray(1, 0), "first"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Millisecond) // no more of them than the queues hold
-	}
+		return pattern != netgear.PubSub || recv.Stats().Frames > 0
+	})
 	const frames = 10
 	for range frames {
 		if _, err := send.SendArray(ctx, bytesArray(300_000, 1), "last"); err != nil {

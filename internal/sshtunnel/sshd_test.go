@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/leaktest"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // patience bounds every wait for something that is sure to happen.
@@ -422,11 +423,7 @@ func echo(c *net.TCPConn) { io.Copy(c, c) }
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain: %s", patience, what)
-		}
-	}
+	peertest.Await(t, patience, what, is)
 }
 
 func freePort(t *testing.T) int {

@@ -15,13 +15,17 @@ type connection struct {
 	accepted   bool   // the peer has connected, not this end
 	peer, host string // the peer's address, with and without its port
 	local      string // the address it was made from, at a socket that connects
+	endpoint   string // this end's, that it was made at
+	began      uint64 // monitor.events when it began
 
 	// handshaked marks a connection whose handshake has succeeded. libzmq does
 	// not report whose has, so the mark is a guess. But as many connections have
-	// it as have succeeded and not yet ended.
-	handshaked  bool
-	established bool  // the handshake has ended, as its bytes show
-	ended       error // why this end has ended it; nil if it has not
+	// it as have succeeded and not yet ended. The mark may move to another
+	// connection, but only to one that existed when the handshake succeeded.
+	handshaked   bool
+	handshakedAt uint64 // monitor.events when the handshake succeeded that the mark stands for
+	established  bool   // the handshake has ended, as its bytes show
+	ended        error  // why this end has ended it; nil if it has not
 
 	counts readCounts // what the owner has read; flow.mu guards it
 	meter             // what the connection has brought

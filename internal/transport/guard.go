@@ -306,7 +306,8 @@ func (m *monitor) markHandshaked(c *connection) {
 	if c.handshaked {
 		return
 	}
-	if i := m.last(true); i >= 0 {
-		m.conns[i].handshaked, c.handshaked = false, true
+	if i := m.takenFor(c); i >= 0 {
+		other := m.conns[i]
+		other.handshaked, c.handshaked, c.handshakedAt = false, true, other.handshakedAt
 	}
 }

@@ -33,6 +33,7 @@ type monitor struct {
 	// just reported a failed handshake, so that its connection ends next; and how
 	// many were rejected by the peer, whose connections end at some time.
 	conns    []*connection
+	events   uint64 // how many libzmq has reported
 	failed   bool
 	rejected int
 
@@ -127,6 +128,9 @@ func (m *monitor) run() {
 		}
 		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
 			m.inspect(now)
+			for _, e := range m.markStanding(now) {
+				m.report(e)
+			}
 		}
 		switch {
 		case err == errAlarm, errors.Is(err, zmsg.ErrTimeout):
@@ -159,6 +163,7 @@ func (m *monitor) reportAllGone() {
 // except where the two socket types do not match: then it reports no more than
 // "disconnected".
 func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
+	m.events++
 	e = Event{Endpoint: r.endpoint, Value: r.value}
 	switch r.kind {
 	case zmq4.EVENT_CONNECTED, zmq4.EVENT_ACCEPTED:
@@ -201,7 +206,7 @@ func (m *monitor) handshakeSucceeded() (peer string) {
 	// Where all connections have the mark, one has ended that was taken for one
 	// without: its mark is on another already.
 	if i := m.guess(); i >= 0 {
-		m.conns[i].handshaked = true
+		m.conns[i].handshaked, m.conns[i].handshakedAt = true, m.events
 		peer = m.conns[i].remote()
 		m.connected.Add(1)
 	}
@@ -239,6 +244,7 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 func (m *monitor) began(r libzmqEvent) {
 	now := time.Now()
 	c := newConnection(r.value, now)
+	c.endpoint, c.began = r.endpoint, m.events
 	if r.kind == zmq4.EVENT_CONNECTED {
 		c.local = localAddress(r.value, r.endpoint)
 	} else {
@@ -275,16 +281,17 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 		// Its handshake had not succeeded, so another's has. Where there is no other
 		// it had: secure mode reports "failed" for what it cannot decrypt later on,
 		// too.
-		j := slices.IndexFunc(m.conns, func(c *connection) bool { return !c.handshaked })
+		j := slices.IndexFunc(m.conns, func(other *connection) bool { return !other.handshaked && other.began < c.handshakedAt })
 		if j < 0 {
 			return true
 		}
-		m.conns[j].handshaked = true
+		m.conns[j].handshaked, m.conns[j].handshakedAt = true, c.handshakedAt
 		return false
 	case !c.handshaked && !failed && (time.Since(c.since) > HandshakeTime || c.last > m.handshake+muchReady):
 		// A mismatch would have shown sooner, and its peer sends nothing after the
-		// handshake: so this handshake had succeeded.
-		if j := m.last(true); j >= 0 {
+		// handshake: so this handshake had succeeded. A hostile peer that does send
+		// something must not take the mark of a connection that began before it.
+		if j := m.takenFor(c); j >= 0 {
 			m.conns[j].handshaked = false
 			return true
 		}
@@ -324,6 +331,38 @@ func (m *monitor) last(handshaked bool) int {
 		}
 	}
 	return -1
+}
+
+// takenFor returns the place of the youngest connection that may have been taken
+// for c when c's handshake succeeded; -1 for none.
+func (m *monitor) takenFor(c *connection) int {
+	for i := len(m.conns) - 1; i >= 0; i-- {
+		if m.conns[i].handshaked && m.conns[i].handshakedAt > c.began {
+			return i
+		}
+	}
+	return -1
+}
+
+// markStanding marks the connections that have outlived handshakeLimit: libzmq
+// would have ended them if their handshakes had not succeeded. It returns an event
+// for each whose mark has ended with another connection.
+func (m *monitor) markStanding(now time.Time) (events []Event) {
+	old := func(c *connection) bool { return now.Sub(c.since) > handshakeLimit+time.Second }
+	for _, c := range m.conns {
+		if c.handshaked || !c.accepted || c.ended != nil || !old(c) {
+			continue
+		}
+		if j := m.takenFor(c); j >= 0 && !old(m.conns[j]) {
+			other := m.conns[j]
+			other.handshaked, c.handshaked, c.handshakedAt = false, true, other.handshakedAt
+			continue
+		}
+		c.handshaked, c.handshakedAt = true, m.events
+		m.connected.Add(1)
+		events = append(events, Event{Kind: Connected, Endpoint: c.endpoint, Peer: c.remote()})
+	}
+	return events
 }
 
 // readEvent reads one event: a part of kind (16 bits) and value (32 bits) in

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/jpegtest"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 func TestScansAllowed(t *testing.T) {
@@ -237,11 +238,7 @@ func TestStopWithdrawsWhatWaits(t *testing.T) {
 // awaitInHand waits until the crew has so many batches.
 func awaitInHand(t *testing.T, batches int) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); inHand() < batches; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the crew has %d batches, not %d", inHand(), batches)
-		}
-	}
+	peertest.Await(t, 30*time.Second, strconv.Itoa(batches)+" batches", func() bool { return inHand() >= batches })
 }
 
 func inHand() int {

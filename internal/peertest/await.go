@@ -1,0 +1,31 @@
+package peertest
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// patience bounds the waits of this package.
+const patience = 30 * time.Second
+
+// Await polls a condition that is no event, and fails the test after the limit.
+func Await(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for %s", limit, what)
+		}
+	}
+}
+
+// Listen listens on a TCP address as soon as it is free.
+func Listen(t testing.TB, address string) (l net.Listener) {
+	t.Helper()
+	Await(t, patience, "the address "+address, func() bool {
+		var err error
+		l, err = net.Listen("tcp", address)
+		return err == nil
+	})
+	return l
+}
