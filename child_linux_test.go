@@ -36,6 +36,7 @@ type childSpec struct {
 	QueueFrames   int
 	Idle          bool // the application does not receive
 	Sends         bool // the application sends a small frame now and then
+	Size          int  // the bytes of that frame; 0 is 1
 	Descriptors   int  // the limit; 0 leaves it
 	Location      string
 	MaxFrameBytes int64
@@ -137,7 +138,7 @@ func runEnd(s childSpec) int {
 	if s.Sends {
 		busy.Go(func() {
 			for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) { // its pace
-				n.SendArray(ctx, testArray(0, "uint8", 1, 1), nil)
+				n.SendArray(ctx, testArray(0, "uint8", 1, max(s.Size, 1)), nil)
 			}
 		})
 	}
@@ -153,7 +154,7 @@ func runEnd(s childSpec) int {
 	}
 	in := bufio.NewScanner(os.Stdin)
 	free := func() {}
-	for more := true; more; more = in.Scan() {
+	for more := true; more && in.Text() != "close"; more = in.Scan() {
 		switch in.Text() {
 		case "silence": // the peer has not answered for long
 			n.send.halfOpen.Answered(time.Now().Add(-transport.Silence), time.Hour)
@@ -174,6 +175,9 @@ func runEnd(s childSpec) int {
 	cancel()
 	busy.Wait()
 	n.Close()
+	if in.Text() == "close" {
+		report(account{})
+	}
 	return 0
 }
 

@@ -394,7 +394,7 @@ func (w watchLog) WithGroup(string) slog.Handler      { return w }
 // with a time-out that is longer than that, the frame arrives.
 func TestHeartbeatsAndSlowFrames(t *testing.T) {
 	for _, timeout := range []time.Duration{200 * time.Millisecond, 0} {
-		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, JPEGCompression: JPEGOff, HeartbeatInterval: -1})
+		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, JPEGCompression: JPEGOff})
 		l := newProxy(t, "127.0.0.1:0", send)
 		// The line is slow for what comes from the send end, which listens.
 		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: l.Port, Pattern: PubSub, HeartbeatInterval: 50 * time.Millisecond, HeartbeatTimeout: timeout})

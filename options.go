@@ -24,17 +24,16 @@ const (
 
 // The other defaults. Where VidGear has the option, its default is the same.
 const (
-	defaultSendAddress       = "localhost"
-	defaultReceiveAddress    = "*"
-	defaultMaxRetries        = 3
-	defaultRequestTimeout    = 4 * time.Second
-	defaultAsyncTimeout      = 15 * time.Second // of NetGear_Async, for requests and for frames
-	defaultHighWaterMark     = 1
-	defaultQueueFrames       = 96
-	defaultQueueBytes        = 256 << 20
-	defaultMaxFrameBytes     = 256 << 20
-	defaultHeartbeatInterval = time.Second
-	defaultHeartbeatTimeout  = 30 * time.Second
+	defaultSendAddress      = "localhost"
+	defaultReceiveAddress   = "*"
+	defaultMaxRetries       = 3
+	defaultRequestTimeout   = 4 * time.Second
+	defaultAsyncTimeout     = 15 * time.Second // of NetGear_Async, for requests and for frames
+	defaultHighWaterMark    = 1
+	defaultQueueFrames      = 96
+	defaultQueueBytes       = 256 << 20
+	defaultMaxFrameBytes    = 256 << 20
+	defaultHeartbeatTimeout = 30 * time.Second
 )
 
 // Toggle is a switch whose zero value leaves the choice to the default.
@@ -228,10 +227,12 @@ type Options struct {
 	// to OnEvent, once, and again when frames come back. Default 0: never. [no
 	// counterpart]
 	StallAfter time.Duration
-	// HeartbeatInterval is the time between ZMTP heartbeats, by which a frozen
-	// peer is noticed, and a dead one behind a relay; dead machines are noticed
-	// by TCP within 4 s. Default 1 s; negative: none. Patterns ReqRep and PubSub:
-	// on Pair they would not be safe. [no counterpart]
+	// HeartbeatInterval is the time between ZMTP heartbeats. They detect a frozen
+	// peer, and a dead one behind a relay; TCP detects dead machines within 4 s.
+	// With heartbeats a hostile peer can make libzmq abort the process while this
+	// end closes (libzmq issue #4364), so set it only where peers are trusted.
+	// Default 0: none; so is a negative value. Patterns ReqRep and PubSub. [no
+	// counterpart]
 	HeartbeatInterval time.Duration
 	// HeartbeatTimeout drops a connection that has been silent for so long
 	// after a heartbeat. It must be longer than the largest frame's transfer,
@@ -509,7 +510,7 @@ func checkReliability(o *Options) error {
 		}
 	}
 	if o.HeartbeatTimeout < 0 {
-		return invalid("HeartbeatTimeout", o.HeartbeatTimeout, "must not be negative; HeartbeatInterval: -1 turns heartbeats off")
+		return invalid("HeartbeatTimeout", o.HeartbeatTimeout, "must not be negative; HeartbeatInterval: 0 turns heartbeats off")
 	}
 	return nil
 }
@@ -656,7 +657,6 @@ func (o Options) withDefaults() Options {
 	o.QueueFrames = cmp.Or(o.QueueFrames, defaultQueueFrames)
 	o.QueueBytes = cmp.Or(o.QueueBytes, defaultQueueBytes)
 	o.MaxFrameBytes = cmp.Or(o.MaxFrameBytes, defaultMaxFrameBytes)
-	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, defaultHeartbeatInterval)
 	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, defaultHeartbeatTimeout)
 	if !o.Pattern.spec().heartbeats {
 		o.HeartbeatInterval = -1

@@ -35,17 +35,18 @@ type patternSpec struct {
 	answers    bool // the receive end answers every frame
 	multi      bool // several ends may take part
 	lossy      bool // a receive end drops what finds a full queue, rather than hold its senders back
-	// heartbeats is set where ZMTP heartbeats are safe.
+	// heartbeats is set where ZMTP heartbeats may be set.
 	//
 	// libzmq (to 4.3.5 at least) aborts the process when a heartbeat falls due on
 	// a connection that was lost while nothing more could be read from it into its
-	// pipe (libzmq issues #4364, #4767, #3937). Pipes without a limit take
-	// everything (receiveHWM). A PAIR socket however leaves a second peer's
-	// connection without any pipe. The gate keeps such peers out, but one that
-	// times its handshake well gets past it, and could end the process at will. So
-	// PAIR has no heartbeats: TCP notices dead machines, and a peer that waits
-	// takes a silent one's place (receiveEnd.checkPeer). PULL needs a limit, which
-	// rules them out as well.
+	// pipe (libzmq issues #4364, #4767, #3937). A pipe without a limit takes
+	// everything (receiveHWM), but no longer once its socket is being closed. A
+	// peer that reads nothing makes a closing socket linger, and has all of that
+	// time to send something and reset the connection. So there are none by
+	// default.
+	//
+	// At PAIR and PULL a peer would not even have to wait for that. PAIR leaves a
+	// second peer's connection without any pipe, and PULL needs a limit.
 	heartbeats bool
 	// setSockopts sets the options of this pattern, before a socket is opened.
 	setSockopts func(*zmq4.Socket, *Options) error

@@ -278,8 +278,8 @@ func (r *receiveEnd) roomOrEnd() error {
 // ---- no messages ----
 
 // onIdle is called when nothing has come for idleLimit. VidGear's receive end
-// binds again then and counts down. Here a peer that is connected, and answers
-// heartbeats, is not gone: it has nothing to send.
+// binds again then and counts down. Here a peer that is connected is not gone: it
+// has nothing to send.
 func (r *receiveEnd) onIdle(now time.Time) error {
 	deserted := r.deserted(now)
 	switch {
