@@ -98,7 +98,7 @@ func (s *sendEnd) settleIdle() {
 // settle lets libzmq process what is pending for the socket. Its owner calls it.
 func (s *sendEnd) settle() {
 	began := time.Now()
-	s.conn.Settle()
+	s.conn.ProcessCommands()
 	s.conn.flow.settled(&s.opts)
 	if s.conn.door.settled(began) {
 		s.settler.want()
