@@ -160,12 +160,12 @@ func (s *settings) stream(ctx context.Context, k int) (time.Duration, error) {
 	}
 	defer collector.Close()
 
-	crew, stop := context.WithCancel(ctx)
+	workersCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	var workers []func(context.Context) error
 	for range k {
 		workers = append(workers, func(running context.Context) error {
-			return s.startWorker(crew, running, "127.0.0.1:"+cli.Listening(sender)[0], "127.0.0.1:"+cli.Listening(collector)[0])
+			return s.startWorker(workersCtx, running, "127.0.0.1:"+cli.Listening(sender)[0], "127.0.0.1:"+cli.Listening(collector)[0])
 		})
 	}
 	var took time.Duration

@@ -79,14 +79,14 @@ func (s *settings) work(ctx context.Context) error {
 
 // startWorker starts this program once more, as a worker, and waits for its end.
 // It is told to stop when either context ends.
-func (s *settings) startWorker(crew, running context.Context, frames, results string) error {
+func (s *settings) startWorker(workersCtx, running context.Context, frames, results string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	stopped, cancel := context.WithCancel(running)
 	defer cancel()
-	defer context.AfterFunc(crew, cancel)()
+	defer context.AfterFunc(workersCtx, cancel)()
 	cmd := exec.CommandContext(stopped, self, "-only", "worker", "-frames", frames, "-results", results, fmt.Sprint("-width=", s.width))
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
