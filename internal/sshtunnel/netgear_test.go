@@ -16,9 +16,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 )
 
-// A stream through a real OpenSSH server, in the clear and secured, which is
-// killed in the middle of a frame and restarted: every frame arrives, with no
-// code in the application.
+// A stream goes through a real OpenSSH server, in plain text and secured. The
+// server is killed in the middle of a frame and restarted. Every frame arrives,
+// with no code in the application.
 func TestStreamThroughTheTunnel(t *testing.T) {
 	location := t.TempDir()
 	if _, err := netgear.CreateCertificates(location); err != nil {
@@ -34,7 +34,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 				o.ReceiveMode = false
 				relay := newRelay(t, recv)
 				o = through(server, relay.addr, o)
-				if mode == netgear.IronHouse { // with a key otherwise
+				if mode == netgear.IronHouse { // with a key in other modes
 					o.SSHTunnelKeyfile, o.SSHTunnelPwd = "", netgear.NewSecret(sshtunnel.Password)
 				}
 				send := mustNew(t, o)
@@ -55,7 +55,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 						relay.goOn()
 					}
 					f, err := recv.Recv(ctx)
-					for err == nil && f.Message.Value() != int64(i) { // one that was sent twice
+					for err == nil && f.Message.Value() != int64(i) { // skip frames that were sent twice
 						f.Close()
 						f, err = recv.Recv(ctx)
 					}
@@ -80,12 +80,12 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 
 const frameSize = 12 << 20
 
-// relay stands between the SSH host and a receive end, and can stop in the
-// middle of what the host leads on.
+// relay forwards connections from the SSH host to a receive end, and can stop
+// after any number of bytes.
 type relay struct {
 	addr    string
-	left    atomic.Int64  // bytes that still pass; negative: all
-	stopped chan struct{} // told when they have
+	left    atomic.Int64  // bytes to forward; negative: all
+	stopped chan struct{} // receives a value when they are forwarded
 	resume  chan struct{}
 }
 
@@ -132,7 +132,7 @@ func (r *relay) copy(dst io.Writer, src io.Reader) {
 func (r *relay) stopAfter(n int64) { r.left.Store(n) }
 func (r *relay) goOn()             { r.resume <- struct{}{} }
 
-// What goes wrong on the way is named by the library's own errors.
+// The library's own errors report problems of the tunnel.
 func TestTunnelErrors(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	good := through(server, "127.0.0.1:1", netgear.Options{RequestTimeout: 200 * time.Millisecond})
@@ -162,7 +162,8 @@ func TestTunnelErrors(t *testing.T) {
 	}
 }
 
-// ends opens a receive end and a send end that leads through the tunnel to it.
+// ends opens a receive end, and a send end that connects to it through the
+// tunnel.
 func ends(t *testing.T, server sshtunnel.Server, o netgear.Options) (recv, send *netgear.NetGear) {
 	t.Helper()
 	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
@@ -181,7 +182,8 @@ func mustNew(t *testing.T, o netgear.Options) *netgear.NetGear {
 	return n
 }
 
-// through makes o a send end that leads to an endpoint by way of the server.
+// through returns o for a send end that connects to an endpoint through the
+// server.
 func through(server sshtunnel.Server, endpoint string, o netgear.Options) netgear.Options {
 	o.Address, o.Port, _ = net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
 	c := server.Config(net.JoinHostPort(o.Address, o.Port))
@@ -199,9 +201,9 @@ func bytesArray(n int, fill byte) netgear.Array {
 	return netgear.Array{DType: "uint8", Shape: []int{n}, Data: bytes.Repeat([]byte{fill}, n)}
 }
 
-// What was sent last, and the goodbye, come out of the tunnel's far end although
-// Close takes it down, also where libzmq lingers in the background because the
-// process has another end.
+// The last frames and the terminate message arrive, although Close closes the
+// tunnel, also if libzmq lingers in the background because the process has
+// another end.
 func TestLastWordsThroughTheTunnel(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	mustNew(t, netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
@@ -221,12 +223,12 @@ func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
 	}
 	recv, send := ends(t, server, o)
 	ctx := aMinute(t)
-	// A subscription takes effect at a moment that no event tells of.
+	// No event reports when a subscription takes effect.
 	for first := true; first || pattern == netgear.PubSub && recv.Stats().Frames == 0; first = false {
 		if _, err := send.SendArray(ctx, bytesArray(1, 0), "first"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Millisecond) // no more of them than the queues hold
+		time.Sleep(5 * time.Millisecond) // no more of them than fit the queues
 	}
 	const frames = 10
 	for range frames {
@@ -255,8 +257,8 @@ func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
 	recv.Close()
 }
 
-// A wrong key is named through a tunnel, too; a tunnel that leads nowhere is not
-// taken for one, though it hangs up as a secure peer does.
+// A wrong key is reported through a tunnel too. A tunnel without a remote end
+// is not reported as one, although it hangs up as a secure peer does.
 func TestRefusalThroughTheTunnel(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	ours, theirs := t.TempDir(), t.TempDir()
