@@ -204,7 +204,7 @@ func TestUnaskedAnswers(t *testing.T) {
 		peer.send([]byte(`{"return_type": "int", "data": -1}`))
 		await(t, "the unasked answer to be there", func() bool {
 			// The send end is idle, so the test may look into its socket.
-			events, err := send.send.conn.Settle()
+			events, err := send.send.conn.ProcessCommands()
 			return err == nil && events&zmq4.POLLIN != 0
 		})
 	}

@@ -140,13 +140,13 @@ func TestFramesAreNotCopied(t *testing.T) {
 func steady(t *testing.T, round func(), buffers, goBytes int) {
 	t.Helper()
 	const rounds = 100
-	asked, made := zmsg.Asked()
+	asked, made := zmsg.Requested()
 	allocated := alloctest.Bytes(func() {
 		for range rounds {
 			round()
 		}
 	})
-	askedNow, madeNow := zmsg.Asked()
+	askedNow, madeNow := zmsg.Requested()
 	if got := askedNow - asked; got != rounds*buffers {
 		t.Errorf("%d buffers for %d frames, not %d each", got, rounds, buffers)
 	}

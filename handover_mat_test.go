@@ -93,7 +93,7 @@ func TestCloseClosesOwnedMats(t *testing.T) {
 			}
 		}
 		send.Close()
-		if n := send.send.buffers.Out(); n != 0 {
+		if n := send.send.buffers.InUse(); n != 0 {
 			t.Errorf("%d Mats are out after Close", n)
 		}
 	}

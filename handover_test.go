@@ -135,7 +135,7 @@ func TestOwnedFramesOfASlowSubscriber(t *testing.T) {
 						t.Fatal(err)
 					}
 					bound := (hwm+1)*subscribers + ahead
-					await(t, "libzmq to let go of what is dropped", func() bool { return send.send.buffers.Out() <= bound })
+					await(t, "libzmq to let go of what is dropped", func() bool { return send.send.buffers.InUse() <= bound })
 					send.Close()
 					if n := back.Load(); n != frames {
 						t.Errorf("%d of %d given back after Close", n, frames)

@@ -257,7 +257,7 @@ func (r *receiveEnd) awaitRoom() (err error) {
 		} else {
 			// Let libzmq process connections that come and go meanwhile.
 			err = r.conn.Wait(time.Time{}, r.roomOrEnd, func() error {
-				r.conn.Settle()
+				r.conn.ProcessCommands()
 				return syscall.EAGAIN
 			})
 		}

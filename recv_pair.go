@@ -78,7 +78,7 @@ func (p *pairState) more(now time.Time) time.Time {
 // socket if the served one is silent while another waits.
 func (r *receiveEnd) checkPeer(now time.Time) error {
 	c := r.conn
-	events, err := c.Settle()
+	events, err := c.ProcessCommands()
 	v := pairView{now: now, peers: r.peers(), served: err == nil && events&zmq4.POLLOUT != 0,
 		waiting: c.Pending() > 0, heard: r.lastFrame, timeout: r.opts.RequestTimeout}
 	if v.heard.Before(c.opened) {

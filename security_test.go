@@ -221,7 +221,7 @@ func TestSecurePairStops(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ear, sent := stop(t, ep[strings.LastIndexByte(ep, ':')+1:], ctx)
 		await(t, "POLLIN", func() bool {
-			ready, err := sock.Settle()
+			ready, err := sock.ProcessCommands()
 			return err == nil && ready&zmq4.POLLIN != 0
 		})
 		var m zmsg.Msg

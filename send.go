@@ -24,14 +24,14 @@ type sendEnd struct {
 
 	// Preparation; see send_payload.go.
 	enc      *turbojpeg.Encoder
-	seq      uint64          // the last stamp's
-	buffers  zmsg.Loans      // memory that a publisher has taken over
-	boundCtx <-chan struct{} // the end of the context that wakes the exchange
-	unbind   func() bool     // undoes that
+	seq      uint64               // the last stamp's
+	buffers  zmsg.ExternalBuffers // memory that a publisher has taken over
+	boundCtx <-chan struct{}      // the end of the context that wakes the exchange
+	unbind   func() bool          // undoes that
 
 	// The exchange; see send_exchange.go.
 	conn     *sendConn // nil while there is no socket
-	tracker  *zmsg.Hold
+	tracker  *zmsg.MessageTracker
 	head     []byte             // the header being written, kept for its memory
 	answer   message            // the answer being read, kept for its memory
 	tryHead  func() error       // sends head, made once
@@ -62,7 +62,7 @@ func newSendEnd(l *link) (_ *sendEnd, err error) {
 	s.frame.sendEnd, s.stop = s, s.frame.mustStop
 	s.settler = newSettler(s)
 	l.onEvent, l.onPending, l.explain = s.observe, s.settler.want, s.withTrouble
-	if s.tracker, err = zmsg.NewHold(); err != nil {
+	if s.tracker, err = zmsg.NewMessageTracker(); err != nil {
 		return nil, err
 	}
 	if s.enc, err = turbojpeg.NewEncoder(); err == nil {

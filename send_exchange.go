@@ -175,7 +175,7 @@ func (s *sendEnd) rest(ctx context.Context, d time.Duration) error {
 // libzmq no longer reads the caller's memory. Where the frame has been written
 // the socket stays, for the terminate message.
 func (x *frameExchange) abandon(last bool) {
-	if x.spec.answers && (last || x.part.buf.Shared() || x.tracker.Held()) {
+	if x.spec.answers && (last || x.part.buf.Shared() || x.tracker.Pending()) {
 		x.shut(0)
 	}
 	x.tracker.Wait()
@@ -351,7 +351,7 @@ func (x *frameExchange) sendParts() error {
 		if x.part.buf != nil {
 			return c.TrySendBuffer(x.part.buf, false)
 		}
-		return c.TrySendHeld(x.tracker, x.part.lent, false)
+		return c.TrySendTracked(x.tracker, x.part.lent, false)
 	})
 	if errors.Is(err, syscall.EAGAIN) {
 		return errHalfSent
@@ -391,7 +391,7 @@ func (x *frameExchange) await() error {
 	if err == nil && x.part.lent != nil {
 		// The receiver has it, so libzmq has written it and releases it at once. If
 		// not, the answer came before its frame was through.
-		err = x.tracker.WaitUntil(x.deadline, x.stop)
+		err = x.conn.WaitReleased(x.tracker, x.deadline, x.stop)
 	}
 	return err
 }

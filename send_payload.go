@@ -90,7 +90,7 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		p.done = nil
 		return lent, nil
 	}
-	buf, err := s.buffers.Lend(p.array.Data, p.done)
+	buf, err := s.buffers.Wrap(p.array.Data, p.done)
 	if err == nil {
 		p.done = nil
 	}

@@ -1,7 +1,7 @@
 //go:build !nogocv
 
-// Package examples tests the example programs as their users run them: as
-// processes.
+// Package examples tests the example programs as processes, as their users run
+// them.
 package examples
 
 import (
@@ -28,10 +28,10 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/sample"
 )
 
-// more are programs that not every build has.
+// more are programs that only some builds have.
 var more []string
 
-// bin is the folder that the programs were built into.
+// bin is the folder of the built programs.
 var bin string
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -76,12 +76,12 @@ type program struct {
 
 	mu     sync.Mutex
 	stderr []string
-	said   chan string // what is still to be looked at by waitFor
+	said   chan string // not yet read by waitFor
 }
 
 const timeLimit = 60 * time.Second
 
-// output is what a program printed so far.
+// output is what a program has printed so far.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -146,8 +146,8 @@ func startIn(t *testing.T, env []string, name string, args ...string) *program {
 	return p
 }
 
-// waitFor waits until the program says something on stderr that matches, and
-// returns the first group.
+// waitFor waits until the program prints a matching text on stderr, and returns
+// the first group.
 func (p *program) waitFor(pattern string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -176,7 +176,7 @@ func (p *program) prints(what string, n int) {
 	}
 }
 
-// port is the port that a receiver listens on, once it does.
+// port waits until a receiver listens, and returns its port.
 func (p *program) port() string { return p.waitFor(`^listening on .*:(\d+)$`) }
 
 func (p *program) errors() string {
@@ -185,8 +185,8 @@ func (p *program) errors() string {
 	return strings.Join(p.stderr, "\n")
 }
 
-// exits waits for the program's end, with the given status, and returns what it
-// said on stdout and stderr.
+// exits waits until the program exits with the given status, and returns its
+// stdout and stderr.
 func (p *program) exits(status int) (stdout, stderr string) {
 	p.t.Helper()
 	<-p.done
@@ -234,7 +234,7 @@ func lines(t *testing.T, text string) []map[string]any {
 	return all
 }
 
-// sampleFile is the sample video as a file.
+// sampleFile writes the sample video to a file.
 func sampleFile(t *testing.T) string {
 	t.Helper()
 	path, err := sample.WriteTemp()
@@ -268,8 +268,7 @@ func TestRawFramesArriveAsSent(t *testing.T) {
 	}
 }
 
-// A publisher's first frames may be lost; those that arrive are as they were
-// sent.
+// A publisher's first frames may be lost. Those that arrive are unchanged.
 func TestPubSub(t *testing.T) {
 	t.Parallel()
 	sender, receiver := pair(t, 2, args("-fps", "100", "-options", rawPixels, "-json"), args("-json", "-n", "20"))
@@ -358,7 +357,7 @@ func TestMessagesAndReturnData(t *testing.T) {
 	if want := `"message": {"a": NaN, "n": 1180591620717411303424, "\u00e9": [1, 2.0]}}`; strings.Count(received, want) != 10 {
 		t.Errorf("no %s in\n%s", want, received)
 	}
-	// The first answers may have gone out before -return took effect.
+	// The first answers may have been sent before -return took effect.
 	if want := `"reply": ["stop", -Infinity]}`; strings.Count(sent, want) < 5 {
 		t.Errorf("no %s in\n%s", want, sent)
 	}
@@ -380,7 +379,7 @@ func TestMultiServer(t *testing.T) {
 		s.signal(os.Interrupt)
 		s.exits(0)
 	}
-	receiver.exits(0) // after the second goodbye
+	receiver.exits(0) // after the second terminate message
 }
 
 func TestOutputs(t *testing.T) {
@@ -402,7 +401,7 @@ func TestOutputs(t *testing.T) {
 	if img, err := png.Decode(f); err != nil || img.Bounds().Dx() != 640 {
 		t.Errorf("%v, %v", img, err)
 	}
-	// The video plays, and can be sent on.
+	// The video can be played and sent.
 	sender, receiver = pair(t, 0, args("-source", video, "-json"), nil)
 	sent, _ := sender.exits(0)
 	receiver.exits(0)
@@ -427,12 +426,12 @@ func TestCtrlC(t *testing.T) {
 			if who == "send" {
 				sender.signal(os.Interrupt)
 				sender.exits(0)
-				receiver.exits(0) // it was told
+				receiver.exits(0) // it received the terminate message
 				continue
 			}
 			receiver.signal(syscall.SIGTERM)
 			receiver.exits(0)
-			// Nobody answers any more; the sender still ends at once.
+			// No peer answers; the sender still ends at once.
 			asked := time.Now()
 			sender.signal(os.Interrupt)
 			sender.exits(0)
@@ -443,7 +442,7 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
-// Nobody is there: Ctrl-C ends the wait.
+// No peer exists: Ctrl-C ends the wait.
 func TestCtrlCWhileWaiting(t *testing.T) {
 	t.Parallel()
 	receiver := start(t, "receive", "-address", "127.0.0.1", "-port", "0")
@@ -454,7 +453,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 
 func TestCtrlCWithoutReceiver(t *testing.T) {
 	t.Parallel()
-	// A port where nobody listens: one that was free a moment ago.
+	// A port without a listener: one that was free a moment ago.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -504,7 +503,7 @@ func TestBadInput(t *testing.T) {
 		{"send", args("-n", "-1"), args("-n", "must not be negative")},
 		{"send", args("-nn"), args("-nn", "-h")},
 		{"send", args("video.mp4"), args("unexpected argument", "-h")},
-		// 192.0.2.1 is reserved for documentation: no machine has it.
+		// 192.0.2.1 is reserved for documentation, so no machine has it.
 		{"receive", args("-address", "192.0.2.1"), args("192.0.2.1", "not an address of this machine")},
 		{"receive", args("-address", "127.0.0.1", "-port", port), args("127.0.0.1:"+port, "another program listens there")},
 		{"receive", args("-address", "127.0.0.1", "-port", "0", "-timeout", "300ms"), args("no frame for 300ms", "same pattern", "nobody is connected")},
@@ -565,7 +564,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// Each process of the demo can be run alone, with the other end in other hands.
+// Each process of the demo can run alone, with another program as the other
+// end.
 func TestDemoNoticesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	demo := start(t, "demo", "-only", "receive", "-port", "0", "-loops", "2", "-out", filepath.Join(t.TempDir(), "sheet.png"))
@@ -579,8 +579,8 @@ func TestDemoNoticesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// Both processes, each started by hand, say what they did. Raw frames of a sender
-// that is not the demo are compared with the original.
+// Both processes, started separately, print their results. Raw frames of a
+// sender that is not the demo are compared with the original.
 func TestDemoInPieces(t *testing.T) {
 	t.Parallel()
 	for _, sender := range []string{"demo", "send"} {
@@ -613,7 +613,7 @@ func TestBidirectional(t *testing.T) {
 		for i := range 9 { // the answer to a frame is about that frame
 			counts(t, text, map[string]int{fmt.Sprintf(`(?m)^frame %d: {"frame": %d,`, i, i): 1})
 		}
-		// As VidGear does it, it is about an earlier one.
+		// In VidGear's way, it is about an earlier one.
 		text, _ = start(t, "bidirectional", pattern, "-n", "12", "-fps", "20", "-return").exits(0)
 		answers := regexp.MustCompile(`(?m)^frame (\d+): {"frame": (\d+),`).FindAllStringSubmatch(text, -1)
 		if len(answers) == 0 || !strings.Contains(text, "frame 0: null") {
@@ -627,7 +627,7 @@ func TestBidirectional(t *testing.T) {
 	}
 }
 
-// counts: how often expressions occur in a text.
+// counts returns how often expressions occur in a text.
 func counts(t *testing.T, text string, want map[string]int) {
 	t.Helper()
 	for pattern, n := range want {
@@ -655,7 +655,7 @@ func TestMultiServerMontage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Every quarter has a picture: more than one colour.
+		// Every quarter has a picture: more than one color.
 		w, h := img.Bounds().Dx()/2, img.Bounds().Dy()/2
 		for i := range 4 {
 			x, y := i%2*w, i/2*h
@@ -666,7 +666,7 @@ func TestMultiServerMontage(t *testing.T) {
 	}
 }
 
-// Each end alone: the receive end ends when the last of its senders has gone.
+// Each end alone: the receive end ends when the last of its senders has ended.
 func TestMultiServerInPieces(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "montage.png")
@@ -683,7 +683,7 @@ func TestMultiServerInPieces(t *testing.T) {
 		s.exits(0)
 		receiver.prints("goodbye from port", i+1)
 	}
-	receiver.exits(0) // the last one has gone
+	receiver.exits(0) // the last one has ended
 }
 
 func TestMultiClient(t *testing.T) {
@@ -704,8 +704,8 @@ func TestLatest(t *testing.T) {
 	}
 }
 
-// The wire of NetGear_Async in every pattern that loses nothing: raw pixels, and
-// messages.
+// The wire of NetGear_Async in every pattern that loses nothing: raw pixels,
+// and messages.
 func TestAsync(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range []int{0, 1, 3} {
@@ -721,7 +721,8 @@ func TestAsync(t *testing.T) {
 	}
 }
 
-// refuses: the program ends, and says what is wrong, without a password.
+// refuses fails unless the program ends with an error, which must not contain a
+// password.
 func refuses(t *testing.T, name string, args, says []string) {
 	t.Helper()
 	_, stderr := start(t, name, args...).exits(1)
@@ -735,7 +736,8 @@ func refuses(t *testing.T, name string, args, says []string) {
 	}
 }
 
-// Strangers are turned away with a reason, and then the stream flows.
+// Ends without a valid key are refused with a reason, and then the stream
+// flows.
 func TestSecure(t *testing.T) {
 	t.Parallel()
 	for _, flags := range [][]string{{"-mode", "1", "-pattern", "0"}, {"-mode", "2", "-pattern", "1"}} {
@@ -748,7 +750,7 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-// Keys are shown, secrets are not.
+// Public keys are printed, secret keys are not.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -16,10 +16,10 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/sample"
 )
 
-// What each flag of send and receive does, where no other test says so.
+// The flags of send and receive that no other test covers.
 
 // A slow receiver with -latest: some frames are dropped, every one is counted,
-// and the newest one is there.
+// and the newest one arrives.
 func TestLatestFlag(t *testing.T) {
 	t.Parallel()
 	const frames = 60
@@ -58,7 +58,7 @@ func TestVideoFlag(t *testing.T) {
 	}
 }
 
-// Nothing is left of a video without frames.
+// A video without frames leaves no file.
 func TestVideoWithoutFrames(t *testing.T) {
 	t.Parallel()
 	video := filepath.Join(t.TempDir(), "x.avi")
@@ -68,10 +68,10 @@ func TestVideoWithoutFrames(t *testing.T) {
 	}
 }
 
-// numbers are those of a summary line.
+// numbers are the numbers of a summary line.
 type numbers struct{ frames, seconds, fps, mbps, dropped float64 }
 
-// summary reads the last line on stderr, which is nothing else.
+// summary parses the last line on stderr, which must be the summary.
 func summary(t *testing.T, stderr, verb string) numbers {
 	t.Helper()
 	last := stderr[strings.LastIndex(stderr, "\n")+1:]
@@ -86,7 +86,7 @@ func summary(t *testing.T, stderr, verb string) numbers {
 	return numbers{n[0], n[1], n[2], n[3], n[4]}
 }
 
-// The numbers of the summary fit each other, and what was sent.
+// The numbers of the summary match each other, and the frames sent.
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	sender, receiver := pair(t, 0, args("-n", "31", "-fps", "50", "-size", "500x400", "-options", rawPixels), nil)
@@ -100,16 +100,16 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// near: equal but for what rounding to the digits of the summary does.
+// near reports whether numbers are equal but for the summary's rounding.
 func near(a, b float64) bool { return a > 0.95*b && a < 1.05*b }
 
-// With -fps frames go no faster. How much slower is the machine's affair.
+// With -fps frames are sent no faster. They may be slower on a slow machine.
 func TestFPSFlag(t *testing.T) {
 	t.Parallel()
 	sender, receiver := pair(t, 1, args("-n", "21", "-fps", "40"), nil)
 	_, stderr := sender.exits(0)
 	receiver.exits(0)
-	// The first few may make up for the wait for the receiver.
+	// The first few may be faster, after the wait for the receiver.
 	if got := summary(t, stderr, "sent"); got.frames != 21 || got.seconds < 15./40 {
 		t.Errorf("too fast: %s", stderr)
 	}
@@ -136,7 +136,8 @@ func TestSizeAndGray(t *testing.T) {
 	}
 }
 
-// Several ports in send: each client has its share, and its answers its name.
+// Several ports in send: each client receives its share, and its answers have
+// its port.
 func TestMultiClientPorts(t *testing.T) {
 	t.Parallel()
 	const multi = `{"multiclient_mode": true}`
@@ -200,8 +201,8 @@ func TestNoSuchCamera(t *testing.T) {
 	refusesSource(t, "4321", "no such camera")
 }
 
-// refusesSource: send ends with one clear error, and OpenCV's log does not bury
-// it.
+// refusesSource fails unless send ends with one clear error, without OpenCV's
+// log.
 func refusesSource(t *testing.T, source, says string) {
 	t.Helper()
 	_, stderr := start(t, "send", "-source", source).exits(1)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// screenless is the environment without a screen, and with another one.
+// screenless returns the environment without a screen, with other values added.
 func screenless(display string) []string {
 	var env []string
 	for _, v := range os.Environ() {
@@ -25,7 +25,7 @@ func screenless(display string) []string {
 	return env
 }
 
-// Without a screen -show is refused with advice, and leaves nothing behind.
+// Without a screen -show is refused with advice, and creates no file.
 func TestShowNeedsAScreen(t *testing.T) {
 	t.Parallel()
 	video := filepath.Join(t.TempDir(), "x.avi")
@@ -44,7 +44,7 @@ func TestShowNeedsAScreen(t *testing.T) {
 	}
 }
 
-// virtualScreen starts an X server that shows nothing to anybody, and returns an
+// virtualScreen starts an X server without a display, and returns an
 // environment with it.
 func virtualScreen(t *testing.T) []string {
 	t.Helper()
@@ -85,8 +85,8 @@ func press(t *testing.T, env []string, key string) {
 	}
 }
 
-// The window takes keys before the first frame, among frames, and when they have
-// ceased.
+// The window handles keys before the first frame, between frames, and after the
+// last.
 func TestShow(t *testing.T) {
 	t.Parallel()
 	env := virtualScreen(t)

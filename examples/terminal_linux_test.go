@@ -25,7 +25,8 @@ type terminal struct {
 	screen output // what was written to the terminal
 }
 
-// onTerminal starts an example on a terminal of its own. The test's end kills it.
+// onTerminal starts an example on a terminal of its own. The test's end kills
+// it.
 func onTerminal(t *testing.T, name string, args ...string) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -66,8 +67,8 @@ func onTerminal(t *testing.T, name string, args ...string) *terminal {
 	return p
 }
 
-// shows waits until something that matches has been on the screen, and returns
-// the first group.
+// shows waits until a matching text was on the screen, and returns the first
+// group.
 func (p *terminal) shows(pattern string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -85,8 +86,8 @@ func (p *terminal) shows(pattern string) string {
 	}
 }
 
-// left is what a screen shows in the end: carriage return and the clearing of a
-// line make room for what comes after.
+// left returns what a screen shows at the end, after carriage returns and
+// cleared lines.
 func left(text string) string {
 	var kept []string
 	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
@@ -105,7 +106,7 @@ func TestProgressBarAndCtrlC(t *testing.T) {
 		sender := onTerminal(t, "send", "-address", "127.0.0.1", "-port", port, "-n", "100000", "-fps", "100")
 		sender.shows(`sent .*\d+/100000.* frames/s`)
 		receiver.shows(`received .* frames/s`)
-		ends := []*terminal{sender, receiver} // a sender that ends tells the receiver
+		ends := []*terminal{sender, receiver} // the receiver received the terminate message
 		if who == "receive" {
 			ends = []*terminal{receiver, sender}
 		}
@@ -124,7 +125,7 @@ func TestProgressBarAndCtrlC(t *testing.T) {
 	}
 }
 
-// Elsewhere there is none.
+// Without a terminal no bar is printed.
 func TestNoProgressBarInAFile(t *testing.T) {
 	t.Parallel()
 	sender, receiver := pair(t, 0, args("-n", "30"), nil)

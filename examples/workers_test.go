@@ -28,7 +28,7 @@ func TestWorkers(t *testing.T) {
 	text, _ := start(t, "workers", "-workers", "2", "-n", "12", "-width", "192", "-o", out).exits(0)
 	counts(t, text, map[string]int{`(?m)^workers: 1, frames: 12, each once and in order, in [\d.]+ s: [\d.]+ fps$`: 1,
 		`(?m)^workers: 2, frames: 12, each once and in order, `: 1, `(?m)^process \d+: 12 frames$`: 1, `(?m)^speed-up: [\d.]+ with 2 workers`: 1})
-	// Both workers of the second round had a share, and they found what the one found.
+	// Both workers of the second round processed frames, with the same results.
 	shares := regexp.MustCompile(`(?m)^process \d+: (\d+) frames$`).FindAllStringSubmatch(text, -1)
 	if len(shares) != 3 {
 		t.Errorf("the frames were shared out as %q", shares)
@@ -66,7 +66,7 @@ func number(t *testing.T, text string) float64 {
 	return n
 }
 
-// Each piece by itself: the workers end with the sender.
+// Each program separately: the workers end with the sender.
 func TestWorkersByHand(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

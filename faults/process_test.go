@@ -169,7 +169,7 @@ func (p *process) newFrames(after time.Time, ports []int64, count int) (time.Tim
 // close asks politely. It returns when the process is gone.
 func (p *process) close() {
 	p.Tell("close")
-	p.Leave(patience)
+	p.AwaitExit(patience)
 }
 
 // ---- what a process holds ----

@@ -1,26 +1,26 @@
 //go:build !nogocv
 
-// The program bidirectional streams video, and each answer carries something
-// that the receive end computed from that very frame: how bright it is, or a
-// thumbnail where the sender asked for one.
+// The program bidirectional streams video. Each answer carries something that
+// the receive end computed from that frame: its brightness, or a thumbnail if
+// the sender requested one.
 //
 // It shows how to
 //
-//  1. answer a frame with data made of that frame (Options.Respond), which
+//  1. answer a frame with data about that frame (Options.Respond), which
 //     VidGear cannot,
-//  2. ask for something in the message, and return an array, which comes as JPEG
-//     like any frame,
-//  3. read what came back (Reply),
-//  4. return data as VidGear does (SetReturnData, with -return): it rides on the answers
-//     from then on, so it speaks of an earlier frame.
+//  2. request something in the message, and return an array, which is sent as
+//     JPEG like any frame,
+//  3. read the answer (Reply),
+//  4. return data as VidGear does (SetReturnData, with -return): it is part of
+//     the answers from then on, so it is about an earlier frame.
 //
 // Run it in the project's folder. Both ends are in one process:
 //
 //	go run ./examples/bidirectional
 //	go run ./examples/bidirectional -return -pattern 1
 //
-// With -only send or -only receive it is one end, on port 5555, and the other
-// one may be Python. A receive end:
+// With -only send or -only receive it is one end, on port 5555. The other end
+// may be Python. A receive end:
 //
 //	from vidgear.gears import NetGear
 //	end = NetGear(receive_mode=True, pattern=0, bidirectional_mode=True)
@@ -87,13 +87,13 @@ func run(ctx context.Context, args []string) error {
 		func(ctx context.Context) error { return send(ctx, ends, cli.Listening(end)[0]) })
 }
 
-// request is the message that rides on each frame.
+// request is the message that is sent with each frame.
 type request struct {
 	Frame     int  `json:"frame"`
 	Thumbnail bool `json:"thumbnail"`
 }
 
-// report is what comes back, if it is not a thumbnail.
+// report is the answer, unless that is a thumbnail.
 type report struct {
 	Frame      int     `json:"frame"`
 	Brightness float64 `json:"brightness"` // 0 to 255
@@ -112,7 +112,7 @@ func listen(ends *cli.Ends, later bool) (*netgear.NetGear, error) {
 }
 
 // respond is called for each frame before it is answered; the sender waits for
-// what it returns. Its frame is only lent.
+// its result. The frame is valid only during the call.
 func respond(frame *netgear.Frame) any {
 	var r request
 	if err := frame.Message.Decode(&r); err != nil {
@@ -140,7 +140,7 @@ func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
 			if err := frame.Message.Decode(&r); err != nil {
 				return err
 			}
-			// This frame was answered when it came; the next answer has this.
+			// This frame is already answered. The next answer has this data.
 			if err := end.SetReturnData(report{r.Frame, brightness(frame)}); err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
 	return nil
 }
 
-// brightness is the mean of all pixels and channels.
+// brightness returns the mean of all pixels and channels.
 func brightness(frame *netgear.Frame) float64 {
 	sum := 0
 	for _, b := range frame.Bytes() {
@@ -160,7 +160,7 @@ func brightness(frame *netgear.Frame) float64 {
 	return math.Round(10*float64(sum)/float64(max(1, len(frame.Bytes())))) / 10
 }
 
-// thumbnail is the picture 64 pixels wide, in memory of its own.
+// thumbnail returns the picture 64 pixels wide, in memory of its own.
 func thumbnail(frame *netgear.Frame) (netgear.Array, error) {
 	mat, err := frame.Mat()
 	if err != nil {
@@ -188,7 +188,7 @@ func send(ctx context.Context, ends *cli.Ends, port string) error {
 	if err != nil {
 		return err
 	}
-	defer end.Close() // says goodbye
+	defer end.Close() // sends the terminate message
 	return src.Play(ctx, ends.N, ends.FPS, func(ctx context.Context, i int, picture gocv.Mat) error {
 		reply, err := end.Send(ctx, picture, request{Frame: i, Thumbnail: i%10 == 9})
 		if err != nil {

@@ -12,31 +12,31 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 )
 
-// enough is the PSNR in dB that a frame must have after JPEG, which leaves about
-// 40. Even neighbours in the sample video are below 29 to each other, so one
-// frame is not taken for another.
+// enough is the PSNR in dB that a frame must have after JPEG, after which it
+// has about 40. Even neighbors in the sample video have less than 29 to each
+// other, so the check tells one frame from another.
 const enough = 30
 
-// checker compares what arrives with what should.
+// checker compares the frames that arrive with the expected ones.
 type checker struct {
 	source []gocv.Mat // one loop
-	total  int        // frames that should come
+	total  int        // expected frames
 	raw    bool
 
-	expected int // the number of the next frame
+	expected int // of the next frame
 	received int
 	missing  int
 	wrong    int
-	first    string  // what is wrong with the first wrong frame
-	stamped  int     // frames that had a note; those of a foreign sender have none
+	first    string  // the problem of the first wrong frame
+	stamped  int     // frames with a note; those of another program have none
 	worst    float64 // the lowest PSNR
 	sum      float64 // of all PSNRs
 	measured int
-	equal    int // frames without any difference, which have no PSNR
+	equal    int // identical frames, which have no PSNR
 }
 
 // frame checks one frame against its note, or against its place in the stream
-// where it has none.
+// if it has none.
 func (c *checker) frame(f *netgear.Frame, n note) {
 	c.received++
 	index := c.expected
@@ -59,8 +59,8 @@ func (c *checker) frame(f *netgear.Frame, n note) {
 		}
 		return
 	}
-	// JPEG changes pixels a little, and a foreign sender may decode the video
-	// a little differently: how different is it from our own?
+	// JPEG changes pixels a little, and another program may decode the video a
+	// little differently, so the difference is measured.
 	quality := psnr(f.Bytes(), c.source[index%len(c.source)])
 	if math.IsInf(quality, 1) {
 		c.equal++
@@ -81,7 +81,7 @@ func (c *checker) mistake(format string, args ...any) {
 	}
 }
 
-// report says how it went. A missing or wrong frame is an error.
+// report prints the result. A missing or wrong frame is an error.
 func (c *checker) report() error {
 	missing := c.missing + max(0, c.total-c.expected)
 	fmt.Printf("Frames: %d sent, %d received, %d missing, %d wrong.\n", c.total, c.received, missing, c.wrong)
@@ -109,8 +109,8 @@ func (c *checker) report() error {
 	return nil
 }
 
-// psnr is the peak signal-to-noise ratio in dB, infinite for equal pictures, 0
-// for pictures of different sizes.
+// psnr returns the peak signal-to-noise ratio in dB: infinite for equal
+// pictures, 0 for pictures of different sizes.
 func psnr(pixels []byte, want gocv.Mat) float64 {
 	reference, err := want.DataPtrUint8()
 	if err != nil || len(reference) != len(pixels) {

@@ -6,10 +6,10 @@
 //
 // It shows how to
 //
-//  1. listen on a free port and tell the sender which one it is,
+//  1. listen on a free port and pass its number to the sender,
 //  2. stream a video in every pattern, as JPEG and as raw pixels,
 //  3. send data along with each frame, here its number and its checksum,
-//  4. tell a frame that was changed on its way from one that JPEG changed.
+//  4. distinguish a damaged frame from one that JPEG changed.
 //
 // Run it in the project's folder:
 //
@@ -17,9 +17,8 @@
 //	go run ./examples/demo -pattern 1 -raw -loops 10
 //
 // It starts itself a second time: this process receives, the second one sends.
-// With -only send or -only receive it is one process, and the other one may be
-// Python's VidGear. What to write there is printed at the end (and in
-// python.go).
+// With -only send or -only receive it is one process. The other one may be
+// Python's VidGear; the program prints its code at the end (see python.go).
 package main
 
 import (
@@ -37,7 +36,7 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/sample"
 )
 
-// settings are what the user asked for, the same in both processes.
+// settings are the user's flags, the same in both processes.
 type settings struct {
 	pattern int
 	raw     bool
@@ -85,15 +84,16 @@ func run(ctx context.Context, args []string) error {
 	return fmt.Errorf("-only must be send or receive")
 }
 
-// options are those of either end; what VidGear has to be told to match them is
-// in python.go.
+// options returns the options of either end. python.go has the matching ones
+// for VidGear.
 func (s *settings) options() netgear.Options {
 	o := netgear.Options{
 		Address: "127.0.0.1",
 		Port:    s.port,
 		Pattern: netgear.Pattern(s.pattern),
-		// PUB/SUB drops what exceeds this. The demo wants to see every frame,
-		// so there is room for all of them. The other patterns do not drop.
+		// PUB/SUB drops frames beyond this number. The demo expects every
+		// frame, so the queue holds all of them. The other patterns do not
+		// drop.
 		HighWaterMark: s.frames() + 100,
 	}
 	if s.raw {
@@ -104,9 +104,9 @@ func (s *settings) options() netgear.Options {
 
 func (s *settings) frames() int { return s.loops * sample.Frames }
 
-// note rides on every frame.
+// note is the message of every frame.
 type note struct {
-	Index  int    `json:"index"`  // counts over all loops; negative: not part of the stream yet
+	Index  int    `json:"index"`  // counts over all loops; negative before the stream
 	SHA256 string `json:"sha256"` // of the pixels before compression
 }
 
@@ -144,7 +144,7 @@ func closeAll(mats []gocv.Mat) {
 	}
 }
 
-// interrupted: the context ended, and that is all that happened.
+// interrupted reports whether err only means that the context ended.
 func interrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (err == nil || err == io.EOF || errors.Is(err, context.Canceled))
 }

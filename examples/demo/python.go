@@ -10,7 +10,7 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/sample"
 )
 
-// What Python has to say to stand in for either process.
+// The Python code that can replace either process.
 const (
 	pythonSender = `import cv2
 from vidgear.gears import NetGear
@@ -29,13 +29,14 @@ end.close()
 `
 )
 
-// standIns tells how to put a Python end in the place of either process.
+// standIns prints the Python code that can replace either process.
 func (s *settings) standIns() string {
 	shown := *s
 	shown.port = netgear.DefaultPort
 	text := "Python's VidGear can stand in for either process. In the project's folder:\n"
 	if netgear.Pattern(s.pattern) == netgear.PubSub {
-		// VidGear's ends neither wait for a subscriber nor have room for a slow one.
+		// VidGear's ends neither wait for a subscriber nor queue frames for a
+		// slow one.
 		shown.pattern = int(netgear.Pair)
 		text += "(shown for PAIR, because over PUB/SUB frames may be lost)\n"
 	}
@@ -45,12 +46,12 @@ func (s *settings) standIns() string {
 		"\n  (VidGear forgets what it has not handed out when the sender says goodbye: the last frames may be missing.)\n"
 }
 
-// sendEnds are the send ends that fit a receiver which is alone.
+// sendEnds prints the send ends that fit a receiver started alone.
 func (s *settings) sendEnds() string {
 	return "  " + s.command("send") + "\n\n  or in Python:\n\n" + indent(s.pythonSender())
 }
 
-// command is the command line for one process of the two.
+// command returns the command line of one of the two processes.
 func (s *settings) command(only string) string {
 	text := "go run ./examples/demo -only " + only
 	if s.port != netgear.DefaultPort {

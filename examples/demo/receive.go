@@ -19,11 +19,11 @@ import (
 )
 
 // patience is how long the receiver waits for a frame from the process that it
-// started. A sender that the user starts has all the time in the world.
+// started. For a sender that the user starts it waits without limit.
 const patience = 30 * time.Second
 
-// receive is the receiving process. Unless it is to be alone, it starts the
-// sending one.
+// receive is the receiving process. Unless it runs alone, it starts the sending
+// one.
 func receive(ctx context.Context, s *settings) error {
 	source, err := loadSample()
 	if err != nil {
@@ -38,7 +38,7 @@ func receive(ctx context.Context, s *settings) error {
 	if s.only == "" {
 		options.Port = "0" // any free port
 	} else {
-		options.MaxRetries = -1 // wait for ever
+		options.MaxRetries = -1 // wait without limit
 	}
 	end, err := netgear.New(options)
 	if err != nil {
@@ -50,7 +50,7 @@ func receive(ctx context.Context, s *settings) error {
 
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	var sender *process // nil: somebody else's
+	var sender *process // nil: started by the user
 	if s.only == "" {
 		if sender, err = s.startSender(running, endpoint[strings.LastIndex(endpoint, ":")+1:], stop); err != nil {
 			return err
@@ -96,7 +96,7 @@ func receive(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// show puts a frame on the contact sheet, if it is its turn.
+// show adds a frame to the contact sheet, if it is one of those shown.
 func show(contacts *sheet.Sheet, index int, f *netgear.Frame) error {
 	if !contacts.Wants(index) {
 		return nil
@@ -112,8 +112,8 @@ func show(contacts *sheet.Sheet, index int, f *netgear.Frame) error {
 	return nil
 }
 
-// receiveAll hands every frame of the stream to each, until the sender says
-// goodbye.
+// receiveAll calls each for every frame of the stream, until the terminate
+// message.
 func receiveAll(ctx context.Context, end *netgear.NetGear, sender *process, each func(*netgear.Frame, note) error) error {
 	for {
 		frame, err := receiveOne(ctx, end, sender)
@@ -125,7 +125,7 @@ func receiveAll(ctx context.Context, end *netgear.NetGear, sender *process, each
 		}
 		var n note
 		if !frame.Message.IsNone() {
-			// What a foreign sender says in its messages is its own affair.
+			// The messages of another program may have any content.
 			if frame.Message.Decode(&n) != nil {
 				n = note{}
 			}
@@ -153,7 +153,7 @@ func receiveOne(ctx context.Context, end *netgear.NetGear, sender *process) (*ne
 
 // ---- the other process ----
 
-// process is the sending process. A nil one was started by somebody else.
+// process is the sending process, nil if the user started it.
 type process struct {
 	stdin  io.WriteCloser
 	told   bool
@@ -161,7 +161,7 @@ type process struct {
 }
 
 // startSender starts this program a second time, as the send end. It calls
-// failed where that one fails, so that nobody waits for its frames.
+// failed if that one fails, so that the receiver stops waiting.
 func (s *settings) startSender(ctx context.Context, port string, failed func()) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *settings) startSender(ctx context.Context, port string, failed func()) 
 	go func() {
 		err := cmd.Wait()
 		if ctx.Err() != nil {
-			err = nil // it was told to stop, and did
+			err = nil // it was stopped
 		}
 		p.result <- err
 		if err != nil {
@@ -198,7 +198,7 @@ func (s *settings) startSender(ctx context.Context, port string, failed func()) 
 	return p, nil
 }
 
-// heard tells the process that its announcement arrives.
+// heard reports to the process that its announcement arrived.
 func (p *process) heard() {
 	if p != nil && !p.told {
 		p.told = true

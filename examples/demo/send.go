@@ -36,8 +36,8 @@ func send(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	defer end.Close() // says goodbye
-	// The process that starts this one does not show what it prints.
+	defer end.Close() // sends the terminate message
+	// The process that starts this one does not print its output.
 	fmt.Printf("This process sends: %v to 127.0.0.1, port %s\n", netgear.Pattern(s.pattern), s.port)
 	if s.options().Pattern == netgear.PubSub {
 		if err := announce(ctx, end, frames[0]); err != nil {
@@ -60,9 +60,9 @@ func send(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// announce sends the first frame again and again until somebody says on stdin
-// that it arrives: the receiving process, or you. A publisher does not learn
-// when it is heard, so anything sent earlier may be lost.
+// announce repeats the first frame until a line on stdin confirms its arrival:
+// from the receiving process, or from you. A publisher has no answers, so
+// frames sent earlier may be lost.
 func announce(ctx context.Context, end *netgear.NetGear, frame gocv.Mat) error {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Println("PUB/SUB waits for nobody: press Enter when the receive end is there.")

@@ -1,25 +1,25 @@
-// The program keys makes the certificates of secure mode and shows what is in a
+// The program keys creates the certificates of secure mode and lists a
 // certificate folder. It never prints a secret.
 //
 // It shows how to
 //
-//  1. make certificates that VidGear reads as well (CreateCertificates); what is
-//     there already is kept, or replaced (ReplaceCertificates),
-//  2. find the folder in which they are (CertificateDir),
-//  3. tell which file belongs on which machine.
+//  1. create certificates that VidGear can read (CreateCertificates); existing
+//     ones are kept, or replaced (ReplaceCertificates),
+//  2. find their folder (CertificateDir),
+//  3. see which file belongs on which machine.
 //
 // Run it in the project's folder:
 //
 //	go run ./examples/keys                      # in the home folder, where VidGear has them, too
 //	go run ./examples/keys -location mykeys     # Options.CustomCertLocation, custom_cert_location
 //
-// VidGear makes the same folder when a secure end is opened:
+// VidGear creates the same folder when it opens a secure end:
 //
 //	from vidgear.gears import NetGear
 //	end = NetGear(secure_mode=1, custom_cert_location="mykeys")   # a folder that exists
 //	end.close()
 //
-// docs/security.md says what the modes protect against.
+// docs/security.md describes what the modes protect against.
 package main
 
 import (
@@ -110,7 +110,7 @@ func show(dir string) error {
 	return nil
 }
 
-// neededBy says who reads a file.
+// neededBy returns which ends read a file.
 func neededBy(name string) string {
 	switch name {
 	case "private_keys/server.key_secret":
@@ -126,7 +126,7 @@ func neededBy(name string) string {
 	return "nobody"
 }
 
-// publicKey reads the public key out of a certificate; secret files have it, too.
+// publicKey reads the public key of a certificate; secret files contain it too.
 func publicKey(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -6,7 +6,7 @@
 // It shows how to
 //
 //  1. put a number and the time of capture on each frame (Options.Stamp),
-//  2. always take the newest frame (Options.Latest),
+//  2. always receive the newest frame (Options.Latest),
 //  3. read how many frames were dropped for that, and how long they were under
 //     way (Stats).
 //
@@ -16,9 +16,9 @@
 //	go run ./examples/latest
 //	go run ./examples/latest -work 300ms -fps 30 -pattern 1
 //
-// With -only receive it is the slow consumer, on port 5555, of -n frames (-queue
-// to see it without Latest), with -only send the camera. The other end may be
-// Python. A camera that stamps its frames:
+// With -only receive it is the slow consumer, on port 5555, of -n frames
+// (-queue to see it without Latest), with -only send the camera. The other end
+// may be Python. A camera that stamps its frames:
 //
 //	import cv2, time
 //	from vidgear.gears import NetGear
@@ -97,7 +97,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// both runs a camera and a consumer until the consumer has had enough.
+// both runs a camera and a consumer until the consumer has its frames.
 func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) (result summary, err error) {
 	end, err := listen(ends, latest)
 	if err != nil {
@@ -123,7 +123,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 	return result, err
 }
 
-// options are those that both ends have.
+// options returns the options of both ends.
 func options(ends *cli.Ends, receive bool) netgear.Options {
 	o := ends.Options(receive)
 	o.Stamp = true
@@ -143,10 +143,10 @@ func send(ctx context.Context, ends *cli.Ends, port string, n int) error {
 	if err != nil {
 		return err
 	}
-	defer end.Close() // says goodbye
+	defer end.Close() // sends the terminate message
 	return src.Play(ctx, n, ends.FPS, func(ctx context.Context, _ int, picture gocv.Mat) error {
-		// The stamp has the time of this call. Where the capture was earlier,
-		// netgear.StampedMessage says when.
+		// The stamp has the time of this call. For an earlier capture use
+		// netgear.StampedMessage.
 		_, err := end.Send(ctx, picture, nil)
 		return err
 	})
@@ -159,7 +159,7 @@ func listen(ends *cli.Ends, latest bool) (*netgear.NetGear, error) {
 	return netgear.New(o)
 }
 
-// summary is what the consumer has seen.
+// summary is the consumer's result.
 type summary struct {
 	frames    int
 	age       time.Duration // of all frames together, when they were used
@@ -175,7 +175,7 @@ func (s summary) String() string {
 
 func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// consume works on n frames, or fewer if the sender says goodbye before.
+// consume processes n frames, or fewer if the sender ends earlier.
 func consume(ctx context.Context, end *netgear.NetGear, n int, work time.Duration) (s summary, err error) {
 	for frame, err := range end.Frames(ctx) {
 		if err != nil {
@@ -196,7 +196,7 @@ func consume(ctx context.Context, end *netgear.NetGear, n int, work time.Duratio
 			break
 		}
 		select {
-		case <-time.After(work): // stands for the work
+		case <-time.After(work): // simulates the work
 		case <-ctx.Done():
 			return s, ctx.Err()
 		}

@@ -1,16 +1,16 @@
 //go:build !nogocv
 
-// The program multiclient shares out one video among three receive ends: one
-// send end, many ports. One of the receive ends dies on the way, and the rest go
-// on.
+// The program multiclient distributes one video to three receive ends: one send
+// end, many ports. One of the receive ends is closed on the way, and the others
+// continue.
 //
 // It shows how to
 //
 //  1. send to several receive ends (MulticlientMode): over REQ/REP each frame goes
 //     to one of them, in turn, over PUB/SUB (-pattern 2) to all,
-//  2. tell by Reply.Port who answered, and what,
-//  3. answer with something made of the frame (Options.Respond),
-//  4. keep what a dead receive end costs small (RequestTimeout).
+//  2. read from Reply.Port which receive end answered,
+//  3. answer with data about the frame (Options.Respond),
+//  4. limit the delay that a closed receive end causes (RequestTimeout).
 //
 // Run it in the project's folder. All four ends are in one process:
 //
@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string) error {
 		ports = append(ports, cli.Listening(end)[0])
 		limit := 0
 		if i == 0 {
-			limit = (ends.N + 5) / 6 // this one dies early
+			limit = (ends.N + 5) / 6 // this one ends early
 		}
 		receivers = append(receivers, func(ctx context.Context) error { return receive(ctx, end, limit) })
 	}
@@ -109,8 +109,8 @@ func listen(ends *cli.Ends, port string) (*netgear.NetGear, error) {
 	return netgear.New(options)
 }
 
-// receive takes frames until the sender says goodbye, or limit of them, and
-// closes the end: a receive end just goes.
+// receive receives frames until the terminate message, or limit of them, and
+// closes the end without notice to the sender.
 func receive(ctx context.Context, end *netgear.NetGear, limit int) error {
 	defer end.Close()
 	port, count := cli.Listening(end)[0], 0
@@ -140,14 +140,14 @@ func send(ctx context.Context, ends *cli.Ends, ports []string) error {
 	options := ends.Options(false)
 	options.Ports = ports
 	options.MulticlientMode = true
-	// A frame whose receive end dies before it answers goes to the next one after
-	// this long.
+	// After this time without an answer a frame is sent to the next receive
+	// end.
 	options.RequestTimeout = time.Second
 	end, err := netgear.New(options)
 	if err != nil {
 		return err
 	}
-	defer end.Close() // says goodbye
+	defer end.Close() // sends the terminate message
 	err = src.Play(ctx, ends.N, ends.FPS, func(ctx context.Context, i int, picture gocv.Mat) error {
 		reply, err := end.Send(ctx, picture, nil)
 		if err == nil && reply.Port != "" {

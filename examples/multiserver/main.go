@@ -6,9 +6,9 @@
 // It shows how to
 //
 //  1. listen on several ports at once (MultiserverMode),
-//  2. tell by frame.Port whose frame it is,
-//  3. go on when one sender says goodbye (OnEvent tells of it), and end when the
-//     last one has,
+//  2. read from frame.Port which sender a frame is from,
+//  3. continue when one sender ends (OnEvent reports it), and end with the last
+//     one,
 //  4. read the counts per port (Stats).
 //
 // Run it in the project's folder. All five ends are in one process, and one of
@@ -53,8 +53,8 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/window"
 )
 
-// Window systems want to be called from the program's first thread, and only
-// here the main goroutine is sure to be on it.
+// Window systems must be called from the program's first thread. In init the
+// main goroutine is certain to be on it.
 func init() { runtime.LockOSThread() }
 
 func main() { cli.Main(run) }
@@ -110,11 +110,11 @@ func run(ctx context.Context, args []string) error {
 		}
 		senders = append(senders, func(ctx context.Context) error { return c.stream(ctx, n, ends.FPS) })
 	}
-	// Where the user has seen enough, the senders end too.
+	// When the user closes the window, the senders end too.
 	return enough(cli.Together(ctx, receive, senders...))
 }
 
-// enough: that the user does not want to see more is no error.
+// enough returns err, or nil if it only means that the user closed the window.
 func enough(err error) error {
 	if err == window.ErrEnough {
 		return nil
@@ -122,7 +122,7 @@ func enough(err error) error {
 	return err
 }
 
-// different is what sender i sends: of the four, no two are alike.
+// different returns sender i's picture: the four senders' pictures differ.
 func different(ends *cli.Ends, i int) source.Settings {
 	s := source.Settings{Name: ends.Source, Loop: true, Gray: i >= 2}
 	if i%2 == 1 {
@@ -131,7 +131,7 @@ func different(ends *cli.Ends, i int) source.Settings {
 	return s
 }
 
-// camera is a send end and what it sends.
+// camera is a send end and its source.
 type camera struct {
 	src *source.Source
 	end *netgear.NetGear
@@ -151,7 +151,7 @@ func openCamera(ends *cli.Ends, port string, what source.Settings) (c camera, er
 }
 
 func (c *camera) stream(ctx context.Context, n int, fps float64) error {
-	defer c.end.Close() // says goodbye
+	defer c.end.Close() // sends the terminate message
 	return c.src.Play(ctx, n, fps, func(ctx context.Context, _ int, picture gocv.Mat) error {
 		_, err := c.end.Send(ctx, picture, nil)
 		return err
@@ -175,8 +175,8 @@ func listen(ends *cli.Ends) (*netgear.NetGear, error) {
 	return netgear.New(options)
 }
 
-// receive draws all frames into one picture and writes the last state of it. It
-// may show it in a window.
+// receive draws all frames into one picture and writes its last state. It can
+// show it in a window.
 func receive(ctx context.Context, end *netgear.NetGear, screen *window.Window, out string) error {
 	all := newMontage(cli.Listening(end))
 	defer all.close()

@@ -15,7 +15,7 @@ import (
 
 const cellW, cellH = 384, 288
 
-// montage is the newest picture of every sender, two in a row.
+// montage shows the newest picture of every sender, two in a row.
 type montage struct {
 	mat    gocv.Mat
 	ports  []string
@@ -33,7 +33,7 @@ func newMontage(ports []string) *montage {
 
 func (m *montage) close() { m.mat.Close() }
 
-// put draws a frame into its sender's place, with the port and a count.
+// put draws a frame at its sender's place, with the port and a count.
 func (m *montage) put(port string, frame *netgear.Frame) error {
 	i := slices.Index(m.ports, port)
 	if i < 0 {
@@ -48,7 +48,7 @@ func (m *montage) put(port string, frame *netgear.Frame) error {
 	switch picture.Type() {
 	case gocv.MatTypeCV8UC3:
 	case gocv.MatTypeCV8UC1:
-		gocv.CvtColor(picture, &picture, gocv.ColorGrayToBGR) // leaves the frame's memory for its own
+		gocv.CvtColor(picture, &picture, gocv.ColorGrayToBGR) // copies the frame to its own memory
 	default:
 		return fmt.Errorf("port %s: %s of shape %v is not a picture", port, frame.DType(), frame.Shape())
 	}

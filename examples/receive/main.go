@@ -5,11 +5,11 @@
 //
 // It shows how to
 //
-//  1. listen, and take frames until the sender says goodbye,
-//  2. bound the wait for a frame with a context,
+//  1. listen, and receive frames until the terminate message,
+//  2. limit the wait for a frame with a context,
 //  3. return data to the sender on the answers (bidirectional and multi-client
 //     mode),
-//  4. use a frame as an OpenCV Mat, and as plain bytes where OpenCV has no such
+//  4. use a frame as an OpenCV Mat, and as plain bytes if OpenCV lacks its
 //     type.
 //
 // Run it, in the project's folder, and then a sender on port 5555:
@@ -32,8 +32,8 @@
 //	    end.send(frame)
 //	end.close()
 //
-// With -async it listens to NetGear_Async, which sends what a source or a
-// generator makes:
+// With -async it listens to NetGear_Async, which sends the frames of a source
+// or a generator:
 //
 //	import asyncio
 //	from vidgear.gears.asyncio import NetGear_Async
@@ -59,8 +59,8 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/window"
 )
 
-// Window systems want to be called from the program's first thread, and only
-// here the main goroutine is sure to be on it.
+// Window systems must be called from the program's first thread. In init the
+// main goroutine is certain to be on it.
 func init() { runtime.LockOSThread() }
 
 func main() { cli.Main(run) }
@@ -108,11 +108,11 @@ func run(ctx context.Context, args []string) error {
 		}
 		return err
 	}
-	runtime.UnlockOSThread() // no window: any thread will do, which is faster
+	runtime.UnlockOSThread() // without a window any thread can run it, which is faster
 	return receive(ctx, nil)
 }
 
-// receive takes n frames, or those until the sender says goodbye.
+// receive receives n frames, or those until the terminate message.
 func receive(ctx context.Context, options netgear.Options, answer netgear.Message, n int, timeout time.Duration, lines bool, out *outputs) error {
 	if err := out.open(); err != nil {
 		return err
@@ -149,7 +149,7 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 		if err == nil {
 			err = out.put(i, frame)
 		}
-		frame.Close() // its memory goes back; nothing looks into it any more
+		frame.Close() // its memory is released; nothing refers to it
 		if err != nil {
 			return err
 		}
@@ -157,8 +157,8 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 	return nil
 }
 
-// next waits for a frame: for at most timeout or, where that is 0, until the
-// library says that nothing comes.
+// next waits for a frame: for at most timeout or, if that is 0, until the
+// library returns ErrTimeout.
 func next(ctx context.Context, end *netgear.NetGear, timeout time.Duration) (*netgear.Frame, error) {
 	if timeout == 0 {
 		return end.Recv(ctx)
@@ -173,7 +173,8 @@ func next(ctx context.Context, end *netgear.NetGear, timeout time.Duration) (*ne
 		case bounded.Err() != nil:
 			return nil, fmt.Errorf("no frame for %v; check that the send end runs, sends to this address and port, and has the same pattern: %w", timeout, err)
 		case errors.Is(err, netgear.ErrPeerGone), errors.Is(err, netgear.ErrTimeout):
-			// The library's patience is shorter than -timeout, but it goes on listening.
+			// The library's time-out is shorter than -timeout, but the end
+			// still listens.
 		default:
 			return nil, err
 		}

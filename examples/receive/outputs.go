@@ -16,20 +16,20 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/window"
 )
 
-// outputs are where frames go as pictures: files, a video, a window.
+// outputs are the outputs for frames as pictures: files, a video, a window.
 type outputs struct {
 	folder, video string
 	window        *window.Window // nil: none
 
 	meter  *cli.Meter
-	writer *gocv.VideoWriter // open from the first frame on, which says the size
+	writer *gocv.VideoWriter // open from the first frame on, which determines the size
 	size   image.Point
-	told   map[string]bool // what tell has said
+	told   map[string]bool // what tell has printed
 }
 
 const videoRate = 25
 
-// open refuses what cannot work before anything is received.
+// open returns an error for unusable outputs, before a frame is received.
 func (o *outputs) open() error {
 	if o.folder != "" {
 		if err := os.MkdirAll(o.folder, 0o777); err != nil {
@@ -37,7 +37,7 @@ func (o *outputs) open() error {
 		}
 	}
 	if o.video != "" {
-		// A video that is there is overwritten when the first frame comes.
+		// An existing video is overwritten when the first frame arrives.
 		f, err := os.OpenFile(o.video, os.O_WRONLY|os.O_CREATE, 0o666)
 		if err != nil {
 			return fmt.Errorf("-video: %w", err)
@@ -52,18 +52,19 @@ func (o *outputs) close() {
 		o.writer.Close()
 	}
 	if info, err := os.Stat(o.video); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-		os.Remove(o.video) // no frame came
+		os.Remove(o.video) // no frame arrived
 	}
 }
 
-// put hands a frame to every output.
+// put writes a frame to every output.
 func (o *outputs) put(index int, frame *netgear.Frame) error {
 	if o.folder == "" && o.video == "" && o.window == nil {
 		return nil
 	}
 	mat, err := picture(frame)
 	if err != nil {
-		// Not a reason to end: the frame arrived, and -json has its line.
+		// The program continues: the frame arrived, and -json has printed its
+		// line.
 		o.tell("frame %d: %v; such frames are neither written nor shown", index, err)
 		return nil
 	}
@@ -85,7 +86,7 @@ func (o *outputs) put(index int, frame *netgear.Frame) error {
 	return nil
 }
 
-// tell says what is true of a frame, and says each thing of one frame only.
+// tell prints a note about a frame, and prints each note only once.
 func (o *outputs) tell(format string, args ...any) {
 	if o.told[format] {
 		return
@@ -98,18 +99,18 @@ func (o *outputs) tell(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
 
-// picture is a frame as OpenCV wants pictures: 8 or 16 bits; gray, BGR or BGRA.
-// It may look into the frame's memory.
+// picture returns a frame as OpenCV's picture functions require it: 8 or 16
+// bits; gray, BGR or BGRA. It may refer to the frame's memory.
 func picture(frame *netgear.Frame) (gocv.Mat, error) {
 	switch frame.Colorspace() {
 	case "", "BGR", "BGRA", "BGRX", "GRAY":
 	default:
-		// A JPEG that the sender wants decoded into another order of channels.
+		// A JPEG whose header requests another order of channels.
 		img, err := frame.Image()
 		if err != nil {
 			return gocv.Mat{}, err
 		}
-		return gocv.ImageToMatRGB(img) // named after what it reads; it makes BGR
+		return gocv.ImageToMatRGB(img) // named after its input; its output is BGR
 	}
 	mat, err := frame.Mat()
 	if err != nil {
@@ -123,7 +124,7 @@ func picture(frame *netgear.Frame) (gocv.Mat, error) {
 	return mat, nil
 }
 
-// record appends a picture to the video, whose size is that of the first.
+// record appends a picture to the video, which has the size of the first one.
 func (o *outputs) record(index int, mat gocv.Mat) error {
 	if mat.Type()&7 != gocv.MatTypeCV8U {
 		o.tell("frame %d has 16 bits: such frames are not in the video", index)

@@ -1,23 +1,23 @@
-// The program secure streams test pictures in one of the secure modes, and shows
-// who is refused.
+// The program secure streams test pictures in one of the secure modes, and
+// shows which ends are refused.
 //
 // It shows how to
 //
 //  1. encrypt a stream (Options.SecureMode, Options.CustomCertLocation),
 //  2. give each machine a certificate folder of its own, and copy from one to the
 //     other only what is public,
-//  3. tell that an end was refused, and why (ErrAuth, OnEvent),
+//  3. detect that an end was refused, and why (ErrAuth, OnEvent),
 //  4. admit some addresses only (Options.AllowAddresses, Options.DenyAddresses).
 //
 // Run it in the project's folder. Both ends are in one process, with keys in a
-// folder that is gone afterwards:
+// temporary folder:
 //
 //	go run ./examples/secure                    # IronHouse
 //	go run ./examples/secure -mode 1            # StoneHouse
 //
-// With -only send or -only receive it is one end, on port 5555, and the other one
-// may be Python on the same machine. Both need the same certificate folder, so
-// make it first:
+// With -only send or -only receive it is one end, on port 5555, and the other
+// one may be Python on the same machine. Both need the same certificate folder,
+// so create it first:
 //
 //	go run ./examples/keys -location mykeys
 //	go run ./examples/secure -only receive -keys mykeys
@@ -40,8 +40,8 @@
 //	    print(frame.shape)
 //	end.close()
 //
-// A VidGear receive end admits its own address only, which it must be given. In
-// secure mode it is reliable with pattern 1 only: see docs/security.md.
+// A VidGear receive end admits only the address that is passed to it. In secure
+// mode it is reliable with pattern 1 only: see docs/security.md.
 package main
 
 import (
@@ -113,7 +113,7 @@ func run(ctx context.Context, args []string) error {
 	return fmt.Errorf("-only must be send or receive")
 }
 
-// both is the whole show in one process.
+// both runs both ends in one process.
 func (s *settings) both(ctx context.Context) error {
 	keys, err := os.MkdirTemp("", "netgear-secure-*")
 	if err != nil {
@@ -142,8 +142,9 @@ func (s *settings) both(ctx context.Context) error {
 		func(ctx context.Context) error { return s.send(ctx, port, camera) })
 }
 
-// introduce makes a certificate folder for each of the two machines, and copies
-// what they must know of each other. Secret files stay where they were made.
+// introduce creates a certificate folder for each of the two machines, and
+// copies the public keys that each needs from the other. Secret files are not
+// copied.
 func introduce(keys string, mode netgear.SecureMode) (receiver, camera string, err error) {
 	receiver, camera = filepath.Join(keys, "receiver"), filepath.Join(keys, "camera")
 	if err := newFolder(camera); err != nil {
@@ -156,7 +157,7 @@ func introduce(keys string, mode netgear.SecureMode) (receiver, camera string, e
 		return "", "", err
 	}
 	if mode == netgear.IronHouse {
-		// The name is only for people.
+		// The name has no meaning for the library.
 		err = copyKey(camera, "client.key", receiver, "camera.key")
 	}
 	return receiver, camera, err
@@ -168,7 +169,7 @@ func newFolder(location string) error {
 }
 
 // copyKey copies a public key from one machine's folder to another's. Between
-// two machines, do it by a way on which nobody can exchange it.
+// two machines, use a channel on which an attacker cannot replace it.
 func copyKey(from, name, to, as string) error {
 	fmt.Printf("public key copied: %s/%s -> %s/%s\n", filepath.Base(from), name, filepath.Base(to), as)
 	text, err := os.ReadFile(publicFile(from, name))
@@ -191,7 +192,7 @@ func (s *settings) listen(port, keys string) (*netgear.NetGear, error) {
 	options.CustomCertLocation = keys
 	options.AllowAddresses, options.DenyAddresses = s.allow, s.deny
 	if s.only != "" {
-		options.MaxRetries = -1 // wait for the send end as long as it takes
+		options.MaxRetries = -1 // wait for the send end without limit
 	}
 	options.OnEvent = func(state netgear.Event) {
 		if state.Kind == netgear.EventRefused {
@@ -225,7 +226,7 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 	if err != nil {
 		return err
 	}
-	defer end.Close() // says goodbye
+	defer end.Close() // sends the terminate message
 	sending, cancel := cli.Grace(ctx, time.Second)
 	defer cancel()
 	pace := cli.NewPace(s.fps)
@@ -235,16 +236,16 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 			break
 		}
 		if _, err := end.SendArray(sending, cli.Picture(sent), nil); err != nil {
-			return err // ErrAuth where the two ends do not trust each other
+			return err // ErrAuth if the two ends do not trust each other
 		}
 	}
 	fmt.Println(sent, "frames sent, encrypted")
 	return nil
 }
 
-// ---- those who are refused ----
+// ---- refused ends ----
 
-// strangers tries to send as people who should not be able to.
+// strangers tries to send with keys and addresses that must be refused.
 func (s *settings) strangers(ctx context.Context, port, keys, receiver string) error {
 	plain := s.common
 	plain.SecureMode = netgear.Grasslands
@@ -270,7 +271,7 @@ func (s *settings) strangers(ctx context.Context, port, keys, receiver string) e
 	return s.tryAs(ctx, "somebody whose key the receive end does not know", stranger, port)
 }
 
-// tryAs sends one frame, which must not work.
+// tryAs sends one frame, which must fail.
 func (s *settings) tryAs(ctx context.Context, who string, options netgear.Options, port string) error {
 	refused := make(chan error, 1)
 	options.OnEvent = func(state netgear.Event) {
@@ -292,7 +293,8 @@ func (s *settings) tryAs(ctx context.Context, who string, options netgear.Option
 	fmt.Printf("\n%s tries to send:\n", who)
 	_, err = end.SendArray(ctx, cli.Picture(0), nil)
 	if err == nil && options.Pattern == netgear.PubSub {
-		// A publisher waits for nobody, so only OnEvent and the log tell it.
+		// A publisher does not wait for peers, so only OnEvent and the log
+		// report it.
 		select {
 		case err = <-refused:
 		case <-ctx.Done():

@@ -6,9 +6,9 @@
 // It shows how to
 //
 //  1. read VidGear's own option dictionary into netgear.Options,
-//  2. send OpenCV Mats with a message riding along, and read what the receiver
-//     returns on its answers,
-//  3. end so that the receiver is told, on Ctrl-C too.
+//  2. send OpenCV Mats with a message, and read what the receiver returns in
+//     its answers,
+//  3. end with a terminate message to the receiver, on Ctrl-C too.
 //
 // Run it, in the project's folder, against any receiver on port 5555:
 //
@@ -25,7 +25,7 @@
 //	    print(frame.shape)
 //	end.close()
 //
-// With -async it speaks to NetGear_Async, which has PUSH/PULL (-pattern 3) too:
+// With -async it sends to NetGear_Async, which has PUSH/PULL (-pattern 3) too:
 //
 //	import asyncio
 //	from vidgear.gears.asyncio import NetGear_Async
@@ -38,9 +38,9 @@
 //	end.loop.run_until_complete(main())
 //	end.close()
 //
-// PUB/SUB (-pattern 2) waits for nobody: frames that are sent before a receiver
-// is connected, or faster than it can take them, are lost. With -n or a short
-// file give it time: start the receiver first, and pace with -fps.
+// PUB/SUB (-pattern 2) does not wait for receivers. Frames are lost that are
+// sent before a receiver is connected, or faster than it receives. With -n or a
+// short file start the receiver first, and limit the rate with -fps.
 package main
 
 import (
@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	meter := cli.NewMeter("sent", *n)
 	defer func() { meter.Summary(end.Stats()) }()
-	defer end.Close() // says goodbye
+	defer end.Close() // sends the terminate message
 
 	sending, cancel := cli.Grace(ctx, time.Second)
 	defer cancel()

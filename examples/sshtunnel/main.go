@@ -1,26 +1,27 @@
-// The program sshtunnel sends test pictures through an SSH host to a receive end
-// that is on that host, or on a machine that it can reach.
+// The program sshtunnel sends test pictures through an SSH host to a receive
+// end that is on that host, or on a machine that it can reach.
 //
 // It shows how to
 //
-//  1. send through user@host (Options.SSHTunnelMode) to an address and a port as
-//     they are seen from there,
+//  1. send through user@host (Options.SSHTunnelMode) to an address and a port
+//     of that host's network,
 //  2. log in with a key file, an agent or a password (SSHTunnelKeyfile,
 //     SSHTunnelPwd),
-//  3. trust the right host only (SSHTunnelKnownHosts, ErrHostKey),
-//  4. see in the log that the tunnel was lost and is back; the stream goes on.
+//  3. trust only the right host (SSHTunnelKnownHosts, ErrHostKey),
+//  4. see in the log that the tunnel was lost and restored; the stream
+//     continues.
 //
-// Run it in the project's folder. The receive end is on port 5555 of the SSH host
-// itself, for instance examples/receive with -address 127.0.0.1:
+// Run it in the project's folder. The receive end is on port 5555 of the SSH
+// host itself, for instance examples/receive with -address 127.0.0.1:
 //
 //	go run ./examples/sshtunnel -ssh camera@gate.example.org
 //	go run ./examples/sshtunnel -ssh camera@gate.example.org:2222 -key ~/.ssh/camera -password
 //
-// It is on another machine, 192.168.7.4, behind the SSH host:
+// A receive end on another machine, 192.168.7.4, behind the SSH host:
 //
 //	go run ./examples/sshtunnel -ssh camera@gate.example.org -address 192.168.7.4 -port 5454
 //
-// The receive end needs no option for it, and may be Python:
+// The receive end needs no option for the tunnel, and may be Python:
 //
 //	from vidgear.gears import NetGear
 //	end = NetGear(receive_mode=True, address="127.0.0.1", pattern=0)
@@ -28,8 +29,8 @@
 //	    print(frame.shape)
 //	end.close()
 //
-// SSH encrypts as far as the SSH host. From there to another machine the stream is
-// in the clear, unless both ends have secure_mode as well (-options).
+// SSH encrypts the stream up to the SSH host. From there to another machine it
+// is not encrypted, unless both ends have secure_mode as well (-options).
 package main
 
 import (
@@ -52,12 +53,12 @@ func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("sshtunnel", flag.ContinueOnError)
-	conn := cli.NewConnection(fs) // -address and -port: as the SSH host sees them
+	conn := cli.NewConnection(fs) // -address and -port, for the SSH host
 	host := fs.String("ssh", "", "the SSH `host`, as user@host or user@host:port")
 	key := fs.String("key", "", "private key `file` (default the usual ones in ~/.ssh, and the agent's)")
 	var password, given bool
 	fs.BoolFunc("password", "ask for a password, or for the passphrase of -key;\nwithout a terminal it is the first line of standard input", func(text string) error {
-		password, given = true, text != "true" // not an error of package flag, which would show it
+		password, given = true, text != "true" // not an error of package flag, which would print it
 		return nil
 	})
 	insecure := fs.Bool("ignore-host-key", false, "accept any host key: whoever sits on the way can read everything")
@@ -100,14 +101,14 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		options.SSHTunnelPwd = netgear.NewSecret(text) // what no log shows
+		options.SSHTunnelPwd = netgear.NewSecret(text) // not logged
 	}
-	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)) // says when the tunnel is lost and back
+	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)) // logs when the tunnel is lost and restored
 	if options.MaxRetries == 0 {
-		options.MaxRetries = -1 // and then the stream goes on, however long it took
+		options.MaxRetries = -1 // then the stream continues, after any time
 	}
 
-	// New logs in, so a wrong password or host key is an error here.
+	// New authenticates, so a wrong password or host key is an error here.
 	end, err := netgear.New(options)
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func run(ctx context.Context, args []string) error {
 	fmt.Fprintf(os.Stderr, "logged in; sending to %s as %s sees it\n", end.Endpoints()[0], options.SSHTunnelMode)
 	meter := cli.NewMeter("sent", *n)
 	defer func() { meter.Summary(end.Stats()) }()
-	defer end.Close() // says goodbye, then ends the tunnel
+	defer end.Close() // sends the terminate message, then closes the tunnel
 
 	sending, cancel := cli.Grace(ctx, time.Second)
 	defer cancel()
@@ -132,7 +133,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// ask reads a password without showing it.
+// ask reads a password without echo.
 func ask(host string) (string, error) {
 	if stdin := int(os.Stdin.Fd()); term.IsTerminal(stdin) {
 		fmt.Fprintf(os.Stderr, "password for %s, or passphrase of the key file: ", host)

@@ -18,8 +18,8 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/sheet"
 )
 
-// window is how many frames the collector holds back for one that is late. A
-// worker that is much slower than the others needs more.
+// window is how many frames the collector defers for a late one. A much slower
+// worker needs more.
 const window = 64
 
 // patience is how long the collector waits for the next frame once the first is
@@ -34,12 +34,12 @@ func (s *settings) collector(endpoint string) (*netgear.NetGear, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.TerminatePolicy = netgear.KeepWaiting // for the others, when a worker says goodbye
+	o.TerminatePolicy = netgear.KeepWaiting // for the others, when a worker ends
 	o.Copy = true                           // boxes are drawn into the Mats
 	return netgear.New(o)
 }
 
-// collect takes n frames, in order, and says when the last one came.
+// collect receives n frames, in order, and returns when the last one arrived.
 func (s *settings) collect(ctx context.Context, end *netgear.NetGear) (last time.Time, err error) {
 	contacts := sheet.New(s.n)
 	defer contacts.Close()
@@ -82,8 +82,8 @@ func (s *settings) collect(ctx context.Context, end *netgear.NetGear) (last time
 	return last, contacts.Write("-o", s.out)
 }
 
-// take checks that a frame is the one whose turn it is, and puts it on the
-// contact sheet with its boxes.
+// take checks that a frame is the next one, and adds it to the contact sheet
+// with its boxes.
 func (s *settings) take(contacts *sheet.Sheet, index int, frame *netgear.Frame) (what found, err error) {
 	if frame.Stamp == nil {
 		return what, fmt.Errorf("frame %d has no number; does its worker pass the message on?", index)

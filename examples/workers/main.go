@@ -1,42 +1,43 @@
 //go:build !nogocv && (!gocv_specific_modules || gocv_objdetect)
 
-// The program workers shares the work on a video out among several processes, by
-// the PUSH/PULL pattern of VidGear's NetGear_Async, and puts the frames back into
-// order.
+// The program workers distributes the work on a video to several processes,
+// with the PUSH/PULL pattern of VidGear's NetGear_Async, and restores the order
+// of the frames.
 //
 //	sender ──PUSH──▶ worker 1 ──PUSH──▶ collector
 //	         ├─────▶ worker 2 ───────▶
 //	         └─────▶ worker K ───────▶
 //
-// Each worker looks for people in its frames (OpenCV's HOG detector), which takes
-// far longer than sending them. The collector checks that every frame comes once
-// and in order, draws a box around each person, and writes a contact sheet.
+// Each worker detects people in its frames (OpenCV's HOG detector), which takes
+// far longer than sending them. The collector checks that every frame arrives
+// once and in order, draws a box around each person, and writes a contact
+// sheet.
 //
 // It shows how to
 //
-//  1. give each frame to one of several receivers (PushPull with AttachBind at
+//  1. send each frame to one of several receivers (PushPull with AttachBind at
 //     the send end, AttachConnect at the receive ends),
-//  2. send a received frame on, with what was found in the message and with its
+//  2. forward a received frame, with the results in the message and with its
 //     own number (SendFrame, StampedMessage, Options.Stamp),
 //  3. receive from several senders, and restore the order (InOrder, KeepWaiting).
 //
 // Run it in the project's folder. It starts the workers itself, first one, then
-// as many as there are cores, and says how much faster these are:
+// one for each core, and prints how much faster these are:
 //
 //	go run ./examples/workers
 //	go run ./examples/workers -workers 4 -n 200 -source video.mp4 -o found.png
 //
-// Over several machines start the pieces by hand, in any order, the workers as
-// often and wherever you like. Here the sender and the collector are on the
-// machine 192.168.1.4; a worker ends when the sender has sent everything:
+// On several machines start the programs yourself, in any order, with any
+// number of workers. Here the sender and the collector are on the machine
+// 192.168.1.4. A worker ends when the sender has sent everything:
 //
 //	go run ./examples/workers -only collect -n 200
 //	go run ./examples/workers -only worker -frames 192.168.1.4:5555 -results 192.168.1.4:5556
 //	go run ./examples/workers -only send -n 200 -source video.mp4
 //
-// A worker in Python can join in. VidGear's own receive end can only listen, and
-// a worker connects, so this one speaks the wire by itself (it needs a cv2 that
-// has HOGDescriptor, which OpenCV 5 has not):
+// A worker can be a Python program. VidGear's own receive end can only listen,
+// and a worker connects, so this one implements the wire itself. It needs a cv2
+// with HOGDescriptor, which OpenCV 5 lacks:
 //
 //	import cv2, msgpack, msgpack_numpy, zmq
 //	frames, results = (zmq.Context.instance().socket(kind) for kind in (zmq.PULL, zmq.PUSH))
@@ -67,7 +68,7 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/source"
 )
 
-// settings are what the user asked for.
+// settings are the user's flags.
 type settings struct {
 	workers         int
 	n               int
@@ -160,17 +161,17 @@ func (s *settings) stream(ctx context.Context, k int) (time.Duration, error) {
 	}
 	defer collector.Close()
 
-	crew, stop := context.WithCancel(ctx)
+	workersCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	var workers []func(context.Context) error
 	for range k {
 		workers = append(workers, func(running context.Context) error {
-			return s.startWorker(crew, running, "127.0.0.1:"+cli.Listening(sender)[0], "127.0.0.1:"+cli.Listening(collector)[0])
+			return s.startWorker(workersCtx, running, "127.0.0.1:"+cli.Listening(sender)[0], "127.0.0.1:"+cli.Listening(collector)[0])
 		})
 	}
 	var took time.Duration
 	err = cli.Together(ctx, func(ctx context.Context) error {
-		defer stop() // those that did not hear the goodbye
+		defer stop() // those that missed the terminate message
 		if err := assemble(ctx, k, sender, collector); err != nil {
 			return err
 		}
@@ -203,7 +204,7 @@ func assemble(ctx context.Context, k int, ends ...*netgear.NetGear) error {
 	return nil
 }
 
-// options are those of every end here.
+// options returns the options of every end.
 func options(receive bool, endpoint string) (netgear.Options, error) {
 	host, port, err := net.SplitHostPort(endpoint)
 	if err != nil {
@@ -212,7 +213,7 @@ func options(receive bool, endpoint string) (netgear.Options, error) {
 	return netgear.Options{
 		ReceiveMode: receive, Address: host, Port: port,
 		Wire: netgear.AsyncWire, Pattern: netgear.PushPull,
-		Stamp:      true,                      // the numbers by which the order is restored
-		MaxRetries: -1, SubscriberTimeout: -1, // as long as it takes
+		Stamp:      true,                      // numbers the frames, to restore the order
+		MaxRetries: -1, SubscriberTimeout: -1, // without limit
 	}, nil
 }

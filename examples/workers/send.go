@@ -22,8 +22,8 @@ func (s *settings) sender(endpoint string) (*netgear.NetGear, error) {
 	return netgear.New(o)
 }
 
-// send sends n frames, each to the next worker that has room for it, and says
-// goodbye to every worker.
+// send sends n frames, each to the next worker whose queue is not full, and a
+// terminate message to every worker.
 func (s *settings) send(ctx context.Context, end *netgear.NetGear) error {
 	defer end.Close()
 	src, err := source.Open(s.pictures)

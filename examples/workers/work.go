@@ -18,14 +18,14 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/threads"
 )
 
-// found is what a worker says of a frame.
+// found is a worker's result for a frame.
 type found struct {
 	Worker string   `json:"worker"`
 	Boxes  [][4]int `json:"boxes"` // x, y, width, height
 }
 
-// work is a worker process: it takes frames, looks for people in them, and sends
-// both on, until the sender says goodbye.
+// work is a worker process: it receives frames, detects people in them, and
+// forwards both, until the terminate message.
 func (s *settings) work(ctx context.Context) error {
 	threads.Limit(1) // the other cores are for the other workers
 	people := newDetector(s.width)
@@ -36,7 +36,7 @@ func (s *settings) work(ctx context.Context) error {
 		return err
 	}
 	o.Attach = netgear.AttachConnect
-	o.QueueFrames = 1 // frames that wait here could be with another worker
+	o.QueueFrames = 1 // a frame that waits here could be processed by another worker
 	in, err := netgear.New(o)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *settings) work(ctx context.Context) error {
 			return err
 		}
 		if frame.Stamp == nil {
-			frame.Close() // from another sender: its place is not known
+			frame.Close() // from another sender: its number is unknown
 			continue
 		}
 		boxes, err := people.find(frame)
@@ -77,16 +77,16 @@ func (s *settings) work(ctx context.Context) error {
 	return nil
 }
 
-// startWorker starts this program once more, as a worker, and waits for its end.
-// It is told to stop when either context ends.
-func (s *settings) startWorker(crew, running context.Context, frames, results string) error {
+// startWorker starts this program again, as a worker, and waits for its end. It
+// stops the worker when either context ends.
+func (s *settings) startWorker(workersCtx, running context.Context, frames, results string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	stopped, cancel := context.WithCancel(running)
 	defer cancel()
-	defer context.AfterFunc(crew, cancel)()
+	defer context.AfterFunc(workersCtx, cancel)()
 	cmd := exec.CommandContext(stopped, self, "-only", "worker", "-frames", frames, "-results", results, fmt.Sprint("-width=", s.width))
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -97,10 +97,10 @@ func (s *settings) startWorker(crew, running context.Context, frames, results st
 	return nil
 }
 
-// detector finds people in pictures.
+// detector detects people in pictures.
 type detector struct {
 	hog   gocv.HOGDescriptor
-	width int // what pictures are reduced to: the search at full size takes many times as long
+	width int // the width to which pictures are reduced: the search at full size takes many times as long
 	small gocv.Mat
 }
 
@@ -109,7 +109,7 @@ func newDetector(width int) *detector {
 	people := threads.People()
 	weights, err := gocv.NewMatFromBytes(len(people)/4, 1, gocv.MatTypeCV32F, people)
 	if err != nil {
-		panic(err) // a mistake in this file
+		panic(err) // an error in this file
 	}
 	defer weights.Close()
 	d.hog.SetSVMDetector(weights)

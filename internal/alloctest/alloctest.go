@@ -1,5 +1,4 @@
-// Package alloctest holds code that reads what comes from outside to a bound on
-// the memory that it takes for it.
+// Package alloctest checks a memory limit for code that reads untrusted input.
 package alloctest
 
 import (
@@ -7,8 +6,8 @@ import (
 	"testing"
 )
 
-// Bytes is how many bytes f allocates, in use at the end or not. Other goroutines
-// count as well.
+// Bytes returns how many bytes f allocates, whether or not they are in use at
+// the end. Allocations of other goroutines count too.
 func Bytes(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -17,8 +16,8 @@ func Bytes(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// AtMost fails the test if f allocates more than limit bytes, each time that it is
-// tried: what others allocate meanwhile does not come again.
+// AtMost fails the test if f allocates more than limit bytes in every one of
+// several tries. Allocations of other goroutines are not in all of them.
 func AtMost(t testing.TB, what string, limit int, f func()) {
 	t.Helper()
 	var n uint64

@@ -1,5 +1,5 @@
 // Command apilist writes the exported API of the library's packages to files,
-// so that a change of it is visible in a diff.
+// so that a diff shows a change of it.
 //
 //	go run ./internal/apilist          writes api/gocv.txt and api/nogocv.txt
 //	go run ./internal/apilist -check   compares, and exits with 1 if they differ
@@ -27,7 +27,7 @@ import (
 
 const module = "github.com/vidgear-go/netgear"
 
-// builds maps each file to the build tags that it is about.
+// builds maps each file to its build tags.
 var builds = map[string][]string{"gocv": nil, "nogocv": {"nogocv"}}
 
 func main() {
@@ -155,7 +155,8 @@ func text(fset *token.FileSet, decl ast.Decl) string {
 	}
 	lines := strings.Split(b.String(), "\n")
 	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" })
-	// Alignment follows the longest name of a group; one space keeps a change to its own line.
+	// Alignment follows the longest name of a group; one space keeps a change
+	// to its own line.
 	for i, l := range lines {
 		indent := l[:len(l)-len(strings.TrimLeft(l, " "))]
 		lines[i] = indent + strings.Join(strings.Fields(l), " ")

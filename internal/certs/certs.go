@@ -70,17 +70,17 @@ func SecretFile(dir, name string) string {
 }
 
 // Create creates the certificate folder dir, and its parents, unless it exists.
-// It reports whether it did. The folder appears whole or not at all, whatever
-// interrupts Create. Only the owner can read the secret files.
+// It reports whether it did. The folder appears complete or not at all,
+// whatever interrupts Create. Only the owner can read the secret files.
 func Create(dir string) (created bool, err error) {
 	return newCreator().create(dir)
 }
 
-// Replace does the same as Create, but replaces a folder that exists, with all
-// that is in it. The old keys stay until the new ones are complete.
+// Replace does the same as Create, but replaces a folder that exists, and all
+// its content. The old keys stay until the new ones are complete.
 func Replace(dir string) error { return newCreator().replace(dir) }
 
-// creator creates folders with what the system offers.
+// creator creates folders with the system's calls, which tests replace.
 type creator struct {
 	hasCurve    func() bool
 	exchange    func(a, b string) error // see exchangeFolders
@@ -101,7 +101,7 @@ func (c *creator) create(dir string) (created bool, err error) {
 	}
 	err = c.locked(dir, func() error {
 		if exists(dir) {
-			return nil // another program was faster, or its keys are back
+			return nil // another program was faster, or the old keys were restored
 		}
 		created = true
 		return c.makeKeys(dir)
@@ -116,8 +116,8 @@ func (c *creator) replace(dir string) error {
 	return c.locked(dir, func() error { return c.makeKeys(dir) })
 }
 
-// locked calls do while it holds the lock of dir's parent, which it creates. A
-// file system without locks is used without one.
+// locked calls do while it holds the lock of dir's parent, which it creates. If
+// the file system has no locks, it calls do without one.
 func (c *creator) locked(dir string, do func() error) error {
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
@@ -139,12 +139,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// workPrefix begins the names of the folders in which keys are made, beside the
-// folder that they are for.
+// workPrefix begins the names of the folders in which keys are created, beside
+// the target folder.
 const workPrefix = "keys-new-"
 
 // workFolders returns the work folders of programs that create keys, or that
-// ended before they were done.
+// ended too early.
 func workFolders(parent string) (all []string) {
 	entries, _ := os.ReadDir(parent)
 	for _, e := range entries {
@@ -170,7 +170,7 @@ func removeAbandoned(dir string) {
 
 // cleanUp removes work folders. If one of them has the old keys and dir does
 // not exist, it moves them back. The parent's lock must be held, so that no
-// program uses a work folder.
+// other program uses a work folder.
 func cleanUp(dir string) {
 	for _, work := range workFolders(filepath.Dir(dir)) {
 		if old := filepath.Join(work, "old"); !exists(dir) && exists(old) {
@@ -182,7 +182,7 @@ func cleanUp(dir string) {
 	}
 }
 
-// makeKeys makes new keys in a work folder and moves them to dir in one step.
+// makeKeys creates keys in a work folder and moves them to dir in one step.
 func (c *creator) makeKeys(dir string) error {
 	parent := filepath.Dir(dir)
 	work, err := os.MkdirTemp(parent, workPrefix) // mode 0700

@@ -24,7 +24,7 @@ func keysIn(t *testing.T, location string) string {
 	return dir
 }
 
-// checkKeys fails unless a folder is whole: four files, two pairs.
+// checkKeys fails unless a folder is complete: four files, two pairs.
 func checkKeys(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range []string{Server, Client} {
@@ -74,8 +74,8 @@ func TestMakesKeysUntilKilled(t *testing.T) {
 	}
 }
 
-// However a program is stopped while it makes keys, a folder is whole or not
-// there, keys that were there are there, and nothing secret is left about.
+// However a program is stopped while it creates keys, a folder is complete or
+// does not exist, existing keys stay, and no secret file is left elsewhere.
 func TestKilledWhileMakingKeys(t *testing.T) {
 	for _, kind := range []string{"exchange", "no-exchange"} {
 		t.Run(kind, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestKilledWhileMakingKeys(t *testing.T) {
 	}
 }
 
-// killWhileMakingKeys also counts how often it found no folder.
+// killWhileMakingKeys also counts how often the folder did not exist.
 func killWhileMakingKeys(t *testing.T, location, dir string) (gaps int) {
 	t.Helper()
 	self, err := os.Executable()
@@ -134,7 +134,7 @@ func killWhileMakingKeys(t *testing.T, location, dir string) (gaps int) {
 	}
 	said := make([]byte, 100)
 	n, _ := out.Read(said)
-	// At a moment of its own each time.
+	// At another moment each time.
 	for end := time.Now().Add(time.Duration(rand.IntN(20_000)) * time.Microsecond); time.Now().Before(end); {
 		if !exists(dir) {
 			gaps++
@@ -156,8 +156,8 @@ func exchangeWorks(t *testing.T) error {
 	return errors.Join(os.Mkdir(a, 0o700), os.Mkdir(b, 0o700), exchangeFolders(a, b))
 }
 
-// Where two folders cannot be exchanged at once: the old keys come back if the
-// new ones cannot take their place, and if there was no time for either.
+// Without an atomic exchange of folders, the old keys are restored if the new
+// ones cannot replace them, and if the process ended between the two renames.
 func TestOldKeysComeBack(t *testing.T) {
 	dir := keysIn(t, t.TempDir())
 	if _, err := Create(dir); err != nil {
@@ -177,7 +177,7 @@ func TestOldKeysComeBack(t *testing.T) {
 		t.Error("the old keys are not back")
 	}
 
-	// As a program leaves it that was stopped between its two renames.
+	// The state after a program was stopped between its two renames.
 	work := filepath.Join(filepath.Dir(dir), workPrefix+"1")
 	if err := errors.Join(os.Mkdir(work, 0o700), os.Rename(dir, filepath.Join(work, "old"))); err != nil {
 		t.Fatal(err)
@@ -203,7 +203,7 @@ func TestOldKeysComeBack(t *testing.T) {
 	}
 }
 
-// A program waits while another one has the lock, but not for ever.
+// A program waits while another one has the lock, up to a limit.
 func TestLock(t *testing.T) {
 	dir := keysIn(t, t.TempDir())
 	parent := filepath.Dir(dir)
@@ -248,7 +248,7 @@ func TestNoCurve(t *testing.T) {
 	if created || !errors.Is(err, ErrNoCurve) || !errors.Is(c.replace(dir), ErrNoCurve) || exists(filepath.Dir(dir)) {
 		t.Errorf("created %v, %v", created, err)
 	}
-	// Keys that exist are of no use either.
+	// Existing keys cannot be used either.
 	if _, err := Create(dir); err != nil {
 		t.Fatal(err)
 	}

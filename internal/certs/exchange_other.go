@@ -4,5 +4,5 @@ package certs
 
 import "errors"
 
-// exchangeFolders returns an error: this system has no such call.
+// exchangeFolders returns errors.ErrUnsupported: this system has no such call.
 func exchangeFolders(a, b string) error { return errors.ErrUnsupported }

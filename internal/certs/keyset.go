@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// KeySet is the set of public keys in a folder. Keys may be added and removed
-// at any time, and count within maxAge, mostly at once. It is safe for
-// concurrent use.
+// KeySet is the set of public keys in a folder. Added and removed keys take
+// effect within maxAge, mostly at once. It is safe for concurrent use.
 type KeySet struct {
 	folder string
 
 	mu      sync.Mutex
-	keys    map[string]bool // nil before the folder was read
+	keys    map[string]bool // nil before the first read
 	read    time.Time
 	modTime time.Time // of the folder, as of read
 }
 
-// maxAge is how long the keys that were read serve while the folder's own time
-// does not change. A burst of handshakes reads the files once. A file that is
-// written in place leaves the folder's time as it is.
+// maxAge is how long the keys that were read are used while the folder's
+// modification time does not change. So many handshakes at once read the files
+// once. A file that is written in place does not change the folder's time.
 const maxAge = time.Second
 
 // NewKeySet returns the public keys of a folder.

@@ -21,7 +21,7 @@ func TestKeySet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The system's clock for files may stand still between two changes.
+	// The file system's clock may not advance between two changes.
 	changed := time.Now()
 	change := func(errs ...error) {
 		t.Helper()
@@ -39,7 +39,7 @@ func TestKeySet(t *testing.T) {
 	if s.Contains(key) || !s.Contains(server) {
 		t.Error("a key that was removed still counts")
 	}
-	// Other files count for nothing, whatever is in them.
+	// Other files are ignored, whatever their content.
 	change(os.WriteFile(PublicFile(dir, Client)+".old", text, 0o600), os.WriteFile(PublicFile(dir, "other"), []byte("curve\n"), 0o600))
 	if s.Contains(key) || !s.Contains(server) {
 		t.Error("a file that is no key counts")

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrBusy is the reason for which no keys are created.
+// ErrBusy is returned if another program holds the lock for too long.
 var ErrBusy = errors.New("another program creates keys there and does not end")
 
-// lockFolder takes the lock of a folder, and waits for it until the timeout.
+// lockFolder acquires the lock of a folder, and waits for it until the timeout.
 // The system releases the lock when the process ends, however it ends. unlock
-// is nil, without an error, where the file system has no such locks (NFS).
+// is nil, without an error, if the file system has no such locks (NFS).
 func lockFolder(path string, timeout time.Duration) (unlock func(), err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -29,7 +29,8 @@ func lockFolder(path string, timeout time.Duration) (unlock func(), err error) {
 		select {
 		case err = <-acquired:
 		case <-timer.C:
-			// The call cannot be interrupted. It ends with the other program's.
+			// The call cannot be interrupted. It ends when the other program
+			// releases the lock.
 			go func() {
 				<-acquired
 				f.Close()
@@ -43,7 +44,7 @@ func lockFolder(path string, timeout time.Duration) (unlock func(), err error) {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		err = &fs.PathError{Op: "lock", Path: path, Err: ErrBusy}
 	default:
-		err = nil // there are no locks here
+		err = nil // this file system has no locks
 	}
 	f.Close()
 	return nil, err

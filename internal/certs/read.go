@@ -12,15 +12,13 @@ import (
 )
 
 var (
-	// ErrNoPublicKey is the reason for which a file without a usable public key
-	// is refused.
+	// ErrNoPublicKey is returned for a file without a usable public key.
 	ErrNoPublicKey = errors.New("it has no valid public-key")
-	// ErrNoSecretKey is the reason for which a file without a usable secret key
-	// is refused.
+	// ErrNoSecretKey is returned for a file without a usable secret key.
 	ErrNoSecretKey = errors.New("it has no valid secret-key")
 )
 
-// maxFile is how many bytes a certificate file may have.
+// maxFile is the largest size of a certificate file, in bytes.
 const maxFile = 64 << 10
 
 // ReadPublic returns the public key of a certificate file, in Z85.
@@ -83,8 +81,8 @@ func read(path string) (public, secret string, err error) {
 	return public, secret, nil
 }
 
-// unusable returns the error of a file that cannot be used. It never quotes
-// what is in the file.
+// unusable returns the error of a file that cannot be used. It never quotes the
+// file's content.
 func unusable(path string, reason error) error {
 	return fmt.Errorf("certificate %s: %w", path, reason)
 }

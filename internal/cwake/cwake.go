@@ -1,6 +1,6 @@
-// Package cwake wakes a goroutine from a thread of C's, where a call into Go
-// would be slow. What is done waits on a list of C's. Whoever puts the first on
-// it writes a byte to a pipe, on which the goroutine sleeps.
+// Package cwake wakes a goroutine from a C thread through a pipe, because a
+// call into Go would be slow there. C collects its results in a list, and
+// writes a byte to the pipe when it adds the first one.
 package cwake
 
 import (
@@ -8,41 +8,41 @@ import (
 	"os"
 )
 
-// Waker is the pipe and its goroutine.
+// Waker holds the pipe and its goroutine.
 type Waker struct {
-	news, tell *os.File // the pipe's ends
-	gone       chan struct{}
+	reader, writer *os.File // of the pipe
+	done           chan struct{}
 }
 
-// Start opens the pipe. start is told the descriptor that C is to write to, which
-// never waits: a full pipe is as good as one byte more. Then the goroutine calls
-// take each time that bytes have come, and once more at the end, to take all that
-// is on the list.
+// Start opens the pipe and calls start with the descriptor for C to write to.
+// Writing never blocks: a full pipe wakes the goroutine as well. Then the
+// goroutine calls take each time that bytes arrive, and once more at the end.
+// take must remove everything from the list. An error of start ends Start.
 func Start(start func(fd int) error, take func()) (*Waker, error) {
-	news, tell, err := os.Pipe()
+	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := tell.SyscallConn() // Fd would make it wait
+	conn, err := writer.SyscallConn() // Fd would make writing block
 	if err == nil {
 		failed := conn.Control(func(fd uintptr) { err = start(int(fd)) })
 		err = cmp.Or(failed, err)
 	}
 	if err != nil {
-		news.Close()
-		tell.Close()
+		reader.Close()
+		writer.Close()
 		return nil, err
 	}
-	w := &Waker{news: news, tell: tell, gone: make(chan struct{})}
+	w := &Waker{reader: reader, writer: writer, done: make(chan struct{})}
 	go w.run(take)
 	return w, nil
 }
 
 func (w *Waker) run(take func()) {
-	defer close(w.gone)
+	defer close(w.done)
 	var bytes [64]byte
 	for {
-		_, end := w.news.Read(bytes[:])
+		_, end := w.reader.Read(bytes[:])
 		take()
 		if end != nil {
 			return
@@ -50,9 +50,10 @@ func (w *Waker) run(take func()) {
 	}
 }
 
-// Stop ends the goroutine and waits for it. C must not write any more.
+// Stop ends the goroutine and waits for it. C must not write to the pipe from
+// then on.
 func (w *Waker) Stop() {
-	w.tell.Close()
-	<-w.gone
-	w.news.Close()
+	w.writer.Close()
+	<-w.done
+	w.reader.Close()
 }

@@ -11,10 +11,10 @@ import (
 
 func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
-const patience = 10 * time.Second
+const timeout = 10 * time.Second
 
-// startTest starts a Waker whose goroutine says each time that it takes, and waits
-// there until it is heard.
+// startTest starts a Waker whose take sends on takes, and blocks until the test
+// receives.
 func startTest(t *testing.T) (w *Waker, fd int, takes chan bool) {
 	t.Helper()
 	takes = make(chan bool)
@@ -29,7 +29,7 @@ func await(t *testing.T, takes <-chan bool) {
 	t.Helper()
 	select {
 	case <-takes:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("it was not woken")
 	}
 }
@@ -47,13 +47,13 @@ func TestWakesAndTakesTheRestAtTheEnd(t *testing.T) {
 		w.Stop()
 		close(stopped)
 	}()
-	await(t, takes) // though nobody has written
+	await(t, takes) // though no byte was written
 	await(t, stopped)
 }
 
-// Whoever writes to a full pipe is not held up, and the goroutine is woken all
-// the same.
-func TestAFullPipeHoldsNobodyUp(t *testing.T) {
+// Writing to a full pipe does not block, and the goroutine is woken all the
+// same.
+func TestWritingToAFullPipeDoesNotBlock(t *testing.T) {
 	w, fd, takes := startTest(t)
 	var err error
 	for n := 0; err == nil && n < 1<<24; n += 1024 {
@@ -71,7 +71,7 @@ func TestAFullPipeHoldsNobodyUp(t *testing.T) {
 	close(takes)
 }
 
-// Where C cannot begin, the pipe is closed and there is no goroutine.
+// If start fails, the pipe is closed and no goroutine runs.
 func TestStartThatFails(t *testing.T) {
 	want := errors.New("no")
 	var fd int

@@ -1,12 +1,12 @@
-// Package jpegtest makes JPEGs for tests that no camera makes.
+// Package jpegtest creates unusual JPEGs for tests.
 package jpegtest
 
 import "encoding/binary"
 
-// Scans returns a gray progressive JPEG of so many scans, at most 800. libjpeg
-// has nothing to object to it. Every scan goes over the whole picture, but the
-// first takes one bit for each block of 8x8 pixels, and each of the others 15
-// bits for 32767 blocks: some kilobytes can take minutes to decode.
+// Scans returns a gray progressive JPEG of so many scans, at most 800, which
+// libjpeg accepts. Every scan covers the whole picture. The first takes one bit
+// for each block of 8x8 pixels, each of the others 15 bits for 32767 blocks. So
+// decoding some kilobytes can take minutes.
 func Scans(width, height, scans int) []byte {
 	blocks := ((width + 7) / 8) * ((height + 7) / 8)
 	jpeg := []byte{0xFF, 0xD8}
@@ -24,7 +24,7 @@ func Scans(width, height, scans int) []byte {
 	const bits = 14 // of each coefficient, one by one
 	for i := range scans - 1 {
 		band, low := byte(1+i/bits), byte(bits-1-i%bits)
-		high := (low + 1) % bits // of the scan before, 0 for the first
+		high := (low + 1) % bits // of the previous scan, 0 for the first
 		jpeg = segment(jpeg, 0xDA, 1, 1, 0, band, band, high<<4|low)
 		jpeg = append(jpeg, run...)
 	}
@@ -51,12 +51,12 @@ func ones(n int) []byte {
 	return b
 }
 
-// runs are n codes of 15 bits: 0, and a number of 14 ones.
+// runs returns n codes of 15 bits: 0, and a number of 14 ones.
 func runs(n int) (data []byte) {
 	var current byte
 	for i := range (n*15 + 7) / 8 * 8 {
 		current <<= 1
-		if i >= n*15 || i%15 > 0 { // the last byte is filled up with ones
+		if i >= n*15 || i%15 > 0 { // the last byte is padded with ones
 			current |= 1
 		}
 		if i%8 == 7 {

@@ -1,6 +1,6 @@
-// Package leaktest finds goroutines that tests leave behind.
+// Package leaktest finds goroutines that tests do not end.
 //
-// It is this small so that the library's go.mod needs no module for its tests.
+// It exists so that the library's go.mod needs no module for its tests.
 package leaktest
 
 import (
@@ -70,7 +70,7 @@ func Find(options ...Option) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("%d goroutines are left:\n\n%s", len(left), strings.Join(left, "\n\n"))
 		}
-		time.Sleep(pause) // the end of a goroutine is no event
+		time.Sleep(pause) // no event reports the end of a goroutine
 	}
 }
 
@@ -106,7 +106,7 @@ func others() (all []goroutine) {
 	for i, block := range bytes.Split(text, []byte("\n\n")) {
 		// goroutine 7 [chan receive]:
 		fields := strings.Fields(string(block))
-		if i == 0 || len(fields) < 2 { // the caller's is the first
+		if i == 0 || len(fields) < 2 { // the first is the caller's
 			continue
 		}
 		all = append(all, goroutine{id: fields[1], stack: strings.TrimSpace(string(block))})

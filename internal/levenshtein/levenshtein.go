@@ -1,12 +1,13 @@
-// Package levenshtein counts the edits between two names, so that an error may
-// suggest the name that was probably meant.
+// Package levenshtein counts the edits between two names, so that an error can
+// suggest a similar name.
 package levenshtein
 
 // maxLength is the length in bytes up to which names are compared.
 const maxLength = 64
 
-// Distance returns Levenshtein's distance of two names: the bytes that must be
-// inserted, deleted or replaced. It returns 64 if a name is longer than that.
+// Distance returns the Levenshtein distance of two names: how many bytes must
+// be inserted, deleted or replaced. It returns 64 if a name is longer than
+// that.
 func Distance(a, b string) int {
 	if max(len(a), len(b)) > maxLength {
 		return maxLength

@@ -1,7 +1,7 @@
-// Package numpy reads numpy's names of element types (dtypes), and checks
-// shapes against the bytes of an array. It takes and returns values only. An
-// error says what is wrong with the array, and wraps ErrObjectArray or
-// ErrStructuredArray where that is the reason.
+// Package numpy parses numpy's names of element types (dtypes), and checks
+// shapes against the bytes of an array. It uses values only. An error describes
+// what is wrong with the array, and wraps ErrObjectArray or ErrStructuredArray
+// if that is the reason.
 package numpy
 
 import (
@@ -12,22 +12,21 @@ import (
 )
 
 var (
-	// ErrObjectArray is the reason for which an array of Python objects is
-	// refused. It would travel as a pickle, which is a program that runs where
-	// it is read, or as addresses in the sender's memory.
+	// ErrObjectArray is returned for an array of Python objects. It would be
+	// sent as a pickle, which can run code on the receiver, or as addresses in
+	// the sender's memory.
 	ErrObjectArray = errors.New("an array of Python objects (a pickle) is refused")
-	// ErrStructuredArray is the reason for which an array is refused whose
-	// elements have fields.
+	// ErrStructuredArray is returned for an array whose elements have fields.
 	ErrStructuredArray = errors.New("an array with a structured dtype is refused")
 )
 
-// MaxDims is numpy's limit of dimensions.
+// MaxDims is numpy's limit for the number of dimensions.
 const MaxDims = 64
 
 // DType is one of numpy's element types.
 type DType struct {
 	Name      string // numpy's name without byte order: "uint16"
-	Size      int    // bytes per element, 0 if this package does not know it
+	Size      int    // bytes per element, 0 if unknown
 	Unit      int    // bytes that are swapped as one: half of Size if complex
 	BigEndian bool   // the elements are big-endian and have a byte order
 }
@@ -39,14 +38,14 @@ var Uint8 = DType{Name: "uint8", Size: 1, Unit: 1}
 // other names for it on 64-bit Linux.
 type fixedType struct {
 	DType
-	// codes may have a byte order in front: "<u2", ">H". The first one is that
-	// of numpy's array protocol (numpy.dtype.str).
+	// codes may follow a byte order: "<u2", ">H". The first one is that of
+	// numpy's array protocol (numpy.dtype.str).
 	codes   string
 	aliases string
 	rare    bool // not on every platform, so never suggested
 }
 
-// fixedTypes has the likeliest first, in the order in which they are suggested.
+// fixedTypes are in the order in which they are suggested, the likeliest first.
 var fixedTypes = []fixedType{
 	{Uint8, "u1 B", "ubyte", false},
 	{DType{Name: "float32", Size: 4, Unit: 4}, "f4 f", "single", false},
@@ -92,10 +91,9 @@ func Names() []string {
 	return names
 }
 
-// Parse reads a dtype as numpy writes it, or by any other name that numpy has
-// for it: "uint8", "u1", ">u2", "|b1". Types that this package does not know
-// pass with Size 0. Only object arrays are refused, because their bytes are
-// addresses in another process.
+// Parse parses a dtype in any of numpy's spellings: "uint8", "u1", ">u2",
+// "|b1". It accepts types of unknown size with Size 0. It returns an error only
+// for object arrays, because their bytes are addresses in another process.
 func Parse(s string) (DType, error) {
 	if t, ok := byName[s]; ok {
 		return t.DType, nil
@@ -126,9 +124,9 @@ func splitOrder(s string) (order, code string) {
 
 func isObject(code string) bool { return code == "O" || code == "O4" || code == "O8" }
 
-// ArrayProtocol returns how numpy's array protocol (numpy.dtype.str) spells a
-// type of fixed size in little-endian order: "|u1", "<f4". It reports false for
-// other types.
+// ArrayProtocol returns the name of a type of fixed size in numpy's array
+// protocol (numpy.dtype.str), in little-endian order: "|u1", "<f4". It returns
+// false for other types.
 func ArrayProtocol(name string) (string, bool) {
 	t, ok := byName[name]
 	if !ok {
@@ -157,8 +155,8 @@ func SwapBytes(dst, src []byte, unit int) {
 	}
 }
 
-// Elements returns the product of a shape. It refuses a negative length and a
-// product that overflows. An array without dimensions has one element.
+// Elements returns the product of a shape. A negative length or an overflow is
+// an error. An array without dimensions has one element.
 func Elements(shape []int) (int, error) {
 	n := 1
 	for _, d := range shape {
@@ -170,8 +168,8 @@ func Elements(shape []int) (int, error) {
 	return n, nil
 }
 
-// Check returns an error unless an array of d with this shape takes size bytes.
-// Where d's size is not known, the elements must divide size.
+// Check returns an error unless an array of d with this shape has size bytes.
+// If d's size is unknown, the number of elements must divide size.
 func (d DType) Check(shape []int, size int) error {
 	n, err := Elements(shape)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Every name that numpy knows can be sent, with numpy's size, and is read. Every
-// name that numpy does not know, or cannot read from bytes, is refused. numpy
-// itself made the list (testdata/numpy.py).
+// Every name that numpy accepts can be sent, with numpy's size, and is parsed.
+// Every name that numpy rejects, or cannot read from bytes, is refused. numpy
+// itself wrote the list (testdata/numpy.py).
 func TestDTypesOfNumpy(t *testing.T) {
 	text, err := os.ReadFile("testdata/numpy.txt")
 	if err != nil {
@@ -39,7 +39,7 @@ func TestDTypesOfNumpy(t *testing.T) {
 		if own != nil && d.Name != field[1] {
 			t.Errorf("%q is %s, to numpy it is %s", name, d.Name, field[1])
 		}
-		// What is sent is a name of numpy's as well, with the same meaning.
+		// The name that is sent is one of numpy's too, with the same meaning.
 		if again, err := ParseSendable(d.Spelling()); err != nil || again != d {
 			t.Errorf("%q is sent as %q, which is %+v, %v", name, d.Spelling(), again, err)
 		}
@@ -74,7 +74,7 @@ func TestArrayProtocol(t *testing.T) {
 			t.Errorf("%q is %q, %v", name, got, ok)
 		}
 	}
-	// Every spelling is read as the type that it was made of.
+	// Every spelling is parsed as its own type.
 	for _, name := range Names() {
 		text, _ := ArrayProtocol(name)
 		if d, err := Parse(text); err != nil || d != byName[name].DType {
@@ -87,10 +87,10 @@ func TestCheck(t *testing.T) {
 	uint16, _ := Parse("uint16")
 	unknown, _ := Parse("S3")
 	for _, c := range []struct {
-		d     DType
-		shape []int
-		size  int
-		says  string // "" if it fits
+		d       DType
+		shape   []int
+		size    int
+		wantErr string // "" if it fits
 	}{
 		{uint16, []int{2, 3}, 12, ""}, {uint16, nil, 2, ""}, {uint16, []int{0, 3}, 0, ""},
 		{uint16, []int{2, 3}, 13, "13 bytes, but shape [2 3] of uint16 takes 12"},
@@ -99,7 +99,7 @@ func TestCheck(t *testing.T) {
 		{unknown, []int{4}, 6, "6 bytes do not divide into shape [4] of S3"}, {unknown, []int{4}, 0, "do not divide"}, {unknown, []int{0}, 3, "do not divide"},
 	} {
 		err := c.d.Check(c.shape, c.size)
-		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+		if c.wantErr == "" && err != nil || c.wantErr != "" && (err == nil || !strings.Contains(err.Error(), c.wantErr)) {
 			t.Errorf("%d bytes for %v of %s: %v", c.size, c.shape, c.d.Name, err)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/vidgear-go/netgear/internal/levenshtein"
 )
 
-// ParseSendable reads the dtype of an array that is to be sent. A receiver
-// gives the name to numpy. A name that numpy does not know, or cannot read from
-// bytes, would end a VidGear receive end, so it is refused. The size is known
-// here also for types that Parse leaves open.
+// ParseSendable parses the dtype of an array to send. A receiver passes the
+// name to numpy. A name that numpy rejects, or cannot read from bytes, would
+// end a VidGear receive end, so it is an error. The size is set also for types
+// for which Parse returns 0.
 func ParseSendable(s string) (DType, error) {
 	d, err := Parse(s)
 	if err != nil || d.Size > 0 {
@@ -28,8 +28,8 @@ func ParseSendable(s string) (DType, error) {
 	return d, nil
 }
 
-// Spelling returns the name by which every version of numpy knows d, with the
-// byte order where d is big-endian.
+// Spelling returns the name that every version of numpy accepts for d, with the
+// byte order if d is big-endian.
 func (d DType) Spelling() string {
 	if !d.BigEndian {
 		return d.Name
@@ -46,7 +46,8 @@ var (
 	emptyTypes = map[string]bool{"S": true, "a": true, "U": true, "V": true, "bytes": true, "bytes_": true, "str": true, "str_": true, "void": true}
 )
 
-// itemSize returns what one element takes of a type that is not a fixed type.
+// itemSize returns the size in bytes of an element of a type that is not a
+// fixed type.
 func itemSize(s string) (int, error) {
 	if strings.Contains(s, ",") {
 		return recordSize(s)
@@ -69,7 +70,8 @@ func itemSize(s string) (int, error) {
 	return 0, fmt.Errorf("numpy does not know dtype %q; %s", s, suggest(s))
 }
 
-// recordSize reads numpy's short form of a record: "i4,f4".
+// recordSize parses numpy's short form of a record, such as "i4,f4", and
+// returns its size.
 func recordSize(s string) (int, error) {
 	total := 0
 	for field := range strings.SplitSeq(s, ",") {
@@ -93,8 +95,8 @@ var openCVNames = map[string]string{
 // maxEdits is how many letters a suggested name may differ in.
 const maxEdits = 2
 
-// suggest names the dtype that was probably meant by a name that numpy does not
-// know.
+// suggest returns the dtype whose name is most similar to a name that numpy
+// rejects.
 func suggest(s string) string {
 	lower := strings.ToLower(strings.TrimSpace(s))
 	for _, prefix := range []string{"numpy.", "np."} {

@@ -1,6 +1,6 @@
-// Package peertest runs the other end of a stream as a process of its own, for
-// the suites that drive one: they tell it what to do on its stdin, and it says
-// what happens on its stdout, a line at a time.
+// Package peertest runs the other end of a stream as a process of its own. A
+// suite writes commands to the process's stdin. The process reports events on
+// its stdout, one a line.
 package peertest
 
 import (
@@ -19,8 +19,9 @@ import (
 	"time"
 )
 
-// Python is the interpreter that has VidGear. Seen from a suite's folder, it is
-// where `make setup` puts it, unless NETGEAR_INTEROP_PYTHON names another.
+// Python returns the path of an interpreter with VidGear. It is the one of
+// `make setup`, relative to a suite's folder, unless NETGEAR_INTEROP_PYTHON is
+// set.
 func Python() string {
 	if p := os.Getenv("NETGEAR_INTEROP_PYTHON"); p != "" {
 		return p
@@ -28,10 +29,10 @@ func Python() string {
 	return filepath.Join("..", "interop", ".venv", "bin", "python")
 }
 
-// Process is a running end. L is what a line of its stdout means.
+// Process is a running end. L is the type of a parsed line of its stdout.
 type Process[L any] struct {
 	Name   string
-	Lines  chan L // closed when the process is gone
+	Lines  chan L // closed when the process has ended
 	Stderr Tail
 
 	t     testing.TB
@@ -40,8 +41,8 @@ type Process[L any] struct {
 	once  sync.Once
 }
 
-// Start starts a process, in a process group of its own, which is killed at the
-// test's end. Lines are parsed as they come.
+// Start starts a process in a process group of its own, which is killed at the
+// test's end. Lines are parsed as they arrive.
 func Start[L any](t testing.TB, name string, cmd *exec.Cmd, parse func(line []byte) L) *Process[L] {
 	t.Helper()
 	p := &Process[L]{Name: name, Lines: make(chan L, 1<<14), t: t, cmd: cmd}
@@ -73,15 +74,15 @@ func (p *Process[L]) listen(stdout io.Reader, parse func(line []byte) L) {
 	}
 }
 
-// Tell sends a command.
+// Tell writes a command to the process.
 func (p *Process[L]) Tell(command string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.stdin, command+"\n"); err != nil {
-		p.Fail("the %s does not hear %.100q: %v", p.Name, command, err)
+		p.Fail("sending %.100[2]q to the %[1]s: %v", p.Name, command, err)
 	}
 }
 
-// Signal sends a signal.
+// Signal sends a signal to the process.
 func (p *Process[L]) Signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
@@ -89,14 +90,14 @@ func (p *Process[L]) Signal(s syscall.Signal) {
 	}
 }
 
-// Fail ends the test, with what the process had to say.
+// Fail ends the test with the process's stderr.
 func (p *Process[L]) Fail(format string, args ...any) {
 	p.t.Helper()
 	p.t.Fatalf("%s\nThe %s's stderr:\n%s", fmt.Sprintf(format, args...), p.Name, p.Stderr.String())
 }
 
-// Kill is kill -9, as a crash of the machine would be to the other end. It
-// returns when the process is gone.
+// Kill kills the process with SIGKILL and waits for its end. To its peer that
+// looks like a crash.
 func (p *Process[L]) Kill() {
 	p.once.Do(func() {
 		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
@@ -104,22 +105,23 @@ func (p *Process[L]) Kill() {
 	})
 }
 
-// Leave waits for a process that was asked to end, and kills it after a while.
-func (p *Process[L]) Leave(patience time.Duration) {
+// AwaitExit waits for a process that ends by itself, and kills it after the
+// timeout.
+func (p *Process[L]) AwaitExit(timeout time.Duration) {
 	p.once.Do(func() {
-		timer := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
+		timer := time.AfterFunc(timeout, func() { p.cmd.Process.Kill() })
 		defer timer.Stop()
 		p.wait()
 	})
 }
 
 func (p *Process[L]) wait() {
-	for range p.Lines { // until listen is gone: Wait may only be called then
+	for range p.Lines { // until listen ends: only then Wait may be called
 	}
 	p.cmd.Wait()
 }
 
-// Tail keeps the end of what is written to it.
+// Tail stores the last 4000 bytes written to it. It is safe for concurrent use.
 type Tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -139,8 +141,9 @@ func (w *Tail) String() string {
 	return string(w.text)
 }
 
-// FreePort finds a port below those that the system hands out: on one of
-// those, an end that connects while nobody listens may end up talking to itself.
+// FreePort returns a free port outside the system's ephemeral range. On an
+// ephemeral port, an end that connects before its peer listens may connect to
+// itself.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {

@@ -11,16 +11,19 @@ import (
 	"strings"
 )
 
-// Unmarshal reads raw into the value that v points to. A *any, *map[string]any or *[]any gets what Decode gives, so
-// integers stay whole. Everything else follows encoding/json's rules, with NaN, Infinity and -Infinity for floats and
-// empty interfaces added. A Raw anywhere in v gets a copy of its part of the text. Two things follow from encoding/json:
-// a finite number too large for its Go type is an error, and a json.Unmarshaler is shown NaN where its text has one.
-// Errors do not quote raw, in which there may be a password: they name kinds, types and places.
+// Unmarshal parses raw into the value that v points to. A *any, *map[string]any
+// or *[]any is set to Decode's result, in which integers stay integers.
+// Everything else follows encoding/json's rules, with NaN, Infinity and
+// -Infinity for floats and empty interfaces added. A Raw anywhere in v is set
+// to a copy of its part of the text. As in encoding/json, a finite number too
+// large for its Go type is an error. A json.Unmarshaler is passed NaN if its
+// text has one. Errors do not quote raw, which may contain a password. They
+// name kinds, types and places.
 func Unmarshal(raw []byte, v any) error { return unquoted(unmarshal(raw, v)) }
 
-// unquoted returns err without what encoding/json quotes of the text in it.
+// unquoted returns err without the parts of the text that encoding/json quotes.
 func unquoted(err error) error {
-	const misuse = "json: invalid use of ,string struct tag" // and then what was there
+	const misuse = "json: invalid use of ,string struct tag" // followed by the text
 	switch e := err.(type) {
 	case *json.UnmarshalTypeError:
 		if kind, _, quoted := strings.Cut(e.Value, " "); quoted { // "number 7"
@@ -51,7 +54,7 @@ func unmarshal(raw []byte, v any) error {
 	return assign(trim(raw), rv)
 }
 
-// decodeInto serves the types that Decode's result fits as it is.
+// decodeInto sets the types to which Decode's result can be assigned directly.
 func decodeInto(raw []byte, v any) (done bool, err error) {
 	switch p := v.(type) {
 	case *any:
@@ -61,7 +64,7 @@ func decodeInto(raw []byte, v any) (done bool, err error) {
 		d, err := Decode(raw)
 		m, ok := d.(map[string]any)
 		if ok && *p != nil {
-			for k, e := range m { // encoding/json adds to a map that is there
+			for k, e := range m { // encoding/json adds to an existing map
 				(*p)[k] = e
 			}
 		} else if ok {
@@ -81,14 +84,16 @@ func decodeInto(raw []byte, v any) (done bool, err error) {
 
 func trim(raw []byte) []byte { return bytes.Trim(raw, " \t\n\r") }
 
-// plain says whether encoding/json can read a valid text. The words may stand inside a string: then assign's own way is
-// taken for no need, and comes to the same.
+// plain reports whether encoding/json can parse a valid text. It also returns
+// false if a string contains one of the words. Then assign parses the text,
+// with the same result.
 func plain(raw []byte) bool {
 	return !bytes.Contains(raw, []byte("NaN")) && !bytes.Contains(raw, []byte("Infinity"))
 }
 
-// assign reads the valid text raw into what rv, a pointer that is not nil, points to. It walks down to the bare NaN and
-// infinities only and leaves every part without one to encoding/json.
+// assign parses the valid text raw into what rv, a pointer that is not nil,
+// points to. It handles only the parts with a bare NaN or infinity and passes
+// all others to encoding/json.
 func assign(raw []byte, ptr reflect.Value) error {
 	if plain(raw) || raw[0] == '"' {
 		return json.Unmarshal(raw, ptr.Interface())
@@ -98,7 +103,7 @@ func assign(raw []byte, ptr reflect.Value) error {
 	}
 	v := ptr.Elem()
 	if v.Kind() == reflect.Interface && !v.IsNil() && v.Elem().Kind() == reflect.Pointer && !v.Elem().IsNil() {
-		return assign(raw, v.Elem()) // encoding/json fills what an interface points to
+		return assign(raw, v.Elem()) // encoding/json sets what an interface points to
 	}
 	switch {
 	case v.Kind() == reflect.Interface && v.NumMethod() == 0:
@@ -126,7 +131,7 @@ func assign(raw []byte, ptr reflect.Value) error {
 	return mismatch(raw, v.Type())
 }
 
-// mismatch is the error encoding/json has for a value of the wrong kind.
+// mismatch returns encoding/json's error for a value of the wrong kind.
 func mismatch(raw []byte, t reflect.Type) error {
 	value := "number"
 	switch raw[0] {
@@ -140,7 +145,8 @@ func mismatch(raw []byte, t reflect.Type) error {
 	return &json.UnmarshalTypeError{Value: value, Type: t}
 }
 
-// floats turns the integers in a result of Decode into floats: what encoding/json puts into an empty interface.
+// floats converts the integers in a result of Decode to floats, which
+// encoding/json stores in an empty interface.
 func floats(v any) any {
 	switch v := v.(type) {
 	case int64:
@@ -178,7 +184,8 @@ func assignStruct(raw []byte, v reflect.Value) error {
 	})
 }
 
-// findField looks for an exact name first, then for one that differs in case only.
+// findField returns the field with this name, or else one whose name differs
+// only in case.
 func findField(fields []field, key string) *field {
 	for i := range fields {
 		if fields[i].name == key {
@@ -193,7 +200,7 @@ func findField(fields []field, key string) *field {
 	return nil
 }
 
-// reach finds the field in v, making the embedded structs on the way.
+// reach returns the field in v, and allocates embedded structs where needed.
 func (f *field) reach(v reflect.Value) (reflect.Value, error) {
 	for _, i := range f.index {
 		if v.Kind() == reflect.Pointer {
@@ -210,7 +217,7 @@ func (f *field) reach(v reflect.Value) (reflect.Value, error) {
 	return v, nil
 }
 
-// assignQuoted reads a field with the tag option "string".
+// assignQuoted sets a field with the tag option "string".
 func assignQuoted(raw []byte, v reflect.Value) error {
 	switch string(raw) {
 	case "NaN", "Infinity", "-Infinity":
@@ -221,7 +228,7 @@ func assignQuoted(raw []byte, v reflect.Value) error {
 	if raw[0] == '{' || raw[0] == '[' {
 		return mismatch(raw, v.Type())
 	}
-	// encoding/json knows the option from a tag alone.
+	// encoding/json supports the option only in a tag.
 	alone := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "V", Type: v.Type(), Tag: `json:"v,string"`}}))
 	alone.Elem().Field(0).Set(v)
 	err := json.Unmarshal(slices.Concat([]byte(`{"v":`), raw, []byte("}")), alone.Interface())
@@ -247,7 +254,8 @@ func assignMap(raw []byte, v reflect.Value) error {
 	})
 }
 
-// mapKey turns a member's name into a map's key of type t, by letting encoding/json make a map of that one key.
+// mapKey converts a member's name to a map key of type t, by having
+// encoding/json decode a map with that one key.
 func mapKey(name string, t reflect.Type) (reflect.Value, error) {
 	if t.Kind() == reflect.String && t.PkgPath() == "" {
 		return reflect.ValueOf(strings.Clone(name)), nil // the name aliases the input
@@ -263,7 +271,8 @@ func mapKey(name string, t reflect.Type) (reflect.Value, error) {
 	return m.Elem().MapKeys()[0], nil
 }
 
-// assignList fills a slice or an array. Like encoding/json it cuts off what does not fit an array and zeroes the rest.
+// assignList sets a slice or an array. Like encoding/json it drops the elements
+// that do not fit an array, and zeroes the rest.
 func assignList(raw []byte, v reflect.Value) error {
 	s := scanner{data: raw}
 	n := 0

@@ -128,7 +128,8 @@ func TestUnmarshalErrors(t *testing.T) {
 	}
 }
 
-// The way that NaN forces must come to what encoding/json comes to. A word inside a string is enough to force it.
+// The path for NaN must have encoding/json's results. A word inside a string is
+// enough to select it.
 func TestUnmarshalAsEncodingJSON(t *testing.T) {
 	type all struct {
 		inner

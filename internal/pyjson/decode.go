@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// Valid says whether Python's json.loads would read raw.
+// Valid reports whether Python's json.loads would accept raw.
 func Valid(raw []byte) bool { return check(raw, 0) == nil }
 
-// check reads a text that stands within depth levels.
+// check parses a text that is nested in depth levels.
 func check(raw []byte, depth int) error {
 	s, err := open(raw)
 	if err != nil {
@@ -24,10 +24,12 @@ func check(raw []byte, depth int) error {
 	return s.end()
 }
 
-// Decode reads one JSON value as Python's json.loads does. It gives nil, bool, int64, *big.Int for an integer beyond
-// int64, float64 (also for NaN, Infinity and -Infinity; too large a float is an infinity), string, []any or
-// map[string]any. A number is an integer when it has neither a fraction nor an exponent. The last of several equal
-// keys wins. Half of a surrogate pair, which Python would keep, becomes U+FFFD. Nothing returned aliases raw.
+// Decode parses one JSON value as Python's json.loads does. It returns nil,
+// bool, int64, *big.Int for an integer beyond int64, float64, string, []any or
+// map[string]any. NaN and the infinities are float64, and too large a float is
+// an infinity. A number is an integer if it has neither a fraction nor an
+// exponent. The last of several equal keys wins. Half of a surrogate pair,
+// which Python would keep, becomes U+FFFD. The result does not alias raw.
 func Decode(raw []byte) (any, error) {
 	s, err := open(raw)
 	if err != nil {
@@ -43,11 +45,12 @@ func Decode(raw []byte) (any, error) {
 	return v, nil
 }
 
-// Fields calls fn for each member of the JSON object raw, in order; of several equal keys each is reported, and Python
-// keeps the last. It stops at fn's first error and returns it. Members before a syntax error have been reported by the
-// time it is found.
+// Fields calls fn for each member of the JSON object raw, in order. It reports
+// each of several equal keys, of which Python keeps the last. It stops at fn's
+// first error and returns it. Members before a syntax error are reported before
+// the error is found.
 //
-// Both key and value alias raw: copy what is to outlive it or any change to it.
+// Both key and value alias raw.
 func Fields(raw []byte, fn func(key string, value Raw) error) error {
 	s, err := open(raw)
 	if err != nil {
@@ -69,7 +72,7 @@ func Fields(raw []byte, fn func(key string, value Raw) error) error {
 	return s.end()
 }
 
-// alias is the key without a copy where no escape forces one.
+// alias returns the key, without a copy unless it has escapes.
 func (k scannedKey) alias() string {
 	if k.escaped {
 		return unescape(k.text)
@@ -77,7 +80,7 @@ func (k scannedKey) alias() string {
 	return unsafe.String(unsafe.SliceData(k.text), len(k.text))
 }
 
-// decode reads the value at pos.
+// decode parses the value at pos.
 func (s *scanner) decode(depth int) (any, error) {
 	switch c := s.peek(); {
 	case c == '"':
@@ -145,10 +148,11 @@ func (s *scanner) decodeLiteral() (any, error) {
 	return nil, nil
 }
 
-// goNumber turns a number that the scanner has accepted into int64, *big.Int or float64.
+// goNumber converts a number that the scanner has accepted to int64, *big.Int
+// or float64.
 func goNumber(text string, float bool) any {
 	if float {
-		f, _ := strconv.ParseFloat(text, 64) // out of range is an infinity, as in Python; "-Infinity" is known too
+		f, _ := strconv.ParseFloat(text, 64) // out of range is an infinity, as in Python; "-Infinity" is accepted too
 		return f
 	}
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -187,7 +191,8 @@ func unescape(text []byte) string {
 	return string(out)
 }
 
-// unescapeRune reads one \uXXXX, or two that are a surrogate pair, and says how many bytes they took.
+// unescapeRune parses one \uXXXX, or two that are a surrogate pair, and returns
+// their length in bytes.
 func unescapeRune(text []byte) (r rune, n int) {
 	r, _ = hex4(text[2:])
 	if utf16.IsSurrogate(r) && len(text) >= 12 && text[6] == '\\' && text[7] == 'u' {

@@ -13,7 +13,7 @@ func bigInt(s string) *big.Int {
 	return i
 }
 
-// Each text with what CPython's json.loads gives for it.
+// Each text with the result of CPython's json.loads.
 func TestDecode(t *testing.T) {
 	for text, want := range map[string]any{
 		"null": nil, "true": true, "false": false,

@@ -1,25 +1,30 @@
-// Package pyjson reads and writes JSON exactly as CPython's json module does by default.
+// Package pyjson reads and writes JSON exactly as CPython's json module does by
+// default.
 //
-// It differs from encoding/json where Python does: ", " and ": " as separators, ASCII only output, bare NaN, Infinity
-// and -Infinity, integers of any size (up to 4300 digits, CPython's own limit), and floats as repr writes them (2.0,
-// 1e+16). Go types go in and out by encoding/json's rules.
+// It differs from encoding/json where Python does: ", " and ": " as separators,
+// ASCII only output, bare NaN, Infinity and -Infinity, integers of any size (up
+// to 4300 digits, CPython's own limit), and floats as repr writes them (2.0,
+// 1e+16). Go types are converted by encoding/json's rules.
 package pyjson
 
 import "encoding/json"
 
 const (
-	// maxDepth bounds nesting, both ways. CPython gives up near the same depth.
+	// maxDepth limits nesting, for reading and writing. CPython's limit is
+	// similar.
 	maxDepth = 1000
-	// maxDigits bounds the digits of one integer, as CPython does since 3.11: reading them takes quadratic time.
+	// maxDigits limits the digits of one integer, as CPython does since 3.11,
+	// because parsing takes quadratic time.
 	maxDigits = 4300
 )
 
-// Raw is one JSON value as it stood on the wire.
+// Raw is the text of one JSON value.
 //
-// Encode writes it verbatim once it has proved valid; a nil or empty Raw is written as null.
+// Encode writes a valid Raw unchanged, and a nil or empty Raw as null.
 type Raw []byte
 
-// MarshalJSON lets encoding/json write a Raw. It refuses NaN and the infinities itself.
+// MarshalJSON returns the text, for encoding/json, which refuses NaN and the
+// infinities.
 func (r Raw) MarshalJSON() ([]byte, error) {
 	if len(r) == 0 {
 		return []byte("null"), nil
@@ -27,7 +32,7 @@ func (r Raw) MarshalJSON() ([]byte, error) {
 	return r, nil
 }
 
-// UnmarshalJSON keeps a copy of the text.
+// UnmarshalJSON stores a copy of the text.
 func (r *Raw) UnmarshalJSON(text []byte) error {
 	*r = append(Raw(nil), text...)
 	return nil
@@ -39,10 +44,11 @@ type Member struct {
 	Value any
 }
 
-// Object is a JSON object that keeps the order of its keys. A nil Object is written as {}.
+// Object is a JSON object that keeps the order of its keys. A nil Object is
+// written as {}.
 type Object []Member
 
-// MarshalJSON lets encoding/json write an Object.
+// MarshalJSON returns the JSON of an Object, for encoding/json.
 func (o Object) MarshalJSON() ([]byte, error) { return Encode(o) }
 
 var (

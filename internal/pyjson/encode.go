@@ -26,19 +26,22 @@ var (
 
 var (
 	errNoForm = errors.New("the type has no JSON form")
-	// ErrOpaque: encoding/json would write {}.
+	// ErrOpaque is returned for a struct that encoding/json would write as {}.
 	ErrOpaque  = errors.New("the type has no exported fields, and no JSON form of its own")
 	errTooDeep = fmt.Errorf("nested deeper than %d, perhaps in a cycle", maxDepth)
 	errTooLong = fmt.Errorf("an integer of more than %d digits, which Python refuses", maxDigits)
 )
 
-// Encode writes v as Python's json.dumps would. It takes what encoding/json takes, by the same rules, and also Raw,
-// Object, big.Int, NaN and the infinities. What a json.Marshaler gives is written anew with Python's spacing and escapes.
+// Encode writes v as Python's json.dumps would. It accepts what encoding/json
+// accepts, by the same rules, and also Raw, Object, big.Int, NaN and the
+// infinities. A json.Marshaler's text is rewritten with Python's spacing and
+// escapes.
 func Encode(v any) ([]byte, error) { return Append(nil, v) }
 
-// EncodeChecked is Encode for what may hold values that must not be written. check is asked about every value that is
-// neither nil nor an interface, also inside others, except for what a json.Marshaler writes. A struct that has contents,
-// but no exported field, is an error, where encoding/json writes {}.
+// EncodeChecked is Encode for values that may contain others that must not be
+// written. It calls check for every value that is neither nil nor an interface,
+// also inside others, except in a json.Marshaler's text. A struct that has
+// fields, but no exported one, is an error. encoding/json writes {}.
 func EncodeChecked(v any, check func(reflect.Value) error) ([]byte, error) {
 	e := encoder{check: check}
 	if err := e.value(reflect.ValueOf(v)); err != nil {
@@ -47,7 +50,7 @@ func EncodeChecked(v any, check func(reflect.Value) error) ([]byte, error) {
 	return e.buf, nil
 }
 
-// Append is Encode to the end of dst. After an error it returns dst as it was.
+// Append is Encode to the end of dst. After an error it returns dst unchanged.
 func Append(dst []byte, v any) ([]byte, error) {
 	e := encoder{buf: dst}
 	if err := e.value(reflect.ValueOf(v)); err != nil {
@@ -58,7 +61,7 @@ func Append(dst []byte, v any) ([]byte, error) {
 
 type encoder struct {
 	buf      []byte
-	depth    int // arrays and objects around the value at hand
+	depth    int // arrays and objects around the current value
 	pointers int // pointers followed to reach it
 	check    func(reflect.Value) error
 }
@@ -86,7 +89,7 @@ func (e *encoder) value(v reflect.Value) error {
 	return e.kind(v)
 }
 
-// known writes the types that this package has rules of its own for.
+// known writes the types for which this package has its own rules.
 func (e *encoder) known(v reflect.Value) (done bool, err error) {
 	switch v.Type() {
 	case rawType:
@@ -102,7 +105,8 @@ func (e *encoder) known(v reflect.Value) (done bool, err error) {
 	return false, nil
 }
 
-// marshaler writes a value that has a way of its own to become JSON.
+// marshaler writes a value that implements json.Marshaler or
+// encoding.TextMarshaler.
 func (e *encoder) marshaler(v reflect.Value) (done bool, err error) {
 	if v.Kind() == reflect.Pointer && v.Type().Elem() == bigIntType && !v.IsNil() {
 		return true, e.bigInt(v, v.Interface().(*big.Int))
@@ -127,10 +131,10 @@ func (e *encoder) marshaler(v reflect.Value) (done bool, err error) {
 	return false, nil
 }
 
-// As gives v, or its address when v has one, as the interface T.
+// As returns v, or its address if v has one, as the interface T.
 func As[T any](v reflect.Value) (m T, ok bool) { return as[T](v, reflect.TypeFor[T]()) }
 
-// as is As, with T's type at hand.
+// as is As for T's type.
 func as[T any](v reflect.Value, t reflect.Type) (m T, ok bool) {
 	if v.Kind() != reflect.Interface && v.Type().Implements(t) && v.CanInterface() {
 		return v.Interface().(T), true
@@ -167,7 +171,7 @@ func (e *encoder) raw(v reflect.Value) error {
 }
 
 func (e *encoder) number(v reflect.Value) error {
-	text := cmp.Or(v.String(), "0") // as encoding/json reads an empty Number
+	text := cmp.Or(v.String(), "0") // as encoding/json treats an empty Number
 	s := scanner{data: []byte(text)}
 	if _, _, err := s.number(); err != nil {
 		return &EncodeError{Type: v.Type(), Err: err}
@@ -216,13 +220,13 @@ func (e *encoder) kind(v reflect.Value) error {
 	return nil
 }
 
-// nested writes what can hold other values.
+// nested writes a value that can contain others.
 func (e *encoder) nested(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.Interface:
 		return e.value(v.Elem())
 	case reflect.Pointer:
-		return e.within(&e.pointers, v, func() error { return e.value(v.Elem()) }) // pointers alone can make a cycle
+		return e.within(&e.pointers, v, func() error { return e.value(v.Elem()) }) // pointers alone can form a cycle
 	case reflect.Map:
 		return e.within(&e.depth, v, func() error { return e.dict(v) })
 	case reflect.Struct:
@@ -235,7 +239,7 @@ func (e *encoder) nested(v reflect.Value) error {
 	return e.within(&e.depth, v, func() error { return e.list(v) })
 }
 
-// within calls write one level further in, unless that is too deep.
+// within calls write one level deeper, unless that exceeds the limit.
 func (e *encoder) within(level *int, v reflect.Value, write func() error) error {
 	if *level >= maxDepth {
 		return &EncodeError{Type: v.Type(), Err: errTooDeep}
@@ -245,7 +249,8 @@ func (e *encoder) within(level *int, v reflect.Value, write func() error) error 
 	return write()
 }
 
-// isBytes says whether slices of type t go out as base64 text: those of bytes that know no other form.
+// isBytes reports whether slices of type t are written as base64 text: those of
+// bytes without a method of their own.
 func isBytes(t reflect.Type) bool {
 	p := reflect.PointerTo(t.Elem())
 	return t.Elem().Kind() == reflect.Uint8 && !p.Implements(marshalerType) && !p.Implements(textType)
@@ -269,7 +274,8 @@ func (e *encoder) list(v reflect.Value) error {
 	return e.put("]")
 }
 
-// key writes the name of an object's member and what comes before and after it.
+// key writes the name of an object's member, with the separators before and
+// after it.
 func (e *encoder) key(name string, first *bool) {
 	e.buf = appendComma(e.buf, first)
 	e.buf = appendString(e.buf, name)
@@ -314,7 +320,7 @@ func (e *encoder) dict(v reflect.Value) error {
 	return e.put("}")
 }
 
-// keyText turns a map's key into the name of a member.
+// keyText converts a map's key to the name of a member.
 func keyText(k reflect.Value) (string, error) {
 	if k.Kind() == reflect.String {
 		return k.String(), nil
@@ -358,13 +364,13 @@ func (e *encoder) structure(v reflect.Value) error {
 	return e.put("}")
 }
 
-// shown finds the field in v unless it is left out.
+// shown returns the field in v unless it is omitted.
 func (f *field) shown(v reflect.Value) (reflect.Value, bool) {
 	fv, ok := f.in(v)
 	return fv, ok && !(f.omitEmpty && isEmpty(fv)) && !(f.omitZero && isZero(fv))
 }
 
-// in finds the field in v; there is none behind a nil embedded pointer.
+// in returns the field in v. It reports false behind a nil embedded pointer.
 func (f *field) in(v reflect.Value) (reflect.Value, bool) {
 	for _, i := range f.index {
 		if v.Kind() == reflect.Pointer {
@@ -378,7 +384,7 @@ func (f *field) in(v reflect.Value) (reflect.Value, bool) {
 	return v, true
 }
 
-// isEmpty is the meaning of omitempty.
+// isEmpty reports whether omitempty leaves out a value.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
@@ -389,7 +395,8 @@ func isEmpty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// isZero is the meaning of omitzero: what an IsZero method says, or the zero value.
+// isZero reports whether omitzero leaves out a value: by its IsZero method, or
+// else if it is the zero value.
 func isZero(v reflect.Value) bool {
 	type zeroer interface{ IsZero() bool }
 	t := reflect.TypeFor[zeroer]()
@@ -405,7 +412,8 @@ func isZero(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// quoted is the meaning of the tag option "string": the value's JSON as the text of a string.
+// quoted implements the tag option "string": it writes the value's JSON as the
+// text of a string.
 func (e *encoder) quoted(v reflect.Value) error {
 	start := len(e.buf)
 	if err := e.value(v); err != nil {

@@ -62,7 +62,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// Raw and Object keep their meaning inside values that encoding/json writes.
+// Raw and Object are written correctly inside values that encoding/json writes.
 func TestMarshalJSON(t *testing.T) {
 	got, err := json.Marshal([]any{Raw(`{"a": 1}`), Raw(nil), Object{{"z", 1}, {"a", 2.0}}})
 	if want := `[{"a":1},null,{"z":1,"a":2.0}]`; err != nil || string(got) != want {
@@ -176,8 +176,9 @@ func (v valueJSON) IsZero() bool                  { return v.n == 7 }
 
 func ptr[T any](v T) *T { return &v }
 
-// structs are values that Encode must write as encoding/json does, but for spacing and escapes. They hold no floats
-// with an integral value, which the two write differently.
+// structs are values that Encode must write as encoding/json does, but for
+// spacing and escapes. They hold no floats with an integral value, which the
+// two write differently.
 func structs() []any {
 	return []any{
 		struct {
@@ -261,7 +262,7 @@ func structs() []any {
 			X int `json:"Y"`
 			Y int
 		}{1, 2},
-		reflect.New(reflect.StructOf([]reflect.StructField{ // made here, as vet refuses to see the name twice
+		reflect.New(reflect.StructOf([]reflect.StructField{ // created here, as vet reports a repeated name
 			{Name: "X", Type: reflect.TypeFor[int](), Tag: `json:"Z"`},
 			{Name: "Y", Type: reflect.TypeFor[int](), Tag: `json:"Z"`},
 			{Name: "V", Type: reflect.TypeFor[int]()},
@@ -312,7 +313,8 @@ func structs() []any {
 
 func TestEncodeAsEncodingJSON(t *testing.T) {
 	for i, v := range structs() {
-		// Both the value and its address, since only an address shows a pointer's methods.
+		// Both the value and its address, since only an address has a pointer's
+		// methods.
 		p := reflect.New(reflect.TypeOf(v))
 		p.Elem().Set(reflect.ValueOf(v))
 		for _, v := range []any{v, p.Interface()} {

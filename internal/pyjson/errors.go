@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// ErrSyntax is what every SyntaxError is to errors.Is.
+// ErrSyntax matches every SyntaxError with errors.Is.
 var ErrSyntax = errors.New("pyjson: not valid JSON")
 
-// SyntaxError says where a text stops being JSON as Python reads it.
+// SyntaxError reports where a text is not JSON by Python's rules.
 type SyntaxError struct {
-	Offset  int    // bytes before the trouble
+	Offset  int    // bytes before the error
 	Problem string // such as "expected a value"
 }
 
@@ -21,7 +21,7 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("pyjson: byte %d: %s",
 // Unwrap returns ErrSyntax.
 func (e *SyntaxError) Unwrap() error { return ErrSyntax }
 
-// EncodeError says which part of a Go value has no JSON form.
+// EncodeError reports which part of a Go value has no JSON form.
 type EncodeError struct {
 	Type reflect.Type // the type that could not be written
 	Err  error        // why
@@ -29,10 +29,12 @@ type EncodeError struct {
 	path []string // innermost step first
 }
 
-// maxPath is how many steps of a path are printed: a cycle's path has a thousand.
+// maxPath is how many steps of a path are printed. A cycle's path has a
+// thousand.
 const maxPath = 16
 
-// Path is the way from the value given to Encode to the trouble, such as ".Items[3].Done".
+// Path returns the path from the value passed to Encode to the part, such as
+// ".Items[3].Done".
 func (e *EncodeError) Path() string {
 	var b strings.Builder
 	for i := len(e.path) - 1; i >= 0; i-- {

@@ -13,15 +13,15 @@ import (
 // field is one struct field that takes part in JSON.
 type field struct {
 	name      string
-	tagged    bool  // the name comes from a tag, which makes it win over an equal untagged one
-	index     []int // the way to it through embedded structs
+	tagged    bool  // the name is from a tag, so it takes precedence over an equal untagged one
+	index     []int // its path through embedded structs
 	omitEmpty bool
 	omitZero  bool
 	quoted    bool
 }
 
-// StructFields iterates over the fields of the struct v as encoding/json has them: by their names, in its order, without those
-// that omitempty and omitzero leave out.
+// StructFields iterates over the fields of the struct v with encoding/json's
+// names and order, without those that omitempty and omitzero leave out.
 func StructFields(v reflect.Value) iter.Seq2[string, reflect.Value] {
 	return func(yield func(string, reflect.Value) bool) {
 		for _, f := range fieldsOf(v.Type()) {
@@ -32,8 +32,9 @@ func StructFields(v reflect.Value) iter.Seq2[string, reflect.Value] {
 	}
 }
 
-// Opaque reports whether a struct has contents, but none that JSON could show: a lock, a builder, an error's text. A struct
-// whose fields are left out by their tags, or that has none, is not opaque.
+// Opaque reports whether a struct has fields, but none that JSON could contain:
+// a lock, a builder, an error's text. A struct whose tags omit its fields, or
+// that has none, is not opaque.
 func Opaque(t reflect.Type) bool {
 	if t.NumField() == 0 || len(fieldsOf(t)) > 0 {
 		return false
@@ -47,7 +48,8 @@ func Opaque(t reflect.Type) bool {
 	})
 }
 
-// StructField finds the field of the struct v, which can be set, that encoding/json would set for name.
+// StructField returns the field of the struct v, which must be settable, that
+// encoding/json would set for name.
 func StructField(v reflect.Value, name string) (field reflect.Value, ok bool, err error) {
 	f := findField(fieldsOf(v.Type()), name)
 	if f == nil {
@@ -59,7 +61,8 @@ func StructField(v reflect.Value, name string) (field reflect.Value, ok bool, er
 
 var fieldCache sync.Map // reflect.Type to []field
 
-// fieldsOf lists the fields of struct type t that encoding/json would use, in its order.
+// fieldsOf returns the fields of struct type t that encoding/json would use, in
+// its order.
 func fieldsOf(t reflect.Type) []field {
 	if f, ok := fieldCache.Load(t); ok {
 		return f.([]field)
@@ -68,13 +71,14 @@ func fieldsOf(t reflect.Type) []field {
 	return f.([]field)
 }
 
-// embedded is a struct whose fields are still to be collected.
+// embedded is a struct whose fields collect has not visited.
 type embedded struct {
 	typ   reflect.Type
 	index []int
 }
 
-// collect walks t and the structs it embeds level by level, the outermost first, each type once.
+// collect visits t and its embedded structs level by level, the outermost
+// first, each type once.
 func collect(t reflect.Type) []field {
 	var all []field
 	visited := map[reflect.Type]bool{}
@@ -94,7 +98,7 @@ func collect(t reflect.Type) []field {
 				case inner == nil:
 					all = append(all, f)
 					if count[e.typ] > 1 {
-						all = append(all, f) // the type is embedded twice at this level: its fields hide each other
+						all = append(all, f) // embedded twice at this level: its fields hide each other
 					}
 				default:
 					if nextCount[inner]++; nextCount[inner] == 1 {
@@ -108,7 +112,8 @@ func collect(t reflect.Type) []field {
 	return all
 }
 
-// readField reads field i of a struct; inner is the struct type when its fields are to be collected in its place.
+// readField describes field i of a struct. inner is its struct type if the
+// fields of that type take its place.
 func readField(e embedded, i int) (f field, inner reflect.Type, ok bool) {
 	sf := e.typ.Field(i)
 	tag := sf.Tag.Get("json")
@@ -144,7 +149,8 @@ func readField(e embedded, i int) (f field, inner reflect.Type, ok bool) {
 	return f, nil, true
 }
 
-// usable says whether a field can be seen from outside: an unexported one only when it embeds a struct.
+// usable reports whether encoding/json uses a field: an unexported one only if
+// it embeds a struct.
 func usable(sf reflect.StructField) bool {
 	if sf.IsExported() {
 		return true
@@ -156,13 +162,13 @@ func usable(sf reflect.StructField) bool {
 	return sf.Anonymous && t.Kind() == reflect.Struct
 }
 
-// quotable says whether the tag option "string" means anything for a kind.
+// quotable reports whether the tag option "string" applies to a kind.
 func quotable(k reflect.Kind) bool {
 	return k == reflect.Bool || k == reflect.String || k == reflect.Float32 || k == reflect.Float64 ||
 		reflect.Int <= k && k <= reflect.Uintptr
 }
 
-// validName says whether encoding/json would take a tag's name.
+// validName reports whether encoding/json would accept a tag's name.
 func validName(s string) bool {
 	for _, c := range s {
 		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
@@ -172,7 +178,8 @@ func validName(s string) bool {
 	return s != ""
 }
 
-// dominant keeps of equally named fields the least deep, of those the tagged one, and none when two remain.
+// dominant returns, of fields of the same name, the least deep one, of those
+// the tagged one, and none if two remain.
 func dominant(all []field) []field {
 	slices.SortStableFunc(all, func(a, b field) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(len(a.index), len(b.index)), untaggedLast(a, b))

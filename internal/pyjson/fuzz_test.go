@@ -49,7 +49,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// agree compares with encoding/json what both read: all it takes but what is not UTF-8, too deep or too long.
+// agree compares with encoding/json for texts that both accept: all of its
+// texts but those that are not UTF-8, too deep or too long.
 func agree(t *testing.T, raw []byte, v any, err error) {
 	var want any
 	wantErr := json.Unmarshal(raw, &want)
@@ -76,7 +77,8 @@ func tolerated(err error) bool {
 	return false
 }
 
-// hasInfinity looks for a number that encoding/json finds out of range.
+// hasInfinity reports whether a value has a number that is out of range for
+// encoding/json.
 func hasInfinity(v any) bool {
 	switch v := v.(type) {
 	case float64:
@@ -99,8 +101,9 @@ func hasInfinity(v any) bool {
 	return false
 }
 
-// asFloats copies a value with all its numbers as floats. To Python -0 is an integer without a sign, to encoding/json
-// it is a float with one: here zeros lose it.
+// asFloats copies a value with all its numbers as floats. Python reads -0 as an
+// integer without a sign, encoding/json as a float with one. So the sign of
+// zeros is dropped.
 func asFloats(v any) any {
 	switch v := v.(type) {
 	case []any:

@@ -21,7 +21,7 @@ func lines(t testing.TB, name string) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// ordered decodes a text into values that keep the order of keys.
+// ordered decodes a text to values that keep the order of keys.
 func ordered(t testing.TB, raw []byte) any {
 	t.Helper()
 	if raw[0] != '{' {
@@ -42,7 +42,7 @@ func ordered(t testing.TB, raw []byte) any {
 	return o
 }
 
-// What VidGear put on the wire comes out of Decode and Encode unchanged.
+// VidGear's texts are unchanged after Decode and Encode.
 func TestWireRoundTrip(t *testing.T) {
 	for _, line := range lines(t, "testdata/wire.txt") {
 		got, err := Encode(ordered(t, []byte(line)))
@@ -92,7 +92,8 @@ func source(t *testing.T, kind, text string) any {
 	return string(b)
 }
 
-// same compares results of Decode: NaN equals NaN, and 0.0 differs from -0.0 and from 0.
+// same compares results of Decode: NaN equals NaN, and 0.0 differs from -0.0
+// and from 0.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case float64:
@@ -127,7 +128,7 @@ func same(a, b any) bool {
 	return a == b
 }
 
-// normal spaces and escapes a text of encoding/json as Python would.
+// normal rewrites a text of encoding/json with Python's spaces and escapes.
 func normal(t testing.TB, v any) (string, error) {
 	t.Helper()
 	text, err := json.Marshal(v)

@@ -5,13 +5,15 @@ import (
 	"unicode/utf8"
 )
 
-// scanner walks over one JSON text. Its methods check the grammar and move pos; none of them decodes.
+// scanner scans one JSON text. Its methods check the grammar and advance pos;
+// none of them decodes.
 type scanner struct {
 	data []byte
 	pos  int
 }
 
-// open makes a scanner that stands at the first value. The whole text must be UTF-8, as Python decodes it first.
+// open returns a scanner at the first value. The whole text must be UTF-8, as
+// Python decodes it first.
 func open(raw []byte) (scanner, error) {
 	s := scanner{data: raw}
 	if !utf8.Valid(raw) {
@@ -38,7 +40,7 @@ func (s *scanner) failAt(offset int, problem string) error {
 	return &SyntaxError{Offset: offset, Problem: problem}
 }
 
-// peek is the next byte, or 0 at the end: no JSON token starts with a NUL.
+// peek returns the next byte, or 0 at the end. No JSON token starts with a NUL.
 func (s *scanner) peek() byte {
 	if s.pos < len(s.data) {
 		return s.data[s.pos]
@@ -57,7 +59,7 @@ func (s *scanner) space() {
 	}
 }
 
-// end checks that only white space is left.
+// end returns an error unless only white space is left.
 func (s *scanner) end() error {
 	s.space()
 	if s.pos < len(s.data) {
@@ -91,7 +93,7 @@ type scannedKey struct {
 	escaped bool
 }
 
-// object walks one object; member must read the value at pos.
+// object scans one object. member must scan the value at pos.
 func (s *scanner) object(depth int, member func(scannedKey) error) error {
 	if err := s.enter(depth); err != nil || s.closes('}') {
 		return err
@@ -124,7 +126,7 @@ func (s *scanner) object(depth int, member func(scannedKey) error) error {
 	}
 }
 
-// array walks one array; element must read the value at pos.
+// array scans one array. element must scan the value at pos.
 func (s *scanner) array(depth int, element func() error) error {
 	if err := s.enter(depth); err != nil || s.closes(']') {
 		return err
@@ -144,7 +146,7 @@ func (s *scanner) array(depth int, element func() error) error {
 	}
 }
 
-// enter steps over an opening bracket.
+// enter skips an opening bracket.
 func (s *scanner) enter(depth int) error {
 	if depth >= maxDepth {
 		return s.fail("nested deeper than " + strconv.Itoa(maxDepth))
@@ -154,7 +156,7 @@ func (s *scanner) enter(depth int) error {
 	return nil
 }
 
-// closes steps over the bracket c if it is next.
+// closes skips the bracket c if it is next.
 func (s *scanner) closes(c byte) bool {
 	if s.peek() != c {
 		return false
@@ -163,7 +165,7 @@ func (s *scanner) closes(c byte) bool {
 	return true
 }
 
-// str skips a string and returns what stands between its quotes.
+// str skips a string and returns the bytes between its quotes.
 func (s *scanner) str() (text []byte, escaped bool, err error) {
 	s.pos++
 	start := s.pos
@@ -229,7 +231,7 @@ func hex4(b []byte) (r rune, ok bool) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// digits skips a run of digits and says how many there were.
+// digits skips digits and returns their number.
 func (s *scanner) digits() int {
 	start := s.pos
 	for isDigit(s.peek()) {
@@ -249,7 +251,7 @@ func (s *scanner) number() (text []byte, float bool, err error) {
 	}
 	n := 1
 	if s.peek() == '0' {
-		s.pos++ // nothing but a fraction or an exponent may follow; another digit is found to be no separator
+		s.pos++ // only a fraction or an exponent may follow; the caller rejects another digit as a separator
 	} else if n = s.digits(); n == 0 {
 		return nil, false, s.failAt(start, "expected a value")
 	}
@@ -293,7 +295,7 @@ func (s *scanner) exponent() (bool, error) {
 	return true, nil
 }
 
-// word steps over w if it is next.
+// word skips w if it is next.
 func (s *scanner) word(w string) bool {
 	if len(s.data)-s.pos < len(w) || string(s.data[s.pos:s.pos+len(w)]) != w {
 		return false
@@ -302,7 +304,8 @@ func (s *scanner) word(w string) bool {
 	return true
 }
 
-// literals are the words that stand for values, but for -Infinity, which starts like a number.
+// literals are the words for values, except -Infinity, which starts like a
+// number.
 var literals = [...]string{"null", "true", "false", "NaN", "Infinity"}
 
 // literal skips one of the literals.

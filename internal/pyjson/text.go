@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendFloat writes f as Python's repr does, with the shortest digits that read back as the same value of that size.
+// appendFloat writes f as Python's repr does, with the shortest digits that
+// parse as the same value of that size.
 func appendFloat(dst []byte, f float64, bits int) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -31,7 +32,7 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 	return append(dst, ".0"...)
 }
 
-// exponentOf reads the exponent of a number in the form 1.5e+30.
+// exponentOf parses the exponent of a number in the form 1.5e+30.
 func exponentOf(text []byte) int {
 	i := len(text) - 1
 	for text[i] != 'e' {
@@ -43,7 +44,8 @@ func exponentOf(text []byte) int {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString writes s in double quotes, ASCII only. What is not UTF-8 becomes U+FFFD.
+// appendString writes s in double quotes, ASCII only. Bytes that are not UTF-8
+// become U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
@@ -89,8 +91,8 @@ func appendEscape(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
-// appendRespaced writes a JSON text with Python's separators and escapes. Numbers keep their text. depth counts the
-// levels that will be around it.
+// appendRespaced writes a JSON text with Python's separators and escapes.
+// Numbers keep their text. depth is the number of levels around it.
 func appendRespaced(dst, raw []byte, depth int) ([]byte, error) {
 	s, err := open(raw)
 	if err != nil {

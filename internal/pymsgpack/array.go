@@ -16,22 +16,22 @@ import (
 //
 //	{b"nd": true, b"type": "|u1", b"kind": b"", b"shape": [rows, columns, channels], b"data": …}
 //
-// type being numpy's dtype.str.
+// type is numpy's dtype.str.
 type Array struct {
 	Type  string
 	Shape []int
 	Data  []byte // in C order
 }
 
-// maxRepr is more than Python's repr of a complex number takes.
+// maxRepr is longer than any repr of a Python complex number, in bytes.
 const maxRepr = 100
 
-// AppendArrayHead writes everything of an array that comes before its memory,
-// which has size bytes and is the array's last.
+// AppendArrayHead writes the part of an array before its memory, which has size
+// bytes and is the last part.
 func AppendArrayHead(dst []byte, dtype string, shape []int, size int) []byte {
 	w := bytes.NewBuffer(dst)
 	enc := msgpack.NewEncoder(w)
-	// A Buffer takes everything: there are no errors to look at.
+	// Writing to a Buffer returns no errors.
 	enc.EncodeMapLen(5)
 	enc.EncodeBytes([]byte("nd"))
 	enc.EncodeBool(true)
@@ -49,11 +49,11 @@ func AppendArrayHead(dst []byte, dtype string, shape []int, size int) []byte {
 	return w.Bytes()
 }
 
-// numpyMap is what a map holds under the keys that mean something to
-// msgpack_numpy. Those are binary, and look into the map.
+// numpyMap holds a map's values for msgpack_numpy's keys. They are binary, and
+// alias the map.
 type numpyMap struct{ nd, complex, dtype, kind, shape, data Raw }
 
-// set takes note of a pair.
+// set stores a pair.
 func (m *numpyMap) set(key, value Raw) {
 	if !isBinary(key) {
 		return
@@ -75,8 +75,8 @@ func (m *numpyMap) set(key, value Raw) {
 	}
 }
 
-// is tells whether msgpack_numpy takes the map for one of its own. Where a field
-// is missing it stays what it is.
+// is reports whether msgpack_numpy treats the map as one of its own. If a field
+// is missing, it stays a map.
 func (m *numpyMap) is() bool {
 	switch {
 	case m.data == nil:
@@ -89,7 +89,7 @@ func (m *numpyMap) is() bool {
 	return m.isKind('O') || m.dtype != nil && m.shape != nil
 }
 
-// isArray tells an array from a number.
+// isArray reports whether the map is an array, not a number.
 func (m *numpyMap) isArray() bool {
 	on, _ := Bool(m.nd)
 	return on
@@ -100,7 +100,7 @@ func (m *numpyMap) isKind(letter byte) bool {
 	return ok && len(k) == 1 && k[0] == letter
 }
 
-// value is what the map stands for. An Array looks into it.
+// value returns the value that the map represents. An Array aliases the map.
 func (m *numpyMap) value() (any, error) {
 	if m.nd == nil {
 		return m.complexNumber()
@@ -112,7 +112,7 @@ func (m *numpyMap) value() (any, error) {
 	return number(a)
 }
 
-// array is the map as an array, or as a number: one without dimensions.
+// array returns the map as an array. A number has no dimensions.
 func (m *numpyMap) array() (a Array, err error) {
 	var ok bool
 	h, _ := readHead(m.dtype)
@@ -134,7 +134,7 @@ func (m *numpyMap) array() (a Array, err error) {
 	return a, err
 }
 
-// complexNumber reads Python's repr of a complex number.
+// complexNumber parses Python's repr of a complex number.
 func (m *numpyMap) complexNumber() (any, error) {
 	repr, _ := bytesOf(m.data)
 	if len(repr) > maxRepr {
@@ -147,7 +147,7 @@ func (m *numpyMap) complexNumber() (any, error) {
 	return c, nil
 }
 
-// readNumpy takes note of all pairs of a map.
+// readNumpy stores all pairs of a map.
 func readNumpy(raw Raw) (m numpyMap, err error) {
 	err = pairs(raw, func(key, value Raw) error {
 		m.set(key, value)
@@ -156,7 +156,7 @@ func readNumpy(raw Raw) (m numpyMap, err error) {
 	return m, err
 }
 
-// ParseArray reads an array. Its Data looks into raw, from offset on.
+// ParseArray parses an array. Its Data aliases raw, from offset on.
 func ParseArray(raw []byte) (a Array, offset int, err error) {
 	m, err := readNumpy(raw)
 	if err == nil && !(m.is() && m.isArray()) {

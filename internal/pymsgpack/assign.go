@@ -14,11 +14,11 @@ import (
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
-// Assign puts a value as Decode returns it into what target points to, by the
-// rules of encoding/json: structs by their json tags, numbers only where they fit,
-// maps added to. An empty interface gets the value itself. Texts and bytes are
-// taken for each other; the tag option "string" means nothing here. What reads
-// JSON only is given what asJSON makes of its value.
+// Assign stores a result of Decode in what target points to, by the rules of
+// encoding/json: structs by their json tags, numbers only if they fit, maps
+// added to. An empty interface is set to the value itself. Texts and bytes are
+// converted to each other. The tag option "string" is ignored. A type that only
+// parses JSON is passed the result of asJSON.
 func Assign(value, target any, asJSON func(any) ([]byte, error)) error {
 	to := reflect.ValueOf(target)
 	if to.Kind() != reflect.Pointer || to.IsNil() {
@@ -35,7 +35,7 @@ func (a assigner) value(v any, to reflect.Value) error {
 		case reflect.Interface, reflect.Pointer, reflect.Map, reflect.Slice:
 			to.SetZero()
 		}
-		return nil // as null leaves the others alone
+		return nil // as null leaves the other types unchanged
 	}
 	if to.Kind() == reflect.Pointer {
 		if to.IsNil() {
@@ -56,7 +56,7 @@ func (a assigner) value(v any, to reflect.Value) error {
 	return a.byKind(v, to)
 }
 
-// byMethod serves types that read themselves.
+// byMethod sets types that have methods to parse themselves.
 func (a assigner) byMethod(v any, to reflect.Value) (done bool, err error) {
 	switch reader := to.Addr().Interface().(type) {
 	case msgpack.CustomDecoder, msgpack.Unmarshaler:
@@ -82,8 +82,8 @@ func (a assigner) byMethod(v any, to reflect.Value) (done bool, err error) {
 	return false, nil
 }
 
-// readPacked has reader read v. What it calls for that is the msgpack library's,
-// which panics at some values (of maps whose keys are lists, for one).
+// readPacked has reader parse v. The msgpack library that it uses panics at
+// some values, such as maps whose keys are lists.
 func readPacked(v, reader any) (err error) {
 	raw, err := Encode(v)
 	if err != nil {
@@ -188,7 +188,7 @@ func (a assigner) text(b []byte, to reflect.Value) error {
 	return nil
 }
 
-// list fills a slice or an array. What does not fit an array is cut off.
+// list sets a slice or an array. Elements that do not fit an array are dropped.
 func (a assigner) list(list []any, to reflect.Value) error {
 	switch to.Kind() {
 	case reflect.Slice:
@@ -229,7 +229,7 @@ func assignMap[K comparable](a assigner, m map[K]any, to reflect.Value) error {
 	return nil
 }
 
-// field sets the field of a struct, if it has one of that name.
+// field sets the field of that name, if the struct has one.
 func (a assigner) field(key, v any, to reflect.Value) error {
 	name, ok := key.(string)
 	if !ok {
@@ -258,7 +258,7 @@ func (a assigner) entry(key, v any, to reflect.Value) error {
 	return nil
 }
 
-// key: JSON has only texts as keys, so numbers and texts are taken for each other.
+// key converts numbers and texts to each other, as JSON keys are always texts.
 func (a assigner) key(key any, to reflect.Value) error {
 	name, isText := key.(string)
 	switch {
@@ -276,12 +276,12 @@ func (a assigner) key(key any, to reflect.Value) error {
 	return a.value(key, to)
 }
 
-// KeyText is the text that takes a key's place where keys are texts, as in
-// Python's json.dumps.
+// KeyText returns the text for a key where keys must be texts, as in Python's
+// json.dumps.
 func KeyText(key any) string {
 	switch key.(type) {
 	case nil, bool, int64, uint64, float64:
-		text, _ := pyjson.Encode(key) // these always encode
+		text, _ := pyjson.Encode(key) // these types always encode
 		return string(text)
 	}
 	return fmt.Sprint(key)

@@ -13,11 +13,11 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Decode reads a value as msgpack_numpy would: nil, bool, int64 (uint64 where it
-// does not fit), float64, string, []byte, []any, map[string]any (map[any]any
-// where a key is no text), time.Time, complex128, Array, Ext. numpy's scalars
-// become Go's numbers. A binary key becomes a string, and so does one that Go has
-// no map for. What it returns looks nowhere into raw.
+// Decode parses a value as msgpack_numpy would. It returns nil, bool, int64
+// (uint64 if larger), float64, string, []byte, []any, map[string]any
+// (map[any]any if a key is no text), time.Time, complex128, Array or Ext.
+// numpy's scalars become Go numbers. A binary key becomes a string, and so does
+// one that cannot be a Go map key. The result does not alias raw.
 func Decode(raw []byte) (any, error) {
 	d := decoder{raw: raw, r: bytes.NewReader(raw)}
 	if err := check(raw, d.foundNumpy); err != nil {
@@ -27,16 +27,16 @@ func Decode(raw []byte) (any, error) {
 	return d.value()
 }
 
-// decoder reads through raw, which has been checked.
+// decoder parses raw, which Check has accepted.
 type decoder struct {
 	*msgpack.Decoder
 	raw   []byte
-	r     *bytes.Reader // what Decoder reads; it buffers nothing of its own
-	numpy []span        // msgpack_numpy's maps that are still to come, in order
+	r     *bytes.Reader // the Decoder's source, which it does not buffer
+	numpy []span        // msgpack_numpy's maps that follow, in order
 }
 
-// foundNumpy notes one of msgpack_numpy's maps, in place of those inside it: what
-// these stand for nobody sees.
+// foundNumpy stores one of msgpack_numpy's maps, and drops those inside it,
+// which are not decoded.
 func (d *decoder) foundNumpy(s span, _ numpyMap) error {
 	for len(d.numpy) > 0 && d.numpy[len(d.numpy)-1].start > s.start {
 		d.numpy = d.numpy[:len(d.numpy)-1]
@@ -45,7 +45,7 @@ func (d *decoder) foundNumpy(s span, _ numpyMap) error {
 	return nil
 }
 
-// pos is where the next value starts in raw.
+// pos returns the offset in raw of the next value.
 func (d *decoder) pos() int { return len(d.raw) - d.r.Len() }
 
 func (d *decoder) value() (any, error) {
@@ -75,7 +75,7 @@ func (d *decoder) value() (any, error) {
 	return v, err
 }
 
-// numpyValue reads the map that comes next, which is one of msgpack_numpy's.
+// numpyValue parses the next map, which is one of msgpack_numpy's.
 func (d *decoder) numpyValue() (any, error) {
 	s := d.numpy[0]
 	d.numpy = d.numpy[1:]
@@ -158,8 +158,8 @@ func (d *decoder) key() (any, error) {
 	return key, err
 }
 
-// number is a numpy scalar as one of Go's numbers. Of types that Go does not
-// have it stays an Array without dimensions.
+// number returns a numpy scalar as a Go number. If Go has no such type, it
+// returns an Array without dimensions.
 func number(a Array) (any, error) {
 	if len(a.Type) < 3 {
 		return nil, fmt.Errorf("%w: dtype %q", ErrSyntax, a.Type)
@@ -193,7 +193,7 @@ func number(a Array) (any, error) {
 	return Array{Type: a.Type, Shape: []int{}, Data: b}, nil
 }
 
-// unsigned and float read what number has found to be of a size they know.
+// unsigned and float parse a number whose size was checked.
 func unsigned(order binary.ByteOrder, b []byte) uint64 {
 	switch len(b) {
 	case 1:
@@ -216,7 +216,7 @@ func float(order binary.ByteOrder, b []byte) float64 {
 	return math.Float64frombits(order.Uint64(b))
 }
 
-// half is IEEE 754's binary16.
+// half converts IEEE 754's binary16.
 func half(bits uint16) float64 {
 	sign, exponent, fraction := 1.0, int(bits>>10&31), float64(bits&1023)
 	if bits>>15 == 1 {

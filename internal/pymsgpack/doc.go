@@ -1,10 +1,10 @@
 // Package pymsgpack reads and writes msgpack as Python's msgpack and
-// msgpack_numpy do: the values that ride on the wire of NetGear_Async, and
-// numpy's arrays around their memory, which is never copied here.
+// msgpack_numpy do: the messages of NetGear_Async, and numpy's arrays, whose
+// memory it never copies.
 //
-// Everything that comes from outside passes Check first, which looks at lengths
-// before anything is allocated and bounds depth and number; the values themselves
-// are read and written by github.com/vmihailenco/msgpack.
+// Check accepts or refuses all input first. It checks lengths before anything
+// is allocated, and limits depth and number. github.com/vmihailenco/msgpack
+// then reads and writes the values.
 package pymsgpack
 
 import (
@@ -13,30 +13,28 @@ import (
 	"github.com/vidgear-go/netgear/internal/numpy"
 )
 
-// Raw is one msgpack value as it stands on the wire.
+// Raw is the bytes of one msgpack value.
 type Raw []byte
 
-// Ext is an extension value that has no meaning here (Python's ExtType).
+// Ext is an uninterpreted extension value (Python's ExtType).
 type Ext struct {
 	Type int8
 	Data []byte
 }
 
-// maxDepth is how deep lists and maps may be nested, as in Python's packer.
+// maxDepth is how deep lists and maps may be nested, Python's limit too.
 const maxDepth = 511
 
-// maxValues is how many values one may consist of, keys among them. A value of a
-// byte or two becomes one of some hundred bytes in memory.
+// maxValues is how many values a value may contain, keys included. A value of a
+// byte or two needs some hundred bytes in memory.
 const maxValues = 1_000_000
 
 var (
-	// ErrSyntax is the reason for which bytes are refused that are not one msgpack
-	// value.
+	// ErrSyntax is returned for bytes that are not one msgpack value.
 	ErrSyntax = errors.New("not msgpack")
-	// ErrObjectArray is the reason for which an array of Python objects is
-	// refused. It is never decoded.
+	// ErrObjectArray is returned for an array of Python objects, which is never
+	// decoded.
 	ErrObjectArray = numpy.ErrObjectArray
-	// ErrStructuredArray is the reason for which an array is refused whose
-	// elements have fields.
+	// ErrStructuredArray is returned for an array whose elements have fields.
 	ErrStructuredArray = numpy.ErrStructuredArray
 )

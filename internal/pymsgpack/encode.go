@@ -22,16 +22,16 @@ import (
 // Encode writes v as Python's msgpack.packb(v, default=msgpack_numpy.encode)
 // would: integers in their shortest form, floats as doubles, bytes as binary,
 // complex numbers and arrays as msgpack_numpy's maps, time.Time as a timestamp.
-// Maps are written in the order of their keys; structs as encoding/json has them,
-// by their json tags, without the option "string". A type may have a way of its
-// own: msgpack.CustomEncoder, msgpack.Marshaler, json.Marshaler,
+// Maps are written in the order of their keys, structs by encoding/json's rules
+// and tags, without the option "string". A type may implement
+// msgpack.CustomEncoder, msgpack.Marshaler, json.Marshaler or
 // encoding.TextMarshaler.
 func Encode(v any) ([]byte, error) { return EncodeWith(v, nil) }
 
-// EncodeWith is Encode for what may hold values that have another form here.
-// replace is asked about every value that is neither nil nor an interface, also
-// inside others: done says that with is to be written in its place. A struct that
-// has contents, but no exported field, is an error.
+// EncodeWith is Encode for values that may contain others with another form. It
+// calls replace for every value that is neither nil nor an interface, also
+// inside others. If replace returns done, it writes with instead. A struct that
+// has fields, but no exported one, is an error.
 func EncodeWith(v any, replace func(reflect.Value) (with any, done bool, err error)) ([]byte, error) {
 	var w bytes.Buffer
 	e := encoder{msgpack.NewEncoder(&w), replace}
@@ -40,7 +40,7 @@ func EncodeWith(v any, replace func(reflect.Value) (with any, done bool, err err
 	if err := e.value(reflect.ValueOf(v), maxDepth); err != nil {
 		return nil, err
 	}
-	if err := Check(w.Bytes()); err != nil { // too much, or what a type's own way made
+	if err := Check(w.Bytes()); err != nil { // too large, or written by a type's own method
 		return nil, err
 	}
 	return w.Bytes(), nil
@@ -83,7 +83,7 @@ func (e encoder) value(rv reflect.Value, depth int) error {
 	return e.byKind(rv, depth)
 }
 
-// known writes the types that have a form of their own here.
+// known writes the types for which this package has its own form.
 func (e encoder) known(rv reflect.Value, depth int) (done bool, err error) {
 	switch v := rv.Interface().(type) {
 	case []byte:
@@ -112,8 +112,7 @@ func (e encoder) known(rv reflect.Value, depth int) (done bool, err error) {
 	return false, nil
 }
 
-// byMethod writes a value that has a way of its own to become msgpack, JSON or
-// text.
+// byMethod writes a value that has a method to become msgpack, JSON or text.
 func (e encoder) byMethod(rv reflect.Value, depth int) (done bool, err error) {
 	isNil := rv.Kind() == reflect.Pointer && rv.IsNil()
 	if m, ok := pyjson.As[msgpack.CustomEncoder](rv); ok && !isNil {
@@ -143,7 +142,7 @@ func (e encoder) byMethod(rv reflect.Value, depth int) (done bool, err error) {
 	return false, nil
 }
 
-// json writes what a JSON text says.
+// json writes the value of a JSON text.
 func (e encoder) json(text []byte, depth int) error {
 	v, err := pyjson.Decode(text)
 	if err != nil {
@@ -279,7 +278,7 @@ func (e encoder) structure(rv reflect.Value, depth int) error {
 	return nil
 }
 
-// compareKeys puts numbers first, in order, then the rest by their text.
+// compareKeys orders numbers first, by value, then other keys by their text.
 func compareKeys(a, b reflect.Value) int {
 	for a.Kind() == reflect.Interface {
 		a = a.Elem()
@@ -298,7 +297,7 @@ func compareKeys(a, b reflect.Value) int {
 	return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 }
 
-// complex is {b"complex": true, b"data": repr(c)}.
+// complex writes {b"complex": true, b"data": repr(c)}.
 func (e encoder) complex(c complex128) error {
 	return errors.Join(
 		e.EncodeMapLen(2),
@@ -307,7 +306,7 @@ func (e encoder) complex(c complex128) error {
 	)
 }
 
-// reprComplex is Python's repr of a complex number: "2j", "(1.5-2j)".
+// reprComplex returns Python's repr of a complex number: "2j", "(1.5-2j)".
 func reprComplex(c complex128) string {
 	im := reprFloat(imag(c))
 	if real(c) == 0 && !math.Signbit(real(c)) {
@@ -319,7 +318,7 @@ func reprComplex(c complex128) string {
 	return "(" + reprFloat(real(c)) + im + "j)"
 }
 
-// reprFloat is a part of it: as repr of a float, without a trailing ".0".
+// reprFloat returns a part of it: repr of a float, without a trailing ".0".
 func reprFloat(f float64) string {
 	switch {
 	case math.IsNaN(f):

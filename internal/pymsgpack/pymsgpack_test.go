@@ -20,9 +20,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
-// values are Go values, the bytes that Python's msgpack.packb(…,
-// default=msgpack_numpy.encode) makes of their like, and what Decode reads (the
-// value itself, where it is left out).
+// values are Go values, the bytes of Python's msgpack.packb(…,
+// default=msgpack_numpy.encode) for the same values, and Decode's results (by
+// default the value itself).
 var values = []struct {
 	name string
 	v    any
@@ -83,7 +83,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// numpy's scalars, which only Python writes.
+// numpy's scalars, which only Python encodes.
 func TestNumpyScalars(t *testing.T) {
 	scalar := func(dtype, data string) string {
 		return "\x83\xc4\x02nd\xc2\xc4\x04type\xa3" + dtype + "\xc4\x04data\xc4" + string(rune(len(data))) + data
@@ -111,7 +111,7 @@ func TestNumpyScalars(t *testing.T) {
 	}
 }
 
-// Pickles and structured dtypes are refused wherever they are.
+// Pickles and structured dtypes are refused at every level.
 func TestRefusedArrays(t *testing.T) {
 	object := "\x85\xc4\x02nd\xc3\xc4\x04type\x91\x92\xa0\xa3|O8\xc4\x04kind\xc4\x01O\xc4\x05shape\x91\x01\xc4\x04data\xc4\x03abc"
 	structured := "\x85\xc4\x02nd\xc3\xc4\x04type\x91\x92\xa1x\xa3<f4\xc4\x04kind\xc4\x01V\xc4\x05shape\x91\x01\xc4\x04data\xc4\x04abcd"
@@ -125,7 +125,7 @@ func TestRefusedArrays(t *testing.T) {
 	}
 }
 
-// An array is read where it lies.
+// An array is parsed without a copy.
 func TestParseArrayCopiesNothing(t *testing.T) {
 	pixels := bytes.Repeat([]byte{7}, 3*4*5)
 	raw := append(AppendArrayHead(nil, "|u1", []int{3, 4, 5}, len(pixels)), pixels...)
@@ -143,7 +143,7 @@ func TestParseArrayCopiesNothing(t *testing.T) {
 	}
 }
 
-// What a few bytes claim is not believed.
+// Lengths are checked against the number of bytes.
 func TestBombs(t *testing.T) {
 	for name, wire := range map[string]string{
 		"long list": "\xdd\xff\xff\xff\xff", "long map": "\xdf\x7f\xff\xff\xff\x01\x01", "long text": "\xdb\xff\xff\xff\xffx",
@@ -177,8 +177,8 @@ func TestUnencodable(t *testing.T) {
 	}
 }
 
-// Each value is looked at once, however deep it lies, and in maps that begin like
-// numpy's as well.
+// Each value is scanned once, at any depth, also in maps that begin like
+// numpy's.
 func TestCheckWalksOnce(t *testing.T) {
 	for name, open := range map[string]string{
 		"lists": "\x91", "maps": "\x81\xa1k", "texts like numpy's": "\x81\xa2nd", "like numpy's": "\x81\xc4\x02nd",
@@ -195,7 +195,7 @@ func TestCheckWalksOnce(t *testing.T) {
 		if err := s.value(maxDepth); err != nil || s.pos != len(raw) {
 			t.Fatalf("%s: %v", name, err)
 		}
-		want := depth + 1 + inside // and the keys and values beside the way in:
+		want := depth + 1 + inside // and the keys and values beside the nested ones:
 		switch open[0] {
 		case 0x81:
 			want += depth
@@ -212,7 +212,7 @@ func TestCheckWalksOnce(t *testing.T) {
 	}
 }
 
-// What a type says of itself holds wherever it stands.
+// A type's own methods are used at every level.
 func TestStructs(t *testing.T) {
 	type inner struct {
 		M map[string]any `json:"m,omitempty"`
@@ -265,7 +265,7 @@ func TestStructs(t *testing.T) {
 
 type named []byte
 
-// own writes and reads itself.
+// own has methods to encode and decode itself.
 type own struct{ read string }
 
 func (own) EncodeMsgpack(e *msgpack.Encoder) error {
@@ -287,7 +287,7 @@ func (o *own) DecodeMsgpack(d *msgpack.Decoder) error {
 	return err
 }
 
-// badKeys is a type whose way of reading panics where a key is a list.
+// badKeys is a type whose method panics if a key is a list.
 type badKeys struct{ m map[any]any }
 
 func (b *badKeys) DecodeMsgpack(d *msgpack.Decoder) (err error) {
@@ -360,11 +360,11 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// perByte is how many bytes of memory a byte may become: a map of one pair takes
+// perByte is how many bytes of memory a byte may need: a map of one pair has
 // three bytes on the wire and some 400 in memory.
 const perByte = 200
 
-// stable makes a value comparable to itself: NaN is not.
+// stable replaces NaN, so that a value is equal to itself.
 func stable(v any) any {
 	switch v := v.(type) {
 	case float64:
@@ -385,7 +385,7 @@ func stable(v any) any {
 	return v
 }
 
-// unmarshal reads raw into what v points to.
+// unmarshal parses raw into what v points to.
 func unmarshal(raw []byte, v any) error {
 	value, err := Decode(raw)
 	if err != nil {

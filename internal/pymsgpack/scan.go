@@ -7,12 +7,12 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// Check says whether raw is one msgpack value and nothing else, within the bounds
-// of depth and number.
+// Check returns an error unless raw is exactly one msgpack value, within the
+// limits of depth and number.
 func Check(raw []byte) error { return check(raw, nil) }
 
-// CheckNumpy is Check, and looks at what msgpack_numpy's maps in raw hold; each
-// array is shown to array. It makes no values: what raw costs is one walk.
+// CheckNumpy is Check, and also checks msgpack_numpy's maps in raw. It calls
+// array for each array. It scans raw once and creates no values.
 func CheckNumpy(raw []byte, array func(Array) error) error {
 	return check(raw, func(_ span, m numpyMap) error {
 		v, err := m.value()
@@ -33,7 +33,7 @@ func check(raw []byte, found func(span, numpyMap) error) error {
 	return err
 }
 
-// kind is what a value's first byte says of it.
+// kind is a value's kind, which its first byte encodes.
 type kind int8
 
 const (
@@ -45,20 +45,21 @@ const (
 	extension
 )
 
-// head is a value's first bytes, taken apart.
+// head is a value's first bytes, parsed.
 type head struct {
 	kind kind
 	size int // bytes of the head itself
-	// length is of a text, binary or extension in bytes, of a list in elements,
-	// of a dict in pairs; of a scalar the bytes after the head.
+	// length is in bytes for a text, binary or extension, in elements for a
+	// list, and in pairs for a dict. For a scalar it is the bytes after the
+	// head.
 	length int
 }
 
-// codes are the types from 0xc0 to 0xdf, as the msgpack specification has them.
+// codes are the types from 0xc0 to 0xdf of the msgpack specification.
 var codes = [32]struct {
 	kind   kind
 	bytes  int // of the length
-	length int // where it is fixed
+	length int // if it is fixed
 }{
 	0x04: {binaryText, 1, 0}, 0x05: {binaryText, 2, 0}, 0x06: {binaryText, 4, 0}, // bin 8, 16, 32
 	0x07: {extension, 1, 0}, 0x08: {extension, 2, 0}, 0x09: {extension, 4, 0}, // ext 8, 16, 32
@@ -71,8 +72,8 @@ var codes = [32]struct {
 	0x1e: {dict, 2, 0}, 0x1f: {dict, 4, 0}, // map 16, 32
 }
 
-// readHead reads the head of the value at the start of b, and refuses a length
-// that b cannot hold.
+// readHead parses the head of the value at the start of b. A length that
+// exceeds b is an error.
 func readHead(b []byte) (head, error) {
 	if len(b) == 0 {
 		return head{}, fmt.Errorf("%w: it ends too early", ErrSyntax)
@@ -102,7 +103,7 @@ func readHead(b []byte) (head, error) {
 			h.size++ // the type
 		}
 	}
-	// Each element takes a byte at least, each pair two.
+	// Each element has at least one byte, each pair two.
 	least := h.length
 	if h.kind == dict {
 		least *= 2
@@ -113,23 +114,23 @@ func readHead(b []byte) (head, error) {
 	return h, nil
 }
 
-// span is where something is in raw.
+// span is a range of raw.
 type span struct{ start, end int }
 
-// scanner walks through a value once, whatever is in it.
+// scanner scans a value once, whatever its content.
 type scanner struct {
 	raw  []byte
 	pos  int
-	left int // how many values may still come
-	keys int // in how many keys pos is
-	// found, unless it is nil, is told of each of msgpack_numpy's maps; of those
-	// inside another one first.
+	left int // how many more values are allowed
+	keys int // how many keys contain pos
+	// found, unless nil, is called for each of msgpack_numpy's maps, for nested
+	// ones first.
 	found func(where span, m numpyMap) error
 }
 
 func newScanner(raw []byte) *scanner { return &scanner{raw: raw, left: maxValues} }
 
-// value passes over the value at pos.
+// value skips the value at pos.
 func (s *scanner) value(depth int) error {
 	start := s.pos
 	h, err := readHead(s.raw[start:])
@@ -182,14 +183,14 @@ func (s *scanner) dict(start, n, depth int) error {
 	return s.found(span{start, s.pos}, m)
 }
 
-// take passes over a value and returns it.
+// take skips a value and returns it.
 func (s *scanner) take(depth int) (Raw, error) {
 	start := s.pos
 	err := s.value(depth)
 	return s.raw[start:s.pos:s.pos], err
 }
 
-// pairs calls fn for each pair of the map raw, in order. Key and value look into
+// pairs calls fn for each pair of the map raw, in order. Key and value alias
 // raw. Nothing may follow the map.
 func pairs(raw Raw, fn func(key, value Raw) error) error {
 	h, err := readHead(raw)
@@ -222,9 +223,9 @@ func pairs(raw Raw, fn func(key, value Raw) error) error {
 	return nil
 }
 
-// Fields calls fn for each pair of the map raw whose key is a text, in order;
-// other keys are passed over, binary ones too: to Python b"key" is not "key". Key
-// and value look into raw. Nothing may follow the map.
+// Fields calls fn for each pair of the map raw whose key is a text, in order.
+// It skips other keys, also binary ones: in Python b"key" is not "key". Key and
+// value alias raw. Nothing may follow the map.
 func Fields(raw Raw, fn func(key []byte, value Raw) error) error {
 	return pairs(raw, func(key, value Raw) error {
 		if h, err := readHead(key); err != nil || h.kind != text {
@@ -235,7 +236,7 @@ func Fields(raw Raw, fn func(key []byte, value Raw) error) error {
 	})
 }
 
-// bytesOf are the bytes of a text or binary, looking into raw.
+// bytesOf returns the bytes of a text or binary, which alias raw.
 func bytesOf(raw Raw) ([]byte, bool) {
 	h, err := readHead(raw)
 	if err != nil || h.kind != text && h.kind != binaryText {
@@ -248,13 +249,13 @@ func isBinary(raw Raw) bool {
 	return len(raw) > 0 && (raw[0] == msgpcode.Bin8 || raw[0] == msgpcode.Bin16 || raw[0] == msgpcode.Bin32)
 }
 
-// Text is the text that raw is, binary or not.
+// Text returns the text of raw, which may be binary.
 func Text(raw Raw) (string, bool) {
 	b, ok := bytesOf(raw)
 	return string(b), ok
 }
 
-// Bool is the bool that raw is.
+// Bool returns the bool of raw.
 func Bool(raw Raw) (on, ok bool) {
 	if len(raw) != 1 {
 		return false, false
@@ -262,8 +263,8 @@ func Bool(raw Raw) (on, ok bool) {
 	return raw[0] == msgpcode.True, raw[0] == msgpcode.True || raw[0] == msgpcode.False
 }
 
-// Truth reports what Python takes nil, a bool or a number for, as a condition. Of
-// other values it is not ok.
+// Truth returns Python's truth value of nil, a bool or a number. ok is false
+// for other values.
 func Truth(raw Raw) (on, ok bool) {
 	if h, err := readHead(raw); err != nil || h.kind != scalar {
 		return false, false
@@ -287,13 +288,13 @@ func Truth(raw Raw) (on, ok bool) {
 	return false, false
 }
 
-// Empty tells whether raw is nothing: nil, or the empty text that NetGear_Async
-// puts in its place.
+// Empty reports whether raw is nil, or the empty text that NetGear_Async sends
+// instead.
 func Empty(raw Raw) bool {
 	return len(raw) == 0 || len(raw) == 1 && (raw[0] == msgpcode.Nil || raw[0] == msgpcode.FixedStrLow)
 }
 
-// length reads a whole number that is not negative, as a shape has.
+// length parses an integer that is not negative, for a shape.
 func length(raw Raw) (int, bool) {
 	if len(raw) == 1 && raw[0] <= msgpcode.PosFixedNumHigh {
 		return int(raw[0]), true
@@ -310,7 +311,7 @@ func length(raw Raw) (int, bool) {
 	return int(n), true
 }
 
-// TypeName is Python's name for the type that raw loads as.
+// TypeName returns Python's name for the type of raw.
 func TypeName(raw Raw) string {
 	h, err := readHead(raw)
 	switch {

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// timestamp reads the data of a timestamp, msgpack's extension -1: seconds in 4
-// bytes; nanoseconds in 30 bits and seconds in 34; or in 4 and 8 bytes.
+// timestamp parses the data of a timestamp, msgpack's extension -1. It has
+// seconds in 4 bytes, or nanoseconds in 30 bits and seconds in 34, or both in 4
+// and 8 bytes.
 func timestamp(b []byte) (time.Time, bool) {
 	var seconds int64
 	var nano uint32

@@ -1,5 +1,5 @@
-// Package regular opens regular files and nothing else. Opening a FIFO waits for
-// a writer, which no context can end; reading a device may never end either.
+// Package regular opens only regular files. Opening a FIFO waits for a writer,
+// which no context can end. Reading a device may never end either.
 package regular
 
 import (
@@ -17,9 +17,9 @@ var ErrNotRegular = errors.New("it is not a regular file")
 // ErrTooLong is the reason for which Read refuses a file.
 var ErrTooLong = errors.New("it is too long")
 
-// Open opens a file for reading, without waiting. Errors are *fs.PathError.
+// Open opens a file for reading, and does not block. Errors are *fs.PathError.
 func Open(path string) (*os.File, error) {
-	// Looked at first: opening a device may already have an effect.
+	// The type is checked first: opening a device may already have an effect.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -27,8 +27,8 @@ func Open(path string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, refusal(path, ErrNotRegular)
 	}
-	// The path may lead to something else by now, so the file that was opened
-	// counts.
+	// The path may refer to another file by now, so the opened file is checked
+	// too.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,8 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Read returns what a file holds, which must be at most limit bytes.
+// Read returns the content of a file of at most limit bytes. Errors are
+// *fs.PathError.
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Only regular files are read, also through a symbolic link, and no call waits.
+// Only regular files are read, also through a symbolic link, and no call
+// blocks.
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

@@ -1,4 +1,4 @@
-// Package secret keeps passwords and private keys out of texts.
+// Package secret keeps passwords and private keys out of error texts and logs.
 package secret
 
 import (
@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Redacted is what stands in a text for what must not be in it.
+// Redacted replaces a secret in a text.
 const Redacted = "[redacted]"
 
-// Text holds a secret text that no formatting shows. It holds a pointer, because
-// package fmt calls no method of an unexported field, but prints its contents;
-// of a pointer to a text it prints the address. The zero Text is empty.
+// Text holds a secret text that no formatting prints. It holds a pointer: for
+// an unexported field package fmt calls no methods and prints the contents, but
+// of a pointer only the address. The zero Text is empty.
 type Text struct{ text *string }
 
 // New returns a Text that holds text.
@@ -46,11 +46,11 @@ func (t Text) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 // LogValue returns String for package slog.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// MarshalText returns String, so that JSON does not show the text.
+// MarshalText returns String, so that JSON does not contain the text.
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// Hide returns text without what may be secret in it: the password of
-// user:password@host and of URLs, the query of a URL, and any private key.
+// Hide returns text without its secrets: the password of user:password@host and
+// of URLs, the query of a URL, and any private key.
 func Hide(text string) string {
 	if strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "secret-key") {
 		return Redacted

@@ -11,7 +11,7 @@ import (
 
 const marker = "hunter2-marker"
 
-// No verb shows the text, not even where fmt may call no method.
+// No verb prints the text, not even where fmt cannot call a method.
 func TestTextIsNotShown(t *testing.T) {
 	type inner struct{ text Text }
 	type Outer struct{ Text }

@@ -20,7 +20,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
-// target is Config.Target taken apart.
+// target is Config.Target, parsed.
 type target struct {
 	user, host string
 	port       uint16
@@ -75,7 +75,8 @@ func parseTarget(s string) (target, error) {
 	return t, nil
 }
 
-// dial connects, checks the host key and logs in. The caller owns the link.
+// dial connects, checks the host key and authenticates. The caller owns the
+// link.
 func (t *Tunnel) dial(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -100,7 +101,7 @@ func (t *Tunnel) dial(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, unreachable(err)
 	}
-	// The handshake knows no context: closing the connection ends it.
+	// The handshake has no context parameter. Closing the connection ends it.
 	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	conn := &stampedConn{Conn: tcp, last: time.Now()}
 	c, channels, requests, err := ssh.NewClientConn(conn, t.to.addr(), &ssh.ClientConfig{
@@ -128,9 +129,9 @@ func (t *Tunnel) dial(ctx context.Context) (*link, error) {
 	return nil, fmt.Errorf("%w: %s does not let us in with %s: %w", ErrAuth, t.to, offered, err)
 }
 
-// withoutPassword returns err, or an error in its place if there is the password in
-// its text: a host that was given the password can send it back. A shorter one
-// would be found in most texts by chance.
+// withoutPassword returns err, or another error if its text contains the
+// password, because a host can send the password back. A very short password is
+// in most texts by chance, so it is not searched for.
 func (t *Tunnel) withoutPassword(err error) error {
 	password := t.conf.Password.Reveal()
 	if err == nil || len(password) < 4 || !strings.Contains(err.Error(), password) {
@@ -139,13 +140,13 @@ func (t *Tunnel) withoutPassword(err error) error {
 	return errors.New("its text holds the password and is not shown")
 }
 
-// maxKeys is how many keys are tried when a password is to follow: OpenSSH's
-// server hangs up after six attempts of any kind, and an agent may hold more.
+// maxKeys is how many keys are tried before a password. OpenSSH's server hangs
+// up after six attempts of any kind, and an agent may hold more keys.
 const maxKeys = 4
 
-// auth collects the ways to log in: the key file, the agent's keys, the usual
-// key files; then the password. offered is the list of them in words. done must
-// be called after the handshake, which is when the agent is asked to sign.
+// auth returns the authentication methods: the key file, the agent's keys, the
+// default key files, then the password. offered is their list in words. done
+// must be called after the handshake, in which the agent signs.
 func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered string, done func(), err error) {
 	var keys []ssh.Signer
 	var words []string
@@ -156,7 +157,7 @@ func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered st
 			return nil, "", nil, err
 		}
 		if encrypted {
-			password = "" // it is the passphrase, and no business of the server's
+			password = "" // it is the passphrase, which is not sent to the server
 		}
 		keys = append(keys, key)
 		words = append(words, "the key file "+t.conf.Keyfile)
@@ -168,7 +169,8 @@ func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered st
 	}
 	if t.conf.Keyfile == "" {
 		for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
-			// Encrypted ones are the agent's business: Password is not theirs.
+			// Encrypted ones are left to the agent: Password is not their
+			// passphrase.
 			if key, _, err := readKey(expandHome("~/.ssh/"+name), ""); err == nil {
 				keys = append(keys, key)
 				words = append(words, "~/.ssh/"+name)
@@ -192,7 +194,8 @@ func (t *Tunnel) auth(ctx context.Context) (methods []ssh.AuthMethod, offered st
 	return methods, strings.Join(words, ", "), done, nil
 }
 
-// readKey reads a private key; password opens it if it is encrypted.
+// readKey reads a private key, and decrypts it with password if it is
+// encrypted.
 func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) {
 	pem, err := regular.Read(file, maxFile)
 	if err != nil {
@@ -205,8 +208,8 @@ func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) 
 			return nil, true, fmt.Errorf("%w: key file %s is encrypted: give its passphrase as Password", ErrAuth, file)
 		}
 		key, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(password))
-		// PEM's own encryption has no checksum: what one wrong passphrase in 256
-		// opens is no key, and cannot be told from a damaged one.
+		// PEM's own encryption has no checksum. One wrong passphrase in 256
+		// decrypts to bytes that are not a key, which look like a damaged key.
 		if err != nil {
 			return nil, true, fmt.Errorf("%w: key file %s cannot be read with Password as its passphrase: %w", ErrAuth, file, err)
 		}
@@ -218,8 +221,9 @@ func readKey(file, password string) (key ssh.Signer, encrypted bool, err error) 
 	return key, encrypted, nil
 }
 
-// agentKeys lists the keys of the user's agent; none if there is no agent. The
-// keys work until done or the end of ctx, for an agent may wait for its user.
+// agentKeys returns the keys of the user's agent, none without an agent. The
+// keys can sign until done or the end of ctx, as an agent may wait for its
+// user.
 func (t *Tunnel) agentKeys(ctx context.Context) (keys []ssh.Signer, done func()) {
 	path := os.Getenv("SSH_AUTH_SOCK")
 	if path == "" {
@@ -241,8 +245,8 @@ func (t *Tunnel) agentKeys(ctx context.Context) (keys []ssh.Signer, done func())
 	}
 }
 
-// answerOnce gives the password to the first hidden question. A second one is
-// not for a password: it asks for a one-time code, or the password was wrong.
+// answerOnce answers the first hidden question with the password. A second one
+// asks for a one-time code, or means that the password was wrong.
 func answerOnce(password string) ssh.KeyboardInteractiveChallenge {
 	asked := false
 	return func(_, _ string, questions []string, echos []bool) ([]string, error) {
@@ -257,7 +261,7 @@ func answerOnce(password string) ssh.KeyboardInteractiveChallenge {
 	}
 }
 
-// expandHome replaces a leading ~/ by the home folder.
+// expandHome replaces a leading ~/ with the home folder.
 func expandHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {

@@ -5,19 +5,19 @@ import (
 	"testing"
 )
 
-// Server is a real OpenSSH server for the tests of whoever uses this package.
+// Server is a real OpenSSH server for tests of the package's users.
 type Server struct{ s *sshd }
 
-// NewServer starts one; conf are lines for its configuration.
+// NewServer starts a server. conf are lines for its configuration.
 func NewServer(t *testing.T, conf ...string) Server { return Server{newSSHD(t, conf...)} }
 
-// Config leads through the server to a port.
+// Config returns a configuration for a tunnel through the server to a port.
 func (s Server) Config(remote string) Config { return s.s.config(remote) }
 
 func (s Server) Kill()  { s.s.kill() }
 func (s Server) Start() { s.s.start() }
 
-// Password is the account's, with "PasswordAuthentication yes".
+// Password returns the account's password, for "PasswordAuthentication yes".
 const Password = password
 
 // Serve calls handle for each connection to a port of the loopback.

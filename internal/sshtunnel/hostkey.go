@@ -21,10 +21,11 @@ import (
 type hostCheck struct {
 	to         target
 	files      []string // as configured, for the error texts
-	algorithms []string // what to ask the host for; nil: anything
+	algorithms []string // requested from the host; nil: any
 	verify     ssh.HostKeyCallback
-	// authorities are the lines, as FILE:LINE, that name an authority which signs
-	// host keys. knownhosts does not tell them from those that name a host's key.
+	// authorities are the lines, as FILE:LINE, of authorities that sign host
+	// keys. Package knownhosts does not distinguish them from lines of host
+	// keys.
 	authorities map[string]bool
 
 	mu  sync.Mutex // check runs on a goroutine of the handshake
@@ -32,7 +33,7 @@ type hostCheck struct {
 	err error
 }
 
-// newHostCheck reads the files anew, so that a redial sees what was added.
+// newHostCheck reads the files each time, so that a redial uses added lines.
 func newHostCheck(c Config, to target) (*hostCheck, error) {
 	h := &hostCheck{to: to, authorities: map[string]bool{}}
 	if c.InsecureIgnoreHostKey {
@@ -57,7 +58,7 @@ func newHostCheck(c Config, to target) (*hostCheck, error) {
 		}
 	}
 	verify, err := knownhosts.New(there...)
-	if err != nil { // an unreadable file or a broken line: guessing is not an option
+	if err != nil { // an unreadable file or an invalid line is an error
 		return nil, fmt.Errorf("%w: %s: %w", ErrHostKey, to, err)
 	}
 	h.verify = verify
@@ -65,17 +66,18 @@ func newHostCheck(c Config, to target) (*hostCheck, error) {
 	return h, nil
 }
 
-// name is the host as known_hosts has it.
+// name is the host in known_hosts' form.
 func (h *hostCheck) name() string {
 	t := h.to
 	t.host = strings.ToLower(t.host)
 	return t.addr()
 }
 
-// wanted orders the algorithms so that the host shows a key that is known, if
-// it has one: most hosts have keys of several types, and a known_hosts file
-// often has just one of them. Types that are not known come last rather than
-// not at all, so that a host that lost the known key can be named and shown.
+// wanted returns the algorithms in an order that makes the host use a key of
+// known_hosts if it can. Most hosts have keys of several types, and a
+// known_hosts file often has only one of them. Types that the file lacks are
+// last, not left out, so that an error can name the other key of a host that
+// lost the known one.
 func (h *hostCheck) wanted() []string {
 	known, authority := map[string]bool{}, false
 	for _, k := range h.known() {
@@ -101,12 +103,12 @@ func (h *hostCheck) wanted() []string {
 		}
 	}
 	if !authority {
-		certificates = nil // nothing to check them with
+		certificates = nil // no authority to check them with
 	}
 	return slices.Concat(certificates, first, last)
 }
 
-// maxFile bounds what is read of a known_hosts or key file.
+// maxFile limits the size of a known_hosts or key file, in bytes.
 const maxFile = 16 << 20
 
 func (h *hostCheck) noteAuthorities(file, text string) {
@@ -119,14 +121,15 @@ func (h *hostCheck) noteAuthorities(file, text string) {
 
 func place(file string, line int) string { return file + ":" + strconv.Itoa(line) }
 
-// isAuthority reports whether a line names an authority.
+// isAuthority reports whether a line of known_hosts is for an authority.
 func (h *hostCheck) isAuthority(k knownhosts.KnownKey) bool {
 	return h.authorities[place(k.Filename, k.Line)]
 }
 
-// known returns the lines that are for this host.
+// known returns the lines for this host.
 func (h *hostCheck) known() []knownhosts.KnownKey {
-	// A key that no file contains makes the check list those it would accept.
+	// For a key that no file contains, the check's error lists the accepted
+	// keys.
 	var mismatch *knownhosts.KeyError
 	if errors.As(h.verify(h.name(), new(net.TCPAddr), noKey{}), &mismatch) {
 		return mismatch.Want
@@ -134,9 +137,8 @@ func (h *hostCheck) known() []knownhosts.KnownKey {
 	return nil
 }
 
-// decide checks a key. Where knownhosts accepts too much, it does not:
-// knownhosts looks for a certificate among the revoked keys, but not for the key
-// in it, and it takes an authority's key for a host's own.
+// decide checks a key. It refuses what package knownhosts accepts wrongly: a
+// certificate whose key is revoked, and an authority's key used as a host key.
 func (h *hostCheck) decide(remote net.Addr, key ssh.PublicKey) error {
 	if h.files == nil { // InsecureIgnoreHostKey
 		return nil
@@ -180,21 +182,21 @@ func (h *hostCheck) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 	return err
 }
 
-// accepted tells whether the host has shown a key, and a good one.
+// accepted reports whether the host has presented an accepted key.
 func (h *hostCheck) accepted() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.ok
 }
 
-// refusal is why the host's key was refused; nil if it was not.
+// refusal returns why the host's key was refused, or nil.
 func (h *hostCheck) refusal() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.err
 }
 
-// explain turns knownhosts' errors into ones that say what to do.
+// explain converts knownhosts' errors to ones that describe what to do.
 func (h *hostCheck) explain(key ssh.PublicKey, err error) error {
 	shown := describe(key)
 	var revoked *knownhosts.RevokedError
@@ -202,7 +204,7 @@ func (h *hostCheck) explain(key ssh.PublicKey, err error) error {
 		return fmt.Errorf("%w: %s shows the %s, which %s:%d marks as revoked. Nothing was sent", ErrHostKeyChanged, h.to, shown, revoked.Revoked.Filename, revoked.Revoked.Line)
 	}
 	var mismatch *knownhosts.KeyError
-	if !errors.As(err, &mismatch) { // a certificate that does not hold
+	if !errors.As(err, &mismatch) { // an invalid certificate
 		return fmt.Errorf("%w: %s shows the %s: %w", ErrHostKey, h.to, shown, err)
 	}
 	if len(mismatch.Want) == 0 {
@@ -221,7 +223,7 @@ func (h *hostCheck) explain(key ssh.PublicKey, err error) error {
 		ErrHostKeyChanged, h.to, shown, strings.Join(want, " and "), knownhosts.Normalize(h.name()), mismatch.Want[0].Filename)
 }
 
-// quote makes one word of text for a shell.
+// quote returns text as one word for a shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func describe(key ssh.PublicKey) string {

@@ -43,7 +43,7 @@ func TestHostKey(t *testing.T) {
 		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
-		// Exactly the key whose fingerprint was shown, asked of nobody again.
+		// Exactly the key whose fingerprint was in the error.
 		if added := readFile(t, file); added != "elsewhere "+ours+host+" "+strings.Join(strings.Fields(ours)[:2], " ")+"\n" {
 			t.Errorf("added: %s", added)
 		}
@@ -118,7 +118,7 @@ func TestHostKey(t *testing.T) {
 }
 
 // A host has keys of several types, and known_hosts one of them: the client
-// must ask for that one.
+// must request that one.
 func TestHostKeyTypes(t *testing.T) {
 	s := newSSHD(t)
 	kinds := []string{"ed25519", "ecdsa", "rsa"}
@@ -147,7 +147,7 @@ func TestHostKeyTypes(t *testing.T) {
 	})
 }
 
-// The host's key is signed by an authority, and known_hosts names the authority.
+// An authority signed the host's key, and known_hosts has the authority's key.
 func TestHostCertificate(t *testing.T) {
 	s := newSSHD(t)
 	for _, name := range []string{"authority", "imposter"} {
@@ -178,7 +178,7 @@ func TestHostCertificate(t *testing.T) {
 			refused(t, c, ErrHostKeyChanged, file+":2", "revoked")
 		})
 	}
-	// The authority signs host keys. As a host's own key nothing vouches for it.
+	// The authority signs host keys. Its own key is not accepted as a host key.
 	t.Run("the authority's key as the host's", func(t *testing.T) {
 		s.kill()
 		s.configure("HostKey " + s.file("authority"))
@@ -187,8 +187,8 @@ func TestHostCertificate(t *testing.T) {
 	})
 }
 
-// What known_hosts or a key file names is read only if it is a regular file:
-// opening a FIFO would wait for a writer, which no context can end.
+// A known_hosts or key file is read only if it is a regular file: opening a
+// FIFO would wait for a writer, which no context can end.
 func TestOnlyRegularFiles(t *testing.T) {
 	s := newSSHD(t)
 	good := s.config(serve(t, "127.0.0.1:0", echo))
@@ -221,7 +221,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 	})
 }
 
-// refusedSoon is refused, for what might hang.
+// refusedSoon is refused with a time limit, for calls that might hang.
 func refusedSoon(t *testing.T, c Config, kind error, words ...string) {
 	t.Helper()
 	done := make(chan error, 1)

@@ -102,7 +102,7 @@ func TestKeyLogin(t *testing.T) {
 	fails("wrong passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked"), secret.New("no") }, s.file("locked"), "passphrase")
 	fails("wrong PEM passphrase", func(_ *testing.T, c *Config) { c.Keyfile, c.Password = s.file("locked_pem"), secret.New("no") }, s.file("locked_pem"), "passphrase")
 	t.Run("many wrong PEM passphrases", func(t *testing.T) {
-		for i := range 2000 { // about eight of them open something that is no key
+		for i := range 2000 { // about eight of them decrypt to bytes that are no key
 			if _, _, err := readKey(s.file("locked_pem"), fmt.Sprint(i)); !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), "passphrase") {
 				t.Fatalf("%d: %v", i, err)
 			}
@@ -145,7 +145,7 @@ func startAgent(t *testing.T, keys ...string) {
 	}
 }
 
-// OpenSSH itself checks the password.
+// The password is checked by OpenSSH itself.
 func TestPasswordLogin(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the account with the password is nss_wrapper's, and that is for Linux")

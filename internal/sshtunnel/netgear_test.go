@@ -16,9 +16,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 )
 
-// A stream through a real OpenSSH server, in the clear and secured, which is
-// killed in the middle of a frame and restarted: every frame arrives, with no
-// code in the application.
+// A stream goes through a real OpenSSH server, in plain text and secured. The
+// server is killed in the middle of a frame and restarted. Every frame arrives,
+// with no code in the application.
 func TestStreamThroughTheTunnel(t *testing.T) {
 	location := t.TempDir()
 	if _, err := netgear.CreateCertificates(location); err != nil {
@@ -34,7 +34,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 				o.ReceiveMode = false
 				relay := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), strings.TrimPrefix(recv.Endpoints()[0], "tcp://"))
 				o = through(server, relay.Addr, o)
-				if mode == netgear.IronHouse { // with a key otherwise
+				if mode == netgear.IronHouse { // with a key in other modes
 					o.SSHTunnelKeyfile, o.SSHTunnelPwd = "", netgear.NewSecret(sshtunnel.Password)
 				}
 				send := mustNew(t, o)
@@ -55,7 +55,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 						relay.Release()
 					}
 					f, err := recv.Recv(ctx)
-					for err == nil && f.Message.Value() != int64(i) { // one that was sent twice
+					for err == nil && f.Message.Value() != int64(i) { // skip frames that were sent twice
 						f.Close()
 						f, err = recv.Recv(ctx)
 					}
@@ -80,7 +80,7 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 
 const frameSize = 12 << 20
 
-// What goes wrong on the way is named by the library's own errors.
+// The library's own errors report problems of the tunnel.
 func TestTunnelErrors(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	good := through(server, "127.0.0.1:1", netgear.Options{RequestTimeout: 200 * time.Millisecond})
@@ -110,7 +110,8 @@ func TestTunnelErrors(t *testing.T) {
 	}
 }
 
-// ends opens a receive end and a send end that leads through the tunnel to it.
+// ends opens a receive end, and a send end that connects to it through the
+// tunnel.
 func ends(t *testing.T, server sshtunnel.Server, o netgear.Options) (recv, send *netgear.NetGear) {
 	t.Helper()
 	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
@@ -129,7 +130,8 @@ func mustNew(t *testing.T, o netgear.Options) *netgear.NetGear {
 	return n
 }
 
-// through makes o a send end that leads to an endpoint by way of the server.
+// through returns o for a send end that connects to an endpoint through the
+// server.
 func through(server sshtunnel.Server, endpoint string, o netgear.Options) netgear.Options {
 	o.Address, o.Port, _ = net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
 	c := server.Config(net.JoinHostPort(o.Address, o.Port))
@@ -147,9 +149,9 @@ func bytesArray(n int, fill byte) netgear.Array {
 	return netgear.Array{DType: "uint8", Shape: []int{n}, Data: bytes.Repeat([]byte{fill}, n)}
 }
 
-// What was sent last, and the goodbye, come out of the tunnel's far end although
-// Close takes it down, also where libzmq lingers in the background because the
-// process has another end.
+// The last frames and the terminate message arrive, although Close closes the
+// tunnel, also if libzmq lingers in the background because the process has
+// another end.
 func TestLastWordsThroughTheTunnel(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	mustNew(t, netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
@@ -169,7 +171,7 @@ func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
 	}
 	recv, send := ends(t, server, o)
 	ctx := aMinute(t)
-	// A subscription takes effect at a moment that is no event.
+	// No event reports when a subscription takes effect.
 	peertest.Await(t, time.Minute, "the first frame", func() bool {
 		if _, err := send.SendArray(ctx, bytesArray(1, 0), "first"); err != nil {
 			t.Fatal(err)
@@ -203,8 +205,8 @@ func lastWords(t *testing.T, server sshtunnel.Server, pattern netgear.Pattern) {
 	recv.Close()
 }
 
-// A wrong key is named through a tunnel, too; a tunnel that leads nowhere is not
-// taken for one, though it hangs up as a secure peer does.
+// A wrong key is reported through a tunnel too. A tunnel without a remote end
+// is not reported as one, although it hangs up as a secure peer does.
 func TestRefusalThroughTheTunnel(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	ours, theirs := t.TempDir(), t.TempDir()

@@ -19,15 +19,15 @@ import (
 )
 
 // fakeServer is an SSH server of x/crypto/ssh, for what OpenSSH does only with
-// the machine's own PAM, or not at all. It lets nobody forward anything.
+// the machine's own PAM, or not at all. It refuses all forwarding.
 type fakeServer struct {
 	addr   string
-	hangUp bool            // as soon as somebody is in
-	asked  chan<- struct{} // if set: told of forwarding requests, which get no answer
+	hangUp bool            // as soon as a client is authenticated
+	asked  chan<- struct{} // if set: receives a value for each forwarding request, which is not answered
 	logins atomic.Int32
 
 	mu       sync.Mutex
-	attempts []string // "method:password" or "method:answer", as they came
+	attempts []string // "method:password" or "method:answer", in order
 }
 
 func (f *fakeServer) note(attempt string) {
@@ -42,7 +42,7 @@ func (f *fakeServer) seen() []string {
 	return slices.Clone(f.attempts)
 }
 
-// newFakeServer serves with conf, to which it adds a host key.
+// newFakeServer starts a server with conf, to which it adds a host key.
 func newFakeServer(t *testing.T, f *fakeServer, conf *ssh.ServerConfig) *fakeServer {
 	t.Helper()
 	alone(t)
@@ -80,7 +80,7 @@ func (f *fakeServer) config(password string) Config {
 	return Config{Target: "joe@" + f.addr, Password: secret.New(password), InsecureIgnoreHostKey: true, Remote: "127.0.0.1:1"}
 }
 
-// asking is a server that asks for answers, as PAM does through sshd.
+// asking starts a server that asks questions, as PAM does through sshd.
 func asking(f *fakeServer, right []string, questions []string, echos []bool) *ssh.ServerConfig {
 	return &ssh.ServerConfig{
 		KeyboardInteractiveCallback: func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
@@ -166,7 +166,7 @@ func TestPassphraseStaysHere(t *testing.T) {
 	}
 }
 
-// A host that lets us in only to hang up is not hammered.
+// A host that hangs up after authentication is redialed with pauses.
 func TestBackoff(t *testing.T) {
 	f := newFakeServer(t, &fakeServer{hangUp: true}, &ssh.ServerConfig{NoClientAuth: true})
 	tunnel := open(t, f.config("x"))
@@ -178,7 +178,7 @@ func TestBackoff(t *testing.T) {
 	closed(t, tunnel)
 }
 
-// The SSH host takes its time to reach the far end: that does not hold Close up.
+// An SSH host that is slow to reach the remote end does not delay Close.
 func TestCloseWhileForwardingIsPending(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	f := newFakeServer(t, &fakeServer{asked: asked}, &ssh.ServerConfig{NoClientAuth: true})

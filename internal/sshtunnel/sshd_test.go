@@ -23,12 +23,13 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// patience bounds every wait for something that is sure to happen.
+// patience limits each wait for something that must happen.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
-// --- an OpenSSH server of the test's own -----------------------------------------
+// --- an OpenSSH server for tests
+// -------------------------------------------------
 
 // sshd is a real OpenSSH server on a free port of the loopback. It runs as the
 // current user, and everything it reads is in the test's own folder.
@@ -42,13 +43,13 @@ type sshd struct {
 	log  lockedBuffer
 }
 
-// need returns the path of a program, or fails the test and says how to get it.
+// need returns the path of a program, or fails the test with how to install it.
 func need(t *testing.T, program, pkg string) string {
 	t.Helper()
 	if path, err := exec.LookPath(program); err == nil {
 		return path
 	}
-	// sshd lives where only root's PATH leads.
+	// sshd is in a folder that only root's PATH contains.
 	if path := "/usr/sbin/" + program; exists(path) {
 		return path
 	}
@@ -62,16 +63,17 @@ const (
 	passwordHash = "$6$netgear$2pSl1fle07NwFt2uX7h.Qa8udKDP.GmrjO62S/FkU8Zcyhs1nBO.CqcRWd9/TRKFIR2hMaZo7kL9y3YxsBd/W1"
 )
 
-// ownAccount makes an account for sshd that has the current user's name and id,
-// and the password above, whatever this machine's says: nss_wrapper shows it to
-// sshd and to nobody else. It is for Linux; elsewhere the machine's account does.
+// ownAccount creates an account for sshd with the current user's name and id,
+// and the password above, whatever the machine's account is. nss_wrapper
+// provides it to sshd alone. It is for Linux; other systems use the machine's
+// account.
 func (s *sshd) ownAccount() {
 	s.t.Helper()
 	if runtime.GOOS != "linux" {
 		return
 	}
 	const library = "libnss_wrapper.so"
-	// The loader names what it cannot preload, and goes on without.
+	// The loader prints what it cannot preload, and continues without it.
 	probe := exec.Command(s.bin, "-V")
 	probe.Env = append(os.Environ(), "LD_PRELOAD="+library)
 	if out, _ := probe.CombinedOutput(); strings.Contains(string(out), library) {
@@ -80,7 +82,7 @@ func (s *sshd) ownAccount() {
 	uid, gid := strconv.Itoa(os.Getuid()), strconv.Itoa(os.Getgid())
 	name := userName(s.t)
 	writeFile(s.t, s.file("passwd"), name+":x:"+uid+":"+gid+"::"+s.dir+":/bin/sh\n"+
-		"sshd:x:65533:65533::/:/bin/false\n") // whom it drops its rights to, as root
+		"sshd:x:65533:65533::/:/bin/false\n") // the user for unprivileged work, if it runs as root
 	writeFile(s.t, s.file("shadow"), name+":"+passwordHash+":19000:0:99999:7:::\n")
 	writeFile(s.t, s.file("group"), name+":x:"+gid+":\n")
 	s.env = []string{"LD_PRELOAD=" + library, "NSS_WRAPPER_PASSWD=" + s.file("passwd"),
@@ -96,8 +98,8 @@ func userName(t *testing.T) string {
 	return me.Username
 }
 
-// newSSHD starts a server that lets in whoever holds dir/user_key, with one
-// ed25519 host key. conf are more lines for its configuration.
+// newSSHD starts a server that accepts dir/user_key, with one ed25519 host key.
+// conf are more lines for its configuration.
 func newSSHD(t *testing.T, conf ...string) *sshd {
 	t.Helper()
 	alone(t)
@@ -120,8 +122,8 @@ func newSSHD(t *testing.T, conf ...string) *sshd {
 
 func (s *sshd) file(name string) string { return filepath.Join(s.dir, name) }
 
-// configure writes the configuration; it holds from the next start on. The
-// first of two lines about the same thing counts, so conf comes first.
+// configure writes the configuration, which takes effect at the next start. The
+// first of two lines for the same setting counts, so conf is first.
 func (s *sshd) configure(conf ...string) {
 	s.t.Helper()
 	conf = append(conf,
@@ -131,20 +133,20 @@ func (s *sshd) configure(conf ...string) {
 		"KbdInteractiveAuthentication no",
 		"PermitRootLogin yes",
 		"UsePAM no",      // PAM's configuration is the machine's
-		"StrictModes no", // the folder's parents may be anybody's
+		"StrictModes no", // the folder's parents may have any owner
 		"PidFile none",
 		"LogLevel VERBOSE",
 	)
 	writeFile(s.t, s.file("sshd_config"), strings.Join(conf, "\n")+"\n")
 }
 
-// start starts the server and returns when it answers.
+// start starts the server and returns when it accepts connections.
 func (s *sshd) start() {
 	s.t.Helper()
 	check := exec.Command(s.bin, "-t", "-f", s.file("sshd_config"))
 	check.Env = append(os.Environ(), s.env...)
 	if out, err := check.CombinedOutput(); err != nil {
-		// As root it wants an empty folder, which the service's start-up makes.
+		// As root it needs an empty folder, which the system service creates.
 		_, dir, found := strings.Cut(string(out), "Missing privilege separation directory: ")
 		if !found {
 			s.t.Fatalf("sshd does not take its configuration: %v\n%s", err, out)
@@ -156,7 +158,8 @@ func (s *sshd) start() {
 	s.cmd = exec.Command(s.bin, "-D", "-e", "-f", s.file("sshd_config"))
 	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stderr = &s.log
-	// Its sessions hold stderr too; kill ends them, and waits no longer than this.
+	// Its sessions hold stderr too. kill ends them, and waits at most for this
+	// time.
 	s.cmd.WaitDelay = patience
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -174,12 +177,13 @@ func (s *sshd) start() {
 	})
 }
 
-// kill ends the server and its sessions, at once and without a goodbye.
+// kill kills the server and its sessions at once.
 func (s *sshd) kill() {
 	if s.cmd == nil {
 		return
 	}
-	// Logging in, sessions fork: they are stopped first, until there is no new one.
+	// During authentication sessions fork, so they are stopped first, until no
+	// new one appears.
 	s.cmd.Process.Signal(syscall.SIGSTOP)
 	stopped := map[int]bool{}
 	for found := true; found; {
@@ -209,11 +213,11 @@ func (s *sshd) sessions() (pids []int) {
 	for _, stat := range stats {
 		text, err := os.ReadFile(stat)
 		if err != nil {
-			continue // gone meanwhile
+			continue // it has ended meanwhile
 		}
 		var state string
 		var parent int
-		rest := string(text[bytes.LastIndexByte(text, ')')+1:]) // the name may hold anything
+		rest := string(text[bytes.LastIndexByte(text, ')')+1:]) // the name may contain any character
 		if _, err := fmt.Sscan(rest, &state, &parent); err == nil {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
 			parents[pid] = parent
@@ -247,7 +251,7 @@ func (s *sshd) known(keys ...string) string {
 	return file
 }
 
-// config is one that works.
+// config returns a working configuration.
 func (s *sshd) config(remote string) Config {
 	s.t.Helper()
 	return Config{
@@ -258,7 +262,8 @@ func (s *sshd) config(remote string) Config {
 	}
 }
 
-// --- small things ------------------------------------------------------------------
+// --- helpers
+// ------------------------------------------------------------------------
 
 // alone hides the user's own keys, known hosts and agent from the test.
 func alone(t *testing.T) {
@@ -290,7 +295,7 @@ func open(t *testing.T, c Config) *Tunnel {
 	return tunnel
 }
 
-// refused opens and wants this error, with these words in it.
+// refused fails unless opening returns this error, with these words in it.
 func refused(t *testing.T, c Config, want error, words ...string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -311,7 +316,7 @@ func refused(t *testing.T, c Config, want error, words ...string) error {
 	return err
 }
 
-// closed closes the tunnel and looks for what it left.
+// closed closes the tunnel and checks that nothing is left of it.
 func closed(t *testing.T, tunnel *Tunnel) {
 	t.Helper()
 	began := time.Now()
@@ -340,7 +345,7 @@ func connect(t *testing.T, tunnel *Tunnel) *net.UnixConn {
 	return c.(*net.UnixConn)
 }
 
-// talk sends a line through c, which leads to an echo, and wants it back.
+// talk sends a line through c to an echo server, and fails unless it is echoed.
 func talk(c net.Conn) error {
 	const line = "are you there?"
 	if _, err := io.WriteString(c, line); err != nil {
@@ -356,7 +361,7 @@ func talk(c net.Conn) error {
 	return nil
 }
 
-// talks wants a new connection through the tunnel to work.
+// talks fails unless a new connection through the tunnel works.
 func talks(t *testing.T, tunnel *Tunnel) *net.UnixConn {
 	t.Helper()
 	c := connect(t, tunnel)
@@ -366,7 +371,7 @@ func talks(t *testing.T, tunnel *Tunnel) *net.UnixConn {
 	return c
 }
 
-// ends wants c to be closed by the other side.
+// ends fails unless the other side closes c.
 func ends(t *testing.T, c net.Conn) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(patience))
@@ -418,7 +423,7 @@ func serve(t *testing.T, addr string, handle func(*net.TCPConn)) string {
 	return l.Addr().String()
 }
 
-// echo sends everything back, and then its own end.
+// echo sends everything back, and then closes its side.
 func echo(c *net.TCPConn) { io.Copy(c, c) }
 
 func eventually(t *testing.T, what string, is func() bool) {

@@ -1,10 +1,11 @@
-// Package sshtunnel leads a local unix socket over SSH to a TCP port that the
-// SSH host can reach, as ssh -L does, inside this process. What is written to
-// the socket arrives there byte for byte, so libzmq connects to ipc://PATH and
-// the far end sees an ordinary ZMTP peer on TCP.
+// Package sshtunnel forwards a local unix socket over SSH to a TCP port that
+// the SSH host can reach, as ssh -L does, inside this process. It forwards the
+// bytes unchanged. So libzmq connects to ipc://PATH, and the remote end has an
+// ordinary ZMTP peer on TCP.
 //
-// The local end is a unix socket in a folder that only this user can enter:
-// unlike a port on localhost, other users of the machine cannot use the tunnel.
+// The local end is a unix socket in a folder that only this user can access. So
+// other users of the machine cannot use the tunnel, as they could a port on
+// localhost.
 package sshtunnel
 
 import (
@@ -25,19 +26,21 @@ import (
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
-// What can go wrong on the way to the SSH host. Open's errors and Err wrap one
-// of them and say what and where.
+// Errors of Open and Err wrap one of these, and add details.
 var (
-	// ErrAuth: the host does not let the user in, or a key file cannot be used.
+	// ErrAuth is returned if the host refuses the user, or if a key file cannot
+	// be used.
 	ErrAuth = errors.New("ssh authentication failed")
-	// ErrHostKey: the host's key is not one that known_hosts vouches for.
+	// ErrHostKey is returned if known_hosts does not have the host's key.
 	ErrHostKey = errors.New("ssh host key refused")
 	// ErrHostKeyChanged is an ErrHostKey: known_hosts has another key for this
-	// host, or the key is revoked. Someone may be pretending to be the host.
+	// host, or the key is revoked. Another machine may be impersonating the
+	// host.
 	ErrHostKeyChanged = fmt.Errorf("%w: IT IS NOT THE KNOWN ONE", ErrHostKey)
-	// ErrUnreachable: no SSH connection to the host.
+	// ErrUnreachable is returned if no SSH connection to the host is possible.
 	ErrUnreachable = errors.New("ssh host unreachable")
-	// ErrRemote: the SSH host does not lead on to Config.Remote. Only from Err.
+	// ErrRemote is returned, by Err only, if the SSH host does not connect to
+	// Config.Remote.
 	ErrRemote = errors.New("ssh host does not reach the far end")
 )
 
@@ -47,40 +50,39 @@ const (
 	linkWait         = 10 * time.Second // how long a local connection waits for a lost link
 	firstBackoff     = 100 * time.Millisecond
 	lastBackoff      = 5 * time.Second
-	// After a refusal: asking more often cannot help, and may lock the account.
+	// After a refusal: trying more often cannot help, and may lock the account.
 	refusedBackoff = 30 * time.Second
 	maxSocketPath  = 103 // sun_path is 104 bytes on the BSDs and macOS, 108 on Linux
 )
 
-// Config says where the tunnel leads and how to get in.
+// Config configures a tunnel.
 type Config struct {
 	// Target is the SSH host: [user@]host[:port]. Port 22 by default, IPv6 in
 	// brackets, the current user by default. VidGear: ssh_tunnel_mode.
 	Target string
-	// Password for the account; the passphrase instead if Keyfile is an
-	// encrypted key, and then it is never sent. VidGear: ssh_tunnel_pwd.
+	// Password is the account's password. If Keyfile is an encrypted key, it is
+	// the passphrase instead, which is never sent. VidGear: ssh_tunnel_pwd.
 	Password secret.Text
-	// Keyfile is a private key. Without it the usual ones in ~/.ssh are tried,
-	// as ssh does. VidGear: ssh_tunnel_keyfile.
+	// Keyfile is a private key's file. By default ssh's own key files in ~/.ssh
+	// are tried. VidGear: ssh_tunnel_keyfile.
 	Keyfile string
-	// KnownHosts are the files that vouch for host keys. Default:
+	// KnownHosts are the files with accepted host keys. Default:
 	// ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts. Files that do not exist
-	// vouch for nothing.
+	// count as empty.
 	KnownHosts []string
-	// InsecureIgnoreHostKey accepts any host key: whoever sits on the way can
-	// then read and change everything, and learns Password.
+	// InsecureIgnoreHostKey accepts any host key. A machine on the path can
+	// then read and change everything, including Password.
 	InsecureIgnoreHostKey bool
-	// Remote is host:port, as seen from the SSH host, where the tunnel leads.
+	// Remote is the host:port that the SSH host connects to.
 	Remote string
-	// KeepAlive is how often a silent host is asked for a sign of life (default
-	// 5 s). After three times that in silence the connection is given up and
-	// dialled again.
+	// KeepAlive is how often a silent host is probed (default 5 s). After three
+	// times that without a byte the connection is closed and dialed again.
 	KeepAlive time.Duration
-	// Logger gets connections lost, regained and refused. Default: none.
+	// Logger logs lost, restored and refused connections. Default: none.
 	Logger *slog.Logger
 }
 
-// Tunnel is an open tunnel. Its methods may be called from any goroutine.
+// Tunnel is an open tunnel. Its methods are safe for concurrent use.
 type Tunnel struct {
 	conf   Config
 	to     target
@@ -95,19 +97,19 @@ type Tunnel struct {
 	closed error // what Close returns
 
 	forwards sync.WaitGroup // one for each local connection; accept's
-	quiet    chan struct{}  // closed when no connection is taken any more and the last has ended
+	quiet    chan struct{}  // closed when the listener is closed and the last connection has ended
 
 	mu        sync.Mutex
-	link      *link         // nil while redialling
+	link      *link         // nil while redialing
 	linkUp    chan struct{} // closed when link is set; a new one when it is lost
 	linkErr   error         // why there is no link
-	remoteErr error         // why the last local connection led nowhere
+	remoteErr error         // why the last local connection failed
 }
 
-// Open dials the SSH host, so that a wrong password, an unknown host key or a
-// host that is not there are errors now, and then forwards every connection
-// made to the socket. When the SSH connection is lost it is dialled again, for
-// ever, with the same checks. ctx bounds Open alone; the tunnel stays until Close.
+// Open dials the SSH host, so it returns an error for a wrong password, an
+// unknown host key or an unreachable host. Then it forwards every connection to
+// the socket. It redials a lost SSH connection without limit, with the same
+// checks. ctx limits only Open; the tunnel stays open until Close.
 func Open(ctx context.Context, c Config) (*Tunnel, error) {
 	if c.KeepAlive < 0 {
 		return nil, fmt.Errorf("sshtunnel: negative KeepAlive %v", c.KeepAlive)
@@ -144,16 +146,16 @@ func Open(ctx context.Context, c Config) (*Tunnel, error) {
 	return t, nil
 }
 
-// Path is the unix socket's path: libzmq connects to "ipc://" + Path().
+// Path returns the unix socket's path: libzmq connects to "ipc://" + Path().
 func (t *Tunnel) Path() string { return t.path }
 
-// Close takes no connection any more and lets those that are open end by
-// themselves, for at most grace: what their local side has written before its
-// end still arrives. What is open then is cut. It waits for every goroutine;
-// socket and folder are gone when it returns. Calling it again does nothing.
+// Close accepts no more connections. It waits up to grace for open ones to end,
+// so that bytes written by their local side still arrive, and then closes them.
+// It waits for every goroutine, and removes socket and folder. A second call
+// does nothing.
 func (t *Tunnel) Close(grace time.Duration) error {
 	t.closer.Do(func() {
-		t.listen.Close() // takes the socket file away
+		t.listen.Close() // removes the socket file
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
 		select {
@@ -167,8 +169,8 @@ func (t *Tunnel) Close(grace time.Duration) error {
 	return t.closed
 }
 
-// Err tells why nothing gets through at the moment: no connection to the SSH
-// host, or one that does not lead on to Remote. It is nil when all is well.
+// Err returns why the tunnel does not work at the moment: no connection to the
+// SSH host, or none from there to Remote. It returns nil if the tunnel works.
 func (t *Tunnel) Err() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -210,18 +212,19 @@ func checkRemote(remote string) error {
 
 // --- the link to the SSH host ------------------------------------------------
 
-// link is one SSH connection. supervise owns it and sees it to its end; the
-// others open channels on it.
+// link is one SSH connection. supervise owns and ends it; other goroutines open
+// channels on it.
 type link struct {
 	client *ssh.Client
 	conn   *stampedConn
 	once   sync.Once
 	lost   chan struct{} // closed when the connection has ended
-	why    error         // set before that
-	gone   chan struct{} // closed when x/crypto/ssh has let go of it too
+	why    error         // set before lost is closed
+	gone   chan struct{} // closed when x/crypto/ssh has released it too
 }
 
-// newLink starts two goroutines, which end with the connection; end waits for them.
+// newLink starts two goroutines, which end with the connection. end waits for
+// them.
 func newLink(client *ssh.Client, conn *stampedConn, keepAlive time.Duration) *link {
 	l := &link{client: client, conn: conn, lost: make(chan struct{}), gone: make(chan struct{})}
 	var asking sync.WaitGroup
@@ -238,8 +241,8 @@ func newLink(client *ssh.Client, conn *stampedConn, keepAlive time.Duration) *li
 	return l
 }
 
-// hangUp ends the connection and with it all its channels; again does nothing.
-// It does not go through client.Close, which can wait for the host.
+// hangUp closes the connection and so all its channels. A second call does
+// nothing. It does not call client.Close, which can wait for the host.
 func (l *link) hangUp(why error) {
 	l.once.Do(func() {
 		l.conn.Close()
@@ -248,8 +251,8 @@ func (l *link) hangUp(why error) {
 	})
 }
 
-// end hangs up and waits until the connection's goroutines are gone. Only a
-// host that breaks the protocol can make x/crypto/ssh hold on to them.
+// end hangs up and waits until the connection's goroutines have ended. Only a
+// host that violates the protocol can keep x/crypto/ssh from ending them.
 func (l *link) end(why error) {
 	l.hangUp(why)
 	timer := time.NewTimer(time.Second)
@@ -260,7 +263,7 @@ func (l *link) end(why error) {
 	}
 }
 
-// stampedConn remembers when the host was last heard.
+// stampedConn stores when the host last sent a byte.
 type stampedConn struct {
 	net.Conn
 	mu   sync.Mutex
@@ -270,8 +273,8 @@ type stampedConn struct {
 func (c *stampedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
-		// Before x/crypto/ssh hears of it: a channel that it opens after its
-		// clean-up waits for ever, unless the request cannot be written.
+		// Before x/crypto/ssh receives the error: a channel that it opens after
+		// its clean-up blocks forever, unless the request cannot be written.
 		c.Conn.Close()
 	}
 	if n > 0 {
@@ -300,7 +303,7 @@ func (t *Tunnel) supervise(l *link) {
 		}
 		t.log.Warn("ssh connection lost, dialling again", "cause", why)
 		t.dropLink(l, fmt.Errorf("%w: %s: connection lost: %w", ErrUnreachable, t.to, why))
-		if time.Since(up) > lastBackoff { // else the host lets us in only to hang up
+		if time.Since(up) > lastBackoff { // otherwise the host hangs up after authentication
 			backoff = firstBackoff
 		}
 		if l = t.redial(&backoff); l != nil {
@@ -310,8 +313,8 @@ func (t *Tunnel) supervise(l *link) {
 	}
 }
 
-// watch returns when the link has ended: by itself, for lack of a sign of life,
-// or because the tunnel is closing.
+// watch returns when the link has ended: by itself, because the host was
+// silent, or because the tunnel is closing.
 func (t *Tunnel) watch(l *link) error {
 	tick := time.NewTicker(t.conf.KeepAlive)
 	defer tick.Stop()
@@ -323,8 +326,8 @@ func (t *Tunnel) watch(l *link) error {
 		case <-t.ctx.Done():
 			why = t.ctx.Err()
 		case <-tick.C:
-			// Any byte is a sign of life, not only the answers to keepAsking: on
-			// a slow line those queue up behind frames.
+			// Any byte shows that the host is alive, not only the answers to
+			// keepAsking. On a slow line those queue up behind frames.
 			if s := l.conn.silence(); s > 3*t.conf.KeepAlive {
 				why = fmt.Errorf("no sign of life for %v", s.Round(time.Millisecond))
 			}
@@ -334,7 +337,7 @@ func (t *Tunnel) watch(l *link) error {
 	return why
 }
 
-// keepAsking makes the host say something every KeepAlive, until the link ends.
+// keepAsking sends a request every KeepAlive, until the link ends.
 func (l *link) keepAsking(keepAlive time.Duration) {
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
@@ -343,7 +346,7 @@ func (l *link) keepAsking(keepAlive time.Duration) {
 		case <-l.lost:
 			return
 		case <-tick.C:
-			// Hosts that do not know the request answer too: with "no".
+			// Hosts that do not support the request answer too, with a failure.
 			if _, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
 				l.hangUp(err)
 				return
@@ -352,14 +355,14 @@ func (l *link) keepAsking(keepAlive time.Duration) {
 	}
 }
 
-// redial dials until it succeeds; nil when the tunnel is closed.
+// redial dials until it succeeds. It returns nil when the tunnel is closed.
 func (t *Tunnel) redial(backoff *time.Duration) *link {
-	level := slog.LevelWarn // the first failure is news, the others are for those who look
+	level := slog.LevelWarn // for the first failure; later ones have a lower level
 	for wait := *backoff; t.sleep(wait); {
 		*backoff = min(2**backoff, lastBackoff)
 		l, err := t.dial(t.ctx)
 		if err == nil {
-			return l // supervise's, which sees for itself whether the tunnel was closed
+			return l // supervise checks whether the tunnel was closed
 		}
 		if t.ctx.Err() != nil {
 			return nil
@@ -375,7 +378,7 @@ func (t *Tunnel) redial(backoff *time.Duration) *link {
 	return nil
 }
 
-// sleep waits, and tells whether the tunnel is still open.
+// sleep waits, and reports whether the tunnel is still open.
 func (t *Tunnel) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -395,7 +398,7 @@ func (t *Tunnel) setLink(l *link) {
 }
 
 // dropLink makes connections wait for the next link if l, which is lost, is
-// still the present one. why is for Err.
+// still the current one. why is for Err.
 func (t *Tunnel) dropLink(l *link, why error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -405,8 +408,8 @@ func (t *Tunnel) dropLink(l *link, why error) {
 	t.linkErr = why
 }
 
-// waitLink returns the link, once there is one; nil at the deadline or when the
-// tunnel is closed.
+// waitLink waits for a link and returns it. It returns nil at the deadline or
+// when the tunnel is closed.
 func (t *Tunnel) waitLink(deadline <-chan time.Time) *link {
 	for {
 		t.mu.Lock()
@@ -425,9 +428,10 @@ func (t *Tunnel) waitLink(deadline <-chan time.Time) *link {
 	}
 }
 
-// --- local connections ---------------------------------------------------------
+// --- local connections
+// ---------------------------------------------------------
 
-// accept hands every local connection to a goroutine of its own, until Close.
+// accept starts a goroutine for every local connection, until Close.
 func (t *Tunnel) accept() {
 	defer t.wg.Done()
 	defer close(t.quiet)
@@ -437,7 +441,7 @@ func (t *Tunnel) accept() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // out of file descriptors, most likely: that passes
+		if err != nil { // probably out of file descriptors, which is temporary
 			t.log.Warn("ssh tunnel cannot take a connection", "error", err)
 			if !t.sleep(firstBackoff) {
 				return
@@ -449,18 +453,18 @@ func (t *Tunnel) accept() {
 	}
 }
 
-// forward leads one local connection, which it owns, to the far end.
+// forward connects one local connection, which it owns, with the remote end.
 func (t *Tunnel) forward(local *net.UnixConn) {
 	defer t.forwards.Done()
 	defer local.Close()
 	l, remote := t.openRemote()
 	if remote == nil {
-		return // closing tells libzmq to try again
+		return // closing makes libzmq try again
 	}
 	defer remote.Close()
 
-	// Each direction ends by itself and passes its end on (half-close). A local
-	// side that reads no more may have written something before: that still goes.
+	// Each direction ends by itself and forwards its end (half-close). What a
+	// local side wrote before it stopped reading is still forwarded.
 	ended := make(chan error, 2)
 	go func() {
 		io.Copy(remote, local)
@@ -482,7 +486,7 @@ func (t *Tunnel) forward(local *net.UnixConn) {
 				continue
 			}
 			t.log.Debug("ssh tunnel: a forwarded connection broke", "error", err)
-		case <-l.lost: // a channel that dies with its link looks as if it had ended well
+		case <-l.lost: // a channel that ends with its link looks like a regular end
 		case <-t.ctx.Done():
 		}
 		local.Close() // both, so that the other direction ends too
@@ -493,9 +497,9 @@ func (t *Tunnel) forward(local *net.UnixConn) {
 	}
 }
 
-// openRemote opens a channel to the far end, on the next link if the present
-// one is lost meanwhile; a nil channel means that there is none to be had. The
-// caller owns the channel.
+// openRemote opens a channel to the remote end, on the next link if the current
+// one is lost meanwhile. It returns nil if no channel can be opened. The caller
+// owns the channel.
 func (t *Tunnel) openRemote() (*link, ssh.Channel) {
 	timer := time.NewTimer(linkWait)
 	defer timer.Stop()
@@ -515,15 +519,15 @@ func (t *Tunnel) openRemote() (*link, ssh.Channel) {
 			t.noteRemote(fmt.Errorf("%w: %s says about %s: %w", ErrRemote, t.to, t.conf.Remote, answer))
 			return nil, nil
 		}
-		// The link is lost, or makes no sense. Nothing was forwarded yet, so the
-		// next one will do.
+		// The link is lost or invalid. Nothing was forwarded yet, so the next
+		// one can be used.
 		l.hangUp(err)
 		t.dropLink(l, fmt.Errorf("%w: %s: connection lost: %w", ErrUnreachable, t.to, err))
 	}
 }
 
-// openChannel asks the SSH host to connect to remote (RFC 4254, 7.2). It blocks
-// until the host answers or the link is lost.
+// openChannel requests that the SSH host connect to remote (RFC 4254, 7.2). It
+// blocks until the host answers or the link is lost.
 func (l *link) openChannel(remote string) (ssh.Channel, error) {
 	host, port, _ := net.SplitHostPort(remote) // checked by Open
 	n, _ := strconv.ParseUint(port, 10, 16)
@@ -538,8 +542,8 @@ func (l *link) openChannel(remote string) (ssh.Channel, error) {
 		ch  ssh.Channel
 		err error
 	}
-	answers := make(chan answer) // unbuffered: what is not taken is closed
-	go func() {                  // ends with the link, and mostly before
+	answers := make(chan answer) // unbuffered: an answer that is not received is closed
+	go func() {                  // ends with the link, usually before
 		ch, requests, err := l.client.OpenChannel("direct-tcpip", request)
 		if err == nil {
 			go ssh.DiscardRequests(requests) // ends with the channel
@@ -560,8 +564,8 @@ func (l *link) openChannel(remote string) (ssh.Channel, error) {
 	}
 }
 
-// noteRemote keeps why the far end is not reached and logs the change, not each
-// of libzmq's attempts.
+// noteRemote stores why the remote end is not reached. It logs the change, not
+// each of libzmq's attempts.
 func (t *Tunnel) noteRemote(err error) {
 	t.mu.Lock()
 	before := t.remoteErr

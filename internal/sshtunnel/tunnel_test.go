@@ -22,7 +22,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
-// noise is n bytes that are the same each time.
+// noise returns n bytes that are the same each time.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	rand.New(rand.NewSource(1)).Read(b)
@@ -44,7 +44,7 @@ func TestForward(t *testing.T) {
 				if _, err := c.Write(data); err != nil {
 					t.Error(err)
 				}
-				c.CloseWrite() // the echo ends when it has seen this, and not before
+				c.CloseWrite() // the echo ends when it has received this, and not before
 			}()
 			go func() {
 				defer wg.Done()
@@ -98,7 +98,8 @@ func TestForward(t *testing.T) {
 	})
 }
 
-// Only the user may come near the socket, and libzmq must be able to name it.
+// Only the user may access the socket, and its path must be short enough for
+// libzmq.
 func TestSocketIsPrivate(t *testing.T) {
 	s := newSSHD(t)
 	c := s.config("127.0.0.1:1")
@@ -155,7 +156,7 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
-// The far end is not there, or the SSH host does not lead there.
+// The remote end does not exist, or the SSH host does not connect to it.
 func TestRemoteRefused(t *testing.T) {
 	s := newSSHD(t)
 	far := fmt.Sprintf("127.0.0.1:%d", freePort(t))
@@ -167,7 +168,7 @@ func TestRemoteRefused(t *testing.T) {
 	if err := tunnel.Err(); !errors.Is(err, ErrRemote) || !strings.Contains(err.Error(), far) {
 		t.Errorf("Err: %v", err)
 	}
-	serve(t, far, echo) // it comes up later
+	serve(t, far, echo) // it starts later
 	talks(t, tunnel)
 	if err := tunnel.Err(); err != nil {
 		t.Error(err)
@@ -181,7 +182,7 @@ func TestRemoteRefused(t *testing.T) {
 	}
 }
 
-// The server is killed with data on its way, and comes back.
+// The server is killed during a transfer, and restarted.
 func TestRedial(t *testing.T) {
 	s := newSSHD(t)
 	tunnel := open(t, s.config(serve(t, "127.0.0.1:0", echo)))
@@ -189,7 +190,7 @@ func TestRedial(t *testing.T) {
 		old := talks(t, tunnel)
 		flowing := make(chan struct{})
 		stopped := make(chan struct{})
-		go func() { // a stream that never stops by itself
+		go func() { // a stream without an end
 			defer close(stopped)
 			chunk := noise(64 << 10)
 			for i := 0; ; i++ {
@@ -212,7 +213,7 @@ func TestRedial(t *testing.T) {
 		<-read
 		eventually(t, "Err tells", func() bool { return errors.Is(tunnel.Err(), ErrUnreachable) })
 
-		waiting := connect(t, tunnel) // made meanwhile: waits
+		waiting := connect(t, tunnel) // created meanwhile: waits
 		s.start()
 		if err := talk(waiting); err != nil {
 			t.Fatal(err)
@@ -224,7 +225,7 @@ func TestRedial(t *testing.T) {
 	}
 }
 
-// Another server takes the place of the one that was killed: the tunnel stays shut.
+// Another server replaces the one that was killed: the tunnel stays closed.
 func TestRedialChecksTheHostKey(t *testing.T) {
 	s := newSSHD(t)
 	tunnel := open(t, s.config(serve(t, "127.0.0.1:0", echo)))
@@ -242,7 +243,7 @@ func TestRedialChecksTheHostKey(t *testing.T) {
 	}
 }
 
-// The session freezes: no data, no answer, and the TCP connection stays up.
+// The session freezes: no data, no answer, and the TCP connection stays open.
 func TestFrozenServer(t *testing.T) {
 	s := newSSHD(t)
 	c := s.config(serve(t, "127.0.0.1:0", echo))
@@ -258,7 +259,7 @@ func TestFrozenServer(t *testing.T) {
 	if took := time.Since(began); took < 2*c.KeepAlive || took > patience/2 {
 		t.Errorf("given up after %v", took)
 	}
-	talks(t, tunnel) // the server itself still takes connections
+	talks(t, tunnel) // the server itself still accepts connections
 	for _, pid := range frozen {
 		syscall.Kill(pid, syscall.SIGCONT)
 	}
@@ -348,11 +349,11 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// ignoreEcho: the far end's side of a connection that ends a moment later.
+// ignoreEcho handles the remote side of a connection that ends a moment later.
 var ignoreEcho = leaktest.IgnoreFunction("github.com/vidgear-go/netgear/internal/sshtunnel.echo")
 
-// What it is all for: libzmq on the local socket, libzmq on a TCP port at the
-// far end, and a server that is killed in between.
+// libzmq uses the local socket, libzmq listens on a TCP port at the remote end,
+// and the server in between is killed.
 func TestZMQ(t *testing.T) {
 	s := newSSHD(t)
 	bind, connect := zmqPair(t), zmqPair(t)

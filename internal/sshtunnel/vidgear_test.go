@@ -24,8 +24,8 @@ end.close()
 print("end", flush=True)
 `
 
-// A real VidGear receive end behind the tunnel gets every frame, and the
-// goodbye.
+// A real VidGear receive end behind the tunnel receives every frame, and the
+// terminate message.
 func TestTunnelToVidGear(t *testing.T) {
 	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
 		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")

@@ -247,7 +247,7 @@ func (s *Socket) ReleaseSlot() (again time.Time) { return s.gate.releaseSlot() }
 // next peers. It reports whether it must be called again soon.
 func (s *Socket) SettlePeers() (again bool) {
 	began := time.Now()
-	s.Settle()
+	s.ProcessCommands()
 	if s.hearsNothing {
 		s.flow.Drained() // a publisher has read all subscriptions now
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// photo is a picture with the mix of smooth parts, edges and noise that cameras make.
+// photo returns a picture with a camera's mix of smooth parts, edges and noise.
 func photo(width, height int, cs Colorspace) []byte {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	ch := cs.Channels()
@@ -47,7 +47,7 @@ func newDecoder(tb testing.TB) *Decoder {
 	return d
 }
 
-// encode makes a JPEG of tightly packed pixels.
+// encode encodes tightly packed pixels.
 func encode(tb testing.TB, e *Encoder, pix []byte, width, height int, cs Colorspace, opts EncodeOptions) []byte {
 	tb.Helper()
 	dst := make([]byte, e.Bound(width, height, cs))
@@ -100,8 +100,8 @@ func BenchmarkDecode1080p(b *testing.B) {
 	}
 }
 
-// The fixed cost of a picture: what a call takes when there are hardly any pixels.
-// What SendJPEG takes to check a JPEG, beside BenchmarkDecode1080p.
+// The fixed cost of a picture: a call with hardly any pixels. The cost of
+// SendJPEG's check, to compare with BenchmarkDecode1080p.
 func BenchmarkCheck1080p(b *testing.B) {
 	e := newEncoder(b)
 	jpeg := encode(b, e, photo(1920, 1080, BGR), 1920, 1080, BGR, EncodeOptions{90, true})
@@ -147,7 +147,7 @@ func BenchmarkTiny(b *testing.B) {
 	})
 }
 
-// stripBench is one size of picture, made and read in so many strips.
+// stripBench is one size of picture, encoded and decoded in so many strips.
 type stripBench struct {
 	name           string
 	width, height  int
@@ -166,7 +166,8 @@ func (s *stripBench) decode(strips int) error {
 	return s.d.DecodeStrips(s.pix, s.jpeg, Info{Width: s.width, Height: s.height}, s.width*3, BGR, DecodeOptions{FastDCT: true}, strips)
 }
 
-// eachStripBench runs a benchmark for each size, each direction, and each number of strips from least on.
+// eachStripBench runs a benchmark for each size, each direction, and each
+// number of strips from least on.
 func eachStripBench(b *testing.B, least int, run func(b *testing.B, do func(strips int) error, strips int)) {
 	for _, s := range []*stripBench{
 		{name: "160x120", width: 160, height: 120}, {name: "320x240", width: 320, height: 240},
@@ -194,7 +195,7 @@ func eachStripBench(b *testing.B, least int, run func(b *testing.B, do func(stri
 	}
 }
 
-// What one picture takes in so many strips; 1 is one piece.
+// The cost of one picture in so many strips; 1 is one piece.
 func BenchmarkStrips(b *testing.B) {
 	eachStripBench(b, 1, func(b *testing.B, do func(int) error, strips int) {
 		for b.Loop() {
@@ -205,8 +206,9 @@ func BenchmarkStrips(b *testing.B) {
 	})
 }
 
-// One piece and strips in turn. On a machine with other work to do the fastest tenth tells best what
-// two free cores make of it (ms-whole, ms-strips, free-ratio); median-ratio is of neighbours in time.
+// One piece and strips in turn. On a busy machine the fastest tenth shows best
+// what two idle cores achieve (ms-whole, ms-strips, free-ratio). median-ratio
+// compares neighbors in time.
 func BenchmarkStripsBesideOnePiece(b *testing.B) {
 	eachStripBench(b, 2, func(b *testing.B, do func(int) error, strips int) {
 		var whole, cutUp, ratio []float64

@@ -4,14 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-// keep_error copies TurboJPEG's text before the handle that owns it goes away.
+// keep_error copies TurboJPEG's text before the handle that owns it is
+// destroyed.
 static void keep_error(tjhandle handle, bridge_report *report)
 {
 	strncpy(report->text, tjGetErrorStr2(handle), sizeof(report->text) - 1);
 	report->text[sizeof(report->text) - 1] = 0;
 }
 
-// encode_grown lets TurboJPEG find the room itself and copies the JPEG if dst can hold it.
+// encode_grown has TurboJPEG allocate the memory, and copies the JPEG if dst
+// can hold it.
 static int encode_grown(bridge_job *job)
 {
 	int result = BRIDGE_OK;
@@ -22,7 +24,7 @@ static int encode_grown(bridge_job *job)
 	                &grown, &size, job->subsamp, job->quality, job->flags) != 0) {
 		keep_error(job->encoder, &job->report);
 		result = BRIDGE_FAILED;
-	} else if (size > job->room) {
+	} else if (size > job->capacity) {
 		result = BRIDGE_TOO_SMALL;
 	} else {
 		memcpy((unsigned char *) job->dst, grown, size);
@@ -32,14 +34,15 @@ static int encode_grown(bridge_job *job)
 	return result;
 }
 
-// With TJFLAG_NOREALLOC TurboJPEG writes into dst and nowhere else, but takes its length to be
-// tjBufSize() whatever it is told. A noisy picture at a high quality can need more (CMYK: tjBufSize
-// forgets that K is not subsampled), and only then the work is done a second time.
+// encode passes TJFLAG_NOREALLOC, with which TurboJPEG writes only into dst. It
+// then ignores the length passed and assumes tjBufSize(). A noisy picture at a
+// high quality can need more, as tjBufSize() ignores that K of CMYK is not
+// subsampled. Only then the picture is encoded a second time.
 static int encode(bridge_job *job)
 {
 	unsigned char *out = (unsigned char *) job->dst;
 
-	job->report.size = job->room;
+	job->report.size = job->capacity;
 	if (tjCompress2(job->encoder, (const unsigned char *) job->src, job->width, job->pitch, job->height, job->format,
 	                &out, &job->report.size, job->subsamp, job->quality, job->flags | TJFLAG_NOREALLOC) == 0)
 		return BRIDGE_OK;
@@ -66,7 +69,7 @@ void bridge_do(bridge_job *job)
 	}
 }
 
-void batch_stop(crew_batch *b)
+void ng_batch_stop(ng_batch *b)
 {
 	__atomic_store_n(&b->stop, 1, __ATOMIC_RELAXED);
 }

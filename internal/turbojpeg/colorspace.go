@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// Colorspace is the order of a pixel's bytes in memory, one of the twelve that VidGear names. X is
-// a byte without meaning, A is alpha; a JPEG keeps neither. Decoding sets both to 255.
+// Colorspace is the order of a pixel's bytes in memory, one of the twelve that
+// VidGear names. X is an unused byte, A is alpha. A JPEG stores neither;
+// decoding sets both to 255.
 type Colorspace int
 
-// The twelve, with TurboJPEG's numbers.
+// The colorspaces, with TurboJPEG's numbers.
 const (
 	RGB  Colorspace = C.TJPF_RGB
 	BGR  Colorspace = C.TJPF_BGR
@@ -30,8 +31,8 @@ const (
 	CMYK Colorspace = C.TJPF_CMYK
 )
 
-// layout is a color space's name, its bytes in a pixel, and where in the pixel
-// red, green, blue and alpha are; -1 where there is none.
+// layout is a colorspace's name, its bytes in a pixel, and the offsets of red,
+// green, blue and alpha in the pixel. An offset is -1 for a missing channel.
 type layout struct {
 	name     string
 	channels int
@@ -48,8 +49,8 @@ var layouts = [...]layout{
 	CMYK: {"CMYK", 4, [4]int{-1, -1, -1, -1}},
 }
 
-// ParseColorspace reads VidGear's name of a colour space. Case and surrounding spaces do not
-// matter, as in VidGear.
+// ParseColorspace parses VidGear's name of a colorspace. As in VidGear it
+// ignores case and surrounding spaces. Its error is ErrShape.
 func ParseColorspace(name string) (Colorspace, error) {
 	want := strings.ToUpper(strings.TrimSpace(name))
 	for cs, l := range layouts {
@@ -57,12 +58,12 @@ func ParseColorspace(name string) (Colorspace, error) {
 			return Colorspace(cs), nil
 		}
 	}
-	return 0, fmt.Errorf("%w: unknown colour space %q", ErrShape, name)
+	return 0, fmt.Errorf("%w: unknown colorspace %q", ErrShape, name)
 }
 
 func (c Colorspace) valid() bool { return c >= 0 && int(c) < len(layouts) }
 
-// String is VidGear's name: "BGR".
+// String returns VidGear's name, such as "BGR".
 func (c Colorspace) String() string {
 	if !c.valid() {
 		return fmt.Sprintf("Colorspace(%d)", int(c))
@@ -70,8 +71,8 @@ func (c Colorspace) String() string {
 	return layouts[c].name
 }
 
-// RGBA returns where in a pixel red, green, blue and alpha are, and -1 for a
-// channel that c does not have. GRAY and CMYK have none of them.
+// RGBA returns the offsets of red, green, blue and alpha in a pixel, and -1 for
+// a channel that c does not have. GRAY and CMYK have none of them.
 func (c Colorspace) RGBA() [4]int {
 	if !c.valid() {
 		return [4]int{-1, -1, -1, -1}
@@ -79,7 +80,8 @@ func (c Colorspace) RGBA() [4]int {
 	return layouts[c].rgba
 }
 
-// Channels is the number of bytes of a pixel: 1, 3 or 4 (0 if c is none of the twelve).
+// Channels returns the number of bytes of a pixel: 1, 3 or 4, and 0 if c is
+// invalid.
 func (c Colorspace) Channels() int {
 	if !c.valid() {
 		return 0

@@ -7,17 +7,19 @@ import "C"
 
 import "fmt"
 
-// DecodeOptions trade exactness for speed. Both ends of a NetGear may ask for them, see VidGear's
-// jpeg_compression_fastdct and jpeg_compression_fastupsample.
+// DecodeOptions trade exactness for speed. They are VidGear's
+// jpeg_compression_fastdct and jpeg_compression_fastupsample, which either end
+// may set.
 type DecodeOptions struct {
-	FastDCT      bool // the fast inverse DCT
-	FastUpsample bool // repeat the colour of subsampled pixels instead of interpolating it
+	FastDCT      bool // use the fast inverse DCT
+	FastUpsample bool // repeat the color of subsampled pixels instead of interpolating it
 }
 
-// Decoder reads JPEGs. It is for one goroutine at a time. Close frees its memory.
+// Decoder decodes JPEGs. It must not be used concurrently. Close frees its
+// memory.
 type Decoder struct {
-	// Stop ends a decoding that takes long, with ErrStopped. It may be changed
-	// between two pictures.
+	// Stop ends a long decoding with ErrStopped. It may be changed between two
+	// pictures.
 	Stop Stop
 
 	batch   *batch
@@ -25,7 +27,7 @@ type Decoder struct {
 	warning string            // of the last picture
 }
 
-// NewDecoder makes a Decoder; the caller has to Close it.
+// NewDecoder returns a Decoder, which the caller must Close.
 func NewDecoder() (*Decoder, error) {
 	b, err := newBatch()
 	if err != nil {
@@ -40,11 +42,12 @@ func (d *Decoder) Close() {
 	d.strips = [MaxStrips][]byte{}
 }
 
-// Warning returns the first of libjpeg's warnings of the picture that was decoded
-// last, "" if there was none. The picture is whole in spite of it.
+// Warning returns libjpeg's first warning about the last decoded picture, or
+// "". The picture is complete in spite of it.
 func (d *Decoder) Warning() string { return d.warning }
 
-// DecodeInto reads a JPEG's header and decodes it in one piece; see DecodeStrips.
+// DecodeInto reads a JPEG's header and decodes it in one piece; see
+// DecodeStrips.
 func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts DecodeOptions) error {
 	info, err := ReadInfo(jpeg)
 	if err != nil {
@@ -53,20 +56,22 @@ func (d *Decoder) DecodeInto(dst, jpeg []byte, stride int, cs Colorspace, opts D
 	return d.DecodeStrips(dst, jpeg, info, stride, cs, opts, 1)
 }
 
-// DecodeStrips decodes a JPEG into dst, in the colour space asked for. info is what ReadInfo said of
-// these bytes; a wrong one brings an error, and no byte outside of dst. Beside dst it takes
-// info.Memory bytes and some rows, and keeps nothing of them.
+// DecodeStrips decodes a JPEG into dst, in colorspace cs. info must be the
+// result of ReadInfo for these bytes. With another info it returns an error,
+// and writes nothing outside dst. During the call it allocates info.Memory
+// bytes and some rows.
 //
-// dst must hold the rows of Width*cs.Channels() bytes, one every stride bytes (ErrShape,
-// ErrTooSmall); what lies between rows is not written. dst and jpeg may be Go memory or C memory
-// seen as a slice, and neither is kept. After an error dst may hold a part of the picture.
+// dst must hold the rows of Width*cs.Channels() bytes, one every stride bytes
+// (ErrShape, ErrTooSmall). The bytes between rows are not written. dst and jpeg
+// may be Go memory or C memory, and are not retained. After an error dst may
+// hold a part of the picture.
 //
-// It works on up to so many cores as there may be strips, where the JPEG has restart markers that
-// allow for it (see EncodeStrips); every other JPEG is read in one piece. The
-// pixels are the same, and so are the error and the Warning.
+// It uses up to strips cores if the JPEG has suitable restart markers (see
+// EncodeStrips). Every other JPEG is decoded in one piece. The pixels, the
+// error and the Warning do not depend on strips.
 //
-// A CMYK or YCCK JPEG decodes to every colour space, by simplejpeg's formula. No other JPEG decodes
-// to CMYK (ErrShape).
+// A CMYK or YCCK JPEG decodes to every colorspace, with simplejpeg's formula.
+// No other JPEG decodes to CMYK (ErrShape).
 func (d *Decoder) DecodeStrips(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) error {
 	if d.batch.c == nil {
 		return ErrClosed
@@ -81,7 +86,7 @@ func (d *Decoder) DecodeStrips(dst, jpeg []byte, info Info, stride int, cs Color
 	return d.decode(dst, jpeg, info, stride, cs, opts)
 }
 
-// checkDecode lets nothing cross to C that C would have to trust.
+// checkDecode returns an error for arguments that C could not handle safely.
 func checkDecode(dst []byte, info Info, stride int, cs Colorspace) error {
 	if err := checkSize(info.Width, info.Height); err != nil {
 		return err
@@ -102,8 +107,8 @@ func checkDecode(dst []byte, info Info, stride int, cs Colorspace) error {
 	return nil
 }
 
-// decode has libjpeg write into dst, whose size is checked. Should the bytes say
-// otherwise than info, libjpeg's header is compared with it in C.
+// decode has libjpeg write into dst, whose size is checked. C compares the
+// header with info, in case info belongs to another JPEG.
 func (d *Decoder) decode(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions) error {
 	if d.Stop.now() {
 		return ErrStopped
@@ -117,7 +122,7 @@ func (d *Decoder) decode(dst, jpeg []byte, info Info, stride int, cs Colorspace,
 	return outcome(j)
 }
 
-// outcome is the error of a job that read a JPEG.
+// outcome returns the error of a job that read a JPEG.
 func outcome(j *C.bridge_job) error {
 	switch j.result {
 	case C.BRIDGE_OK:
@@ -128,11 +133,11 @@ func outcome(j *C.bridge_job) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, reportText(&j.report))
 }
 
-// prepare writes a job.
+// prepare sets up a job.
 func (d *Decoder) prepare(i int, dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions) *C.bridge_job {
 	j := &d.batch.c.jobs[i]
 	d.batch.source(j, C.JOB_DECODE, jpeg, info)
-	j.dst, j.pitch, j.format, j.flags = d.batch.memory(dst), C.int(stride), C.int(cs), 0
+	j.dst, j.pitch, j.format, j.flags = d.batch.address(dst), C.int(stride), C.int(cs), 0
 	if opts.FastDCT {
 		j.flags |= C.TJFLAG_FASTDCT
 	}
@@ -142,10 +147,10 @@ func (d *Decoder) prepare(i int, dst, jpeg []byte, info Info, stride int, cs Col
 	return j
 }
 
-// source writes into a job what concerns the JPEG that it reads.
+// source sets the fields of a job that concern the JPEG that it reads.
 func (b *batch) source(j *C.bridge_job, kind C.int, jpeg []byte, info Info) {
 	j.kind, j.strip = kind, 0
-	j.src, j.size = b.memory(jpeg), C.ulong(len(jpeg))
+	j.src, j.size = b.address(jpeg), C.ulong(len(jpeg))
 	j.width, j.height = C.int(info.Width), C.int(info.Height)
 	j.max_scans = C.int(scansAllowed(info.Width, info.Height))
 	j.memory = C.int64_t(info.Memory + rowsMemory(info.Width))

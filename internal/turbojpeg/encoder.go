@@ -10,40 +10,44 @@ import (
 	"math"
 )
 
-// EncodeOptions say how a JPEG is made. Chroma is always 4:2:2 (none for GRAY), as in VidGear.
+// EncodeOptions are the parameters of a JPEG. Chroma is always 4:2:2 (none for
+// GRAY), as in VidGear.
 type EncodeOptions struct {
 	Quality int // 1 (smallest) to 100 (best); VidGear's default is 90
-	// FastDCT asks for the fast, less exact DCT. TurboJPEG itself takes the fast one below quality
-	// 96 and the exact one from there on, so today this changes no byte; simplejpeg passes it on too.
+	// FastDCT requests the fast, less exact DCT. TurboJPEG uses the fast one
+	// below quality 96 and the exact one from there on, so today this changes
+	// no byte. simplejpeg passes it on too.
 	FastDCT bool
 }
 
-// Encoder makes JPEGs. It is for one goroutine at a time. Close frees its C memory.
+// Encoder encodes JPEGs. It must not be used concurrently. Close frees its C
+// memory.
 type Encoder struct {
-	// Stop ends what takes long, with ErrStopped: the wait for a thread, where all
-	// are at work for others, and Mend. It may be changed between two pictures.
+	// Stop ends with ErrStopped what may take long: Mend, and the wait for a
+	// thread while all are busy. It may be changed between two pictures.
 	Stop Stop
 
 	batch   *batch
 	handles []C.tjhandle // one for each strip, see EncodeStrips
 }
 
-// NewEncoder makes an Encoder; the caller has to Close it.
+// NewEncoder returns an Encoder, which the caller must Close.
 func NewEncoder() (*Encoder, error) {
 	b, err := newBatch()
 	if err != nil {
 		return nil, err
 	}
 	e := &Encoder{batch: b}
-	if !e.equip(1) {
+	if !e.ensureHandles(1) {
 		e.Close()
 		return nil, errNoMemory
 	}
 	return e, nil
 }
 
-// equip sees to it that there is a handle for each strip.
-func (e *Encoder) equip(strips int) bool {
+// ensureHandles creates the missing handles, one for each strip. It returns
+// false if there is no memory.
+func (e *Encoder) ensureHandles(strips int) bool {
 	for len(e.handles) < strips {
 		handle := C.tjInitCompress()
 		if handle == nil {
@@ -63,15 +67,17 @@ func (e *Encoder) Close() {
 	e.batch.close()
 }
 
-// Bound is the room in bytes that EncodeInto asks for: enough for the JPEG of any picture, pure noise
-// at quality 100 too, unless its pixels were computed to break this very bound. It is 0 for a
-// picture that cannot be (see MaxDimension). It may be called at any time from any goroutine.
+// Bound returns the length in bytes of the dst that EncodeInto requires. It is
+// enough for any picture, even noise at quality 100, unless its pixels were
+// computed to exceed this bound. It returns 0 for an impossible size (see
+// MaxDimension). It is safe for concurrent use.
 func (e *Encoder) Bound(width, height int, cs Colorspace) int {
 	return bound(width, height, cs)
 }
 
-// bound is TurboJPEG's tjBufSize(), two bytes per stored sample and 2048 for the headers, with the
-// samples of CMYK's K added, which tjBufSize() leaves out.
+// bound returns TurboJPEG's tjBufSize(): two bytes per stored sample and 2048
+// for the headers. It adds the samples of CMYK's K, which tjBufSize() leaves
+// out.
 func bound(width, height int, cs Colorspace) int {
 	if checkSize(width, height) != nil || !cs.valid() {
 		return 0
@@ -90,7 +96,8 @@ func bound(width, height int, cs Colorspace) int {
 	return int(n)
 }
 
-// unitWidth is how many pixels wide an MCU is, the unit of coding: 16x8 pixels in 4:2:2, 8x8 in gray.
+// unitWidth returns the width in pixels of an MCU, the unit of coding: 16x8
+// pixels in 4:2:2, 8x8 in gray.
 func unitWidth(cs Colorspace) int64 {
 	if cs == GRAY {
 		return 8
@@ -100,28 +107,29 @@ func unitWidth(cs Colorspace) int64 {
 
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 
-// EncodeInto makes a JPEG of the pixels in pix and returns its length in bytes.
+// EncodeInto encodes the pixels in pix as a JPEG and returns its length in
+// bytes.
 //
-// Rows of width*cs.Channels() bytes start every stride bytes; what lies between them is not read.
-// dst must have room for Bound bytes; only dst is written. Both may be Go memory or C memory seen
-// as a slice, and neither is kept. A JPEG that outgrows dst all the same (see Bound) is ErrTooSmall,
-// and a longer dst helps.
+// Rows of width*cs.Channels() bytes start every stride bytes. The bytes between
+// them are not read. dst must be at least Bound bytes long. Both may be Go
+// memory or C memory, and are not retained. If the JPEG is longer than dst all
+// the same (see Bound), the error is ErrTooSmall, and a longer dst helps.
 func (e *Encoder) EncodeInto(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
 	return e.EncodeStrips(dst, pix, width, height, stride, cs, opts, 1)
 }
 
-// encode makes a JPEG of all that is to be made, whose sizes are checked.
+// encode encodes a picture in one piece. Its sizes are checked.
 func (e *Encoder) encode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
 	e.prepare(0, dst, pix, width, height, stride, cs, opts)
 	e.batch.run(1, width*height, &e.Stop)
-	return e.made(0)
+	return e.result(0)
 }
 
-// prepare writes a job.
+// prepare sets up a job.
 func (e *Encoder) prepare(i int, dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) {
 	j := &e.batch.c.jobs[i]
 	j.kind, j.encoder = C.JOB_ENCODE, e.handles[i]
-	j.src, j.dst, j.room = e.batch.memory(pix), e.batch.memory(dst), C.ulong(len(dst))
+	j.src, j.dst, j.capacity = e.batch.address(pix), e.batch.address(dst), C.ulong(len(dst))
 	j.width, j.height, j.pitch, j.format = C.int(width), C.int(height), C.int(stride), C.int(cs)
 	j.quality, j.subsamp, j.flags = C.int(opts.Quality), C.TJSAMP_422, 0
 	if cs == GRAY {
@@ -132,8 +140,9 @@ func (e *Encoder) prepare(i int, dst, pix []byte, width, height, stride int, cs 
 	}
 }
 
-// made is what came of a job: the JPEG's length.
-func (e *Encoder) made(i int) (int, error) {
+// result returns the length of the JPEG that a job has written, or the job's
+// error.
+func (e *Encoder) result(i int) (int, error) {
 	j := &e.batch.c.jobs[i]
 	switch j.result {
 	case C.BRIDGE_OK:
@@ -141,12 +150,12 @@ func (e *Encoder) made(i int) (int, error) {
 	case C.BRIDGE_STOPPED:
 		return 0, ErrStopped
 	case C.BRIDGE_TOO_SMALL:
-		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(j.report.size), uint64(j.room))
+		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(j.report.size), uint64(j.capacity))
 	}
 	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", int(j.width), int(j.height), Colorspace(j.format), reportText(&j.report))
 }
 
-// checkEncode lets nothing cross to C that C would have to trust.
+// checkEncode returns an error for arguments that C could not handle safely.
 func checkEncode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) error {
 	if err := checkSize(width, height); err != nil {
 		return err

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// golden.json is what the real simplejpeg answered; testdata/golden.py asked it and explains it.
+// golden.json holds the real simplejpeg's results; testdata/golden.py wrote it
+// and explains it.
 //
 //go:embed testdata/golden.json
 var goldenJSON []byte
@@ -44,7 +45,7 @@ func golden(tb testing.TB) (g goldenFile) {
 	return g
 }
 
-// picture makes the numbers of picture() in golden.py.
+// picture returns the numbers of picture() in golden.py.
 func picture(width, height, channels int) []byte {
 	pix := make([]byte, 0, width*height*channels)
 	for y := range height {
@@ -73,8 +74,9 @@ func parse(tb testing.TB, name string) Colorspace {
 	return cs
 }
 
-// recordedPixels is the frame of the recordings: 24x16 pixels of 3 bytes counting 0, 7, 14, and so on.
-// GRAY is its first channel, and 4 channels are filled with it over and over.
+// recordedPixels is the frame of the recordings: 24x16 pixels of 3 bytes
+// counting 0, 7, 14, and so on. GRAY is its first channel, and 4 channels are
+// filled with it over and over.
 func recordedPixels(cs Colorspace) []byte {
 	const frame = 24 * 16 * 3
 	pix := make([]byte, 24*16*cs.Channels())
@@ -146,7 +148,7 @@ func TestEncodeSkipsWhatLiesBetweenRows(t *testing.T) {
 	}
 }
 
-// described is what simplejpeg says of a header too.
+// described returns what simplejpeg also reports about a header.
 func described(info Info) Info {
 	info.Memory, info.coefficients = 0, 0
 	return info
@@ -211,12 +213,13 @@ func TestDecodeLeavesWhatLiesBetweenRows(t *testing.T) {
 	}
 }
 
-// Cut at every length and with every byte changed: the same pixels as simplejpeg's. Where simplejpeg
-// refuses, an error, or the pixels that it would read if it were not strict, with a warning.
+// JPEGs cut at every length and with every byte changed have the same pixels as
+// in simplejpeg. If simplejpeg refuses one, there is an error, or a warning and
+// the pixels of its mode that is not strict.
 func TestBadInputEndsAsInSimplejpeg(t *testing.T) {
-	// Damaged tables overflow the arithmetic of libjpeg-turbo's SIMD code, which differs by processor
-	// and from its C code. The answers are simplejpeg's on amd64 with SIMD. (Sound JPEGs are the
-	// same everywhere.)
+	// Damaged tables overflow the arithmetic of libjpeg-turbo's SIMD code,
+	// which differs by processor and from its C code. The results are
+	// simplejpeg's on amd64 with SIMD. Sound JPEGs are the same everywhere.
 	samePixels := runtime.GOARCH == "amd64" && os.Getenv("JSIMD_FORCENONE") == ""
 
 	bad := golden(t).Bad
@@ -242,7 +245,7 @@ func TestBadInputEndsAsInSimplejpeg(t *testing.T) {
 			switch {
 			case got == want, !samePixels && got != "" && want != "":
 			case strings.HasPrefix(want, "~") && got == "": // damage
-			case want == "" && got == "~"+whole: // a warning of the header, which simplejpeg always refuses
+			case want == "" && got == "~"+whole: // a warning about the header, which simplejpeg always refuses
 			default:
 				t.Errorf("%s at %d: got %q, simplejpeg says %q", name, i, got, want)
 			}
@@ -253,8 +256,8 @@ func TestBadInputEndsAsInSimplejpeg(t *testing.T) {
 	}
 }
 
-// changed is a JPEG that golden.py has cut behind byte i, or in which it has
-// changed that.
+// changed returns a JPEG that golden.py has cut after byte i, or in which it
+// has changed that byte.
 func changed(tb testing.TB, jpeg []byte, how string, i int) []byte {
 	tb.Helper()
 	if how == "cut" {
@@ -269,8 +272,9 @@ func changed(tb testing.TB, jpeg []byte, how string, i int) []byte {
 	return jpeg
 }
 
-// answer decodes to BGR with the fast DCT and tells the digest, "" for ErrCorrupt and "large" for a
-// header that claims more than is worth decoding. "~" stands before the digest if there was a warning.
+// answer decodes to BGR with the fast DCT and returns the digest. It returns ""
+// for ErrCorrupt and "large" for a header of too large a size. "~" precedes the
+// digest if there was a warning.
 func answer(tb testing.TB, jpeg []byte) string {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)

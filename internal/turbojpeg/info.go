@@ -10,24 +10,25 @@ import (
 	"unsafe"
 )
 
-// Info is what a JPEG's header says.
+// Info describes a JPEG, from its header.
 type Info struct {
 	Width, Height int    // pixels, 1..MaxDimension
-	Space         string // how the JPEG stores colour: "RGB", "YCbCr", "Gray", "CMYK" or "YCCK"
-	Subsampling   string // "444", "422", "420", "440", "411", "441" or "Gray"; T.81 says how
-	// Memory is the bytes that libjpeg takes to decode the JPEG, beside some
-	// rows: those of the coefficients of a JPEG of several scans, otherwise 0.
+	Space         string // how the JPEG stores color: "RGB", "YCbCr", "Gray", "CMYK" or "YCCK"
+	Subsampling   string // "444", "422", "420", "440", "411", "441" or "Gray" (T.81)
+	// Memory is how many bytes libjpeg allocates to decode the JPEG, without
+	// some rows. It is the size of the coefficients for a JPEG of several
+	// scans, otherwise 0.
 	Memory int64
 
-	coefficients int64 // the bytes that all coefficients take
+	coefficients int64 // the size of all coefficients in bytes
 }
 
-// CMYK tells that the JPEG holds printing colours, as Space "CMYK" or "YCCK". Only such a JPEG
-// decodes to CMYK.
+// CMYK reports whether the JPEG holds printing colors: Space is "CMYK" or
+// "YCCK". Only such a JPEG decodes to CMYK.
 func (i Info) CMYK() bool { return i.Space == "CMYK" || i.Space == "YCCK" }
 
-// ReadInfo reads a JPEG's header, and counts its scans. It takes some kilobytes
-// of memory, whatever the picture's size, and gives them back. It is safe for
+// ReadInfo reads a JPEG's header and counts its scans. During the call it
+// allocates some kilobytes, whatever the picture's size. It is safe for
 // concurrent use. Errors are ErrCorrupt and, for too many scans, ErrLimit.
 func ReadInfo(jpeg []byte) (Info, error) {
 	if len(jpeg) == 0 {
@@ -35,7 +36,7 @@ func ReadInfo(jpeg []byte) (Info, error) {
 	}
 	var report C.bridge_report
 	if C.bridge_header((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(min(len(jpeg), maxHeaderBytes)), &report) != C.BRIDGE_OK {
-		failed := report // so that only one that has failed takes memory of Go's heap
+		failed := report // so that only a failed report is on Go's heap
 		return Info{}, fmt.Errorf("%w: %s", ErrCorrupt, reportText(&failed))
 	}
 	info := Info{
@@ -49,14 +50,14 @@ func ReadInfo(jpeg []byte) (Info, error) {
 		return Info{}, fmt.Errorf("%w: sampling factors %dx%d, %dx%d, … are none that simplejpeg reads", ErrCorrupt,
 			int(report.across[0]), int(report.down[0]), int(report.across[1]), int(report.down[1]))
 	}
-	if report.several != 0 {
+	if report.multi_scan != 0 {
 		info.Memory = info.coefficients
 		return info, checkScans(info, jpeg[report.scan:])
 	}
 	return info, nil
 }
 
-// spaceName is simplejpeg's name of how a JPEG stores its colors.
+// spaceName returns simplejpeg's name of how a JPEG stores its colors, or "".
 func spaceName(space C.int) string {
 	switch space {
 	case C.JCS_RGB:
@@ -73,11 +74,11 @@ func spaceName(space C.int) string {
 	return ""
 }
 
-// factors are sampling factors: blocks of an MCU across and down.
+// factors are sampling factors: the blocks of an MCU across and down.
 type factors [2]C.int
 
 // subsamplings are those that TurboJPEG has names for, by the factors of the
-// first component where the others have one block.
+// first component, where the others have one block.
 var subsamplings = []struct {
 	name  string
 	first factors
@@ -85,13 +86,13 @@ var subsamplings = []struct {
 	{"444", factors{1, 1}}, {"422", factors{2, 1}}, {"420", factors{2, 2}}, {"440", factors{1, 2}}, {"411", factors{4, 1}}, {"441", factors{1, 4}},
 }
 
-// subsampling is simplejpeg's name of a JPEG's subsampling, "" if it has none, in
-// which case simplejpeg refuses the JPEG.
+// subsampling returns simplejpeg's name of a JPEG's subsampling. It returns ""
+// if there is none; simplejpeg refuses such a JPEG.
 func subsampling(report *C.bridge_report) string {
 	if report.components == 1 {
 		return "Gray"
 	}
-	inks := report.components == 4 // of which the last, K, is sampled as the first
+	inks := report.components == 4 // the last, K, is sampled like the first
 	at := func(i int) factors { return factors{report.across[i], report.down[i]} }
 	others := func(want, last factors) bool {
 		return at(1) == want && at(2) == want && (!inks || at(3) == last)
@@ -102,7 +103,7 @@ func subsampling(report *C.bridge_report) string {
 			return s.name
 		}
 	}
-	// Spelled in larger numbers than necessary.
+	// The same subsamplings, written with larger factors than necessary.
 	switch two := (factors{2, 2}); {
 	case first[0]*first[1] <= 3 && others(first, first):
 		return "444"

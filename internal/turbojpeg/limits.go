@@ -5,31 +5,31 @@ import (
 	"fmt"
 )
 
-// MaxScanPixels bounds the time that a JPEG takes to decode: its pixels times its
-// scans may not be more, unless it has no more than freeScans. A progressive JPEG
-// as programs make it has 6 to 12 scans. Each scan can go over the whole picture
-// with some bytes, so that 2 MB could take a minute.
+// MaxScanPixels limits the time to decode a JPEG: its pixels times its scans
+// must not exceed it, unless it has at most freeScans scans. Programs write
+// progressive JPEGs with 6 to 12 scans. A scan of a few bytes can cover the
+// whole picture, so 2 MB could take a minute.
 const MaxScanPixels = 1 << 30
 
 const (
 	freeScans = 16
-	maxScans  = 500 // of any JPEG; TurboJPEG's own limit
+	maxScans  = 500 // of any JPEG: TurboJPEG's own limit
 )
 
-// scansAllowed is how many scans a JPEG of this size may have.
+// scansAllowed returns how many scans a JPEG of this size may have.
 func scansAllowed(width, height int) int {
 	return min(maxScans, max(freeScans, MaxScanPixels/max(1, width*height)))
 }
 
-// maxHeaderBytes is more than a header needs: 255 segments of a color profile are
-// half of it. It bounds the time that ReadInfo takes.
+// maxHeaderBytes is more than a header needs: 255 segments of a color profile
+// are half of it. It limits the time of ReadInfo.
 const maxHeaderBytes = 32 << 20
 
-// rowsMemory is more than libjpeg takes for the rows that it has in hand.
+// rowsMemory returns an upper bound for libjpeg's row buffers, in bytes.
 func rowsMemory(width int) int64 { return 1<<20 + 256*int64(width) }
 
-// checkScans refuses a JPEG of too many scans. rest begins with the data of the
-// first scan.
+// checkScans returns ErrLimit for a JPEG of too many scans. rest begins with
+// the data of the first scan.
 func checkScans(info Info, rest []byte) error {
 	limit := scansAllowed(info.Width, info.Height)
 	if n := countScans(rest, limit); n > limit {
@@ -39,8 +39,8 @@ func checkScans(info Info, rest []byte) error {
 	return nil
 }
 
-// countScans counts scans from the data of the first one on, as libjpeg goes over
-// them; it does not count beyond the limit and one more.
+// countScans returns the number of scans, starting at the data of the first
+// one, as libjpeg counts them. It stops at one more than limit.
 func countScans(rest []byte, limit int) int {
 	n := 1
 	walk(rest, func(marker byte) bool {
@@ -52,11 +52,11 @@ func countScans(rest []byte, limit int) int {
 	return n
 }
 
-// maxSegments bounds the segments of a JPEG that is to be mended: libjpeg keeps
-// each of them, with more memory than the few bytes that one can have.
+// maxSegments limits the segments of a JPEG for Mend. libjpeg stores each of
+// them, in more memory than the few bytes that a segment can have.
 const maxSegments = 4096
 
-// checkSegments refuses a JPEG of too many segments.
+// checkSegments returns ErrLimit for a JPEG of too many segments.
 func checkSegments(jpeg []byte) error {
 	n := 0
 	walk(jpeg, func(marker byte) bool {
@@ -71,8 +71,8 @@ func checkSegments(jpeg []byte) error {
 	return nil
 }
 
-// walk visits the markers of a JPEG, passing over what is in segments, until it
-// is told to end.
+// walk calls visit for each marker of a JPEG, skipping the content of segments,
+// until visit returns false.
 func walk(jpeg []byte, visit func(marker byte) bool) {
 	for at := nextMarker(jpeg, 0); at >= 0; at = nextMarker(jpeg, at) {
 		marker := jpeg[at+1]
@@ -90,8 +90,8 @@ func walk(jpeg []byte, visit func(marker byte) bool) {
 	}
 }
 
-// hasLength reports whether a marker is followed by a length and so many bytes;
-// RSTn and those that T.81 leaves open are not.
+// hasLength reports whether a marker is followed by a length and so many bytes.
+// RSTn and the markers that T.81 reserves are not.
 func hasLength(marker byte) bool {
 	return marker >= mSOF0 && (marker < mRST0 || marker > mSOI)
 }

@@ -25,8 +25,8 @@ func TestScansAllowed(t *testing.T) {
 	}
 }
 
-// TestTooManyScansAreRefusedAtOnce: a JPEG of too many scans is refused by its
-// bytes alone, and one with as many as are allowed is read.
+// TestTooManyScansAreRefusedAtOnce checks that a JPEG of too many scans is
+// refused by its bytes alone, and that one at the limit is decoded.
 func TestTooManyScansAreRefusedAtOnce(t *testing.T) {
 	for _, c := range []struct{ width, height, scans int }{
 		{16384, 16384, 17}, {16384, 16384, 480}, {2000, 2000, 269}, {8, 8, 501},
@@ -52,8 +52,8 @@ func TestTooManyScansAreRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// TestScansAreCountedAsLibjpegDoes: scans are counted by their markers, as
-// libjpeg goes over them: not what looks like one inside of a segment.
+// TestScansAreCountedAsLibjpegDoes checks that scans are counted by their
+// markers, as in libjpeg, without what looks like a marker inside a segment.
 func TestScansAreCountedAsLibjpegDoes(t *testing.T) {
 	jpeg := jpegtest.Scans(64, 64, 12)
 	comment := slices.Concat([]byte{0xFF, mCOM, 0, 2 + 6}, bytes.Repeat([]byte{0xFF, mSOS}, 3))
@@ -77,8 +77,8 @@ func TestScansAreCountedAsLibjpegDoes(t *testing.T) {
 	}
 }
 
-// TestRubbishBehindAndBefore: what may stand in a JPEG in any number does not
-// hold a decoder up, nor take memory of one that mends.
+// TestRubbishBehindAndBefore checks that what a JPEG may hold in any number
+// costs a decoder no time and Mend no memory.
 func TestRubbishBehindAndBefore(t *testing.T) {
 	good := faultless(t)
 	want := pixels(t, newDecoder(t), good, BGR, DecodeOptions{}, 1)
@@ -99,8 +99,8 @@ func TestRubbishBehindAndBefore(t *testing.T) {
 	}
 }
 
-// TestMemoryOfDecoding: libjpeg takes for coefficients what Info says, and no
-// more than it says, even where the Info is another JPEG's.
+// TestMemoryOfDecoding checks that libjpeg allocates Info.Memory for the
+// coefficients, and no more, even if the Info is another JPEG's.
 func TestMemoryOfDecoding(t *testing.T) {
 	jpeg := jpegtest.Scans(4096, 2048, 3)
 	info, err := ReadInfo(jpeg)
@@ -115,14 +115,14 @@ func TestMemoryOfDecoding(t *testing.T) {
 	}
 }
 
-// TestInksTakeNoMemory: printing colors read as others take a row, and not a
-// picture that stays with the decoder.
+// TestInksTakeNoMemory checks that converting printing colors allocates a row,
+// not a picture that stays with the decoder.
 func TestInksTakeNoMemory(t *testing.T) {
 	const side = 4096
 	jpeg := encode(t, newEncoder(t), make([]byte, side*side*4), side, side, CMYK, EncodeOptions{Quality: 50})
 	d := newDecoder(t)
 	pix := make([]byte, side*side)
-	clear(pix) // so that it is there before
+	clear(pix) // so that it is resident before
 	runtime.GC()
 	before := resident(t)
 	if err := d.DecodeInto(pix, jpeg, side, GRAY, DecodeOptions{}); err != nil {
@@ -135,7 +135,7 @@ func TestInksTakeNoMemory(t *testing.T) {
 	}
 }
 
-// resident is how many bytes of this process are in memory.
+// resident returns how many bytes of this process are in memory.
 func resident(tb testing.TB) int64 {
 	tb.Helper()
 	status, err := os.ReadFile("/proc/self/statm")
@@ -149,21 +149,21 @@ func resident(tb testing.TB) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// TestStopEndsDecoding stops what would take long, in the crew and without one,
-// and a decoder that was stopped goes on with the next picture.
+// TestStopEndsDecoding stops what would take long, with and without a pool. A
+// stopped decoder decodes the next picture.
 func TestStopEndsDecoding(t *testing.T) {
 	jpeg := jpegtest.Scans(4096, 4096, 64)
 	good := encode(t, newEncoder(t), picture(64, 64, 3), 64, 64, BGR, EncodeOptions{90, true})
 	want := pixels(t, newDecoder(t), good, BGR, DecodeOptions{}, 1)
 	for _, which := range []int{0, 1} {
-		for _, crew := range []bool{true, false} {
+		for _, pooled := range []bool{true, false} {
 			d, restore := newDecoder(t), func() {}
 			start := time.Now()
 			if err := decodeFile(d, jpeg, GRAY, DecodeOptions{}, 1, nil); err != nil {
 				t.Fatal(err)
 			}
 			whole := time.Since(start)
-			if !crew {
+			if !pooled {
 				d.Close()
 				d, restore = newDecoder(t), noFiles(t)
 			}
@@ -175,26 +175,26 @@ func TestStopEndsDecoding(t *testing.T) {
 			err := decodeFile(d, jpeg, GRAY, DecodeOptions{}, 1, nil)
 			took := time.Since(start)
 			restore()
-			if _, there := crewRefs(); there != crew {
-				t.Fatalf("there is a crew: %v", there)
+			if _, exists := poolRefs(); exists != pooled {
+				t.Fatalf("a pool exists: %v", exists)
 			}
 			if !errors.Is(err, ErrStopped) || took > whole*2/3 {
-				t.Errorf("channel %d, crew %v: %v after %v; all of it takes %v", which, crew, err, took, whole)
+				t.Errorf("channel %d, pool %v: %v after %v; all of it takes %v", which, pooled, err, took, whole)
 			}
 			if err := decodeFile(d, good, BGR, DecodeOptions{}, 1, nil); !errors.Is(err, ErrStopped) {
-				t.Errorf("channel %d, crew %v: with the channel closed: %v", which, crew, err)
+				t.Errorf("channel %d, pool %v: with the channel closed: %v", which, pooled, err)
 			}
 			d.Stop = Stop{}
 			if !bytes.Equal(pixels(t, d, good, BGR, DecodeOptions{}, 1), want) {
-				t.Errorf("channel %d, crew %v: other pixels after a stop", which, crew)
+				t.Errorf("channel %d, pool %v: other pixels after a stop", which, pooled)
 			}
 			d.Close()
 		}
 	}
 }
 
-// TestStopWithdrawsWhatWaits stops pictures that wait behind others: they end
-// while those are still in hand.
+// TestStopWithdrawsWhatWaits stops pictures that wait for a thread: they end
+// while the others are still decoded.
 func TestStopWithdrawsWhatWaits(t *testing.T) {
 	slow := jpegtest.Scans(4096, 4096, 64)
 	stop, busy := make(chan struct{}), make(chan struct{})
@@ -205,7 +205,7 @@ func TestStopWithdrawsWhatWaits(t *testing.T) {
 		d.Stop[0] = busy
 		go func() { ended <- decodeFile(d, slow, GRAY, DecodeOptions{}, 1, nil) }()
 	}
-	awaitInHand(t, threads)
+	awaitPosted(t, threads)
 	d, e, waits := newDecoder(t), newEncoder(t), make(chan error)
 	d.Stop[0], e.Stop[1] = stop, stop
 	go func() { waits <- decodeFile(d, slow, GRAY, DecodeOptions{}, 1, nil) }()
@@ -215,7 +215,7 @@ func TestStopWithdrawsWhatWaits(t *testing.T) {
 		_, err := e.EncodeStrips(dst, pix, width, height, 3*width, BGR, EncodeOptions{Quality: 90}, 3)
 		waits <- err
 	}()
-	awaitInHand(t, threads+2)
+	awaitPosted(t, threads+2)
 	close(stop)
 	for range 2 {
 		if err := <-waits; !errors.Is(err, ErrStopped) {
@@ -235,19 +235,19 @@ func TestStopWithdrawsWhatWaits(t *testing.T) {
 	}
 }
 
-// awaitInHand waits until the crew has so many batches.
-func awaitInHand(t *testing.T, batches int) {
+// awaitPosted waits until the pool has so many batches.
+func awaitPosted(t *testing.T, batches int) {
 	t.Helper()
-	peertest.Await(t, 30*time.Second, strconv.Itoa(batches)+" batches", func() bool { return inHand() >= batches })
+	peertest.Await(t, 30*time.Second, strconv.Itoa(batches)+" batches", func() bool { return postedBatches() >= batches })
 }
 
-func inHand() int {
+func postedBatches() int {
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.crew == nil {
+	if shared.pool == nil {
 		return 0
 	}
-	shared.crew.mu.Lock()
-	defer shared.crew.mu.Unlock()
-	return len(shared.crew.batches)
+	shared.pool.mu.Lock()
+	defer shared.pool.mu.Unlock()
+	return len(shared.pool.batches)
 }

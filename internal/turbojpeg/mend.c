@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What a send end does with a JPEG that it did not make: look for faults, and
-// write the picture again without them.
+// This file checks the JPEGs of other programs for errors, and writes the
+// picture again without them.
 
-// judge reads everything that libjpeg can object to. A picture of an eighth of
-// the size in gray has all codes read, and next to nothing done with them.
-static void judge(reader *r, bridge_job *job)
+// read_all reads everything that libjpeg can report an error about. It decodes
+// to gray at an eighth of the size, which reads all codes at the least cost.
+static void read_all(reader *r, bridge_job *job)
 {
 	JOCTET *profile;
 	unsigned int size;
@@ -38,48 +38,48 @@ int reader_check(bridge_job *job)
 
 	reader_init(&r, job, &job->report);
 	if (setjmp(r.end) == 0)
-		judge(&r, job);
+		read_all(&r, job);
 	reader_free(&r);
 	return r.result;
 }
 
-// ---- the JPEG made: memory that grows ----
+// ---- the output JPEG: memory that grows ----
 
 static void no_destination(j_compress_ptr out) { (void) out; }
 
 static boolean grow(j_compress_ptr out)
 {
 	reader *r = out->client_data;
-	size_t used = r->room;
-	unsigned char *more = realloc(r->job->made, 2 * used);
+	size_t used = r->capacity;
+	unsigned char *more = realloc(r->job->out, 2 * used);
 
 	if (more == NULL)
 		reader_fail(r, "out of memory");
-	r->job->made = more;
-	r->room = 2 * used;
+	r->job->out = more;
+	r->capacity = 2 * used;
 	r->dst.next_output_byte = more + used;
-	r->dst.free_in_buffer = r->room - used;
+	r->dst.free_in_buffer = r->capacity - used;
 	return TRUE;
 }
 
 static void open_destination(reader *r)
 {
-	r->room = r->job->size + 4096;
-	r->job->made = malloc(r->room);
-	if (r->job->made == NULL)
+	r->capacity = r->job->size + 4096;
+	r->job->out = malloc(r->capacity);
+	if (r->job->out == NULL)
 		reader_fail(r, "out of memory");
 	r->dst.init_destination = r->dst.term_destination = no_destination;
 	r->dst.empty_output_buffer = grow;
-	r->dst.next_output_byte = r->job->made;
-	r->dst.free_in_buffer = r->room;
+	r->dst.next_output_byte = r->job->out;
+	r->dst.free_in_buffer = r->capacity;
 	r->out.dest = &r->dst;
 }
 
 // ---- mending ----
 
-// complete reports whether a JPEG says all that it has to say of its most
-// important coefficients. Where a progressive one does not, a reader smooths the
-// picture, and would not if the same coefficients came in one scan.
+// complete reports whether a JPEG has all bits of its most important
+// coefficients. A reader smooths a progressive JPEG that lacks some. It would
+// not if the same coefficients were in one scan.
 static int complete(const reader *r)
 {
 	int c, i;
@@ -97,9 +97,9 @@ static int begins(const struct jpeg_marker_struct *m, const char *text, unsigned
 	return m->data_length >= size && memcmp(m->data, text, size) == 0;
 }
 
-// copied reports whether a marker of the JPEG read goes into the one made.
-// libjpeg writes JFIF's and Adobe's itself. A color profile is left out, as its
-// fault may be what is to be mended.
+// copied reports whether a marker is copied to the output JPEG. libjpeg writes
+// the markers of JFIF and Adobe itself. A color profile is left out, as it may
+// be what is invalid.
 static int copied(const reader *r, const struct jpeg_marker_struct *m)
 {
 	switch (m->marker) {
@@ -113,7 +113,8 @@ static int copied(const reader *r, const struct jpeg_marker_struct *m)
 	return 1;
 }
 
-// rewrite does what jpegtran does: the coefficients stay, so the pixels do.
+// rewrite copies the coefficients, as jpegtran does, so the pixels stay the
+// same.
 static void rewrite(reader *r, bridge_job *job)
 {
 	jvirt_barray_ptr *coefficients;
@@ -128,8 +129,8 @@ static void rewrite(reader *r, bridge_job *job)
 	jpeg_copy_critical_parameters(&r->in, &r->out);
 	r->out.JFIF_major_version = r->out.JFIF_minor_version = 1;
 	r->out.restart_interval = r->in.restart_interval;
-	// Made for the picture, the Huffman tables have a code for all that it has, and
-	// libjpeg looks whether every coefficient is one that a JPEG can hold.
+	// Huffman tables computed for the picture have a code for each of its
+	// symbols. libjpeg then also checks that a JPEG can hold every coefficient.
 	r->out.optimize_coding = TRUE;
 	jpeg_write_coefficients(&r->out, coefficients);
 	for (m = r->in.marker_list; m != NULL; m = m->next)
@@ -137,7 +138,7 @@ static void rewrite(reader *r, bridge_job *job)
 			jpeg_write_marker(&r->out, m->marker, m->data, m->data_length);
 	jpeg_finish_compress(&r->out);
 	jpeg_finish_decompress(&r->in);
-	r->report->size = r->room - r->dst.free_in_buffer;
+	r->report->size = r->capacity - r->dst.free_in_buffer;
 }
 
 int reader_mend(bridge_job *job)
@@ -145,13 +146,13 @@ int reader_mend(bridge_job *job)
 	reader r;
 
 	reader_init(&r, job, &job->report);
-	job->made = NULL;
+	job->out = NULL;
 	if (setjmp(r.end) == 0)
 		rewrite(&r, job);
 	reader_free(&r);
 	if (r.result != BRIDGE_OK) {
-		free(job->made);
-		job->made = NULL;
+		free(job->out);
+		job->out = NULL;
 	}
 	return r.result;
 }

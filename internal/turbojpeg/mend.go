@@ -12,14 +12,15 @@ import (
 	"unsafe"
 )
 
-// Mend returns a JPEG that every reader takes, with the same pixels: jpeg itself
-// where libjpeg has no objection, otherwise a copy whose coefficients are written
-// again, as jpegtran does it. It reads all of the JPEG for that, which takes a
-// third to a half of the time of decoding. What lacks or garbles pixels is ErrCorrupt. info is what
-// ReadInfo said of these bytes.
+// Mend returns a JPEG with the same pixels that every reader accepts. That is
+// jpeg itself if libjpeg reports nothing, otherwise a copy with the same
+// coefficients, written as jpegtran does. Reading all of the JPEG takes a third
+// to a half of the time of decoding. If pixels are missing or damaged, the
+// error is ErrCorrupt. info must be the result of ReadInfo for these bytes.
 //
-// It takes info.Memory bytes, and for a copy as many as the coefficients need
-// (about two for each sample); more than maxMemory is ErrLimit.
+// It allocates info.Memory bytes, and for a copy the size of the coefficients,
+// about two bytes for each sample. If that exceeds maxMemory, the error is
+// ErrLimit.
 func (e *Encoder) Mend(jpeg []byte, info Info, maxMemory int64) ([]byte, error) {
 	if e.batch.c == nil {
 		return nil, ErrClosed
@@ -50,17 +51,18 @@ func (e *Encoder) check(jpeg []byte, info Info, maxMemory int64) (warning string
 	return warning, err
 }
 
-// rewrite makes a JPEG of the same coefficients.
+// rewrite returns a JPEG with the same coefficients.
 func (e *Encoder) rewrite(jpeg []byte, info Info, maxMemory int64) ([]byte, error) {
 	j, err := e.read(C.JOB_MEND, jpeg, info, info.coefficients, maxMemory)
 	if err != nil {
 		return nil, err
 	}
-	defer C.free(unsafe.Pointer(j.made))
-	return bytes.Clone(unsafe.Slice((*byte)(j.made), int(j.report.size))), nil
+	defer C.free(unsafe.Pointer(j.out))
+	return bytes.Clone(unsafe.Slice((*byte)(j.out), int(j.report.size))), nil
 }
 
-// read does a job that reads a JPEG, within the memory given.
+// read runs a job that reads a JPEG, and returns ErrLimit if memory exceeds
+// maxMemory.
 func (e *Encoder) read(kind C.int, jpeg []byte, info Info, memory, maxMemory int64) (*C.bridge_job, error) {
 	if memory > maxMemory {
 		return nil, fmt.Errorf("%w: it takes %d bytes of memory to read, the limit is %d", ErrLimit, memory, maxMemory)
@@ -70,7 +72,7 @@ func (e *Encoder) read(kind C.int, jpeg []byte, info Info, memory, maxMemory int
 	}
 	j := &e.batch.c.jobs[0]
 	e.batch.source(j, kind, jpeg, info)
-	// Markers are kept until the end.
+	// libjpeg stores the markers until the end.
 	j.memory += C.int64_t(memory - info.Memory + int64(len(jpeg)))
 	e.batch.run(1, info.Width*info.Height, &e.Stop)
 	return j, outcome(j)

@@ -10,7 +10,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/jpegtest"
 )
 
-// mend calls Encoder.Mend without limits.
+// mend calls Encoder.Mend without a limit.
 func mend(tb testing.TB, e *Encoder, jpeg []byte) ([]byte, error) {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)
@@ -20,8 +20,8 @@ func mend(tb testing.TB, e *Encoder, jpeg []byte) ([]byte, error) {
 	return e.Mend(jpeg, info, 1<<30)
 }
 
-// TestMendLeavesSoundJPEGsAlone: what simplejpeg reads is returned as it is, even
-// where tables are missing that every reader has.
+// TestMendLeavesSoundJPEGsAlone checks that what simplejpeg decodes is returned
+// unchanged, even if tables are missing that every reader has.
 func TestMendLeavesSoundJPEGsAlone(t *testing.T) {
 	e := newEncoder(t)
 	for name, g := range golden(t).Decode {
@@ -45,9 +45,9 @@ func TestMendLeavesSoundJPEGsAlone(t *testing.T) {
 	}
 }
 
-// TestMend: what libjpeg warns of is mended where the picture is whole, and
-// refused where it is not. What comes of it brings no warning and has the pixels,
-// the restart markers and the comments that were there.
+// TestMend checks that a JPEG with a warning is mended if its picture is
+// complete, and refused otherwise. The result has no warning, and has the
+// pixels, restart markers and comments of the original.
 func TestMend(t *testing.T) {
 	e, d := newEncoder(t), newDecoder(t)
 	comment := []byte{0xFF, mCOM, 0, 6, 'H', 'i', '!', '!'}
@@ -79,8 +79,8 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// TestMendOtherKinds mends JPEGs of every kind: with bytes too many before the
-// end they come out with the pixels that they had.
+// TestMendOtherKinds mends JPEGs of every kind with extra bytes before the end,
+// and checks that they keep their pixels.
 func TestMendOtherKinds(t *testing.T) {
 	e, d := newEncoder(t), newDecoder(t)
 	mended := 0
@@ -109,8 +109,8 @@ func TestMendOtherKinds(t *testing.T) {
 	}
 }
 
-// TestMendOfAnIncompleteOne: a progressive JPEG that lacks scans is smoothed by
-// its reader; in one scan it would not be, so it is not mended.
+// TestMendOfAnIncompleteOne checks that a progressive JPEG that lacks scans is
+// not mended. A reader smooths it, and would not smooth a copy in one scan.
 func TestMendOfAnIncompleteOne(t *testing.T) {
 	jpeg := golden(t).Decode["progressive 49x35"].JPEG
 	at := bytes.LastIndex(jpeg, []byte{0xFF, mSOS})
@@ -123,8 +123,8 @@ func TestMendOfAnIncompleteOne(t *testing.T) {
 	}
 }
 
-// A color profile that contradicts itself brings a warning in simplejpeg, which
-// reads profiles with the header. It goes.
+// An inconsistent color profile, about which simplejpeg warns as it reads
+// profiles with the header, is removed.
 func TestMendOfABadProfile(t *testing.T) {
 	profile := append([]byte{0xFF, 0xE2, 0, 2 + 14 + 4}, "ICC_PROFILE\x00\x02\x01abcd"...)
 	jpeg := slices.Insert(faultless(t), 2, profile...)
@@ -163,7 +163,8 @@ func TestMendLimits(t *testing.T) {
 	}
 }
 
-// FuzzMend: what is mended brings no warning, and has the pixels that it had.
+// FuzzMend checks that a mended JPEG has no warning, and has its original
+// pixels.
 func FuzzMend(f *testing.F) {
 	for _, fault := range faults(f) {
 		f.Add(fault.jpeg)

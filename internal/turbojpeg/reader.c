@@ -20,8 +20,9 @@ void reader_fail(reader *r, const char *text)
 	end(r, BRIDGE_FAILED);
 }
 
-// fail ends the reading with libjpeg's text. Where the bytes have come to an
-// end too early that is already there, and says more than what follows from it.
+// fail ends the reading with libjpeg's text. If the bytes ended too early, the
+// report already holds that text, which is more useful than the errors that
+// follow from it.
 static void fail(j_common_ptr c)
 {
 	reader *r = c->client_data;
@@ -33,8 +34,8 @@ static void fail(j_common_ptr c)
 	reader_fail(r, text);
 }
 
-// harmless reports whether the picture is whole although libjpeg warns. These
-// are all the warnings of libjpeg 6b to 9 and libjpeg-turbo 1.0 to 3.1:
+// harmless reports whether the picture is complete although libjpeg warns.
+// These are all the warnings of libjpeg 6b to 9 and libjpeg-turbo 1.0 to 3.1:
 //
 //   JWRN_EXTRANEOUS_DATA   harmless from the first scan on: bytes before a marker
 //                          were skipped. In the header they may have been a table.
@@ -52,7 +53,7 @@ static void fail(j_common_ptr c)
 //   JWRN_ADOBE_XFORM       damage: how colors are stored would be a guess
 //   JWRN_TOO_MUCH_DATA     damage: never comes, as only rows that exist are asked for
 //
-// What a later libjpeg may add is damage.
+// A warning that a later libjpeg adds counts as damage.
 static int harmless(const reader *r, int code)
 {
 	switch (code) {
@@ -75,9 +76,9 @@ static void warn(j_common_ptr c, int level)
 	int code = c->err->msg_code;
 
 	if (level >= 0)
-		return; // not a warning but a trace
+		return; // a trace, not a warning
 	if (r->closing && code == JWRN_MUST_RESYNC)
-		return; // of the marker that was put there
+		return; // caused by the marker that strip() appended
 	if (!harmless(r, code) || r->strict)
 		fail(c);
 	if (r->report->warnings++ == 0 || code == JWRN_JPEG_EOF)
@@ -85,9 +86,9 @@ static void warn(j_common_ptr c, int level)
 	r->cut |= code == JWRN_JPEG_EOF;
 }
 
-static void say_nothing(j_common_ptr c) { (void) c; }
+static void no_output(j_common_ptr c) { (void) c; }
 
-// watch is called by libjpeg at each row of MCUs that it has read or is to write.
+// watch checks the limits. libjpeg calls it for each row of MCUs.
 static void watch(j_common_ptr c)
 {
 	reader *r = c->client_data;
@@ -102,9 +103,8 @@ static void watch(j_common_ptr c)
 
 static void no_source(j_decompress_ptr in) { (void) in; }
 
-// run_out takes the place of the bytes that are missing: there is an EOI for as
-// long as libjpeg reads.
-static boolean run_out(j_decompress_ptr in)
+// supply_eoi replaces missing bytes with an EOI, as often as libjpeg reads.
+static boolean supply_eoi(j_decompress_ptr in)
 {
 	static const JOCTET eoi[] = {0xFF, JPEG_EOI};
 
@@ -121,14 +121,14 @@ static void skip(j_decompress_ptr in, long n)
 	if (n <= 0)
 		return;
 	if ((size_t) n > src->bytes_in_buffer) {
-		run_out(in);
+		supply_eoi(in);
 		return;
 	}
 	src->next_input_byte += n;
 	src->bytes_in_buffer -= n;
 }
 
-// resync is called by libjpeg at a marker that is not the one that it expects.
+// resync handles a marker that libjpeg does not expect. libjpeg calls it.
 static boolean resync(j_decompress_ptr in, int desired)
 {
 	reader *r = in->client_data;
@@ -150,7 +150,7 @@ void reader_init(reader *r, bridge_job *job, bridge_report *report)
 	r->in.client_data = r->out.client_data = r;
 	r->err.error_exit = fail;
 	r->err.emit_message = warn;
-	r->err.output_message = say_nothing;
+	r->err.output_message = no_output;
 	r->progress.progress_monitor = watch;
 }
 
@@ -160,8 +160,8 @@ void reader_free(reader *r)
 	jpeg_destroy_decompress(&r->in);
 }
 
-// Every picture gets a new decompressor, as in simplejpeg: one that has read a
-// picture keeps its tables, and a JPEG that lacks its own would use those.
+// Every picture has a new decompressor, as in simplejpeg. A used one keeps its
+// tables, which a JPEG without tables would then use.
 void reader_open(reader *r, const unsigned char *jpeg, unsigned long size)
 {
 	jpeg_create_decompress(&r->in);
@@ -170,7 +170,7 @@ void reader_open(reader *r, const unsigned char *jpeg, unsigned long size)
 		r->in.mem->max_memory_to_use = r->job->memory < LONG_MAX ? (long) r->job->memory : LONG_MAX;
 	}
 	if (r->job != NULL && r->job->kind != JOB_DECODE) {
-		// For libjpeg's verdict on a color profile, and to copy them.
+		// libjpeg checks color profiles, and rewrite copies markers.
 		int marker;
 
 		for (marker = 0; marker < 16; marker++)
@@ -178,7 +178,7 @@ void reader_open(reader *r, const unsigned char *jpeg, unsigned long size)
 		jpeg_save_markers(&r->in, JPEG_COM, 0xFFFF);
 	}
 	r->src.init_source = r->src.term_source = no_source;
-	r->src.fill_input_buffer = run_out;
+	r->src.fill_input_buffer = supply_eoi;
 	r->src.skip_input_data = skip;
 	r->src.resync_to_restart = resync;
 	r->src.next_input_byte = jpeg;
@@ -187,8 +187,8 @@ void reader_open(reader *r, const unsigned char *jpeg, unsigned long size)
 	jpeg_read_header(&r->in, TRUE);
 }
 
-// up rounds n up to a multiple of unit.
-static int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+// round_up rounds n up to a multiple of unit.
+static int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 // describe copies the header into the report.
 static void describe(reader *r, unsigned long size)
@@ -200,7 +200,7 @@ static void describe(reader *r, unsigned long size)
 	report->height = r->in.image_height;
 	report->colorspace = r->in.jpeg_color_space;
 	report->components = r->in.num_components;
-	report->several = jpeg_has_multiple_scans(&r->in);
+	report->multi_scan = jpeg_has_multiple_scans(&r->in);
 	report->scan = size - r->src.bytes_in_buffer;
 	report->coefficients = 0;
 	for (i = 0; i < r->in.num_components; i++) {
@@ -210,8 +210,8 @@ static void describe(reader *r, unsigned long size)
 			report->across[i] = c->h_samp_factor;
 			report->down[i] = c->v_samp_factor;
 		}
-		report->coefficients += up(c->width_in_blocks, c->h_samp_factor) *
-		                        up(c->height_in_blocks, c->v_samp_factor) * sizeof(JBLOCK);
+		report->coefficients += round_up(c->width_in_blocks, c->h_samp_factor) *
+		                        round_up(c->height_in_blocks, c->v_samp_factor) * sizeof(JBLOCK);
 	}
 }
 
@@ -232,7 +232,7 @@ int bridge_header(const unsigned char *jpeg, unsigned long size, bridge_report *
 
 // ---- pixels ----
 
-// orders are libjpeg-turbo's numbers for TurboJPEG's.
+// orders maps TurboJPEG's numbers to libjpeg-turbo's.
 static const J_COLOR_SPACE orders[TJ_NUMPF] = {
 	JCS_EXT_RGB, JCS_EXT_BGR, JCS_EXT_RGBX, JCS_EXT_BGRX, JCS_EXT_XBGR, JCS_EXT_XRGB,
 	JCS_GRAYSCALE, JCS_EXT_RGBA, JCS_EXT_BGRA, JCS_EXT_ABGR, JCS_EXT_ARGB, JCS_CMYK};
@@ -242,8 +242,8 @@ static unsigned char *row_at(const bridge_job *job, JDIMENSION y)
 	return (unsigned char *) job->dst + (size_t) y * (size_t) job->pitch;
 }
 
-// convert turns one row of CMYK into another color space with the formulas of
-// simplejpeg's _color.c, which are for CMYK as Adobe stores it in JPEGs:
+// convert converts one row of CMYK to another colorspace with the formulas of
+// simplejpeg's _color.c. They are for CMYK as Adobe stores it in JPEGs:
 // inverted, 255 being no ink.
 static void convert(unsigned char *dst, const unsigned char *cmyk, int width, int format)
 {
@@ -267,7 +267,7 @@ static void convert(unsigned char *dst, const unsigned char *cmyk, int width, in
 	}
 }
 
-// read_rows has libjpeg write the pixels where they belong.
+// read_rows has libjpeg write the pixels to dst.
 static void read_rows(reader *r, const bridge_job *job)
 {
 	JSAMPROW rows[64];
@@ -282,14 +282,14 @@ static void read_rows(reader *r, const bridge_job *job)
 	}
 }
 
-// one_row is memory for a row of any kind, freed with the reader.
+// one_row allocates a row of any format, which is freed with the reader.
 static JSAMPARRAY one_row(reader *r)
 {
 	return (*r->in.mem->alloc_sarray)((j_common_ptr) &r->in, JPOOL_IMAGE, r->in.output_width * 4, 1);
 }
 
-// read_converted goes by way of one row of CMYK, which is all that libjpeg makes
-// of such a JPEG.
+// read_converted decodes to a row of CMYK, the only output that libjpeg
+// supports for such a JPEG, and converts it.
 static void read_converted(reader *r, const bridge_job *job)
 {
 	JSAMPARRAY row = one_row(r);
@@ -302,10 +302,9 @@ static void read_converted(reader *r, const bridge_job *job)
 	}
 }
 
-// close_strip has libjpeg go on to the marker behind the strip, and so to count
-// the bytes that the strip has too many. It does not come back: at the marker,
-// which is none that libjpeg expects, resync ends the reading, before any pixel
-// of the row is made.
+// close_strip has libjpeg read on to the marker after the strip, and so count
+// the strip's extra bytes. It does not return. libjpeg does not expect that
+// marker, so resync ends the reading, before any pixel of the row is written.
 static void close_strip(reader *r)
 {
 	JSAMPARRAY row = one_row(r);
@@ -315,8 +314,8 @@ static void close_strip(reader *r)
 	reader_fail(r, "no marker behind a strip");
 }
 
-// reader_close looks for EOI, not farther than REST bytes behind the last scan:
-// libjpeg would go over everything that may be there at one go.
+// reader_close searches for EOI within REST bytes after the last scan. Without
+// that limit libjpeg would read everything that follows in one call.
 void reader_close(reader *r)
 {
 	enum { REST = 32 << 20 };

@@ -1,4 +1,4 @@
-// reader is one JPEG being read by libjpeg: its errors, its memory, and what may
+// A reader is one JPEG that libjpeg reads: its errors, its memory, and what may
 // end it early.
 
 #ifndef NETGEAR_TURBOJPEG_READER_H
@@ -20,24 +20,23 @@ typedef struct {
 	bridge_job *job; // NULL: only the header is read
 	bridge_report *report;
 	int strict;  // every warning is an error
-	int cut;     // the bytes have come to an end before EOI
-	int closing; // the marker behind a strip is being read; see close_strip
-	int result;  // when it has ended early
-	size_t room; // for the JPEG that reader_mend makes
+	int cut;     // the bytes ended before EOI
+	int closing; // reading the marker after a strip; see close_strip
+	int result;  // of a reading that ended early
+	size_t capacity; // of the JPEG that reader_mend writes, in bytes
 } reader;
 
-// reader_init prepares a reader that frees nothing yet; reader_free may follow
-// at any time.
+// reader_init initializes a reader. reader_free may follow at any time.
 void reader_init(reader *r, bridge_job *job, bridge_report *report);
 void reader_free(reader *r);
 
-// What follows ends in a longjmp to r->end on an error.
+// The functions below call longjmp(r->end) on an error.
 
 // reader_open reads the header.
 void reader_open(reader *r, const unsigned char *jpeg, unsigned long size);
-// reader_close reads what is behind the last scan, and ends it.
+// reader_close reads what follows the last scan, and ends the reading.
 void reader_close(reader *r);
-// reader_fail ends the reading with an error of our own.
+// reader_fail ends the reading with this error text.
 void reader_fail(reader *r, const char *text);
 
 int reader_decode(bridge_job *job);

@@ -12,20 +12,23 @@ import (
 	"slices"
 )
 
-// A JPEG in strips is made, and can be read, on several cores at once: its scan is cut by restart
-// markers (T.81, B.2.1 and F.1.1.5), and no strip needs anything of another. Without subsampling from
-// row to row (4:2:2 has none, nor 4:4:4 and gray) that is true of the pixels too, so they are the
-// same, bit for bit, as those of the JPEG in one piece.
+// A JPEG in strips can be encoded and decoded on several cores at once: restart
+// markers divide its scan (T.81, B.2.1 and F.1.1.5), and no strip depends on
+// another. Without vertical subsampling (4:2:2, 4:4:4 and gray have none) the
+// pixels do not either. So they are the same, bit for bit, as those of the JPEG
+// in one piece.
 
-// MaxStrips is the greatest number of strips that a JPEG is made in or read in.
+// MaxStrips is the largest number of strips for encoding and decoding.
 const MaxStrips = 8
 
-// stripPixels is how many pixels a strip should have at least. Measured on two cores: at 640x480 two
-// strips take a bit more than half of the time of one piece; at 320x240 two thirds where the cores are
-// idle, which is 0.04 ms less, and more than one piece where they are busy.
+// stripPixels is how many pixels a strip should have at least. Measured on two
+// cores, two strips of 640x480 take a bit more than half of the time of one
+// piece. At 320x240 they take two thirds on idle cores, which saves 0.04 ms,
+// and more than one piece on busy ones.
 const stripPixels = 100_000
 
-// Strips is the number of strips that pay for a picture of this size where so many cores are free.
+// Strips returns the best number of strips for a picture of this size on so
+// many idle cores.
 func Strips(width, height, cores int) int {
 	pay := int64(width) * int64(height) / stripPixels
 	return int(max(1, min(int64(cores), pay, MaxStrips)))
@@ -33,7 +36,7 @@ func Strips(width, height, cores int) int {
 
 // The markers that matter here (T.81, table B.1).
 const (
-	mTEM   = 0x01 // stands in no JPEG of this kind
+	mTEM   = 0x01 // in no JPEG of this kind
 	mSOF0  = 0xC0 // baseline
 	mSOF1  = 0xC1 // extended sequential
 	mDHT   = 0xC4
@@ -55,7 +58,7 @@ const (
 
 var eoi = []byte{0xFF, mEOI}
 
-// outline is where in a JPEG the things are that cutting and joining change.
+// outline holds the offsets in a JPEG of what splitting and joining change.
 type outline struct {
 	width, height int
 	components    int
@@ -66,8 +69,9 @@ type outline struct {
 	scanAt        int // offset of the first byte of the scan
 }
 
-// readOutline reads the header of a sequential JPEG of one scan without vertical subsampling. ok is
-// false for every other JPEG, and for headers that are unusual in any way.
+// readOutline reads the header of a sequential JPEG of one scan without
+// vertical subsampling. ok is false for every other JPEG, and for unusual
+// headers.
 func readOutline(jpeg []byte) (o outline, ok bool) {
 	if len(jpeg) < 2 || jpeg[0] != 0xFF || jpeg[1] != mSOI {
 		return o, false
@@ -120,30 +124,32 @@ func (o *outline) readFrame(body []byte) bool {
 
 func ceilDiv(n, by int) int { return (n + by - 1) / by }
 
-// setHeight changes the height that the header of jpeg says.
+// setHeight changes the height in the header of jpeg.
 func (o *outline) setHeight(jpeg []byte, height int) {
 	binary.BigEndian.PutUint16(jpeg[o.heightAt:], uint16(height))
 }
 
-// cut is a picture's division into strips: all have the same rows, but the last may have fewer.
+// cut is a picture's division into strips of equal height. The last may have
+// fewer rows.
 type cut struct {
 	strips, rows int
 	height       int
 }
 
-// begin is the first row of strip i, and the end of the one before.
+// begin returns the first row of strip i, which is the end of the one before.
 func (c cut) begin(i int) int { return min(i*c.rows, c.height) }
 
-// high is the number of rows of strip i.
+// high returns the number of rows of strip i.
 func (c cut) high(i int) int { return c.begin(i+1) - c.begin(i) }
 
-// ---- making ----
+// ---- encoding ----
 
-// maxInterval is the greatest number of MCUs between two restart markers: DRI has 16 bits for it.
+// maxInterval is the largest number of MCUs between two restart markers: DRI
+// has 16 bits for it.
 const maxInterval = 1<<16 - 1
 
-// cutFor divides a picture that is to be made into about so many strips: fewer where it has not so
-// many rows of MCUs, more where a strip's MCUs would be too many for DRI.
+// cutFor divides a picture into about so many strips for encoding: fewer if it
+// has too few rows of MCUs, more if a strip would have too many MCUs for DRI.
 func cutFor(width, height int, cs Colorspace, strips int) cut {
 	rows := ceilDiv(height, unitRows)
 	each := ceilDiv(rows, max(1, min(strips, MaxStrips)))
@@ -156,10 +162,12 @@ func cutFor(width, height int, cs Colorspace, strips int) cut {
 	return cut{strips: ceilDiv(rows, each), rows: each * unitRows, height: height}
 }
 
-// driSize is what joining adds to the header: marker, length and interval.
+// driSize is how many bytes joining adds to the header: marker, length and
+// interval.
 const driSize = 6
 
-// StripsBound is the room in bytes that EncodeStrips asks for; see Bound.
+// StripsBound returns the length in bytes of the dst that EncodeStrips
+// requires; see Bound.
 func (e *Encoder) StripsBound(width, height int, cs Colorspace, strips int) int {
 	n := bound(width, height, cs)
 	if n == 0 || strips <= 1 {
@@ -173,11 +181,12 @@ func (e *Encoder) StripsBound(width, height int, cs Colorspace, strips int) int 
 	return max(n, room)
 }
 
-// EncodeStrips is EncodeInto on several cores: it makes a JPEG of so many strips. It has the same
-// pixels as the JPEG in one piece and is some bytes longer. With one strip, or where the picture is
-// too low for more, it is the JPEG that EncodeInto makes.
+// EncodeStrips is EncodeInto on several cores: it encodes a JPEG of so many
+// strips. The JPEG has the same pixels as in one piece and is some bytes
+// longer. With one strip, or if the picture has too few rows for more, it is
+// the JPEG of EncodeInto.
 //
-// dst must have room for StripsBound bytes.
+// dst must be at least StripsBound bytes long.
 func (e *Encoder) EncodeStrips(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions, strips int) (int, error) {
 	if e.batch.c == nil {
 		return 0, ErrClosed
@@ -186,14 +195,15 @@ func (e *Encoder) EncodeStrips(dst, pix []byte, width, height, stride int, cs Co
 		return 0, err
 	}
 	c := cutFor(width, height, cs, strips)
-	if c.strips == 1 || !e.equip(c.strips) {
+	if c.strips == 1 || !e.ensureHandles(c.strips) {
 		return e.encode(dst, pix, width, height, stride, cs, opts)
 	}
 	room := e.StripsBound(width, height, cs, strips)
 	if len(dst) < room {
 		return 0, fmt.Errorf("%w: %d bytes of room, %d strips of %dx%d %v may take %d", ErrTooSmall, len(dst), c.strips, width, height, cs, room)
 	}
-	// Each strip is made in a part of dst of its own, and there is nothing else to keep memory for.
+	// Each strip is encoded into its own part of dst, so no other memory is
+	// needed.
 	var parts [MaxStrips][]byte
 	spare := (len(dst) - room) / c.strips
 	for i, at := 0, driSize; i < c.strips; i++ {
@@ -204,7 +214,7 @@ func (e *Encoder) EncodeStrips(dst, pix []byte, width, height, stride int, cs Co
 	}
 	e.batch.run(c.strips, width*height, &e.Stop)
 	for i := range c.strips {
-		size, err := e.made(i)
+		size, err := e.result(i)
 		if err != nil {
 			return 0, err
 		}
@@ -216,9 +226,10 @@ func (e *Encoder) EncodeStrips(dst, pix []byte, width, height, stride int, cs Co
 	return e.encode(dst, pix, width, height, stride, cs, opts)
 }
 
-// join makes one JPEG, at the start of dst, of strips that lie further on in dst, the first of them
-// driSize bytes from the start. ok is false where their headers differ in more than the height, as
-// they do if the environment has TurboJPEG compute Huffman tables (TJ_OPTIMIZE).
+// join joins strips that are in dst to one JPEG at its start. The first strip
+// is driSize bytes from the start. ok is false if their headers differ in more
+// than the height, as they do if TJ_OPTIMIZE makes TurboJPEG compute Huffman
+// tables.
 func join(dst []byte, parts [][]byte, c cut) (n int, ok bool) {
 	first := parts[0]
 	o, ok := readOutline(first)
@@ -236,7 +247,8 @@ func join(dst []byte, parts [][]byte, c cut) (n int, ok bool) {
 			return 0, false
 		}
 	}
-	// DRI goes before SOS, where libjpeg puts it: what is before that moves up, the rest stays.
+	// DRI is inserted before SOS, where libjpeg writes it. The bytes before it
+	// move to the start, the others stay.
 	copy(dst, first[:o.sosAt])
 	dri := append(dst[:o.sosAt], 0xFF, mDRI, 0, driSize-2)
 	binary.BigEndian.AppendUint16(dri, uint16(o.rowUnits*c.rows/unitRows))
@@ -250,16 +262,17 @@ func join(dst []byte, parts [][]byte, c cut) (n int, ok bool) {
 	return n, true
 }
 
-// ---- reading ----
+// ---- decoding ----
 
-// decodeStrips reads a JPEG in up to so many strips, which it finds by the restart markers. It says
-// false where there are none, where the JPEG is unusual in any way, and where a strip cannot be read
-// without a warning: then the JPEG is to be read in one piece, and what comes of that counts.
+// decodeStrips decodes a JPEG in up to so many strips, which it finds by the
+// restart markers. It returns false if there are none, if the JPEG is unusual,
+// or if a strip brings a warning. Then the caller must decode the JPEG in one
+// piece, whose result counts.
 //
-// In one piece libjpeg counts the bytes that an interval has too many when it
-// reads the next one. So a strip has a row of MCUs more than it is to make, whose
-// first MCU begins with a marker that libjpeg does not expect. There it counts
-// these bytes and is stopped (close_strip in reader.c).
+// In one piece libjpeg counts the extra bytes of an interval when it reads the
+// next one. So a strip has one more row of MCUs, whose first MCU begins with a
+// marker that libjpeg does not expect. There it counts these bytes, and
+// close_strip in reader.c ends the reading.
 func (d *Decoder) decodeStrips(dst, jpeg []byte, info Info, stride int, cs Colorspace, opts DecodeOptions, strips int) bool {
 	o, ok := readOutline(jpeg)
 	if !ok || o.width != info.Width || o.height != info.Height || d.Stop.now() {
@@ -289,9 +302,9 @@ func (d *Decoder) decodeStrips(dst, jpeg []byte, info Info, stride int, cs Color
 	return true
 }
 
-// split shares the restart intervals of a scan out among so many strips. starts are the offsets at
-// which their scans begin, and at last that of EOI. ok is false if there is not more than one strip,
-// or if the markers are not all in their places.
+// split divides the restart intervals of a scan among so many strips. starts
+// are the offsets of their scans, followed by that of EOI. ok is false if there
+// is only one strip, or if a marker is not where it should be.
 func (o *outline) split(jpeg []byte, strips int) (c cut, starts [MaxStrips + 1]int, ok bool) {
 	if o.interval == 0 || o.interval%o.rowUnits != 0 {
 		return c, starts, false
@@ -322,7 +335,8 @@ func (o *outline) split(jpeg []byte, strips int) (c cut, starts [MaxStrips + 1]i
 	return c, starts, true
 }
 
-// nextMarker is the offset of the first marker in a scan at or after an offset, -1 if there is none.
+// nextMarker returns the offset of the first marker in a scan at or after an
+// offset, or -1.
 func nextMarker(jpeg []byte, at int) int {
 	for at < len(jpeg) {
 		i := bytes.IndexByte(jpeg[at:], 0xFF)
@@ -332,15 +346,15 @@ func nextMarker(jpeg []byte, at int) int {
 		if at += i; jpeg[at+1] != 0 {
 			return at
 		}
-		at += 2 // a byte FF of the scan, with the 00 that says so
+		at += 2 // an FF of the scan's data, which 00 marks as such
 	}
 	return -1
 }
 
-// strip makes a JPEG of one strip in buf's memory: the header with the strip's
-// height, the part of the scan with its restart markers counted anew, EOI. Where
-// another strip follows, the height is one row of MCUs more, and the marker that
-// ends the strip is one that libjpeg does not expect there; see decodeStrips.
+// strip writes a JPEG of one strip into buf's memory: the header with the
+// strip's height, the part of the scan with its restart markers renumbered, and
+// EOI. If another strip follows, the height is one row of MCUs more, and the
+// strip ends with a marker that libjpeg does not expect; see decodeStrips.
 func (o *outline) strip(buf, jpeg []byte, from, to, height int, last bool) []byte {
 	buf = slices.Grow(buf[:0], o.scanAt+to-from+len(eoi))
 	buf = append(buf, jpeg[:o.scanAt]...)

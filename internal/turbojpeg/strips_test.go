@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// encodeStrips makes a JPEG in strips of tightly packed pixels.
+// encodeStrips encodes tightly packed pixels in strips.
 func encodeStrips(tb testing.TB, e *Encoder, pix []byte, width, height int, cs Colorspace, opts EncodeOptions, strips int) []byte {
 	tb.Helper()
 	dst := make([]byte, e.StripsBound(width, height, cs, strips))
@@ -22,7 +22,8 @@ func encodeStrips(tb testing.TB, e *Encoder, pix []byte, width, height int, cs C
 	return dst[:n]
 }
 
-// pixels decodes with so many strips, into memory that held something else before.
+// pixels decodes with so many strips, into memory that held something else
+// before.
 func pixels(tb testing.TB, d *Decoder, jpeg []byte, cs Colorspace, opts DecodeOptions, strips int) []byte {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)
@@ -37,7 +38,7 @@ func pixels(tb testing.TB, d *Decoder, jpeg []byte, cs Colorspace, opts DecodeOp
 	return pix
 }
 
-// inStrips tells whether a JPEG is read in strips when it is asked for.
+// inStrips reports whether a JPEG can be decoded in strips.
 func inStrips(tb testing.TB, d *Decoder, jpeg []byte, strips int) bool {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)
@@ -54,7 +55,8 @@ func inStrips(tb testing.TB, d *Decoder, jpeg []byte, strips int) bool {
 
 var stripSizes = [][2]int{{1, 9}, {7, 16}, {17, 33}, {131, 97}, {64, 64}, {50, 203}}
 
-// The pixels are those of the JPEG in one piece, read in one piece or in strips.
+// The pixels are those of the JPEG in one piece, read in one piece or in
+// strips.
 func TestStripsHaveTheSamePixels(t *testing.T) {
 	e, d := newEncoder(t), newDecoder(t)
 	for cs := range layouts {
@@ -85,7 +87,8 @@ func TestStripsHaveTheSamePixels(t *testing.T) {
 	}
 }
 
-// Rows may lie apart, in what is read and in what is written, and nothing between them is touched.
+// Rows may be apart, in the source and the destination, and the bytes between
+// them are not changed.
 func TestStripsWithStride(t *testing.T) {
 	e, d := newEncoder(t), newDecoder(t)
 	const width, height, row, stride = 37, 61, 37 * 3, 37*3 + 5
@@ -113,8 +116,8 @@ func TestStripsWithStride(t *testing.T) {
 	}
 }
 
-// libjpeg itself makes the same bytes if it is told to put restart markers at the same places, which
-// TurboJPEG lets the environment ask for. Its own DRI is where ours is, and so are its markers.
+// libjpeg itself writes the same bytes if it is set to put restart markers at
+// the same places, for which TurboJPEG has an environment variable.
 func TestStripsAreWhatLibjpegMakes(t *testing.T) {
 	e, d := newEncoder(t), newDecoder(t)
 	for cs := range layouts {
@@ -132,7 +135,7 @@ func TestStripsAreWhatLibjpegMakes(t *testing.T) {
 					t.Errorf("%v %v in %d strips: %d bytes differ from libjpeg's %d", cs, size, strips, len(jpeg), len(want))
 				}
 			}
-			// A stranger's JPEG, with a marker after each row of MCUs.
+			// Another program's JPEG, with a marker after each row of MCUs.
 			t.Setenv("TJ_RESTART", "1")
 			jpeg := encode(t, e, pix, width, height, cs, opts)
 			if again := encodeStrips(t, e, pix, width, height, cs, opts, 2); !bytes.Equal(jpeg, again) {
@@ -146,7 +149,7 @@ func TestStripsAreWhatLibjpegMakes(t *testing.T) {
 			}
 		}
 	}
-	// Strips that have Huffman tables each of its own do not make one JPEG.
+	// Strips with different Huffman tables cannot be joined to one JPEG.
 	t.Setenv("TJ_OPTIMIZE", "1")
 	pix := picture(64, 64, 3)
 	if want := encode(t, e, pix, 64, 64, BGR, EncodeOptions{90, true}); !bytes.Equal(want, encodeStrips(t, e, pix, 64, 64, BGR, EncodeOptions{90, true}, 2)) {
@@ -154,7 +157,7 @@ func TestStripsAreWhatLibjpegMakes(t *testing.T) {
 	}
 }
 
-// One strip, or a picture with one row of MCUs, is the JPEG that simplejpeg makes.
+// One strip, or a picture with one row of MCUs, is simplejpeg's JPEG.
 func TestOneStripIsOnePiece(t *testing.T) {
 	e := newEncoder(t)
 	for _, c := range []struct{ height, strips int }{{200, 1}, {200, 0}, {200, -3}, {8, 8}, {1, 2}} {
@@ -195,7 +198,7 @@ func TestCutFor(t *testing.T) {
 		{1920, 1080, BGR, 4, cut{4, 272, 1080}},
 		{1920, 1080, BGR, 100, cut{8, 136, 1080}},
 		{16, 24, BGR, 8, cut{3, 8, 24}},
-		{16, 80, BGR, 8, cut{5, 16, 80}}, // strips of 2 rows of MCUs: 8 of them would not have enough
+		{16, 80, BGR, 8, cut{5, 16, 80}}, // strips of 2 rows of MCUs: too few rows for 8 of them
 		{16, 8, BGR, 2, cut{1, 8, 8}},
 		{3840, 2160, GRAY, 2, cut{2, 1080, 2160}},
 		{7680, 4320, BGR, 2, cut{4, 1088, 4320}}, // 480 MCUs in a row, 16 bits for those of a strip
@@ -250,7 +253,8 @@ func TestEncodeStripsRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// A picture computed to outgrow Bound: an error that more room cures, in strips too.
+// A picture computed to exceed Bound is an error that a longer dst resolves, in
+// strips too.
 func TestStripsThatOutgrowBound(t *testing.T) {
 	const width, height, strips = 640, 480, 3
 	pix := worstPicture(width, height)
@@ -270,9 +274,10 @@ func TestStripsThatOutgrowBound(t *testing.T) {
 	}
 }
 
-// sameVerdict reads a JPEG in one piece and in strips: strips may give up, or have the same pixels
-// that one piece has. Where one piece has an error or a warning, strips must give up. It tells whether
-// strips were read, and the verdict of one piece.
+// sameVerdict decodes a JPEG in one piece and in strips. Strips may fail, or
+// have the same pixels as one piece. If one piece has an error or a warning,
+// strips must fail. It returns whether strips were decoded, and the result of
+// one piece.
 func sameVerdict(tb testing.TB, jpeg []byte, cs Colorspace, opts DecodeOptions, strips int) (read bool, err error) {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)
@@ -288,7 +293,7 @@ func sameVerdict(tb testing.TB, jpeg []byte, cs Colorspace, opts DecodeOptions, 
 		return false, err
 	}
 	if info.CMYK() != (cs == CMYK) {
-		return false, nil // by way of CMYK, which has its own turn
+		return false, nil // decoded through CMYK, which is tested separately
 	}
 	err = d.decode(whole[:n], jpeg, info, row, cs, opts)
 	read = d.decodeStrips(cutUp[:n], jpeg, info, row, cs, opts, strips)
@@ -304,7 +309,7 @@ func sameVerdict(tb testing.TB, jpeg []byte, cs Colorspace, opts DecodeOptions, 
 	return read, err
 }
 
-// damaged are JPEGs with restart markers that are not what they should be; none is read in strips.
+// damaged are JPEGs with wrong restart markers; none is decoded in strips.
 func damaged(tb testing.TB) map[string][]byte {
 	e := newEncoder(tb)
 	pix := picture(40, 64, 3)
@@ -375,8 +380,9 @@ func TestDamagedStripsAreReadInOnePiece(t *testing.T) {
 	}
 }
 
-// Of what simplejpeg and OpenCV make, that is read in strips which has a marker after each row of MCUs
-// and no subsampling from row to row, and the pixels are simplejpeg's.
+// Of simplejpeg's and OpenCV's JPEGs, those with a marker after each row of
+// MCUs and without vertical subsampling are decoded in strips, with
+// simplejpeg's pixels.
 func TestOtherJPEGsAsStrips(t *testing.T) {
 	strips := map[string]bool{"rows 444 49x35": true, "rows 422 49x35": true, "rows 411 49x35": true, "rows gray 49x35": true}
 	found := 0
@@ -425,8 +431,8 @@ func TestChangedBytesInStrips(t *testing.T) {
 	t.Logf("%d of %d were read in strips", read, 4*len(jpeg))
 }
 
-// Bytes too many before any marker of a scan, one or many: the pixels, the
-// warning and whether there is one are the same for every number of strips.
+// With extra bytes before any marker of a scan, the pixels and the warning are
+// the same for every number of strips.
 func TestBytesTooManyAreTheSameInStrips(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	e, d := newEncoder(t), newDecoder(t)
@@ -464,7 +470,7 @@ func TestBytesTooManyAreTheSameInStrips(t *testing.T) {
 	}
 }
 
-// markersOf are the offsets of the markers in a scan.
+// markersOf returns the offsets of the markers in a scan.
 func markersOf(jpeg []byte, scan int) (at []int) {
 	for m := nextMarker(jpeg, scan); m >= 0; m = nextMarker(jpeg, m+2) {
 		at = append(at, m)
@@ -472,8 +478,7 @@ func markersOf(jpeg []byte, scan int) (at []int) {
 	return at
 }
 
-// What a decoder is told of a JPEG may be another's header: it writes nothing outside
-// of what it was given.
+// The Info may be another JPEG's: the decoder writes nothing outside dst.
 func TestInfoOfAnotherJPEG(t *testing.T) {
 	const side, guard = 64, 4096
 	e, d := newEncoder(t), newDecoder(t)
@@ -521,8 +526,9 @@ func TestStripsAllocateNothingThatGrows(t *testing.T) {
 	}
 }
 
-// FuzzStrips: reading in strips never panics, never has other pixels than reading in one piece, and
-// never succeeds where that fails (but see sameVerdict).
+// FuzzStrips checks that decoding in strips never panics, never has other
+// pixels than in one piece, and never succeeds where that fails (but see
+// sameVerdict).
 func FuzzStrips(f *testing.F) {
 	e := newEncoder(f)
 	for i, cs := range []Colorspace{BGR, GRAY, CMYK} {
@@ -549,7 +555,7 @@ func FuzzStrips(f *testing.F) {
 	})
 }
 
-// What a JPEG in strips has more than one in one piece.
+// How much longer a JPEG in strips is than one in one piece.
 func TestStripsOnTheWire(t *testing.T) {
 	jpeg := encodeStrips(t, newEncoder(t), picture(40, 64, 3), 40, 64, BGR, EncodeOptions{90, true}, 3)
 	head, _ := segments(t, jpeg)

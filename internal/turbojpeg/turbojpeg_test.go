@@ -45,7 +45,7 @@ func TestColorspaceNames(t *testing.T) {
 		}
 	}
 	if c := Colorspace(99); c.Channels() != 0 || c.String() != "Colorspace(99)" {
-		t.Errorf("unknown colour space: %v, %d channels", c, c.Channels())
+		t.Errorf("unknown colorspace: %v, %d channels", c, c.Channels())
 	}
 }
 
@@ -76,7 +76,7 @@ func TestEncodeRefusesWhatDoesNotFit(t *testing.T) {
 		{"negative stride", dst, pix, width, height, -row, BGR, ok, ErrShape},
 		{"huge stride", dst, pix, width, height, math.MaxInt, BGR, ok, ErrShape},
 		{"huge stride, one row", dst, pix, width, 1, math.MaxInt, BGR, ok, ErrShape},
-		{"unknown colour space", dst, pix, width, height, row, Colorspace(12), ok, ErrShape},
+		{"unknown colorspace", dst, pix, width, height, row, Colorspace(12), ok, ErrShape},
 		{"negative colour space", dst, pix, width, height, row, Colorspace(-1), ok, ErrShape},
 		{"quality 0", dst, pix, width, height, row, BGR, EncodeOptions{}, ErrShape},
 		{"quality 101", dst, pix, width, height, row, BGR, EncodeOptions{Quality: 101}, ErrShape},
@@ -112,7 +112,7 @@ func TestDecodeRefusesWhatDoesNotFit(t *testing.T) {
 		{"no stride", dst, jpeg, 0, BGR, ErrShape},
 		{"negative stride", dst, jpeg, -row, BGR, ErrShape},
 		{"huge stride", dst, jpeg, math.MaxInt, BGR, ErrShape},
-		{"unknown colour space", dst, jpeg, row, Colorspace(12), ErrShape},
+		{"unknown colorspace", dst, jpeg, row, Colorspace(12), ErrShape},
 		{"CMYK of a YCbCr JPEG", make([]byte, 99), jpeg, 16, CMYK, ErrShape},
 	} {
 		if err := d.DecodeInto(c.dst, c.jpeg, c.stride, c.cs, DecodeOptions{}); !errors.Is(err, c.want) {
@@ -121,7 +121,7 @@ func TestDecodeRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// claim makes a JPEG's header say another size.
+// claim writes another size into a JPEG's header.
 func claim(jpeg []byte, width, height int) []byte {
 	jpeg = bytes.Clone(jpeg)
 	at := bytes.Index(jpeg, []byte{0xFF, 0xC0}) + 5 // marker, length, precision
@@ -147,7 +147,8 @@ func TestLyingHeader(t *testing.T) {
 			t.Errorf("size %v: got %+v, %v, want ErrCorrupt", size, info, err)
 		}
 	}
-	// More pixels than the bytes hold: libjpeg would fill up with gray and warn.
+	// More pixels than the bytes hold, for which libjpeg would write gray and
+	// warn.
 	if err := d.DecodeInto(pix, claim(jpeg, 4, 64), 12, BGR, DecodeOptions{}); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a picture cut short: got %v, want ErrCorrupt", err)
 	}
@@ -168,7 +169,8 @@ func segments(tb testing.TB, jpeg []byte) (head [][]byte, scan []byte) {
 	return nil, nil
 }
 
-// A JPEG without quantization tables must not decode with those of the JPEG before it.
+// A JPEG without quantization tables must not decode with those of the JPEG
+// before it.
 func TestNothingOfOnePictureReachesTheNext(t *testing.T) {
 	pix := picture(16, 8, 3)
 	jpeg := encode(t, newEncoder(t), pix, 16, 8, BGR, EncodeOptions{Quality: 90})
@@ -200,7 +202,8 @@ func TestNothingOfOnePictureReachesTheNext(t *testing.T) {
 	}
 }
 
-// Noise takes more room than TurboJPEG's own bound, and still the JPEG must come out.
+// Noise needs more memory than TurboJPEG's own bound, and must still be
+// encoded.
 func TestNoiseAtFullQuality(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	e, d := newEncoder(t), newDecoder(t)
@@ -221,8 +224,8 @@ func TestNoiseAtFullQuality(t *testing.T) {
 	}
 }
 
-// worstPicture is the worst found by search: tiled over a gray picture the pattern takes 135 bytes for
-// 64 pixels, more than Bound.
+// worstPicture is the worst picture that a search found: tiled over a gray
+// picture the pattern needs 135 bytes for 64 pixels, more than Bound.
 func worstPicture(width, height int) []byte {
 	const worst = 0x2a53805d8742e9ee
 	pix := make([]byte, width*height)
@@ -237,7 +240,7 @@ func worstPicture(width, height int) []byte {
 	return pix
 }
 
-// A picture that outgrows Bound is an error that more room cures.
+// A picture that exceeds Bound is an error that a longer dst resolves.
 func TestPictureThatOutgrowsBound(t *testing.T) {
 	const width, height = 640, 480
 	pix := worstPicture(width, height)
@@ -320,7 +323,7 @@ func TestNoAllocationsPerPicture(t *testing.T) {
 	}
 }
 
-// Encoders and decoders of their own work side by side, and give what one alone gives.
+// Encoders and decoders used concurrently return the same as a single one.
 func TestManyAtOnce(t *testing.T) {
 	pix := picture(131, 97, 3)
 	want := digest(encode(t, newEncoder(t), pix, 131, 97, BGR, EncodeOptions{90, true}))
@@ -345,7 +348,8 @@ func TestManyAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// FuzzDecode: whatever the bytes, there is an error or a picture of the size the header says.
+// FuzzDecode checks that all bytes result in an error or in a picture of the
+// header's size.
 func FuzzDecode(f *testing.F) {
 	for _, g := range golden(f).Decode {
 		if len(g.JPEG) < 3000 {

@@ -21,7 +21,8 @@ func file(tb testing.TB, name string) []byte {
 	return jpeg
 }
 
-// refused are the files that are errors, with what the error must say.
+// refused are the files that are errors, with the text that the error must
+// contain.
 var refused = map[string]struct {
 	kind error
 	says string
@@ -33,7 +34,8 @@ var refused = map[string]struct {
 
 // TestFilesOfCameras reads what cameras and programs make, damaged JPEGs and a
 // bomb, in every number of strips: simplejpeg's pixels, or an error that names
-// the cause. Where strict simplejpeg refuses a whole picture, there is a warning.
+// the cause. Where strict simplejpeg refuses a whole picture, there is a
+// warning.
 func TestFilesOfCameras(t *testing.T) {
 	files := golden(t).Files
 	if len(files) < 17 {
@@ -59,7 +61,7 @@ func TestFilesOfCameras(t *testing.T) {
 	}
 }
 
-// decodeFile decodes into *pix, if there is memory for it to be put.
+// decodeFile decodes into *pix, if the picture is small enough.
 func decodeFile(d *Decoder, jpeg []byte, cs Colorspace, opts DecodeOptions, strips int, pix *[]byte) error {
 	info, err := ReadInfo(jpeg)
 	if err != nil {
@@ -90,7 +92,8 @@ func sameInAllStrips(t *testing.T, d *Decoder, name string, jpeg []byte, cs Colo
 	}
 }
 
-// fault is a JPEG that libjpeg warns of, and whether the picture is whole.
+// fault is a JPEG that libjpeg warns about, and whether the picture is
+// complete.
 type fault struct {
 	name  string
 	jpeg  []byte
@@ -98,7 +101,7 @@ type fault struct {
 	says  string
 }
 
-// faults has one JPEG for each warning that a file can bring.
+// faults returns one JPEG for each warning that a file can cause.
 func faults(tb testing.TB) []fault {
 	e := newEncoder(tb)
 	good := encodeStrips(tb, e, picture(40, 64, 3), 40, 64, BGR, EncodeOptions{90, true}, 4)
@@ -131,8 +134,8 @@ func faults(tb testing.TB) []fault {
 	}
 }
 
-// TestEveryWarning: what libjpeg warns of is read if the picture is whole, the
-// same way in every number of strips.
+// TestEveryWarning checks that a JPEG with a warning is decoded if the picture
+// is complete, in the same way with every number of strips.
 func TestEveryWarning(t *testing.T) {
 	d := newDecoder(t)
 	want := pixels(t, d, faultless(t), BGR, DecodeOptions{}, 1)
@@ -157,8 +160,8 @@ func faultless(tb testing.TB) []byte {
 	return encodeStrips(tb, newEncoder(tb), picture(40, 64, 3), 40, 64, BGR, EncodeOptions{90, true}, 4)
 }
 
-// A JPEG whose scans may not be all there is not whole without its end, whether
-// it is progressive or has a scan for each component.
+// A JPEG that may lack scans is incomplete without its end, whether it is
+// progressive or has a scan for each component.
 func TestProgressiveWithoutEndIsDamaged(t *testing.T) {
 	jpeg := golden(t).Decode["progressive 49x35"].JPEG
 	err := decodeFile(newDecoder(t), jpeg[:len(jpeg)-2], BGR, DecodeOptions{}, 1, nil)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// One part from a socket to another, sent without a copy and answered by an
-// empty one: what a frame's way is made of.
+// BenchmarkSendRecv measures what a frame is made of: one part sent without a
+// copy and answered by an empty one.
 func BenchmarkSendRecv(b *testing.B) {
 	for _, protocol := range []string{"inproc", "ipc", "tcp"} {
 		for _, size := range []int{200, 6 << 20} {
@@ -39,19 +39,20 @@ func bindAndConnect(b *testing.B, protocol string, send, recv *Socket) {
 }
 
 func lockstep(b *testing.B, send, recv *Socket, part []byte) {
-	h, err := NewHold()
+	tracker, err := NewMessageTracker()
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer h.Close()
+	defer tracker.Close()
 	var m Msg
 	wait := func(s *Socket, try func() error) {
 		if err := s.Wait(time.Time{}, never, try); err != nil {
 			b.Fatal(err)
 		}
 	}
-	// Made once: a closure for each frame would be counted as allocations of the sockets'.
-	sendPart := func() error { return send.TrySendHeld(h, part, false) }
+	// The closures are created once: one for each frame would count as an
+	// allocation of the sockets.
+	sendPart := func() error { return send.TrySendTracked(tracker, part, false) }
 	recvPart := func() error { return recv.TryRecv(&m) }
 	answer := func() error { return recv.TrySend(nil, false) }
 	recvAnswer := func() error { return send.TryRecv(&m) }
@@ -64,6 +65,6 @@ func lockstep(b *testing.B, send, recv *Socket, part []byte) {
 		wait(recv, answer)
 		wait(send, recvAnswer)
 		m.Close()
-		h.Wait()
+		tracker.Wait()
 	}
 }

@@ -10,18 +10,19 @@ import (
 	"unsafe"
 )
 
-// ErrNoMemory is returned when the C allocator has nothing left.
+// ErrNoMemory is returned when the C allocator returns no memory.
 var ErrNoMemory = errors.New("zmsg: out of memory")
 
-// Buffer is C memory with a reference count, taken from a small pool. It can
-// be sent without a copy any number of times: each message holds a reference
-// of its own until libzmq has let go of it. Release drops the owner's.
+// Buffer is C memory with a reference count, from a small pool. It can be sent
+// without a copy any number of times. Each message holds a reference of its own
+// until libzmq has released it. Release drops the owner's reference.
 type Buffer struct {
 	b *C.ng_buf
 	n int
 }
 
-// NewBuffer returns a buffer of n bytes, not zeroed. The caller must Release it.
+// NewBuffer returns a buffer of n bytes, not zeroed. The caller must Release
+// it.
 func NewBuffer(n int) (*Buffer, error) {
 	if n < 0 {
 		return nil, ErrNoMemory
@@ -33,7 +34,7 @@ func NewBuffer(n int) (*Buffer, error) {
 	return &Buffer{b: b, n: n}, nil
 }
 
-// Bytes is the buffer's memory. It is valid until Release.
+// Bytes returns the buffer's memory, which is valid until Release.
 func (b *Buffer) Bytes() []byte {
 	return unsafe.Slice((*byte)(C.ng_buf_data(b.b)), b.n)
 }
@@ -45,22 +46,21 @@ func (b *Buffer) Truncate(n int) {
 	}
 }
 
-// Shared reports whether libzmq holds a message with this buffer that it has not
-// yet written.
+// Shared reports whether libzmq holds a message with this buffer.
 func (b *Buffer) Shared() bool {
 	return b != nil && b.b != nil && C.ng_buf_refs(b.b) > 1
 }
 
-// WaitUnshared waits until libzmq holds no message with this buffer, at most for
-// the limit. It is for a buffer whose socket was closed.
+// WaitUnshared blocks until libzmq holds no message with this buffer, or until
+// limit has passed. It blocks a thread; it is for a buffer whose socket was
+// closed, which libzmq's threads then release.
 func (b *Buffer) WaitUnshared(limit time.Duration) {
-	end := time.Now().Add(limit)
-	for pause := 50 * time.Microsecond; b.Shared() && time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
-		time.Sleep(pause)
+	if b.Shared() {
+		C.ng_buf_wait_unshared(b.b, C.int64_t(limit))
 	}
 }
 
-// Release drops the owner's reference. Calling it again does nothing.
+// Release drops the owner's reference. A second call does nothing.
 func (b *Buffer) Release() {
 	if b == nil || b.b == nil {
 		return
@@ -70,25 +70,26 @@ func (b *Buffer) Release() {
 	b.n = 0
 }
 
-// KeepFreed makes the C allocator of the process keep up to 62 MB of what is
-// freed, in each of its heaps, for the next messages. That is glibc's, which
-// otherwise keeps as much as two messages; false if it is another.
+// KeepFreed makes glibc's allocator keep up to 62 MB of freed memory in each of
+// its heaps, for the next messages. By default it keeps twice the size of the
+// largest freed block. KeepFreed returns false if the allocator is another.
 func KeepFreed() bool { return C.ng_keep_freed() != 0 }
 
-// pooled makes the blocks that lie in the pool older, and counts them. For tests.
+// pooled moves the time of each pooled block back by older, and returns the
+// number of blocks. It is for tests.
 func pooled(older time.Duration) int { return int(C.ng_buf_pooled(C.int64_t(older))) }
 
 // liveMsgs counts received messages that have not been closed.
 var liveMsgs atomic.Int64
 
-// Live tells how many buffers and received messages are held at this moment.
-// It is for leak checks.
+// Live returns how many buffers and received messages exist at this moment. It
+// is for leak checks.
 func Live() (buffers, messages int) {
 	return int(C.ng_buf_live()), int(liveMsgs.Load())
 }
 
-// Asked tells how many buffers NewBuffer was ever asked for, and for how many of
-// them the pool had no memory. It is for tests, which count copies by it.
-func Asked() (buffers, made int) {
-	return int(C.ng_buf_asked()), int(C.ng_buf_made())
+// Requested returns how many calls of NewBuffer there were, and for how many of
+// them the pool had no memory. It is for tests, which count copies with it.
+func Requested() (buffers, allocated int) {
+	return int(C.ng_buf_requested()), int(C.ng_buf_allocated())
 }

@@ -8,8 +8,8 @@ import "unsafe"
 // Msg is one received message part, libzmq's zmq_msg_t. Its memory belongs to
 // libzmq until Close. It must not be copied after the first use.
 type Msg struct {
-	// zmq_msg_t is 64 bytes, aligned as a pointer. libzmq keeps parts of up to
-	// 33 bytes inside it, so it must not move; Go does not move the heap.
+	// zmq_msg_t is 64 bytes, aligned as a pointer. libzmq stores parts of up to
+	// 33 bytes inside it, so it must not move. Go does not move heap objects.
 	m    [8]uint64
 	open bool
 }
@@ -19,7 +19,7 @@ const _ = uint(unsafe.Sizeof([8]uint64{}) - C.sizeof_zmq_msg_t)
 
 func (m *Msg) c() *C.zmq_msg_t { return (*C.zmq_msg_t)(unsafe.Pointer(&m.m)) }
 
-// TryRecv receives one part into m, or says EAGAIN. m must be closed or new.
+// TryRecv receives one part into m, or returns EAGAIN. m must be closed or new.
 func (s *Socket) TryRecv(m *Msg) error {
 	C.zmq_msg_init(m.c())
 	rc, err := C.zmq_msg_recv(m.c(), s.raw, C.ZMQ_DONTWAIT)
@@ -36,7 +36,7 @@ func (s *Socket) TryRecv(m *Msg) error {
 	return nil
 }
 
-// Bytes is the part's memory, valid until Close.
+// Bytes returns the part's memory, which is valid until Close.
 func (m *Msg) Bytes() []byte {
 	if !m.open {
 		return nil
@@ -48,10 +48,10 @@ func (m *Msg) Bytes() []byte {
 	return unsafe.Slice((*byte)(C.zmq_msg_data(m.c())), n)
 }
 
-// More tells whether another part of the same message follows.
+// More reports whether another part of the same message follows.
 func (m *Msg) More() bool { return m.open && C.zmq_msg_more(m.c()) != 0 }
 
-// Close gives the memory back to libzmq. Calling it again does nothing.
+// Close returns the memory to libzmq. A second call does nothing.
 func (m *Msg) Close() {
 	if m.open {
 		m.open = false
@@ -60,7 +60,7 @@ func (m *Msg) Close() {
 	}
 }
 
-// MoveTo hands the part to dst, which must be closed or new.
+// MoveTo moves the part to dst, which must be closed or new.
 func (m *Msg) MoveTo(dst *Msg) {
 	if !m.open {
 		return

@@ -11,22 +11,22 @@ package zmsg
 // }
 import "C"
 
-// Observer sees every part that a Socket receives. Its methods are called by
-// the goroutine that owns the socket, and must be quick.
+// Observer is notified of every part that a Socket receives. Its methods are
+// called by the goroutine that owns the socket, and must return quickly.
 type Observer interface {
-	// Received is called for each part, with its size, whether another part of
-	// the same message follows, and the descriptor of the connection that it
-	// came over: -1 if libzmq does not say.
+	// Received is called for each part, with its size in bytes, whether another
+	// part of the same message follows, and the descriptor of its connection:
+	// -1 if libzmq does not report one.
 	Received(size int, more bool, fd int)
-	// Drained is called when a receive has found nothing: no whole message is
+	// Drained is called when a receive returned EAGAIN: no whole message is
 	// left unread.
 	Drained()
 }
 
-// Observe makes o see what the socket receives from now on.
+// Observe makes o the observer of what the socket receives from now on.
 func (s *Socket) Observe(o Observer) { s.observer = o }
 
-// observe reports a part to the observer, if there is one.
+// observe reports a part to the observer, if one is set.
 func (s *Socket) observe(m *Msg) {
 	if s.observer != nil {
 		p := C.ng_describe(m.c())

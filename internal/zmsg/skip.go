@@ -4,8 +4,8 @@ package zmsg
 // #include <errno.h>
 // #include <string.h>
 //
-// // ng_recv_skip receives the first part of a message, and drops whole messages
-// // of two parts whose first begins with these two bytes.
+// // ng_recv_skip receives the first part of a message. It drops whole messages of
+// // two parts whose first part begins with these two bytes.
 // static int ng_recv_skip(zmq_msg_t *m, void *soc, uint16_t head) {
 //     for (int i = 0; i < 10000; i++) {
 //         zmq_msg_init(m);
@@ -22,14 +22,14 @@ package zmsg
 //         zmq_msg_close(m);
 //     }
 //     zmq_msg_init(m);
-//     errno = EINTR; // there may be more
+//     errno = EINTR; // more may follow
 //     return -1;
 // }
 import "C"
 
-// TryRecvSkip receives like TryRecv, but drops whole messages of two parts whose
-// first part begins with head, in the machine's byte order: thousands of them
-// in the time that a few calls of TryRecv take.
+// TryRecvSkip receives like TryRecv, but drops whole messages of two parts
+// whose first part begins with head, in the machine's byte order. It drops
+// thousands of them in the time that a few calls of TryRecv take.
 func (s *Socket) TryRecvSkip(m *Msg, head uint16) error {
 	rc, err := C.ng_recv_skip(m.c(), s.raw, C.uint16_t(head))
 	if rc < 0 {

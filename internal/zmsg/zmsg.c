@@ -16,19 +16,19 @@ static const size_t POOL_BYTES = (size_t) 128 << 20;
 struct ng_buf {
 	size_t cap;
 	atomic_int refs;
-	int64_t since;   // when it came back to the pool
-	void *data;      // behind this header, or lent
-	ng_loans *loans; // what keeps the list for a lent block, or NULL
-	ng_buf *next;    // on that list
+	int64_t since; // when it returned to the pool
+	void *data;    // behind this header, or external
+	ng_ext *ext;   // the set of an external block, otherwise NULL
+	ng_buf *next;  // on that set's list
 };
-_Static_assert(sizeof(ng_buf) <= HEADER, "the header has outgrown its place");
+_Static_assert(sizeof(ng_buf) <= HEADER, "the header is too large");
 
 static pthread_mutex_t pool_mu = PTHREAD_MUTEX_INITIALIZER;
 static ng_buf *pool[POOL_SLOTS]; // oldest first
 static int pool_len;
 static size_t pool_bytes;
 static atomic_long live;
-static atomic_long asked, made; // ever
+static atomic_long requested, allocated; // since the process started
 
 static void pool_remove(int i) {
 	pool_bytes -= pool[i]->cap;
@@ -36,8 +36,9 @@ static void pool_remove(int i) {
 		pool[i] = pool[i + 1];
 }
 
-// POOL_REST is for how long a block may lie in the pool, in ns. A stream takes its blocks again much
-// sooner; what a backlog needed is not kept beyond it.
+// POOL_REST is how long a block stays in the pool at most, in nanoseconds. A
+// stream reuses its blocks much sooner. Blocks that only a backlog needed are
+// freed after this time.
 static const int64_t POOL_REST = 1000000000;
 
 static int64_t now(void) {
@@ -46,7 +47,8 @@ static int64_t now(void) {
 	return (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-// A pooled block serves a request if no more than half of it is wasted.
+// pool_take returns a pooled block for n bytes, of which it wastes at most
+// half, or NULL.
 static ng_buf *pool_take(size_t n) {
 	ng_buf *found = NULL;
 	pthread_mutex_lock(&pool_mu);
@@ -64,7 +66,7 @@ static ng_buf *pool_take(size_t n) {
 ng_buf *ng_buf_get(size_t n) {
 	if (n > SIZE_MAX - 8192)
 		return NULL;
-	atomic_fetch_add(&asked, 1);
+	atomic_fetch_add(&requested, 1);
 	ng_buf *b = pool_take(n);
 	if (!b) {
 		size_t cap = (n + 4095) & ~(size_t) 4095;
@@ -73,21 +75,34 @@ ng_buf *ng_buf_get(size_t n) {
 			return NULL;
 		b = p;
 		*b = (ng_buf){.cap = cap, .data = (char *) p + HEADER};
-		atomic_fetch_add(&made, 1);
+		atomic_fetch_add(&allocated, 1);
 	}
 	atomic_store(&b->refs, 1);
 	atomic_fetch_add(&live, 1);
 	return b;
 }
 
-static void loan_finished(ng_buf *b);
+static void ext_release(ng_buf *b);
+
+// The waits of ng_buf_wait_unshared. They are rare, so all buffers share one
+// condition variable, and ng_buf_put signals it only while a thread waits.
+static pthread_mutex_t unshared_mu = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unshared = PTHREAD_COND_INITIALIZER;
+static atomic_int unshared_waiters;
 
 void ng_buf_put(ng_buf *b) {
-	if (atomic_fetch_sub(&b->refs, 1) != 1)
+	int refs = atomic_fetch_sub(&b->refs, 1) - 1;
+	if (refs > 0) { // b may be freed from here on
+		if (refs == 1 && atomic_load(&unshared_waiters) > 0) {
+			pthread_mutex_lock(&unshared_mu);
+			pthread_cond_broadcast(&unshared);
+			pthread_mutex_unlock(&unshared_mu);
+		}
 		return;
+	}
 	atomic_fetch_sub(&live, 1);
-	if (b->loans) {
-		loan_finished(b);
+	if (b->ext) {
+		ext_release(b);
 		return;
 	}
 	ng_buf *drop[POOL_SLOTS + 1];
@@ -96,7 +111,8 @@ void ng_buf_put(ng_buf *b) {
 	if (b->cap > POOL_BYTES) {
 		drop[drops++] = b;
 	} else {
-		// The oldest leave first: sizes no longer asked for die out.
+		// The oldest blocks are freed first, and with them sizes no longer
+		// used.
 		b->since = now();
 		while (pool_len == POOL_SLOTS || (pool_len > 0 && (pool_bytes + b->cap > POOL_BYTES || b->since - pool[0]->since > POOL_REST))) {
 			drop[drops++] = pool[0];
@@ -114,8 +130,26 @@ void *ng_buf_data(ng_buf *b) { return b->data; }
 size_t ng_buf_cap(ng_buf *b) { return b->cap; }
 int ng_buf_refs(ng_buf *b) { return atomic_load(&b->refs); }
 long ng_buf_live(void) { return atomic_load(&live); }
-long ng_buf_asked(void) { return atomic_load(&asked); }
-long ng_buf_made(void) { return atomic_load(&made); }
+long ng_buf_requested(void) { return atomic_load(&requested); }
+long ng_buf_allocated(void) { return atomic_load(&allocated); }
+
+void ng_buf_wait_unshared(ng_buf *b, int64_t limit) {
+	struct timespec end;
+	clock_gettime(CLOCK_REALTIME, &end); // what the condition variable uses
+	end.tv_sec += limit / 1000000000;
+	if ((end.tv_nsec += limit % 1000000000) >= 1000000000) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000;
+	}
+	// Counted before the references are read: either this thread reads the last
+	// change, or ng_buf_put reads the count and signals.
+	atomic_fetch_add(&unshared_waiters, 1);
+	pthread_mutex_lock(&unshared_mu);
+	while (ng_buf_refs(b) > 1 && pthread_cond_timedwait(&unshared, &unshared_mu, &end) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&unshared_mu);
+	atomic_fetch_sub(&unshared_waiters, 1);
+}
 
 int ng_buf_pooled(int64_t older) {
 	int n = 0;
@@ -133,9 +167,9 @@ static void buf_release(void *data, void *hint) {
 	ng_buf_put(hint);
 }
 
-// send_borrowed hands data to libzmq, which calls fn once it needs it no more;
-// that is so even if the send fails.
-static int send_borrowed(void *soc, void *data, size_t n, zmq_free_fn *fn, void *hint, int flags) {
+// send_external sends data without copying it. fn is called once libzmq no
+// longer needs the data, also if the send fails.
+static int send_external(void *soc, void *data, size_t n, zmq_free_fn *fn, void *hint, int flags) {
 	zmq_msg_t m;
 	if (zmq_msg_init_data(&m, data, n, fn, hint) != 0) {
 		int e = errno;
@@ -154,165 +188,171 @@ static int send_borrowed(void *soc, void *data, size_t n, zmq_free_fn *fn, void 
 
 int ng_buf_send(void *soc, ng_buf *b, size_t n, int flags) {
 	atomic_fetch_add(&b->refs, 1);
-	return send_borrowed(soc, ng_buf_data(b), n, buf_release, b, flags);
+	return send_external(soc, ng_buf_data(b), n, buf_release, b, flags);
 }
 
-// ---- lent blocks ----------------------------------------------------------
+// ---- external blocks ------------------------------------------------------
 
-// The last reference often goes on libzmq's I/O thread, where a call into Go
-// would be slow; so finished blocks wait on a list, and Go is woken by a pipe.
-struct ng_loans {
+// write_byte wakes the reader of a pipe that never blocks its writer. A full
+// pipe is not an error: its reader has something to read.
+static void write_byte(int fd) {
+	while (write(fd, "", 1) < 0 && errno == EINTR)
+		;
+}
+
+// libzmq often drops the last reference on its I/O thread, where a call into Go
+// would be slow. So finished blocks wait on a list, and a pipe wakes Go.
+struct ng_ext {
 	pthread_mutex_t mu;
 	pthread_cond_t none;
-	int fd;  // the pipe; writing to it never waits
-	int out; // blocks that somebody holds
+	int fd;     // the pipe
+	int in_use; // blocks that have references
 	ng_buf *finished;
 };
 
-ng_loans *ng_loans_new(int fd) {
-	ng_loans *l = calloc(1, sizeof *l);
-	if (!l)
+ng_ext *ng_ext_new(int fd) {
+	ng_ext *e = calloc(1, sizeof *e);
+	if (!e)
 		return NULL;
-	l->fd = fd;
-	pthread_mutex_init(&l->mu, NULL);
-	pthread_cond_init(&l->none, NULL);
-	return l;
+	e->fd = fd;
+	pthread_mutex_init(&e->mu, NULL);
+	pthread_cond_init(&e->none, NULL);
+	return e;
 }
 
-void ng_loans_free(ng_loans *l) {
-	pthread_cond_destroy(&l->none);
-	pthread_mutex_destroy(&l->mu);
-	free(l);
+void ng_ext_free(ng_ext *e) {
+	pthread_cond_destroy(&e->none);
+	pthread_mutex_destroy(&e->mu);
+	free(e);
 }
 
-ng_buf *ng_loans_lend(ng_loans *l, void *data, size_t n) {
+ng_buf *ng_ext_wrap(ng_ext *e, void *data, size_t n) {
 	ng_buf *b = calloc(1, sizeof *b);
 	if (!b)
 		return NULL;
 	b->cap = n;
 	b->data = data;
-	b->loans = l;
+	b->ext = e;
 	atomic_store(&b->refs, 1);
 	atomic_fetch_add(&live, 1);
-	pthread_mutex_lock(&l->mu);
-	l->out++;
-	pthread_mutex_unlock(&l->mu);
+	pthread_mutex_lock(&e->mu);
+	e->in_use++;
+	pthread_mutex_unlock(&e->mu);
 	return b;
 }
 
-static void loan_finished(ng_buf *b) {
-	ng_loans *l = b->loans;
-	int e = errno;
-	pthread_mutex_lock(&l->mu);
-	b->next = l->finished;
-	l->finished = b;
+static void ext_release(ng_buf *b) {
+	ng_ext *e = b->ext;
+	int err = errno;
+	pthread_mutex_lock(&e->mu);
+	b->next = e->finished;
+	e->finished = b;
 	if (!b->next)
-		while (write(l->fd, "", 1) < 0 && errno == EINTR)
-			; // a full pipe is as good: there is something to read
-	if (--l->out == 0)
-		pthread_cond_broadcast(&l->none);
-	pthread_mutex_unlock(&l->mu);
-	errno = e;
+		write_byte(e->fd);
+	if (--e->in_use == 0)
+		pthread_cond_broadcast(&e->none);
+	pthread_mutex_unlock(&e->mu);
+	errno = err;
 }
 
-ng_buf *ng_loans_finished(ng_loans *l) {
-	pthread_mutex_lock(&l->mu);
-	ng_buf *b = l->finished;
+ng_buf *ng_ext_finished(ng_ext *e) {
+	pthread_mutex_lock(&e->mu);
+	ng_buf *b = e->finished;
 	if (b)
-		l->finished = b->next;
-	pthread_mutex_unlock(&l->mu);
+		e->finished = b->next;
+	pthread_mutex_unlock(&e->mu);
 	return b;
 }
 
-void ng_loan_free(ng_buf *b) { free(b); }
+void ng_ext_buf_free(ng_buf *b) { free(b); }
 
-void ng_loans_wait(ng_loans *l) {
-	pthread_mutex_lock(&l->mu);
-	while (l->out > 0)
-		pthread_cond_wait(&l->none, &l->mu);
-	pthread_mutex_unlock(&l->mu);
+void ng_ext_wait(ng_ext *e) {
+	pthread_mutex_lock(&e->mu);
+	while (e->in_use > 0)
+		pthread_cond_wait(&e->none, &e->mu);
+	pthread_mutex_unlock(&e->mu);
 }
 
-// ---- borrowed memory ------------------------------------------------------
+// ---- tracked messages -----------------------------------------------------
 
-// libzmq calls hold_release on its I/O thread, where a call into Go would be
-// slow; so the count goes down in C, and whoever waits is woken from C.
-struct ng_hold {
+// libzmq calls tracker_release on its I/O thread, where a call into Go would be
+// slow. So C counts the messages, and wakes what waits for them.
+struct ng_tracker {
 	pthread_mutex_t mu;
 	pthread_cond_t none;
-	int held;
+	int pending; // messages that libzmq holds
+	int fd;      // the pipe, or -1
 };
 
-ng_hold *ng_hold_new(void) {
-	ng_hold *h = calloc(1, sizeof *h);
-	if (!h)
+ng_tracker *ng_tracker_new(void) {
+	ng_tracker *t = calloc(1, sizeof *t);
+	if (!t)
 		return NULL;
-	pthread_mutex_init(&h->mu, NULL);
-	pthread_cond_init(&h->none, NULL);
-	return h;
+	t->fd = -1;
+	pthread_mutex_init(&t->mu, NULL);
+	pthread_cond_init(&t->none, NULL);
+	return t;
 }
 
-void ng_hold_free(ng_hold *h) {
-	pthread_cond_destroy(&h->none);
-	pthread_mutex_destroy(&h->mu);
-	free(h);
+void ng_tracker_free(ng_tracker *t) {
+	pthread_cond_destroy(&t->none);
+	pthread_mutex_destroy(&t->mu);
+	free(t);
 }
 
-static void hold_release(void *data, void *hint) {
+static void tracker_release(void *data, void *hint) {
 	(void) data;
-	ng_hold *h = hint;
-	pthread_mutex_lock(&h->mu);
-	if (--h->held == 0)
-		pthread_cond_broadcast(&h->none);
-	pthread_mutex_unlock(&h->mu);
-}
-
-int ng_hold_send(ng_hold *h, void *soc, void *data, size_t n, int flags) {
-	pthread_mutex_lock(&h->mu);
-	h->held++;
-	pthread_mutex_unlock(&h->mu);
-	return send_borrowed(soc, data, n, hold_release, h, flags);
-}
-
-void ng_hold_wait(ng_hold *h) {
-	pthread_mutex_lock(&h->mu);
-	while (h->held > 0)
-		pthread_cond_wait(&h->none, &h->mu);
-	pthread_mutex_unlock(&h->mu);
-}
-
-int ng_hold_wait_briefly(ng_hold *h) {
-	struct timespec end;
-	clock_gettime(CLOCK_REALTIME, &end);
-	if ((end.tv_nsec += 1000000) >= 1000000000) {
-		end.tv_sec++;
-		end.tv_nsec -= 1000000000;
+	ng_tracker *t = hint;
+	int err = errno;
+	pthread_mutex_lock(&t->mu);
+	if (--t->pending == 0) {
+		pthread_cond_broadcast(&t->none);
+		if (t->fd >= 0)
+			write_byte(t->fd);
 	}
-	pthread_mutex_lock(&h->mu);
-	while (h->held > 0 && pthread_cond_timedwait(&h->none, &h->mu, &end) == 0)
-		;
-	int n = h->held;
-	pthread_mutex_unlock(&h->mu);
-	return n;
+	pthread_mutex_unlock(&t->mu);
+	errno = err;
 }
 
-int ng_hold_count(ng_hold *h) {
-	pthread_mutex_lock(&h->mu);
-	int n = h->held;
-	pthread_mutex_unlock(&h->mu);
+int ng_tracker_send(ng_tracker *t, void *soc, void *data, size_t n, int flags) {
+	pthread_mutex_lock(&t->mu);
+	t->pending++;
+	pthread_mutex_unlock(&t->mu);
+	return send_external(soc, data, n, tracker_release, t, flags);
+}
+
+void ng_tracker_wait(ng_tracker *t) {
+	pthread_mutex_lock(&t->mu);
+	while (t->pending > 0)
+		pthread_cond_wait(&t->none, &t->mu);
+	pthread_mutex_unlock(&t->mu);
+}
+
+void ng_tracker_notify(ng_tracker *t, int fd) {
+	pthread_mutex_lock(&t->mu);
+	t->fd = fd;
+	if (fd >= 0 && t->pending == 0)
+		write_byte(fd);
+	pthread_mutex_unlock(&t->mu);
+}
+
+int ng_tracker_pending(ng_tracker *t) {
+	pthread_mutex_lock(&t->mu);
+	int n = t->pending;
+	pthread_mutex_unlock(&t->mu);
 	return n;
 }
 
 // ---- received memory ------------------------------------------------------
 
-// libzmq allocates each part that it receives, and the part is freed when its
-// frame is closed. glibc gives the free end of the heap back to the system once
-// it is twice as large as the largest block freed so far: two frames. Where more
-// are there at a time, each would be given back and asked for again, and all its
-// pages cleared and mapped anew, which takes longer than the rest of the frame's
-// way. Blocks of up to 32 MB count for that, so one of nearly that size is freed
-// here, without ever being touched. Where the program or its environment has set
-// malloc's thresholds, theirs stay.
+// libzmq allocates each part that it receives, and frees it when the frame is
+// closed. glibc returns the free end of the heap to the system once it is twice
+// as large as the largest block freed so far: two frames. With more frames at a
+// time, each would be returned and allocated again. Clearing and mapping its
+// pages takes longer than all other steps of receiving it. Blocks of up to 32
+// MB raise that threshold, so a block of nearly this size is freed here without
+// being touched. malloc's thresholds stay as they are where the program or its
+// environment has set them.
 int ng_keep_freed(void) {
 #ifdef __GLIBC__
 	void *volatile block = malloc((size_t) 31 << 20);
@@ -328,7 +368,8 @@ int ng_keep_freed(void) {
 int ng_events(void *soc) {
 	int events = 0;
 	size_t n = sizeof events;
-	// A signal may keep it from looking at the mailbox; nobody would look again.
+	// A signal may end the call before it reads the mailbox, which no later
+	// call might read.
 	while (zmq_getsockopt(soc, ZMQ_EVENTS, &events, &n) != 0)
 		if (errno != EINTR)
 			return -1;

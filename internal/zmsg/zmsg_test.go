@@ -80,15 +80,15 @@ func receive(t *testing.T, s *Socket) *Msg {
 	return m
 }
 
-// The raw pointer is read from an unexported field: this test is what says so
-// when a new version of pebbe/zmq4 has none.
+// The raw pointer is read from an unexported field. This test fails if a new
+// version of pebbe/zmq4 has none.
 func TestRawPointer(t *testing.T) {
 	a, _ := pair(t)
 	p, err := rawPointer(a.Socket)
 	if err != nil || p == nil {
-		t.Fatalf("github.com/pebbe/zmq4 no longer keeps its socket where zmsg looks for it: %v", err)
+		t.Fatalf("github.com/pebbe/zmq4 no longer keeps its socket where zmsg reads it: %v", err)
 	}
-	if _, err := a.Settle(); err != nil {
+	if _, err := a.ProcessCommands(); err != nil {
 		t.Fatalf("the pointer is not a socket: %v", err)
 	}
 	closed, _ := zmq4.NewSocket(zmq4.PAIR)
@@ -133,11 +133,12 @@ func TestPartsOfEverySize(t *testing.T) {
 	}
 }
 
-// Held memory may be reused after Wait, and what arrives is what it was before.
-func TestHold(t *testing.T) {
+// Tracked memory may be reused after Wait and after WaitReleased, and the
+// message that arrives has its earlier content.
+func TestMessageTracker(t *testing.T) {
 	a, b := pair(t)
 	connect(t, a, b)
-	h, err := NewHold()
+	tracker, err := NewMessageTracker()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,13 +147,17 @@ func TestHold(t *testing.T) {
 		for j := range pixels {
 			pixels[j] = byte(i)
 		}
-		if err := a.Wait(time.Time{}, never, func() error { return a.TrySendHeld(h, pixels, false) }); err != nil {
+		if err := a.Wait(time.Time{}, never, func() error { return a.TrySendTracked(tracker, pixels, false) }); err != nil {
 			t.Fatal(err)
 		}
 		m := receive(t, b)
-		h.Wait()
-		if h.Held() {
-			t.Fatal("held after Wait")
+		if i%2 == 0 {
+			tracker.Wait()
+		} else if err := a.WaitReleased(tracker, time.Now().Add(10*time.Second), never); err != nil {
+			t.Fatal(err)
+		}
+		if tracker.Pending() {
+			t.Fatal("pending after Wait")
 		}
 		for j := range pixels {
 			pixels[j] = 0xff
@@ -162,28 +167,151 @@ func TestHold(t *testing.T) {
 		}
 		m.Close()
 	}
-	h.Close()
-	h.Close()
+	tracker.Close()
+	tracker.Close()
 }
 
-// Closing the socket gives back what was never sent.
-func TestHoldOfAClosedSocket(t *testing.T) {
+// Closing the socket releases what was never sent.
+func TestMessageTrackerOfAClosedSocket(t *testing.T) {
 	a, _ := pair(t)
 	if err := a.Connect("tcp://127.0.0.1:9"); err != nil {
 		t.Fatal(err)
 	}
-	h, err := NewHold()
+	tracker, err := NewMessageTracker()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.TrySendHeld(h, make([]byte, 1<<20), false); err != nil {
+	if err := a.TrySendTracked(tracker, make([]byte, 1<<20), false); err != nil {
 		t.Fatal(err)
 	}
-	if !h.Held() {
-		t.Error("a message that nobody took is not held")
+	if !tracker.Pending() {
+		t.Error("a message that was not sent is not pending")
 	}
 	a.Close()
-	h.Close()
+	tracker.Close()
+}
+
+// unsent returns a socket and a tracker with a message that is not sent, as the
+// socket's peer does not listen.
+func unsent(t *testing.T) (*Socket, *MessageTracker) {
+	t.Helper()
+	a, _ := pair(t)
+	if err := a.Connect("tcp://127.0.0.1:9"); err != nil {
+		t.Fatal(err)
+	}
+	tracker, err := NewMessageTracker()
+	if err == nil {
+		err = a.TrySendTracked(tracker, make([]byte, 1<<20), false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Close()
+		tracker.Close()
+	})
+	return a, tracker
+}
+
+func TestWaitReleasedEnds(t *testing.T) {
+	stopped := errors.New("stopped")
+	a, tracker := unsent(t)
+	for _, deadline := range []time.Time{time.Now().Add(-time.Hour), time.Now().Add(20 * time.Millisecond)} {
+		if err := a.WaitReleased(tracker, deadline, never); !errors.Is(err, ErrTimeout) {
+			t.Errorf("at the deadline: %v", err)
+		}
+	}
+	// A Wake without a reason does not end it, an earlier one is not lost.
+	a.Wake()
+	if err := a.WaitReleased(tracker, time.Now().Add(20*time.Millisecond), never); !errors.Is(err, ErrTimeout) {
+		t.Errorf("after a Wake: %v", err)
+	}
+	var stop atomic.Bool
+	asked := make(chan struct{}, 1)
+	go func() {
+		<-asked
+		stop.Store(true)
+		a.Wake()
+	}()
+	err := a.WaitReleased(tracker, time.Time{}, func() error {
+		if stop.Load() {
+			return stopped
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return nil
+	})
+	if !errors.Is(err, stopped) || !tracker.Pending() {
+		t.Errorf("at a Wake: %v, pending %v", err, tracker.Pending())
+	}
+}
+
+// A wait ends with the release, whether it sleeps by then or is about to.
+func TestWaitReleasedWakes(t *testing.T) {
+	for i := range 20 {
+		a, tracker := unsent(t)
+		waiting := make(chan struct{})
+		var once sync.Once
+		done := make(chan error, 1)
+		go func() {
+			done <- a.WaitReleased(tracker, time.Time{}, func() error {
+				once.Do(func() { close(waiting) })
+				return nil
+			})
+		}()
+		<-waiting
+		// The waiting goroutine owns a, so only libzmq's socket is closed.
+		if err := a.Socket.Close(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-done:
+			if err != nil || tracker.Pending() {
+				t.Fatalf("round %d: %v, pending %v", i, err, tracker.Pending())
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("the wait does not end")
+		}
+	}
+}
+
+// WaitUnshared ends with the last message, and at its limit.
+func TestWaitUnshared(t *testing.T) {
+	for range 20 {
+		a, _ := pair(t)
+		if err := a.Connect("tcp://127.0.0.1:9"); err != nil {
+			t.Fatal(err)
+		}
+		buf, err := NewBuffer(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.TrySendBuffer(buf, false); err != nil {
+			t.Fatal(err)
+		}
+		if buf.WaitUnshared(time.Millisecond); !buf.Shared() {
+			t.Fatal("a message that was not sent is released")
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			buf.WaitUnshared(time.Hour)
+		}()
+		a.Close()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the wait does not end")
+		}
+		if buf.Shared() {
+			t.Error("the message is not released")
+		}
+		buf.Release()
+	}
+	var none *Buffer
+	none.WaitUnshared(time.Hour)
 }
 
 func TestBuffersAreReusedAndBounded(t *testing.T) {
@@ -254,7 +382,7 @@ func TestWaitEnds(t *testing.T) {
 				return nil
 			}, again), stopped)
 		},
-		"when the call says anything but EAGAIN": func(t *testing.T, s *Socket) error {
+		"when the call returns anything but EAGAIN": func(t *testing.T, s *Socket) error {
 			return is(s.Wait(time.Time{}, never, func() error { return syscall.EPROTO }), syscall.EPROTO)
 		},
 		"not at EINTR": func(t *testing.T, s *Socket) error {
@@ -287,9 +415,10 @@ func is(got, want error) error {
 	return nil
 }
 
-// Readiness is a hint: a socket that is readable may have nothing to read
-// (libzmq's credential messages are read and dropped inside). Then the call says
-// EAGAIN and the wait goes on; it neither fails (VidGear issue #390) nor spins.
+// Readiness is a hint: a socket that is readable may have nothing to read, as
+// libzmq reads and drops credential messages itself. Then the call returns
+// EAGAIN and the wait continues. It neither fails (VidGear issue #390) nor
+// spins.
 func TestReadyThenAgain(t *testing.T) {
 	a, b := pair(t)
 	connect(t, a, b)
@@ -304,8 +433,8 @@ func TestReadyThenAgain(t *testing.T) {
 			if err := b.TryRecv(&m); err != nil || swallowed == hints {
 				return err
 			}
-			// Like libzmq with a credential: what made it readable is gone. The
-			// next is sent only then.
+			// As libzmq does with a credential, drop what made the socket
+			// readable. The next message is sent only then.
 			swallowed++
 			m.Close()
 			err := b.TryRecv(&m)
@@ -328,19 +457,19 @@ func TestReadyThenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := m.Bytes(); len(got) != 1 || got[0] != hints {
-		t.Errorf("message %v came instead of %d", got, hints)
+		t.Errorf("message %v arrived instead of %d", got, hints)
 	}
 	m.Close()
 	if swallowed != hints || agains != hints {
-		t.Errorf("%d hints were swallowed and %d calls said EAGAIN, not %d", swallowed, agains, hints)
+		t.Errorf("%d hints were swallowed and %d calls returned EAGAIN, not %d", swallowed, agains, hints)
 	}
 	if tries > 20*hints {
 		t.Errorf("%d tries for %d messages: it spins", tries, hints)
 	}
 }
 
-// A socket at its high-water mark becomes writable again; the wait must see it
-// even when the news lies in the mailbox already.
+// A socket at its high-water mark becomes writable again. The wait must end
+// then, also if the command is already in the mailbox.
 func TestSendWaitsForRoom(t *testing.T) {
 	a, b := pair(t, zmq4.PUSH, zmq4.PULL)
 	a.SetSndhwm(1)
@@ -366,7 +495,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 	}
 }
 
-// A hundred goroutines that wait hold no threads.
+// A hundred goroutines that wait block no threads.
 func TestWaitingHoldsNoThread(t *testing.T) {
 	a, _ := pair(t)
 	ctx, err := a.Context()
@@ -444,17 +573,17 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A block that was lent comes back once, when its owner and libzmq have both let
-// go, and not before.
-func TestLoans(t *testing.T) {
+// A block's done function is called once, when its owner and libzmq have both
+// released the block, and not before.
+func TestExternalBuffers(t *testing.T) {
 	a, b := pair(t, zmq4.PUSH, zmq4.PULL)
 	connect(t, a, b)
-	var l Loans
+	var l ExternalBuffers
 	const frames = 20
-	var back [frames]atomic.Int32
+	var calls [frames]atomic.Int32
 	for i := range frames {
 		pixels := bytes.Repeat([]byte{byte(i)}, 1<<20)
-		buf, err := l.Lend(pixels, func() { clear(pixels); back[i].Add(1) })
+		buf, err := l.Wrap(pixels, func() { clear(pixels); calls[i].Add(1) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,56 +592,56 @@ func TestLoans(t *testing.T) {
 		}
 		m := receive(t, b)
 		runtime.GC()
-		if got := buf.Bytes(); back[i].Load() != 0 || got[0] != byte(i) {
-			t.Fatalf("block %d came back while its owner had it", i)
+		if got := buf.Bytes(); calls[i].Load() != 0 || got[0] != byte(i) {
+			t.Fatalf("block %d was released while its owner held it", i)
 		}
 		buf.Release()
 		if got := m.Bytes(); got[0] != byte(i) || got[len(got)-1] != byte(i) || len(got) != len(pixels) {
 			t.Fatalf("block %d: %d bytes, %d…%d", i, len(got), got[0], got[len(got)-1])
 		}
 		m.Close()
-		for end := time.Now().Add(10 * time.Second); l.Out() != 0; runtime.Gosched() {
+		for end := time.Now().Add(10 * time.Second); l.InUse() != 0; runtime.Gosched() {
 			if time.Now().After(end) {
-				t.Fatalf("block %d does not come back", i)
+				t.Fatalf("block %d is not released", i)
 			}
 		}
 	}
 	l.Close()
 	l.Close()
-	for i := range back {
-		if n := back[i].Load(); n != 1 {
-			t.Errorf("block %d came back %d times", i, n)
+	for i := range calls {
+		if n := calls[i].Load(); n != 1 {
+			t.Errorf("block %d was released %d times", i, n)
 		}
 	}
 }
 
-// A send that fails does not end a loan, and closing the socket gives back what
-// was never sent.
-func TestLoansOfAClosedSocket(t *testing.T) {
+// A send that fails does not release a block, and closing the socket releases
+// what was never sent.
+func TestExternalBuffersOfAClosedSocket(t *testing.T) {
 	a, b := pair(t)
-	var l Loans
+	var l ExternalBuffers
 	l.Close()
-	var back atomic.Int32
+	var calls atomic.Int32
 	for range 2 { // it can be used again after Close
-		back.Store(0)
-		buf, err := l.Lend(make([]byte, 1<<20), func() { back.Add(1) })
+		calls.Store(0)
+		buf, err := l.Wrap(make([]byte, 1<<20), func() { calls.Add(1) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := a.TrySendBuffer(buf, false); err != syscall.EAGAIN {
 			t.Fatalf("without a peer: %v", err)
 		}
-		if l.Out() != 1 {
-			t.Fatal("a send that failed gave the block back")
+		if l.InUse() != 1 {
+			t.Fatal("a send that failed released the block")
 		}
 		buf.Release()
 		l.Close()
-		if back.Load() != 1 || l.Out() != 0 {
-			t.Errorf("given back %d times, %d are out", back.Load(), l.Out())
+		if calls.Load() != 1 || l.InUse() != 0 {
+			t.Errorf("released %d times, %d are in use", calls.Load(), l.InUse())
 		}
 	}
 	connect(t, a, b)
-	buf, err := l.Lend(make([]byte, 1<<20), func() { back.Add(1) })
+	buf, err := l.Wrap(make([]byte, 1<<20), func() { calls.Add(1) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -523,13 +652,13 @@ func TestLoansOfAClosedSocket(t *testing.T) {
 	a.Close()
 	b.Close()
 	l.Close()
-	if back.Load() != 2 || l.Out() != 0 {
-		t.Errorf("given back %d times, %d are out", back.Load(), l.Out())
+	if calls.Load() != 2 || l.InUse() != 0 {
+		t.Errorf("released %d times, %d are in use", calls.Load(), l.InUse())
 	}
 }
 
-// What a backlog needed does not stay once a stream takes fewer.
-func TestBuffersOfABacklogAreGivenBack(t *testing.T) {
+// Buffers that a backlog needed are freed once a stream uses fewer.
+func TestBuffersOfABacklogAreFreed(t *testing.T) {
 	var backlog []*Buffer
 	for range 8 {
 		b, err := NewBuffer(3 << 20)
@@ -561,8 +690,8 @@ func TestBuffersOfABacklogAreGivenBack(t *testing.T) {
 	}
 }
 
-// Messages that come several at a time take the memory of those before them.
-func TestFreedMemoryIsTakenAgain(t *testing.T) {
+// Messages that arrive several at a time reuse the memory of earlier ones.
+func TestFreedMemoryIsReused(t *testing.T) {
 	if !KeepFreed() {
 		t.Skip("another malloc than glibc's")
 	}
@@ -588,13 +717,13 @@ func TestFreedMemoryIsTakenAgain(t *testing.T) {
 			m.Close()
 		}
 	}
-	round() // takes it the first time
+	round() // allocates it the first time
 	before := pageFaults(t)
 	for range rounds {
 		round()
 	}
 	if n, all := pageFaults(t)-before, rounds*atOnce*size/syscall.Getpagesize(); n > all/10 {
-		t.Errorf("%d pages were asked for again, of %d", n, all)
+		t.Errorf("%d pages were allocated again, of %d", n, all)
 	}
 }
 
@@ -607,8 +736,8 @@ func pageFaults(t *testing.T) int {
 	return int(u.Minflt)
 }
 
-// A PUB socket that must not drop finds a full pipe. libzmq reports room there
-// all the same; the wait must end at its deadline.
+// A PUB socket that must not drop messages has a full pipe. libzmq reports it
+// as writable all the same. The wait must end at its deadline.
 func TestSendToAFullPub(t *testing.T) {
 	a, b := pair(t, zmq4.PUB, zmq4.SUB)
 	a.SetSndhwm(1)
@@ -618,7 +747,7 @@ func TestSendToAFullPub(t *testing.T) {
 	part := make([]byte, 64<<10)
 	a.SetXpubNodrop(true)
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		b.Settle() // takes the connection up, and says what it wants
+		b.ProcessCommands() // completes the connection and sends the subscription
 		err := a.Wait(time.Now().Add(20*time.Millisecond), never, func() error { return a.TrySend(part, false) })
 		if err != nil {
 			if !errors.Is(err, ErrTimeout) {

@@ -1,4 +1,4 @@
-// Package cli is what the example programs have in common on the command line:
+// Package cli is the command-line part that the example programs share:
 // connection flags, a clean end on Ctrl-C, the progress bar, the summary and
 // the JSON lines.
 package cli
@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// Main runs a program and ends the process: status 0 for success and for an end
-// by Ctrl-C, 1 for an error, whose text goes to stderr.
+// Main runs a program and ends the process: with status 0 for success and for
+// an end by Ctrl-C, and with 1 for an error, whose text it prints on stderr.
 //
-// The context that run gets ends with SIGINT or SIGTERM. Run is expected to
-// close what it opened and return; a second Ctrl-C kills the program at once.
+// The context of run ends with SIGINT or SIGTERM. run must then close what it
+// opened and return. A second Ctrl-C kills the program at once.
 func Main(run func(ctx context.Context, args []string) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -31,8 +31,8 @@ func Main(run func(ctx context.Context, args []string) error) {
 	}
 }
 
-// Parse parses a program's arguments, which are flags and nothing else. It
-// prints the list of flags where -h asks for it; a mistake is one line.
+// Parse parses a program's arguments, which must all be flags. It prints the
+// list of flags for -h. A mistake results in one line.
 func Parse(fs *flag.FlagSet, args []string) error {
 	fs.SetOutput(io.Discard)
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -44,16 +44,17 @@ func Parse(fs *flag.FlagSet, args []string) error {
 		return fmt.Errorf("%w; -h lists the flags", err)
 	}
 	if fs.NArg() > 0 {
-		// Not what it is: a shell may have cut it out of an -options with a password.
+		// The argument is not quoted: a shell may have split it from an
+		// -options with a password.
 		return fmt.Errorf("unexpected argument after the flags: everything is a flag; -h lists them")
 	}
 	return nil
 }
 
-// Grace returns a context that outlives ctx by d. A send end uses it so that
-// Ctrl-C does not break off the exchange of a frame half way: it ends in the
-// gap between two frames, where the peer can be told goodbye, and only where
-// nobody answers is the wait cut short.
+// Grace returns a context that ends d after ctx. With it Ctrl-C does not
+// interrupt the exchange of a frame. A send end ends between two frames, when
+// it can send the terminate message. The wait is cut short only if no peer
+// answers.
 func Grace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })

@@ -47,7 +47,7 @@ func TestSentLine(t *testing.T) {
 	}
 }
 
-// What OpenCV cannot hold gets its line too.
+// An array that OpenCV cannot hold has its line too.
 func TestReceivedLine(t *testing.T) {
 	recv, err := netgear.New(netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	if err != nil {
@@ -92,7 +92,7 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-// The first error ends the others, and is the one that is told.
+// The first error ends the other functions, and is returned.
 func TestTogether(t *testing.T) {
 	mine := errors.New("mine")
 	waits := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -147,7 +147,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// Whoever types flags is told about flags, and not about Go.
+// Errors about flags name flags, not Go fields.
 func TestErrorsSpeakOfFlags(t *testing.T) {
 	for _, c := range []struct {
 		receive bool
@@ -207,7 +207,7 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 	}
 }
 
-// What is typed in the wrong place may be a password.
+// A word in the wrong place may be a password.
 func TestPasswordsAreNotShown(t *testing.T) {
 	const password = "S3cr3t.of-tests"
 	for _, args := range [][]string{

@@ -8,7 +8,7 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// Connection is the flags that say who talks to whom and how.
+// Connection holds the connection flags: addresses, pattern and options.
 type Connection struct {
 	fs                                *flag.FlagSet
 	address, port, protocol, settings string
@@ -30,15 +30,16 @@ func NewConnection(fs *flag.FlagSet) *Connection {
 	return c
 }
 
-// Options are the options that the flags ask for. A flag that was given counts
-// more than the same key in -options. The error speaks of flags and keys.
+// Options returns the options of the flags. A flag that was set takes
+// precedence over the same key in -options. Errors name flags and keys.
 func (c *Connection) Options(receive bool) (netgear.Options, error) {
 	var o netgear.Options
 	if c.async {
-		o.Wire = netgear.AsyncWire // it says which keys the dictionary may have
+		o.Wire = netgear.AsyncWire // the error lists the keys that the dictionary may have
 	}
 	if c.settings != "" {
-		// Not json.Unmarshal, which would refuse Python's NaN before the library sees it.
+		// json.Unmarshal would refuse Python's NaN before the library parses
+		// it.
 		if err := o.UnmarshalJSON([]byte(c.settings)); err != nil {
 			return o, inOptions(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// Ends are the flags of a program that is both ends of a connection in one
-// process, or one end and leaves the other to another program.
+// Ends holds the flags of a program that is both ends of a connection in one
+// process, or only one end.
 type Ends struct {
 	Only    string // "send", "receive" or "" for both
 	Pattern netgear.Pattern
@@ -23,11 +23,11 @@ type Ends struct {
 
 	address, ports string
 	pattern        int
-	patterns       []netgear.Pattern // those that make sense
+	patterns       []netgear.Pattern // the ones that the program supports
 }
 
-// NewEnds adds the flags to fs, with the defaults that the program has. The first
-// of the patterns is its default.
+// NewEnds adds the flags to fs, with the program's defaults. The first of the
+// patterns is its default.
 func NewEnds(fs *flag.FlagSet, ports string, n int, patterns ...netgear.Pattern) *Ends {
 	e := &Ends{patterns: patterns}
 	fs.StringVar(&e.Only, "only", "", "be one `end`, send or receive, and leave the other to another program")
@@ -40,7 +40,7 @@ func NewEnds(fs *flag.FlagSet, ports string, n int, patterns ...netgear.Pattern)
 	return e
 }
 
-// Check is to be called when the flags have been parsed.
+// Check checks the values of the parsed flags.
 func (e *Ends) Check() error {
 	e.Pattern = netgear.Pattern(e.pattern)
 	switch {
@@ -70,22 +70,22 @@ func patternNames(patterns []netgear.Pattern, between string) string {
 	return strings.Join(names, between)
 }
 
-// Options are those of either end, where the flags say something about them. A
-// receive end that is not alone listens on this machine only.
+// Options returns the options of either end that the flags determine. A receive
+// end that is not alone listens on this machine only.
 func (e *Ends) Options(receive bool) netgear.Options {
 	o := netgear.Options{ReceiveMode: receive, Pattern: e.Pattern, Address: e.address}
 	if e.Only == "" {
 		o.Address = "127.0.0.1"
 	} else if receive {
-		o.MaxRetries = -1 // wait for the send end as long as it takes
+		o.MaxRetries = -1 // wait for the send end without limit
 	}
 	return o
 }
 
-// Ports are those that the flags name.
+// Ports returns the ports of the flags.
 func (e *Ends) Ports() []string { return strings.Split(e.ports, ",") }
 
-// ListenOn are n ports to listen on: those of the flags, or any free ones where
+// ListenOn returns n ports to listen on: those of the flags, or free ones if
 // both ends are in this process.
 func (e *Ends) ListenOn(n int) []string {
 	if e.Only != "" {
@@ -94,7 +94,7 @@ func (e *Ends) ListenOn(n int) []string {
 	return strings.Split(strings.Repeat(",0", n)[1:], ",")
 }
 
-// Listening are the ports that an end really has.
+// Listening returns the ports on which an end listens.
 func Listening(end *netgear.NetGear) []string {
 	ports := end.Endpoints()
 	for i, endpoint := range ports {
@@ -103,8 +103,9 @@ func Listening(end *netgear.NetGear) []string {
 	return ports
 }
 
-// Together runs functions side by side, the first one in the caller's goroutine,
-// and returns the first error. It also ends the context of the others.
+// Together runs functions concurrently, the first one in the caller's
+// goroutine, and returns the first error. The error also ends the context of
+// the others.
 func Together(ctx context.Context, first func(context.Context) error, others ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -126,7 +127,7 @@ func Together(ctx context.Context, first func(context.Context) error, others ...
 	return context.Cause(ctx)
 }
 
-// Stopped is err, or nil where all that happened is that ctx was ended.
+// Stopped returns err, or nil if err only means that ctx ended.
 func Stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// WriteSent prints the JSON line of a frame that was sent: its pixels as they
-// were handed to Send, and what came back.
+// WriteSent prints the JSON line of a frame that was sent: its pixels as passed
+// to Send, and the answer.
 //
 //	{"index": 0, "shape": [480, 640, 3], "dtype": "uint8", "sha256": "9c56…", "reply": "stop"}
 func WriteSent(w io.Writer, index int, pixels netgear.Array, reply netgear.Reply) error {
@@ -35,7 +35,8 @@ func WriteSent(w io.Writer, index int, pixels netgear.Array, reply netgear.Reply
 func WriteReceived(w io.Writer, index int, f *netgear.Frame) error {
 	fields := describe(index, f.Array())
 	if !f.Message.IsNone() {
-		// The text as it stood on the wire: it may hold what only Python's JSON has, such as NaN.
+		// The unchanged text, which may contain what only Python's JSON has,
+		// such as NaN.
 		fields = append(fields, `"message": `+f.Message.String())
 	}
 	if f.Port != "" {
@@ -56,7 +57,7 @@ func describeArray(a netgear.Array) []string {
 	}
 }
 
-// SHA256 is the checksum of pixels, in hexadecimal.
+// SHA256 returns the checksum of pixels, in hexadecimal.
 func SHA256(pixels []byte) string { return fmt.Sprintf("%x", sha256.Sum256(pixels)) }
 
 func quote(s string) string {

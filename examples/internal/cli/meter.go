@@ -11,17 +11,17 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// Meter counts frames: a progress bar while they pass, if stderr is a terminal,
-// and a summary line at the end.
+// Meter counts frames. It prints a progress bar, if stderr is a terminal, and a
+// summary line at the end.
 type Meter struct {
 	verb        string
-	bar         *progressbar.ProgressBar // nil where nobody would see it
+	bar         *progressbar.ProgressBar // nil unless stderr is a terminal
 	frames      int
 	first, last time.Time
 }
 
-// NewMeter starts counting. The verb ("sent") opens the summary; total is how
-// many frames are expected, 0 if that is not known.
+// NewMeter starts counting. The summary begins with the verb ("sent"). total is
+// the number of expected frames, 0 if unknown.
 func NewMeter(verb string, total int) *Meter {
 	m := &Meter{verb: verb}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
@@ -54,7 +54,7 @@ func (m *Meter) Frame() {
 	}
 }
 
-// Frames is how many there were.
+// Frames returns how many frames were counted.
 func (m *Meter) Frames() int { return m.frames }
 
 // Summary prints one line on stderr. The clock runs from the first frame to the
@@ -70,7 +70,7 @@ func (m *Meter) Summary(s netgear.Stats) {
 		mbps = fps * float64(s.Bytes) / float64(s.Frames) / 1e6
 	}
 	fmt.Fprintf(os.Stderr, "%s %d frames in %.2f s: %.1f fps, %.1f MB/s, %d dropped", m.verb, m.frames, seconds, fps, mbps, s.Dropped)
-	// What rarely happens is named only where it did.
+	// Rare events are printed only if they happened.
 	for _, rare := range []struct {
 		count uint64
 		what  string
@@ -82,7 +82,7 @@ func (m *Meter) Summary(s netgear.Stats) {
 	fmt.Fprintln(os.Stderr)
 }
 
-// ClearBar takes the bar off the terminal, so that text does not end up in it.
+// ClearBar removes the bar from the terminal, before other text is printed.
 func (m *Meter) ClearBar() {
 	if m.bar != nil {
 		m.bar.Clear()

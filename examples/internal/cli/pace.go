@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Pace keeps a frame rate. A frame that is late does not make those after it
-// late.
+// Pace keeps a frame rate. A late frame does not delay the following ones.
 type Pace struct {
 	interval time.Duration // 0: no waiting
 	next     time.Time
 }
 
-// NewPace starts with a frame that is due now; 0 frames per second are as many
-// as there can be.
+// NewPace returns a Pace whose first frame is due now. 0 frames per second mean
+// no waiting.
 func NewPace(fps float64) *Pace {
 	p := &Pace{next: time.Now()}
 	if fps > 0 {
@@ -33,7 +32,7 @@ func (p *Pace) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case now := <-timer.C:
-		// What was missed by more than a frame is not made up for.
+		// A delay of more than a frame is not made up for.
 		if p.next = p.next.Add(p.interval); p.next.Before(now) {
 			p.next = now
 		}

@@ -2,7 +2,8 @@ package cli
 
 import "github.com/vidgear-go/netgear"
 
-// Picture is a square that moves over a background of two colours.
+// Picture returns a picture of a square that moves over a background of two
+// colors.
 func Picture(i int) netgear.Array {
 	const width, height, side = 320, 240, 40
 	pixels := make([]byte, 0, 3*width*height)

@@ -8,8 +8,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// InFlags words an *[netgear.OptionError] for the command line, from its parts. It
-// leaves other errors as they are.
+// InFlags rewords an *[netgear.OptionError] for the command line, from its
+// parts. It returns other errors unchanged.
 func InFlags(err error) error {
 	var wrong *netgear.OptionError
 	if !errors.As(err, &wrong) {
@@ -22,18 +22,18 @@ func InFlags(err error) error {
 	return fmt.Errorf("%s: %s", subject, advice(wrong))
 }
 
-// inOptions does the same for an error about what is in -options.
+// inOptions does the same for an error about the value of -options.
 func inOptions(err error) error {
 	var wrong *netgear.OptionError
 	if !errors.As(err, &wrong) {
-		return fmt.Errorf("-options: %w", err) // not even a dictionary
+		return fmt.Errorf("-options: %w", err) // not a dictionary
 	}
 	return fmt.Errorf("%s: %s", inDictionary(wrong.Key), advice(wrong))
 }
 
 func inDictionary(key string) string { return fmt.Sprintf("-options: %q", key) }
 
-// advice is the rule, and what to type to keep to it.
+// advice returns the rule, and the flags with which to follow it.
 func advice(wrong *netgear.OptionError) string {
 	var fixes []string
 	for _, fix := range wrong.Fixes {
@@ -49,7 +49,7 @@ func advice(wrong *netgear.OptionError) string {
 	return wrong.Reason + "; use " + strings.Join(fixes, " or ")
 }
 
-// asFlag is the flag that makes a setting; "" if there is none.
+// asFlag returns the flag for a setting, or "" if it has none.
 func asFlag(s netgear.Setting) string {
 	switch v := s.Value.(type) {
 	case netgear.Pattern:

@@ -1,5 +1,5 @@
-// Package sample carries a short video, so that the examples and the tests need
-// nothing from outside. README.md says where it is from.
+// Package sample contains a short video, so that the examples and tests need no
+// other files. README.md names its origin.
 package sample
 
 import (
@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Frames, Width and Height are those of the video; it was filmed at Rate frames
+// Frames, Width and Height describe the video, which was filmed at Rate frames
 // per second.
 const (
 	Frames = 40
@@ -16,14 +16,14 @@ const (
 	Rate   = 10
 )
 
-// Path is where the video lies, seen from the project's folder.
+// Path is the path of the video, relative to the project's folder.
 const Path = "examples/internal/sample/vtest-excerpt.avi"
 
 //go:embed vtest-excerpt.avi
 var video []byte
 
 // WriteTemp writes the video to a temporary file, because OpenCV reads videos
-// from files only. The caller removes it.
+// from files only. The caller must remove it.
 func WriteTemp() (path string, err error) {
 	f, err := os.CreateTemp("", "netgear-sample-*.avi")
 	if err != nil {

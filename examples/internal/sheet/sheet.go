@@ -1,6 +1,6 @@
 //go:build !nogocv
 
-// Package sheet makes a contact sheet: one picture of many small ones.
+// Package sheet creates a contact sheet: one picture of many small ones.
 package sheet
 
 import (
@@ -20,26 +20,27 @@ const (
 	cells  = side * side
 )
 
-// Sheet shows some of the frames of a stream, evenly spread over it. Close it.
+// Sheet shows some frames of a stream, evenly spread over it. The caller must
+// Close it.
 type Sheet struct {
 	mat   gocv.Mat
 	total int
 	cell  int // the next free one
 }
 
-// New makes an empty sheet for a stream of so many frames.
+// New returns an empty sheet for a stream of so many frames.
 func New(total int) *Sheet {
 	return &Sheet{total: total, mat: gocv.NewMatWithSizeFromScalar(gocv.NewScalar(32, 32, 32, 0),
 		side*(thumbH+labelH), side*thumbW, gocv.MatTypeCV8UC3)}
 }
 
-// Close gives its memory back.
+// Close releases its memory.
 func (s *Sheet) Close() { s.mat.Close() }
 
-// Wants tells whether it is this frame's turn.
+// Wants reports whether the sheet shows this frame.
 func (s *Sheet) Wants(index int) bool { return s.cell < cells && index >= s.cell*s.total/cells }
 
-// Add puts a colour picture on the sheet.
+// Add adds a color picture to the sheet.
 func (s *Sheet) Add(index int, picture gocv.Mat, label string) error {
 	if picture.Type() != gocv.MatTypeCV8UC3 {
 		return fmt.Errorf("frame %d is not a colour picture of 8 bits", index)
@@ -54,7 +55,7 @@ func (s *Sheet) Add(index int, picture gocv.Mat, label string) error {
 	return nil
 }
 
-// Write writes the sheet to a file; the flag is what names it.
+// Write writes the sheet to a file. Errors name the flag.
 func (s *Sheet) Write(flag, file string) error {
 	if !gocv.IMWrite(file, s.mat) {
 		return fmt.Errorf("%s: cannot write %s; is the folder there, and does the name end in .png?", flag, file)

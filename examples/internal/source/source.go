@@ -1,7 +1,7 @@
 //go:build !nogocv
 
-// Package source gets pictures from wherever OpenCV can: video files, pictures,
-// cameras, streams, and a test picture that needs none of them.
+// Package source reads pictures from OpenCV's sources: video files, pictures,
+// cameras and streams. It also has a test picture.
 package source
 
 import (
@@ -25,32 +25,32 @@ import (
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
-// Settings say which pictures, and how they should look.
+// Settings select the pictures, and their size and color.
 type Settings struct {
 	Name  string      // "test", "sample", a camera's number, a file or a URL
-	Size  image.Point // zero: as they come
+	Size  image.Point // zero: unchanged
 	Gray  bool        // one channel
 	Loop  bool        // start a file again at its end
-	Still bool        // the first picture again and again
+	Still bool        // repeat the first picture
 }
 
-// Source is an open source of pictures. Close it.
+// Source is an open source of pictures. The caller must Close it.
 type Source struct {
 	Settings
 	in      reader
 	raw     gocv.Mat // as read
-	out     gocv.Mat // as asked for
-	waiting bool     // out holds the first picture, which Next has not handed out yet
+	out     gocv.Mat // as the settings require
+	waiting bool     // out holds the first picture, which Next has not returned yet
 }
 
-// reader reads the next picture, false at the end.
+// reader reads the next picture. It returns false at the end.
 type reader interface {
 	Read(*gocv.Mat) bool
 	Close() error
 }
 
-// Open opens a source and reads its first picture, so that what cannot be read
-// is known at once.
+// Open opens a source and reads its first picture, so that it returns an error
+// for a source that cannot be read.
 func Open(s Settings) (*Source, error) {
 	in, err := open(s)
 	if err != nil {
@@ -81,7 +81,7 @@ func open(s Settings) (reader, error) {
 	}
 	isURL := strings.Contains(s.Name, "://")
 	if !isURL {
-		// OpenCV does not say why a file does not open.
+		// OpenCV does not report why a file does not open.
 		f, err := os.Open(s.Name)
 		if err != nil {
 			return nil, fmt.Errorf("-source: cannot read it: %w (\"-source test\" needs no file)", err)
@@ -101,10 +101,10 @@ func open(s Settings) (reader, error) {
 	return in, nil
 }
 
-// shown is the name without the password and the query of a URL.
+// shown returns the name without the password and the query of a URL.
 func (s Settings) shown() string { return secret.Hide(s.Name) }
 
-// unnamed is err, in which OpenCV may have put the name.
+// unnamed returns err without the name, which OpenCV may have added.
 func (s Settings) unnamed(err error) error {
 	if err == nil || s.shown() == s.Name {
 		return err
@@ -112,8 +112,8 @@ func (s Settings) unnamed(err error) error {
 	return errors.New(strings.ReplaceAll(err.Error(), s.Name, s.shown()))
 }
 
-// openSample opens the video that is part of the project. The file may go once it
-// is open.
+// openSample opens the project's video. The file may be removed once it is
+// open.
 func openSample() (reader, error) {
 	path, err := sample.WriteTemp()
 	if err != nil {
@@ -127,7 +127,8 @@ func openSample() (reader, error) {
 	return in, nil
 }
 
-// Next is the next picture, valid until the next call; io.EOF after the last.
+// Next returns the next picture, which is valid until the next call. It returns
+// io.EOF after the last.
 func (s *Source) Next() (gocv.Mat, error) {
 	if s.waiting || s.Still {
 		s.waiting = false
@@ -139,7 +140,7 @@ func (s *Source) Next() (gocv.Mat, error) {
 	if !s.Loop {
 		return s.out, io.EOF
 	}
-	// Opened anew rather than rewound: not every format can seek.
+	// It is opened again, not rewound: not every format can seek.
 	in, err := open(s.Settings)
 	if err != nil {
 		return s.out, err
@@ -152,7 +153,7 @@ func (s *Source) Next() (gocv.Mat, error) {
 	return s.out, nil
 }
 
-// read makes s.out of the next picture.
+// read reads the next picture and converts it to s.out.
 func (s *Source) read() bool {
 	if !s.in.Read(&s.raw) || s.raw.Empty() {
 		return false
@@ -172,9 +173,9 @@ func (s *Source) read() bool {
 	return true
 }
 
-// Play hands the next n pictures to send, at so many per second, or all there are
-// if that is fewer. When ctx ends it ends after the picture that is on its way,
-// whose own context lasts a little longer.
+// Play passes the next n pictures to send, at so many per second, or all if the
+// source has fewer. When ctx ends it returns after the current picture, whose
+// own context lasts a little longer.
 func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx context.Context, i int, picture gocv.Mat) error) error {
 	sending, cancel := cli.Grace(ctx, time.Second)
 	defer cancel()
@@ -197,14 +198,14 @@ func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx con
 	return nil
 }
 
-// Close gives everything back.
+// Close releases everything.
 func (s *Source) Close() {
 	s.in.Close()
 	s.raw.Close()
 	s.out.Close()
 }
 
-// Pixels is a copy of a Mat's pixels as numpy would describe them.
+// Pixels returns a copy of a Mat's pixels as an array.
 func Pixels(m gocv.Mat) netgear.Array {
 	a := netgear.Array{DType: "uint8", Shape: []int{m.Rows(), m.Cols()}, Data: m.ToBytes()}
 	if m.Type()&7 == gocv.MatTypeCV16U {
@@ -216,11 +217,11 @@ func Pixels(m gocv.Mat) netgear.Array {
 	return a
 }
 
-// pictures are the file types that are one picture each and never a video. Their
-// samples have 8 or 16 bits.
+// pictures are the file types of a single picture. Their samples have 8 or 16
+// bits.
 var pictures = []string{".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm"}
 
-// picture is a file with one picture, kept as it is: 16 bits, alpha and all.
+// picture reads a file with one picture, unchanged: with 16 bits and alpha.
 type picture struct {
 	file string
 	done bool

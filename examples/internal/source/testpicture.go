@@ -10,8 +10,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// testPicture draws a moving picture. What is on frame number i depends on i and
-// the size alone, so two runs send the same pixels.
+// testPicture draws a moving picture. Frame number i depends only on i and the
+// size, so two runs send the same pixels.
 type testPicture struct {
 	background gocv.Mat
 	index      int
@@ -24,8 +24,7 @@ func newTestPicture(size image.Point) *testPicture {
 		size = image.Pt(640, 480)
 	}
 	t := &testPicture{background: gocv.NewMatWithSize(size.Y, size.X, gocv.MatTypeCV8UC3)}
-	// Smooth colours and a checkerboard: something for a JPEG to be good at,
-	// and something to be bad at.
+	// Smooth colors compress well as JPEG, a checkerboard does not.
 	for y := range size.Y {
 		for x := range size.X {
 			light := uint8((x/16 + y/16) % 2 * 24)
@@ -37,8 +36,8 @@ func newTestPicture(size image.Point) *testPicture {
 	return t
 }
 
-// Read draws the next frame: a disc that bounces, a bar that sweeps, the frame's
-// number and its time.
+// Read draws the next frame: a disc that bounces, a bar that sweeps, the
+// frame's number and its time.
 func (t *testPicture) Read(m *gocv.Mat) bool {
 	t.background.CopyTo(m)
 	w, h, i := m.Cols(), m.Rows(), t.index
@@ -61,7 +60,7 @@ func (t *testPicture) Read(m *gocv.Mat) bool {
 
 func (t *testPicture) Close() error { return t.background.Close() }
 
-// bounce goes from 0 to length and back again.
+// bounce returns a position that moves from 0 to length and back.
 func bounce(position, length int) int {
 	if length <= 0 {
 		return 0

@@ -1,8 +1,7 @@
 //go:build !nogocv
 
-// Package threads says how many threads OpenCV may use, and has its people
-// detector. gocv 0.31 does not know
-// that call.
+// Package threads limits OpenCV's threads, and has its people detector. gocv
+// 0.31 lacks that call.
 package threads
 
 // #cgo pkg-config: opencv4
@@ -13,11 +12,11 @@ import "C"
 
 import "unsafe"
 
-// Limit lets OpenCV work on n threads at most; 1 means the caller's own.
+// Limit limits OpenCV to n threads; 1 means the caller's own.
 func Limit(n int) { C.netgear_example_threads(C.int(n)) }
 
-// People are the weights of OpenCV's people detector, as bytes of float32. Those
-// of gocv 0.31 (HOGDefaultPeopleDetector) look into memory that has been freed.
+// People returns the weights of OpenCV's people detector, as bytes of float32.
+// Those of gocv 0.31 (HOGDefaultPeopleDetector) refer to freed memory.
 func People() []byte {
 	b := make([]byte, 1<<16)
 	n := C.netgear_example_people((*C.float)(unsafe.Pointer(&b[0])), C.int(len(b)/4))

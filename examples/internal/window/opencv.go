@@ -13,19 +13,18 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// opencv is a window of OpenCV's.
+// opencv is an OpenCV window.
 type opencv struct {
 	*gocv.Window
-	seen  bool // it was visible; not every system tells
+	seen  bool // it was visible; not every system reports that
 	sized bool // as the first picture
 }
 
-// widest: larger pictures start in a window of this width, to have room on the
-// screen.
+// widest is the initial width of the window for larger pictures.
 const widest = 1280
 
-// open opens a window, if there is a screen: OpenCV would end the whole program
-// where there is none.
+// open opens a window if a screen exists. Without one OpenCV would end the
+// program.
 func open(title string) (screen, error) {
 	if runtime.GOOS == "linux" {
 		if err := reachable(os.Getenv("DISPLAY"), os.Getenv("WAYLAND_DISPLAY")); err != nil {
@@ -35,7 +34,7 @@ func open(title string) (screen, error) {
 	return &opencv{Window: gocv.NewWindow(title)}, nil
 }
 
-// reachable tells whether somebody listens at an X display, such as ":0",
+// reachable reports whether a server listens at an X display, such as ":0",
 // ":0.1" or "host:10".
 func reachable(display, wayland string) error {
 	if display == "" {

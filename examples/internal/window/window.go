@@ -12,23 +12,23 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// ErrEnough: the user does not want to see more.
+// ErrEnough is the cause of a context that ends because the user closed the
+// window.
 var ErrEnough = errors.New("enough")
 
-// Window is an open window. Its Show may be called from any goroutine.
+// Window is an open window. Show is safe for concurrent use.
 type Window struct {
 	pictures chan gocv.Mat
 	shown    chan struct{} // the picture was copied
 }
 
-// With opens a window and looks after it in the caller's goroutine, which must
-// be on the program's first thread: window systems want that. Meanwhile it runs
-// work in a goroutine of its own, and returns its error.
+// With opens a window and handles its events in the caller's goroutine, which
+// must be on the program's first thread, as window systems require. Meanwhile
+// it runs work in a goroutine of its own, and returns its error.
 //
-// When the user presses Esc or q, or closes the window, the context of work ends
-// with ErrEnough as its cause; where work then returns nil, With returns
-// ErrEnough. Without a screen work does not run; the error is
-// meant for those who asked with -show.
+// When the user presses Esc or q, or closes the window, the context of work
+// ends with ErrEnough as its cause. If work then returns nil, With returns
+// ErrEnough. Without a screen work does not run, and the error refers to -show.
 func With(ctx context.Context, title string, work func(ctx context.Context, w *Window) error) error {
 	on, err := open(title)
 	if err != nil {
@@ -38,15 +38,16 @@ func With(ctx context.Context, title string, work func(ctx context.Context, w *W
 	return lookAfter(ctx, on, work)
 }
 
-// screen is a window as its system sees it.
+// screen is a window of the window system.
 type screen interface {
 	show(gocv.Mat) // copies the picture
-	key() int      // handles what has happened to the window; a key, or -1
+	key() int      // handles events; returns a key, or -1
 	closed() bool  // by the user
 	close()
 }
 
-// pollEvery: a window that is not asked for its events for longer looks dead.
+// pollEvery is how often the window's events are handled. A window system marks
+// a slower program as not responding.
 const pollEvery = 20 * time.Millisecond
 
 func lookAfter(ctx context.Context, on screen, work func(ctx context.Context, w *Window) error) error {
@@ -65,12 +66,12 @@ func lookAfter(ctx context.Context, on screen, work func(ctx context.Context, w 
 			}
 			return err
 		case picture := <-w.pictures:
-			// After a closed window a new one would open.
+			// After the window was closed, OpenCV would open a new one.
 			if ctx.Err() == nil {
 				on.show(picture)
 			}
 			w.shown <- struct{}{}
-		case <-poll.C: // no picture comes, but keys may
+		case <-poll.C: // no picture, but maybe keys
 		}
 		if key := on.key(); key == 27 || key == 'q' || on.closed() {
 			stop(ErrEnough)
@@ -78,7 +79,7 @@ func lookAfter(ctx context.Context, on screen, work func(ctx context.Context, w 
 	}
 }
 
-// Show shows a picture. It does not keep it.
+// Show shows a picture, and does not retain it.
 func (w *Window) Show(picture gocv.Mat) {
 	w.pictures <- picture
 	<-w.shown

@@ -14,7 +14,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// screenplay is a window whose user does what the test says.
+// screenplay is a window whose keys and closing the test determines.
 type screenplay struct {
 	keys  chan int
 	gone  bool
@@ -37,12 +37,13 @@ func (s *screenplay) key() int {
 func (s *screenplay) closed() bool { return s.gone }
 func (s *screenplay) close()       {}
 
-// Keys count while no picture comes; the work ends, and its error is told.
+// Keys are handled also without pictures. The work ends, and its error is
+// returned.
 func TestKeysCountWithoutPictures(t *testing.T) {
 	mine := errors.New("mine")
 	for _, key := range []int{27, 'q'} {
 		s := &screenplay{keys: make(chan int, 2)}
-		s.keys <- 'x' // means nothing
+		s.keys <- 'x' // has no effect
 		s.keys <- key
 		err := lookAfter(context.Background(), s, func(ctx context.Context, w *Window) error {
 			select {
@@ -61,7 +62,7 @@ func TestKeysCountWithoutPictures(t *testing.T) {
 	}
 }
 
-// A closed window ends the work, and does not come back with the next picture.
+// A closed window ends the work, and is not opened again by the next picture.
 func TestClosedWindow(t *testing.T) {
 	s := &screenplay{gone: true}
 	picture := gocv.NewMatWithSize(4, 4, gocv.MatTypeCV8UC3)
@@ -91,7 +92,7 @@ func TestPicturesAreShown(t *testing.T) {
 	}
 }
 
-// What OpenCV would end the whole program for.
+// Cases in which OpenCV would end the program.
 func TestNoScreen(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,54 +17,54 @@ import (
 
 func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
-// large is a picture that the crew makes and reads.
+// large returns a picture that the pool processes.
 func large(t *testing.T) (pix []byte, width, height int) {
 	width, height = 640, 481
 	if width*height < stripPixels {
-		t.Fatal("too small to be one for the crew")
+		t.Fatal("too small for the pool")
 	}
 	return photo(width, height, BGR), width, height
 }
 
-func crewRefs() (refs int, there bool) {
+func poolRefs() (refs int, exists bool) {
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.crew == nil {
+	if shared.pool == nil {
 		return 0, false
 	}
-	return shared.crew.refs, true
+	return shared.pool.refs, true
 }
 
-func TestCrewComesWithTheFirstLargePictureAndGoesWithTheLastUser(t *testing.T) {
+func TestPoolStartsWithTheFirstLargePictureAndEndsWithTheLastUser(t *testing.T) {
 	pix, width, height := large(t)
 	e, d := newEncoder(t), newDecoder(t)
 	small := encode(t, e, pix, 64, 64, BGR, EncodeOptions{90, true})
 	pixels(t, d, small, BGR, DecodeOptions{}, 1)
-	if refs, there := crewRefs(); refs > 0 || there {
-		t.Fatalf("a small picture has called the crew: %d", refs)
+	if refs, exists := poolRefs(); refs > 0 || exists {
+		t.Fatalf("a small picture has started the pool: %d", refs)
 	}
 	jpeg := encode(t, e, pix, width, height, BGR, EncodeOptions{90, true})
 	for range 2 {
 		pixels(t, d, jpeg, BGR, DecodeOptions{}, 1)
 	}
-	if refs, _ := crewRefs(); refs != 2 {
-		t.Fatalf("%d users of the crew, not 2", refs)
+	if refs, _ := poolRefs(); refs != 2 {
+		t.Fatalf("%d users of the pool, not 2", refs)
 	}
 	e.Close()
 	e.Close()
-	if _, there := crewRefs(); !there {
-		t.Fatal("the crew went before its last user")
+	if _, exists := poolRefs(); !exists {
+		t.Fatal("the pool ended before its last user")
 	}
 	d.Close()
-	if refs, there := crewRefs(); refs != 0 || there {
-		t.Fatalf("the crew stayed: %d users", refs)
+	if refs, exists := poolRefs(); refs != 0 || exists {
+		t.Fatalf("the pool still exists: %d users", refs)
 	}
 }
 
-// TestStripsThreadsStayApart looks in Linux's list of threads which may run on one core only: those
-// for strips that come alone, and no others.
-func TestStripsThreadsStayApart(t *testing.T) {
-	cores := runtime.NumCPU() // those that this process may use
+// TestStripsThreadsArePinned checks in Linux's list of threads which are pinned
+// to a core: those for the strips of a single picture, and no others.
+func TestStripsThreadsArePinned(t *testing.T) {
+	cores := runtime.NumCPU() // that this process may use
 	if cores < 2 || runtime.GOMAXPROCS(0) < cores || cores > 64 {
 		t.Skip("no core, or not a thread, for each")
 	}
@@ -86,9 +86,9 @@ func TestStripsThreadsStayApart(t *testing.T) {
 	}
 	none := func(on []string) bool { return len(on) == 0 }
 	each := func(on []string) bool { return len(on) == cores && len(slices.Compact(slices.Clone(on))) == cores }
-	rest := func() { time.Sleep(10 * time.Millisecond) } // longer than REST in crew.c: what is tested
+	rest := func() { time.Sleep(10 * time.Millisecond) } // longer than IDLE_NS in pool.c: what is tested
 
-	// Linux lists a thread for a moment after it was waited for.
+	// Linux still lists a thread for a moment after it was joined.
 	until("before", none, rest)
 	pix, width, height := large(t)
 	e := newEncoder(t)
@@ -108,20 +108,20 @@ func TestStripsThreadsStayApart(t *testing.T) {
 	e.Close()
 	until("after", none, rest)
 
-	// With fewer threads than cores the system chooses.
+	// With fewer threads than cores no thread is pinned.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	e = newEncoder(t)
-	strips() // comes alone: this crew is new
+	strips() // a single picture: this pool is new
 	if on := keptOnOneCore(); !none(on) {
 		t.Errorf("one thread for %d cores is kept on core %v", cores, on)
 	}
 }
 
-// keptOnOneCore lists the cores of those threads that may run on one only.
+// keptOnOneCore returns the cores of the threads that are pinned to one.
 func keptOnOneCore() (on []string) {
 	files, _ := filepath.Glob("/proc/self/task/*/status")
 	for _, file := range files {
-		status, _ := os.ReadFile(file) // a thread may have gone
+		status, _ := os.ReadFile(file) // the thread may have ended
 		_, rest, _ := strings.Cut(string(status), "Cpus_allowed_list:")
 		if list, _, _ := strings.Cut(strings.TrimSpace(rest), "\n"); list != "" && !strings.ContainsAny(list, ",-") {
 			on = append(on, list)
@@ -131,8 +131,8 @@ func keptOnOneCore() (on []string) {
 	return on
 }
 
-// TestCrewServesMany has more pictures in hand than the crew has threads.
-func TestCrewServesMany(t *testing.T) {
+// TestPoolServesMany posts more pictures than the pool has threads.
+func TestPoolServesMany(t *testing.T) {
 	pix, width, height := large(t)
 	e, d := newEncoder(t), newDecoder(t)
 	jpeg := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 5)
@@ -140,7 +140,8 @@ func TestCrewServesMany(t *testing.T) {
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			// Each its own, and some that come and go.
+			// Each goroutine has its own Encoder, and some are closed on the
+			// way.
 			for range 3 {
 				e, d := newEncoder(t), newDecoder(t)
 				if got := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 5); !bytes.Equal(got, jpeg) {
@@ -157,8 +158,8 @@ func TestCrewServesMany(t *testing.T) {
 	all.Wait()
 }
 
-// noFiles lets this process open no more files, and so no crew start, until the
-// function that it returns is called.
+// noFiles keeps this process from opening files, and so from starting a pool,
+// until the returned function is called.
 func noFiles(t *testing.T) (restore func()) {
 	t.Helper()
 	var before syscall.Rlimit
@@ -179,15 +180,16 @@ func noFiles(t *testing.T) (restore func()) {
 	return restore
 }
 
-// TestWithoutCrew: where no pipe can be had, pictures are made and read all the same.
-func TestWithoutCrew(t *testing.T) {
+// TestWithoutPool checks that pictures are encoded and decoded if no pipe can
+// be opened.
+func TestWithoutPool(t *testing.T) {
 	pix, width, height := large(t)
 	e, d := newEncoder(t), newDecoder(t)
 	restore := noFiles(t)
 	jpeg := encodeStrips(t, e, pix, width, height, BGR, EncodeOptions{90, true}, 3)
 	got := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 3)
-	if _, there := crewRefs(); there {
-		t.Fatal("there is a crew after all")
+	if _, exists := poolRefs(); exists {
+		t.Fatal("a pool exists")
 	}
 	restore()
 	if want := pixels(t, d, jpeg, BGR, DecodeOptions{FastDCT: true}, 3); !bytes.Equal(got, want) {
