@@ -356,7 +356,7 @@ func TestOnReply(t *testing.T) {
 		_, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true}, func(r, s *Options) {
 			s.SendAhead = 3
 			s.OnReply = func(r Reply, err error) { got = append(got, r.Data.Value()) }
-			r.Respond = func(f *Frame) any { return f.Message }
+			r.Respond = func(_ context.Context, f *Frame) (any, error) { return f.Message, nil }
 		})
 		ctx := testContext(t)
 		for i := range 20 {

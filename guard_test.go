@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -37,7 +38,7 @@ func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 func TestCloseAfterARejectedFrame(t *testing.T) {
 	recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: JPEGBGR}, func(r, s *Options) {
 		r.MaxFrameBytes, r.TerminatePolicy = 1<<20, KeepWaiting
-		r.Respond = func(*Frame) any { time.Sleep(100 * time.Millisecond); return nil } // so that Close finds the rest in the queue
+		r.Respond = func(context.Context, *Frame) (any, error) { time.Sleep(100 * time.Millisecond); return nil, nil } // so that Close finds the rest in the queue
 		s.SendAhead = 4
 	})
 	ctx := testContext(t)

@@ -298,10 +298,10 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 	t.Run("Respond", func(t *testing.T) {
 		var at recorder
 		busy, hold := make(chan struct{}), make(chan struct{})
-		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnEvent: at.add, Respond: func(*Frame) any {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnEvent: at.add, Respond: func(context.Context, *Frame) (any, error) {
 			close(busy)
 			<-hold
-			return nil
+			return nil, nil
 		}})
 		defer close(hold)
 		b := newBare(t, zmq4.PAIR, recv)

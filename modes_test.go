@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -201,14 +202,14 @@ func TestRespond(t *testing.T) {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				recv, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true, JPEGCompression: c}, func(r, s *Options) {
-					r.Respond = func(f *Frame) any {
+					r.Respond = func(_ context.Context, f *Frame) (any, error) {
 						if f.Message.Value() == "picture" {
-							return f
+							return f, nil
 						}
 						if f.Message.Value() == "nonsense" {
-							return make(chan int)
+							return make(chan int), nil
 						}
-						return map[string]any{"sum": int(f.Bytes()[0]) + int(f.Bytes()[1]), "m": f.Message}
+						return map[string]any{"sum": int(f.Bytes()[0]) + int(f.Bytes()[1]), "m": f.Message}, nil
 					}
 				})
 				ctx := testContext(t)
@@ -255,9 +256,9 @@ func TestRespond(t *testing.T) {
 func TestMulticlientLoss(t *testing.T) {
 	gone := newBare(t, zmq4.REP, nil)
 	hold := make(chan struct{})
-	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
+	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(context.Context, *Frame) (any, error) {
 		<-hold
-		return nil
+		return nil, nil
 	}})
 	const timeout = 8 * time.Second
 	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{gone.port(), portOf(other)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: timeout, JPEGCompression: JPEGOff})
@@ -302,11 +303,11 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 	idle := newBare(t, zmq4.REP, nil)
 	var frames atomic.Int64
 	busy := make(chan struct{}, 2)
-	slow := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
+	slow := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(context.Context, *Frame) (any, error) {
 		frames.Add(1)
 		busy <- struct{}{}
 		time.Sleep(100 * time.Millisecond)
-		return nil
+		return nil, nil
 	}})
 	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), portOf(slow)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 16 * time.Second, JPEGCompression: JPEGOff})
 	awaitPeers(t, send, 2)

@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -298,15 +299,19 @@ type Options struct {
 	// port. Patterns ReqRep and PubSub. [multiclient_mode]
 	MulticlientMode bool
 
-	// Respond makes the data that rides on the answer to each frame, from that
-	// very frame: it is called before the frame is answered and queued, with
-	// the frame decoded, and may return what SetReturnData takes. If it returns an error, or
-	// what cannot be sent, the answer has no data: that is counted (Stats.NoData) and
-	// logged. The frame is only lent to it. The sender waits meanwhile; frames are handled one at a time.
-	// It may call this end, but not Close, which waits for it: nor does Close
-	// return before a Respond that blocks. It takes the place of SetReturnData. Receive end, in bidirectional or
-	// multi-client mode. [no counterpart]
-	Respond func(*Frame) any
+	// Respond returns the data that rides on the answer to the very frame it is
+	// called with: whatever SetReturnData takes. It takes the place of
+	// SetReturnData. After an error, or with data that cannot be sent, the answer
+	// has no data. That is counted (Stats.NoData) and logged, and the frame is
+	// delivered all the same.
+	//
+	// It is called before the frame is answered and queued, with the frame
+	// decoded, for one frame after the other, in the receive goroutine. So the
+	// sender waits for it, and so does Close. The context ends when Close is
+	// called: a Respond that takes long must return then. The frame is only lent
+	// to it, and must not be closed. Receive end, in bidirectional or multi-client
+	// mode. [no counterpart]
+	Respond func(ctx context.Context, frame *Frame) (any, error)
 	// Stamp puts a sequence number and the time of capture into the message of
 	// each frame a send end sends (to Python a dictionary: see Stamp), and makes
 	// a receive end take them out again (Frame.Stamp, Stats.Missed,

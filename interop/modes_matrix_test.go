@@ -310,16 +310,16 @@ func equalArrivals(t *testing.T, what string, got, want []arrival) {
 
 // A Go receive end answers each frame with something made of it (Respond): at
 // even places with data, at the others with the frame itself.
-func respond(r int) func(*netgear.Frame) any {
-	return func(f *netgear.Frame) any {
+func respond(r int) func(context.Context, *netgear.Frame) (any, error) {
+	return func(_ context.Context, f *netgear.Frame) (any, error) {
 		var m struct{ Place int }
 		if err := f.Message.Decode(&m); err != nil {
-			return err.Error()
+			return nil, err
 		}
 		if m.Place%2 == 1 {
-			return f
+			return f, nil
 		}
-		return map[string]any{"by": r, "message": f.Message}
+		return map[string]any{"by": r, "message": f.Message}, nil
 	}
 }
 

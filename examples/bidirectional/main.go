@@ -112,20 +112,17 @@ func listen(ends *cli.Ends, later bool) (*netgear.NetGear, error) {
 }
 
 // respond is called for each frame before it is answered; the sender waits for
-// what it returns. Its frame is only lent.
-func respond(frame *netgear.Frame) any {
+// what it returns, and ctx ends with Close. The frame is only lent. After an error
+// the answer has no data.
+func respond(_ context.Context, frame *netgear.Frame) (any, error) {
 	var r request
 	if err := frame.Message.Decode(&r); err != nil {
-		return err.Error()
+		return nil, err
 	}
 	if r.Thumbnail {
-		small, err := thumbnail(frame)
-		if err != nil {
-			return err.Error()
-		}
-		return small
+		return thumbnail(frame)
 	}
-	return report{r.Frame, brightness(frame)}
+	return report{r.Frame, brightness(frame)}, nil
 }
 
 func receive(ctx context.Context, end *netgear.NetGear, later bool) error {

@@ -101,9 +101,9 @@ func listen(ends *cli.Ends, port string) (*netgear.NetGear, error) {
 	options.MulticlientMode = true
 	if ends.Pattern == netgear.ReqRep { // PUB/SUB has no answers
 		count := 0
-		options.Respond = func(*netgear.Frame) any {
+		options.Respond = func(context.Context, *netgear.Frame) (any, error) {
 			count++
-			return map[string]any{"frames": count}
+			return map[string]any{"frames": count}, nil
 		}
 	}
 	return netgear.New(options)
