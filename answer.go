@@ -85,7 +85,9 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 
 // prepareResponse calls Respond and makes the answer of what it returned.
 func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
-	data, err := r.opts.Respond(r.ctx, f)
+	var data any
+	var err error
+	r.calls.call(respondCallback, func() { data, err = r.opts.Respond(r.ctx, f) })
 	if err != nil {
 		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
 	}

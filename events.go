@@ -65,12 +65,12 @@ const (
 	dedupWindow = 10 * time.Second
 )
 
-func startEvents(call func(Event)) *events {
-	if call == nil {
+func startEvents(onEvent func(Event), calls *callbacks) *events {
+	if onEvent == nil {
 		return nil
 	}
 	s := &events{more: make(chan struct{}, 1), done: make(chan struct{}), refused: map[string]time.Time{}}
-	go s.run(call)
+	go s.run(func(e Event) { calls.call(eventCallback, func() { onEvent(e) }) })
 	return s
 }
 

@@ -265,7 +265,7 @@ func TestSilentStranger(t *testing.T) {
 // waits behind it.
 func TestStateOrderAtAReconnect(t *testing.T) {
 	var at recorder
-	s := startEvents(at.add)
+	s := startEvents(at.add, new(callbacks))
 	s.setReading(true)
 	for _, kind := range []EventKind{EventConnected, EventLost, EventRefused, EventConnected, EventResumed, EventTerminated, EventReconnecting} {
 		s.add(Event{Kind: kind})
@@ -370,7 +370,7 @@ func TestSlowStateCallback(t *testing.T) {
 	s := startEvents(func(Event) {
 		<-hold
 		told++
-	})
+	}, new(callbacks))
 	for range 10 * maxEvents {
 		s.add(Event{Kind: EventConnected})
 		s.add(Event{Kind: EventLost})

@@ -76,6 +76,7 @@ type link struct {
 	floods   burst // limits those about connections that this end has ended
 	comings  burst // limits those about connections that begin and end
 	events   *events
+	calls    callbacks // that are running
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -127,7 +128,7 @@ func newLink(o Options) (*link, error) {
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.drainCtx, l.drain = context.WithCancel(l.ctx)
 	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.drops)
-	l.events = startEvents(o.OnEvent)
+	l.events = startEvents(o.OnEvent, &l.calls)
 	if l.tunnel, err = openTunnel(l.ctx, &l.opts); err != nil {
 		l.close(0)
 		return nil, err

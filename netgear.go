@@ -121,7 +121,7 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 			if err == io.EOF || errors.Is(err, ErrClosed) {
 				return
 			}
-			if !yield(f, err) || ctx == nil || ctx.Err() != nil || errors.Is(err, ErrMode) {
+			if !yield(f, err) || ctx == nil || ctx.Err() != nil || errors.Is(err, ErrMode) || errors.Is(err, ErrCallback) {
 				return
 			}
 		}
@@ -138,9 +138,13 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // With Options.SendAhead what was sent ahead goes out first, for at most
 // RequestTimeout × (MaxRetries + 1) in all (3 + 1 where that is for ever), and
 // only until the first frame fails. What is lost is a *[LostError], unless Send or
-// Flush has reported it. In all other cases Close returns nil.
+// Flush has reported it. Inside a callback of this end Close returns ErrCallback,
+// and does nothing. In all other cases it returns nil.
 func (n *NetGear) Close() error {
 	if err := n.opened(); err != nil {
+		return wrap("close", err)
+	}
+	if err := n.link.calls.check(forbidClose); err != nil {
 		return wrap("close", err)
 	}
 	n.closer.Do(func() {

@@ -273,8 +273,8 @@ type Options struct {
 	// OnReply is told, with SendAhead, what became of each frame that a send
 	// call has taken, in that order: its Reply, or why it was lost. The send
 	// calls then do not report it; Flush and Close do. It is called before the
-	// next frame goes out, one call at a time, so it should be quick, and must
-	// not send, Flush or Close at this end, which wait for it. Default: nobody
+	// next frame goes out, one call at a time, so it should be quick. Inside it the
+	// send calls, Flush and Close of this end return ErrCallback. Default: nobody
 	// is told. [no counterpart]
 	OnReply func(Reply, error)
 	// MaxFrameBytes bounds a received part as it comes off the wire, and the
@@ -309,7 +309,8 @@ type Options struct {
 	// decoded, for one frame after the other, in the receive goroutine. So the
 	// sender waits for it, and so does Close. The context ends when Close is
 	// called: a Respond that takes long must return then. The frame is only lent
-	// to it, and must not be closed. Receive end, in bidirectional or multi-client
+	// to it, and must not be closed. Inside it Recv and Close of this end return
+	// ErrCallback. Receive end, in bidirectional or multi-client
 	// mode. [no counterpart]
 	Respond func(ctx context.Context, frame *Frame) (any, error)
 	// Stamp puts a sequence number and the time of capture into the message of
@@ -358,8 +359,8 @@ type Options struct {
 	// ---- seeing ----
 
 	// OnEvent is told of connections and of stalls: one event after the other,
-	// in a goroutine of its own. It may call this end, but not Close, which
-	// waits for it. A refusal that repeats itself is one event. If it is slow,
+	// in a goroutine of its own. It may call this end; Close, which waits for it,
+	// returns ErrCallback. A refusal that repeats itself is one event. If it is slow,
 	// at most 1000 events wait for it; then the oldest go. Default: nobody is
 	// told. [no counterpart]
 	OnEvent func(Event)

@@ -126,7 +126,7 @@ func (q *sendQueue) settle(f *queued, reply Reply, err error) {
 	q.count.Add(-1)
 	q.bytes.Add(-size)
 	if q.opts.OnReply != nil {
-		q.opts.OnReply(reply, wrap("send to "+q.where(), err))
+		q.calls.call(replyCallback, func() { q.opts.OnReply(reply, wrap("send to "+q.where(), err)) })
 	}
 }
 
@@ -161,7 +161,8 @@ func (q *sendQueue) length() (frames int, bytes int64) {
 // *[LostError] if some were lost that no send call has reported. It is for a
 // send end with Options.SendAhead; without that there is nothing to wait for.
 // The end of the context ends the wait at once, not the sending. It may be
-// called from several goroutines.
+// called from several goroutines; inside OnReply and release functions it returns
+// ErrCallback.
 func (n *NetGear) Flush(ctx context.Context) error {
 	s, err := n.sender()
 	if err != nil {
@@ -169,6 +170,9 @@ func (n *NetGear) Flush(ctx context.Context) error {
 	}
 	if ctx == nil {
 		return wrap("flush", ErrContext)
+	}
+	if err := s.calls.check(forbidSend); err != nil {
+		return wrap("flush", err)
 	}
 	if s.queue == nil {
 		return nil
