@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -83,7 +82,7 @@ func (c *clientOrder) observe(e event) {
 	if c == nil {
 		return
 	}
-	i := slices.Index(c.ports, e.endpoint[strings.LastIndexByte(e.endpoint, ':')+1:])
+	i := slices.Index(c.ports, portIn(e.endpoint))
 	if i < 0 {
 		return // this end's own closing
 	}

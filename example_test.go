@@ -28,7 +28,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	port := recv.Endpoints()[0][len("tcp://127.0.0.1:"):]
+	port := recv.Port()
 
 	// The send end connects.
 	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: port})
@@ -87,7 +87,7 @@ func ExampleNetGear_SendArray() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func ExampleNetGear_SendImage() {
 	}
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		JPEGCompression: netgear.JPEGOff, // exact colours
 	})
 	if err != nil {
@@ -158,7 +158,7 @@ func ExampleNetGear_SendJPEG() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func ExampleNetGear_Frames() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func ExampleNetGear_SetReturnData() {
 	}
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		BidirectionalMode: true, // both ends must agree
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 		QueueFrames: 1, HighWaterMark: 1000, MaxFrameBytes: 1 << 20, TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	for s := range 2 {
-		send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: portOf(recv), HighWaterMark: 1000, RequestTimeout: 10 * time.Second})
+		send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: recv.Port(), HighWaterMark: 1000, RequestTimeout: 10 * time.Second})
 		a := testArray(s, "uint8", 256, 256, 3)
 		for i := range frames {
 			if _, err := send.SendArray(ctx, a, fmt.Sprint(s, " ", i)); err != nil {

@@ -167,7 +167,7 @@ func sendSmall(t *testing.T, send *NetGear) {
 func TestCloseInMidTransfer(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
-		l := newLine(t, portOf(recv))
+		l := newLine(t, recv.Port())
 		send := mustNew(t, Options{Address: "127.0.0.1", Port: l.port, Pattern: pattern, JPEGCompression: JPEGOff})
 		sendSmall(t, send)
 		l.stallAfter(100 << 10)
@@ -239,7 +239,7 @@ func TestSilentStranger(t *testing.T) {
 			if _, err := io.ReadFull(stranger, make([]byte, 10)); err != nil {
 				t.Fatal(err)
 			}
-			send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep})
 			sendSmall(t, send)
 			want := []EventKind{EventConnected, EventRefused, EventTerminated, EventLost}
 			if early {
@@ -351,13 +351,13 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnEvent: at.add})
 	for range 5 {
 		before := recv.Stats().Refused
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: PubSub, OnEvent: sending.add})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: PubSub, OnEvent: sending.add})
 		await(t, "the refusal", func() bool { return recv.Stats().Refused > before && send.Stats().Refused > 0 })
 		send.Close()
 	}
 	at.await(t, EventRefused)
 	// Once somebody has got in, it is news again.
-	good := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
+	good := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep})
 	at.await(t, EventRefused, EventConnected)
 	newBare(t, zmq4.PUB, recv)
 	at.await(t, EventRefused, EventConnected, EventRefused)
@@ -394,7 +394,7 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 		first.send([]byte("ok"))
 	}()
 	sendSmall(t, send)
-	recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send)})
+	recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port()})
 	await(t, "the second", func() bool { return recv.Stats().Connected == 1 })
 	sendSmall(t, send)
 }
@@ -411,7 +411,7 @@ func TestStrangersAtABoundSendEnd(t *testing.T) {
 			done <- err
 		}()
 		await(t, "another try", func() bool { return send.Stats().Retries > 1 })
-		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: pattern})
+		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 		if err := <-done; err != nil {
 			t.Errorf("%v: %v", pattern, err)
 		}
@@ -520,7 +520,7 @@ func (w watchLog) WithGroup(string) slog.Handler      { return w }
 func TestHeartbeatsAndSlowFrames(t *testing.T) {
 	for _, timeout := range []time.Duration{200 * time.Millisecond, 0} {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, JPEGCompression: JPEGOff, HeartbeatInterval: -1})
-		l := newLine(t, portOf(send))
+		l := newLine(t, send.Port())
 		// The line is slow for what comes from the send end, which listens.
 		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: l.port, Pattern: PubSub, HeartbeatInterval: 50 * time.Millisecond, HeartbeatTimeout: timeout})
 		awaitSubscription(t, recv, send)
@@ -549,7 +549,7 @@ func TestManyViewers(t *testing.T) {
 	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, HighWaterMark: 2 * frames, RequestTimeout: 5 * time.Second})
 	var all []*NetGear
 	for range viewers {
-		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: PubSub})
+		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: PubSub})
 		awaitSubscription(t, recv, send)
 		all = append(all, recv)
 	}

@@ -103,7 +103,7 @@ func zmtp(flags byte, text string) string {
 // against opens the end that connects to n, which listens, and returns the two.
 func against(t *testing.T, o Options, n *NetGear) (send, recv *NetGear) {
 	t.Helper()
-	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.link.opts.ReceiveMode, AttachConnect, "127.0.0.1", portOf(n)
+	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.link.opts.ReceiveMode, AttachConnect, "127.0.0.1", n.Port()
 	other := mustNew(t, o)
 	if n.link.opts.ReceiveMode {
 		return other, n
@@ -226,7 +226,7 @@ func TestHostileBytes(t *testing.T) {
 						r := rand.New(rand.NewPCG(i, 0))
 						// Who comes while a new socket is opened finds nobody there.
 						for came() < visits && ctx.Err() == nil {
-							visit(r, portOf(n), peerKinds[receive][pattern], receive, pattern)
+							visit(r, n.Port(), peerKinds[receive][pattern], receive, pattern)
 						}
 					})
 				}

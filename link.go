@@ -90,9 +90,10 @@ type link struct {
 	onPending func()
 	explain   func(error) error
 
-	mu     sync.Mutex
-	active *conn    // nil while there is no socket
-	bound  []string // endpoints with their real ports, after the first socket was bound
+	mu      sync.Mutex
+	active  *conn         // nil while there is no socket
+	bound   []string      // endpoints with their real ports, after the first socket was bound
+	changed chan struct{} // see change; nil while no call waits
 
 	hangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
 	departed   atomic.Bool            // a connection has ended since Close began
@@ -210,8 +211,7 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 // asks for any free one. It is called once, with the first socket.
 func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
-		ep := c.endpoints[0]
-		l.port = rawPort(ep[strings.LastIndexByte(ep, ':')+1:])
+		l.port = rawPort(portIn(c.endpoints[0]))
 	}
 }
 
@@ -220,6 +220,7 @@ func (l *link) use(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.active = c
+	l.announce()
 }
 
 // current returns the current socket, nil if there is none.
@@ -236,6 +237,7 @@ func (l *link) wake() {
 	if l.active != nil {
 		l.active.Wake()
 	}
+	l.announce()
 }
 
 // peers returns how many peers are connected.
@@ -453,6 +455,9 @@ func (c *conn) connected(e event) {
 	l, endpoint := c.link, e.endpoint
 	c.refused.Store(nil)
 	l.hangups.Store(0)
+	l.mu.Lock()
+	l.announce()
+	l.mu.Unlock()
 	l.onEvent(c, e)
 	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint})
 	l.comings.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)

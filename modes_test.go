@@ -54,7 +54,7 @@ func TestStates(t *testing.T) {
 		at.mu.Lock()
 		at.kinds = nil
 		at.mu.Unlock()
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 		at.await(t, EventConnected)
 		ctx := testContext(t)
 		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
@@ -99,7 +99,7 @@ func TestStateCallbackMayCallBack(t *testing.T) {
 		got <- recv.Stats()
 	}})
 	close(ready)
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 	<-got
 	send.Close()
 	<-got
@@ -261,7 +261,7 @@ func TestMulticlientLoss(t *testing.T) {
 		return nil, nil
 	}})
 	const timeout = 8 * time.Second
-	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{gone.port(), portOf(other)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: timeout, JPEGCompression: JPEGOff})
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{gone.port(), other.Port()}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: timeout, JPEGCompression: JPEGOff})
 	ctx := testContext(t)
 	awaitPeers(t, send, 2)
 	begin, done := time.Now(), make(chan string)
@@ -287,7 +287,7 @@ func TestMulticlientLoss(t *testing.T) {
 	}
 	gone.Close()
 	close(hold)
-	if port := <-done; port != portOf(other) {
+	if port := <-done; port != other.Port() {
 		t.Errorf("client %q answered", port)
 	}
 	if took := time.Since(begin); took > timeout/2 {
@@ -309,7 +309,7 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		return nil, nil
 	}})
-	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), portOf(slow)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 16 * time.Second, JPEGCompression: JPEGOff})
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), slow.Port()}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 16 * time.Second, JPEGCompression: JPEGOff})
 	awaitPeers(t, send, 2)
 	go func() {
 		// The idle one answers what comes its way, until the slow one has a frame.
@@ -345,7 +345,7 @@ func TestMulticlient(t *testing.T) {
 				t.Fatal(err)
 			}
 			clients = append(clients, r)
-			ports = append(ports, portOf(r))
+			ports = append(ports, r.Port())
 		}
 		send := mustNew(t, Options{Address: "127.0.0.1", Ports: append(ports, "1"), Pattern: ReqRep, MulticlientMode: true, RequestTimeout: time.Second, JPEGCompression: c})
 		ctx := testContext(t)
@@ -398,11 +398,10 @@ func TestMulticlient(t *testing.T) {
 // A sender of many that dies without a goodbye leaves the others running.
 func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: []string{"0", "0"}, Pattern: ReqRep, MultiserverMode: true})
-	eps := recv.Endpoints()
-	port := func(i int) string { return eps[i][strings.LastIndexByte(eps[i], ':')+1:] }
+	port := func(i int) string { return recv.Ports()[i] }
 	alive := mustNew(t, Options{Address: "127.0.0.1", Port: port(0), Pattern: ReqRep, MultiserverMode: true})
 	dead := newBare(t, zmq4.REQ, nil)
-	if err := dead.Connect(eps[1]); err != nil {
+	if err := dead.Connect(recv.Endpoints()[1]); err != nil {
 		t.Fatal(err)
 	}
 	ctx := testContext(t)
@@ -410,7 +409,7 @@ func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	if dead.recv(patience) == nil {
 		t.Fatal("no answer")
 	}
-	dead.Disconnect(eps[1])
+	dead.Disconnect(recv.Endpoints()[1])
 	for i := range 20 {
 		if _, err := alive.SendArray(ctx, testArray(0, "uint8", 4, 4), i); err != nil {
 			t.Fatal(err)
@@ -567,8 +566,8 @@ func TestMultiserver(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: ports, Pattern: pattern, MultiserverMode: true, HighWaterMark: 100})
 			ctx := testContext(t)
 			var senders []*NetGear
-			for i, ep := range recv.Endpoints() {
-				ports[i] = ep[strings.LastIndexByte(ep, ':')+1:]
+			ports = recv.Ports()
+			for i := range ports {
 				senders = append(senders, mustNew(t, Options{Address: "127.0.0.1", Port: ports[i], Pattern: pattern, MultiserverMode: true, HighWaterMark: 100}))
 			}
 			for _, s := range senders {

@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync"
 )
 
@@ -94,6 +95,29 @@ func (n *NetGear) Endpoints() []string {
 	}
 	return n.link.endpoints()
 }
+
+// Port returns the port of the first of Endpoints, as Options.Port takes it:
+// "5555". Where "0" was asked for it is the real one. It may be called at any time
+// from any goroutine.
+func (n *NetGear) Port() string {
+	if ports := n.Ports(); len(ports) > 0 {
+		return ports[0]
+	}
+	return ""
+}
+
+// Ports returns the port of each of Endpoints, in their order, as Options.Ports
+// takes them. The caller may keep the slice.
+func (n *NetGear) Ports() []string {
+	ports := n.Endpoints()
+	for i, endpoint := range ports {
+		ports[i] = portIn(endpoint)
+	}
+	return ports
+}
+
+// portIn returns the port of an endpoint.
+func portIn(endpoint string) string { return endpoint[strings.LastIndexByte(endpoint, ':')+1:] }
 
 // Recv returns the next frame, in the order in which frames came; with
 // Options.Latest the newest. It blocks until there is one. The caller must

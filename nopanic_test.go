@@ -175,6 +175,9 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			return send.SendAll(none, func(yield func(Array, any) bool) { yield(good, nil) }, nil)
 		}},
 		{"Flush, nil context", ErrContext, func() error { return send.Flush(none) }},
+		{"WaitConnected, nil context", ErrContext, func() error { return send.WaitConnected(none, 1) }},
+		{"WaitConnected, a negative number", nil, func() error { return recv.WaitConnected(ctx, math.MinInt) }},
+		{"WaitConnected, more than there can be", ErrMode, func() error { return recv.WaitConnected(ctx, math.MaxInt) }},
 		{"Recv, nil context", ErrContext, func() error { return second(recv.Recv(none)) }},
 		{"Frames, nil context", ErrContext, func() error {
 			var last error
@@ -327,6 +330,7 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 			"SendArrayOwned": func() error { return second(n.SendArrayOwned(ctx, good, nil, func() {})) },
 			"SendJPEG":       func() error { return second(n.SendJPEG(ctx, testJPEG(t, 8, 8), nil)) },
 			"SendImage":      func() error { return second(n.SendImage(ctx, image.NewGray(image.Rect(0, 0, 2, 2)), nil)) },
+			"WaitConnected":  func() error { return n.WaitConnected(ctx, 1) },
 			"SendAll": func() error {
 				return n.SendAll(ctx, func(yield func(Array, any) bool) { yield(good, nil) }, nil)
 			},
@@ -356,7 +360,7 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 				}
 			})
 		}
-		t.Run(name+"/Stats and Endpoints", func(t *testing.T) {
+		t.Run(name+"/Stats, Endpoints, Port and Ports", func(t *testing.T) {
 			defer func() {
 				if why := recover(); why != nil {
 					t.Errorf("it panics: %v", why)
@@ -364,6 +368,8 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 			}()
 			n.Stats()
 			n.Endpoints()
+			n.Ports()
+			n.Port()
 		})
 	}
 }
@@ -401,7 +407,7 @@ func TestNoPanicsIsComplete(t *testing.T) {
 		names.WriteString(c.name + "\n")
 	}
 	// useFrame and the other groups, and the methods of builds with gocv.
-	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
+	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func TestNothingCrossesInTheClear(t *testing.T) {
 				listen := o
 				listen.ReceiveMode, listen.Port = true, "0"
 				recv := mustNew(t, listen)
-				ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(recv))
+				ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+recv.Port())
 				o.Port = ear.port
 				overheard(t, recv, mustNew(t, o), ear)
 			})
@@ -96,7 +96,7 @@ func TestStalledHandshakes(t *testing.T) {
 		n = 100
 	}
 	said := recordHandshake(t, recv)
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: recv.link.opts.CustomCertLocation})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: recv.link.opts.CustomCertLocation})
 	ctx := testContext(t)
 	exchange := func() {
 		t.Helper()
@@ -177,7 +177,7 @@ func initiateEnd(t *testing.T, said []byte) int {
 // recordHandshake is what a client said in a handshake that worked, and after.
 func recordHandshake(t *testing.T, recv *NetGear) []byte {
 	t.Helper()
-	ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+portOf(recv))
+	ear := newTap(t, "127.0.0.1:0", "127.0.0.1:"+recv.Port())
 	o := recv.link.opts
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: ear.port, Pattern: o.Pattern, SecureMode: o.SecureMode, CustomCertLocation: o.CustomCertLocation, JPEGCompression: JPEGOff})
 	defer send.Close()

@@ -21,6 +21,7 @@ type sendQueue struct {
 	taken  uint64 // frames that have had a place; sendMu must be held
 	done   chan struct{}
 	idle   chan struct{} // makes run settle the socket
+	tasks  chan func()   // makes run call the function, which then owns the socket
 
 	count atomic.Int64 // frames not yet answered, and their bytes
 	bytes atomic.Int64
@@ -40,7 +41,7 @@ func startSendQueue(s *sendEnd) *sendQueue {
 	if s.opts.SendAhead == 0 {
 		return nil
 	}
-	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{})}
+	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{}), tasks: make(chan func())}
 	go q.run()
 	return q
 }
@@ -94,6 +95,9 @@ func (q *sendQueue) run() {
 		case f, open = <-q.frames:
 		case <-q.idle:
 			q.settleIdle()
+			continue
+		case do := <-q.tasks:
+			do()
 			continue
 		}
 		if !open {

@@ -591,8 +591,8 @@ func TestWorkersShareAStream(t *testing.T) {
 	collector := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Address: "127.0.0.1", Port: "0", Stamp: true, TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	work := func() {
-		in := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(source), Stamp: true})
-		out := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: portOf(collector), Stamp: true})
+		in := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: source.Port(), Stamp: true})
+		out := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: collector.Port(), Stamp: true})
 		done := 0
 		for f, err := range in.Frames(ctx) {
 			if err != nil {
@@ -675,7 +675,7 @@ func TestPushWaits(t *testing.T) {
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
-	alone := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: portOf(mustNew(t, Options{Wire: AsyncWire, ReceiveMode: true, Address: "127.0.0.1", Port: "0"})), RequestTimeout: 20 * time.Millisecond, MaxRetries: 2})
+	alone := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: mustNew(t, Options{Wire: AsyncWire, ReceiveMode: true, Address: "127.0.0.1", Port: "0"}).Port(), RequestTimeout: 20 * time.Millisecond, MaxRetries: 2})
 	if _, err := alone.SendArray(ctx, testArray(0, "uint8", 4, 5), nil); !errors.Is(err, ErrPeerGone) {
 		t.Errorf("with nobody there: %v", err)
 	}
@@ -729,7 +729,7 @@ func TestPushSaysGoodbyeToAll(t *testing.T) {
 		send := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0"})
 		var workers []*NetGear
 		for range 3 {
-			workers = append(workers, mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), QueueFrames: 1}))
+			workers = append(workers, mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), QueueFrames: 1}))
 		}
 		awaitPeers(t, send, 3)
 		ctx := testContext(t)

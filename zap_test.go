@@ -28,12 +28,12 @@ func TestZAPTrouble(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	defer recv.Close()
 	for range 2 {
-		stranger := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: guestFolder(t, ours)})
+		stranger := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: guestFolder(t, ours)})
 		if _, err := stranger.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); !errors.Is(err, ErrAuth) {
 			t.Errorf("a stranger: %v", err)
 		}
 		stranger.Close()
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours})
 		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); err != nil {
 			t.Error(err)
 		}

@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	return cli.Together(ctx,
 		func(ctx context.Context) error { return receive(ctx, end, *later) },
-		func(ctx context.Context) error { return send(ctx, ends, cli.Listening(end)[0]) })
+		func(ctx context.Context) error { return send(ctx, ends, end.Port()) })
 }
 
 // request is the message that rides on each frame.

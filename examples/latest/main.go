@@ -114,7 +114,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 		},
 		func(context.Context) error {
 			// Until it is stopped.
-			err := send(running, ends, cli.Listening(end)[0], math.MaxInt)
+			err := send(running, ends, end.Port(), math.MaxInt)
 			if ctx.Err() == nil {
 				err = cli.Stopped(running, err)
 			}

@@ -130,8 +130,7 @@ func (s *settings) both(ctx context.Context) error {
 		return err
 	}
 	defer end.Close()
-	endpoint := end.Endpoints()[0]
-	port := endpoint[strings.LastIndex(endpoint, ":")+1:]
+	port := end.Port()
 
 	if err := s.strangers(ctx, port, keys, receiver); err != nil {
 		return err

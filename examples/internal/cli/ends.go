@@ -94,15 +94,6 @@ func (e *Ends) ListenOn(n int) []string {
 	return strings.Split(strings.Repeat(",0", n)[1:], ",")
 }
 
-// Listening are the ports that an end really has.
-func Listening(end *netgear.NetGear) []string {
-	ports := end.Endpoints()
-	for i, endpoint := range ports {
-		ports[i] = endpoint[strings.LastIndex(endpoint, ":")+1:]
-	}
-	return ports
-}
-
 // Together runs functions side by side, the first one in the caller's goroutine,
 // and returns the first error. It also ends the context of the others.
 func Together(ctx context.Context, first func(context.Context) error, others ...func(context.Context) error) error {
