@@ -115,7 +115,7 @@ func (r *receiveEnd) returnedArray(data any) (p payload, isArray bool, err error
 			return p, true, err
 		}
 	}
-	if kind == plainValue || kind == errorValue {
+	if !kind.isArray() {
 		return p, false, nil
 	}
 	a, err := asArray(data, kind)

@@ -313,7 +313,7 @@ func ExampleOptions_Validate() {
 // Messages are JSON as Python reads and writes it.
 func ExampleMessage_Value() {
 	for _, text := range []string{`null`, `7`, `2.0`, `1180591620717411303424`, `NaN`, `"hi"`, `[1, true]`} {
-		m, err := netgear.ParseMessage(text)
+		m, err := netgear.MessageFromJSON([]byte(text))
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -235,16 +235,21 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"UnmarshalJSON, nil text", ErrOption, func() error { return new(Options).UnmarshalJSON(nil) }},
 		{"New, zero Logger", ErrOption, func() error { return second(New(Options{Logger: &slog.Logger{}})) }},
 		{"New, nil handler", ErrOption, func() error { return second(New(Options{Logger: slog.New((*slog.TextHandler)(nil))})) }},
-		{"ParseMessage, no text", ErrMessage, func() error { return second(ParseMessage("")) }},
+		{"NewFrame, zero Array", ErrFrame, func() error { return second(NewFrame(Array{}, nil)) }},
+		{"NewFrame, a shape that does not fit", ErrFrame, func() error {
+			return second(NewFrame(Array{DType: "uint8", Shape: []int{math.MaxInt, math.MaxInt, -1}, Data: []byte{1}}, nil))
+		}},
+		{"NewFrame, a message that cannot be", ErrMessage, func() error { return second(NewFrame(good, make(chan int))) }},
+		{"NewJPEGFrame, nil", ErrFrame, func() error { return second(NewJPEGFrame(nil, nil)) }},
+		{"MessageFromJSON, no text", ErrMessage, func() error { return second(MessageFromJSON(nil)) }},
+		{"UnmarshalJSON, nil Message", ErrMessage, func() error { return (*Message)(nil).UnmarshalJSON([]byte("1")) }},
+		{"UnmarshalJSON, no text", ErrMessage, func() error { return new(Message).UnmarshalJSON(nil) }},
 		{"Decode, nil", ErrMessage, func() error { return Message{}.Decode(nil) }},
 		{"Decode, no pointer", ErrMessage, func() error { return Message{raw: []byte("1")}.Decode(7) }},
 		{"Decode, nil pointer", ErrMessage, func() error { return Message{raw: []byte("1")}.Decode((*int)(nil)) }},
 		{"Decode of msgpack, nil", ErrMessage, func() error { return Message{raw: []byte{1}, packed: true}.Decode(nil) }},
 		{"Decode of msgpack, nil pointer", ErrMessage, func() error { return Message{raw: []byte{1}, packed: true}.Decode((*int)(nil)) }},
 		{"Decode of a zero Message, nil pointer", ErrMessage, func() error { return Message{packed: true}.Decode((*int)(nil)) }},
-		{"Message.EncodeMsgpack, nil", ErrMessage, func() error { return Message{}.EncodeMsgpack(nil) }},
-		{"Array.EncodeMsgpack, nil", ErrMessage, func() error { return Array{}.EncodeMsgpack(nil) }},
-		{"Ext.EncodeMsgpack, nil", ErrMessage, func() error { return Ext{}.EncodeMsgpack(nil) }},
 		{"the zero Message", nil, func() error {
 			_, _, _ = Message{}.Value(), Message{}.String(), Message{}.IsNone()
 			return second(Message{}.MarshalJSON())

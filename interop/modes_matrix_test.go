@@ -503,7 +503,7 @@ func (g *goSender) stream(ctx context.Context) error {
 // send sends the frame of place i.
 func (g *goSender) send(ctx context.Context, i int) error {
 	frame, text := g.x.frame(g.s, i)
-	message, err := netgear.ParseMessage(text)
+	message, err := netgear.MessageFromJSON([]byte(text))
 	if err != nil {
 		return err
 	}
@@ -670,7 +670,7 @@ func TestStamps(t *testing.T) {
 			o.Stamp = true
 			sender := open(t, o)
 			for i, text := range inner {
-				message, err := netgear.ParseMessage(text)
+				message, err := netgear.MessageFromJSON([]byte(text))
 				if err != nil {
 					t.Fatal(err)
 				}
