@@ -171,9 +171,6 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"SendArrayOwned, nil context", ErrContext, func() error { return second(send.SendArrayOwned(none, good, nil, release)) }},
 		{"SendJPEG, nil context", ErrContext, func() error { return second(send.SendJPEG(none, testJPEG(t, 8, 8), nil)) }},
 		{"SendImage, nil context", ErrContext, func() error { return second(send.SendImage(none, image.NewGray(image.Rect(0, 0, 2, 2)), nil)) }},
-		{"SendAll, nil context", ErrContext, func() error {
-			return send.SendAll(none, func(yield func(Array, any) bool) { yield(good, nil) }, nil)
-		}},
 		{"Flush, nil context", ErrContext, func() error { return send.Flush(none) }},
 		{"WaitConnected, nil context", ErrContext, func() error { return send.WaitConnected(none, 1) }},
 		{"WaitConnected, a negative number", nil, func() error { return recv.WaitConnected(ctx, math.MinInt) }},
@@ -197,10 +194,6 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		sends("SendFrame, nil", ErrFrame, func(ctx context.Context) (Reply, error) { return send.SendFrame(ctx, nil, nil) }),
 		sends("SendFrame, zero", ErrFrame, func(ctx context.Context) (Reply, error) { return send.SendFrame(ctx, &Frame{}, nil) }),
 		sends("SendImage, nil", ErrFrame, func(ctx context.Context) (Reply, error) { return send.SendImage(ctx, nil, nil) }),
-		{"SendAll, nil iterator", ErrFrame, func() error { return send.SendAll(ctx, nil, func(Reply) {}) }},
-		{"SendAll, zero Arrays", ErrFrame, func() error {
-			return send.SendAll(ctx, func(yield func(Array, any) bool) { yield(Array{}, nil) }, nil)
-		}},
 		{"InOrder, nil iterator", ErrFrame, func() error {
 			var last error
 			for _, err := range InOrder(nil, 3) {
@@ -336,9 +329,6 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 			"SendJPEG":       func() error { return second(n.SendJPEG(ctx, testJPEG(t, 8, 8), nil)) },
 			"SendImage":      func() error { return second(n.SendImage(ctx, image.NewGray(image.Rect(0, 0, 2, 2)), nil)) },
 			"WaitConnected":  func() error { return n.WaitConnected(ctx, 1) },
-			"SendAll": func() error {
-				return n.SendAll(ctx, func(yield func(Array, any) bool) { yield(good, nil) }, nil)
-			},
 		}
 		if name != "closed" { // where it is a send end's
 			calls["SendFrame"] = func() error { return second(n.SendFrame(ctx, nil, nil)) }

@@ -16,15 +16,11 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// Defaults that a zero field of [Options] stands for, for programs that name
-// them. The comments of the fields have the others.
+// The defaults that a zero field of Options stands for. Where VidGear has the
+// option, its default is the same.
 const (
-	DefaultPort        = "5555" // of Options.Port
-	DefaultJPEGQuality = 90     // of Options.JPEGCompressionQuality
-)
-
-// The other defaults. Where VidGear has the option, its default is the same.
-const (
+	defaultPort              = "5555"
+	defaultJPEGQuality       = 90
 	defaultSendAddress       = "localhost"
 	defaultReceiveAddress    = "*"
 	defaultMaxRetries        = 3
@@ -639,7 +635,7 @@ func (o *Options) ports() []string {
 	case o.Port != "":
 		return []string{o.Port}
 	}
-	return []string{DefaultPort}
+	return []string{defaultPort}
 }
 
 // manyPorts: this end talks through several ports.
@@ -651,7 +647,7 @@ func (o *Options) protocol() string { return cmp.Or(o.Protocol, "tcp") }
 
 // withDefaults returns the options with every zero field filled in.
 func (o Options) withDefaults() Options {
-	o.JPEGCompressionQuality = cmp.Or(o.JPEGCompressionQuality, DefaultJPEGQuality)
+	o.JPEGCompressionQuality = cmp.Or(o.JPEGCompressionQuality, defaultJPEGQuality)
 	o.MaxRetries = cmp.Or(o.MaxRetries, defaultMaxRetries)
 	if o.Wire == AsyncWire {
 		o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultAsyncTimeout)

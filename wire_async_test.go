@@ -619,7 +619,7 @@ func TestWorkersShareAStream(t *testing.T) {
 	}
 	awaitPeers(t, source, workers)
 	go func() {
-		err := source.SendAll(ctx, numbered(frames), nil)
+		err := sendAll(ctx, source, numbered(frames))
 		if err != nil {
 			t.Error(err)
 		}
@@ -646,6 +646,16 @@ func TestWorkersShareAStream(t *testing.T) {
 	}
 }
 
+// sendAll sends frame after frame, each with its message.
+func sendAll(ctx context.Context, send *NetGear, frames iter.Seq2[Array, any]) error {
+	for a, message := range frames {
+		if _, err := send.SendArray(ctx, a, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // numbered are frames whose message is their number.
 func numbered(n int) iter.Seq2[Array, any] {
 	return func(yield func(Array, any) bool) {
@@ -664,7 +674,7 @@ func TestPushWaits(t *testing.T) {
 	ctx := testContext(t)
 	const frames = 300
 	sent := make(chan error, 1)
-	go func() { sent <- send.SendAll(ctx, numbered(frames), nil) }()
+	go func() { sent <- sendAll(ctx, send, numbered(frames)) }()
 	for i := range int64(frames) {
 		f := mustRecv(t, recv, ctx)
 		if f.Message.Value() != i {
@@ -697,13 +707,13 @@ func TestPushWaitsForASlowReceiver(t *testing.T) {
 	ctx := testContext(t)
 	sent := make(chan error, 1)
 	go func() {
-		sent <- send.SendAll(ctx, func(yield func(Array, any) bool) {
+		sent <- sendAll(ctx, send, func(yield func(Array, any) bool) {
 			for i := range frames { // more than the system's buffers hold
 				if !yield(testArray(i, "uint8", 1080, 1920, 3), i) {
 					return
 				}
 			}
-		}, nil)
+		})
 	}()
 	for i := range int64(frames) {
 		f := mustRecv(t, recv, ctx)
@@ -735,7 +745,7 @@ func TestPushSaysGoodbyeToAll(t *testing.T) {
 		ctx := testContext(t)
 		sent := make(chan struct{})
 		go func() {
-			if err := send.SendAll(ctx, numbered(30), nil); err != nil {
+			if err := sendAll(ctx, send, numbered(30)); err != nil {
 				t.Error(err)
 			}
 			send.Close()
@@ -774,7 +784,7 @@ func TestPushClosesBehindItsFrames(t *testing.T) {
 	for range 20 {
 		recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: PushPull})
 		ctx := testContext(t)
-		if err := send.SendAll(ctx, numbered(5), nil); err != nil {
+		if err := sendAll(ctx, send, numbered(5)); err != nil {
 			t.Fatal(err)
 		}
 		send.Close()

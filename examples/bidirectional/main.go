@@ -62,7 +62,7 @@ func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bidirectional", flag.ContinueOnError)
-	ends := cli.NewEnds(fs, netgear.DefaultPort, 40, netgear.Pair, netgear.ReqRep)
+	ends := cli.NewEnds(fs, cli.DefaultPort, 40, netgear.Pair, netgear.ReqRep)
 	later := fs.Bool("return", false, "return data as VidGear does, on the answers to later frames")
 	if err := cli.Parse(fs, args); err != nil {
 		return err

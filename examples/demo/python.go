@@ -32,7 +32,7 @@ end.close()
 // standIns tells how to put a Python end in the place of either process.
 func (s *settings) standIns() string {
 	shown := *s
-	shown.port = netgear.DefaultPort
+	shown.port = cli.DefaultPort
 	text := "Python's VidGear can stand in for either process. In the project's folder:\n"
 	if netgear.Pattern(s.pattern) == netgear.PubSub {
 		// VidGear's ends neither wait for a subscriber nor have room for a slow one.
@@ -53,7 +53,7 @@ func (s *settings) sendEnds() string {
 // command is the command line for one process of the two.
 func (s *settings) command(only string) string {
 	text := "go run ./examples/demo -only " + only
-	if s.port != netgear.DefaultPort {
+	if s.port != cli.DefaultPort {
 		text += " -port " + s.port
 	}
 	if s.pattern != 0 {
