@@ -25,7 +25,7 @@ func TestEveryInterface(t *testing.T) {
 			if ep := recv.Endpoints()[0]; !strings.HasPrefix(ep, "tcp://[::]:") {
 				t.Errorf("the endpoint is %s", ep)
 			}
-			send := mustNew(t, Options{Address: host, Port: portOf(recv), Pattern: pattern})
+			send := mustNew(t, Options{Address: host, Port: recv.Port(), Pattern: pattern})
 			mustTravel(t, recv, send)
 			send.Close()
 			recv.Close()
@@ -90,7 +90,7 @@ func TestEveryInterfaceAndLists(t *testing.T) {
 	} {
 		o := Options{ReceiveMode: true, Port: "0", Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: location, AllowAddresses: c.allow, DenyAddresses: c.deny}
 		recv := mustNew(t, o)
-		send := mustNew(t, Options{Address: c.host, Port: portOf(recv), Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: location})
+		send := mustNew(t, Options{Address: c.host, Port: recv.Port(), Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: location})
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 		if c.admitted != (err == nil) || !c.admitted && !errors.Is(err, ErrAuth) {
 			t.Errorf("allow %v, deny %v, from %s: %v", c.allow, c.deny, c.host, err)
@@ -133,9 +133,9 @@ func TestLinkLocal(t *testing.T) {
 		t.Skip("this machine has no link-local address")
 	}
 	recv := mustNew(t, Options{ReceiveMode: true, Address: address, Port: "0"})
-	mustTravel(t, recv, mustNew(t, Options{Address: address, Port: portOf(recv)}))
+	mustTravel(t, recv, mustNew(t, Options{Address: address, Port: recv.Port()}))
 	everywhere := mustNew(t, Options{ReceiveMode: true, Port: "0"})
-	mustTravel(t, everywhere, mustNew(t, Options{Address: "[" + address + "]", Port: portOf(everywhere)}))
+	mustTravel(t, everywhere, mustNew(t, Options{Address: "[" + address + "]", Port: everywhere.Port()}))
 }
 
 func linkLocal(t *testing.T) string {

@@ -249,7 +249,7 @@ func TestCloseFlushes(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
 			probe := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
-			port := portOf(probe)
+			port := probe.Port()
 			probe.Close()
 			const depth = 10
 			send := mustNew(t, Options{Address: "127.0.0.1", Port: port, Pattern: pattern, SendAhead: depth, RequestTimeout: patience})
@@ -299,7 +299,7 @@ func TestSendAheadToAPeerThatRestarts(t *testing.T) {
 			recv, send := openPair(t, Options{Pattern: pattern}, func(r, s *Options) {
 				s.SendAhead, s.RequestTimeout, s.MaxRetries, r.QueueFrames = 4, 300*time.Millisecond, -1, 1
 			})
-			port := portOf(recv)
+			port := recv.Port()
 			ctx := testContext(t)
 			const frames = 40
 			go func() {
@@ -356,7 +356,7 @@ func TestOnReply(t *testing.T) {
 		_, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true}, func(r, s *Options) {
 			s.SendAhead = 3
 			s.OnReply = func(r Reply, err error) { got = append(got, r.Data.Value()) }
-			r.Respond = func(f *Frame) any { return f.Message }
+			r.Respond = func(_ context.Context, f *Frame) (any, error) { return f.Message, nil }
 		})
 		ctx := testContext(t)
 		for i := range 20 {

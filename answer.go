@@ -83,10 +83,12 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 	return r.prepareArray(&p)
 }
 
-// prepareResponse is prepare for what Respond returned. An error of its own is
-// none of the data.
-func (r *receiveEnd) prepareResponse(data any) (prepared, error) {
-	if err, failed := data.(error); failed && !isNilPointer(data) && kindOf(reflect.TypeOf(data)) == errorValue {
+// prepareResponse calls Respond and makes the answer of what it returned.
+func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
+	var data any
+	var err error
+	r.calls.call(respondCallback, func() { data, err = r.opts.Respond(r.ctx, f) })
+	if err != nil {
 		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
 	}
 	p, err := r.prepare(data)
@@ -113,7 +115,7 @@ func (r *receiveEnd) returnedArray(data any) (p payload, isArray bool, err error
 			return p, true, err
 		}
 	}
-	if kind == plainValue || kind == errorValue {
+	if !kind.isArray() {
 		return p, false, nil
 	}
 	a, err := asArray(data, kind)
@@ -162,15 +164,15 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 
 // ---- the answer to a frame ----
 
-// respond answers a frame with what the application makes of it. An error means
-// that the frame could not be decoded; it is closed then, and not answered.
+// respond answers a frame with what Respond returns. An error means that the
+// frame could not be decoded; it is closed then, and not answered.
 func (r *receiveEnd) respond(h *header, f *Frame) error {
 	if err := f.decode(r.dec, &r.settings, cores()); err != nil {
 		f.Close()
 		return err
 	}
 	r.noteFault(f)
-	p, err := r.prepareResponse(r.opts.Respond(f))
+	p, err := r.prepareResponse(f)
 	if err != nil {
 		// The frame is good; it is the application's data that is not.
 		r.counters.noData.Add(1)

@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,4 +68,35 @@ func TestReturnNeedsItsMode(t *testing.T) {
 	if err := send.SetReturnData(1); !errors.Is(err, ErrMode) {
 		t.Errorf("send end: %v", err)
 	}
+}
+
+// The context of Respond ends with Close, which waits for it.
+func TestCloseEndsRespond(t *testing.T) {
+	called, ended := make(chan struct{}), make(chan error, 1)
+	recv, send := openPair(t, Options{BidirectionalMode: true}, func(r, _ *Options) {
+		r.Respond = func(ctx context.Context, _ *Frame) (any, error) {
+			close(called)
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return nil, ctx.Err()
+		}
+	})
+	ctx, cancel := context.WithCancel(testContext(t))
+	sent := make(chan error, 1)
+	go func() { sent <- second(send.SendArray(ctx, testArray(0, "uint8", 2, 2), nil)) }()
+	<-called
+	recv.Close()
+	select {
+	case err := <-ended:
+		if err != context.Canceled {
+			t.Error(err)
+		}
+	default:
+		t.Error("Close did not wait for Respond")
+	}
+	if n := recv.Stats().NoData; n != 1 {
+		t.Errorf("%d counted", n)
+	}
+	cancel()
+	<-sent
 }

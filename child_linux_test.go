@@ -170,7 +170,7 @@ func runEnd(s childSpec) int {
 			from, _ := n.send.halfOpen.Ends()
 			halfOpen = from != ""
 		}
-		report(account{Port: portOf(n), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times, Retries: st.Retries, Socket: open, HalfOpen: halfOpen})
+		report(account{Port: n.Port(), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times, Retries: st.Retries, Socket: open, HalfOpen: halfOpen})
 	}
 	cancel()
 	busy.Wait()

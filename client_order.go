@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +72,7 @@ func (c *clientOrder) observe(e transport.Event) {
 	if c == nil {
 		return
 	}
-	i := slices.Index(c.ports, e.Endpoint[strings.LastIndexByte(e.Endpoint, ':')+1:])
+	i := slices.Index(c.ports, portIn(e.Endpoint))
 	if i < 0 {
 		return // this end's own closing
 	}

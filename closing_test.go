@@ -92,7 +92,7 @@ func TestCloseAmongFastPublishers(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	var sending sync.WaitGroup
 	for range 3 {
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: PubSub, HighWaterMark: 100_000, JPEGCompression: JPEGOff})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: PubSub, HighWaterMark: 100_000, JPEGCompression: JPEGOff})
 		sending.Go(func() {
 			for ctx.Err() == nil {
 				send.SendArray(ctx, testArray(0, "uint8", 4), nil)

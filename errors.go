@@ -27,6 +27,13 @@ var (
 	ErrClosed error = &sentinel{"closed", net.ErrClosed}
 	// ErrMode: a send end was asked to receive, or the other way round.
 	ErrMode = errors.New("wrong mode")
+	// ErrCallback: a call was made inside a callback of the same end that it would
+	// wait for. That is Close inside OnEvent, OnReply, Respond and the release
+	// functions of SendArrayOwned, any send call and Flush inside OnReply and the
+	// release functions, and Recv inside Respond. Nothing has happened. Make the
+	// call in another goroutine ("go end.Close()"), for which the callback must
+	// not wait: that would not be noticed, and block for ever.
+	ErrCallback = errors.New("the call would wait for the callback that makes it")
 	// ErrContext: a call was given a nil context.
 	ErrContext = errors.New("the context is nil; give context.Background()")
 	// ErrPeerGone: nobody answered (or, at a receive end, nobody was connected)

@@ -56,12 +56,12 @@ type events struct {
 // maxEvents is how many events wait for a slow callback.
 const maxEvents = 1000
 
-func startEvents(call func(Event)) *events {
-	if call == nil {
+func startEvents(onEvent func(Event), calls *callbacks) *events {
+	if onEvent == nil {
 		return nil
 	}
 	s := &events{more: make(chan struct{}, 1), done: make(chan struct{}), refused: map[string]time.Time{}}
-	go s.run(call)
+	go s.run(func(e Event) { calls.call(eventCallback, func() { onEvent(e) }) })
 	return s
 }
 

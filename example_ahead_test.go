@@ -22,7 +22,7 @@ func ExampleNetGear_Flush() {
 	defer recv.Close()
 	answered := 0
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		SendAhead: 2,
 		OnReply: func(_ netgear.Reply, err error) {
 			if err == nil {

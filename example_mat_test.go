@@ -23,7 +23,7 @@ func ExampleNetGear_Send() {
 	}
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		JPEGCompression: netgear.JPEGOff,
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func ExampleFrame_Mat() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func ExampleNetGear_SendOwned() {
 	}
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		JPEGCompression: netgear.JPEGOff, SendAhead: 2,
 	})
 	if err != nil {

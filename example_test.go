@@ -28,7 +28,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	port := recv.Endpoints()[0][len("tcp://127.0.0.1:"):]
+	port := recv.Port()
 
 	// The send end connects.
 	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: port})
@@ -87,7 +87,7 @@ func ExampleNetGear_SendArray() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func ExampleNetGear_SendImage() {
 	}
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		JPEGCompression: netgear.JPEGOff, // exact colours
 	})
 	if err != nil {
@@ -158,7 +158,7 @@ func ExampleNetGear_SendJPEG() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func ExampleNetGear_Frames() {
 		log.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func ExampleNetGear_SetReturnData() {
 	}
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
-		Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):],
+		Address: "127.0.0.1", Port: recv.Port(),
 		BidirectionalMode: true, // both ends must agree
 	})
 	if err != nil {
@@ -313,7 +313,7 @@ func ExampleOptions_Validate() {
 // Messages are JSON as Python reads and writes it.
 func ExampleMessage_Value() {
 	for _, text := range []string{`null`, `7`, `2.0`, `1180591620717411303424`, `NaN`, `"hi"`, `[1, true]`} {
-		m, err := netgear.ParseMessage(text)
+		m, err := netgear.MessageFromJSON([]byte(text))
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func saturate(t *testing.T, o Options, senders int, shape []int, lasting time.Du
 	t.Helper()
 	recv, send := openPair(t, o, func(r, s *Options) {})
 	all := []*NetGear{send}
-	o.Address, o.Port = "127.0.0.1", portOf(recv)
+	o.Address, o.Port = "127.0.0.1", recv.Port()
 	for len(all) < senders {
 		all = append(all, mustNew(t, o))
 	}
@@ -132,7 +132,7 @@ func TestUnreadableFloodIsReported(t *testing.T) {
 				t.Error(err)
 			}
 			flooder.Socket.Close()
-			send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: pattern, JPEGCompression: JPEGOff})
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, JPEGCompression: JPEGOff})
 			deliverAny(t, send, recv)
 		})
 	}

@@ -24,7 +24,8 @@ type Array struct {
 	Data  []byte // the elements in C order, little-endian unless DType is such as ">u2"
 }
 
-// Frame is one received frame. It is used by one goroutine at a time.
+// Frame is one frame: Recv returns those that were received, and NewFrame and
+// NewJPEGFrame return others. It is used by one goroutine at a time.
 //
 // A frame's pixels are memory of libzmq or of this library, not of Go. Close
 // gives it back; what Bytes, JPEG and (without Options.Copy) Mat returned is
@@ -39,7 +40,8 @@ type Frame struct {
 	// Stamp is the frame's number and time of capture, where both ends have
 	// Options.Stamp; otherwise nil.
 	Stamp *Stamp
-	// ReceivedAt is when the frame's last byte was read from the socket.
+	// ReceivedAt is when the frame's last byte was read from the socket; the zero
+	// Time for a frame that was not received.
 	ReceivedAt time.Time
 
 	coding   coding         // as the wire said
@@ -51,7 +53,8 @@ type Frame struct {
 	fault    string // what libjpeg warned of, though the picture is whole
 
 	kept       int          // what Message keeps in memory
-	part       zmsg.Msg     // part 2 as it came
+	part       zmsg.Msg     // part 2 as it came; unused in a frame of NewFrame
+	jpeg       *zmsg.Buffer // the JPEG of NewJPEGFrame
 	from       int          // where in it the array or the JPEG begins
 	length     int          // and how long that is
 	misaligned bool         // it does not lie where its elements could be read
@@ -81,9 +84,14 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 			return nil, err
 		}
 	}
+	f.track()
+	return f, nil
+}
+
+// track makes f the owner of its memory.
+func (f *Frame) track() {
 	f.self = uintptr(unsafe.Pointer(f))
 	runtime.SetFinalizer(f, (*Frame).finalize)
-	return f, nil
 }
 
 // insideMessage is more than libzmq keeps inside the message itself, which is Go
@@ -91,7 +99,12 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 const maxInlineMsg = 64
 
 // raw are the array's bytes, or the JPEG, as they came.
-func (f *Frame) raw() []byte { return f.part.Bytes()[f.from : f.from+f.length] }
+func (f *Frame) raw() []byte {
+	if f.jpeg != nil {
+		return f.jpeg.Bytes()
+	}
+	return f.part.Bytes()[f.from : f.from+f.length]
+}
 
 // settle makes the part's bytes the frame's pixels.
 func (f *Frame) usePart() error {
@@ -124,6 +137,11 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 		f.misaligned = !aligned(b, f.dtype.Unit)
 		return frameError(f.dtype.Check(f.shape, len(b)))
 	}
+	return f.checkJPEG(b, maxBytes)
+}
+
+// checkJPEG is check for a JPEG.
+func (f *Frame) checkJPEG(b []byte, maxBytes int64) (err error) {
 	if f.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
 	}
@@ -295,6 +313,7 @@ func (f *Frame) free() {
 	f.closed = true
 	f.data = nil
 	f.pixels.Release()
+	f.jpeg.Release()
 	f.part.Close()
 }
 

@@ -147,7 +147,7 @@ func TestPairSecureNewcomer(t *testing.T) {
 	for _, mode := range []SecureMode{StoneHouse, IronHouse} {
 		t.Run(fmt.Sprint(mode), func(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: mode, CustomCertLocation: location, TerminatePolicy: KeepWaiting})
-			o := Options{Address: "127.0.0.1", Port: portOf(recv), SecureMode: mode, CustomCertLocation: location, RequestTimeout: patience, MaxRetries: 1, JPEGCompression: JPEGOff}
+			o := Options{Address: "127.0.0.1", Port: recv.Port(), SecureMode: mode, CustomCertLocation: location, RequestTimeout: patience, MaxRetries: 1, JPEGCompression: JPEGOff}
 			first := mustNew(t, o)
 			sendSmall(t, first)
 			mustRecv(t, recv, testContext(t)).Close()
@@ -237,7 +237,7 @@ func TestPairStrangers(t *testing.T) {
 // in the end nobody is taken for one who is there.
 func TestPairCrowd(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting})
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, Stamp: true, JPEGCompression: JPEGOff})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, Stamp: true, JPEGCompression: JPEGOff})
 	ctx := testContext(t)
 	go func() {
 		for f, err := range recv.Frames(ctx) {
@@ -246,7 +246,7 @@ func TestPairCrowd(t *testing.T) {
 			}
 		}
 	}()
-	say := func(words string, wait time.Duration) { say(portOf(recv), words, wait, false, false) }
+	say := func(words string, wait time.Duration) { say(recv.Port(), words, wait, false, false) }
 	visits := []func(wait time.Duration, any int){
 		func(wait time.Duration, any int) { say(greeting[:any%64], wait) },
 		func(wait time.Duration, any int) { say(greeting, wait) },

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -14,7 +15,7 @@ func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 		QueueFrames: 1, HighWaterMark: 1000, MaxFrameBytes: 1 << 20, TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	for s := range 2 {
-		send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: portOf(recv), HighWaterMark: 1000, RequestTimeout: 10 * time.Second})
+		send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: recv.Port(), HighWaterMark: 1000, RequestTimeout: 10 * time.Second})
 		a := testArray(s, "uint8", 256, 256, 3)
 		for i := range frames {
 			if _, err := send.SendArray(ctx, a, fmt.Sprint(s, " ", i)); err != nil {
@@ -37,7 +38,7 @@ func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 func TestCloseAfterARejectedFrame(t *testing.T) {
 	recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: JPEGBGR}, func(r, s *Options) {
 		r.MaxFrameBytes, r.TerminatePolicy = 1<<20, KeepWaiting
-		r.Respond = func(*Frame) any { time.Sleep(100 * time.Millisecond); return nil } // so that Close finds the rest in the queue
+		r.Respond = func(context.Context, *Frame) (any, error) { time.Sleep(100 * time.Millisecond); return nil, nil } // so that Close finds the rest in the queue
 		s.SendAhead = 4
 	})
 	ctx := testContext(t)

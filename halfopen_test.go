@@ -37,7 +37,7 @@ func TestConnectsFromTheOldPort(t *testing.T) {
 func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	t.Helper()
 	recv := mustNew(t, Options{ReceiveMode: true, Address: host, Port: "0", TerminatePolicy: KeepWaiting})
-	line := newTap(t, net.JoinHostPort(host, "0"), net.JoinHostPort(host, portOf(recv)))
+	line := newTap(t, net.JoinHostPort(host, "0"), net.JoinHostPort(host, recv.Port()))
 	var at recorder
 	var endpoints []string
 	send := mustNew(t, Options{Address: host, Port: line.port, RequestTimeout: time.Second, MaxRetries: -1, OnEvent: func(s Event) {

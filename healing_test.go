@@ -116,7 +116,7 @@ func TestSilentStranger(t *testing.T) {
 			if _, err := io.ReadFull(stranger, make([]byte, 10)); err != nil {
 				t.Fatal(err)
 			}
-			send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep})
 			sendSmall(t, send)
 			want := []EventKind{EventConnected, EventRefused, EventTerminated, EventLost}
 			if early {
@@ -142,7 +142,7 @@ func TestSilentStranger(t *testing.T) {
 // waits behind it.
 func TestStateOrderAtAReconnect(t *testing.T) {
 	var at recorder
-	s := startEvents(at.add)
+	s := startEvents(at.add, new(callbacks))
 	s.setReading(true)
 	for _, kind := range []EventKind{EventConnected, EventLost, EventRefused, EventConnected, EventResumed, EventTerminated, EventReconnecting} {
 		s.add(Event{Kind: kind})
@@ -175,10 +175,10 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 	t.Run("Respond", func(t *testing.T) {
 		var at recorder
 		busy, hold := make(chan struct{}), make(chan struct{})
-		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnEvent: at.add, Respond: func(*Frame) any {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", BidirectionalMode: true, OnEvent: at.add, Respond: func(context.Context, *Frame) (any, error) {
 			close(busy)
 			<-hold
-			return nil
+			return nil, nil
 		}})
 		defer close(hold)
 		b := newBare(t, zmq4.PAIR, recv)
@@ -228,13 +228,13 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnEvent: at.add})
 	for range 5 {
 		before := recv.Stats().Refused
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: PubSub, OnEvent: sending.add})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: PubSub, OnEvent: sending.add})
 		await(t, "the refusal", func() bool { return recv.Stats().Refused > before && send.Stats().Refused > 0 })
 		send.Close()
 	}
 	at.await(t, EventRefused)
 	// Once somebody has got in, it is news again.
-	good := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep})
+	good := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep})
 	at.await(t, EventRefused, EventConnected)
 	newBare(t, zmq4.PUB, recv)
 	at.await(t, EventRefused, EventConnected, EventRefused)
@@ -247,7 +247,7 @@ func TestSlowStateCallback(t *testing.T) {
 	s := startEvents(func(Event) {
 		<-hold
 		told++
-	})
+	}, new(callbacks))
 	for range 10 * maxEvents {
 		s.add(Event{Kind: EventConnected})
 		s.add(Event{Kind: EventLost})
@@ -271,7 +271,7 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 		first.send([]byte("ok"))
 	}()
 	sendSmall(t, send)
-	recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send)})
+	recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port()})
 	await(t, "the second", func() bool { return recv.Stats().Connected == 1 })
 	sendSmall(t, send)
 }
@@ -288,7 +288,7 @@ func TestStrangersAtABoundSendEnd(t *testing.T) {
 			done <- err
 		}()
 		await(t, "another try", func() bool { return send.Stats().Retries > 1 })
-		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: pattern})
+		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 		if err := <-done; err != nil {
 			t.Errorf("%v: %v", pattern, err)
 		}
@@ -424,7 +424,7 @@ func TestManyViewers(t *testing.T) {
 	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: PubSub, HighWaterMark: 2 * frames, RequestTimeout: 5 * time.Second})
 	var all []*NetGear
 	for range viewers {
-		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), Pattern: PubSub})
+		recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: PubSub})
 		awaitSubscription(t, recv, send)
 		all = append(all, recv)
 	}

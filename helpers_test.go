@@ -68,7 +68,7 @@ func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (rec
 	binds.Port = "0"
 	listening := mustNew(t, *binds)
 	connects.Address = binds.Address
-	connects.Port = portOf(listening)
+	connects.Port = listening.Port()
 	connected := mustNew(t, *connects)
 	if connects == &s {
 		return listening, connected
@@ -76,14 +76,12 @@ func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (rec
 	return connected, listening
 }
 
-func portOf(n *NetGear) string {
-	ep := n.Endpoints()[0]
-	return ep[strings.LastIndexByte(ep, ':')+1:]
-}
-
 // awaitPeers waits until n knows of so many connections.
 func awaitPeers(t testing.TB, n *NetGear, peers int) {
 	t.Helper()
+	if err := n.WaitConnected(testContext(t), peers); err != nil {
+		t.Fatal(err)
+	}
 	await(t, "peers to connect", func() bool { return n.Stats().Connected == peers })
 }
 
@@ -242,7 +240,7 @@ func (b *bare) port() string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return ep[strings.LastIndexByte(ep, ':')+1:]
+	return portIn(ep)
 }
 
 func (b *bare) send(parts ...[]byte) {

@@ -102,7 +102,7 @@ func zmtp(flags byte, text string) string {
 // against opens the end that connects to n, which listens, and returns the two.
 func against(t *testing.T, o Options, n *NetGear) (send, recv *NetGear) {
 	t.Helper()
-	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.link.opts.ReceiveMode, AttachConnect, "127.0.0.1", portOf(n)
+	o.ReceiveMode, o.Attach, o.Address, o.Port = !n.link.opts.ReceiveMode, AttachConnect, "127.0.0.1", n.Port()
 	other := mustNew(t, o)
 	if n.link.opts.ReceiveMode {
 		return other, n
@@ -224,7 +224,7 @@ func TestHostileBytes(t *testing.T) {
 						// A visit while a new socket is opened does not count. However
 						// slow the machine is, others must.
 						for had, end := uint64(0), time.Now().Add(patience); had < visits && time.Now().Before(end); {
-							visit(r, portOf(n), peerKinds[receive][pattern], receive, pattern)
+							visit(r, n.Port(), peerKinds[receive][pattern], receive, pattern)
 							if now := came(); now > had {
 								had, end = now, time.Now().Add(patience)
 							}

@@ -155,7 +155,7 @@ func TestCloseEndsADecoding(t *testing.T) {
 		o := slowOptions()
 		o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
 		if respond {
-			o.BidirectionalMode, o.Respond = true, func(*Frame) any { return nil }
+			o.BidirectionalMode, o.Respond = true, func(context.Context, *Frame) (any, error) { return nil, nil }
 		}
 		recv := mustNew(t, o)
 		newBare(t, zmq4.PAIR, recv).send(grayHeader(), jpeg)

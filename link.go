@@ -75,6 +75,7 @@ type link struct {
 	floodLog      logLimiter // limits those about connections that this end has ended
 	connectionLog logLimiter // limits those about connections that begin and end
 	events        *events
+	calls         callbacks // that are running
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -88,9 +89,10 @@ type link struct {
 	onPending func()
 	explain   func(error) error
 
-	mu     sync.Mutex
-	active *conn    // nil while there is no socket
-	bound  []string // endpoints with their real ports, after the first socket was bound
+	mu      sync.Mutex
+	active  *conn         // nil while there is no socket
+	bound   []string      // endpoints with their real ports, after the first socket was bound
+	changed chan struct{} // see change; nil while no call waits
 
 	hangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
 	departed   atomic.Bool            // a connection has ended since Close began
@@ -126,7 +128,7 @@ func newLink(o Options) (*link, error) {
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.drainCtx, l.drain = context.WithCancel(l.ctx)
 	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.messageLog)
-	l.events = startEvents(o.OnEvent)
+	l.events = startEvents(o.OnEvent, &l.calls)
 	if l.tunnel, err = openTunnel(l.ctx, &l.opts); err != nil {
 		l.close(0)
 		return nil, err
@@ -209,8 +211,7 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 // asks for any free one. It is called once, with the first socket.
 func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
-		ep := c.Endpoints[0]
-		l.port = rawPort(ep[strings.LastIndexByte(ep, ':')+1:])
+		l.port = rawPort(portIn(c.Endpoints[0]))
 	}
 }
 
@@ -219,6 +220,7 @@ func (l *link) use(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.active = c
+	l.announce()
 }
 
 // current returns the current socket, nil if there is none.
@@ -235,6 +237,7 @@ func (l *link) wake() {
 	if l.active != nil {
 		l.active.Wake()
 	}
+	l.announce()
 }
 
 // peers returns how many peers are connected.
@@ -465,6 +468,9 @@ func (c *conn) connected(e transport.Event) {
 	l, endpoint := c.link, e.Endpoint
 	c.refused.Store(nil)
 	l.hangups.Store(0)
+	l.mu.Lock()
+	l.announce()
+	l.mu.Unlock()
 	l.onEvent(c, e)
 	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint})
 	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)

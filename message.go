@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
@@ -20,15 +18,31 @@ type Message struct {
 	packed bool // raw is msgpack, not JSON
 }
 
-// ParseMessage makes a Message of a JSON text, in Python's reading of JSON. A
-// Message can be sent like any other value, on either wire; as JSON it goes out
-// in Python's spelling.
-func ParseMessage(text string) (Message, error) {
-	raw, err := pyjson.Encode(json.RawMessage(text))
+// MessageFromJSON returns a JSON text as a Message, in Python's reading of JSON:
+// NaN and Infinity are numbers. A Message can be sent like any other value, on
+// either wire; as JSON it goes out in Python's spelling. raw is copied. Errors wrap
+// ErrMessage and do not quote the text.
+func MessageFromJSON(raw []byte) (Message, error) {
+	text, err := pyjson.Encode(json.RawMessage(string(raw))) // not nil, which is null
 	if err != nil {
 		return Message{}, fmt.Errorf("netgear: %w: the text is not JSON: %w", ErrMessage, err)
 	}
-	return Message{raw: raw}, nil
+	return Message{raw: text}, nil
+}
+
+// UnmarshalJSON sets the message to a JSON text, as MessageFromJSON returns it. So
+// a Message can be a field of a struct that encoding/json, or Decode, reads. Decode
+// gives it a part of a msgpack message as it is, arrays included. On an error the
+// message stays as it was.
+func (m *Message) UnmarshalJSON(raw []byte) error {
+	if m == nil {
+		return fmt.Errorf("netgear: %w: the Message is nil", ErrMessage)
+	}
+	read, err := MessageFromJSON(raw)
+	if err == nil {
+		*m = read
+	}
+	return err
 }
 
 // IsNone tells whether there is no data (Python's None, JSON's null; on
@@ -86,7 +100,20 @@ func (m Message) decode(v any) error {
 	if err != nil {
 		return err
 	}
-	return pymsgpack.Assign(value, v, packedJSON)
+	return pymsgpack.Assign(value, v, pymsgpack.Conversions{JSON: packedJSON, Pack: packValue, Own: assignMessage})
+}
+
+// assignMessage assigns a value of unpack to a *Message.
+func assignMessage(value, target any) (done bool, err error) {
+	m, ok := target.(*Message)
+	if !ok {
+		return false, nil
+	}
+	raw, err := packValue(value)
+	if err == nil {
+		*m = Message{raw: raw, packed: true}
+	}
+	return true, err
 }
 
 // String is the message as text: its JSON as it stood on the wire, or what comes
@@ -99,7 +126,7 @@ func (m Message) String() string {
 	return string(text)
 }
 
-// MarshalJSON makes a Message sendable as (part of) a message, unchanged. One
+// MarshalJSON returns the message as JSON: unchanged, where it came as JSON. One
 // that came as msgpack is written as JSON: []byte in base64, time.Time in RFC
 // 3339, Array as an object of its fields, keys as texts. Complex numbers and Ext
 // have no JSON.
@@ -111,28 +138,6 @@ func (m Message) MarshalJSON() ([]byte, error) {
 		return packedJSON(m.Value())
 	}
 	return m.raw, nil
-}
-
-// errNoEncoder is for a call of EncodeMsgpack that msgpack would not make.
-var errNoEncoder = fmt.Errorf("netgear: %w: the msgpack encoder is nil", ErrMessage)
-
-// EncodeMsgpack makes a Message sendable as (part of) a message on
-// NetGear_Async's wire, unchanged.
-func (m Message) EncodeMsgpack(enc *msgpack.Encoder) error {
-	if enc == nil {
-		return errNoEncoder
-	}
-	raw := m.raw
-	if !m.packed {
-		var err error
-		if raw, err = pymsgpack.Encode(m.Value()); err != nil {
-			return err
-		}
-	}
-	if len(raw) == 0 {
-		return enc.EncodeNil()
-	}
-	return enc.Encode(msgpack.RawMessage(raw))
 }
 
 // fields calls fn for each field of a message that is a map with texts as keys.

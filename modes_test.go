@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,7 @@ func TestStates(t *testing.T) {
 		at.mu.Lock()
 		at.kinds = nil
 		at.mu.Unlock()
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 		at.await(t, EventConnected)
 		ctx := testContext(t)
 		if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
@@ -117,7 +118,7 @@ func TestStateCallbackMayCallBack(t *testing.T) {
 		got <- recv.Stats()
 	}})
 	close(ready)
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 	<-got
 	send.Close()
 	<-got
@@ -220,14 +221,14 @@ func TestRespond(t *testing.T) {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 			t.Run(fmt.Sprintf("%v/jpeg=%s", pattern, c), func(t *testing.T) {
 				recv, send := openPair(t, Options{Pattern: pattern, BidirectionalMode: true, JPEGCompression: c}, func(r, s *Options) {
-					r.Respond = func(f *Frame) any {
+					r.Respond = func(_ context.Context, f *Frame) (any, error) {
 						if f.Message.Value() == "picture" {
-							return f
+							return f, nil
 						}
 						if f.Message.Value() == "nonsense" {
-							return make(chan int)
+							return make(chan int), nil
 						}
-						return map[string]any{"sum": int(f.Bytes()[0]) + int(f.Bytes()[1]), "m": f.Message}
+						return map[string]any{"sum": int(f.Bytes()[0]) + int(f.Bytes()[1]), "m": f.Message}, nil
 					}
 				})
 				ctx := testContext(t)
@@ -274,12 +275,12 @@ func TestRespond(t *testing.T) {
 func TestMulticlientLoss(t *testing.T) {
 	gone := newBare(t, zmq4.REP, nil)
 	hold := make(chan struct{})
-	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
+	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(context.Context, *Frame) (any, error) {
 		<-hold
-		return nil
+		return nil, nil
 	}})
 	const timeout = 8 * time.Second
-	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{gone.port(), portOf(other)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: timeout, JPEGCompression: JPEGOff})
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{gone.port(), other.Port()}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: timeout, JPEGCompression: JPEGOff})
 	ctx := testContext(t)
 	awaitPeers(t, send, 2)
 	begin, done := time.Now(), make(chan string)
@@ -305,7 +306,7 @@ func TestMulticlientLoss(t *testing.T) {
 	}
 	gone.Close()
 	close(hold)
-	if port := <-done; port != portOf(other) {
+	if port := <-done; port != other.Port() {
 		t.Errorf("client %q answered", port)
 	}
 	if took := time.Since(begin); took > timeout/2 {
@@ -322,7 +323,7 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 	var frames atomic.Int64
 	var once sync.Once
 	busy, lost := make(chan struct{}, 2), make(chan struct{})
-	slow := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(*Frame) any {
+	slow := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MulticlientMode: true, Respond: func(context.Context, *Frame) (any, error) {
 		frames.Add(1)
 		busy <- struct{}{}
 		select {
@@ -330,9 +331,9 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 			time.Sleep(50 * time.Millisecond) // a frame that was sent again would come meanwhile
 		case <-time.After(patience):
 		}
-		return nil
+		return nil, nil
 	}})
-	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), portOf(slow)}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 2 * patience, JPEGCompression: JPEGOff, OnEvent: func(e Event) {
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), slow.Port()}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 2 * patience, JPEGCompression: JPEGOff, OnEvent: func(e Event) {
 		if e.Kind == EventLost {
 			once.Do(func() { close(lost) })
 		}
@@ -372,7 +373,7 @@ func TestMulticlient(t *testing.T) {
 				t.Fatal(err)
 			}
 			clients = append(clients, r)
-			ports = append(ports, portOf(r))
+			ports = append(ports, r.Port())
 		}
 		send := mustNew(t, Options{Address: "127.0.0.1", Ports: append(ports, "1"), Pattern: ReqRep, MulticlientMode: true, RequestTimeout: time.Second, JPEGCompression: c})
 		ctx := testContext(t)
@@ -425,11 +426,10 @@ func TestMulticlient(t *testing.T) {
 // A sender of many that dies without a goodbye leaves the others running.
 func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: []string{"0", "0"}, Pattern: ReqRep, MultiserverMode: true})
-	eps := recv.Endpoints()
-	port := func(i int) string { return eps[i][strings.LastIndexByte(eps[i], ':')+1:] }
+	port := func(i int) string { return recv.Ports()[i] }
 	alive := mustNew(t, Options{Address: "127.0.0.1", Port: port(0), Pattern: ReqRep, MultiserverMode: true})
 	dead := newBare(t, zmq4.REQ, nil)
-	if err := dead.Connect(eps[1]); err != nil {
+	if err := dead.Connect(recv.Endpoints()[1]); err != nil {
 		t.Fatal(err)
 	}
 	ctx := testContext(t)
@@ -437,7 +437,7 @@ func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	if dead.recv(patience) == nil {
 		t.Fatal("no answer")
 	}
-	dead.Disconnect(eps[1])
+	dead.Disconnect(recv.Endpoints()[1])
 	for i := range 20 {
 		if _, err := alive.SendArray(ctx, testArray(0, "uint8", 4, 4), i); err != nil {
 			t.Fatal(err)
@@ -594,8 +594,8 @@ func TestMultiserver(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: ports, Pattern: pattern, MultiserverMode: true, HighWaterMark: 100})
 			ctx := testContext(t)
 			var senders []*NetGear
-			for i, ep := range recv.Endpoints() {
-				ports[i] = ep[strings.LastIndexByte(ep, ':')+1:]
+			ports = recv.Ports()
+			for i := range ports {
 				senders = append(senders, mustNew(t, Options{Address: "127.0.0.1", Port: ports[i], Pattern: pattern, MultiserverMode: true, HighWaterMark: 100}))
 			}
 			for _, s := range senders {

@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync"
 )
 
@@ -95,6 +96,29 @@ func (n *NetGear) Endpoints() []string {
 	return n.link.endpoints()
 }
 
+// Port returns the port of the first of Endpoints, as Options.Port takes it:
+// "5555". Where "0" was asked for it is the real one. It may be called at any time
+// from any goroutine.
+func (n *NetGear) Port() string {
+	if ports := n.Ports(); len(ports) > 0 {
+		return ports[0]
+	}
+	return ""
+}
+
+// Ports returns the port of each of Endpoints, in their order, as Options.Ports
+// takes them. The caller may keep the slice.
+func (n *NetGear) Ports() []string {
+	ports := n.Endpoints()
+	for i, endpoint := range ports {
+		ports[i] = portIn(endpoint)
+	}
+	return ports
+}
+
+// portIn returns the port of an endpoint.
+func portIn(endpoint string) string { return endpoint[strings.LastIndexByte(endpoint, ':')+1:] }
+
 // Recv returns the next frame, in the order in which frames came; with
 // Options.Latest the newest. It blocks until there is one. The caller must
 // Close it.
@@ -121,7 +145,7 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 			if errors.Is(err, io.EOF) || errors.Is(err, ErrClosed) {
 				return
 			}
-			if !yield(f, err) || ctx == nil || ctx.Err() != nil || errors.Is(err, ErrMode) {
+			if !yield(f, err) || ctx == nil || ctx.Err() != nil || errors.Is(err, ErrMode) || errors.Is(err, ErrCallback) {
 				return
 			}
 		}
@@ -138,9 +162,13 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // With Options.SendAhead what was sent ahead goes out first, for at most
 // RequestTimeout × (MaxRetries + 1) in all (3 + 1 where that is for ever), and
 // only until the first frame fails. What is lost is a *[LostError], unless Send or
-// Flush has reported it. In all other cases Close returns nil.
+// Flush has reported it. Inside a callback of this end Close returns ErrCallback,
+// and does nothing. In all other cases it returns nil.
 func (n *NetGear) Close() error {
 	if err := n.opened(); err != nil {
+		return wrap("close", err)
+	}
+	if err := n.link.calls.check(forbidClose); err != nil {
 		return wrap("close", err)
 	}
 	n.closer.Do(func() {

@@ -190,7 +190,7 @@ func TestWrongMode(t *testing.T) {
 func TestPortIsFreeAfterClose(t *testing.T) {
 	mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	first := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
-	port := portOf(first)
+	port := first.Port()
 	first.Close()
 	for i := range 200 {
 		n, err := New(Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, Pattern: allPatterns[i%3]})
@@ -253,12 +253,12 @@ func TestAddresses(t *testing.T) {
 	taken := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	ipc, _ := openPair(t, Options{Protocol: "ipc"})
 	path := strings.TrimPrefix(ipc.Endpoints()[0], "ipc://")
-	path, ipcPort := path[:strings.LastIndexByte(path, ':')], path[strings.LastIndexByte(path, ':')+1:]
+	path, ipcPort := strings.TrimSuffix(path, ":"+ipc.Port()), ipc.Port()
 	for name, c := range map[string]struct {
 		o    Options
 		says string
 	}{
-		"in use":             {Options{ReceiveMode: true, Address: "127.0.0.1", Port: portOf(taken)}, "another program listens there"},
+		"in use":             {Options{ReceiveMode: true, Address: "127.0.0.1", Port: taken.Port()}, "another program listens there"},
 		"ipc in use":         {Options{ReceiveMode: true, Protocol: "ipc", Address: path, Port: ipcPort}, "another program listens there"},
 		"not ours":           {Options{ReceiveMode: true, Address: "192.0.2.44"}, "not an address of this machine"},
 		"unknown host":       {Options{Address: "no-such-host.invalid"}, "no-such-host.invalid"},

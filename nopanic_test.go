@@ -171,10 +171,10 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"SendArrayOwned, nil context", ErrContext, func() error { return second(send.SendArrayOwned(none, good, nil, release)) }},
 		{"SendJPEG, nil context", ErrContext, func() error { return second(send.SendJPEG(none, testJPEG(t, 8, 8), nil)) }},
 		{"SendImage, nil context", ErrContext, func() error { return second(send.SendImage(none, image.NewGray(image.Rect(0, 0, 2, 2)), nil)) }},
-		{"SendAll, nil context", ErrContext, func() error {
-			return send.SendAll(none, func(yield func(Array, any) bool) { yield(good, nil) }, nil)
-		}},
 		{"Flush, nil context", ErrContext, func() error { return send.Flush(none) }},
+		{"WaitConnected, nil context", ErrContext, func() error { return send.WaitConnected(none, 1) }},
+		{"WaitConnected, a negative number", nil, func() error { return recv.WaitConnected(ctx, math.MinInt) }},
+		{"WaitConnected, more than there can be", ErrMode, func() error { return recv.WaitConnected(ctx, math.MaxInt) }},
 		{"Recv, nil context", ErrContext, func() error { return second(recv.Recv(none)) }},
 		{"Frames, nil context", ErrContext, func() error {
 			var last error
@@ -194,10 +194,6 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		sends("SendFrame, nil", ErrFrame, func(ctx context.Context) (Reply, error) { return send.SendFrame(ctx, nil, nil) }),
 		sends("SendFrame, zero", ErrFrame, func(ctx context.Context) (Reply, error) { return send.SendFrame(ctx, &Frame{}, nil) }),
 		sends("SendImage, nil", ErrFrame, func(ctx context.Context) (Reply, error) { return send.SendImage(ctx, nil, nil) }),
-		{"SendAll, nil iterator", ErrFrame, func() error { return send.SendAll(ctx, nil, func(Reply) {}) }},
-		{"SendAll, zero Arrays", ErrFrame, func() error {
-			return send.SendAll(ctx, func(yield func(Array, any) bool) { yield(Array{}, nil) }, nil)
-		}},
 		{"InOrder, nil iterator", ErrFrame, func() error {
 			var last error
 			for _, err := range InOrder(nil, 3) {
@@ -232,16 +228,21 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"UnmarshalJSON, nil text", ErrOption, func() error { return new(Options).UnmarshalJSON(nil) }},
 		{"New, zero Logger", ErrOption, func() error { return second(New(Options{Logger: &slog.Logger{}})) }},
 		{"New, nil handler", ErrOption, func() error { return second(New(Options{Logger: slog.New((*slog.TextHandler)(nil))})) }},
-		{"ParseMessage, no text", ErrMessage, func() error { return second(ParseMessage("")) }},
+		{"NewFrame, zero Array", ErrFrame, func() error { return second(NewFrame(Array{}, nil)) }},
+		{"NewFrame, a shape that does not fit", ErrFrame, func() error {
+			return second(NewFrame(Array{DType: "uint8", Shape: []int{math.MaxInt, math.MaxInt, -1}, Data: []byte{1}}, nil))
+		}},
+		{"NewFrame, a message that cannot be", ErrMessage, func() error { return second(NewFrame(good, make(chan int))) }},
+		{"NewJPEGFrame, nil", ErrFrame, func() error { return second(NewJPEGFrame(nil, nil)) }},
+		{"MessageFromJSON, no text", ErrMessage, func() error { return second(MessageFromJSON(nil)) }},
+		{"UnmarshalJSON, nil Message", ErrMessage, func() error { return (*Message)(nil).UnmarshalJSON([]byte("1")) }},
+		{"UnmarshalJSON, no text", ErrMessage, func() error { return new(Message).UnmarshalJSON(nil) }},
 		{"Decode, nil", ErrMessage, func() error { return Message{}.Decode(nil) }},
 		{"Decode, no pointer", ErrMessage, func() error { return Message{raw: []byte("1")}.Decode(7) }},
 		{"Decode, nil pointer", ErrMessage, func() error { return Message{raw: []byte("1")}.Decode((*int)(nil)) }},
 		{"Decode of msgpack, nil", ErrMessage, func() error { return Message{raw: []byte{1}, packed: true}.Decode(nil) }},
 		{"Decode of msgpack, nil pointer", ErrMessage, func() error { return Message{raw: []byte{1}, packed: true}.Decode((*int)(nil)) }},
 		{"Decode of a zero Message, nil pointer", ErrMessage, func() error { return Message{packed: true}.Decode((*int)(nil)) }},
-		{"Message.EncodeMsgpack, nil", ErrMessage, func() error { return Message{}.EncodeMsgpack(nil) }},
-		{"Array.EncodeMsgpack, nil", ErrMessage, func() error { return Array{}.EncodeMsgpack(nil) }},
-		{"Ext.EncodeMsgpack, nil", ErrMessage, func() error { return Ext{}.EncodeMsgpack(nil) }},
 		{"the zero Message", nil, func() error {
 			_, _, _ = Message{}.Value(), Message{}.String(), Message{}.IsNone()
 			return second(Message{}.MarshalJSON())
@@ -329,9 +330,7 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 			"SendArrayOwned": func() error { return second(n.SendArrayOwned(ctx, good, nil, func() {})) },
 			"SendJPEG":       func() error { return second(n.SendJPEG(ctx, testJPEG(t, 8, 8), nil)) },
 			"SendImage":      func() error { return second(n.SendImage(ctx, image.NewGray(image.Rect(0, 0, 2, 2)), nil)) },
-			"SendAll": func() error {
-				return n.SendAll(ctx, func(yield func(Array, any) bool) { yield(good, nil) }, nil)
-			},
+			"WaitConnected":  func() error { return n.WaitConnected(ctx, 1) },
 		}
 		if name != "closed" { // where it is a send end's
 			calls["SendFrame"] = func() error { return second(n.SendFrame(ctx, nil, nil)) }
@@ -358,7 +357,7 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 				}
 			})
 		}
-		t.Run(name+"/Stats and Endpoints", func(t *testing.T) {
+		t.Run(name+"/Stats, Endpoints, Port and Ports", func(t *testing.T) {
 			defer func() {
 				if why := recover(); why != nil {
 					t.Errorf("it panics: %v", why)
@@ -366,6 +365,8 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 			}()
 			n.Stats()
 			n.Endpoints()
+			n.Ports()
+			n.Port()
 		})
 	}
 }
@@ -403,7 +404,7 @@ func TestNoPanicsIsComplete(t *testing.T) {
 		names.WriteString(c.name + "\n")
 	}
 	// useFrame and the other groups, and the methods of builds with gocv.
-	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
+	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

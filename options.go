@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,15 +16,11 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// Defaults that a zero field of [Options] stands for, for programs that name
-// them. The comments of the fields have the others.
+// The defaults that a zero field of Options stands for. Where VidGear has the
+// option, its default is the same.
 const (
-	DefaultPort        = "5555" // of Options.Port
-	DefaultJPEGQuality = 90     // of Options.JPEGCompressionQuality
-)
-
-// The other defaults. Where VidGear has the option, its default is the same.
-const (
+	defaultPort             = "5555"
+	defaultJPEGQuality      = 90
 	defaultSendAddress      = "localhost"
 	defaultReceiveAddress   = "*"
 	defaultMaxRetries       = 3
@@ -273,8 +270,8 @@ type Options struct {
 	// OnReply is told, with SendAhead, what became of each frame that a send
 	// call has taken, in that order: its Reply, or why it was lost. The send
 	// calls then do not report it; Flush and Close do. It is called before the
-	// next frame goes out, one call at a time, so it should be quick, and must
-	// not send, Flush or Close at this end, which wait for it. Default: nobody
+	// next frame goes out, one call at a time, so it should be quick. Inside it the
+	// send calls, Flush and Close of this end return ErrCallback. Default: nobody
 	// is told. [no counterpart]
 	OnReply func(Reply, error)
 	// MaxFrameBytes bounds a received part as it comes off the wire, and the
@@ -299,15 +296,20 @@ type Options struct {
 	// port. Patterns ReqRep and PubSub. [multiclient_mode]
 	MulticlientMode bool
 
-	// Respond makes the data that rides on the answer to each frame, from that
-	// very frame: it is called before the frame is answered and queued, with
-	// the frame decoded, and may return what SetReturnData takes. If it returns an error, or
-	// what cannot be sent, the answer has no data: that is counted (Stats.NoData) and
-	// logged. The frame is only lent to it. The sender waits meanwhile; frames are handled one at a time.
-	// It may call this end, but not Close, which waits for it: nor does Close
-	// return before a Respond that blocks. It takes the place of SetReturnData. Receive end, in bidirectional or
-	// multi-client mode. [no counterpart]
-	Respond func(*Frame) any
+	// Respond returns the data that rides on the answer to the very frame it is
+	// called with: whatever SetReturnData takes. It takes the place of
+	// SetReturnData. After an error, or with data that cannot be sent, the answer
+	// has no data. That is counted (Stats.NoData) and logged, and the frame is
+	// delivered all the same.
+	//
+	// It is called before the frame is answered and queued, with the frame
+	// decoded, for one frame after the other, in the receive goroutine. So the
+	// sender waits for it, and so does Close. The context ends when Close is
+	// called: a Respond that takes long must return then. The frame is only lent
+	// to it, and must not be closed. Inside it Recv and Close of this end return
+	// ErrCallback. Receive end, in bidirectional or multi-client
+	// mode. [no counterpart]
+	Respond func(ctx context.Context, frame *Frame) (any, error)
 	// Stamp puts a sequence number and the time of capture into the message of
 	// each frame a send end sends (to Python a dictionary: see Stamp), and makes
 	// a receive end take them out again (Frame.Stamp, Stats.Missed,
@@ -354,8 +356,8 @@ type Options struct {
 	// ---- seeing ----
 
 	// OnEvent is told of connections and of stalls: one event after the other,
-	// in a goroutine of its own. It may call this end, but not Close, which
-	// waits for it. A refusal that repeats itself is one event. If it is slow,
+	// in a goroutine of its own. It may call this end; Close, which waits for it,
+	// returns ErrCallback. A refusal that repeats itself is one event. If it is slow,
 	// at most 1000 events wait for it; then the oldest go. Default: nobody is
 	// told. [no counterpart]
 	OnEvent func(Event)
@@ -634,7 +636,7 @@ func (o *Options) ports() []string {
 	case o.Port != "":
 		return []string{o.Port}
 	}
-	return []string{DefaultPort}
+	return []string{defaultPort}
 }
 
 // manyPorts: this end talks through several ports.
@@ -646,7 +648,7 @@ func (o *Options) protocol() string { return cmp.Or(o.Protocol, "tcp") }
 
 // withDefaults returns the options with every zero field filled in.
 func (o Options) withDefaults() Options {
-	o.JPEGCompressionQuality = cmp.Or(o.JPEGCompressionQuality, DefaultJPEGQuality)
+	o.JPEGCompressionQuality = cmp.Or(o.JPEGCompressionQuality, defaultJPEGQuality)
 	o.MaxRetries = cmp.Or(o.MaxRetries, defaultMaxRetries)
 	if o.Wire == AsyncWire {
 		o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultAsyncTimeout)

@@ -1,38 +1,11 @@
 package netgear
 
 import (
-	"context"
 	"fmt"
 	"iter"
 )
 
-// SendAll sends frame after frame of an iterator, each with its message (nil for
-// none), until the iterator ends, a frame cannot be sent, or the context ends.
-// It is NetGear_Async's config["generator"]. Each array's memory may be reused
-// when the iterator is asked for the next. What the receive end returns, in
-// bidirectional mode, goes to replied, unless that is nil.
-//
-//	err := send.SendAll(ctx, func(yield func(netgear.Array, any) bool) {
-//		for camera.Read() && yield(camera.Array(), nil) {
-//		}
-//	}, nil)
-func (n *NetGear) SendAll(ctx context.Context, frames iter.Seq2[Array, any], replied func(Reply)) error {
-	if frames == nil {
-		return wrap("send", errNoIterator)
-	}
-	for a, message := range frames {
-		reply, err := n.SendArray(ctx, a, message)
-		if err != nil {
-			return err
-		}
-		if replied != nil {
-			replied(reply)
-		}
-	}
-	return nil
-}
-
-// errNoIterator is for SendAll and InOrder.
+// errNoIterator is for InOrder.
 var errNoIterator = fmt.Errorf("%w: the iterator is nil", ErrFrame)
 
 // InOrder puts frames back into the order of their stamps (Options.Stamp), after

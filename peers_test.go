@@ -12,7 +12,7 @@ import (
 func TestLateStart(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		probe := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
-		port := portOf(probe)
+		port := probe.Port()
 		probe.Close()
 		send := mustNew(t, Options{Address: "127.0.0.1", Port: port, Pattern: pattern})
 		ctx := testContext(t)
@@ -40,7 +40,7 @@ func TestReceiverRestarts(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
 			recv, send := openPair(t, Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1, QueueFrames: 1})
-			port := portOf(recv)
+			port := recv.Port()
 			ctx := testContext(t)
 			const frames = 60
 			go func() {
@@ -90,7 +90,7 @@ func TestReceiverRestarts(t *testing.T) {
 func TestRetriesRunOutAndComeBack(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		probe := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
-		port := portOf(probe)
+		port := probe.Port()
 		probe.Close()
 		send := mustNew(t, Options{Address: "127.0.0.1", Port: port, Pattern: pattern, RequestTimeout: 40 * time.Millisecond, MaxRetries: 2})
 		ctx := testContext(t)
@@ -129,7 +129,7 @@ func TestReceiverWithoutSender(t *testing.T) {
 		}
 	}
 	// It went on listening all the while, on the same port.
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 	if _, err := send.SendArray(ctx, testArray(0, "uint8", 9, 9), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestSubscriberTimeout(t *testing.T) {
 // Two ends with different patterns: an error that says so, from either.
 func TestPatternMismatch(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: PubSub})
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond})
 	_, err := send.SendArray(testContext(t), testArray(0, "uint8", 9, 9), nil)
 	if !errors.Is(err, ErrMismatch) || !errors.Is(err, ErrPeerGone) || !strings.Contains(err.Error(), "pattern") {
 		t.Errorf("send end: %v", err)

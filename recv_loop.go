@@ -95,6 +95,9 @@ func (r *receiveEnd) receive(ctx context.Context) (*Frame, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, wrap("receive", err)
 	}
+	if err := r.calls.check(forbidReceive); err != nil {
+		return nil, wrap("receive", err)
+	}
 	f, err := r.queue.pop(ctx)
 	switch {
 	case err == nil:

@@ -209,7 +209,7 @@ func TestLostFrameIsNotDeliveredLater(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("%v/%s/ahead=%d/%s", pattern, compression, ahead, by), func(t *testing.T) {
 						t.Parallel()
-						port := portOf(mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: PubSub}))
+						port := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: PubSub}).Port()
 						o := Options{Address: "127.0.0.2", Port: port, Pattern: pattern, JPEGCompression: compression, SendAhead: ahead, RequestTimeout: 300 * time.Millisecond, MaxRetries: 1}
 						if by == "context" {
 							o.RequestTimeout = time.Minute

@@ -101,7 +101,7 @@ func newMovingPair(t *testing.T, names *nameServer, o Options, receives bool, at
 	p := &movingPair{t: t, listens: o, receives: receives}
 	p.listens.ReceiveMode, p.listens.Attach, p.listens.Address, p.listens.Port = receives, AttachBind, at, "0"
 	p.moving = mustNew(t, p.listens)
-	p.listens.Port = portOf(p.moving)
+	p.listens.Port = p.moving.Port()
 	o.ReceiveMode, o.Attach, o.Address, o.Port = !receives, AttachConnect, names.name, p.listens.Port
 	p.fixed = mustNew(t, o)
 	return p
@@ -280,17 +280,17 @@ func TestClientsHostMoves(t *testing.T) {
 				return mustNew(t, Options{ReceiveMode: true, Address: at, Port: port, Pattern: pattern, MulticlientMode: true, TerminatePolicy: KeepWaiting, Latest: true})
 			}
 			stays, goes := client("127.0.0.1", "0"), client("127.0.0.1", "0")
-			send := mustNew(t, Options{Address: names.name, Ports: []string{portOf(stays), portOf(goes)}, Pattern: pattern, MulticlientMode: true, RequestTimeout: patience})
+			send := mustNew(t, Options{Address: names.name, Ports: []string{stays.Port(), goes.Port()}, Pattern: pattern, MulticlientMode: true, RequestTimeout: patience})
 			awaitPeers(t, send, 2)
 			goes.Close()
 			awaitPeers(t, send, 1)
 			names.move("127.0.0.2")
-			back := client("127.0.0.2", portOf(goes))
+			back := client("127.0.0.2", goes.Port())
 			await(t, "frames at both clients", func() bool {
 				sendSmall(t, send)
 				return back.Stats().Frames > 0 && stays.Stats().Frames > 0
 			})
-			if got := send.Endpoints(); got[0] != "tcp://127.0.0.1:"+portOf(stays) || got[1] != "tcp://127.0.0.2:"+portOf(back) {
+			if got := send.Endpoints(); got[0] != "tcp://127.0.0.1:"+stays.Port() || got[1] != "tcp://127.0.0.2:"+back.Port() {
 				t.Errorf("Endpoints: %v", got)
 			}
 			if pattern == PubSub && send.Stats().Lost > 1 {

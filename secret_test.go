@@ -258,8 +258,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 	})
 
 	t.Run("messages", func(t *testing.T) {
-		_, err := ParseMessage(`{"password": "` + secretText)
-		mustNotShow(t, "ParseMessage", err)
+		_, err := MessageFromJSON([]byte(`{"password": "` + secretText))
+		mustNotShow(t, "MessageFromJSON", err)
 		packed := func(v any) Message {
 			m, err := asyncWire{}.encodeMessage(v)
 			if err != nil {

@@ -99,7 +99,7 @@ func TestStalledHandshakes(t *testing.T) {
 		n = 100
 	}
 	said := recordHandshake(t, recv)
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: recv.link.opts.CustomCertLocation})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: recv.link.opts.CustomCertLocation})
 	ctx := testContext(t)
 	exchange := func() {
 		t.Helper()

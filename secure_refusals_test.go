@@ -89,7 +89,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 		}
 	}
 	recv := mustNew(t, r)
-	s.Address, s.Port = "127.0.0.1", portOf(recv)
+	s.Address, s.Port = "127.0.0.1", recv.Port()
 	send := mustNew(t, s)
 	limit := 2 * time.Second
 	if s.SecureMode == Grasslands {
@@ -147,7 +147,7 @@ func TestRefusalWithAShortTimeout(t *testing.T) {
 	ours, theirs := keyFolder(t), keyFolder(t)
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, SecureMode: StoneHouse, CustomCertLocation: ours})
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: pattern, SecureMode: StoneHouse, CustomCertLocation: theirs,
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, SecureMode: StoneHouse, CustomCertLocation: theirs,
 			RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 		if !errors.Is(err, ErrAuth) || errors.Is(err, context.DeadlineExceeded) {
@@ -189,13 +189,13 @@ func TestRefusalIsNotForLife(t *testing.T) {
 
 func TestPublisherAtTheWrongPattern(t *testing.T) {
 	rep := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep})
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(rep), Pattern: PubSub})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: rep.Port(), Pattern: PubSub})
 	ctx := testContext(t)
 	await(t, "the mismatch", func() bool {
 		_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
 		return errors.Is(err, ErrMismatch)
 	})
-	port := portOf(rep)
+	port := rep.Port()
 	rep.Close()
 	sub := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, Pattern: PubSub})
 	await(t, "the frames to come through", func() bool {
@@ -211,7 +211,7 @@ func TestIronHouseNoticesKeys(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours, TerminatePolicy: KeepWaiting})
 	admitted := filepath.Join(ours, ".vidgear/keys/public_keys/guest.key")
 	try := func() error {
-		send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: guest, RequestTimeout: 300 * time.Millisecond})
+		send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: guest, RequestTimeout: 300 * time.Millisecond})
 		defer send.Close()
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 		return err
@@ -259,7 +259,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 			if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
 				t.Fatal(err)
 			}
-			port := portOf(recv)
+			port := recv.Port()
 			recv.Close()
 			await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
 			ear = newProxy(t, "127.0.0.1:"+port, plain)

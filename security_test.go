@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -90,8 +89,8 @@ func TestSecureInEveryMode(t *testing.T) {
 			r.ReceiveMode, r.MultiserverMode, r.Ports = true, true, []string{"0", "0"}
 			recv := mustNew(t, r)
 			ctx := testContext(t)
-			for _, ep := range recv.Endpoints() {
-				s.MultiserverMode, s.Port = true, ep[strings.LastIndexByte(ep, ':')+1:]
+			for _, port := range recv.Ports() {
+				s.MultiserverMode, s.Port = true, port
 				for range 2 { // the second is the same sender, started again
 					send := mustNew(t, s)
 					if pattern == PubSub {
@@ -122,7 +121,7 @@ func TestSecureInEveryMode(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				clients, s.Ports = append(clients, c), append(s.Ports, portOf(c))
+				clients, s.Ports = append(clients, c), append(s.Ports, c.Port())
 			}
 			send := mustNew(t, s)
 			ctx := testContext(t)
@@ -167,7 +166,7 @@ func TestSecurePairLives(t *testing.T) {
 	defer cancel()
 	a := testArray(1, "uint8", 600, 720, 3)
 	for i := range n {
-		send, err := New(Options{Address: "127.0.0.1", Port: portOf(recv), SecureMode: StoneHouse, CustomCertLocation: location, JPEGCompression: JPEGOff})
+		send, err := New(Options{Address: "127.0.0.1", Port: recv.Port(), SecureMode: StoneHouse, CustomCertLocation: location, JPEGCompression: JPEGOff})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,9 +216,8 @@ func TestSecurePairStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sock.Shut(0)
-		ep := sock.Endpoints[0]
 		ctx, cancel := context.WithCancel(context.Background())
-		ear, sent := stop(t, ep[strings.LastIndexByte(ep, ':')+1:], ctx)
+		ear, sent := stop(t, portIn(sock.Endpoints[0]), ctx)
 		await(t, "POLLIN", func() bool {
 			ready, err := sock.ProcessCommands()
 			return err == nil && ready&zmq4.POLLIN != 0
@@ -242,7 +240,7 @@ func TestSecurePairStops(t *testing.T) {
 		listen.SubscriberTimeout = 20 * time.Millisecond
 		recv := mustNew(t, listen)
 		ctx := testContext(t)
-		ear, sent := stop(t, portOf(recv), ctx)
+		ear, sent := stop(t, recv.Port(), ctx)
 		awaitPeers(t, recv, 1)
 		for range 10 { // its goroutine lives, and says so
 			if f, err := recv.Recv(ctx); !errors.Is(err, ErrTimeout) {

@@ -191,9 +191,9 @@ func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, 
 // frames for each subscriber, and with Options.SendAhead those in the queue,
 // wait for that. Close waits for all.
 //
-// release may be called from another goroutine. It should be quick, and must not
-// send, Flush or Close at this end. SendArrayOwned may be called from several
-// goroutines.
+// release may be called from another goroutine. It should be quick. Inside it the
+// send calls, Flush and Close of this end return ErrCallback. SendArrayOwned may be
+// called from several goroutines.
 func (n *NetGear) SendArrayOwned(ctx context.Context, a Array, message any, release func()) (Reply, error) {
 	if release == nil {
 		return Reply{}, wrap("send", fmt.Errorf("%w: release is nil, so nothing could say when the memory is free; SendArray copies it", ErrFrame))
@@ -208,7 +208,7 @@ func (n *NetGear) SendArrayOwned(ctx context.Context, a Array, message any, rele
 		release()
 		return Reply{}, wrap("send", err)
 	}
-	p.done = release
+	p.done = s.calls.release(release)
 	return s.send(ctx, &p, message)
 }
 
@@ -216,6 +216,9 @@ func (n *NetGear) SendArrayOwned(ctx context.Context, a Array, message any, rele
 // Options.SendAhead queues it.
 func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, error) {
 	defer p.release()
+	if err := s.calls.check(forbidSend); err != nil {
+		return Reply{}, wrap("send", err)
+	}
 	if err := s.lock(ctx); err != nil {
 		return Reply{}, wrap("send to "+s.where(), err)
 	}

@@ -21,6 +21,7 @@ type sendQueue struct {
 	taken  uint64 // frames that have had a place; sendMu must be held
 	done   chan struct{}
 	idle   chan struct{} // makes run settle the socket
+	tasks  chan func()   // makes run call the function, which then owns the socket
 
 	count atomic.Int64 // frames not yet answered, and their bytes
 	bytes atomic.Int64
@@ -40,7 +41,7 @@ func startSendQueue(s *sendEnd) *sendQueue {
 	if s.opts.SendAhead == 0 {
 		return nil
 	}
-	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{})}
+	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{}), tasks: make(chan func())}
 	go q.run()
 	return q
 }
@@ -95,6 +96,9 @@ func (q *sendQueue) run() {
 		case <-q.idle:
 			q.settleIdle()
 			continue
+		case do := <-q.tasks:
+			do()
+			continue
 		}
 		if !open {
 			return
@@ -126,7 +130,7 @@ func (q *sendQueue) settle(f *queued, reply Reply, err error) {
 	q.count.Add(-1)
 	q.bytes.Add(-size)
 	if q.opts.OnReply != nil {
-		q.opts.OnReply(reply, wrap("send to "+q.where(), err))
+		q.calls.call(replyCallback, func() { q.opts.OnReply(reply, wrap("send to "+q.where(), err)) })
 	}
 }
 
@@ -161,7 +165,8 @@ func (q *sendQueue) length() (frames int, bytes int64) {
 // *[LostError] if some were lost that no send call has reported. It is for a
 // send end with Options.SendAhead; without that there is nothing to wait for.
 // The end of the context ends the wait at once, not the sending. It may be
-// called from several goroutines.
+// called from several goroutines; inside OnReply and release functions it returns
+// ErrCallback.
 func (n *NetGear) Flush(ctx context.Context) error {
 	s, err := n.sender()
 	if err != nil {
@@ -169,6 +174,9 @@ func (n *NetGear) Flush(ctx context.Context) error {
 	}
 	if ctx == nil {
 		return wrap("flush", ErrContext)
+	}
+	if err := s.calls.check(forbidSend); err != nil {
+		return wrap("flush", err)
 	}
 	if s.queue == nil {
 		return nil

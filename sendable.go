@@ -12,6 +12,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
 // Messages and return data may be any value, and encoding/json finds something to
@@ -24,12 +25,16 @@ type kindOfValue int8
 
 const (
 	plainValue kindOfValue = iota // no matter here
-	arrayValue                    // Array
-	frameValue                    // Frame
-	matValue                      // gocv.Mat
-	imageValue                    // package image
 	errorValue
+	messageValue // Message
+	extValue     // Ext
+	arrayValue   // Array, the first that is sent as an array
+	frameValue   // Frame
+	matValue     // gocv.Mat
+	imageValue   // package image
 )
+
+func (k kindOfValue) isArray() bool { return k >= arrayValue }
 
 // matType and matAsArray are for gocv.Mat. They are set in builds with gocv; the
 // array is in memory of its own.
@@ -63,6 +68,10 @@ func classify(t reflect.Type) kindOfValue {
 		return arrayValue
 	case base == reflect.TypeFor[Frame]():
 		return frameValue
+	case base == reflect.TypeFor[Message]():
+		return messageValue
+	case base == reflect.TypeFor[Ext]():
+		return extValue
 	case matType != nil && base == matType:
 		return matValue
 	}
@@ -107,30 +116,38 @@ var (
 
 // checkJSON refuses what JSON has no form for.
 func checkJSON(v reflect.Value) error {
-	switch kindOf(v.Type()) {
-	case plainValue:
-		return nil
-	case errorValue:
+	switch kind := kindOf(v.Type()); {
+	case kind == errorValue:
 		return errErrorSent
+	case kind.isArray():
+		return errNested
 	}
-	return errNested
+	return nil
 }
 
-// replacePacked finds the form that a value has on NetGear_Async's wire, where
-// arrays may be anywhere in a message. An Array has that form by itself.
+// replacePacked returns the form that a value has on NetGear_Async's wire, where
+// arrays may be anywhere in a message.
 func replacePacked(v reflect.Value) (with any, done bool, err error) {
-	switch kind := kindOf(v.Type()); kind {
-	case plainValue, arrayValue:
+	kind := kindOf(v.Type())
+	switch kind {
+	case plainValue:
 		return nil, false, nil
 	case errorValue:
 		return nil, false, errErrorSent
-	default:
-		if v.Kind() == reflect.Struct && v.CanAddr() {
-			v = v.Addr()
-		}
-		a, err := asArray(v.Interface(), kind)
-		return a, true, err
+	case messageValue:
+		return messageInside(reflect.Indirect(v).Interface().(Message)), true, nil
+	case extValue:
+		return pymsgpack.Ext(reflect.Indirect(v).Interface().(Ext)), true, nil
 	}
+	if v.Kind() == reflect.Struct && v.CanAddr() {
+		v = v.Addr()
+	}
+	a, err := asArray(v.Interface(), kind)
+	if err != nil {
+		return nil, true, err
+	}
+	with, err = packedArray(a)
+	return with, true, err
 }
 
 func isNilPointer(v any) bool {

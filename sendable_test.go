@@ -127,7 +127,7 @@ func TestReturnedArrays(t *testing.T) {
 						r.JPEGCompression, s.JPEGCompression = "", ""
 					}
 					if respond {
-						r.Respond = func(*Frame) any { return v }
+						r.Respond = func(context.Context, *Frame) (any, error) { return v, nil }
 					}
 				})
 				if !respond {
@@ -178,17 +178,23 @@ func TestErrorsAsData(t *testing.T) {
 	for _, wire := range []Wire{NetGearWire, AsyncWire} {
 		var log bytes.Buffer
 		failed := errors.New("no such plate")
+		type result struct {
+			data any
+			err  error
+		}
 		var answer atomic.Value
-		answer.Store([]any{failed})
 		recv, send := openPair(t, Options{Wire: wire, BidirectionalMode: true}, func(r, _ *Options) {
-			r.Respond = func(*Frame) any { return answer.Load().([]any)[0] }
+			r.Respond = func(context.Context, *Frame) (any, error) {
+				now := answer.Load().(result)
+				return now.data, now.err
+			}
 			r.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
-		for i, data := range []any{failed, fmt.Errorf("wrapped: %w", failed), failure{7}, []any{failed}} {
-			answer.Store([]any{data})
+		for i, now := range []result{{nil, failed}, {"dropped", fmt.Errorf("wrapped: %w", failed)}, {failure{7}, nil}, {[]any{failed}, nil}} {
+			answer.Store(now)
 			reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil)
 			if err != nil || reply.PythonType != "NoneType" || !reply.Data.IsNone() {
-				t.Errorf("%v: %v returned: %+v, %v", wire, data, reply, err)
+				t.Errorf("%v: %v returned: %+v, %v", wire, now, reply, err)
 			}
 			mustRecv(t, recv, testContext(t)).Close()
 			if n := recv.Stats().NoData; n != uint64(i)+1 {
@@ -196,7 +202,7 @@ func TestErrorsAsData(t *testing.T) {
 			}
 		}
 		// A nil pointer is no error, and no data either.
-		answer.Store([]any{(*failure)(nil)})
+		answer.Store(result{(*failure)(nil), nil})
 		if reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil); err != nil || reply.PythonType != "NoneType" || recv.Stats().NoData != 4 {
 			t.Errorf("%v: a nil pointer returned: %+v, %v", wire, reply, err)
 		}

@@ -84,11 +84,11 @@ func TestSieges(t *testing.T) {
 					o.Wire = AsyncWire
 				}
 				recv := mustNew(t, o)
-				opened, stop := s.lay(portOf(recv))
+				opened, stop := s.lay(recv.Port())
 				defer stop()
 				await(t, "all to come", func() bool { return opened.Load() >= int64(s.number) })
 				began := time.Now()
-				send := mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv), Pattern: pattern, Wire: o.Wire, JPEGCompression: JPEGOff, RequestTimeout: patience, MaxRetries: 1})
+				send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, Wire: o.Wire, JPEGCompression: JPEGOff, RequestTimeout: patience, MaxRetries: 1})
 				deliverAny(t, send, recv)
 				took := time.Since(began)
 				t.Logf("a frame after %v, %d connections", took, opened.Load())

@@ -103,7 +103,7 @@ func (h hostileSubscribers) play(ctx context.Context, c net.Conn, kind, text str
 
 // dialing returns what connects to a send end.
 func dialing(n *NetGear) func() (net.Conn, error) {
-	return func() (net.Conn, error) { return net.DialTimeout("tcp", "127.0.0.1:"+portOf(n), time.Second) }
+	return func() (net.Conn, error) { return net.DialTimeout("tcp", "127.0.0.1:"+n.Port(), time.Second) }
 }
 
 var subscriberAttacks = map[string]hostileSubscribers{
@@ -250,7 +250,7 @@ func timedSend(t *testing.T, n *NetGear) time.Duration {
 func subscribeAndGet(t *testing.T, send *NetGear) time.Duration {
 	t.Helper()
 	from := time.Now()
-	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PubSub, Address: "127.0.0.1", Port: portOf(send), Attach: AttachConnect, TerminatePolicy: KeepWaiting})
+	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PubSub, Address: "127.0.0.1", Port: send.Port(), Attach: AttachConnect, TerminatePolicy: KeepWaiting})
 	got := make(chan error, 1)
 	go func() {
 		f, err := recv.Recv(testContext(t))

@@ -37,7 +37,7 @@ func TestKeepWaiting(t *testing.T) {
 	ctx := testContext(t)
 	for i, send := range []*NetGear{first, nil, nil} {
 		if send == nil {
-			send = mustNew(t, Options{Address: "127.0.0.1", Port: portOf(recv)})
+			send = mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 		}
 		if _, err := send.SendArray(ctx, testArray(i, "uint8", 9, 9), i); err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
@@ -219,33 +218,24 @@ type Ext struct {
 	Data []byte
 }
 
-// EncodeMsgpack makes an Ext sendable as (part of) a message.
-func (x Ext) EncodeMsgpack(enc *msgpack.Encoder) error {
-	if enc == nil {
-		return errNoEncoder
-	}
-	raw, err := pymsgpack.Encode(pymsgpack.Ext(x))
-	if err != nil {
-		return err
-	}
-	return enc.Encode(msgpack.RawMessage(raw))
+// packValue writes a value as msgpack, with this package's types in it.
+func packValue(v any) ([]byte, error) { return pymsgpack.EncodeWith(v, replacePacked) }
+
+// packedArray returns an array as msgpack_numpy has it. It looks into a's memory.
+func packedArray(a Array) (pymsgpack.Array, error) {
+	_, spelled, err := spell(asyncWire{}, &a)
+	return pymsgpack.Array{Type: spelled, Shape: a.Shape, Data: a.Data}, err
 }
 
-// EncodeMsgpack makes an Array sendable as (part of) a message on
-// NetGear_Async's wire, as msgpack_numpy writes it.
-func (a Array) EncodeMsgpack(enc *msgpack.Encoder) error {
-	if enc == nil {
-		return errNoEncoder
+// messageInside returns what is written in the place of a Message inside another.
+func messageInside(m Message) any {
+	switch {
+	case len(m.raw) == 0:
+		return nil
+	case m.packed:
+		return pymsgpack.Raw(m.raw)
 	}
-	_, spelled, err := spell(asyncWire{}, &a)
-	if err != nil {
-		return err
-	}
-	raw, err := pymsgpack.Encode(pymsgpack.Array{Type: spelled, Shape: a.Shape, Data: a.Data})
-	if err != nil {
-		return err
-	}
-	return enc.Encode(msgpack.RawMessage(raw))
+	return m.Value()
 }
 
 func (asyncWire) encodeMessage(v any) (Message, error) {
@@ -257,7 +247,7 @@ func (asyncWire) encodeMessage(v any) (Message, error) {
 			return m, nil
 		}
 	}
-	raw, err := pymsgpack.EncodeWith(v, replacePacked)
+	raw, err := packValue(v)
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}

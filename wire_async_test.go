@@ -592,8 +592,8 @@ func TestWorkersShareAStream(t *testing.T) {
 	collector := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Address: "127.0.0.1", Port: "0", Stamp: true, TerminatePolicy: KeepWaiting})
 	ctx := testContext(t)
 	work := func() {
-		in := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(source), Stamp: true})
-		out := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: portOf(collector), Stamp: true})
+		in := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: source.Port(), Stamp: true})
+		out := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: collector.Port(), Stamp: true})
 		done := 0
 		for f, err := range in.Frames(ctx) {
 			if err != nil {
@@ -620,7 +620,7 @@ func TestWorkersShareAStream(t *testing.T) {
 	}
 	awaitPeers(t, source, workers)
 	go func() {
-		err := source.SendAll(ctx, numbered(frames), nil)
+		err := sendAll(ctx, source, numbered(frames))
 		if err != nil {
 			t.Error(err)
 		}
@@ -647,6 +647,16 @@ func TestWorkersShareAStream(t *testing.T) {
 	}
 }
 
+// sendAll sends frame after frame, each with its message.
+func sendAll(ctx context.Context, send *NetGear, frames iter.Seq2[Array, any]) error {
+	for a, message := range frames {
+		if _, err := send.SendArray(ctx, a, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // numbered are frames whose message is their number.
 func numbered(n int) iter.Seq2[Array, any] {
 	return func(yield func(Array, any) bool) {
@@ -665,7 +675,7 @@ func TestPushWaits(t *testing.T) {
 	ctx := testContext(t)
 	const frames = 300
 	sent := make(chan error, 1)
-	go func() { sent <- send.SendAll(ctx, numbered(frames), nil) }()
+	go func() { sent <- sendAll(ctx, send, numbered(frames)) }()
 	for i := range int64(frames) {
 		f := mustRecv(t, recv, ctx)
 		if f.Message.Value() != i {
@@ -676,7 +686,7 @@ func TestPushWaits(t *testing.T) {
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
-	alone := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: portOf(mustNew(t, Options{Wire: AsyncWire, ReceiveMode: true, Address: "127.0.0.1", Port: "0"})), RequestTimeout: 20 * time.Millisecond, MaxRetries: 2})
+	alone := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Address: "127.0.0.1", Port: mustNew(t, Options{Wire: AsyncWire, ReceiveMode: true, Address: "127.0.0.1", Port: "0"}).Port(), RequestTimeout: 20 * time.Millisecond, MaxRetries: 2})
 	if _, err := alone.SendArray(ctx, testArray(0, "uint8", 4, 5), nil); !errors.Is(err, ErrPeerGone) {
 		t.Errorf("with nobody there: %v", err)
 	}
@@ -698,13 +708,13 @@ func TestPushWaitsForASlowReceiver(t *testing.T) {
 	ctx := testContext(t)
 	sent := make(chan error, 1)
 	go func() {
-		sent <- send.SendAll(ctx, func(yield func(Array, any) bool) {
+		sent <- sendAll(ctx, send, func(yield func(Array, any) bool) {
 			for i := range frames { // more than the system's buffers hold
 				if !yield(testArray(i, "uint8", 1080, 1920, 3), i) {
 					return
 				}
 			}
-		}, nil)
+		})
 	}()
 	for i := range int64(frames) {
 		f := mustRecv(t, recv, ctx)
@@ -730,13 +740,13 @@ func TestPushSaysGoodbyeToAll(t *testing.T) {
 		send := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0"})
 		var workers []*NetGear
 		for range 3 {
-			workers = append(workers, mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: portOf(send), QueueFrames: 1}))
+			workers = append(workers, mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), QueueFrames: 1}))
 		}
 		awaitPeers(t, send, 3)
 		ctx := testContext(t)
 		sent := make(chan struct{})
 		go func() {
-			if err := send.SendAll(ctx, numbered(30), nil); err != nil {
+			if err := sendAll(ctx, send, numbered(30)); err != nil {
 				t.Error(err)
 			}
 			send.Close()
@@ -775,7 +785,7 @@ func TestPushClosesBehindItsFrames(t *testing.T) {
 	for range 20 {
 		recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: PushPull})
 		ctx := testContext(t)
-		if err := send.SendAll(ctx, numbered(5), nil); err != nil {
+		if err := sendAll(ctx, send, numbered(5)); err != nil {
 			t.Fatal(err)
 		}
 		send.Close()

@@ -319,7 +319,7 @@ func (f *endFlags) codec() error {
 	}
 	encode := func(i int) error {
 		n, err := enc.EncodeInto(jpegs[i][:cap(jpegs[i])], frames[i].Data, f.width, f.height, 3*f.width, turbojpeg.BGR,
-			turbojpeg.EncodeOptions{Quality: netgear.DefaultJPEGQuality, FastDCT: true})
+			turbojpeg.EncodeOptions{Quality: 90, FastDCT: true})
 		jpegs[i] = jpegs[i][:n]
 		return err
 	}

@@ -56,9 +56,9 @@ func (s *spec) options() netgear.Options {
 		},
 	}
 	if s.Receive && s.returns() {
-		o.Respond = func(f *netgear.Frame) any {
+		o.Respond = func(_ context.Context, f *netgear.Frame) (any, error) {
 			life, index, _ := stampOf(f)
-			return []int64{life, index}
+			return []int64{life, index}, nil
 		}
 	}
 	return o

@@ -461,10 +461,7 @@ func openReceiver(t *testing.T, o netgear.Options) (*netgear.NetGear, netgear.Op
 	o.ReceiveMode = true
 	n := open(t, o)
 	o.ReceiveMode = false
-	ports := make([]string, 0, 2)
-	for _, ep := range n.Endpoints() {
-		ports = append(ports, ep[strings.LastIndex(ep, ":")+1:])
-	}
+	ports := n.Ports()
 	if len(o.Ports) > 0 {
 		o.Ports = ports
 	} else {

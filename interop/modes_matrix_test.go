@@ -310,16 +310,16 @@ func equalArrivals(t *testing.T, what string, got, want []arrival) {
 
 // A Go receive end answers each frame with something made of it (Respond): at
 // even places with data, at the others with the frame itself.
-func respond(r int) func(*netgear.Frame) any {
-	return func(f *netgear.Frame) any {
+func respond(r int) func(context.Context, *netgear.Frame) (any, error) {
+	return func(_ context.Context, f *netgear.Frame) (any, error) {
 		var m struct{ Place int }
 		if err := f.Message.Decode(&m); err != nil {
-			return err.Error()
+			return nil, err
 		}
 		if m.Place%2 == 1 {
-			return f
+			return f, nil
 		}
-		return map[string]any{"by": r, "message": f.Message}
+		return map[string]any{"by": r, "message": f.Message}, nil
 	}
 }
 
@@ -503,7 +503,7 @@ func (g *goSender) stream(ctx context.Context) error {
 // send sends the frame of place i.
 func (g *goSender) send(ctx context.Context, i int) error {
 	frame, text := g.x.frame(g.s, i)
-	message, err := netgear.ParseMessage(text)
+	message, err := netgear.MessageFromJSON([]byte(text))
 	if err != nil {
 		return err
 	}
@@ -670,7 +670,7 @@ func TestStamps(t *testing.T) {
 			o.Stamp = true
 			sender := open(t, o)
 			for i, text := range inner {
-				message, err := netgear.ParseMessage(text)
+				message, err := netgear.MessageFromJSON([]byte(text))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -62,7 +62,7 @@ func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bidirectional", flag.ContinueOnError)
-	ends := cli.NewEnds(fs, netgear.DefaultPort, 40, netgear.Pair, netgear.ReqRep)
+	ends := cli.NewEnds(fs, cli.DefaultPort, 40, netgear.Pair, netgear.ReqRep)
 	later := fs.Bool("return", false, "return data as VidGear does, on the answers to later frames")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	return cli.Together(ctx,
 		func(ctx context.Context) error { return receive(ctx, end, *later) },
-		func(ctx context.Context) error { return send(ctx, ends, cli.Listening(end)[0]) })
+		func(ctx context.Context) error { return send(ctx, ends, end.Port()) })
 }
 
 // request is the message that is sent with each frame.
@@ -112,20 +112,17 @@ func listen(ends *cli.Ends, later bool) (*netgear.NetGear, error) {
 }
 
 // respond is called for each frame before it is answered; the sender waits for
-// its result. The frame is valid only during the call.
-func respond(frame *netgear.Frame) any {
+// its results, and ctx ends with Close. The frame is valid only during the call.
+// After an error the answer has no data.
+func respond(_ context.Context, frame *netgear.Frame) (any, error) {
 	var r request
 	if err := frame.Message.Decode(&r); err != nil {
-		return err.Error()
+		return nil, err
 	}
 	if r.Thumbnail {
-		small, err := thumbnail(frame)
-		if err != nil {
-			return err.Error()
-		}
-		return small
+		return thumbnail(frame)
 	}
-	return report{r.Frame, brightness(frame)}
+	return report{r.Frame, brightness(frame)}, nil
 }
 
 func receive(ctx context.Context, end *netgear.NetGear, later bool) error {

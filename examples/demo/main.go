@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) error {
 	case s.only == "" && s.port != "":
 		return fmt.Errorf("-port goes with -only; without it the demo takes a free port")
 	case s.only != "" && s.port == "":
-		s.port = netgear.DefaultPort
+		s.port = cli.DefaultPort
 	}
 	options := s.options()
 	options.ReceiveMode = s.only == "receive"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/sample"
 )
 
@@ -32,7 +33,7 @@ end.close()
 // standIns prints the Python code that can replace either process.
 func (s *settings) standIns() string {
 	shown := *s
-	shown.port = netgear.DefaultPort
+	shown.port = cli.DefaultPort
 	text := "Python's VidGear can stand in for either process. In the project's folder:\n"
 	if netgear.Pattern(s.pattern) == netgear.PubSub {
 		// VidGear's ends neither wait for a subscriber nor queue frames for a
@@ -54,7 +55,7 @@ func (s *settings) sendEnds() string {
 // command returns the command line of one of the two processes.
 func (s *settings) command(only string) string {
 	text := "go run ./examples/demo -only " + only
-	if s.port != netgear.DefaultPort {
+	if s.port != cli.DefaultPort {
 		text += " -port " + s.port
 	}
 	if s.pattern != 0 {

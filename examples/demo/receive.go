@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -45,14 +44,13 @@ func receive(ctx context.Context, s *settings) error {
 		return err
 	}
 	defer end.Close()
-	endpoint := end.Endpoints()[0]
-	fmt.Printf("This process receives: %v on %s\n", options.Pattern, endpoint)
+	fmt.Printf("This process receives: %v on %s\n", options.Pattern, end.Endpoints()[0])
 
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var sender *process // nil: started by the user
 	if s.only == "" {
-		if sender, err = s.startSender(running, endpoint[strings.LastIndex(endpoint, ":")+1:], stop); err != nil {
+		if sender, err = s.startSender(running, end.Port(), stop); err != nil {
 			return err
 		}
 	} else {

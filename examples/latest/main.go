@@ -62,7 +62,7 @@ func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("latest", flag.ContinueOnError)
-	ends := cli.NewEnds(fs, netgear.DefaultPort, 15, netgear.Pair, netgear.ReqRep, netgear.PubSub)
+	ends := cli.NewEnds(fs, cli.DefaultPort, 15, netgear.Pair, netgear.ReqRep, netgear.PubSub)
 	work := fs.Duration("work", 150*time.Millisecond, "how `long` the consumer works on a frame")
 	queue := fs.Bool("queue", false, "do without Latest; with -only receive")
 	if err := cli.Parse(fs, args); err != nil {
@@ -114,7 +114,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 		},
 		func(context.Context) error {
 			// Until it is stopped.
-			err := send(running, ends, cli.Listening(end)[0], math.MaxInt)
+			err := send(running, ends, end.Port(), math.MaxInt)
 			if ctx.Err() == nil {
 				err = cli.Stopped(running, err)
 			}

@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		ports = append(ports, cli.Listening(end)[0])
+		ports = append(ports, end.Port())
 		limit := 0
 		if i == 0 {
 			limit = (ends.N + 5) / 6 // this one ends early
@@ -101,9 +101,9 @@ func listen(ends *cli.Ends, port string) (*netgear.NetGear, error) {
 	options.MulticlientMode = true
 	if ends.Pattern == netgear.ReqRep { // PUB/SUB has no answers
 		count := 0
-		options.Respond = func(*netgear.Frame) any {
+		options.Respond = func(context.Context, *netgear.Frame) (any, error) {
 			count++
-			return map[string]any{"frames": count}
+			return map[string]any{"frames": count}, nil
 		}
 	}
 	return netgear.New(options)
@@ -113,7 +113,7 @@ func listen(ends *cli.Ends, port string) (*netgear.NetGear, error) {
 // closes the end without notice to the sender.
 func receive(ctx context.Context, end *netgear.NetGear, limit int) error {
 	defer end.Close()
-	port, count := cli.Listening(end)[0], 0
+	port, count := end.Port(), 0
 	fmt.Println("client", port, "listens")
 	for frame, err := range end.Frames(ctx) {
 		if err != nil {

@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string) error {
 		return enough(receive(ctx))
 	}
 	var senders []func(context.Context) error
-	for i, port := range cli.Listening(end) {
+	for i, port := range end.Ports() {
 		c, err := openCamera(ends, port, different(ends, i))
 		if err != nil {
 			return err
@@ -178,7 +178,7 @@ func listen(ends *cli.Ends) (*netgear.NetGear, error) {
 // receive draws all frames into one picture and writes its last state. It can
 // show it in a window.
 func receive(ctx context.Context, end *netgear.NetGear, screen *window.Window, out string) error {
-	all := newMontage(cli.Listening(end))
+	all := newMontage(end.Ports())
 	defer all.close()
 	seen := map[string]bool{}
 	for frame, err := range end.Frames(ctx) {

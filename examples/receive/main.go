@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string) error {
 	options.Latest = *latest
 	var answer netgear.Message // none
 	if *data != "" {
-		if answer, err = netgear.ParseMessage(*data); err != nil {
+		if answer, err = netgear.MessageFromJSON([]byte(*data)); err != nil {
 			return fmt.Errorf("-return: %w", err)
 		}
 		if !options.BidirectionalMode && !(options.MulticlientMode && options.Pattern == netgear.ReqRep) {

@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string) error {
 	fs.StringVar(&s.only, "only", "", "be one `end`, send or receive, and leave the other to another program")
 	fs.StringVar(&s.keys, "keys", "", "the `folder` that .vidgear/keys is in, with -only (default the home folder)")
 	fs.StringVar(&s.common.Address, "address", "127.0.0.1", "host or IP `address`, with -only; * to receive on every interface")
-	fs.StringVar(&s.common.Port, "port", netgear.DefaultPort, "`port`, with -only")
+	fs.StringVar(&s.common.Port, "port", cli.DefaultPort, "`port`, with -only")
 	list := func(to *[]string) func(string) error {
 		return func(text string) error { *to = strings.Split(text, ","); return nil }
 	}
@@ -130,8 +130,7 @@ func (s *settings) both(ctx context.Context) error {
 		return err
 	}
 	defer end.Close()
-	endpoint := end.Endpoints()[0]
-	port := endpoint[strings.LastIndex(endpoint, ":")+1:]
+	port := end.Port()
 
 	if err := s.strangers(ctx, port, keys, receiver); err != nil {
 		return err

@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	var message netgear.Message // none
 	if *text != "" {
-		if message, err = netgear.ParseMessage(*text); err != nil {
+		if message, err = netgear.MessageFromJSON([]byte(*text)); err != nil {
 			return fmt.Errorf("-message: %w", err)
 		}
 	}

@@ -166,7 +166,7 @@ func (s *settings) stream(ctx context.Context, k int) (time.Duration, error) {
 	var workers []func(context.Context) error
 	for range k {
 		workers = append(workers, func(running context.Context) error {
-			return s.startWorker(workersCtx, running, "127.0.0.1:"+cli.Listening(sender)[0], "127.0.0.1:"+cli.Listening(collector)[0])
+			return s.startWorker(workersCtx, running, "127.0.0.1:"+sender.Port(), "127.0.0.1:"+collector.Ports()[0])
 		})
 	}
 	var took time.Duration

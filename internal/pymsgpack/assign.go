@@ -18,18 +18,32 @@ import (
 // encoding/json: structs by their json tags, numbers only if they fit, maps
 // added to. An empty interface is set to the value itself. Texts and bytes are
 // converted to each other. The tag option "string" is ignored. A type that only
-// parses JSON is passed the result of asJSON.
-func Assign(value, target any, asJSON func(any) ([]byte, error)) error {
+// parses JSON is passed the result of by.JSON.
+func Assign(value, target any, by Conversions) error {
 	to := reflect.ValueOf(target)
 	if to.Kind() != reflect.Pointer || to.IsNil() {
 		return &json.InvalidUnmarshalError{Type: reflect.TypeOf(target)}
 	}
-	return assigner{asJSON}.value(value, to.Elem())
+	return assigner{by}.value(value, to.Elem())
 }
 
-type assigner struct{ asJSON func(any) ([]byte, error) }
+// Conversions are what Assign needs of its caller, whose types may be among the
+// values.
+type Conversions struct {
+	JSON func(any) ([]byte, error) // writes a value as JSON
+	Pack func(any) ([]byte, error) // writes a value as msgpack; nil: Encode
+	// Own assigns to pointers of the caller's own types; nil if it has none.
+	Own func(value, target any) (done bool, err error)
+}
+
+type assigner struct{ Conversions }
 
 func (a assigner) value(v any, to reflect.Value) error {
+	if a.Own != nil && to.Addr().CanInterface() {
+		if done, err := a.Own(v, to.Addr().Interface()); done {
+			return err
+		}
+	}
 	if v == nil {
 		switch to.Kind() {
 		case reflect.Interface, reflect.Pointer, reflect.Map, reflect.Slice:
@@ -60,16 +74,16 @@ func (a assigner) value(v any, to reflect.Value) error {
 func (a assigner) byMethod(v any, to reflect.Value) (done bool, err error) {
 	switch reader := to.Addr().Interface().(type) {
 	case msgpack.CustomDecoder, msgpack.Unmarshaler:
-		return true, readPacked(v, reader)
+		return true, a.readPacked(v, reader)
 	case *json.Number:
 		switch v.(type) {
 		case int64, uint64, float64:
-			text, err := a.asJSON(v)
+			text, err := a.JSON(v)
 			*reader = json.Number(text)
 			return true, err
 		}
 	case json.Unmarshaler:
-		text, err := a.asJSON(v)
+		text, err := a.JSON(v)
 		if err != nil {
 			return true, err
 		}
@@ -84,8 +98,12 @@ func (a assigner) byMethod(v any, to reflect.Value) (done bool, err error) {
 
 // readPacked has reader parse v. The msgpack library that it uses panics at
 // some values, such as maps whose keys are lists.
-func readPacked(v, reader any) (err error) {
-	raw, err := Encode(v)
+func (a assigner) readPacked(v, reader any) (err error) {
+	pack := a.Pack
+	if pack == nil {
+		pack = Encode
+	}
+	raw, err := pack(v)
 	if err != nil {
 		return err
 	}

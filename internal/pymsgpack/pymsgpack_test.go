@@ -298,7 +298,7 @@ func (b *badKeys) DecodeMsgpack(d *msgpack.Decoder) (err error) {
 func TestReadersThatPanic(t *testing.T) {
 	var v struct{ A badKeys }
 	value := map[string]any{"A": map[any]any{[1]int{1}: 1}}
-	if err := Assign(value, &v, pyjson.Encode); err == nil || !strings.Contains(err.Error(), "unhashable") {
+	if err := Assign(value, &v, Conversions{JSON: pyjson.Encode}); err == nil || !strings.Contains(err.Error(), "unhashable") {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -354,7 +354,7 @@ func FuzzDecode(f *testing.F) {
 				C *int
 			}
 			for _, into := range []any{&object, new(map[any]any), new([]map[any]any), new(map[string]string)} {
-				Assign(v, into, pyjson.Encode)
+				Assign(v, into, Conversions{JSON: pyjson.Encode})
 			}
 		})
 	})
@@ -391,5 +391,5 @@ func unmarshal(raw []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	return Assign(value, v, pyjson.Encode)
+	return Assign(value, v, Conversions{JSON: pyjson.Encode})
 }

@@ -54,7 +54,7 @@ func TestReceivedLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer recv.Close()
-	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Endpoints()[0][len("tcp://127.0.0.1:"):]})
+	send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: recv.Port()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
+// DefaultPort is the default of netgear.Options.Port.
+const DefaultPort = "5555"
+
 // Connection holds the connection flags: addresses, pattern and options.
 type Connection struct {
 	fs                                *flag.FlagSet
@@ -21,7 +24,7 @@ func NewConnection(fs *flag.FlagSet) *Connection {
 	c := &Connection{fs: fs}
 	fs.StringVar(&c.address, "address", "", "host or IP `address`; with -protocol ipc a path\n"+
 		"(default localhost to send, every interface to receive)")
-	fs.StringVar(&c.port, "port", netgear.DefaultPort, "`port`, or several as P,P,… for multi-server (receive) and multi-client (send);\n"+
+	fs.StringVar(&c.port, "port", DefaultPort, "`port`, or several as P,P,… for multi-server (receive) and multi-client (send);\n"+
 		"0 to receive on any free port")
 	fs.StringVar(&c.protocol, "protocol", "tcp", "tcp or ipc")
 	fs.IntVar(&c.pattern, "pattern", 0, "0 PAIR, 1 REQ/REP, 2 PUB/SUB and, with -async, 3 PUSH/PULL; the same at both ends")

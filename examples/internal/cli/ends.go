@@ -94,15 +94,6 @@ func (e *Ends) ListenOn(n int) []string {
 	return strings.Split(strings.Repeat(",0", n)[1:], ",")
 }
 
-// Listening returns the ports on which an end listens.
-func Listening(end *netgear.NetGear) []string {
-	ports := end.Endpoints()
-	for i, endpoint := range ports {
-		ports[i] = endpoint[strings.LastIndex(endpoint, ":")+1:]
-	}
-	return ports
-}
-
 // Together runs functions concurrently, the first one in the caller's
 // goroutine, and returns the first error. The error also ends the context of
 // the others.

@@ -1,0 +1,118 @@
+package netgear
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vidgear-go/netgear/internal/numpy"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// NewFrame returns a frame of an array, with a message (nil for none): for
+// SendFrame, InOrder, and what takes received frames. Its memory is this library's:
+// the array is copied, and may be reused at once. The caller must Close the frame.
+//
+// A picture has the shape [rows, columns] or [rows, columns, channels] and is in
+// OpenCV's order, blue first. Array, Bytes, Shape and DType return what a receive
+// end would return: elements in C order, little-endian, and numpy's full name of
+// the dtype. Port, Peer, Stamp and ReceivedAt are zero, and may be set.
+//
+// The message may be whatever a send call takes. It is held as JSON, or where JSON
+// has no form for it, as msgpack. A [StampedMessage] also sets Stamp, which InOrder
+// needs. SendFrame sends the array raw, with the message that it is given.
+//
+// Errors wrap ErrFrame or ErrMessage.
+func NewFrame(a Array, message any) (*Frame, error) {
+	return newOwnFrame(message, func(f *Frame) error { return f.setArray(a) })
+}
+
+// NewJPEGFrame is NewFrame for a finished JPEG, which is copied. Its pixels are
+// decoded at once, on all cores: into blue, green, red, with the shape [rows,
+// columns, 3]. Decoding may take no more memory than the default of
+// Options.MaxFrameBytes. SendFrame sends the JPEG without encoding it again; to do
+// no more than that, SendJPEG takes less time.
+func NewJPEGFrame(jpeg []byte, message any) (*Frame, error) {
+	return newOwnFrame(message, func(f *Frame) error { return f.setJPEG(jpeg) })
+}
+
+// newOwnFrame returns a frame with a message, whose pixels fill sets.
+func newOwnFrame(message any, fill func(*Frame) error) (*Frame, error) {
+	f := &Frame{}
+	f.track()
+	if s, ok := message.(StampedMessage); ok {
+		f.Stamp = &Stamp{Seq: s.Seq, Time: s.At}
+		message = s.Message
+	}
+	var err error
+	if f.Message, err = anyMessage(message); err == nil {
+		err = fill(f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, wrap("new frame", err)
+	}
+	return f, nil
+}
+
+// anyMessage returns a message in the form of the first wire that has one for it.
+func anyMessage(v any) (Message, error) {
+	if m, ok := v.(Message); ok {
+		return m, nil
+	}
+	m, err := jsonWire{}.encodeMessage(v)
+	if err != nil {
+		if packed, packErr := (asyncWire{}).encodeMessage(v); packErr == nil {
+			return packed, nil
+		}
+	}
+	return m, err
+}
+
+// setArray copies an array into the frame.
+func (f *Frame) setArray(a Array) (err error) {
+	if len(a.Data) == 0 {
+		return fmt.Errorf("%w: it is empty (did the capture fail?)", ErrFrame)
+	}
+	if f.dtype, _, err = spell(jsonWire{}, &a); err != nil {
+		return err
+	}
+	f.shape = append(f.shapeBuf[:0], a.Shape...)
+	if f.pixels, err = zmsg.NewBuffer(len(a.Data)); err != nil {
+		return err
+	}
+	f.data = f.pixels.Bytes()
+	if f.dtype.BigEndian {
+		numpy.SwapBytes(f.data, a.Data, f.dtype.Unit)
+	} else {
+		copy(f.data, a.Data)
+	}
+	return nil
+}
+
+// setJPEG copies a JPEG into the frame and decodes it.
+func (f *Frame) setJPEG(jpeg []byte) (err error) {
+	f.coding = coding{jpeg: true, fastDCT: true, colorspace: turbojpeg.BGR}
+	if err := f.checkJPEG(jpeg, defaultMaxFrameBytes); err != nil {
+		return asFrameError(err)
+	}
+	if f.jpeg, err = zmsg.NewBuffer(len(jpeg)); err != nil {
+		return err
+	}
+	copy(f.jpeg.Bytes(), jpeg)
+	dec, err := turbojpeg.NewDecoder()
+	if err != nil {
+		return err
+	}
+	defer dec.Close()
+	s := newSettings(Options{})
+	return asFrameError(f.decode(dec, &s, cores()))
+}
+
+// asFrameError returns an error as an ErrFrame, and nil as nil.
+func asFrameError(err error) error {
+	if errors.Is(err, ErrFrame) {
+		return err
+	}
+	return frameError(err)
+}
