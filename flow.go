@@ -25,6 +25,51 @@ type flow struct {
 
 	mu    sync.Mutex
 	conns map[int]*inflow // by descriptor
+	peers map[int]source  // by descriptor
+}
+
+// source is the peer whose messages come over a connection. The system gives a
+// descriptor to another connection while messages of the first may still be
+// unread. They are not told apart until all has been read once.
+type source struct {
+	peer    string
+	ended   bool
+	at      uint64 // flow.drained when the connection began, or had ended
+	unclear bool   // messages of another connection may come until drained exceeds at
+}
+
+// came notes the peer of a connection that begins.
+func (f *flow) came(fd int, peer string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, reused := f.peers[fd]
+	if len(f.peers) >= maxInflows && !reused {
+		return
+	}
+	now := f.drained.Load()
+	f.peers[fd] = source{peer: peer, at: now, unclear: reused && (!last.ended || last.at == now)}
+}
+
+// left notes that a connection has ended.
+func (f *flow) left(fd int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s, ok := f.peers[fd]; ok {
+		s.ended, s.at = true, f.drained.Load()
+		f.peers[fd] = s
+	}
+}
+
+// peer returns the address of the peer whose message has just been read from a
+// connection; "" if it is not known.
+func (f *flow) peer(fd int) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.peers[fd]
+	if s.unclear && f.drained.Load() == s.at {
+		return ""
+	}
+	return s.peer
 }
 
 // inflow is what was read from one connection since the monitor last asked.
@@ -54,7 +99,7 @@ var (
 )
 
 func newFlow(secure bool) *flow {
-	return &flow{secure: secure, source: -1, conns: map[int]*inflow{}}
+	return &flow{secure: secure, source: -1, conns: map[int]*inflow{}, peers: map[int]source{}}
 }
 
 // Received counts one part. It is called by the socket's owner.

@@ -459,7 +459,7 @@ func (c *conn) connected(e event) {
 	l.announce()
 	l.mu.Unlock()
 	l.onEvent(c, e)
-	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint})
+	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint, Peer: e.address})
 	l.comings.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 }
 
@@ -482,7 +482,7 @@ func (c *conn) disconnected(e event) {
 	l.lastGone.Store(&e.peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
-	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Err: e.why})
+	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Peer: e.address, Err: e.why})
 	l.wake()
 	l.comings.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 }
@@ -503,7 +503,7 @@ func (c *conn) handshakeFailed(e event) {
 		c.rejected.add(e.endpoint)
 	}
 	l.wake()
-	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Err: why})
+	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.address, Err: why})
 	l.drops.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.kind.String(), "value", e.value)
 }
 

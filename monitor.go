@@ -20,6 +20,7 @@ type event struct {
 	value    uint32
 	endpoint string        // as it was connected to or bound
 	peer     string        // the address of a peer that connected, and has gone or failed
+	address  string        // the peer's address, whichever end connected; empty if it is not known for certain
 	from     string        // a lost connection: what it was made from, where that is known
 	after    time.Duration // a handshake that failed: how long the connection had stood, as far as can be told
 	why      error         // a lost connection: why this end has ended it; nil if it has not
@@ -204,6 +205,7 @@ func (m *monitor) account(e event) (event, bool) {
 		// Where all have the mark, one has gone that was taken for one without: its
 		// mark is on another already.
 		if i := m.guess(); i >= 0 {
+			e.address = m.only(i)
 			m.links[i].shaken = true
 			m.connected.Add(1)
 		}
@@ -216,15 +218,18 @@ func (m *monitor) account(e event) (event, bool) {
 		m.failed = true
 		if i := m.last(false); i >= 0 {
 			e.after, e.why, e.peer = time.Since(m.links[i].since), m.links[i].killed, m.links[i].visitor()
+			e.address = m.only(i)
 		}
 	case e.kind == zmq4.EVENT_DISCONNECTED:
 		told := m.failed
 		m.failed = false
 		if i := m.find(e.value); i >= 0 {
 			e.from, e.why, e.peer = m.links[i].from, m.links[i].killed, m.links[i].visitor()
+			e.address = m.links[i].peer
 			m.leave(&m.links[i])
 		}
 		m.flow.forget(int(e.value))
+		m.flow.left(int(e.value))
 		if m.ended(e.value, told) {
 			m.connected.Add(-1)
 			return e, true
@@ -251,6 +256,7 @@ func (m *monitor) began(e event) {
 	now := time.Now()
 	l := newPeerConn(e.value, now)
 	m.flow.forget(int(e.value))
+	m.flow.came(int(e.value), l.peer)
 	if e.kind == zmq4.EVENT_CONNECTED {
 		l.from = localAddress(e.value, e.endpoint)
 	} else {
@@ -318,6 +324,17 @@ func (m *monitor) guess() int {
 		}
 	}
 	return m.last(false)
+}
+
+// only returns the peer's address of the connection at i if its handshake is the
+// only one that is pending. Otherwise libzmq may have reported another.
+func (m *monitor) only(i int) string {
+	for j := range m.links {
+		if j != i && !m.links[j].shaken {
+			return ""
+		}
+	}
+	return m.links[i].peer
 }
 
 // find is the place of a connection on the list, -1 for none.

@@ -15,8 +15,9 @@ const maxParts = 2
 // message is one multipart message as read. It is used again for the next one.
 type message struct {
 	parts  [maxParts]zmsg.Msg
-	count  int // parts that came
-	source int // the descriptor of the connection that it came over; see flow
+	count  int    // parts that came
+	source int    // the descriptor of the connection that it came over; see flow
+	peer   string // the address of its peer; empty if it is not known
 
 	// What is being read, from where, and tryPart as a value made once: a closure
 	// for each part would be memory for each part.
@@ -29,7 +30,7 @@ func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
 
 // take moves what was read to a message of its own.
 func (m *message) take() *message {
-	own := &message{count: m.count, source: m.source}
+	own := &message{count: m.count, source: m.source, peer: m.peer}
 	for i := range m.parts {
 		m.parts[i].MoveTo(&own.parts[i])
 	}
@@ -83,6 +84,7 @@ func (m *message) read(s *socket, deadline time.Time, stop func() error) error {
 		deadline = time.Time{}
 	}
 	m.source = s.flow.source
+	m.peer = s.flow.peer(m.source)
 	return nil
 }
 
