@@ -28,8 +28,13 @@ type Event struct {
 	Kind     EventKind
 	Time     time.Time
 	Endpoint string // this end's endpoint that it is about, where that is known
-	Port     string // the sender's port, at EventTerminated in multi-server mode
-	Err      error  // at EventRefused and EventReconnecting: why; at EventLost, if this end closed the connection: why
+	// Peer is the peer's IP address and port, such as "10.0.0.4:41022", at
+	// EventConnected, EventLost, EventRefused and EventTerminated. It is empty where
+	// it is not known: with ipc and an SSH tunnel, and where several handshakes were
+	// pending, of which libzmq does not report which one has ended.
+	Peer string
+	Port string // the sender's port, at EventTerminated in multi-server mode
+	Err  error  // at EventRefused and EventReconnecting: why; at EventLost, if this end closed the connection: why
 }
 
 // events calls Options.OnEvent for one event after the other, in a goroutine of

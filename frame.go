@@ -37,6 +37,12 @@ type Frame struct {
 	Message Message
 	// Port is the sender's port, in multi-server mode: a text of at most 64 bytes.
 	Port string
+	// Peer is the IP address and port of the peer that the frame came from, such as
+	// "10.0.0.4:41022". It is empty where it is not known: with ipc, behind an SSH
+	// tunnel only the tunnel's end is known, and a connection's first frames may be
+	// read before it is. It is for logs and statistics; who may send is for the
+	// secure modes.
+	Peer string
 	// Stamp is the frame's number and time of capture, where both ends have
 	// Options.Stamp; otherwise nil.
 	Stamp *Stamp

@@ -472,7 +472,7 @@ func (c *conn) connected(e transport.Event) {
 	l.announce()
 	l.mu.Unlock()
 	l.onEvent(c, e)
-	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint})
+	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint, Peer: e.Address})
 	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 }
 
@@ -495,7 +495,7 @@ func (c *conn) disconnected(e transport.Event) {
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
-	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Err: e.Err})
+	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Peer: e.Address, Err: e.Err})
 	l.wake()
 	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
 }
@@ -516,7 +516,7 @@ func (c *conn) handshakeFailed(e transport.Event) {
 		c.rejected.add(e.Endpoint)
 	}
 	l.wake()
-	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Err: why})
+	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
 	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.Kind.String(), "value", e.Value)
 }
 

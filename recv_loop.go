@@ -420,7 +420,7 @@ func (r *receiveEnd) handle(m *message) error {
 	r.fruitless.Store(0)
 	h, err := r.readHeader(m)
 	if err == nil && h.terminate {
-		return r.terminated(&h)
+		return r.terminated(&h, m.peer)
 	}
 	var f *Frame
 	if err == nil {
@@ -478,7 +478,7 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.copies = r.opts.Copy
+	f.copies, f.Peer = r.opts.Copy, m.peer
 	r.dropReason.Store(nil)
 	r.counters.frames.Add(1)
 	r.counters.bytes.Add(uint64(size))
@@ -515,14 +515,14 @@ func (r *receiveEnd) heard(port string, here bool) {
 
 // terminated ends the loop by io.EOF; in multi-server mode when the last of those
 // heard from has gone.
-func (r *receiveEnd) terminated(h *header) error {
+func (r *receiveEnd) terminated(h *header, peer string) error {
 	if r.servers != nil {
 		r.heard(h.from, false)
 	}
 	if r.wire.answersTerminate(r.opts.Pattern) {
 		r.reply(&prepared{head: r.wire.terminateReply(r.id, r.servers != nil)})
 	}
-	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Port: h.from})
+	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Peer: peer, Port: h.from})
 	r.opts.Logger.Info("the sender said goodbye", "endpoint", r.where(), "port", h.from)
 	for _, here := range r.servers {
 		if here {

@@ -16,8 +16,9 @@ const maxParts = 2
 // message is one multipart message as read. It is used again for the next one.
 type message struct {
 	parts  [maxParts]zmsg.Msg
-	count  int // parts that came
-	source int // the descriptor of the connection that it came over
+	count  int    // parts that came
+	source int    // the descriptor of the connection that it came over
+	peer   string // the address of its peer; empty if it is not known
 
 	// What is being read, from where, and tryPart as a value made once: a closure
 	// for each part would be memory for each part.
@@ -30,7 +31,7 @@ func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
 
 // take moves what was read to a message of its own.
 func (m *message) take() *message {
-	own := &message{count: m.count, source: m.source}
+	own := &message{count: m.count, source: m.source, peer: m.peer}
 	for i := range m.parts {
 		m.parts[i].MoveTo(&own.parts[i])
 	}
@@ -83,7 +84,7 @@ func (m *message) read(s *transport.Socket, deadline time.Time, stop func() erro
 		more = m.part.More()
 		deadline = time.Time{}
 	}
-	m.source = s.Source()
+	m.source, m.peer = s.Source(), s.Peer()
 	return nil
 }
 

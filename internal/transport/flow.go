@@ -21,6 +21,7 @@ type flow struct {
 	drained atomic.Uint64 // how often there was nothing left to read
 	alarmed atomic.Bool
 	spoiled atomic.Bool // connections that have ended left too much unread
+	sources sources
 
 	mu sync.Mutex
 	// By descriptor: the monitor's connections, and others with an entry for what

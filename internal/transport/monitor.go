@@ -181,7 +181,8 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 	case zmq4.EVENT_CONNECT_RETRIED:
 		e.Kind = ConnectRetried
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
-		e.Kind, e.Peer = Connected, m.handshakeSucceeded()
+		e.Kind = Connected
+		e.Peer, e.Address = m.handshakeSucceeded()
 	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
 		e.Kind = AuthFailed
 		m.rejected++
@@ -193,6 +194,7 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		if i := m.last(false); i >= 0 {
 			c := m.conns[i]
 			e.Age, e.Err, e.Peer = time.Since(c.since), c.ended, c.remote()
+			e.Address = m.only(i)
 		}
 	case zmq4.EVENT_DISCONNECTED:
 		return m.disconnected(e)
@@ -201,11 +203,12 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 }
 
 // handshakeSucceeded notes that a handshake has succeeded, and returns the
-// address of the peer if that has connected to this end.
-func (m *monitor) handshakeSucceeded() (peer string) {
+// address of the peer: if that has connected to this end, and if it is certain.
+func (m *monitor) handshakeSucceeded() (peer, address string) {
 	// Where all connections have the mark, one has ended that was taken for one
 	// without: its mark is on another already.
 	if i := m.guess(); i >= 0 {
+		address = m.only(i)
 		m.conns[i].handshaked, m.conns[i].handshakedAt = true, m.events
 		peer = m.conns[i].remote()
 		m.connected.Add(1)
@@ -213,7 +216,18 @@ func (m *monitor) handshakeSucceeded() (peer string) {
 	if m.exclusive {
 		m.evictOldest(maxPendingPeers, HandshakeTime)
 	}
-	return peer
+	return peer, address
+}
+
+// only returns the peer's address of the connection at i if its handshake is the
+// only one that is pending. Otherwise libzmq may have reported another.
+func (m *monitor) only(i int) string {
+	for j, c := range m.conns {
+		if j != i && !c.handshaked {
+			return ""
+		}
+	}
+	return m.conns[i].peer
 }
 
 // disconnected completes the event of a connection that has ended. ok is false
@@ -223,10 +237,11 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 	m.failed = false
 	if i := m.find(e.Value); i >= 0 {
 		c := m.conns[i]
-		e.Local, e.Err, e.Peer = c.local, c.ended, c.remote()
+		e.Local, e.Err, e.Peer, e.Address = c.local, c.ended, c.remote(), c.peer
 		m.countLeft(c)
 	}
 	m.flow.drop(e.Value)
+	m.flow.sources.end(int(e.Value), m.flow.drained.Load())
 	if m.remove(e.Value, reported) {
 		m.connected.Add(-1)
 		e.Kind = Disconnected
@@ -252,6 +267,7 @@ func (m *monitor) began(r libzmqEvent) {
 	}
 	m.conns = append(m.conns, c)
 	m.flow.list(c)
+	m.flow.sources.begin(int(c.fd), c.peer, m.flow.drained.Load())
 	m.trip.watch(c.fd)
 	m.next = earlier(m.next, now.Add(guardBusy))
 	if c.accepted {

@@ -229,6 +229,10 @@ func (s *Socket) Peers() int { return max(0, int(s.monitor.connected.Load())) }
 // and -1 if it is not known.
 func (s *Socket) Source() int { return s.flow.source }
 
+// Peer returns the address of the peer that sent the last part, and "" if it is
+// not known.
+func (s *Socket) Peer() string { return s.flow.sources.peer(s.flow.source, s.flow.drained.Load()) }
+
 // NoteMessage notes whether a message that came over a connection could be read.
 func (s *Socket) NoteMessage(source int, readable bool) { s.flow.noteMessage(source, readable) }
 

@@ -78,6 +78,9 @@ type Event struct {
 	// Peer is the address of a peer that has connected to this socket. It is
 	// empty if this socket has connected to the peer, or if it is not known.
 	Peer string
+	// Address is the peer's address, whichever end has connected. It is empty if
+	// it is not known for certain.
+	Address string
 	// Local is the address that a lost connection was made from, at a socket
 	// that connects. It is empty if it is not known.
 	Local string
