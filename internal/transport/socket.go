@@ -247,8 +247,9 @@ func (s *Socket) Pending() int { return s.gate.waiting() }
 // served has gone. It returns when to call it again, the zero Time if not.
 func (s *Socket) ReleaseSlot() (again time.Time) { return s.gate.releaseSlot() }
 
-// SettlePeers settles the socket as Settle does, and at a publisher admits the
-// next peers. It reports whether it must be called again soon.
+// SettlePeers lets libzmq process what is pending for the socket
+// (ProcessCommands), and at a publisher admits the next peers. It reports whether
+// it must be called again soon.
 func (s *Socket) SettlePeers() (again bool) {
 	began := time.Now()
 	s.ProcessCommands()
