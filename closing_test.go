@@ -12,17 +12,14 @@ import (
 func closes(t *testing.T, n *NetGear) {
 	t.Helper()
 	done := make(chan struct{})
-	from := time.Now()
+	from := startStopwatch()
 	go func() {
 		defer close(done)
 		n.Close()
 	}()
 	select {
 	case <-done:
-		t.Logf("Close took %d ms", time.Since(from).Milliseconds())
-		if time.Since(from) > limit {
-			t.Errorf("Close took %v", time.Since(from))
-		}
+		endsWithin(t, "Close", from, limit)
 	case <-time.After(patience):
 		t.Fatalf("Close goes on %v later", patience)
 	}

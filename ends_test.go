@@ -262,7 +262,7 @@ func callEnds(t *testing.T, who subject, s situation, by string) {
 	go func() { result <- who.call(ctx, n) }()
 	<-met
 	underWay(t, n, s)
-	from := time.Now()
+	from := startStopwatch()
 	if by == "context" {
 		cancel()
 	} else {
@@ -273,13 +273,10 @@ func callEnds(t *testing.T, who subject, s situation, by string) {
 	case <-time.After(patience):
 		t.Fatalf("the call goes on %v later", patience)
 	}
-	took := time.Since(from)
-	from = time.Now()
+	endsWithin(t, "to end the call by "+by, from, limit)
+	from = startStopwatch()
 	n.Close()
-	t.Logf("%-7s ended the call in %4d ms, Close then took %4d ms", by, took.Milliseconds(), time.Since(from).Milliseconds())
-	if took > limit || time.Since(from) > limit {
-		t.Errorf("the call took %v to end, Close %v", took, time.Since(from))
-	}
+	endsWithin(t, "Close", from, limit)
 }
 
 // underWay waits until the situation is there.

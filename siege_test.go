@@ -87,14 +87,10 @@ func TestSieges(t *testing.T) {
 				opened, stop := s.lay(recv.Port())
 				defer stop()
 				await(t, "all to come", func() bool { return opened.Load() >= int64(s.number) })
-				began := time.Now()
+				began := startStopwatch()
 				send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, Wire: o.Wire, JPEGCompression: JPEGOff, RequestTimeout: patience, MaxRetries: 1})
 				deliverAny(t, send, recv)
-				took := time.Since(began)
-				t.Logf("a frame after %v, %d connections", took, opened.Load())
-				if took > 5*time.Second {
-					t.Errorf("a good sender was kept out for %v", took)
-				}
+				endsWithin(t, fmt.Sprintf("a frame from a good sender, beside %d connections,", opened.Load()), began, 5*time.Second)
 			})
 		}
 	}

@@ -82,6 +82,9 @@ func (p *Process[L]) Tell(command string) {
 	}
 }
 
+// Pid returns the number of the process.
+func (p *Process[L]) Pid() int { return p.cmd.Process.Pid }
+
 // Signal sends a signal to the process.
 func (p *Process[L]) Signal(s syscall.Signal) {
 	p.t.Helper()
