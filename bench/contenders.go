@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// contender is one implementation. All speak the same: a command line with a
-// role (send, recv, codec), events as JSON lines on stdout, "go" on stdin. A
-// new one needs only that.
+// contender is one implementation. All have the same interface: a command line
+// with a role (send, recv, codec), events as JSON lines on stdout, "go" on
+// stdin. A new one needs only that.
 type contender struct {
 	Name     string
 	command  []string
@@ -19,8 +19,8 @@ type contender struct {
 	patterns []int
 	jpeg     bool // can send JPEG by itself
 	codec    bool // has the role codec
-	async    bool // speaks the wire of NetGear_Async too
-	guest    bool // takes part only in scenes that name it (scene.With)
+	async    bool // supports the wire of NetGear_Async too
+	guest    bool // only in scenes that name it (scene.With)
 }
 
 // The names, in the order of the tables.
@@ -35,7 +35,7 @@ const (
 	bareZMQ   = "libzmq"
 )
 
-// bareSource is compiled by the bench: its language has no package here.
+// bareSource is compiled by the bench, as it is not a Go package.
 const bareSource = "bench/bare/bare.c"
 
 func (b *bench) makeContenders(self, python string) error {
@@ -44,7 +44,7 @@ func (b *bench) makeContenders(self, python string) error {
 		return err
 	}
 	all, many := []int{0, 1, 2}, []int{1, 2}
-	// Who is compared most stands side by side: they are neighbours in time.
+	// Contenders that are compared most are next to each other, also in time.
 	b.contenders = []*contender{
 		{Name: ours, command: []string{self, "end"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: ahead, command: []string{self, "end"}, extra: []string{"--ahead", "2"}, patterns: []int{0, 1}, jpeg: true, guest: true},

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// goal is what a measured number is held against. It is printed, never asserted:
+// goal is a target for a measured number. It is printed, never asserted:
 // machines differ, and shared ones are noisy.
 type goal struct {
 	what   string

@@ -107,7 +107,7 @@ func (c *crowd) frames(i int) uint64 { return c.recv.Stats().Ports[c.specs[i].Po
 // await waits until sender i has more frames through than that.
 func (c *crowd) await(i int, than uint64) {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); c.frames(i) <= than; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); c.frames(i) <= than; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("no frames from sender %d (%+v)\n%v", i, c.recv.Stats(), &c.senders[i].Stderr)
 		}

@@ -24,7 +24,7 @@ func TestSendAhead(t *testing.T) {
 				p, o := startReceiver(t, netgear.Options{Pattern: pattern, Address: address(t, "tcp"), JPEGCompression: c.jpeg})
 				o.SendAhead = 3
 				sender := open(t, o)
-				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 				defer cancel()
 				for i, m := range c.clip().mats {
 					switch i % 3 {
@@ -94,7 +94,7 @@ func TestSendAheadToAKilledPeer(t *testing.T) {
 		sender := open(t, o)
 		send(t, sender, number(0), nil)
 		p.expect("frame")
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
 		if err := sender.Flush(ctx); err != nil {
 			t.Fatal(err)

@@ -44,12 +44,12 @@ func asyncCell(t *testing.T, pattern netgear.Pattern, mode string, toPython, toG
 }
 
 // asyncOptions: both ends have a time-out, of 15 s by default. Where it is not
-// what is tested, the test's own patience comes first.
+// what is tested, the test's own waitLimit comes first.
 func asyncOptions(t *testing.T, pattern netgear.Pattern) netgear.Options {
 	return netgear.Options{Wire: netgear.AsyncWire, Pattern: pattern, Address: address(t, "tcp"), SubscriberTimeout: -1}
 }
 
-var asyncPatience = []string{"--timeout", fmt.Sprint(2 * patience.Seconds())}
+var asyncPatience = []string{"--timeout", fmt.Sprint(2 * waitLimit.Seconds())}
 
 // asyncFrame is a frame as peer.py is told to make it (--source cases).
 type asyncFrame struct {
@@ -210,7 +210,7 @@ func asyncPublish(t *testing.T, publish func(n int) []string, poll func(within t
 		}
 		return ok
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for streamed := false; len(missing) > 0 || arrived[len(arrived)-1] != sent[len(sent)-1]; {
 		if len(arrived) > 0 && !streamed { // the subscriber is there: a stream
 			sent = append(sent, publish(3*len(asyncFrames))...)

@@ -28,7 +28,7 @@ func TestGoMulticlientOrder(t *testing.T) {
 	sender := open(t, all)
 	connected := func(want int) {
 		t.Helper()
-		for end := time.Now().Add(patience); sender.Stats().Connected != want; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(waitLimit); sender.Stats().Connected != want; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%d clients are connected, want %d", sender.Stats().Connected, want)
 			}

@@ -60,11 +60,11 @@ func TestGoMulticlientCloses(t *testing.T) {
 // returns the event. Copies that come late are passed over.
 func sendUntilThere(t *testing.T, sender *netgear.NetGear, p *peer, pattern netgear.Pattern, i int, message string) event {
 	t.Helper()
-	within := patience
+	within := waitLimit
 	if pattern == netgear.PubSub {
 		within = time.Second / 4
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		send(t, sender, number(i), message)
 		for e, ok := p.poll(within); ok; e, ok = p.poll(within) {
 			if e.text("event") != "frame" {

@@ -26,9 +26,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
-// patience bounds every wait, so that a hang becomes a failure with a message.
+// waitLimit bounds every wait, so that a hang becomes a failure with a message.
 // No test depends on how long anything takes.
-const patience = 90 * time.Second
+const waitLimit = 90 * time.Second
 
 // checkMats is set in builds with -tags matprofile.
 var checkMats = func() error { return nil }
@@ -287,9 +287,9 @@ func (p *peer) poll(within time.Duration) (event, bool) {
 // next is the next event.
 func (p *peer) next() event {
 	p.t.Helper()
-	e, ok := p.poll(patience)
+	e, ok := p.poll(waitLimit)
 	if !ok {
-		p.Fail("the Python end said nothing for %v", patience)
+		p.Fail("the Python end said nothing for %v", waitLimit)
 	}
 	return e
 }
@@ -480,7 +480,7 @@ func receive(t *testing.T, n *netgear.NetGear) *netgear.Frame {
 }
 
 func tryReceive(n *netgear.NetGear) (*netgear.Frame, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	return n.Recv(ctx)
 }
@@ -506,7 +506,7 @@ func receiveEnd(t *testing.T, n *netgear.NetGear) {
 // send sends an array or a Mat.
 func send(t *testing.T, n *netgear.NetGear, frame, message any) netgear.Reply {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	var reply netgear.Reply
 	var err error

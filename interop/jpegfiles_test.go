@@ -32,7 +32,7 @@ func TestJPEGFiles(t *testing.T) {
 	}
 	receiver, o := startReceiver(t, netgear.Options{Address: address(t, "tcp")})
 	sender := open(t, o)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	sent, bad := 0, map[string]bool{"cut-90.jpg": true, "two-soi.jpg": true, "scans-480-2000x2000.jpg": true}
 	for name, spaces := range golden.Files {

@@ -101,7 +101,7 @@ func TestGoCloses(t *testing.T) {
 
 func awaitConnection(t *testing.T, n *netgear.NetGear) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); n.Stats().Connected == 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); n.Stats().Connected == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("never connected")
 		}

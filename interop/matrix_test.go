@@ -71,7 +71,7 @@ func publishToPython(t *testing.T, sender *netgear.NetGear, p *peer, c compressi
 			arrived = append(arrived, e.picture())
 		}
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	last := len(want) - 1
 	for i := 0; len(arrived) < footageFrames; i++ {
 		sendAndLook(i%last, 20*time.Millisecond)

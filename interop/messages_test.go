@@ -212,7 +212,7 @@ func TestMessagesPubSub(t *testing.T) {
 func publishUntilThere(t *testing.T, sender *netgear.NetGear, p *peer, a netgear.Array, message any) event {
 	t.Helper()
 	want := picture(a)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		send(t, sender, a, message)
 		for e, ok := p.poll(time.Second / 4); ok; e, ok = p.poll(0) {
 			if e.picture() == want {

@@ -180,12 +180,12 @@ func (x *cell) run(t *testing.T) {
 // on its way then that the goodbye would have to queue behind.
 func (x *cell) reach(t *testing.T, s int) {
 	t.Helper()
-	within := patience
+	within := waitLimit
 	if x.Pattern == netgear.PubSub {
 		within = 2 * time.Second
 	}
 	for _, end := range x.receivers {
-		for deadline := time.Now().Add(patience); ; {
+		for deadline := time.Now().Add(waitLimit); ; {
 			want := x.expected(t, s, x.senders[s].more(t))
 			a, ok := end.next(t, within)
 			for ok && a != want {
@@ -255,7 +255,7 @@ func (x *cell) runPubSub(t *testing.T) {
 		}
 		for s := range x.senders {
 			port := x.portOf(s)
-			at, last := 0, int(patience.Seconds())*pubSubRate
+			at, last := 0, int(waitLimit.Seconds())*pubSubRate
 			for i, a := range arrived[port] {
 				for a != x.expected(t, s, at) {
 					if at++; at > last {
@@ -291,9 +291,9 @@ func (x *cell) expected(t *testing.T, s, i int) arrival {
 // must is the receiver's next frame.
 func must(t *testing.T, r receiver) arrival {
 	t.Helper()
-	a, ok := r.next(t, patience)
+	a, ok := r.next(t, waitLimit)
 	if !ok {
-		t.Fatalf("no frame for %v", patience)
+		t.Fatalf("no frame for %v", waitLimit)
 	}
 	return a
 }
@@ -469,14 +469,14 @@ func (x *cell) openSender(t *testing.T, i int) {
 	for range x.receivers {
 		select {
 		case <-connected:
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatal("the ends do not connect")
 		}
 	}
 }
 
 func (g *goSender) start(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
 	g.halt, g.done = cancel, make(chan error, 1)
 	go func() { g.done <- g.stream(ctx) }()
@@ -540,7 +540,7 @@ func (g *goSender) pause(t *testing.T) {
 // shows no message.
 func (g *goSender) more(t *testing.T) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	if err := g.send(ctx, -1); err != nil {
 		t.Fatal(err)
@@ -594,7 +594,7 @@ func (x *cell) startPython(t *testing.T, o netgear.Options, s int) pySender {
 	}
 	messages := streamFrames + 1
 	if x.Pattern == netgear.PubSub {
-		messages = int(patience.Seconds()) * pubSubRate
+		messages = int(waitLimit.Seconds()) * pubSubRate
 		flags = append(flags, "--fps", fmt.Sprint(pubSubRate), "--linger", "30000") // the goodbye, see peer.py
 	}
 	p := startSender(t, o, flags...)

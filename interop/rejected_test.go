@@ -60,7 +60,7 @@ func rejects(t *testing.T, theirs, ours netgear.Options) {
 		source = append(asyncSource(), "--n", fmt.Sprint(frames))
 	}
 	startSender(t, theirs, source...).end("count")
-	within := time.Now().Add(patience)
+	within := time.Now().Add(waitLimit)
 	for receiver.Stats().Malformed < frames && time.Now().Before(within) {
 		time.Sleep(time.Millisecond)
 	}

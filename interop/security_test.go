@@ -176,7 +176,7 @@ func securePairFromVidGear(t *testing.T, connections int) {
 	})
 	for i := range connections {
 		// PAIR has room for a peer when the one before has gone.
-		for deadline := time.Now().Add(patience); receiver.Stats().Connected > 0; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(waitLimit); receiver.Stats().Connected > 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("connection %d does not end\n%s", i, said.String())
 			}
