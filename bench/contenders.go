@@ -27,7 +27,7 @@ type contender struct {
 const (
 	ours      = "netgear"
 	ahead     = "netgear, sending ahead"
-	handsOver = "netgear, memory handed over"
+	transfers = "netgear, ownership transferred"
 	keepsMany = "the same, high-water mark 1000" // libzmq's default, which imagezmq has
 	bareSame  = "libzmq, same settings"
 	vidgear   = "VidGear"
@@ -48,8 +48,8 @@ func (b *bench) makeContenders(self, python string) error {
 	b.contenders = []*contender{
 		{Name: ours, command: []string{self, "end"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: ahead, command: []string{self, "end"}, extra: []string{"--ahead", "2"}, patterns: []int{0, 1}, jpeg: true, guest: true},
-		{Name: handsOver, command: []string{self, "end"}, extra: []string{"--hand-over"}, patterns: []int{2}, guest: true},
-		{Name: keepsMany, command: []string{self, "end"}, extra: []string{"--hand-over", "--high-water-mark", "1000"}, patterns: []int{2}, guest: true},
+		{Name: transfers, command: []string{self, "end"}, extra: []string{"-transfer"}, patterns: []int{2}, guest: true},
+		{Name: keepsMany, command: []string{self, "end"}, extra: []string{"-transfer", "--high-water-mark", "1000"}, patterns: []int{2}, guest: true},
 		{Name: bareSame, command: []string{bare}, extra: []string{"--same-settings"}, patterns: all},
 		{Name: vidgear, command: []string{python, "bench/vidgear_bench.py"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: imagezmq, command: []string{python, "bench/imagezmq_bench.py"}, patterns: many, jpeg: true},

@@ -31,7 +31,7 @@ type endFlags struct {
 	role, frames, address, port, protocol, profile       string
 	width, height, pattern, warm, n, ends, ahead, strips int
 	highWaterMark                                        int
-	jpeg, async, multiserver, times, handOver            bool
+	jpeg, async, multiserver, times, transfer            bool
 	idle, fps, seconds                                   float64
 }
 
@@ -60,7 +60,7 @@ func runEnd(args []string) error {
 	fs.IntVar(&f.ahead, "ahead", 0, "frames that may wait at the send end")
 	fs.IntVar(&f.strips, "strips", 0, "strips of a JPEG, 0: the default")
 	fs.IntVar(&f.highWaterMark, "high-water-mark", 0, "frames kept for a slow subscriber, 0: the default")
-	fs.BoolVar(&f.handOver, "hand-over", false, "publish memory that is handed over instead of copied")
+	fs.BoolVar(&f.transfer, "transfer", false, "publish memory whose ownership is transferred instead of copied")
 	f.role = args[0]
 	fs.Parse(args[1:])
 	// A context that can end, as programs use.
@@ -187,7 +187,7 @@ func (f *endFlags) send(ctx context.Context) error {
 // sendOne sends one frame, by the flags.
 func (f *endFlags) sendOne(ctx context.Context, end *netgear.NetGear, a netgear.Array) error {
 	var err error
-	if f.handOver {
+	if f.transfer {
 		_, err = end.SendArrayOwned(ctx, a, nil, func() {}) // the frames are not changed
 	} else {
 		_, err = end.SendArray(ctx, a, nil)

@@ -181,8 +181,8 @@ func (r *results) printAllocs(w io.Writer, scenes []scene) {
 func (r *results) printPublish(w io.Writer, g group) {
 	r.heading(w, g, "Publishing, 1920x1080 raw", fmt.Sprintf("At most %d frames a second are published, more than a connection takes; frames per second that arrived", publishFPS))
 	r.fpsTable(w, g.Scenes)
-	fmt.Fprint(w, "\nThe same as ratios, netgear with its memory handed over to each of the others:\n\n")
-	r.ratiosOf(w, handsOver, g.Scenes, fps)
+	fmt.Fprint(w, "\nThe same as ratios, netgear with its ownership transferred to each of the others:\n\n")
+	r.ratiosOf(w, transfers, g.Scenes, fps)
 	fmt.Fprint(w, "\nPublished frames per second, and the send end's CPU ms for each:\n\n")
 	r.table(w, g.Scenes, r.takingPart(g.Scenes), func(s scene, who string) string {
 		cpu := r.over(s.Name, who, func(o outcome) float64 { return 1e3 * o.SendCPU })

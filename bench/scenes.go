@@ -129,7 +129,7 @@ func (l lengths) group(name string) (group, error) {
 	case "publish":
 		g.Rounds = max(l.few, 3)
 		for _, protocol := range []string{"tcp", "ipc"} {
-			g.add(scene{Name: publishScene(protocol), Kind: publish, Size: size1080, Protocol: protocol, Pattern: 2, Seconds: l.publish, FPS: publishFPS, With: []string{handsOver, keepsMany}})
+			g.add(scene{Name: publishScene(protocol), Kind: publish, Size: size1080, Protocol: protocol, Pattern: 2, Seconds: l.publish, FPS: publishFPS, With: []string{transfers, keepsMany}})
 		}
 	case "latency":
 		for _, jpeg := range []bool{false, true} {
