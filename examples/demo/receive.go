@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,7 +118,7 @@ func show(contacts *sheet.Sheet, index int, f *netgear.Frame) error {
 func receiveAll(ctx context.Context, end *netgear.NetGear, sender *process, each func(*netgear.Frame, note) error) error {
 	for {
 		frame, err := receiveOne(ctx, end, sender)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -22,8 +22,7 @@ import (
 // worker needs more.
 const window = 64
 
-// waitLimit is how long the collector waits for the next frame once the first
-// is there.
+// waitLimit is how long the collector waits for the next frame after the first.
 const waitLimit = 30 * time.Second
 
 var errSilence = fmt.Errorf("nothing came for %v", waitLimit)
