@@ -1,5 +1,5 @@
-# Everything here installs what it is missing first; see scripts/setup.sh.
-# Needed beforehand: Go, Python 3, make and a C compiler.
+# Each target first installs what is missing; see scripts/setup.sh. Required:
+# Go, Python 3, make and a C compiler.
 
 ARGS     ?=
 FUZZTIME ?= 30s

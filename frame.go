@@ -3,8 +3,10 @@ package netgear
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -323,10 +325,27 @@ func (f *Frame) free() {
 	f.part.Close()
 }
 
-// dropped is the net for frames that were never closed. Where a view was handed
-// out it must not free: the view may be alive when the frame no longer is.
-func (f *Frame) finalize() {
-	if !f.viewed {
-		f.free()
+// finalize is the finalizer of frames that were never closed.
+func (f *Frame) finalize() { f.drop(&frameLeak, slog.Default()) }
+
+// drop frees the memory of an unreachable frame. If the application has a view
+// of the memory, it must not: the view may still be in use. Such memory leaks.
+func (f *Frame) drop(leak *leakReport, log *slog.Logger) {
+	if f.viewed {
+		leak.log(log)
+		return
 	}
+	f.free()
+}
+
+// frameLeak reports the first leak of the process.
+var frameLeak leakReport
+
+// leakReport logs a leak once.
+type leakReport struct{ once sync.Once }
+
+func (r *leakReport) log(log *slog.Logger) {
+	r.once.Do(func() {
+		log.Warn("netgear: a Frame was dropped without Close, and its memory leaks; this is logged once")
+	})
 }

@@ -12,7 +12,7 @@ import (
 
 // The plots are drawn by a program in a module of its own, bench/plot, so that
 // the plotting library is not among this module's requirements. It draws these
-// charts and knows nothing of what they mean.
+// charts without interpreting them.
 
 type chart struct {
 	Group             string `json:"-"` // of the report
@@ -28,7 +28,7 @@ type series struct {
 	X, Y []float64
 }
 
-// draw writes the charts of what was measured to a folder, as SVG.
+// draw writes charts of the results to a folder, as SVG.
 func (r *results) draw(ctx context.Context, folder string) error {
 	charts := r.charts()
 	if len(charts) == 0 {
@@ -68,8 +68,8 @@ func (r *results) charts() (all []chart) {
 	return slices.DeleteFunc(all, func(c chart) bool { return len(c.Series) == 0 })
 }
 
-// across draws frames per second over scenes, which are the categories, for each
-// contender.
+// across draws frames per second over scenes, which are the categories, for
+// each contender.
 func (r *results) across(c chart, scenes []string) chart {
 	for _, who := range r.Names {
 		s := series{Name: who}
@@ -114,7 +114,8 @@ func (r *results) byCount(c chart, counts []int, scene func(int) string) chart {
 	return r.across(c, scenes)
 }
 
-// latencies is the share of frames that arrived within a time, all rounds together.
+// latencies draws the share of frames that arrived within a time, of all rounds
+// together.
 func (r *results) latencies(m string, jpeg bool) chart {
 	c := chart{Group: "latency", File: "latency-" + m, Title: "Latency of 1920x1080 frames at 30 fps, " + m, X: "ms from send call to received frame", Y: "% of frames within it"}
 	for _, who := range r.Names {
@@ -126,7 +127,7 @@ func (r *results) latencies(m string, jpeg bool) chart {
 			continue
 		}
 		s := series{Name: who}
-		for percent := 0; percent <= 99; percent++ { // the last percent would squeeze the rest
+		for percent := 0; percent <= 99; percent++ { // the last percent would compress the rest
 			s.X, s.Y = append(s.X, quantile(all, float64(percent)/100)), append(s.Y, float64(percent))
 		}
 		c.Series = append(c.Series, s)

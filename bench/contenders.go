@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// contender is one implementation. All speak the same: a command line with a
-// role (send, recv, codec), events as JSON lines on stdout, "go" on stdin. A
-// new one needs only that.
+// contender is one implementation. All have the same interface: a command line
+// with a role (send, recv, codec), events as JSON lines on stdout, "go" on
+// stdin. A new one needs only that.
 type contender struct {
 	Name     string
 	command  []string
@@ -19,15 +19,15 @@ type contender struct {
 	patterns []int
 	jpeg     bool // can send JPEG by itself
 	codec    bool // has the role codec
-	async    bool // speaks the wire of NetGear_Async too
-	guest    bool // takes part only in scenes that name it (scene.With)
+	async    bool // supports the wire of NetGear_Async too
+	guest    bool // only in scenes that name it (scene.With)
 }
 
 // The names, in the order of the tables.
 const (
 	ours      = "netgear"
 	ahead     = "netgear, sending ahead"
-	handsOver = "netgear, memory handed over"
+	transfers = "netgear, ownership transferred"
 	keepsMany = "the same, high-water mark 1000" // libzmq's default, which imagezmq has
 	bareSame  = "libzmq, same settings"
 	vidgear   = "VidGear"
@@ -35,7 +35,7 @@ const (
 	bareZMQ   = "libzmq"
 )
 
-// bareSource is compiled by the bench: its language has no package here.
+// bareSource is compiled by the bench, as it is not a Go package.
 const bareSource = "bench/bare/bare.c"
 
 func (b *bench) makeContenders(self, python string) error {
@@ -44,12 +44,12 @@ func (b *bench) makeContenders(self, python string) error {
 		return err
 	}
 	all, many := []int{0, 1, 2}, []int{1, 2}
-	// Who is compared most stands side by side: they are neighbours in time.
+	// Contenders that are compared most are next to each other, also in time.
 	b.contenders = []*contender{
 		{Name: ours, command: []string{self, "end"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: ahead, command: []string{self, "end"}, extra: []string{"--ahead", "2"}, patterns: []int{0, 1}, jpeg: true, guest: true},
-		{Name: handsOver, command: []string{self, "end"}, extra: []string{"--hand-over"}, patterns: []int{2}, guest: true},
-		{Name: keepsMany, command: []string{self, "end"}, extra: []string{"--hand-over", "--high-water-mark", "1000"}, patterns: []int{2}, guest: true},
+		{Name: transfers, command: []string{self, "end"}, extra: []string{"-transfer"}, patterns: []int{2}, guest: true},
+		{Name: keepsMany, command: []string{self, "end"}, extra: []string{"-transfer", "--high-water-mark", "1000"}, patterns: []int{2}, guest: true},
 		{Name: bareSame, command: []string{bare}, extra: []string{"--same-settings"}, patterns: all},
 		{Name: vidgear, command: []string{python, "bench/vidgear_bench.py"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: imagezmq, command: []string{python, "bench/imagezmq_bench.py"}, patterns: many, jpeg: true},

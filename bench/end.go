@@ -23,20 +23,19 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// This file is this library as a contender: what contender.py and
-// vidgear_bench.py are for VidGear, step by step the same, in a process of its
-// own.
+// This file is this library as a contender, in a process of its own. Its steps
+// are those of contender.py and vidgear_bench.py for VidGear.
 
-// endFlags are the words of contender.py's command line.
+// endFlags are the flags of contender.py.
 type endFlags struct {
 	role, frames, address, port, protocol, profile       string
 	width, height, pattern, warm, n, ends, ahead, strips int
 	highWaterMark                                        int
-	jpeg, async, multiserver, times, handOver            bool
+	jpeg, async, multiserver, times, transfer            bool
 	idle, fps, seconds                                   float64
 }
 
-// runEnd is the whole life of such a process.
+// runEnd is the main function of such a process.
 func runEnd(args []string) error {
 	var f endFlags
 	fs := flag.NewFlagSet("end", flag.ExitOnError)
@@ -61,10 +60,10 @@ func runEnd(args []string) error {
 	fs.IntVar(&f.ahead, "ahead", 0, "frames that may wait at the send end")
 	fs.IntVar(&f.strips, "strips", 0, "strips of a JPEG, 0: the default")
 	fs.IntVar(&f.highWaterMark, "high-water-mark", 0, "frames kept for a slow subscriber, 0: the default")
-	fs.BoolVar(&f.handOver, "hand-over", false, "publish memory that is handed over instead of copied")
+	fs.BoolVar(&f.transfer, "transfer", false, "publish memory whose ownership is transferred instead of copied")
 	f.role = args[0]
 	fs.Parse(args[1:])
-	// As programs do, with a context that can end.
+	// A context that can end, as programs use.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	switch f.role {
@@ -78,7 +77,7 @@ func runEnd(args []string) error {
 	return fmt.Errorf("no role %q", f.role)
 }
 
-// say writes one event; in is where "go" comes from.
+// say writes one event. "go" is read from in.
 func say(e event) { json.NewEncoder(os.Stdout).Encode(e) }
 
 var in = bufio.NewReader(os.Stdin)
@@ -124,8 +123,8 @@ func (f *endFlags) load() ([]netgear.Array, error) {
 	return frames, nil
 }
 
-// readHuge reads a file into huge pages, if the system has them to give: numpy
-// asks for them too, and frames go a little faster from there.
+// readHuge reads a file into huge pages if the system has free ones, as numpy
+// does. Sending from them is a little faster.
 func readHuge(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -161,7 +160,7 @@ func (f *endFlags) send(ctx context.Context) error {
 			return err
 		}
 		if f.pattern == 2 {
-			time.Sleep(20 * time.Millisecond) // the first are lost until the subscriber is there
+			time.Sleep(20 * time.Millisecond) // the first are lost until the subscriber is connected
 		}
 	}
 	say(event{Event: "warm"})
@@ -185,11 +184,11 @@ func (f *endFlags) send(ctx context.Context) error {
 	return nil
 }
 
-// sendOne is the one place that knows how a frame is sent.
+// sendOne sends one frame, by the flags.
 func (f *endFlags) sendOne(ctx context.Context, end *netgear.NetGear, a netgear.Array) error {
 	var err error
-	if f.handOver {
-		_, err = end.SendArrayOwned(ctx, a, nil, func() {}) // the frames stay as they are
+	if f.transfer {
+		_, err = end.SendArrayOwned(ctx, a, nil, func() {}) // the frames are not changed
 	} else {
 		_, err = end.SendArray(ctx, a, nil)
 	}
@@ -261,8 +260,8 @@ func receiveOne(ctx context.Context, end *netgear.NetGear, m *measure, times boo
 	return frame.Close()
 }
 
-// countFrames receives what is published until told; then it tells the times of
-// all that came.
+// countFrames receives published frames until "go", then prints the times of
+// all.
 func countFrames(ctx context.Context, cancel func(), end *netgear.NetGear, m *measure) error {
 	var stopped sync.WaitGroup
 	stopped.Go(func() {
@@ -281,7 +280,7 @@ func countFrames(ctx context.Context, cancel func(), end *netgear.NetGear, m *me
 func (f *endFlags) waitIdle(ctx context.Context, ends []*netgear.NetGear, sum uint32) error {
 	say(event{Event: "warm", Sum: sum})
 	for _, end := range ends {
-		go end.Recv(ctx) // nothing comes
+		go end.Recv(ctx) // no frame arrives
 	}
 	awaitGo()
 	m := f.start()
@@ -290,7 +289,7 @@ func (f *endFlags) waitIdle(ctx context.Context, ends []*netgear.NetGear, sum ui
 	return nil
 }
 
-// codec makes and reads the same JPEGs on one core, without a network.
+// codec encodes and decodes the same JPEGs on one core, without a network.
 func (f *endFlags) codec() error {
 	frames, err := f.load()
 	if err != nil {
@@ -378,7 +377,7 @@ func (f *endFlags) start() *measure {
 	return m
 }
 
-// done tells what was measured and waits until everything else has been counted.
+// done prints the results and waits until everything else has been counted.
 func (m *measure) done(count int) {
 	ended, after := now(), readUsage()
 	var mem runtime.MemStats
@@ -398,8 +397,8 @@ func (m *measure) done(count int) {
 	awaitGo()
 }
 
-// usage is CPU seconds and voluntary context switches of this process, all its
-// threads, libzmq's too.
+// usage returns the CPU seconds and voluntary context switches of all threads
+// of this process, including libzmq's.
 type usage struct {
 	cpu      float64
 	switches int64

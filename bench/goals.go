@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// goal is what a measured number is held against. It is printed, never asserted:
+// goal is a target for a measured number. It is printed, never asserted:
 // machines differ, and shared ones are noisy.
 type goal struct {
 	what   string
@@ -61,9 +61,9 @@ func (r *results) goals() (all []goal) {
 	for _, protocol := range []string{"tcp", "ipc"} {
 		s := publishScene(protocol)
 		all = append(all,
-			goal{what: s + ", handed over ÷ bare libzmq with the same settings", need: 0.95, got: r.ratio(s, handsOver, bareSame, fps), verb: "%.2f"},
-			goal{what: s + ", handed over ÷ VidGear", need: 1.25, got: r.ratio(s, handsOver, vidgear, fps), verb: "%.2f"},
-			goal{what: s + ", handed over, with imagezmq's high-water mark ÷ imagezmq", need: 1.25, got: r.ratio(s, keepsMany, imagezmq, fps), verb: "%.2f"})
+			goal{what: s + ", ownership transferred ÷ bare libzmq with the same settings", need: 0.95, got: r.ratio(s, transfers, bareSame, fps), verb: "%.2f"},
+			goal{what: s + ", ownership transferred ÷ VidGear", need: 1.25, got: r.ratio(s, transfers, vidgear, fps), verb: "%.2f"},
+			goal{what: s + ", ownership transferred, with imagezmq's high-water mark ÷ imagezmq", need: 1.25, got: r.ratio(s, keepsMany, imagezmq, fps), verb: "%.2f"})
 	}
 	for pattern := range 2 {
 		s := framesScene(true, pattern, "tcp")

@@ -13,7 +13,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// machine is where and with what.
+// machine describes the machine and the versions.
 type machine struct {
 	CPU, OS, Load, Versions, Date string
 	Cores                         int

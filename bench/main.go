@@ -1,17 +1,17 @@
-// Bench measures this library beside the real VidGear, imagezmq and bare
-// libzmq: the same frames, each end in a process of its own, the contenders
-// taking turns in one run, because on a shared machine only ratios of
-// neighbours mean anything. It prints a Markdown page; docs/performance.md
-// explains it.
+// Bench compares this library with the real VidGear, imagezmq and bare libzmq.
+// All send the same frames, with each end in a process of its own. The
+// contenders take turns in one run, because on a shared machine only ratios of
+// adjacent measurements are meaningful. It prints a Markdown page, which
+// docs/performance.md explains.
 //
 // Run it in the project's folder:
 //
-//	go run ./bench             a few minutes, for every day
+//	go run ./bench             a few minutes
 //	go run ./bench -full       for the page, with its plots
 //	go run ./bench -sweep      socket settings, with bare libzmq
 //
-// VidGear and imagezmq are those in interop/.venv (scripts/setup.sh --bench
-// makes it), or those of the Python which NETGEAR_INTEROP_PYTHON names.
+// VidGear and imagezmq are those in interop/.venv, which scripts/setup.sh
+// --bench creates, or those of the Python in NETGEAR_INTEROP_PYTHON.
 package main
 
 import (
@@ -117,7 +117,8 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	// Kept after each group: a run that breaks off has not been for nothing.
+	// The results are written after each group, so that an interrupted run is
+	// not lost.
 	keep := func() error {
 		if !f.full {
 			return nil
@@ -130,7 +131,8 @@ func run(ctx context.Context, f flags) error {
 	return f.publish(ctx, r, os.Stdout)
 }
 
-// publish prints, and draws and writes the page of what -full has measured.
+// publish prints the page. With -full it also draws the charts and writes the
+// page to the document.
 func (f *flags) publish(ctx context.Context, r *results, w io.Writer) error {
 	r.print(w)
 	if f.full || f.again != "" {
@@ -141,7 +143,7 @@ func (f *flags) publish(ctx context.Context, r *results, w io.Writer) error {
 	return r.failures()
 }
 
-// prepare makes what every contender needs.
+// prepare creates what every contender needs.
 func (b *bench) prepare() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -175,8 +177,8 @@ func (b *bench) makeFrames(s size) error {
 	return nil
 }
 
-// rounds goes through everything in rounds. Within a round the contenders are
-// neighbours in time, and who is first changes. keep is called after each group.
+// rounds measures everything in rounds. Within a round the contenders are
+// adjacent in time, and the order changes. keep is called after each group.
 func (b *bench) rounds(r *results, keep func() error) error {
 	for _, g := range r.Groups {
 		for _, s := range g.Scenes {
@@ -202,8 +204,8 @@ func (b *bench) rounds(r *results, keep func() error) error {
 	return nil
 }
 
-// turn measures one contender in one scene. A failure is part of the results:
-// the others' minutes of work are not thrown away.
+// turn measures one contender in one scene. A failure is part of the results,
+// so that the other results are not lost.
 func (b *bench) turn(r *results, c *contender, s scene) error {
 	s, takes := c.takes(s)
 	if !takes {

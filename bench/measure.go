@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// outcome is what one round of a scene gave for one contender.
+// outcome is the result of one round of a scene for one contender.
 type outcome struct {
-	Failed string `json:",omitempty"` // and then nothing else
+	Failed string `json:",omitempty"` // no other field is set then
 
 	FPS              float64   `json:",omitempty"` // received frames per second
 	Sent             float64   `json:",omitempty"` // published frames per second
@@ -29,11 +29,11 @@ type outcome struct {
 // warmFrames go before the measured ones: buffers, caches and TCP windows grow.
 const warmFrames = 20
 
-// patience is how long one run may take.
-const patience = 2 * time.Minute
+// waitLimit limits the time of one run.
+const waitLimit = 2 * time.Minute
 
 func (b *bench) measure(c *contender, s scene) (o outcome, err error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, waitLimit)
 	defer cancel()
 	switch s.Kind {
 	case stream:
@@ -69,8 +69,9 @@ func (b *bench) args(s scene, ports []string, more ...string) []string {
 }
 
 // stream has one contender send to itself. The clock starts before the first
-// measured frame is sent, when nothing is on its way, and stops when the
-// receiving program has the last in hand: a queue in between wins nothing.
+// measured frame is sent, when no other is in transit. It stops when the
+// receiving program has the last one, so a queue in between does not improve
+// the result.
 func (b *bench) stream(ctx context.Context, c *contender, s scene) (o outcome, err error) {
 	streams := max(1, s.Streams)
 	ports := freePorts(streams)
@@ -116,7 +117,7 @@ func (b *bench) stream(ctx context.Context, c *contender, s scene) (o outcome, e
 	return o, o.collect(s, recv, senders)
 }
 
-// collect waits for the end and counts.
+// collect waits for the end and computes the results.
 func (o *outcome) collect(s scene, recv *process, senders []*process) error {
 	frames := float64(s.N * len(senders))
 	var start int64
@@ -140,7 +141,7 @@ func (o *outcome) collect(s scene, recv *process, senders []*process) error {
 	o.Done, o.Recv = recv.footprint(), &got
 	o.FPS = frames / (float64(got.End-start) / 1e9)
 	o.RecvCPU = got.CPU / frames
-	// Where every frame is answered none is lost: the order says which is which.
+	// If every frame is answered none is lost, so the order identifies them.
 	for i := range min(len(got.Times), len(o.Send.Times)) {
 		o.Latency = append(o.Latency, float64(got.Times[i]-o.Send.Times[i])/1e6)
 	}
@@ -148,7 +149,8 @@ func (o *outcome) collect(s scene, recv *process, senders []*process) error {
 	return nil
 }
 
-// samePixels: every contender must hand out the same first frame.
+// samePixels returns an error unless all contenders return the same first
+// frame.
 func (b *bench) samePixels(s scene, sum uint32) error {
 	key := sizeScene(s.Size, s.JPEG)
 	want, seen := b.sums[key]
@@ -161,7 +163,7 @@ func (b *bench) samePixels(s scene, sum uint32) error {
 }
 
 // publish has one contender publish for a while as fast as it can, and counts
-// what arrives meanwhile.
+// the frames that arrive meanwhile.
 func (b *bench) publish(ctx context.Context, c *contender, s scene) (o outcome, err error) {
 	ports := freePorts(1)
 	recv, err := c.start(ctx, s, "recv", b.args(s, ports, "--warm", "5", "--times")...)
@@ -238,7 +240,7 @@ func (b *bench) waiting(ctx context.Context, c *contender, s scene) (o outcome, 
 	if _, err := recv.await("warm"); err != nil {
 		return o, err
 	}
-	time.Sleep(time.Second) // let it come to rest
+	time.Sleep(time.Second) // wait until it is idle
 	recv.tell()
 	got, err := recv.await("done")
 	if err != nil {
@@ -279,8 +281,8 @@ func (b *bench) codec(ctx context.Context, c *contender, s scene) (o outcome, er
 	return o, nil
 }
 
-// freePorts are ports that were free a moment ago; not every contender can be
-// asked for the one it got.
+// freePorts returns ports that were free a moment ago. Not every contender can
+// report the port that the system has chosen.
 func freePorts(n int) []string {
 	var ports []string
 	for range n {
@@ -296,7 +298,7 @@ func freePorts(n int) []string {
 	return ports
 }
 
-// quantile is of the frames' latencies, 0.5 the median.
+// quantile returns a quantile of the frames' latencies; 0.5 is the median.
 func quantile(v []float64, q float64) float64 {
 	v = slices.Sorted(slices.Values(v))
 	if len(v) == 0 {

@@ -58,7 +58,7 @@ func (c *contender) start(ctx context.Context, s scene, role string, args ...str
 	return p, p.cmd.Start()
 }
 
-// await reads the next events, which must be these; it returns the last.
+// await reads the next events, which must be these, and returns the last one.
 func (p *process) await(names ...string) (e event, err error) {
 	for _, name := range names {
 		e = event{}
@@ -81,13 +81,13 @@ func (p *process) end() {
 	p.cmd.Wait()
 }
 
-// footprint is what a process takes at one moment, beside CPU.
+// footprint is the memory, threads and descriptors of a process at one moment.
 type footprint struct {
 	RSS     float64 `json:"rss"` // MB
 	Threads int     `json:"threads"`
 }
 
-// footprint reads Linux's file, and is zero elsewhere.
+// footprint reads Linux's file. On other systems it returns zero.
 func (p *process) footprint() (f footprint) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {

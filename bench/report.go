@@ -37,10 +37,10 @@ func (r *results) print(w io.Writer) {
 	}
 }
 
-// The marks between which a document has the page.
+// The marks around the page in a document.
 const pageBegin, pageEnd = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 
-// writePage puts the page into a document in place of the last.
+// writePage replaces the page in a document.
 func (r *results) writePage(file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -56,7 +56,8 @@ func (r *results) writePage(file string) error {
 	return os.WriteFile(file, []byte(before+pageBegin+"\n"+page.String()+"\n"+pageEnd+after), 0o644)
 }
 
-// printPlots shows the plots of a group, as docs/performance.md finds them.
+// printPlots prints the plots of a group, with paths relative to
+// docs/performance.md.
 func (r *results) printPlots(w io.Writer, group string) {
 	if !r.Plots {
 		return
@@ -68,7 +69,7 @@ func (r *results) printPlots(w io.Writer, group string) {
 	}
 }
 
-// heading starts a section.
+// heading prints the heading of a section.
 func (r *results) heading(w io.Writer, g group, title, text string) {
 	fmt.Fprintf(w, "\n### %s\n\n%s, median (min–max) of %d %s:\n\n", title, text, g.Rounds, map[bool]string{true: "round", false: "rounds"}[g.Rounds == 1])
 }
@@ -106,10 +107,10 @@ func (r *results) fpsTable(w io.Writer, scenes []scene) {
 	r.table(w, scenes, r.takingPart(scenes), func(s scene, who string) string { return r.over(s.Name, who, fps).format("%.0f") })
 }
 
-// ratioTable is this library over each of the others.
+// ratioTable prints the ratios of this library to each of the others.
 func (r *results) ratioTable(w io.Writer, scenes []scene, p pick) { r.ratiosOf(w, ours, scenes, p) }
 
-// ratiosOf is one over each of the others.
+// ratiosOf prints the ratios of one to each of the others.
 func (r *results) ratiosOf(w io.Writer, one string, scenes []scene, p pick) {
 	var others, titles []string
 	for _, who := range r.takingPart(scenes) {
@@ -180,8 +181,8 @@ func (r *results) printAllocs(w io.Writer, scenes []scene) {
 func (r *results) printPublish(w io.Writer, g group) {
 	r.heading(w, g, "Publishing, 1920x1080 raw", fmt.Sprintf("At most %d frames a second are published, more than a connection takes; frames per second that arrived", publishFPS))
 	r.fpsTable(w, g.Scenes)
-	fmt.Fprint(w, "\nThe same as ratios, netgear with its memory handed over to each of the others:\n\n")
-	r.ratiosOf(w, handsOver, g.Scenes, fps)
+	fmt.Fprint(w, "\nThe same as ratios, netgear with its ownership transferred to each of the others:\n\n")
+	r.ratiosOf(w, transfers, g.Scenes, fps)
 	fmt.Fprint(w, "\nPublished frames per second, and the send end's CPU ms for each:\n\n")
 	r.table(w, g.Scenes, r.takingPart(g.Scenes), func(s scene, who string) string {
 		cpu := r.over(s.Name, who, func(o outcome) float64 { return 1e3 * o.SendCPU })
@@ -202,8 +203,8 @@ func (r *results) printLatency(w io.Writer, g group) {
 	r.printFloor(w)
 }
 
-// printFloor says what no NetGear can go below while one core makes a JPEG and
-// one reads it.
+// printFloor prints the limit of any NetGear while one core encodes a JPEG and
+// one decodes it.
 func (r *results) printFloor(w io.Writer) {
 	floor := r.over(codecScene, ours, func(o outcome) float64 { return 1e3 * (o.Recv.Encode + o.Recv.Decode) })
 	if floor.n > 0 {
@@ -229,7 +230,7 @@ func (r *results) printMemory(w io.Writer, g group) {
 	})
 }
 
-// printFPS prints groups of which nothing but frames per second is told.
+// printFPS prints groups with only frames per second.
 func printFPS(title, text string) func(*results, io.Writer, group) {
 	return func(r *results, w io.Writer, g group) {
 		r.heading(w, g, title, text)

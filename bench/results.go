@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// results is everything that was measured; it is also the file of results.
+// results is everything that was measured. It is also the form of the results
+// file.
 type results struct {
 	Command  string
 	Machine  machine
@@ -70,7 +71,7 @@ func readResults(file string) (*results, error) {
 	return r, json.Unmarshal(data, r)
 }
 
-// failures is an error that lists what did not work.
+// failures returns an error that lists what failed.
 func (r *results) failures() error {
 	var all []string
 	for scene, by := range r.Outcomes {
@@ -91,7 +92,7 @@ func (r *results) failures() error {
 
 // ---- numbers ----
 
-// spread is a median with the extremes; n 0 is nothing measured.
+// spread is a median with the extremes. It is empty if n is 0.
 type spread struct {
 	n                int
 	median, min, max float64
@@ -117,7 +118,7 @@ func (s spread) format(verb string) string {
 	return fmt.Sprintf(verb+" ("+verb+"–"+verb+")", s.median, s.min, s.max)
 }
 
-// pick is one number of an outcome.
+// pick returns one number of an outcome.
 type pick func(outcome) float64
 
 func fps(o outcome) float64     { return o.FPS }
@@ -127,12 +128,13 @@ func idleCPU(seconds float64) pick {
 	return func(o outcome) float64 { return 100 * o.Recv.CPU / seconds }
 }
 
-// codecFPS is what so many cores could make and read with the codec alone.
+// codecFPS returns how many frames per second so many cores could encode and
+// decode with the codec alone.
 func codecFPS(cores int) pick {
 	return func(o outcome) float64 { return float64(cores) / (o.Recv.Encode + o.Recv.Decode) }
 }
 
-// over takes one number from every round.
+// over returns the spread of one number over all rounds.
 func (r *results) over(scene, who string, p pick) spread {
 	var v []float64
 	for _, o := range r.Outcomes[scene][who] {
@@ -143,7 +145,8 @@ func (r *results) over(scene, who string, p pick) spread {
 	return spreadOf(v)
 }
 
-// ratio is taken within each round, where the two were neighbours in time.
+// ratio returns the ratio within each round, in which the two were adjacent in
+// time.
 func (r *results) ratio(scene, a, b string, p pick) spread {
 	return r.ratioOf(scene, a, p, scene, b, p)
 }
@@ -159,7 +162,7 @@ func (r *results) ratioOf(sceneA, a string, pickA pick, sceneB, b string, pickB 
 	return spreadOf(v)
 }
 
-// group is the group of that name, if it was measured.
+// group returns the group of that name, if it was measured.
 func (r *results) group(name string) (group, bool) {
 	i := slices.IndexFunc(r.Groups, func(g group) bool { return g.Name == name })
 	if i < 0 {
@@ -168,7 +171,7 @@ func (r *results) group(name string) (group, bool) {
 	return r.Groups[i], true
 }
 
-// takingPart are the contenders that were measured in any of the scenes.
+// takingPart returns the contenders that were measured in any of the scenes.
 func (r *results) takingPart(scenes []scene) []string {
 	var names []string
 	for _, name := range r.Names {

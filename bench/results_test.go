@@ -18,7 +18,8 @@ func someResults() *results {
 	return r
 }
 
-// A round that failed for one is no round of the ratio, and moves no other.
+// A round that failed for one contender is left out of the ratio, and the other
+// rounds keep their numbers.
 func TestRatioIsWithinRounds(t *testing.T) {
 	r := someResults()
 	if got, want := r.ratio("s", ours, vidgear, fps), (spread{2, 1.25, 0.5, 2}); got != want {
@@ -51,7 +52,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Who has no PAIR takes REQ/REP where any pattern will do, and no part elsewhere.
+// A contender without PAIR uses REQ/REP in scenes with any pattern, and is left
+// out of others.
 func TestWhoTakesPart(t *testing.T) {
 	c := &contender{Name: imagezmq, patterns: []int{1, 2}}
 	if s, takes := c.takes(scene{Kind: stream, AnyPattern: true}); !takes || s.Pattern != 1 {
@@ -82,7 +84,7 @@ func TestEveryGroupHasScenesOfItsOwn(t *testing.T) {
 	}
 }
 
-// The page takes the place of the last one, and of nothing else.
+// The page replaces the last one, and nothing else.
 func TestWritePage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "page.md")
 	text := func() string {

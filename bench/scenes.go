@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// size is a size of frames. Several frames, so that no end lives in the
-// processor's cache.
+// size is a size of frames. There are several frames, so that they do not fit
+// the processor's cache.
 type size struct {
 	Name          string
 	Width, Height int
@@ -22,7 +22,7 @@ var (
 	size4K   = size{"4K", 3840, 2160, 8}
 )
 
-// kind says how a scene is measured.
+// kind is how a scene is measured.
 type kind string
 
 const (
@@ -32,15 +32,14 @@ const (
 	codec   kind = "codec"   // JPEG without a network
 )
 
-// scene is one thing to measure. All who can take part in it are neighbours in
-// time.
+// scene is one thing to measure. All its contenders are adjacent in time.
 type scene struct {
 	Name       string
 	Kind       kind
 	Size       size
 	Protocol   string
 	Pattern    int
-	AnyPattern bool // who has not this pattern takes REQ/REP
+	AnyPattern bool // a contender without this pattern uses REQ/REP
 	JPEG       bool
 	Async      bool    // on the wire of NetGear_Async
 	N          int     // measured frames of each sender
@@ -49,7 +48,7 @@ type scene struct {
 	Cores      int     // both ends together have so many; 0: all
 	Streams    int     // senders in multi-server mode; 0: one sender in plain mode
 	Ends       int     // waiting: receive ends in the process
-	Connected  bool    // waiting: a sender is there that has sent one frame
+	Connected  bool    // waiting: with a sender that has sent one frame
 	Without    []string
 	With       []string // guests
 }
@@ -72,7 +71,7 @@ func mode(jpeg bool) string {
 
 var patternNames = [...]string{"PAIR", "REQ/REP", "PUB/SUB", "PUSH/PULL"}
 
-// takes says whether c takes part in s, and how.
+// takes reports whether c is measured in s, and with which pattern.
 func (c *contender) takes(s scene) (scene, bool) {
 	switch {
 	case c.guest && !slices.Contains(s.With, c.Name),
@@ -89,9 +88,9 @@ func (c *contender) takes(s scene) (scene, bool) {
 	return s, slices.Contains(c.patterns, s.Pattern)
 }
 
-// lengths are how long each thing is measured.
+// lengths are the lengths of the measurements.
 type lengths struct {
-	rounds, few          int // of what goals are about; of the rest
+	rounds, few          int // of scenes with goals; of the rest
 	raw, jpeg            int // 1080p frames
 	paced, idle, publish float64
 	memory, memoryJPEG   int
@@ -102,7 +101,7 @@ var (
 	fullLengths  = lengths{rounds: 5, few: 2, raw: 600, jpeg: 200, paced: 8, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
 )
 
-// The groups, by the names that -only takes. quick has the first ones.
+// The groups, by the names for -only. quick has the first ones.
 var (
 	quickGroups = []string{"frames", "async", "publish", "latency", "idle"}
 	moreGroups  = []string{"memory", "sizes", "streams", "cores", "many"}
@@ -130,7 +129,7 @@ func (l lengths) group(name string) (group, error) {
 	case "publish":
 		g.Rounds = max(l.few, 3)
 		for _, protocol := range []string{"tcp", "ipc"} {
-			g.add(scene{Name: publishScene(protocol), Kind: publish, Size: size1080, Protocol: protocol, Pattern: 2, Seconds: l.publish, FPS: publishFPS, With: []string{handsOver, keepsMany}})
+			g.add(scene{Name: publishScene(protocol), Kind: publish, Size: size1080, Protocol: protocol, Pattern: 2, Seconds: l.publish, FPS: publishFPS, With: []string{transfers, keepsMany}})
 		}
 	case "latency":
 		for _, jpeg := range []bool{false, true} {
@@ -195,13 +194,13 @@ func (l lengths) group(name string) (group, error) {
 	return g, nil
 }
 
-// The names of the scenes, by which the report finds them.
+// The names of the scenes, for the report.
 
 const (
 	codecScene = "the JPEG codec alone"
 
-	// publishFPS is more than a connection takes, but not so much more that
-	// publishing what will be dropped takes a core from those who send the rest.
+	// publishFPS is more than a connection can carry. Much more would spend a
+	// core on frames that are dropped.
 	publishFPS = 2000
 )
 
@@ -211,7 +210,7 @@ var (
 	manyEnds     = [...]int{1, 100}
 )
 
-// coreCounts are 1, 2, 4, … and all cores, where their number can be chosen.
+// coreCounts returns 1, 2, 4, … and all cores, if their number can be set.
 func coreCounts() (counts []int) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		return []int{0}

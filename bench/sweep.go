@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// sweep looks for socket settings with which raw 1080p frames go fastest: every
-// send and receive buffer with every other, one and two I/O threads, tcp and
-// ipc, by bare libzmq. Every round goes through all of them.
+// sweep measures with bare libzmq which socket settings are fastest for raw
+// 1080p frames: all combinations of send and receive buffers, one and two I/O
+// threads, tcp and ipc. Every round measures all of them.
 func (b *bench) sweep(w io.Writer, rounds int) error {
 	if err := b.makeFrames(size1080); err != nil {
 		return err
@@ -18,7 +18,7 @@ func (b *bench) sweep(w io.Writer, rounds int) error {
 	bare := b.contenders[slices.IndexFunc(b.contenders, func(c *contender) bool { return c.Name == bareZMQ })]
 	settings := sweepSettings()
 	got := make([][]float64, len(settings))
-	base := make([][]float64, len(settings)) // over the system's defaults on the same protocol, in the same round
+	base := make([][]float64, len(settings)) // relative to the system's defaults on the same protocol, in the same round
 	for round := range rounds {
 		fmt.Fprintf(os.Stderr, "sweep, round %d of %d\n", round+1, rounds)
 		first := map[string]float64{}
@@ -54,13 +54,15 @@ func (b *bench) sweep(w io.Writer, rounds int) error {
 	return nil
 }
 
-// setting is one way to set up the sockets; a buffer of 0 is the system's default.
+// setting is one way to set up the sockets; a buffer of 0 is the system's
+// default.
 type setting struct {
 	protocol                  string
 	sndbuf, rcvbuf, iothreads int
 }
 
-// sweepSettings are all of them; the first of each protocol is the default.
+// sweepSettings returns all settings. The first of each protocol is the
+// default.
 func sweepSettings() (all []setting) {
 	buffers := []int{0, 256 << 10, 512 << 10, 1 << 20, 4 << 20}
 	for _, protocol := range []string{"tcp", "ipc"} {

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// faults by name.
+// The faults by name.
 const (
 	kill    = "kill"      // SIGKILL, and started again
-	restart = "restart"   // closed politely, and started again
+	restart = "restart"   // closed, and started again
 	freeze  = "freeze"    // SIGSTOP, and SIGCONT after a while
 	cut     = "cut"       // the network between the two drops everything for a while
 	power   = "power cut" // killed behind a cut network, so that no FIN gets through, and started again
 	hang    = "hang"      // frozen, so that the other end waits for it, then killed and started again
-	outage  = "outage"    // both ends killed and started again, in the order that the victim says
+	outage  = "outage"    // both ends killed and started again; the victim determines the order
 )
 
-// Whom a fault befalls: one end, or all.
+// The victims of a fault: one end, or all.
 const (
 	sender       = "send"
 	receiver     = "receive"
@@ -27,10 +27,10 @@ const (
 	receiveFirst = "both, receive end back first"
 )
 
-// ends are the victims of faults that befall one end.
+// ends are the victims of faults of one end.
 var ends = []string{sender, receiver}
 
-// mode is one of NetGear's. Its fields are part of what an end is told.
+// mode is one of NetGear's modes. Its fields are part of an end's spec.
 type mode struct {
 	Name          string `json:"-"`
 	Secure        int    `json:"secure"`
@@ -52,12 +52,12 @@ var (
 
 var modes = []mode{plain, stoneHouse, ironHouse, bidirectional, multiserver, multiclient, biServer, biClient}
 
-// several is how many ends there are of the sort of which a mode has several.
+// several is the number of ends on the side on which a mode has several.
 const several = 3
 
 func (m *mode) many() bool { return m.Multiserver || m.Multiclient }
 
-// patterns are those in which the mode exists.
+// patterns returns the patterns in which the mode exists.
 func (m *mode) patterns() []int {
 	var all []int
 	for pattern := range patternNames {
@@ -68,8 +68,8 @@ func (m *mode) patterns() []int {
 	return all
 }
 
-// lines are the victims of a cut: where there are several ends, the line to
-// one of them, or to the one that they all talk to.
+// lines returns the victims of a cut: with several ends, the line to one of
+// them, or to their common peer.
 func (m *mode) lines() []string {
 	if m.many() {
 		return ends
@@ -79,19 +79,19 @@ func (m *mode) lines() []string {
 
 var patternNames = []string{"PAIR", "REQ/REP", "PUB/SUB"}
 
-// cell is one place in the tables.
+// cell is one cell of the tables.
 type cell struct {
 	mode    mode
 	pattern int
 	fault   string
 	victim  string
-	vidgear string // which end is VidGear's: sender, receiver, or "" for none; of several ends the first
+	vidgear string // which end is VidGear's: sender, receiver, or "" for none; the first of several
 	rounds  int
 
 	took  []time.Duration // one for each round that resumed
 	ran   bool
-	held  time.Duration // the longest that the ends which the fault did not befall waited for a frame
-	hung  int           // rounds in which VidGear stayed, but its stream did not come back
+	held  time.Duration // the longest wait for a frame of the ends without a fault
+	hung  int           // rounds in which VidGear kept running, but its stream did not resume
 	ended int           // rounds in which VidGear gave up
 	notes []string
 }
@@ -111,7 +111,7 @@ func (c *cell) peers() string {
 	return send + "→" + receive
 }
 
-// whyNot says what keeps VidGear itself from passing; such a cell is not run.
+// whyNot returns why VidGear itself cannot pass. Such a cell is not run.
 func (c *cell) whyNot() string {
 	survives := c.vidgear != "" && c.victim != c.vidgear
 	secure := c.mode.Secure > 0
@@ -130,7 +130,7 @@ func (c *cell) whyNot() string {
 	return ""
 }
 
-// group is cells that differ in pattern, fault and victim.
+// group is a set of cells that differ in pattern, fault and victim.
 type group struct {
 	mode    mode
 	vidgear string
@@ -139,8 +139,8 @@ type group struct {
 	share   int // each has one share-th of the rounds
 }
 
-// fullTable is what `make faults` runs. VidGear's cells in other modes than
-// plain have fewer rounds, and so have some that take long.
+// fullTable is the table of `make faults`. VidGear's cells in modes other than
+// plain have fewer rounds, and so have some slow ones.
 var fullTable = slices.Concat(
 	[]group{
 		{plain, "", []string{kill, restart, freeze, hang, power}, ends, 1},
@@ -158,7 +158,7 @@ var fullTable = slices.Concat(
 	withVidGear(multiserver, kill, restart, freeze, hang), withVidGear(multiclient, kill, restart, freeze, hang),
 )
 
-// inMode is Go's ends in a mode.
+// inMode returns cells with Go ends in a mode.
 func inMode(m mode) []group {
 	return []group{
 		{m, "", []string{kill, restart, freeze, hang}, ends, 1},
@@ -168,8 +168,8 @@ func inMode(m mode) []group {
 	}
 }
 
-// withVidGear is a mode with VidGear at either end, as the victim and as the
-// survivor.
+// withVidGear returns cells of a mode with VidGear at either end, as the victim
+// and as the other end.
 func withVidGear(m mode, faults ...string) []group {
 	var groups []group
 	for _, vidgear := range ends {
@@ -190,7 +190,7 @@ var shortTable = []group{
 	{multiclient, "", []string{freeze}, []string{receiver}, 1},
 }
 
-// chosen are the cells of the short or the full form.
+// chosen returns the cells of the short or the full form.
 func chosen() []*cell {
 	if full() {
 		return expand(fullTable)
@@ -218,8 +218,8 @@ func expand(groups []group) []*cell {
 	return all
 }
 
-// requestTimeout of both ends, in seconds: VidGear's default, and a shorter one
-// to be quick.
+// requestTimeout returns the RequestTimeout of both ends in seconds: VidGear's
+// default, or a shorter one to save time.
 func requestTimeout() int {
 	if full() {
 		return 4
@@ -227,7 +227,7 @@ func requestTimeout() int {
 	return 1
 }
 
-// limit is how long a stream may take to resume. VidGear's own time-out is
+// limit returns how long a stream may take to resume. VidGear's own time-out is
 // never less than 4 s.
 func (c *cell) limit() time.Duration {
 	timeout := requestTimeout()
@@ -237,8 +237,8 @@ func (c *cell) limit() time.Duration {
 	return time.Duration(timeout+1) * time.Second
 }
 
-// lasts is for how long a freeze or a cut lasts: less and more than the
-// request timeout in turn.
+// lasts returns how long a freeze or a cut lasts: alternately less and more
+// than the request timeout.
 func lasts(round int) time.Duration {
 	if full() {
 		return []time.Duration{2 * time.Second, 6 * time.Second}[round%2]
@@ -257,7 +257,7 @@ func table(all []*cell) {
 	fmt.Println()
 }
 
-// tableOf is the table of a mode: patterns side by side.
+// tableOf returns the table of a mode, with a column for each pattern.
 func tableOf(m mode, cells []*cell) {
 	if len(cells) == 0 {
 		return
@@ -287,13 +287,13 @@ func tableOf(m mode, cells []*cell) {
 	}
 }
 
-// sibling: they differ at most in pattern.
+// sibling reports whether cells differ at most in pattern.
 func (c *cell) sibling(d *cell) bool {
 	return c.mode == d.mode && c.peers() == d.peers() && c.fault == d.fault && c.victim == d.victim
 }
 
-// result is the median and the worst time to resume, and the longest pause of
-// those whom the fault did not befall.
+// result returns the median and the worst time to resume, and the longest pause
+// of the ends without a fault.
 func (c *cell) result() string {
 	text := "none resumed"
 	if k := len(c.took); k > 0 {
@@ -306,7 +306,7 @@ func (c *cell) result() string {
 	return text
 }
 
-// remarks are what must not be, and what is VidGear's doing.
+// remarks returns errors, and notes about VidGear.
 func (c *cell) remarks() []string {
 	notes := slices.Clone(c.notes)
 	note := func(times int, format string, args ...any) {
@@ -332,8 +332,8 @@ func (c *cell) remarks() []string {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
 
-// notRun is a table of what VidGear cannot do: a row for each reason, mode and
-// victim.
+// notRun returns a table of what VidGear cannot do, with a row for each reason,
+// mode and victim.
 func notRun(all []*cell) {
 	type key struct{ mode, peers, victim, why string }
 	var order []key

@@ -20,8 +20,8 @@ const (
 	crowdFPS  = 20
 )
 
-// TestCrowd: sixteen senders into one receive end. Two are killed and two
-// frozen, and the others do not notice.
+// TestCrowd has sixteen senders to one receive end. Two are killed and two
+// frozen, without an effect on the others.
 func TestCrowd(t *testing.T) {
 	windows := 3
 	if full() {
@@ -50,7 +50,8 @@ func TestCrowd(t *testing.T) {
 				note = "SLOWER"
 			}
 			rows = append(rows, fmt.Sprintf("| %s | %.1f | %.1f | %.3f | %.3f | %s |", patternNames[pattern], before.others, after.others, ratio, worst, note))
-			// The short form is no measurement: other tests run beside it.
+			// The short form is no measurement, as other tests run at the same
+			// time.
 			if ratio < 0.5 || full() && ratio < 0.95 {
 				t.Errorf("the others fell from %.1f to %.1f frames a second", before.others, after.others)
 			}
@@ -67,7 +68,7 @@ type crowd struct {
 	senders []*process
 }
 
-// startCrowd starts everybody and waits until frames come from all of them.
+// startCrowd starts all ends and waits until frames arrive from every sender.
 func startCrowd(t *testing.T, pattern netgear.Pattern) *crowd {
 	c := &crowd{t: t}
 	o := netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Pattern: pattern, MultiserverMode: true, MaxRetries: -1, TerminatePolicy: netgear.KeepWaiting}
@@ -104,7 +105,7 @@ func startCrowd(t *testing.T, pattern netgear.Pattern) *crowd {
 
 func (c *crowd) frames(i int) uint64 { return c.recv.Stats().Ports[c.specs[i].Ports[0]].Frames }
 
-// await waits until sender i has more frames through than that.
+// await waits until more than so many frames of sender i have arrived.
 func (c *crowd) await(i int, than uint64) {
 	c.t.Helper()
 	defer func() {
@@ -112,13 +113,13 @@ func (c *crowd) await(i int, than uint64) {
 			c.t.Logf("%+v\n%v", c.recv.Stats(), &c.senders[i].Stderr)
 		}
 	}()
-	peertest.Await(c.t, patience, fmt.Sprintf("frames from sender %d", i), func() bool { return c.frames(i) > than })
+	peertest.Await(c.t, waitLimit, fmt.Sprintf("frames from sender %d", i), func() bool { return c.frames(i) > than })
 }
 
 // rates are in frames per second.
 type rates struct {
 	each   [crowdSize]float64 // of each sender, over all windows
-	others float64            // of all that are not victims, in the median window: other work on the machine comes and goes
+	others float64            // of all that are not victims, in the median window, as other work on the machine varies
 }
 
 // watch counts frames for so many seconds.
@@ -152,7 +153,7 @@ func (c *crowd) counts() (counts [crowdSize]float64) {
 	return counts
 }
 
-// comeBack: those who were killed and frozen are let in again.
+// comeBack checks that the killed and frozen senders are admitted again.
 func (c *crowd) comeBack() {
 	for i, p := range c.senders[:victims] {
 		had := c.frames(i)

@@ -22,17 +22,17 @@ import (
 // spec as JSON. peer.py takes the same as its argument.
 const endEnv = "NETGEAR_FAULTS_END"
 
-// spec is what an end is to do.
+// spec configures an end.
 type spec struct {
 	mode
 	Receive bool     `json:"receive"`
 	Pattern int      `json:"pattern"`
 	Address string   `json:"address"`
-	Ports   []string `json:"ports"`   // one, unless this end talks to several
+	Ports   []string `json:"ports"`   // one, unless this end has several peers
 	Keys    string   `json:"keys"`    // secure modes: where the certificates are
 	Timeout int      `json:"timeout"` // RequestTimeout in seconds
 	FPS     int      `json:"fps"`     // send end
-	Life    int64    `json:"life"`    // which process of this end it is: its frames say so
+	Life    int64    `json:"life"`    // the number of this end's process, which its frames contain
 }
 
 func (s *spec) options() netgear.Options {
@@ -64,22 +64,22 @@ func (s *spec) options() netgear.Options {
 	return o
 }
 
-// returns: data ride on the answers. A Go end returns the numbers of the very
-// frame, VidGear's a text.
+// returns reports whether answers carry data. A Go end returns the numbers of
+// the frame, VidGear's a text.
 func (s *spec) returns() bool {
 	return (s.Bidirectional || s.Multiclient) && s.Pattern != int(netgear.PubSub)
 }
 
-// What an end says, one line each on stdout:
+// An end prints these lines on stdout:
 //
 //	ready NOW
-//	frame LIFE INDEX CAPTURED PORT   (receive end; 0 where frames name no port)
+//	frame LIFE INDEX CAPTURED PORT   (receive end; 0 if frames have no port)
 //	report GOROUTINES FDS BUFFERS MESSAGES MATS THREADS
 //	error TEXT
-//	wrong: TEXT                      what must never be; it fails the test
+//	wrong: TEXT                      an error that fails the test
 //
-// and hears on stdin: pause, resume (send end), report, close. Times are in
-// microseconds since 1970; both ends have the same clock.
+// and reads commands on stdin: pause, resume (send end), report, close. Times
+// are in microseconds since 1970; both ends have the same clock.
 var speaking sync.Mutex
 
 func say(format string, args ...any) {
@@ -88,7 +88,7 @@ func say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
 }
 
-// beEnd is the whole life of such a process.
+// beEnd is the main function of such a process.
 func beEnd(text string) int {
 	var s spec
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -108,11 +108,12 @@ func beEnd(text string) int {
 	} else {
 		sendAll(n, &s, paused)
 	}
-	n.Close() // waits for the Close that ended the loop
+	n.Close() // wait for the Close that ended the loop
 	return 0
 }
 
-// listen obeys stdin; its end is the end of the process, should the test die.
+// listen runs the commands on stdin. The end of stdin, for instance when the
+// test is killed, ends the process.
 func listen(n *netgear.NetGear, paused chan<- bool) {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		switch lines.Text() {
@@ -130,7 +131,7 @@ func listen(n *netgear.NetGear, paused chan<- bool) {
 	os.Exit(1)
 }
 
-// report says what this process holds at the moment.
+// report prints what this process holds at the moment.
 func report() {
 	runtime.GC()
 	fds, _ := os.ReadDir("/proc/self/fd")
@@ -139,12 +140,13 @@ func report() {
 	say("report %d %d %d %d %d %d", runtime.NumGoroutine(), len(fds), buffers, messages, mats(), len(threads))
 }
 
-// mats is how many Mats are not closed, where gocv counts them (-tags matprofile).
+// mats returns how many Mats are not closed, if gocv counts them (-tags
+// matprofile).
 var mats = func() int { return 0 }
 
 // ---- the application: a loop that sends, a loop that receives ----
 
-// A frame has under 8 KB: larger ones are too much for VidGear's PAIR receive end in
+// A frame has less than 8 KB, as larger ones end VidGear's PAIR receive end in
 // secure mode.
 const frameRows, frameCols = 40, 64
 
@@ -168,7 +170,7 @@ func sendAll(n *netgear.NetGear, s *spec, paused <-chan bool) {
 	}
 }
 
-// checkReply: an answer must be this very frame's, whatever befell the others.
+// checkReply fails unless an answer is for this frame.
 func checkReply(reply *netgear.Reply, life, index int64) {
 	var text string
 	var numbers []int64
@@ -193,15 +195,15 @@ func receiveAll(n *netgear.NetGear) {
 	}
 }
 
-// stamp writes into the first pixels which frame it is and the time: a receive
-// end of VidGear in plain mode has no use for messages.
+// stamp writes the frame's number and the time into the first pixels, as a
+// receive end of VidGear in plain mode drops messages.
 func stamp(pixels []byte, life, index int64) {
 	for i, v := range []int64{life, index, time.Now().UnixMicro()} {
 		binary.LittleEndian.PutUint64(pixels[8*i:], uint64(v))
 	}
 }
 
-// stampOf reads what stamp has written.
+// stampOf reads the numbers that stamp wrote.
 func stampOf(f *netgear.Frame) (life, index, captured int64) {
 	err := look(f, func(pixels []byte) {
 		life, index, captured = int64At(pixels, 0), int64At(pixels, 1), int64At(pixels, 2)

@@ -16,8 +16,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// TestFaults: after each fault the stream resumes by itself, those that it did
-// not befall go on, and the processes that lived through it hold no more than
+// TestFaults checks that after each fault the stream resumes by itself, that
+// other streams continue, and that the remaining processes hold no more than
 // before.
 func TestFaults(t *testing.T) {
 	all := chosen()
@@ -42,26 +42,26 @@ func TestFaults(t *testing.T) {
 	table(all)
 }
 
-// end is one end of a rig: a place for one process after the other.
+// end is one end of a rig, which has one process after the other.
 type end struct {
 	*process
 	spec   spec
 	wall   string
 	python bool
-	struck bool // the fault befalls it
+	struck bool // it has the fault
 	before holdings
 }
 
-// link is frames from one end to another.
+// link is a stream from one end to another.
 type link struct {
 	from, to *end
-	port     int64 // by which the receive end tells it from others
+	port     int64 // by which the receive end identifies it
 }
 
-// struck: the fault befalls one of its ends.
+// struck reports whether one of its ends has the fault.
 func (s *link) struck() bool { return s.from.struck || s.to.struck }
 
-// rig is running streams with a fault to come.
+// rig is a set of running streams for one fault.
 type rig struct {
 	t     *testing.T
 	cell  *cell
@@ -97,7 +97,7 @@ func (c *cell) run(t *testing.T) {
 	r.hold(r.checkHoldings)
 }
 
-// build says who is there, and who talks to whom.
+// build creates the ends and links of a cell.
 func (r *rig) build() {
 	c := r.cell
 	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50}
@@ -128,7 +128,7 @@ func (r *rig) build() {
 	}
 }
 
-// add makes the ends of one sort: one for each port, or one for all of them.
+// add adds the ends of one side: one for each port, or one for all of them.
 func (r *rig) add(sort string, s spec, ports []string, each bool) []*end {
 	c := r.cell
 	s.Receive = sort == receiver
@@ -152,7 +152,8 @@ func (r *rig) add(sort string, s spec, ports []string, each bool) []*end {
 	return ends
 }
 
-// start starts an end, the first time or again, and returns when it was ready.
+// start starts an end, the first time or again, and returns the time at which
+// it was ready.
 func (r *rig) start(e *end) (ready time.Time) {
 	r.t.Helper()
 	e.spec.Life++
@@ -160,8 +161,8 @@ func (r *rig) start(e *end) (ready time.Time) {
 	return ready
 }
 
-// eachReceiver calls for each receive end with the ports of those of its
-// streams that fit, until one fails.
+// eachReceiver calls a function for each receive end with the ports of its
+// matching streams, until one call fails.
 func (r *rig) eachReceiver(fits func(*link) bool, do func(e *end, ports []int64) error) error {
 	for _, e := range r.ends {
 		var ports []int64
@@ -193,8 +194,8 @@ func (r *rig) flow(when string) {
 	}
 }
 
-// resumed is when all streams that the fault befell had a frame that was
-// captured after it was over.
+// resumed returns when all streams with the fault had a frame that was captured
+// after its end.
 func (r *rig) resumed(over time.Time) (at time.Time, err error) {
 	err = r.eachReceiver((*link).struck, func(e *end, ports []int64) error {
 		first, err := e.newFrames(over, ports, 1)
@@ -206,8 +207,8 @@ func (r *rig) resumed(over time.Time) (at time.Time, err error) {
 	return at, err
 }
 
-// others is the longest that a stream which the fault does not befall went
-// without a frame since the last call.
+// others returns the longest time without a frame of a stream without the fault
+// since the last call.
 func (r *rig) others() (longest time.Duration) {
 	r.eachReceiver(func(s *link) bool { return !s.struck() }, func(e *end, ports []int64) error {
 		longest = max(longest, e.pauses.longest(ports))
@@ -216,7 +217,7 @@ func (r *rig) others() (longest time.Duration) {
 	return longest
 }
 
-// hold does something with each Go process that lives through every round,
+// hold calls a function for each Go process that runs through every round,
 // while the senders pause.
 func (r *rig) hold(do func(*end)) {
 	tell := func(command string) {
@@ -227,7 +228,7 @@ func (r *rig) hold(do func(*end)) {
 		}
 	}
 	tell("pause")
-	time.Sleep(200 * time.Millisecond) // for the frame under way; who asks too early asks again
+	time.Sleep(200 * time.Millisecond) // for the frame in transit; a report that is too early is repeated
 	for _, e := range r.ends {
 		if !e.python && (!e.struck || r.cell.fault == freeze || r.cell.fault == cut) {
 			do(e)
@@ -252,7 +253,8 @@ func (r *rig) stderr() string {
 	return text.String()
 }
 
-// round is one fault while frames flow. It tells whether the streams resumed.
+// round applies one fault while frames flow. It reports whether the streams
+// resumed.
 func (r *rig) round(round int) bool {
 	c := r.cell
 	r.flow("before the fault")
@@ -265,7 +267,7 @@ func (r *rig) round(round int) bool {
 	}
 	if err != nil && c.vidgear != "" {
 		r.t.Logf("round %d: %v\n%s", round, err, r.stderr())
-		// VidGear does not live through all of this; a new one must be served.
+		// VidGear's process may end during this. Then a new one must be served.
 		if errors.Is(err, errEnded) {
 			c.ended++
 		} else {
@@ -288,9 +290,8 @@ func (r *rig) round(round int) bool {
 	return true
 }
 
-// judge reports what took longer than the limit. It is an error where all ends are
-// this library's, and the short form's machine cannot be to blame: there other
-// tests run beside it.
+// judge reports what took longer than the limit. That is an error if all ends
+// are this library's, except in the short form, during which other tests run.
 func (r *rig) judge(took time.Duration, format string, args ...any) {
 	r.t.Helper()
 	if r.cell.vidgear == "" && (full() || took > 5*r.cell.limit()) {
@@ -300,8 +301,8 @@ func (r *rig) judge(took time.Duration, format string, args ...any) {
 	}
 }
 
-// struck calls for each end that the fault befalls, in the order in which they
-// come back.
+// struck calls a function for each end with the fault, in the order of their
+// restart.
 func (r *rig) struck(do func(*end)) {
 	order := slices.Clone(r.ends)
 	if r.cell.victim == sendFirst {
@@ -314,7 +315,7 @@ func (r *rig) struck(do func(*end)) {
 	}
 }
 
-// strike is the fault. It returns when it was over.
+// strike applies the fault and returns the time of its end.
 func (r *rig) strike(round int) (over time.Time) {
 	cutLines := func() {
 		r.struck(func(e *end) { r.must(r.net.cut(e.spec.Ports)) })

@@ -14,8 +14,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// TestLatest: a consumer that takes half a second for each frame gets fresh
-// ones, and what it missed is counted to the last frame.
+// TestLatest checks that a consumer that needs half a second for each frame
+// receives fresh ones, and that every missed frame is counted.
 func TestLatest(t *testing.T) {
 	const (
 		fps   = 60
@@ -38,23 +38,23 @@ func TestLatest(t *testing.T) {
 			}()
 			var ages []time.Duration
 			for {
-				f, err := receiveWithin(recv, patience)
+				f, err := receiveWithin(recv, waitLimit)
 				if err == io.EOF {
 					break
 				}
 				if err != nil {
 					t.Fatalf("%v (%+v)", err, recv.Stats())
 				}
-				if ctx.Err() == nil { // what comes later may have been the last for long
+				if ctx.Err() == nil { // a later frame may have been the last one for long
 					ages = append(ages, time.Since(f.Stamp.Time))
 				}
 				f.Close()
 				select {
 				case <-ctx.Done():
-				case <-time.After(sleep + rand.N(time.Second/fps)): // in step with the sender it would always find the same age
+				case <-time.After(sleep + rand.N(time.Second/fps)): // in step with the sender all ages would be the same
 				}
 				if ctx.Err() != nil && pattern == int(netgear.PubSub) {
-					break // a goodbye may find no room at a high-water mark of 1
+					break // a terminate message may be dropped at a high-water mark of 1
 				}
 			}
 			count := <-sent
@@ -72,8 +72,9 @@ func TestLatest(t *testing.T) {
 			if worst > 2*time.Second/fps+transfer {
 				note = "STALE"
 			}
-			// In the short form, beside which other tests run, closer bounds would
-			// judge the machine; but frames of the half second before are stale there, too.
+			// During the short form other tests run, so closer limits would
+			// depend on the machine. Frames of the half second before are stale
+			// there too.
 			if worst > sleep/2+transfer || full() && note != "" {
 				t.Errorf("a frame was %v old, its transfer took %v at most", worst, transfer)
 			}
@@ -89,7 +90,7 @@ func TestLatest(t *testing.T) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// openLatest opens both ends and waits until a frame has come through.
+// openLatest opens both ends and waits until a frame has arrived.
 func openLatest(t *testing.T, pattern netgear.Pattern) (recv, send *netgear.NetGear) {
 	t.Helper()
 	o := netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: peertest.FreePort(t), Pattern: pattern, JPEGCompression: netgear.JPEGOff, Latest: true, Stamp: true}
@@ -103,11 +104,11 @@ func openLatest(t *testing.T, pattern netgear.Pattern) (recv, send *netgear.NetG
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { send.Close() })
-	peertest.Await(t, patience, "the connection", func() bool { return send.Stats().Connected > 0 && recv.Stats().Connected > 0 })
+	peertest.Await(t, waitLimit, "the connection", func() bool { return send.Stats().Connected > 0 && recv.Stats().Connected > 0 })
 	return recv, send
 }
 
-// stream sends frames at a camera's pace and tells how many.
+// stream sends frames at a camera's rate and returns their number.
 func stream(ctx context.Context, t *testing.T, send *netgear.NetGear, fps int) int {
 	frame := netgear.Array{DType: "uint8", Shape: []int{480, 640, 3}, Data: make([]byte, 480*640*3)}
 	tick := time.NewTicker(time.Second / time.Duration(fps))

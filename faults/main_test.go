@@ -12,8 +12,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// patience bounds every wait, so that a hang becomes a failure with a message.
-const patience = 30 * time.Second
+// waitLimit limits every wait, so that a hang becomes a failure with a message.
+const waitLimit = 30 * time.Second
 
 // rounds is how often each cell of the full form is repeated; 0 is the short
 // form.

@@ -10,8 +10,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// sendFrame sends one frame as a Mat of its own, as if it came from a camera. Every
-// other one is handed over, and the library's to close.
+// sendFrame sends one frame as a Mat of its own, like a camera's. It transfers
+// the ownership of every other one, which the library then closes.
 func sendFrame(n *netgear.NetGear, i int64, fill func(pixels []byte)) (netgear.Reply, error) {
 	mat := gocv.Zeros(frameRows, frameCols, gocv.MatTypeCV8UC3)
 	pixels, err := mat.DataPtrUint8()
@@ -26,7 +26,7 @@ func sendFrame(n *netgear.NetGear, i int64, fill func(pixels []byte)) (netgear.R
 	return n.Send(context.Background(), mat, nil)
 }
 
-// look shows a frame's pixels, as a Mat that looks into it.
+// look returns a frame's pixels through a Mat that refers to them.
 func look(f *netgear.Frame, at func(pixels []byte)) error {
 	mat, err := f.Mat()
 	if err != nil {

@@ -11,19 +11,19 @@ import (
 )
 
 // network is two machines with a router between them, each a network namespace:
-// send ends on the one, receive ends on the other. Where a line is cut, the
-// router drops every packet to and from its port and tells nobody: no FIN, no
-// RST, no lost carrier, as when a cable behind a switch is pulled.
+// send ends on the one, receive ends on the other. While a line is cut, the
+// router silently drops every packet to and from its port. As with a cable
+// pulled behind a switch, no end receives a FIN, an RST or a lost carrier.
 type network struct {
 	sender, router, receiver string
 }
 
-// receiverAddress is where the receive end is in such a network.
+// receiverAddress is the address of the receive end in such a network.
 const receiverAddress = "10.77.2.2"
 
 var networks atomic.Int32
 
-// newNetwork is the network, or why it cannot be made.
+// newNetwork creates the network, or returns why that is impossible.
 func newNetwork(t *testing.T) (*network, error) {
 	t.Helper()
 	prefix := fmt.Sprintf("ng%d-%d-", os.Getpid(), networks.Add(1))
@@ -58,7 +58,7 @@ func newNetwork(t *testing.T) (*network, error) {
 	return w, ip("netns", "exec", w.router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
 }
 
-// cutRules is where the router's rules for cut lines stand, before its others.
+// cutRules is the router's chain for cut lines, before its other rules.
 const cutRules = "10"
 
 // cut cuts the lines of receive ends that listen on these ports.
@@ -74,7 +74,7 @@ func (w *network) cut(ports []string) error {
 	return nil
 }
 
-// mend mends every line.
+// mend restores every line.
 func (w *network) mend() error { return ip("-n", w.router, "rule", "flush", "pref", cutRules) }
 
 func ip(args ...string) error {

@@ -22,7 +22,7 @@ type process struct {
 	pauses pauses
 }
 
-// line is one thing that an end said.
+// line is one line of an end's output.
 type line struct {
 	at    time.Time
 	word  string
@@ -30,8 +30,8 @@ type line struct {
 	count []int64 // the numbers after the word
 }
 
-// start starts an end, Go's or VidGear's, behind the given network wall ("" for
-// none), and waits until it is ready; it returns when that was.
+// start starts an end, Go's or VidGear's, in the given network namespace (""
+// for none). It waits until the end is ready, and returns that time.
 func start(t *testing.T, s spec, inPython bool, wall string) (*process, time.Time) {
 	t.Helper()
 	text, err := json.Marshal(s)
@@ -57,14 +57,14 @@ func start(t *testing.T, s spec, inPython bool, wall string) (*process, time.Tim
 	cmd.Env = append(os.Environ(), endEnv+"="+string(text))
 	p := &process{t: t}
 	p.Process = peertest.Start(t, name, cmd, p.hear)
-	ready, err := p.await("ready", patience, func(line) bool { return true })
+	ready, err := p.await("ready", waitLimit, func(line) bool { return true })
 	if err != nil {
 		p.Fail("%v", err)
 	}
 	return p, time.UnixMicro(ready.count[0])
 }
 
-// hear takes what the process says as it comes.
+// hear stores the lines of the process as they arrive.
 func (p *process) hear(text []byte) line {
 	l := line{at: time.Now(), text: string(text)}
 	for i, w := range strings.Fields(l.text) {
@@ -109,7 +109,8 @@ func (w *pauses) frame(port int64, at time.Time) {
 	w.last[port] = at
 }
 
-// longest is the longest pause of any of these streams since the last call.
+// longest returns the longest pause of any of these streams since the last
+// call.
 func (w *pauses) longest(ports []int64) (longest time.Duration) {
 	w.Lock()
 	defer w.Unlock()
@@ -122,7 +123,7 @@ func (w *pauses) longest(ports []int64) (longest time.Duration) {
 
 var errEnded = errors.New("has ended")
 
-// await is the first line of the kind that fits; others are passed over.
+// await returns the first line of this kind that matches, and skips others.
 func (p *process) await(word string, within time.Duration, fits func(line) bool) (line, error) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -143,14 +144,14 @@ func (p *process) await(word string, within time.Duration, fits func(line) bool)
 	}
 }
 
-// newFrames waits for so many frames of each stream that were captured after
-// the moment. It returns when the last of them came.
+// newFrames waits for so many frames of each stream that were captured after a
+// time. It returns when the last of them arrived.
 func (p *process) newFrames(after time.Time, ports []int64, count int) (time.Time, error) {
 	missing := map[int64]int{}
 	for _, port := range ports {
 		missing[port] = count
 	}
-	l, err := p.await("frame", patience, func(l line) bool {
+	l, err := p.await("frame", waitLimit, func(l line) bool {
 		port := l.count[framePort]
 		if l.count[frameCaptured] <= after.UnixMicro() || missing[port] == 0 {
 			return false
@@ -166,15 +167,16 @@ func (p *process) newFrames(after time.Time, ports []int64, count int) (time.Tim
 	return l.at, err
 }
 
-// close asks politely. It returns when the process is gone.
+// close sends the close command. It returns when the process has ended.
 func (p *process) close() {
 	p.Tell("close")
-	p.AwaitExit(patience)
+	p.AwaitExit(waitLimit)
 }
 
 // ---- what a process holds ----
 
-// holdings are goroutines, file descriptors, buffers, messages, Mats, and threads.
+// holdings are goroutines, file descriptors, buffers, messages, Mats, and
+// threads.
 type holdings [6]int64
 
 func (h holdings) String() string {
@@ -184,16 +186,16 @@ func (h holdings) String() string {
 func (p *process) holdings() holdings {
 	p.t.Helper()
 	p.Tell("report")
-	l, err := p.await("report", patience, func(l line) bool { return len(l.count) == len(holdings{}) })
+	l, err := p.await("report", waitLimit, func(l line) bool { return len(l.count) == len(holdings{}) })
 	if err != nil {
 		p.Fail("%v", err)
 	}
 	return holdings(l.count)
 }
 
-// more tells whether h holds more than before did. The Go runtime never gives
-// a thread back and starts one for each call into C that lasts, so threads may
-// become a few more, but not one for each fault.
+// more reports whether h holds more than before did. The Go runtime never ends
+// a thread and starts one for each long call into C. So threads may become a
+// few more, but not one for each fault.
 func (h holdings) more(before holdings) bool {
 	const threads = len(h) - 1
 	for i := range threads {
@@ -204,11 +206,11 @@ func (h holdings) more(before holdings) bool {
 	return h[threads] > before[threads]+8
 }
 
-// settled is what a process holds once that is no more than before, or after a
-// while.
+// settled returns what a process holds once that is no more than before, or
+// after a while.
 func (p *process) settled(before holdings) holdings {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience / 2); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit / 2); ; time.Sleep(100 * time.Millisecond) {
 		if h := p.holdings(); !h.more(before) || time.Now().After(deadline) {
 			return h
 		}

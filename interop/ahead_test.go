@@ -12,8 +12,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// TestSendAhead: every frame that a Go end sends ahead arrives, in order, as Mats
-// and arrays that stay the caller's and as such that are handed over.
+// TestSendAhead checks that every frame that a Go end sends ahead arrives, in
+// order, as Mats and arrays, with and without a transfer of ownership.
 func TestSendAhead(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range lockstep {
@@ -24,7 +24,7 @@ func TestSendAhead(t *testing.T) {
 				p, o := startReceiver(t, netgear.Options{Pattern: pattern, Address: address(t, "tcp"), JPEGCompression: c.jpeg})
 				o.SendAhead = 3
 				sender := open(t, o)
-				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 				defer cancel()
 				for i, m := range c.clip().mats {
 					switch i % 3 {
@@ -46,7 +46,8 @@ func TestSendAhead(t *testing.T) {
 					t.Fatal(err)
 				}
 				equal(t, "frames answered", sender.Stats().Frames, uint64(len(want)))
-				// All of them, before the goodbye: at that VidGear throws its queue away.
+				// All of them, before the terminate message, at which VidGear
+				// drops its queue.
 				equalPictures(t, p.pictures(len(want)), want)
 				if err := sender.Close(); err != nil {
 					t.Fatal(err)
@@ -57,7 +58,7 @@ func TestSendAhead(t *testing.T) {
 	}
 }
 
-// TestSendAheadReplies: OnReply has the data of every answer.
+// TestSendAheadReplies checks that OnReply has the data of every answer.
 func TestSendAheadReplies(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
@@ -79,22 +80,23 @@ func TestSendAheadReplies(t *testing.T) {
 		}
 		p.end("terminated")
 		equal(t, "number of replies", len(replies), frames)
-		// VidGear may answer its first frames before its recv has been given the data.
+		// VidGear may answer its first frames before its recv has the data.
 		equal(t, "last reply", replies[frames-1], `dict {"zoom": 2} <nil>`)
 	})
 }
 
-// TestSendAheadToAKilledPeer: what was sent ahead and not answered is reported.
+// TestSendAheadToAKilledPeer checks that frames sent ahead and not answered are
+// reported.
 func TestSendAheadToAKilledPeer(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
 		p, o := startReceiver(t, o)
 		o.SendAhead, o.RequestTimeout, o.MaxRetries = 4, 200*time.Millisecond, 2
-		o.OnReply = func(netgear.Reply, error) {} // so that it is Close that reports, however slow this is
+		o.OnReply = func(netgear.Reply, error) {} // so that Close reports it, on any machine
 		sender := open(t, o)
 		send(t, sender, number(0), nil)
 		p.expect("frame")
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
 		if err := sender.Flush(ctx); err != nil {
 			t.Fatal(err)

@@ -20,8 +20,8 @@ import (
 )
 
 // TestAsync streams frames of several dtypes between this library and VidGear's
-// NetGear_Async, in every pattern, each way. The sender's goodbye ends the
-// stream.
+// NetGear_Async, in every pattern, each way. The sender's terminate message
+// ends the stream.
 func TestAsync(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range append(allPatterns[:3:3], netgear.PushPull) {
@@ -43,15 +43,15 @@ func asyncCell(t *testing.T, pattern netgear.Pattern, mode string, toPython, toG
 	}
 }
 
-// asyncOptions: both ends have a time-out, of 15 s by default. Where it is not
-// what is tested, the test's own patience comes first.
+// asyncOptions returns options with a longer time-out. By default both ends
+// have one of 15 s. Unless it is tested, the test's own limit is shorter.
 func asyncOptions(t *testing.T, pattern netgear.Pattern) netgear.Options {
 	return netgear.Options{Wire: netgear.AsyncWire, Pattern: pattern, Address: address(t, "tcp"), SubscriberTimeout: -1}
 }
 
-var asyncPatience = []string{"--timeout", fmt.Sprint(2 * patience.Seconds())}
+var asyncPatience = []string{"--timeout", fmt.Sprint(2 * waitLimit.Seconds())}
 
-// asyncFrame is a frame as peer.py is told to make it (--source cases).
+// asyncFrame is a frame in peer.py's form (--source cases).
 type asyncFrame struct {
 	DType string `json:"dtype"`
 	Shape []int  `json:"shape"`
@@ -64,7 +64,7 @@ var asyncFrames = []asyncFrame{
 
 func (f asyncFrame) name() string { return strings.Replace(f.DType, ">u2", "uint16", 1) }
 
-// array is frame i as Go sends it.
+// array returns frame i as Go sends it.
 func (f asyncFrame) array(i int) netgear.Array {
 	a := synthetic(f.name(), f.Shape, i)
 	if a.DType = f.DType; f.DType == ">u2" {
@@ -75,14 +75,14 @@ func (f asyncFrame) array(i int) netgear.Array {
 	return a
 }
 
-// asyncRound is the frame at place i of the list without an end, as it is sent
+// asyncRound returns the frame at place i of the repeated list, as it is sent
 // and as it arrives: little-endian.
 func asyncRound(i int) (netgear.Array, string) {
 	i %= len(asyncFrames)
 	return asyncFrames[i].array(i), picture(synthetic(asyncFrames[i].name(), asyncFrames[i].Shape, i))
 }
 
-// asyncSource are the same frames for peer.py.
+// asyncSource returns the same frames for peer.py.
 func asyncSource() []string {
 	list, err := json.Marshal(asyncFrames)
 	if err != nil {
@@ -127,8 +127,8 @@ func asyncToPython(t *testing.T, o netgear.Options) {
 	p.end("terminated")
 }
 
-// asyncSayGoodbye says goodbye until it is heard: with PUB/SUB that can be lost,
-// as any frame can.
+// asyncSayGoodbye sends the terminate message until it is received: with
+// PUB/SUB it can be lost, as any frame.
 func asyncSayGoodbye(t *testing.T, p *peer, o netgear.Options) {
 	t.Helper()
 	for range 20 {
@@ -149,8 +149,9 @@ func asyncToGo(t *testing.T, o netgear.Options) {
 	receiver, o := openReceiver(t, o)
 	switch o.Pattern {
 	case netgear.PubSub:
-		// VidGear closes its socket without linger right after the goodbye, which then is mostly lost.
-		// And at its high-water mark of 1 a frame that follows another within a millisecond is lost as well.
+		// VidGear closes its socket without linger right after the terminate
+		// message, which then is mostly lost. At its high-water mark of 1 a
+		// frame that follows another within a millisecond is lost as well.
 		p := startSender(t, o, append(asyncSource(), "--wait-ready", "--n", "1000000", "--fps", "100", "--linger", "10000")...)
 		asyncPublish(t, func(n int) []string {
 			p.Tell(fmt.Sprintf("go %d", n))
@@ -163,7 +164,7 @@ func asyncToGo(t *testing.T, o netgear.Options) {
 		receiveEnd(t, receiver)
 		p.end("closed")
 	case netgear.PushPull:
-		// So here, and the frames before it too.
+		// The same here, also for the frames before it.
 		p := startSender(t, o, append(asyncSource(), "--stay", "--linger", "10000")...)
 		asyncReceiveAll(t, receiver)
 		p.until("sent")
@@ -186,14 +187,13 @@ func asyncReceiveAll(t *testing.T, receiver *netgear.NetGear) {
 	}
 }
 
-// asyncPublish publishes the round again and again, for frames are lost: until
-// the subscriber is there, and where they are too fast for it. Those that arrive
-// must be as they were sent and in order, and each of the round must arrive. When
-// it returns the last one has, so that nothing is on its way that the goodbye
-// would have to queue behind.
+// asyncPublish repeats the round, because frames are lost before the subscriber
+// is connected, and if they are too fast for it. Those that arrive must be
+// unchanged and in order, and each of the round must arrive. It returns when
+// the last one has, so that the terminate message does not have to queue.
 //
-// publish sends the next n of the round and returns what should arrive, poll is
-// what next arrives, if anything does.
+// publish sends the next n of the round and returns what should arrive. poll
+// returns what arrives next, if anything does.
 func asyncPublish(t *testing.T, publish func(n int) []string, poll func(within time.Duration) (string, bool)) {
 	t.Helper()
 	var sent, arrived []string
@@ -210,9 +210,9 @@ func asyncPublish(t *testing.T, publish func(n int) []string, poll func(within t
 		}
 		return ok
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for streamed := false; len(missing) > 0 || arrived[len(arrived)-1] != sent[len(sent)-1]; {
-		if len(arrived) > 0 && !streamed { // the subscriber is there: a stream
+		if len(arrived) > 0 && !streamed { // the subscriber is connected: a stream
 			sent = append(sent, publish(3*len(asyncFrames))...)
 			for streamed = true; look(); {
 			}
@@ -230,7 +230,7 @@ func asyncPublish(t *testing.T, publish func(n int) []string, poll func(within t
 // ---- bidirectional mode ----
 
 // asyncValues are values that msgpack has. NetGear_Async writes None as the
-// empty text, which here therefore is None.
+// empty text, so here that is None.
 func asyncValues() []value {
 	list := slices.DeleteFunc(slices.Clone(allValues), func(v value) bool { return strings.HasSuffix(v.name, "2**70") })
 	for i, v := range list {
@@ -241,8 +241,8 @@ func asyncValues() []value {
 	return append(list, value{"int greatest of 64 bits", "18446744073709551615", "int", uint64(math.MaxUint64), false})
 }
 
-// packedValues are values that msgpack has and JSON has not, which only a Python
-// end sends: it refuses what is in them when it receives.
+// packedValues are values that only msgpack has. Only a Python end sends them,
+// because it refuses their content when it receives.
 var packedValues = []struct {
 	python string // in peer.py's words
 	kind   string // Python's name of its type
@@ -259,7 +259,7 @@ var packedValues = []struct {
 	{`[{"$ext": [127, ""]}]`, "list", []any{netgear.Ext{Type: 127, Data: []byte{}}}},
 }
 
-// packedArrived judges one of them, read in each way.
+// packedArrived checks one of them, read in each way.
 func packedArrived(t *testing.T, python string, m netgear.Message, want any) {
 	t.Helper()
 	var decoded any
@@ -280,7 +280,7 @@ func packedArrived(t *testing.T, python string, m netgear.Message, want any) {
 	}
 }
 
-// asyncBeside has a VidGear send end send a frame with a message beside it.
+// asyncBeside has a VidGear send end send a frame with a message.
 func asyncBeside(t *testing.T, message string) (*netgear.NetGear, *peer) {
 	o := asyncOptions(t, netgear.Pair)
 	o.BidirectionalMode = true
@@ -291,7 +291,7 @@ func asyncBeside(t *testing.T, message string) (*netgear.NetGear, *peer) {
 	return receiver, p
 }
 
-// TestAsyncRefusals: what VidGear cannot send, and cannot read, beside a frame.
+// TestAsyncRefusals checks messages that VidGear cannot send or read.
 func TestAsyncRefusals(t *testing.T) {
 	t.Parallel()
 	t.Run("python-sends/complex", func(t *testing.T) {
@@ -309,7 +309,7 @@ func TestAsyncRefusals(t *testing.T) {
 		p.expect("frame")
 		p.Tell("close")
 		p.end("closed")
-		for range p.Lines { // until it is gone, and all of its log is here
+		for range p.Lines { // until it has ended, and all of its log has arrived
 		}
 		equal(t, "VidGear warns", strings.Contains(p.Stderr.String(), "Skipped unsupported `data` of datatype: ndarray!"), true)
 	})
@@ -329,7 +329,7 @@ func TestAsyncRefusals(t *testing.T) {
 		sent := make(chan struct{})
 		go func() {
 			defer close(sent)
-			sender.SendArray(ctx, small(), map[int]string{1: "one"}) // nobody answers
+			sender.SendArray(ctx, small(), map[int]string{1: "one"}) // no peer answers
 		}()
 		e := p.until("error")["error"]
 		equal(t, e+": cannot be read", strings.Contains(e, "int is not allowed for map key"), true)
@@ -361,7 +361,7 @@ func TestAsyncRefusals(t *testing.T) {
 	})
 }
 
-// asyncArrived judges a value at a Go end.
+// asyncArrived checks a value at a Go end.
 func (v value) asyncArrived(t *testing.T, m netgear.Message) {
 	t.Helper()
 	equal(t, v.name+": IsNone", m.IsNone(), v.value == nil)
@@ -371,8 +371,8 @@ func (v value) asyncArrived(t *testing.T, m netgear.Message) {
 	v.arrived(t, m)
 }
 
-// asyncShown judges what VidGear made of it, which takes all that is false in
-// Python for None; at a receive end a message of None is not said.
+// asyncShown checks VidGear's value of it. VidGear treats all that is false in
+// Python as None, and its receive end does not show a message of None.
 func (v value) asyncShown(t *testing.T, got string) {
 	t.Helper()
 	want := v.python
@@ -385,8 +385,8 @@ func (v value) asyncShown(t *testing.T, got string) {
 	equal(t, v.name, got, want)
 }
 
-// asyncDataToPython: messages go with the frames, and each answer carries what
-// the VidGear receive end has queued for it.
+// asyncDataToPython checks that frames have their messages, and that each
+// answer carries what the VidGear receive end has queued for it.
 func asyncDataToPython(t *testing.T, o netgear.Options) {
 	p, o := startReceiver(t, o, asyncPatience...)
 	sender := open(t, o)
@@ -435,7 +435,7 @@ func asyncDataToPython(t *testing.T, o netgear.Options) {
 	p.end("terminated")
 }
 
-// asyncDataToGo is the same the other way.
+// asyncDataToGo is the same in the other direction.
 func asyncDataToGo(t *testing.T, o netgear.Options) {
 	receiver, o := openReceiver(t, o)
 	p := startSender(t, o, append(asyncSource(), "--wait-ready", "--n", "1000000")...)
@@ -495,7 +495,7 @@ func asyncDataToGo(t *testing.T, o netgear.Options) {
 
 // ---- time-outs ----
 
-// TestAsyncTimeouts: nothing comes.
+// TestAsyncTimeouts checks receive ends to which nothing is sent.
 func TestAsyncTimeouts(t *testing.T) {
 	t.Parallel()
 	for pattern := range netgear.PushPull + 1 {
@@ -520,8 +520,8 @@ func TestAsyncTimeouts(t *testing.T) {
 	}
 }
 
-// asyncTimeoutOfGo: Recv says ErrTimeout and goes on listening, to a sender that
-// comes later.
+// asyncTimeoutOfGo checks that Recv returns ErrTimeout, and then receives from
+// a later sender.
 func asyncTimeoutOfGo(t *testing.T, o netgear.Options) {
 	o.SubscriberTimeout = 100 * time.Millisecond
 	receiver, o := openReceiver(t, o)
@@ -531,7 +531,7 @@ func asyncTimeoutOfGo(t *testing.T, o netgear.Options) {
 		}
 	}
 	p := startSender(t, o, append(asyncSource(), "--n", "1000000", "--fps", "100", "--linger", "10000")...)
-	// upTo passes over frames, of which there must be so many, and time-outs.
+	// upTo skips so many frames, and time-outs.
 	upTo := func(frames int, end error) {
 		t.Helper()
 		for {
@@ -553,7 +553,7 @@ func asyncTimeoutOfGo(t *testing.T, o netgear.Options) {
 	upTo(3, nil)
 	p.Tell("pause")
 	p.until("paused")
-	upTo(0, netgear.ErrTimeout) // nothing is on its way any more
+	upTo(0, netgear.ErrTimeout) // nothing is in transit
 	p.Tell("close")
 	upTo(0, io.EOF)
 	p.end("closed")

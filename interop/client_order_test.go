@@ -11,9 +11,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// TestGoMulticlientOrder: VidGear's clients are served in the order of the ports,
-// as VidGear does, in whatever order they start, and also when one crashes and
-// comes back.
+// TestGoMulticlientOrder checks that VidGear's clients are served in the order
+// of the ports, as in VidGear. That holds for any order of their start, and
+// after one has crashed and restarted.
 func TestGoMulticlientOrder(t *testing.T) {
 	t.Parallel()
 	o := netgear.Options{Pattern: netgear.ReqRep, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, MulticlientMode: true}

@@ -13,8 +13,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// TestNumpyNames: the names of dtypes that are sent and refused were recorded from
-// numpy, and this numpy still says the same.
+// TestNumpyNames checks that this numpy accepts and refuses the same names of
+// dtypes as the recorded one.
 func TestNumpyNames(t *testing.T) {
 	t.Parallel()
 	recorded, err := os.ReadFile("../internal/numpy/testdata/numpy.txt")
@@ -28,7 +28,7 @@ func TestNumpyNames(t *testing.T) {
 	equal(t, "numpy's names", string(said), string(recorded))
 }
 
-// itemsize by dtype: all that the wire has been seen to carry.
+// itemsize is the size by dtype, for all dtypes recorded on the wire.
 var itemsize = map[string]int{
 	"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
 	"float16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16,
@@ -36,7 +36,7 @@ var itemsize = map[string]int{
 
 var shapes = [][]int{{16, 24}, {16, 24, 1}, {16, 24, 3}, {16, 24, 5}, {16, 1}, {1, 1}, {100}, {4, 5, 6, 7}, {2, 1, 2, 1, 2}, {3, 3, 600}}
 
-// synthetic is an array of bytes that differ.
+// synthetic returns an array of different bytes.
 func synthetic(dtype string, shape []int, seed int) netgear.Array {
 	n := itemsize[dtype]
 	for _, d := range shape {
@@ -52,14 +52,14 @@ func synthetic(dtype string, shape []int, seed int) netgear.Array {
 	return netgear.Array{DType: dtype, Shape: shape, Data: data}
 }
 
-// TestDTypes: every dtype in every shape, as it is.
+// TestDTypes sends every dtype in every shape, raw.
 func TestDTypes(t *testing.T) {
 	t.Parallel()
 	t.Run("go-to-python/raw", func(t *testing.T) {
 		t.Parallel()
 		dtypesToPython(t, netgear.JPEGOff)
 	})
-	// What a JPEG cannot hold goes raw, with JPEG on.
+	// Arrays that a JPEG cannot hold are sent raw, with JPEG on.
 	t.Run("go-to-python/jpeg", func(t *testing.T) {
 		t.Parallel()
 		dtypesToPython(t, netgear.JPEGDefault)

@@ -10,8 +10,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// TestGoPublisherCloses: right after a frame, while the subscriber's queue of
-// one may still be full of it, and yet VidGear's recv ends.
+// TestGoPublisherCloses closes right after a frame, which may still fill the
+// subscriber's queue of one. VidGear's recv must end all the same.
 func TestGoPublisherCloses(t *testing.T) {
 	t.Parallel()
 	for name, multiserver := range map[string]bool{"plain": false, "multiserver": true} {
@@ -34,7 +34,8 @@ func TestGoPublisherCloses(t *testing.T) {
 	}
 }
 
-// TestGoMulticlientCloses: every client is told, as VidGear does.
+// TestGoMulticlientCloses checks that every client receives the terminate
+// message, as in VidGear.
 func TestGoMulticlientCloses(t *testing.T) {
 	t.Parallel()
 	o := netgear.Options{Pattern: netgear.ReqRep, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, MulticlientMode: true}
@@ -56,15 +57,15 @@ func TestGoMulticlientCloses(t *testing.T) {
 	}
 }
 
-// sendUntilThere sends a frame, with PubSub again until the peer has it, and
-// returns the event. Copies that come late are passed over.
+// sendUntilThere sends a frame, with PubSub repeatedly until the peer has it,
+// and returns the event. Late copies are skipped.
 func sendUntilThere(t *testing.T, sender *netgear.NetGear, p *peer, pattern netgear.Pattern, i int, message string) event {
 	t.Helper()
-	within := patience
+	within := waitLimit
 	if pattern == netgear.PubSub {
 		within = time.Second / 4
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		send(t, sender, number(i), message)
 		for e, ok := p.poll(within); ok; e, ok = p.poll(within) {
 			if e.text("event") != "frame" {

@@ -26,9 +26,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
-// patience bounds every wait, so that a hang becomes a failure with a message.
+// waitLimit limits every wait, so that a hang becomes a failure with a message.
 // No test depends on how long anything takes.
-const patience = 90 * time.Second
+const waitLimit = 90 * time.Second
 
 // await polls a condition that is no event.
 func await(t testing.TB, what string, ok func() bool) {
@@ -64,7 +64,7 @@ func run(m *testing.M) int {
 		f.close()
 	}
 	if code != 0 {
-		return code // what failed may well have left something behind
+		return code // a failed test may leave goroutines
 	}
 	if err := errors.Join(leaktest.Find(), checkMats()); err != nil {
 		fmt.Fprintln(os.Stderr, "interop: left behind:", err)
@@ -85,7 +85,7 @@ func checkPython() error {
 
 const footageFrames = 24
 
-// clip is the same frames for both ends: Mats for Go, .npy files for Python.
+// clip has the same frames for both ends: Mats for Go, .npy files for Python.
 type clip struct {
 	mats     []gocv.Mat
 	pictures []string // of the raw pixels, see picture
@@ -101,10 +101,10 @@ func (c *clip) close() {
 	}
 }
 
-// npy is the file of frame i.
+// npy returns the file of frame i.
 func (c *clip) npy(i int) string { return filepath.Join(c.dir, fmt.Sprintf("%03d.npy", i)) }
 
-// array is frame i, looking into its Mat.
+// array returns frame i, which aliases its Mat.
 func (c *clip) array(i int) netgear.Array {
 	a, err := matArray(c.mats[i])
 	if err != nil {
@@ -153,7 +153,7 @@ func loadFootage(dir string) error {
 	return nil
 }
 
-// matArray is a uint8 Mat as an array.
+// matArray returns a uint8 Mat as an array.
 func matArray(m gocv.Mat) (netgear.Array, error) {
 	data, err := m.DataPtrUint8()
 	a := netgear.Array{DType: "uint8", Shape: m.Size(), Data: data}
@@ -163,8 +163,8 @@ func matArray(m gocv.Mat) (netgear.Array, error) {
 	return a, err
 }
 
-// npyFile is a uint8 array as numpy.load reads it: a magic, the header's length,
-// the header padded to 64 bytes, the elements.
+// npyFile returns a uint8 array in the format of numpy.load: a magic, the
+// header's length, the header padded to 64 bytes, the elements.
 func npyFile(a netgear.Array) []byte {
 	head := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }", strings.Trim(shapeText(a.Shape), "[]"))
 	head += strings.Repeat(" ", 63-(10+len(head))%64) + "\n"
@@ -172,13 +172,13 @@ func npyFile(a netgear.Array) []byte {
 	return append(append(file, head...), a.Data...)
 }
 
-// picture is what two ends must agree on: dtype, shape and a hash of the
+// picture is what must be equal at both ends: dtype, shape and a hash of the
 // elements.
 func picture(a netgear.Array) string {
 	return fmt.Sprintf("%s %s %x", a.DType, shapeText(a.Shape), sha256.Sum256(a.Data))
 }
 
-// shapeText is a shape as Python's json writes it.
+// shapeText returns a shape as Python's json writes it.
 func shapeText(shape []int) string {
 	return strings.ReplaceAll(fmt.Sprint(shape), " ", ", ")
 }
@@ -208,8 +208,8 @@ var expectations struct {
 	known map[netgear.Colorspace][]string
 }
 
-// pictures are what a receive end must see of the clip: simplejpeg itself makes
-// and reads the JPEGs that are the measure.
+// pictures returns what a receive end must receive of the clip. simplejpeg
+// itself encodes and decodes the JPEGs for it.
 func (c compression) pictures(t *testing.T) []string {
 	t.Helper()
 	if c.jpeg == netgear.JPEGOff {
@@ -238,10 +238,10 @@ type peer struct {
 	t *testing.T
 }
 
-// event is one line that peer.py said: its values as JSON text, by key.
+// event is one line of peer.py: its values as JSON text, by key.
 type event map[string]string
 
-// text is a value that is a text.
+// text returns a value that is a text.
 func (e event) text(key string) string {
 	var s string
 	if v, ok := e[key]; ok && pyjson.Unmarshal(pyjson.Raw(v), &s) != nil {
@@ -274,7 +274,7 @@ func startPeer(t *testing.T, args ...string) *peer {
 	return &peer{peertest.Start(t, "Python end", cmd, parseEvent), t}
 }
 
-// poll is the next event, if there is one within the time.
+// poll returns the next event, if one arrives within the time.
 func (p *peer) poll(within time.Duration) (event, bool) {
 	p.t.Helper()
 	timer := time.NewTimer(within)
@@ -290,17 +290,17 @@ func (p *peer) poll(within time.Duration) (event, bool) {
 	}
 }
 
-// next is the next event.
+// next returns the next event.
 func (p *peer) next() event {
 	p.t.Helper()
-	e, ok := p.poll(patience)
+	e, ok := p.poll(waitLimit)
 	if !ok {
-		p.Fail("the Python end said nothing for %v", patience)
+		p.Fail("the Python end said nothing for %v", waitLimit)
 	}
 	return e
 }
 
-// expect is the next event, which must be of the kind.
+// expect returns the next event, which must be of the kind.
 func (p *peer) expect(kind string) event {
 	p.t.Helper()
 	e := p.next()
@@ -310,7 +310,7 @@ func (p *peer) expect(kind string) event {
 	return e
 }
 
-// until passes over frames up to the event of the kind.
+// until skips frames up to the event of the kind.
 func (p *peer) until(kind string) event {
 	p.t.Helper()
 	for {
@@ -323,7 +323,7 @@ func (p *peer) until(kind string) event {
 	}
 }
 
-// end is the last event, after any frames.
+// end returns the last event, after any frames.
 func (p *peer) end(reason string) {
 	p.t.Helper()
 	if e := p.until("end"); e.text("reason") != reason {
@@ -331,7 +331,7 @@ func (p *peer) end(reason string) {
 	}
 }
 
-// pictures are the next n frames.
+// pictures returns the next n frames.
 func (p *peer) pictures(n int) []string {
 	p.t.Helper()
 	seen := make([]string, n)
@@ -341,7 +341,7 @@ func (p *peer) pictures(n int) []string {
 	return seen
 }
 
-// dictionary is the options in VidGear's words.
+// dictionary returns the options as VidGear's dictionary.
 func dictionary(o netgear.Options) string {
 	d := map[string]any{}
 	switch o.JPEGCompression {
@@ -371,7 +371,7 @@ func dictionary(o netgear.Options) string {
 	return string(text)
 }
 
-// peerFlags are the options as peer.py's command line.
+// peerFlags returns the options as peer.py's command line.
 func peerFlags(o netgear.Options) []string {
 	flags := []string{"--address", o.Address, "--pattern", strconv.Itoa(int(o.Pattern)), "--options", dictionary(o)}
 	if o.Wire == netgear.AsyncWire {
@@ -387,7 +387,7 @@ func peerFlags(o netgear.Options) []string {
 	return append(flags, "--port", port)
 }
 
-// startSender starts a VidGear send end and waits until it is there.
+// startSender starts a VidGear send end and waits until it is ready.
 func startSender(t *testing.T, o netgear.Options, flags ...string) *peer {
 	t.Helper()
 	p := startPeer(t, append(append([]string{"send"}, peerFlags(o)...), flags...)...)
@@ -395,9 +395,9 @@ func startSender(t *testing.T, o netgear.Options, flags ...string) *peer {
 	return p
 }
 
-// startReceiver starts a VidGear receive end and waits until it listens. Where
-// o names no port, free ones are found: another program may be quicker to take
-// one, so that is tried more than once.
+// startReceiver starts a VidGear receive end and waits until it listens. If o
+// names no port, it finds free ones. Another program may bind such a port
+// first, so it tries more than once.
 func startReceiver(t *testing.T, o netgear.Options, flags ...string) (*peer, netgear.Options) {
 	t.Helper()
 	for try := 1; ; try++ {
@@ -425,7 +425,7 @@ func startReceiver(t *testing.T, o netgear.Options, flags ...string) (*peer, net
 
 // ---- the Go end ----
 
-// address is where the two ends meet: an own socket file for ipc.
+// address returns the endpoint of the two ends: a new socket file for ipc.
 func address(t *testing.T, protocol string) string {
 	t.Helper()
 	if protocol != "ipc" {
@@ -440,7 +440,7 @@ func address(t *testing.T, protocol string) string {
 	return filepath.Join(dir, "s")
 }
 
-// open opens a Go end, closed at the test's end.
+// open opens a Go end, which is closed at the test's end.
 func open(t *testing.T, o netgear.Options) *netgear.NetGear {
 	t.Helper()
 	n, err := netgear.New(o)
@@ -451,8 +451,8 @@ func open(t *testing.T, o netgear.Options) *netgear.NetGear {
 	return n
 }
 
-// openReceiver opens a Go receive end; the options come back with the ports
-// that it really has.
+// openReceiver opens a Go receive end, and returns the options with its actual
+// ports.
 func openReceiver(t *testing.T, o netgear.Options) (*netgear.NetGear, netgear.Options) {
 	t.Helper()
 	if o.Port == "" && len(o.Ports) == 0 {
@@ -470,8 +470,8 @@ func openReceiver(t *testing.T, o netgear.Options) (*netgear.NetGear, netgear.Op
 	return n, o
 }
 
-// receive is the next frame at a Go end, closed at the test's end if not
-// before.
+// receive returns the next frame at a Go end, which is closed at the test's
+// end.
 func receive(t *testing.T, n *netgear.NetGear) *netgear.Frame {
 	t.Helper()
 	f, err := tryReceive(n)
@@ -483,12 +483,12 @@ func receive(t *testing.T, n *netgear.NetGear) *netgear.Frame {
 }
 
 func tryReceive(n *netgear.NetGear) (*netgear.Frame, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	return n.Recv(ctx)
 }
 
-// receivePicture is the next frame as a picture.
+// receivePicture returns the next frame as a picture.
 func receivePicture(t *testing.T, n *netgear.NetGear) string {
 	t.Helper()
 	f := receive(t, n)
@@ -496,7 +496,7 @@ func receivePicture(t *testing.T, n *netgear.NetGear) string {
 	return picture(f.Array())
 }
 
-// receiveEnd is the end of the stream, at a Go end.
+// receiveEnd fails unless the stream ends, at a Go end.
 func receiveEnd(t *testing.T, n *netgear.NetGear) {
 	t.Helper()
 	for range 2 { // it stays the end
@@ -509,7 +509,7 @@ func receiveEnd(t *testing.T, n *netgear.NetGear) {
 // send sends an array or a Mat.
 func send(t *testing.T, n *netgear.NetGear, frame, message any) netgear.Reply {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	var reply netgear.Reply
 	var err error
@@ -525,7 +525,7 @@ func send(t *testing.T, n *netgear.NetGear, frame, message any) netgear.Reply {
 	return reply
 }
 
-// ---- judging ----
+// ---- checks ----
 
 func equal(t *testing.T, what string, got, want any) {
 	t.Helper()
@@ -542,7 +542,7 @@ func equalPictures(t *testing.T, got, want []string) {
 	}
 }
 
-// inOrder: got is what was sent, with some missing.
+// inOrder fails unless got is what was sent, with some missing.
 func inOrder(t *testing.T, got, sent []string) {
 	t.Helper()
 	at := 0
@@ -565,7 +565,7 @@ var (
 	allPatterns  = append(lockstep[:2:2], netgear.PubSub)
 )
 
-// eachPattern runs a test for each pattern, side by side.
+// eachPattern runs a test for each pattern, in parallel.
 func eachPattern(t *testing.T, patterns []netgear.Pattern, test func(t *testing.T, o netgear.Options)) {
 	t.Helper()
 	for _, p := range patterns {

@@ -14,10 +14,10 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// TestJPEGFiles sends JPEGs as cameras make them to a VidGear receive end: with
-// printing inks, without Huffman tables, with bytes too many, cut short. It has
-// simplejpeg's pixels of each that is whole, and none of them ends it: what would
-// is mended or refused.
+// TestJPEGFiles sends cameras' JPEGs to a VidGear receive end: with printing
+// colors, without Huffman tables, with extra bytes, truncated. It must receive
+// simplejpeg's pixels of each complete one. None may end it: such JPEGs are
+// mended or refused.
 func TestJPEGFiles(t *testing.T) {
 	const folder = "../internal/turbojpeg/testdata/"
 	raw, err := os.ReadFile(folder + "golden.json")
@@ -32,7 +32,7 @@ func TestJPEGFiles(t *testing.T) {
 	}
 	receiver, o := startReceiver(t, netgear.Options{Address: address(t, "tcp")})
 	sender := open(t, o)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	sent, bad := 0, map[string]bool{"cut-90.jpg": true, "two-soi.jpg": true, "scans-480-2000x2000.jpg": true}
 	for name, spaces := range golden.Files {
@@ -48,7 +48,7 @@ func TestJPEGFiles(t *testing.T) {
 			continue
 		}
 		sent++
-		// The third is what VidGear decodes with: the fast DCT.
+		// The third is VidGear's decoder setting: the fast DCT.
 		want := strings.TrimPrefix(spaces["BGR"][2], "~")
 		if got := receiver.expect("frame"); !strings.HasPrefix(got.text("sha256"), want) {
 			t.Errorf("%s: VidGear has other pixels than simplejpeg", name)

@@ -17,12 +17,12 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// number is frame i of a numbered stream: its first bytes are its number, so
-// that an end that shows no messages shows it too.
+// number returns frame i of a numbered stream. Its first bytes are its number,
+// for ends that show no messages.
 func number(i int) netgear.Array { return synthetic("uint16", []int{30, 40, 3}, i) }
 
-// numbered are the pictures of the frames that number and a Python source
-// "synthetic 0" make. They differ for 256 frames.
+// numbered are the pictures of the frames of number and of a Python source
+// "synthetic 0". They differ for 256 frames.
 func numbered(n int) []string {
 	all := make([]string, n)
 	for i := range all {
@@ -35,21 +35,21 @@ var numberedSource = []string{"--source", "synthetic", "0", "--size", "40x30", "
 
 // ---- the end of a stream ----
 
-// TestPythonCloses: what was queued is handed out first, then io.EOF.
+// TestPythonCloses checks that Recv returns queued frames first, then io.EOF.
 func TestPythonCloses(t *testing.T) {
 	t.Parallel()
 	want := numbered(20)
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
 		receiver, o := openReceiver(t, o)
 		p := startSender(t, o, append(numberedSource, "--n", "20")...)
-		p.end("count") // it is closed and gone before the first Recv
+		p.end("count") // it has ended before the first Recv
 		for i := range want {
 			equal(t, fmt.Sprintf("frame %d", i), receivePicture(t, receiver), want[i])
 		}
 		receiveEnd(t, receiver)
 	})
-	// VidGear's PUB end closes with no linger right after its goodbye, which so
-	// mostly never leaves the process. Here it is given the time.
+	// VidGear's PUB end closes without linger right after its terminate
+	// message, which so mostly is not sent. Here it has the time.
 	t.Run("pubsub", func(t *testing.T) {
 		t.Parallel()
 		receiver, o := openReceiver(t, netgear.Options{Address: address(t, "tcp"), Pattern: netgear.PubSub, JPEGCompression: netgear.JPEGOff})
@@ -75,8 +75,8 @@ func TestPythonCloses(t *testing.T) {
 	})
 }
 
-// TestGoCloses: VidGear's recv returns None, for the reason that it was told to.
-// (PubSub is in the matrix.)
+// TestGoCloses checks that VidGear's recv returns None because of the terminate
+// message. (PubSub is in the matrix.)
 func TestGoCloses(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
@@ -89,8 +89,8 @@ func TestGoCloses(t *testing.T) {
 					send(t, sender, number(i), nil)
 				}
 				equalPictures(t, p.pictures(n), numbered(n))
-				// Connecting happens in the background, and there is nobody to say
-				// goodbye to before.
+				// Connecting happens in the background, and before there is no
+				// peer for a terminate message.
 				awaitConnection(t, sender)
 				sender.Close()
 				p.end("terminated")
@@ -106,7 +106,7 @@ func awaitConnection(t *testing.T, n *netgear.NetGear) {
 
 // ---- the start of a stream ----
 
-// TestLateStart: whichever end is there first, no frame is lost.
+// TestLateStart checks that no frame is lost, whichever end starts first.
 func TestLateStart(t *testing.T) {
 	t.Parallel()
 	want := numbered(20)
@@ -161,8 +161,8 @@ func TestLateStart(t *testing.T) {
 	})
 }
 
-// TestLatePubSub: whichever end is there first, the stream begins when the other
-// has come.
+// TestLatePubSub checks that the stream begins when both ends run, whichever
+// starts first.
 func TestLatePubSub(t *testing.T) {
 	t.Parallel()
 	o := netgear.Options{Pattern: netgear.PubSub, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff}
@@ -186,7 +186,7 @@ func TestLatePubSub(t *testing.T) {
 		o := o
 		o.Port = peertest.FreePort(t)
 		p := startSender(t, o, endless...)
-		p.expect("frame") // it is sending, to nobody
+		p.expect("frame") // it is sending, without a peer
 		receiver, _ := openReceiver(t, o)
 		fromPython(t, receiver, p)
 	})
@@ -207,7 +207,7 @@ func TestLatePubSub(t *testing.T) {
 		o := o
 		o.Port = peertest.FreePort(t)
 		sender := open(t, o)
-		send(t, sender, number(0), nil) // to nobody
+		send(t, sender, number(0), nil) // without a peer
 		p, _ := startReceiver(t, o)
 		fromGo(t, sender, p)
 	})
@@ -223,8 +223,8 @@ func receiveAll(t *testing.T, n *netgear.NetGear, want []string) {
 
 // ---- crashes and restarts ----
 
-// stream sends numbered frames until it is stopped, as an application does that
-// knows nothing of the other end's troubles.
+// stream sends numbered frames until it is stopped, without code for faults of
+// the other end.
 type stream struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -242,7 +242,7 @@ func startStream(t *testing.T, sender *netgear.NetGear) *stream {
 				s.err = err
 				return
 			}
-			time.Sleep(5 * time.Millisecond) // a camera's pace, more or less
+			time.Sleep(5 * time.Millisecond) // about a camera's rate
 		}
 	}()
 	t.Cleanup(s.wait)
@@ -254,8 +254,8 @@ func (s *stream) wait() {
 	s.done.Wait()
 }
 
-// consecutive judges frames of a stream that was joined in the middle: each is
-// the one after the last, or (sent again, for want of an answer) the same.
+// consecutive checks frames from the middle of a stream: each is the one after
+// the last, or the same if it was sent again without an answer.
 func consecutive(t *testing.T, got []string) {
 	t.Helper()
 	next := map[string]string{}
@@ -273,8 +273,8 @@ func consecutive(t *testing.T, got []string) {
 	}
 }
 
-// TestPythonReceiverRestarts: killed in mid-stream and started again, it gets
-// frames again, and the Go sender has not noticed.
+// TestPythonReceiverRestarts kills and restarts VidGear's receive end in
+// mid-stream. It must receive frames again, without an error at the Go sender.
 func TestPythonReceiverRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
@@ -296,15 +296,15 @@ func TestPythonReceiverRestarts(t *testing.T) {
 	})
 }
 
-// TestPythonSenderRestarts: killed in mid-stream and started again, its frames
-// come again, and nobody has to open the Go receive end anew.
+// TestPythonSenderRestarts kills and restarts VidGear's send end in mid-stream.
+// Its frames must arrive again at the same Go receive end.
 func TestPythonSenderRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
 		receiver, o := openReceiver(t, o)
 		flags := append(numberedSource, "--fps", "100", "--n", "100000", "--messages")
 		for life := range 3 {
-			// The message says which sender a frame is of.
+			// The message names the frame's sender.
 			p := startSender(t, o, append(flags[:len(flags)-1:len(flags)-1], "--message", fmt.Sprint(life))...)
 			var got []string
 			for len(got) < 20 {
@@ -327,9 +327,10 @@ func TestPythonSenderRestarts(t *testing.T) {
 	})
 }
 
-// TestGoReceiverRestarts: closed in mid-stream and opened again on the same
-// port, it gets frames again. VidGear's sender misses an answer then, waits for
-// 4 s, gives this frame up, and goes on; it does so twice in its life.
+// TestGoReceiverRestarts closes the Go receive end in mid-stream and opens it
+// again on the same port. It must receive frames again. VidGear's sender misses
+// an answer then, waits for 4 s, drops this frame, and continues. It does so
+// only twice.
 func TestGoReceiverRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
@@ -355,8 +356,8 @@ func TestGoReceiverRestarts(t *testing.T) {
 	})
 }
 
-// TestGoSenderRestarts: a Go process that sends is killed in mid-stream and
-// started again. (Closed, it would say goodbye, and VidGear's recv would end.)
+// TestGoSenderRestarts kills and restarts a Go process that sends. (Closed, it
+// would send the terminate message, and VidGear's recv would end.)
 func TestGoSenderRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
@@ -366,7 +367,7 @@ func TestGoSenderRestarts(t *testing.T) {
 			kill := startSenderProcess(t, o, life)
 			var got []string
 			for len(got) < 20 {
-				// At first there may be frames of the life before.
+				// The first frames may be the killed process's.
 				if seen := p.expect("frame").picture(); slices.Contains(own, seen) {
 					got = append(got, seen)
 				}
@@ -381,13 +382,13 @@ func TestGoSenderRestarts(t *testing.T) {
 	})
 }
 
-// streamLength is how many different frames a sender process has.
+// streamLength is the number of different frames of a sender process.
 const streamLength = 80
 
 // senderEnv makes a process of this test binary a sender; see run.
 const senderEnv = "NETGEAR_INTEROP_SENDER"
 
-// startSenderProcess returns what kills the process.
+// startSenderProcess returns a function that kills the process.
 func startSenderProcess(t *testing.T, o netgear.Options, life int) func() {
 	t.Helper()
 	self, err := os.Executable()
@@ -397,7 +398,7 @@ func startSenderProcess(t *testing.T, o netgear.Options, life int) func() {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d", senderEnv, o.Pattern, o.Port, life))
 	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe() // the process ends with it, should this one die
+	stdin, err := cmd.StdinPipe() // the process ends with it, if this one is killed
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +414,7 @@ func startSenderProcess(t *testing.T, o netgear.Options, life int) func() {
 	return kill
 }
 
-// beSender is the whole life of such a process.
+// beSender is the main function of such a process.
 func beSender(spec string) error {
 	go func() {
 		io.Copy(io.Discard, os.Stdin)

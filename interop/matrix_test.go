@@ -18,7 +18,7 @@ func TestMatrix(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for i, c := range append([]compression{raw}, jpegs...) {
 			if i >= 5 && pattern != netgear.Pair {
-				continue // one pattern tells whether a colourspace is right
+				continue // one pattern is enough to check a colorspace
 			}
 			matrixCase(t, "tcp", pattern, c)
 			if i < 2 {
@@ -51,16 +51,16 @@ func goToPython(t *testing.T, o netgear.Options, c compression) {
 		for _, m := range c.clip().mats {
 			send(t, sender, m, nil)
 		}
-		// All of them, before the goodbye: at that VidGear throws its queue away.
+		// All of them, before the terminate message, at which VidGear drops its
+		// queue.
 		equalPictures(t, p.pictures(len(want)), want)
 	}
 	sender.Close()
 	p.end("terminated")
 }
 
-// publishToPython goes round and round the clip until enough has arrived:
-// PubSub loses what comes before the subscriber has joined, and what is too
-// fast for it.
+// publishToPython repeats the clip until enough has arrived. PubSub loses
+// frames before the subscriber has joined, and frames that are too fast for it.
 func publishToPython(t *testing.T, sender *netgear.NetGear, p *peer, c compression) {
 	want := c.pictures(t)
 	var sent, arrived []string
@@ -71,7 +71,7 @@ func publishToPython(t *testing.T, sender *netgear.NetGear, p *peer, c compressi
 			arrived = append(arrived, e.picture())
 		}
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	last := len(want) - 1
 	for i := 0; len(arrived) < footageFrames; i++ {
 		sendAndLook(i%last, 20*time.Millisecond)
@@ -79,8 +79,8 @@ func publishToPython(t *testing.T, sender *netgear.NetGear, p *peer, c compressi
 			p.Fail("only %d of %d frames arrived", len(arrived), len(sent))
 		}
 	}
-	// The last frame alone: once it is there, nothing is on its way that the
-	// goodbye would have to queue behind.
+	// The last frame alone: once it has arrived, the terminate message does not
+	// have to queue.
 	for !slices.Contains(arrived, want[last]) {
 		sendAndLook(last, time.Second)
 		if time.Now().After(deadline) {
@@ -99,7 +99,7 @@ func pythonToGo(t *testing.T, o netgear.Options, c compression) {
 	}
 	p := startSender(t, o, "--source", "npy-dir", c.clip().dir)
 	for i := range want {
-		// By way of a Mat, as most programs do.
+		// Through a Mat, as in most programs.
 		f := receive(t, receiver)
 		m, err := f.Mat()
 		if err != nil {
@@ -117,8 +117,8 @@ func pythonToGo(t *testing.T, o netgear.Options, c compression) {
 	p.end("count")
 }
 
-// subscribeToPython: the messages number the frames, so what is missing may be
-// missing, but the rest is in order and intact.
+// subscribeToPython receives frames whose messages number them. Some may be
+// missing, but the rest must be in order and intact.
 func subscribeToPython(t *testing.T, receiver *netgear.NetGear, o netgear.Options, c compression) {
 	want := c.pictures(t)
 	const many = 5000
@@ -138,7 +138,7 @@ func subscribeToPython(t *testing.T, receiver *netgear.NetGear, o netgear.Option
 	p.end("closed")
 }
 
-// numbers is the JSON list of 0 to n-1.
+// numbers returns the JSON list of 0 to n-1.
 func numbers(n int) string {
 	var b strings.Builder
 	for i := range n {

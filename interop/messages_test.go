@@ -15,13 +15,13 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// value is one value as both languages have it.
+// value is one value in both languages.
 type value struct {
 	name   string
 	python string // JSON as Python's json.dumps writes it
 	kind   string // Python's name of its type
 	value  any    // as Message.Value returns it
-	falsy  bool   // a VidGear receive end shows it as no message
+	falsy  bool   // a VidGear receive end shows no message for it
 }
 
 var values = []value{
@@ -55,7 +55,7 @@ var values = []value{
 	{"dict empty", "{}", "dict", map[string]any{}, true},
 }
 
-// forPython is the value in the words of peer.py.
+// forPython returns the value in peer.py's form.
 func (v value) forPython() string {
 	if v.kind == "tuple" {
 		return `{"$tuple": ` + v.python + "}"
@@ -63,7 +63,7 @@ func (v value) forPython() string {
 	return v.python
 }
 
-// forGo is the value as a Go program gives it.
+// forGo returns the value as a Go program passes it.
 func (v value) forGo() any {
 	if list, ok := v.value.([]any); ok && v.kind == "tuple" {
 		return netgear.Tuple(list)
@@ -71,7 +71,7 @@ func (v value) forGo() any {
 	return v.value
 }
 
-// arrived judges what a Go end was given.
+// arrived checks the value at a Go end.
 func (v value) arrived(t *testing.T, m netgear.Message) {
 	t.Helper()
 	equal(t, v.name+" as text", m.String(), v.python)
@@ -95,10 +95,11 @@ var tuple = value{"tuple", `[1, "a", [2, 3]]`, "tuple", []any{int64(1), "a", []a
 
 var allValues = append(values, tuple)
 
-// small is a frame where only the data beside it matters.
+// small is a frame for tests of the data with it.
 func small() netgear.Array { return synthetic("uint8", []int{16, 24, 3}, 0) }
 
-// shown: a VidGear receive end has shown the value with a frame, if it shows it.
+// shown fails unless a VidGear receive end has shown the value with a frame, if
+// it shows it.
 func (v value) shown(t *testing.T, e event) {
 	t.Helper()
 	got, shown := e["message"]
@@ -108,8 +109,8 @@ func (v value) shown(t *testing.T, e event) {
 	}
 }
 
-// TestMessages: data beside a frame, any JSON value. VidGear's receive end
-// shows it in bidirectional mode; on the wire it is in every mode.
+// TestMessages sends any JSON value with a frame. VidGear's receive end shows
+// it in bidirectional mode only; the wire has it in every mode.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
@@ -153,7 +154,7 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// TestMessagesPubSub: the same where nothing is answered and a frame may be lost.
+// TestMessagesPubSub is the same without answers, where a frame may be lost.
 // VidGear's receive end shows messages in multi-server mode there.
 func TestMessagesPubSub(t *testing.T) {
 	t.Parallel()
@@ -164,7 +165,8 @@ func TestMessagesPubSub(t *testing.T) {
 		o.Port, o.Ports = o.Ports[0], nil
 		sender := open(t, o)
 		for i, v := range allValues {
-			// The pictures tell a frame from those before it, which were sent more than once.
+			// The pictures distinguish a frame from those before it, which were
+			// sent more than once.
 			e := publishUntilThere(t, sender, p, number(i), v.forGo())
 			v.shown(t, e)
 		}
@@ -187,7 +189,7 @@ func TestMessagesPubSub(t *testing.T) {
 				list, missing[v.python] = append(list, v.forPython()), v
 			}
 			p := startSender(t, o, "--wait-ready", "--fps", "50", "--n", "100000", "--size", "24x16")
-			for range 20 { // what is lost comes again
+			for range 20 { // lost frames are sent again
 				p.Tell("messages [" + strings.Join(list, ", ") + "]")
 			}
 			p.Tell("go")
@@ -207,12 +209,12 @@ func TestMessagesPubSub(t *testing.T) {
 	}
 }
 
-// publishUntilThere sends a frame again and again until the peer has it, and
-// returns the event.
+// publishUntilThere repeats a frame until the peer has it, and returns the
+// event.
 func publishUntilThere(t *testing.T, sender *netgear.NetGear, p *peer, a netgear.Array, message any) event {
 	t.Helper()
 	want := picture(a)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		send(t, sender, a, message)
 		for e, ok := p.poll(time.Second / 4); ok; e, ok = p.poll(0) {
 			if e.picture() == want {
@@ -224,7 +226,7 @@ func publishUntilThere(t *testing.T, sender *netgear.NetGear, p *peer, a netgear
 	return nil
 }
 
-// TestReturnData: data on the answers, any JSON value and arrays.
+// TestReturnData returns data with the answers: any JSON value and arrays.
 func TestReturnData(t *testing.T) {
 	t.Parallel()
 	for _, c := range []compression{raw, jpegDefault, jpegGray} {
@@ -245,9 +247,9 @@ func TestReturnData(t *testing.T) {
 	}
 }
 
-// returnToPython: the Go receive end returns, the VidGear send end is given.
-// What is set rides on the answers from then on, so the sender must wait for it
-// to be set: it sends one frame at each `go 1`.
+// returnToPython returns data from a Go receive end to a VidGear send end. The
+// data is part of the answers once it is set, so the sender must wait for that:
+// it sends one frame at each `go 1`.
 func returnToPython(t *testing.T, o netgear.Options, c compression) {
 	want := c.pictures(t)
 	receiver, o := openReceiver(t, o)
@@ -281,7 +283,7 @@ func returnToPython(t *testing.T, o netgear.Options, c compression) {
 	receiveEnd(t, receiver)
 }
 
-// returnToGo: the VidGear receive end returns, the Go send end is given.
+// returnToGo returns data from a VidGear receive end to a Go send end.
 func returnToGo(t *testing.T, o netgear.Options, c compression) {
 	want := c.pictures(t)
 	p, o := startReceiver(t, o)

@@ -21,7 +21,7 @@ import (
 // mode is a row of the table in docs/interop.md.
 type mode struct {
 	name                            string
-	patterns                        []netgear.Pattern // where VidGear allows the mode
+	patterns                        []netgear.Pattern // in which VidGear allows the mode
 	bidirectional, servers, clients bool
 }
 
@@ -36,7 +36,7 @@ var modes = []mode{
 
 var manyEnds = []netgear.Pattern{netgear.ReqRep, netgear.PubSub}
 
-// direction says which ends are VidGear's.
+// direction is which ends are VidGear's.
 type direction struct {
 	name                        string
 	pythonSends, pythonReceives bool
@@ -48,9 +48,9 @@ var directions = []direction{
 	{name: "go-to-go"},
 }
 
-// TestModes streams real video in every exclusive mode, two of what the mode
-// has many of: every frame and message arrives as it was sent, names its
-// sender's port, and is answered with what the receive end it went to returns.
+// TestModes streams real video in every exclusive mode, with two ends on the
+// side with several. Every frame and message must arrive unchanged, name its
+// sender's port, and be answered with the data of its receive end.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes {
@@ -83,10 +83,10 @@ type cell struct {
 }
 
 const (
-	// Frames that each sender sends; with PubSub, where frames are lost while
-	// the ends find each other, it sends until so many have arrived.
+	// Frames of each sender. With PubSub, where frames are lost while the ends
+	// connect, it sends until so many have arrived.
 	streamFrames = footageFrames / 2
-	// They go round the footage but for its last frame, the marker.
+	// They repeat the footage without its last frame, the marker.
 	round  = footageFrames - 1
 	marker = footageFrames - 1
 
@@ -98,18 +98,18 @@ type sender interface {
 	start(t *testing.T)            // in the background
 	answers(t *testing.T) []answer // to all frames; lockstep patterns
 	pause(t *testing.T)            // the stream; PubSub
-	more(t *testing.T) int         // sends one frame more, and says which
+	more(t *testing.T) int         // sends one more frame, and returns its number
 	close(t *testing.T)
 }
 
 // receiver is a receive end.
 type receiver interface {
 	next(t *testing.T, within time.Duration) (arrival, bool)
-	end(t *testing.T) // after what is left
+	end(t *testing.T) // after the remaining frames
 }
 
-// arrival is a frame as a receive end shows it, answer what came back to the
-// send end: JSON, or the picture of an array.
+// arrival is a frame as a receive end shows it. answer is the send end's
+// answer: JSON, or the picture of an array.
 type (
 	arrival struct{ port, picture, message string }
 	answer  struct{ port, data string }
@@ -137,13 +137,13 @@ func count(on bool) int {
 	return 0
 }
 
-// answered: receive ends return data.
+// answered reports whether receive ends return data.
 func (x *cell) answered() bool {
 	return x.Pattern != netgear.PubSub && (x.bidirectional || x.clients)
 }
 
-// frame is which frame of the footage sender s has at place i of its stream, and
-// what it says beside it.
+// frame returns which frame of the footage sender s has at place i of its
+// stream, and its message.
 func (x *cell) frame(s, i int) (frame int, message string) {
 	frame = marker
 	if i >= 0 {
@@ -161,7 +161,8 @@ func (x *cell) run(t *testing.T) {
 	} else {
 		x.runLockstep(t)
 	}
-	// One after the other says goodbye; only the last one ends the stream.
+	// They send the terminate message one after the other; only the last one
+	// ends the stream.
 	for i, s := range x.senders {
 		if i > 0 || x.Pattern == netgear.PubSub {
 			x.reach(t, i)
@@ -169,23 +170,23 @@ func (x *cell) run(t *testing.T) {
 		s.close(t)
 	}
 	if x.clients && x.Pattern == netgear.PubSub && x.pythonSends {
-		return // VidGear says no goodbye there
+		return // VidGear sends no terminate message there
 	}
 	for _, r := range x.receivers {
 		r.end(t)
 	}
 }
 
-// reach sends single frames until every receiver has one. With PubSub nothing is
-// on its way then that the goodbye would have to queue behind.
+// reach sends single frames until every receiver has one. With PubSub the
+// terminate message does not have to queue then.
 func (x *cell) reach(t *testing.T, s int) {
 	t.Helper()
-	within := patience
+	within := waitLimit
 	if x.Pattern == netgear.PubSub {
 		within = 2 * time.Second
 	}
 	for _, end := range x.receivers {
-		for deadline := time.Now().Add(patience); ; {
+		for deadline := time.Now().Add(waitLimit); ; {
 			want := x.expected(t, s, x.senders[s].more(t))
 			a, ok := end.next(t, within)
 			for ok && a != want {
@@ -201,8 +202,8 @@ func (x *cell) reach(t *testing.T, s int) {
 	}
 }
 
-// runLockstep: every frame arrives once, in order, at the receiver that
-// answered it.
+// runLockstep checks that every frame arrives once, in order, at the receiver
+// that answered it.
 func (x *cell) runLockstep(t *testing.T) {
 	arrived := make([]map[string][]arrival, len(x.receivers)) // by the sender's port
 	each := len(x.senders) * streamFrames / len(x.receivers)  // clients take turns
@@ -238,8 +239,8 @@ func (x *cell) runLockstep(t *testing.T) {
 	}
 }
 
-// runPubSub: what arrives is in order and as it was sent; in multi-client mode
-// every receiver gets the same stream.
+// runPubSub checks that frames arrive in order and unchanged, and in
+// multi-client mode that every receiver has the same stream.
 func (x *cell) runPubSub(t *testing.T) {
 	for r, end := range x.receivers {
 		arrived := map[string][]arrival{}
@@ -255,7 +256,7 @@ func (x *cell) runPubSub(t *testing.T) {
 		}
 		for s := range x.senders {
 			port := x.portOf(s)
-			at, last := 0, int(patience.Seconds())*pubSubRate
+			at, last := 0, int(waitLimit.Seconds())*pubSubRate
 			for i, a := range arrived[port] {
 				for a != x.expected(t, s, at) {
 					if at++; at > last {
@@ -271,7 +272,7 @@ func (x *cell) runPubSub(t *testing.T) {
 	}
 }
 
-// portOf is the port under which a receive end shows sender s.
+// portOf returns the port that a receive end shows for sender s.
 func (x *cell) portOf(s int) string {
 	if x.servers {
 		return x.sendPorts[s]
@@ -279,7 +280,7 @@ func (x *cell) portOf(s int) string {
 	return ""
 }
 
-// expected is how frame i of sender s arrives.
+// expected returns how frame i of sender s arrives.
 func (x *cell) expected(t *testing.T, s, i int) arrival {
 	frame, message := x.frame(s, i)
 	if x.pythonReceives && !x.bidirectional && !x.servers {
@@ -288,12 +289,12 @@ func (x *cell) expected(t *testing.T, s, i int) arrival {
 	return arrival{x.portOf(s), x.pictures(t)[frame], message}
 }
 
-// must is the receiver's next frame.
+// must returns the receiver's next frame.
 func must(t *testing.T, r receiver) arrival {
 	t.Helper()
-	a, ok := r.next(t, patience)
+	a, ok := r.next(t, waitLimit)
 	if !ok {
-		t.Fatalf("no frame for %v", patience)
+		t.Fatalf("no frame for %v", waitLimit)
 	}
 	return a
 }
@@ -308,8 +309,8 @@ func equalArrivals(t *testing.T, what string, got, want []arrival) {
 
 // ---- what is returned ----
 
-// A Go receive end answers each frame with something made of it (Respond): at
-// even places with data, at the others with the frame itself.
+// A Go receive end answers each frame with data about it (Respond): at even
+// places with a value, at the others with the frame itself.
 func respond(r int) func(context.Context, *netgear.Frame) (any, error) {
 	return func(_ context.Context, f *netgear.Frame) (any, error) {
 		var m struct{ Place int }
@@ -323,10 +324,10 @@ func respond(r int) func(context.Context, *netgear.Frame) (any, error) {
 	}
 }
 
-// returned is item k of what Python receive end r returns, its k'th call of recv
-// for its k'th frame, as peer.py is told it and as it arrives. One end returns
-// data or arrays and not now this, now that: VidGear looks at the data several
-// times for one answer, and dies when recv replaces an array by data meanwhile.
+// returned returns item k of Python receive end r's data, for its k'th call of
+// recv, in peer.py's form and as it arrives. One end returns either data or
+// arrays: VidGear reads the data several times for one answer, and ends when
+// recv replaces an array with data meanwhile.
 func (x *cell) returned(t *testing.T, r, k int) (told, arrives string) {
 	if (r+int(x.Pattern))%2 == 1 {
 		file, _ := json.Marshal(x.clip().npy(k % footageFrames)) // texts always encode
@@ -336,10 +337,10 @@ func (x *cell) returned(t *testing.T, r, k int) (told, arrives string) {
 	return told, told
 }
 
-// judge judges the answer of receiver r to frame i of sender s. A VidGear
-// receive end answers before the application has the frame: what rides on the
-// answer is the item of the answer before it or a later one, from which is the
-// number. It returns the item's.
+// judge checks the answer of receiver r to frame i of sender s. A VidGear
+// receive end answers before the application has the frame. So the answer has
+// the item of the previous answer or a later one, from the number from on.
+// judge returns the item's number.
 func (x *cell) judge(t *testing.T, data string, s, i, r, from int) int {
 	t.Helper()
 	if !x.pythonReceives {
@@ -352,7 +353,7 @@ func (x *cell) judge(t *testing.T, data string, s, i, r, from int) int {
 		return 0
 	}
 	last := i
-	if x.servers { // the items of one are the other's, too
+	if x.servers { // both have the same items
 		last = 2*streamFrames - 1
 	}
 	for k := from; k <= last; k++ {
@@ -375,7 +376,8 @@ func (x *cell) openReceiver(t *testing.T, i int) {
 	case x.servers:
 		o.Ports = []string{"0", "0"}
 	case x.clients && !x.pythonReceives:
-		// A client's port is what it calls itself by; the system's choice would do, but VidGear's users name it.
+		// A client's port identifies it. The system could choose it, but
+		// VidGear's users set it.
 		o.Port = peertest.FreePort(t)
 	}
 	if x.pythonReceives {
@@ -458,25 +460,25 @@ func (x *cell) openSender(t *testing.T, i int) {
 		return
 	}
 	connected := make(chan struct{}, len(x.recvPorts))
-	o.OnEvent = func(netgear.Event) { // Connected is the first
+	o.OnEvent = func(netgear.Event) { // EventConnected is the first
 		select {
 		case connected <- struct{}{}:
-		default: // nobody asks any more
+		default: // the test no longer reads it
 		}
 	}
 	x.senders = append(x.senders, &goSender{NetGear: open(t, o), x: x, s: i})
-	// All clients are there, so they take turns from the first frame on.
+	// All clients are connected, so they take turns from the first frame on.
 	for range x.receivers {
 		select {
 		case <-connected:
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatal("the ends do not connect")
 		}
 	}
 }
 
 func (g *goSender) start(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
 	g.halt, g.done = cancel, make(chan error, 1)
 	go func() { g.done <- g.stream(ctx) }()
@@ -536,11 +538,11 @@ func (g *goSender) pause(t *testing.T) {
 	}
 }
 
-// more sends the marker, which is known among older frames also where VidGear
-// shows no message.
+// more sends the marker, which the test recognizes among older frames also
+// without messages.
 func (g *goSender) more(t *testing.T) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	if err := g.send(ctx, -1); err != nil {
 		t.Fatal(err)
@@ -590,12 +592,12 @@ func (x *cell) startPython(t *testing.T, o netgear.Options, s int) pySender {
 	}
 	flags := []string{"--source", "npy-dir", dir, "--n", "1000000", "--wait-ready"}
 	if s == 1 {
-		flags = append(flags, "--int-port") // VidGear takes and sends ports as numbers, too
+		flags = append(flags, "--int-port") // VidGear accepts and sends ports as numbers too
 	}
 	messages := streamFrames + 1
 	if x.Pattern == netgear.PubSub {
-		messages = int(patience.Seconds()) * pubSubRate
-		flags = append(flags, "--fps", fmt.Sprint(pubSubRate), "--linger", "30000") // the goodbye, see peer.py
+		messages = int(waitLimit.Seconds()) * pubSubRate
+		flags = append(flags, "--fps", fmt.Sprint(pubSubRate), "--linger", "30000") // for the terminate message, see peer.py
 	}
 	p := startSender(t, o, flags...)
 	list := make([]string, messages)
@@ -655,8 +657,8 @@ func (p pySender) close(*testing.T) {
 
 // ---- stamps ----
 
-// TestStamps: to Python a stamped message is a dictionary; the same dictionary
-// from Python is a stamp to Go.
+// TestStamps checks that a stamped message is a dictionary in Python, and that
+// the same dictionary from Python is a stamp in Go.
 func TestStamps(t *testing.T) {
 	t.Parallel()
 	captured := time.Date(2025, 12, 1, 0, 0, 0, 250e6, time.UTC)

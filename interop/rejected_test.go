@@ -9,9 +9,9 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// A VidGear send end whose frames this library's receive end drops goes on as if
-// they had been taken: the answer with the reason is in a form that it accepts,
-// in every mode and from a receive end on the other wire, too.
+// A VidGear send end continues if this library's receive end drops its frames.
+// It accepts the form of the answer with the reason, in every mode, and also
+// from a receive end on the other wire.
 func TestRejectedFramesDoNotDisturbVidGear(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []struct {
@@ -41,7 +41,7 @@ func TestRejectedFramesDoNotDisturbVidGear(t *testing.T) {
 					return
 				}
 				o.JPEGCompression = netgear.JPEGDefault
-				o.MaxFrameBytes = 1_000_000 // of a frame of 1.3 MB, which is less as JPEG
+				o.MaxFrameBytes = 1_000_000 // for a frame of 1.3 MB, which is smaller as JPEG
 				theirs := o
 				mode.change(&theirs, &o)
 				rejects(t, theirs, o)

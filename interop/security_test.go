@@ -13,7 +13,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// keyFolders makes a certificate folder with either library.
+// keyFolders creates a certificate folder with either library.
 var keyFolders = map[string]func(t *testing.T) string{
 	"go-keys": func(t *testing.T) string {
 		location := t.TempDir()
@@ -32,15 +32,17 @@ var keyFolders = map[string]func(t *testing.T) string{
 	},
 }
 
-// TestSecure streams in StoneHouse and IronHouse, each way, with folders that
-// either side made. VidGear's own receive end lives on PAIR only with frames
-// under 8 KB, and never gets a frame on PUB/SUB; ours does both.
+// TestSecure streams in StoneHouse and IronHouse, in each direction, with
+// folders of either library. VidGear's receive end works on PAIR only with
+// frames of less than 8 KB, and never receives a frame on PUB/SUB. This
+// library's does both.
 func TestSecure(t *testing.T) {
 	t.Parallel()
 	for mode, name := range map[netgear.SecureMode]string{netgear.StoneHouse: "StoneHouse", netgear.IronHouse: "IronHouse"} {
 		for maker, makeKeys := range keyFolders {
 			for _, pattern := range allPatterns {
-				// Each test has its own folder, so its own options: they run at the same time.
+				// Each test has its own folder, so its own options: they run at
+				// the same time.
 				withKeys := func(t *testing.T) netgear.Options {
 					return netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff,
 						SecureMode: mode, CustomCertLocation: makeKeys(t)}
@@ -88,10 +90,10 @@ func secureToGo(t *testing.T, o netgear.Options) {
 	receiveEnd(t, receiver)
 }
 
-// TestVidGearNeedsBothNames: what VidGear does to a folder when it opens an end
-// there (docs/security.md). With "server" and "client" in both subfolders it
-// leaves everything alone. With one of the two it deletes that one, and makes
-// new keys in place of the folder's.
+// TestVidGearNeedsBothNames checks what VidGear does to a folder when it opens
+// an end (docs/security.md). With "server" and "client" in both subfolders it
+// changes nothing. With one of the two it deletes that one, and replaces the
+// folder's keys with new ones.
 func TestVidGearNeedsBothNames(t *testing.T) {
 	t.Parallel()
 	location := keyFolders["go-keys"](t)
@@ -141,9 +143,9 @@ for i, _ in enumerate(sys.stdin):
     g.close()
 `
 
-// TestSecurePairFromVidGear: 1.3 MB frames over a hundred fresh connections to
-// secure PAIR sockets, where VidGear's own receive end dies of EAGAIN at the
-// first (POLLIN before a whole message is there). Every one delivers.
+// TestSecurePairFromVidGear sends 1.3 MB frames over a hundred new connections
+// to secure PAIR sockets. All must arrive. VidGear's own receive end fails with
+// EAGAIN at the first one (POLLIN before a whole message has arrived).
 func TestSecurePairFromVidGear(t *testing.T) {
 	t.Parallel()
 	const senders, connections = 4, 25

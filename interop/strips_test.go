@@ -9,8 +9,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// TestStrips: of a JPEG in strips simplejpeg makes the pixels that it makes of
-// its own, in every colourspace.
+// TestStrips checks that simplejpeg decodes a JPEG in strips to the same pixels
+// as its own, in every colorspace.
 func TestStrips(t *testing.T) {
 	t.Parallel()
 	for _, strips := range []int{2, 7} {

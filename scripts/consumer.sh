@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks what an application gets that imports the library: makes a module with
-# a replace directive, as the README says, tidies it, and compares the modules
-# that its go.mod then requires with the list below. Builds it as well.
+# Checks which modules an application requires that imports the library. Creates
+# a module with a replace directive, as in the README, tidies and builds it, and
+# compares the modules of its go.mod with the list below.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -13,7 +13,7 @@ while IFS=: read -r file rest; do
 	dir=$(dirname "$file")
 	found=$((found + 1))
 	printf '\n== Fuzz: %s in %s for %s\n' "$name" "$dir" "$time"
-	# Making a find smaller takes up to a minute each by default, in which nothing is looked for.
+	# By default minimizing each finding takes up to a minute, without fuzzing.
 	go test -tags "${FUZZTAGS:-}" -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 20x "$dir"
 done < <(find . -name '*_test.go' -not -path './.*' -not -path './interop/.venv/*' -exec grep -H '^func Fuzz[A-Z0-9_]' {} +)
 [ "$found" -gt 0 ] || { echo 'no fuzz target found'; exit 1; }

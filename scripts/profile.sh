@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs micro-benchmarks of the root package with CPU and allocation profiles, and prints what is on top.
+# Runs micro-benchmarks of the root package with CPU and allocation profiles,
+# and prints the top entries.
 #
 #   scripts/profile.sh [BENCHMARKS]     a regular expression as for go test -bench, default Exchange
 #
@@ -19,7 +20,8 @@ for bench in "$@"; do
 	run=(profiles/netgear.test -test.run '^$' -test.bench "$bench\$" -test.benchtime 3s)
 	"${run[@]}" -test.cpuprofile "$name.cpu.prof"
 	go tool pprof -top -nodecount 15 profiles/netgear.test "$name.cpu.prof" 2>/dev/null
-	# In a run of its own: at a rate of 1 every allocation is counted, which the CPU profile would show.
+	# In a run of its own: at a rate of 1 every allocation is counted, which
+	# would be in the CPU profile.
 	"${run[@]}" -test.memprofile "$name.allocs.prof" -test.memprofilerate 1 >/dev/null
 	go tool pprof -top -nodecount 12 -sample_index alloc_objects profiles/netgear.test "$name.allocs.prof" 2>/dev/null
 done

@@ -1,15 +1,17 @@
 #!/bin/sh
-# Installs what this library needs and is not there: libzmq (4.3 or newer), OpenCV 4,
-# libjpeg-turbo (libjpeg and TurboJPEG), pkg-config and a C++ compiler.
+# Installs the missing requirements of this library: libzmq (4.3 or newer),
+# OpenCV 4, libjpeg-turbo (libjpeg and TurboJPEG), pkg-config and a C++
+# compiler.
 #
 #   scripts/setup.sh            the libraries
 #   scripts/setup.sh --python   and the pinned VidGear in interop/.venv, for the interop suite
 #   scripts/setup.sh --no-opencv  the libraries without OpenCV, for -tags nogocv
 #   scripts/setup.sh --bench    and there what the bench compares with besides
 #
-# Installs nothing that is already there, and asks no network then.
-# NETGEAR_NO_INSTALL=1: install nothing, say what is missing, exit 1 if anything is.
-# PYTHON=...: the Python to make interop/.venv with (default python3).
+# If nothing is missing, it installs nothing and does not use the network.
+# NETGEAR_NO_INSTALL=1: install nothing, print what is missing, exit 1 if
+# anything is.
+# PYTHON=...: the Python to create interop/.venv with (default python3).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -137,7 +139,7 @@ package() {
 	esac
 }
 
-# Installs what is in $missing, or says how to and fails.
+# Installs what is in $missing, or prints how to install it and fails.
 install() {
 	find_manager
 	[ -n "$manager" ] ||
@@ -152,7 +154,7 @@ install() {
 	fi
 	if [ "$manager" = apt ]; then
 		as_root apt-get -qq -o Acquire::Retries=3 update || fail 'apt-get update failed: see the lines above'
-		list_packages # now that the lists are new
+		list_packages # with the new lists
 	fi
 	command=$(install_command)
 	say "$command"
@@ -208,7 +210,7 @@ fi
 
 if [ -n "$want_bench" ] && ! have_bench; then
 	[ -z "$no_install" ] || fail "$VENV has not what bench/requirements.txt pins, and NETGEAR_NO_INSTALL is set"
-	# What these need is pinned in interop/requirements.txt.
+	# interop/requirements.txt pins their requirements.
 	$VENV/bin/python -m pip --disable-pip-version-check -q install --no-deps -r bench/requirements.txt ||
 		fail 'pip could not install bench/requirements.txt: see the lines above'
 	$VENV/bin/python -c 'import imagezmq' || fail 'imagezmq was installed, but does not import: see the lines above'

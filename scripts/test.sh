@@ -30,7 +30,7 @@ done
 NEWEST_GOCV=v0.43.0
 # Newer gocv releases need a newer OpenCV for some of their modules; these are the ones used here.
 NEWEST_TAGS=gocv_specific_modules,gocv_videoio,gocv_highgui
-# Run by go run, which builds them once and keeps them in Go's cache.
+# go run builds these once and keeps them in Go's cache.
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -103,13 +103,15 @@ check_scripts() {
 	done
 }
 
-# It reads tests and programs, too. With gocv it sees every file but a test's stand-in.
+# It checks tests and programs too. With gocv that is every file except the
+# replacement of a test file.
 check_static() {
 	# shellcheck disable=SC2086
 	go run "$STATICCHECK" -tags matprofile $ALL
 }
 
-# Each module by itself; all are reported before it fails.
+# Each module by itself, as golangci-lint does not support workspaces. It
+# reports all modules before it fails.
 check_golangci() {
 	local m status=0
 	for m in . examples bench; do
@@ -146,8 +148,9 @@ newest() {
 	GOWORK=$tmp/go.work "$@"
 }
 
-# packages TAGS: what the unit tests are about, which is all but the interop and
-# fault suites. Without gocv some packages have no file, hence the tags.
+# The packages of the unit tests: all but the interop and fault suites, which
+# have their own steps. They are listed with the tags: without gocv some have no
+# file at all.
 # shellcheck disable=SC2086
 packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 
@@ -181,20 +184,22 @@ interop() {
 		python3 scripts/gotest.py --no-skip -race -tags matprofile -timeout "$TIMEOUT" -count=1 ./interop/...
 }
 
-# The one that needs an sshd is where the sshd is.
+# The program that needs an sshd is tested with the sshd.
 interop_tunnel() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./internal/sshtunnel
 }
 
-# The fault suite measures times, so it runs without the race detector; its ends send Mats, and count them.
-# Where network namespaces cannot be made, it names what it leaves out; in CI nothing may be.
+# The fault suite measures times, so it runs without the race detector; its ends
+# send Mats, and count them. Where network namespaces cannot be made, it names
+# what it leaves out; in CI it may leave out nothing.
 faults() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} NETGEAR_FAULT_ROUNDS='' \
 		python3 scripts/gotest.py ${CI:+--no-skip} -tags matprofile -parallel 8 -timeout "$TIMEOUT" -count=1 ./faults
 }
 
-# With -v for the tables, without the lines that only name tests. It also says on stderr what is done.
+# With -v for the tables, without the lines that only name tests. Progress is on
+# stderr.
 faults_full() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} NETGEAR_FAULT_ROUNDS=${NETGEAR_FAULT_ROUNDS:-20} \
 		go test -tags matprofile -v -parallel 10 -timeout 6h -count=1 ./faults | grep --line-buffered -v '^=== '
@@ -213,13 +218,15 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# The tests of -show want a screen, and somebody to type. They are skipped where there is none.
+# The tests of -show need a screen and simulated keys. They are skipped without
+# them.
 need_screen() {
 	command -v apt-get >/dev/null || return 0
 	need Xvfb xvfb && need xdotool xdotool
 }
 
-# The tunnel's tests start an sshd of their own. Installing one must not open the machine's port 22.
+# The tunnel's tests start their own sshd. Installing one must not open the
+# machine's port 22.
 need_sshd() {
 	[ -x /usr/sbin/sshd ] && ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 && return
 	local policy=/usr/sbin/policy-rc.d status=0 had=
@@ -240,14 +247,19 @@ need_sshd() {
 
 # --- the groups ------------------------------------------------------------
 
+# The folders whose comments are checked for words. The root package is not yet
+# among them: its path is './*'.
+WORDS='internal examples bench faults interop'
+
 # shellcheck disable=SC2086 # patterns
 do_lint() {
 	step 'Format: gofmt' check_gofmt
 	step 'Scripts: syntax' check_scripts
 	step 'Documents: links and anchors' scripts/links.py
+	step 'Comments: words' scripts/words.py $WORDS
 	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
-	step 'Modules: what an application gets' scripts/consumer.sh
-	step 'API: as api/ says' go run ./internal/apilist -check
+	step 'Modules: what an application requires' scripts/consumer.sh
+	step 'API: as in api/' go run ./internal/apilist -check
 	step 'Vet: with gocv' go vet -tags matprofile $ALL
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL

@@ -1,10 +1,10 @@
-// Bare libzmq as a contender of the bench: the least that any NetGear could do
-// over libzmq. One part of raw pixels a frame, sent without a copy
-// (zmq_msg_init_data) and read where libzmq put it (zmq_msg_recv), answered by
+// Bare libzmq as a contender of the bench: the lower bound for any NetGear on
+// libzmq. A frame is one part of raw pixels, sent without a copy
+// (zmq_msg_init_data), read in libzmq's memory (zmq_msg_recv), and answered by
 // an empty message in PAIR and REQ/REP.
 //
-// It takes the command line and tells the events that bench/process.go asks of
-// every contender. Built by the bench.
+// It has the command line and prints the events that bench/process.go requires
+// of every contender. The bench builds it.
 //
 //   --same-settings   every socket option as the library sets it (patterns.go)
 //   --sndbuf, --rcvbuf, --iothreads   for the sweep of settings
@@ -108,7 +108,8 @@ static void done(long count) {
 
 static void set(void *s, int option, int value) { check(zmq_setsockopt(s, option, &value, sizeof value) == 0, "setsockopt"); }
 
-// What patterns.go sets, for a connection within one machine. Change both.
+// The same settings as in patterns.go, for a connection within one machine.
+// Change both.
 static void set_same(void *s, int sending) {
 	int64_t most = (int64_t) 256 << 20;
 	check(zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0, "setsockopt");
@@ -179,7 +180,7 @@ static void load_frames(void) {
 	pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	check(pixels != MAP_FAILED, "memory");
 #ifdef MADV_HUGEPAGE
-	madvise(pixels, size, MADV_HUGEPAGE); // numpy asks for huge pages too
+	madvise(pixels, size, MADV_HUGEPAGE); // numpy requests huge pages too
 #endif
 	check(fread(pixels, 1, size, f) == (size_t) size, frames_file);
 	fclose(f);
@@ -208,7 +209,7 @@ static void send_frame(void *s, int i) {
 	zmq_msg_close(&m);
 }
 
-// Receives, answers, and looks at the pixels if asked for their sum.
+// Receives and answers, and reads the pixels if their sum is requested.
 static void receive_frame(void *s, uint32_t *sum) {
 	zmq_msg_t m;
 	check(zmq_msg_init(&m) == 0 && zmq_msg_recv(&m, s, 0) >= 0, "recv");
@@ -252,7 +253,7 @@ static void run_send(void) {
 	done(count);
 }
 
-// Publishing goes on until told; then the times of all that came.
+// Publishes until "go", then prints the times of all frames received.
 static void count_frames(void *s) {
 	zmq_pollitem_t items[] = {{s, 0, ZMQ_POLLIN, 0}, {NULL, 0, ZMQ_POLLIN, 0}};
 	long count = 0;

@@ -1,5 +1,5 @@
 // Plot draws the bench's charts as SVG. It is a module of its own, so that the
-// plotting library stays out of the library's requirements; the bench runs it:
+// library does not require the plotting library. The bench runs it:
 //
 //	go run . CHARTS.json FOLDER
 package main
@@ -22,7 +22,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// chart is what ../charts.go writes.
+// chart is the form that ../charts.go writes.
 type chart struct {
 	File, Title, X, Y string
 	Bars              bool     // else lines
@@ -36,8 +36,9 @@ type series struct {
 	X, Y []float64
 }
 
-// colours are the same in every chart, and can be told apart by the colour-blind.
-var colours = map[string]color.Color{
+// colors are the same in every chart, and are distinguishable for color-blind
+// readers.
+var colors = map[string]color.Color{
 	"netgear":                     color.RGBA{0x00, 0x72, 0xb2, 0xff},
 	"netgear, sending ahead":      color.RGBA{0x56, 0xb4, 0xe9, 0xff},
 	"netgear, memory handed over": color.RGBA{0xcc, 0x79, 0xa7, 0xff},
@@ -47,7 +48,7 @@ var colours = map[string]color.Color{
 	"libzmq":                      color.RGBA{0xaa, 0xaa, 0xaa, 0xff},
 }
 
-// The legend has a column of its own, so that it never lies on the data.
+// The legend has a column of its own, so that it never covers the data.
 const width, height, legendWidth = 25 * vg.Centimeter, 10 * vg.Centimeter, 7 * vg.Centimeter
 
 func main() {
@@ -101,7 +102,7 @@ func (c *chart) draw(file string) error {
 	return os.WriteFile(file, bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), 0o644)
 }
 
-// dress sets what a chart has besides its data.
+// dress sets the parts of a chart besides its data.
 func (c *chart) dress(p *plot.Plot, legend *plot.Legend) {
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font,
@@ -127,7 +128,7 @@ func (c *chart) dress(p *plot.Plot, legend *plot.Legend) {
 	}
 }
 
-// decades are the ticks 1, 2, 5, 10, 20, 50, …
+// decades returns the ticks 1, 2, 5, 10, 20, 50, …
 func decades(low, high float64) (ticks []plot.Tick) {
 	for ten := math.Pow(10, math.Floor(math.Log10(low))); ten <= high; ten *= 10 {
 		for _, k := range []float64{1, 2, 5} {
@@ -149,8 +150,8 @@ func (c *chart) lines(p *plot.Plot, legend *plot.Legend) error {
 		if err != nil {
 			return err
 		}
-		line.Color, line.Width = colours[s.Name], 2
-		points.Color, points.Shape = colours[s.Name], draw.CircleGlyph{}
+		line.Color, line.Width = colors[s.Name], 2
+		points.Color, points.Shape = colors[s.Name], draw.CircleGlyph{}
 		p.Add(line)
 		legend.Add(s.Name, line)
 		if len(xy) < 20 { // measured points, not a curve
@@ -174,7 +175,7 @@ func (c *chart) bars(p *plot.Plot, legend *plot.Legend) error {
 		if err != nil {
 			return err
 		}
-		bars.Color, bars.LineStyle.Width = colours[s.Name], 0
+		bars.Color, bars.LineStyle.Width = colors[s.Name], 0
 		bars.Offset = vg.Length(barWidth+2) * (vg.Length(k) - vg.Length(len(c.Series)-1)/2)
 		p.Add(bars)
 		legend.Add(s.Name, bars)

@@ -102,7 +102,7 @@ type report struct {
 // ---- the receive end ----
 
 func listen(ends *cli.Ends, later bool) (*netgear.NetGear, error) {
-	options := ends.Options(true)
+	options := ends.ReceiveOptions()
 	options.Port = ends.ListenOn(1)[0]
 	options.BidirectionalMode = true
 	if !later {
@@ -178,7 +178,7 @@ func send(ctx context.Context, ends *cli.Ends, port string) error {
 		return err
 	}
 	defer src.Close()
-	options := ends.Options(false)
+	options := ends.SendOptions()
 	options.Port = port
 	options.BidirectionalMode = true
 	end, err := netgear.New(options)

@@ -14,7 +14,7 @@ import (
 
 // enough is the PSNR in dB that a frame must have after JPEG, after which it
 // has about 40. Even neighbors in the sample video have less than 29 to each
-// other, so the check tells one frame from another.
+// other, so the check distinguishes frames.
 const enough = 30
 
 // checker compares the frames that arrive with the expected ones.

@@ -146,5 +146,5 @@ func closeAll(mats []gocv.Mat) {
 
 // interrupted reports whether err only means that the context ended.
 func interrupted(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && (err == nil || err == io.EOF || errors.Is(err, context.Canceled))
+	return ctx.Err() != nil && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled))
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,9 +18,9 @@ import (
 	"github.com/vidgear-go/netgear/examples/internal/sheet"
 )
 
-// patience is how long the receiver waits for a frame from the process that it
+// waitLimit is how long the receiver waits for a frame from the process that it
 // started. For a sender that the user starts it waits without limit.
-const patience = 30 * time.Second
+const waitLimit = 30 * time.Second
 
 // receive is the receiving process. Unless it runs alone, it starts the sending
 // one.
@@ -96,7 +97,7 @@ func receive(ctx context.Context, s *settings) error {
 
 // show adds a frame to the contact sheet, if it is one of those shown.
 func show(contacts *sheet.Sheet, index int, f *netgear.Frame) error {
-	if !contacts.Wants(index) {
+	if !contacts.Shows(index) {
 		return nil
 	}
 	mat, err := f.Mat()
@@ -115,7 +116,7 @@ func show(contacts *sheet.Sheet, index int, f *netgear.Frame) error {
 func receiveAll(ctx context.Context, end *netgear.NetGear, sender *process, each func(*netgear.Frame, note) error) error {
 	for {
 		frame, err := receiveOne(ctx, end, sender)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -129,7 +130,7 @@ func receiveAll(ctx context.Context, end *netgear.NetGear, sender *process, each
 			}
 		}
 		if n.Index < 0 {
-			sender.heard()
+			sender.confirm()
 		} else {
 			err = each(frame, n)
 		}
@@ -143,7 +144,7 @@ func receiveAll(ctx context.Context, end *netgear.NetGear, sender *process, each
 func receiveOne(ctx context.Context, end *netgear.NetGear, sender *process) (*netgear.Frame, error) {
 	if sender != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
+		ctx, cancel = context.WithTimeout(ctx, waitLimit)
 		defer cancel()
 	}
 	return end.Recv(ctx)
@@ -196,8 +197,8 @@ func (s *settings) startSender(ctx context.Context, port string, failed func()) 
 	return p, nil
 }
 
-// heard reports to the process that its announcement arrived.
-func (p *process) heard() {
+// confirm reports to the process that its announcement arrived.
+func (p *process) confirm() {
 	if p != nil && !p.told {
 		p.told = true
 		fmt.Fprintln(p.stdin)

@@ -67,16 +67,16 @@ func announce(ctx context.Context, end *netgear.NetGear, frame gocv.Mat) error {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Println("PUB/SUB waits for nobody: press Enter when the receive end is there.")
 	}
-	heard := make(chan struct{})
+	confirm := make(chan struct{})
 	go func() {
 		bufio.NewReader(os.Stdin).ReadString('\n')
-		close(heard)
+		close(confirm)
 	}()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case <-heard:
+		case <-confirm:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

@@ -123,9 +123,8 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 	return result, err
 }
 
-// options returns the options of both ends.
-func options(ends *cli.Ends, receive bool) netgear.Options {
-	o := ends.Options(receive)
+// options adds to o what both ends have.
+func options(ends *cli.Ends, o netgear.Options) netgear.Options {
 	o.Stamp = true
 	o.BidirectionalMode = ends.Pattern != netgear.PubSub // for Python's sake, see above
 	return o
@@ -137,7 +136,7 @@ func send(ctx context.Context, ends *cli.Ends, port string, n int) error {
 		return err
 	}
 	defer src.Close()
-	o := options(ends, false)
+	o := options(ends, ends.SendOptions())
 	o.Port = port
 	end, err := netgear.New(o)
 	if err != nil {
@@ -153,7 +152,7 @@ func send(ctx context.Context, ends *cli.Ends, port string, n int) error {
 }
 
 func listen(ends *cli.Ends, latest bool) (*netgear.NetGear, error) {
-	o := options(ends, true)
+	o := options(ends, ends.ReceiveOptions())
 	o.Port = ends.ListenOn(1)[0]
 	o.Latest = latest
 	return netgear.New(o)

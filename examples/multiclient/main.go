@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string) error {
 // ---- a receive end ----
 
 func listen(ends *cli.Ends, port string) (*netgear.NetGear, error) {
-	options := ends.Options(true)
+	options := ends.ReceiveOptions()
 	options.Port = port
 	options.MulticlientMode = true
 	if ends.Pattern == netgear.ReqRep { // PUB/SUB has no answers
@@ -137,7 +137,7 @@ func send(ctx context.Context, ends *cli.Ends, ports []string) error {
 		return err
 	}
 	defer src.Close()
-	options := ends.Options(false)
+	options := ends.SendOptions()
 	options.Ports = ports
 	options.MulticlientMode = true
 	// After this time without an answer a frame is sent to the next receive

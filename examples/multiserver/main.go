@@ -141,7 +141,7 @@ func openCamera(ends *cli.Ends, port string, what source.Settings) (c camera, er
 	if c.src, err = source.Open(what); err != nil {
 		return c, err
 	}
-	options := ends.Options(false)
+	options := ends.SendOptions()
 	options.Port = port
 	options.MultiserverMode = true
 	if c.end, err = netgear.New(options); err != nil {
@@ -164,7 +164,7 @@ func (c *camera) close() {
 }
 
 func listen(ends *cli.Ends) (*netgear.NetGear, error) {
-	options := ends.Options(true)
+	options := ends.ReceiveOptions()
 	options.Ports = ends.ListenOn(cameras)
 	options.MultiserverMode = true
 	options.OnEvent = func(s netgear.Event) {

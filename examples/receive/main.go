@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 	if *n < 0 || *timeout < 0 {
 		return fmt.Errorf("-n and -timeout must not be negative")
 	}
-	options, err := conn.Options(true)
+	options, err := conn.ReceiveOptions()
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 
 	for i := 0; n == 0 || i < n; i++ {
 		frame, err := next(ctx, end, timeout)
-		if err == io.EOF || err != nil && context.Cause(ctx) == window.ErrEnough {
+		if errors.Is(err, io.EOF) || err != nil && context.Cause(ctx) == window.ErrEnough {
 			return nil
 		}
 		if err != nil {
@@ -168,7 +168,7 @@ func next(ctx context.Context, end *netgear.NetGear, timeout time.Duration) (*ne
 	for {
 		frame, err := end.Recv(bounded)
 		switch {
-		case err == nil || err == io.EOF || ctx.Err() != nil:
+		case err == nil || errors.Is(err, io.EOF) || ctx.Err() != nil:
 			return frame, err
 		case bounded.Err() != nil:
 			return nil, fmt.Errorf("no frame for %v; check that the send end runs, sends to this address and port, and has the same pattern: %w", timeout, err)

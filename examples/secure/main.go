@@ -132,7 +132,7 @@ func (s *settings) both(ctx context.Context) error {
 	defer end.Close()
 	port := end.Port()
 
-	if err := s.strangers(ctx, port, keys, receiver); err != nil {
+	if err := s.tryRefused(ctx, port, keys, receiver); err != nil {
 		return err
 	}
 	fmt.Println("\nNow the camera:")
@@ -244,8 +244,8 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 
 // ---- refused ends ----
 
-// strangers tries to send with keys and addresses that must be refused.
-func (s *settings) strangers(ctx context.Context, port, keys, receiver string) error {
+// tryRefused tries to send with keys and addresses that must be refused.
+func (s *settings) tryRefused(ctx context.Context, port, keys, receiver string) error {
 	plain := s.common
 	plain.SecureMode = netgear.Grasslands
 	if err := s.tryAs(ctx, "somebody without keys", plain, port); err != nil {

@@ -45,6 +45,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string) error {
 	if *n < 0 || *fps < 0 {
 		return fmt.Errorf("-n and -fps must not be negative")
 	}
-	options, err := conn.Options(false)
+	options, err := conn.SendOptions()
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		mat, err := src.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

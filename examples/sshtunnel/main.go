@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string) error {
 	if *n < 0 || *fps <= 0 {
 		return fmt.Errorf("-n must not be negative, and -fps must be more than 0")
 	}
-	options, err := conn.Options(false)
+	options, err := conn.SendOptions()
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,10 @@ import (
 // worker needs more.
 const window = 64
 
-// patience is how long the collector waits for the next frame once the first is
-// there.
-const patience = 30 * time.Second
+// waitLimit is how long the collector waits for the next frame after the first.
+const waitLimit = 30 * time.Second
 
-var errSilence = fmt.Errorf("nothing came for %v", patience)
+var errSilence = fmt.Errorf("nothing came for %v", waitLimit)
 
 // collector is the receive end, to which the workers connect as well.
 func (s *settings) collector(endpoint string) (*netgear.NetGear, error) {
@@ -60,7 +59,7 @@ func (s *settings) collect(ctx context.Context, end *netgear.NetGear) (last time
 			}
 			return last, err
 		}
-		silence.Reset(patience)
+		silence.Reset(waitLimit)
 		last = time.Now()
 		meter.Frame()
 		what, err := s.take(contacts, meter.Frames()-1, frame)
@@ -94,7 +93,7 @@ func (s *settings) take(contacts *sheet.Sheet, index int, frame *netgear.Frame) 
 	if err := frame.Message.Decode(&what); err != nil {
 		return what, err
 	}
-	if !contacts.Wants(index) {
+	if !contacts.Shows(index) {
 		return what, nil
 	}
 	picture, err := frame.Mat()

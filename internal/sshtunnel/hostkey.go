@@ -62,7 +62,7 @@ func newHostCheck(c Config, to target) (*hostCheck, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrHostKey, to, err)
 	}
 	h.verify = verify
-	h.algorithms = h.wanted()
+	h.algorithms = h.preferred()
 	return h, nil
 }
 
@@ -73,12 +73,12 @@ func (h *hostCheck) name() string {
 	return t.addr()
 }
 
-// wanted returns the algorithms in an order that makes the host use a key of
+// preferred returns the algorithms in an order that makes the host use a key of
 // known_hosts if it can. Most hosts have keys of several types, and a
 // known_hosts file often has only one of them. Types that the file lacks are
 // last, not left out, so that an error can name the other key of a host that
 // lost the known one.
-func (h *hostCheck) wanted() []string {
+func (h *hostCheck) preferred() []string {
 	known, authority := map[string]bool{}, false
 	for _, k := range h.known() {
 		if h.isAuthority(k) {

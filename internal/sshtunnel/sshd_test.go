@@ -23,8 +23,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// patience limits each wait for something that must happen.
-const patience = 20 * time.Second
+// waitLimit limits each wait for something that must happen.
+const waitLimit = 20 * time.Second
 
 func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
@@ -160,7 +160,7 @@ func (s *sshd) start() {
 	s.cmd.Stderr = &s.log
 	// Its sessions hold stderr too. kill ends them, and waits at most for this
 	// time.
-	s.cmd.WaitDelay = patience
+	s.cmd.WaitDelay = waitLimit
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (s *sshd) start() {
 			return false
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(patience))
+		c.SetDeadline(time.Now().Add(waitLimit))
 		hello := make([]byte, 4)
 		_, err = io.ReadFull(c, hello)
 		return err == nil && string(hello) == "SSH-"
@@ -298,7 +298,7 @@ func open(t *testing.T, c Config) *Tunnel {
 // refused fails unless opening returns this error, with these words in it.
 func refused(t *testing.T, c Config, want error, words ...string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	tunnel, err := Open(ctx, c)
 	if err == nil {
@@ -341,7 +341,7 @@ func connect(t *testing.T, tunnel *Tunnel) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(waitLimit))
 	return c.(*net.UnixConn)
 }
 
@@ -374,7 +374,7 @@ func talks(t *testing.T, tunnel *Tunnel) *net.UnixConn {
 // ends fails unless the other side closes c.
 func ends(t *testing.T, c net.Conn) {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(patience))
+	c.SetReadDeadline(time.Now().Add(waitLimit))
 	_, err := io.Copy(io.Discard, c)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("the connection stays open")
@@ -428,7 +428,7 @@ func echo(c *net.TCPConn) { io.Copy(c, c) }
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	peertest.Await(t, patience, what, is)
+	peertest.Await(t, waitLimit, what, is)
 }
 
 func freePort(t *testing.T) int {

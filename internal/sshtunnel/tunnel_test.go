@@ -88,7 +88,7 @@ func TestForward(t *testing.T) {
 		talks(t, tunnel).Close()
 		select {
 		case <-over:
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Error("the far end does not notice")
 		}
 	})
@@ -256,7 +256,7 @@ func TestFrozenServer(t *testing.T) {
 	}
 	began := time.Now()
 	ends(t, old)
-	if took := time.Since(began); took < 2*c.KeepAlive || took > patience/2 {
+	if took := time.Since(began); took < 2*c.KeepAlive || took > waitLimit/2 {
 		t.Errorf("given up after %v", took)
 	}
 	talks(t, tunnel) // the server itself still accepts connections
@@ -407,8 +407,8 @@ func zmqPair(t *testing.T) *zmq4.Socket {
 		ctx.Term()
 	})
 	sock.SetLinger(0)
-	sock.SetSndtimeo(patience)
-	sock.SetRcvtimeo(patience)
+	sock.SetSndtimeo(waitLimit)
+	sock.SetRcvtimeo(waitLimit)
 	sock.SetReconnectIvl(50 * time.Millisecond)
 	return sock
 }

@@ -21,7 +21,7 @@ func TestFlagsCountMoreThanOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := c.Options(false)
+	o, err := c.SendOptions()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		if err := Parse(fs, c.args); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.Options(c.receive); err == nil || err.Error() != c.want {
+		if _, err := conn.options(c.receive); err == nil || err.Error() != c.want {
 			t.Errorf("%v:\n%v, want\n%s", c.args, err, c.want)
 		}
 	}
@@ -219,7 +219,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 		conn := NewConnection(fs)
 		err := Parse(fs, args)
 		if err == nil {
-			_, err = conn.Options(false)
+			_, err = conn.SendOptions()
 		}
 		if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), password) {
 			t.Errorf("%v: %v", args, err)

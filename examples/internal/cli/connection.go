@@ -33,9 +33,15 @@ func NewConnection(fs *flag.FlagSet) *Connection {
 	return c
 }
 
-// Options returns the options of the flags. A flag that was set takes
+// SendOptions returns the options of a send end.
+func (c *Connection) SendOptions() (netgear.Options, error) { return c.options(false) }
+
+// ReceiveOptions returns the options of a receive end.
+func (c *Connection) ReceiveOptions() (netgear.Options, error) { return c.options(true) }
+
+// options returns the options of the flags. A flag that was set takes
 // precedence over the same key in -options. Errors name flags and keys.
-func (c *Connection) Options(receive bool) (netgear.Options, error) {
+func (c *Connection) options(receive bool) (netgear.Options, error) {
 	var o netgear.Options
 	if c.async {
 		o.Wire = netgear.AsyncWire // the error lists the keys that the dictionary may have

@@ -53,7 +53,7 @@ func (e *Ends) Check() error {
 	case !slices.Contains(e.patterns, e.Pattern):
 		return fmt.Errorf("-pattern %d: it must be %s here", e.pattern, patternNames(e.patterns, " or "))
 	}
-	o := e.Options(e.Only == "receive")
+	o := e.options(e.Only == "receive")
 	for _, o.Port = range e.Ports() {
 		if err := o.Validate(); err != nil {
 			return InFlags(err)
@@ -70,9 +70,15 @@ func patternNames(patterns []netgear.Pattern, between string) string {
 	return strings.Join(names, between)
 }
 
-// Options returns the options of either end that the flags determine. A receive
+// SendOptions returns the options of a send end that the flags determine.
+func (e *Ends) SendOptions() netgear.Options { return e.options(false) }
+
+// ReceiveOptions returns those of a receive end.
+func (e *Ends) ReceiveOptions() netgear.Options { return e.options(true) }
+
+// options returns the options of either end that the flags determine. A receive
 // end that is not alone listens on this machine only.
-func (e *Ends) Options(receive bool) netgear.Options {
+func (e *Ends) options(receive bool) netgear.Options {
 	o := netgear.Options{ReceiveMode: receive, Pattern: e.Pattern, Address: e.address}
 	if e.Only == "" {
 		o.Address = "127.0.0.1"

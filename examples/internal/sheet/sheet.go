@@ -37,8 +37,8 @@ func New(total int) *Sheet {
 // Close releases its memory.
 func (s *Sheet) Close() { s.mat.Close() }
 
-// Wants reports whether the sheet shows this frame.
-func (s *Sheet) Wants(index int) bool { return s.cell < cells && index >= s.cell*s.total/cells }
+// Shows reports whether the sheet shows this frame.
+func (s *Sheet) Shows(index int) bool { return s.cell < cells && index >= s.cell*s.total/cells }
 
 // Add adds a color picture to the sheet.
 func (s *Sheet) Add(index int, picture gocv.Mat, label string) error {

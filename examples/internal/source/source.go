@@ -185,7 +185,7 @@ func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx con
 			return err
 		}
 		picture, err := s.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -1,0 +1,31 @@
+package netgear
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// A dropped frame of which the application has a view is not freed, and the leak
+// is logged once. Any other frame is freed, without a word.
+func TestDroppedFrame(t *testing.T) {
+	var text bytes.Buffer
+	var leak leakReport
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	freed := &Frame{}
+	freed.drop(&leak, log)
+	if !freed.closed || text.Len() > 0 {
+		t.Errorf("a frame without a view: freed %v, logged %q", freed.closed, &text)
+	}
+	for range 2 {
+		viewed := &Frame{data: []byte{1}}
+		viewed.Bytes()
+		if viewed.drop(&leak, log); viewed.closed {
+			t.Error("the memory of a view is freed")
+		}
+	}
+	if n := strings.Count(text.String(), "without Close"); n != 1 {
+		t.Errorf("logged %d times: %s", n, &text)
+	}
+}
