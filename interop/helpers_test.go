@@ -33,7 +33,7 @@ const waitLimit = 90 * time.Second
 // await polls a condition that is no event.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	peertest.Await(t, patience, what, ok)
+	peertest.Await(t, waitLimit, what, ok)
 }
 
 // checkMats is set in builds with -tags matprofile.
