@@ -119,17 +119,24 @@ func TestUnreadableFloodIsReported(t *testing.T) {
 			flooder := newBare(t, map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.DEALER, PubSub: zmq4.PUB}[pattern], recv)
 			flooder.SetSndhwm(0)
 			awaitPeers(t, recv, 1)
-			tick := time.NewTicker(100 * time.Microsecond)
-			defer tick.Stop()
-			for recv.Stats().Flooded == 0 && !t.Failed() {
-				<-tick.C
-				if pattern == ReqRep {
-					flooder.TrySend(nil, true)
+			// Ten thousand a second, also where a pause takes longer than it should.
+			began, sent := time.Now(), 0
+			await(t, "the flooder to be disconnected", func() bool {
+				for ; sent < int(time.Since(began)/(100*time.Microsecond)); sent++ {
+					if pattern == ReqRep {
+						flooder.TrySend(nil, true)
+					}
+					flooder.TrySend([]byte("rubbish"), false)
 				}
-				flooder.TrySend([]byte("rubbish"), false)
-			}
-			if err := <-lost; !errors.Is(err, transport.ErrUnreadable) {
-				t.Error(err)
+				return recv.Stats().Flooded > 0
+			})
+			select {
+			case err := <-lost:
+				if !errors.Is(err, transport.ErrUnreadable) {
+					t.Error(err)
+				}
+			case <-time.After(patience):
+				t.Error("the loss is not reported")
 			}
 			flooder.Socket.Close()
 			send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, JPEGCompression: JPEGOff})
