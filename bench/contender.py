@@ -106,7 +106,7 @@ def run_recv(args, contender):
 
 
 def count_frames(m, recv):
-    """Receives what is published until told; then tells the times of all that came."""
+    """Receives published frames until "go", then prints the times of all."""
 
     def stop():
         await_go()
@@ -128,7 +128,7 @@ def wait_idle(args, receives):
 
 
 def encode(frame):
-    """The JPEG that VidGear makes with its defaults."""
+    """The JPEG of VidGear with its defaults."""
     import simplejpeg
 
     return simplejpeg.encode_jpeg(frame, 90, "BGR", "422", fastdct=True)

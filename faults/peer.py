@@ -53,7 +53,7 @@ def listen(gear, spec):
             if spec["receive"]:
                 os._exit(0)  # VidGear's close() would take the socket away under its thread
     if not CLOSING.is_set():
-        os._exit(1)  # whoever drove this is gone
+        os._exit(1)  # the test that started this has ended
 
 
 def send_all(gear, spec):

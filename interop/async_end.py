@@ -28,7 +28,7 @@ def netgear_async():
 
 
 class Ready(logging.Handler):
-    """Says "ready" when VidGear says that its socket is bound or connected: that happens deep within a coroutine."""
+    """Prints "ready" when VidGear logs that its socket is bound or connected, inside a coroutine."""
 
     def __init__(self, args):
         super().__init__(logging.CRITICAL)
@@ -90,15 +90,16 @@ class AsyncEnd:
         gear.launch()
         self.run(gear.task)
         if self.reason == "timeout":
-            self.end()  # close() would wait for an answer to its goodbye, without a time-out
+            self.end()  # close() would wait for an answer to its terminate message, without a time-out
             return
         if args.linger:
             import zmq
 
             sock = self.get("msg_socket")
             linger_at_close(sock, args.linger)
-            # With a high-water mark of 1 the goodbye is dropped until libzmq has noticed that the last frame has left,
-            # and within a millisecond of another call it does not look. This makes it look.
+            # With a high-water mark of 1 libzmq drops the terminate message until it
+            # has processed that the last frame was sent, which it does not check within
+            # a millisecond of another call. Reading the events makes it check.
             sock.getsockopt(zmq.EVENTS)
         gear.close()
         if args.linger:

@@ -327,7 +327,7 @@ class Control:
             mode = os.fstat(0).st_mode
         except OSError:
             return
-        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # whoever drove this is gone
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # the test that started this has ended
             self.command("close", "")
 
     def command(self, word, rest):
@@ -372,7 +372,7 @@ class Control:
 
 
 class LastLog(logging.Handler):
-    """Remembers VidGear's last warning or worse: it tells why an end gave up."""
+    """Stores VidGear's last warning or error, the reason why an end gave up."""
 
     def __init__(self):
         super().__init__(logging.WARNING)

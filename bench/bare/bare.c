@@ -1,7 +1,7 @@
 // Bare libzmq as a contender of the bench: the lower bound for any NetGear on
 // libzmq. A frame is one part of raw pixels, sent without a copy
-// (zmq_msg_init_data), read in libzmq's memory (zmq_msg_recv), and answered by
-// an empty message in PAIR and REQ/REP.
+// (zmq_msg_init_data) and read in libzmq's memory (zmq_msg_recv). In PAIR and
+// REQ/REP an empty message answers it.
 //
 // It has the command line and prints the events that bench/process.go requires
 // of every contender. The bench builds it.

@@ -1,5 +1,5 @@
 // The program sshtunnel sends test pictures through an SSH host to a receive
-// end that is on that host, or on a machine that it can reach.
+// end on that host, or on a machine that it can reach.
 //
 // It shows how to
 //

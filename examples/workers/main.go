@@ -1,8 +1,8 @@
 //go:build !nogocv && (!gocv_specific_modules || gocv_objdetect)
 
-// The program workers distributes the work on a video to several processes,
-// with the PUSH/PULL pattern of VidGear's NetGear_Async, and restores the order
-// of the frames.
+// The program workers distributes the work on a video to several processes, and
+// restores the order of the frames. It uses the PUSH/PULL pattern of VidGear's
+// NetGear_Async.
 //
 //	sender ──PUSH──▶ worker 1 ──PUSH──▶ collector
 //	         ├─────▶ worker 2 ───────▶

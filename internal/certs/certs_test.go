@@ -75,7 +75,7 @@ func TestMakesKeysUntilKilled(t *testing.T) {
 }
 
 // However a program is stopped while it creates keys, a folder is complete or
-// does not exist, existing keys stay, and no secret file is left elsewhere.
+// does not exist. Existing keys stay, and no secret file is left elsewhere.
 func TestKilledWhileMakingKeys(t *testing.T) {
 	for _, kind := range []string{"exchange", "no-exchange"} {
 		t.Run(kind, func(t *testing.T) {
@@ -156,8 +156,9 @@ func exchangeWorks(t *testing.T) error {
 	return errors.Join(os.Mkdir(a, 0o700), os.Mkdir(b, 0o700), exchangeFolders(a, b))
 }
 
-// Without an atomic exchange of folders, the old keys are restored if the new
-// ones cannot replace them, and if the process ended between the two renames.
+// Without an atomic exchange of folders, the old keys are restored in two
+// cases: if the new ones cannot replace them, and after an end between the two
+// renames.
 func TestOldKeysComeBack(t *testing.T) {
 	dir := keysIn(t, t.TempDir())
 	if _, err := Create(dir); err != nil {

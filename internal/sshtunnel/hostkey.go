@@ -76,8 +76,8 @@ func (h *hostCheck) name() string {
 // preferred returns the algorithms in an order that makes the host use a key of
 // known_hosts if it can. Most hosts have keys of several types, and a
 // known_hosts file often has only one of them. Types that the file lacks are
-// last, not left out, so that an error can name the other key of a host that
-// lost the known one.
+// last, not left out: an error can then name the other key of a host that lost
+// the known one.
 func (h *hostCheck) preferred() []string {
 	known, authority := map[string]bool{}, false
 	for _, k := range h.known() {

@@ -150,8 +150,8 @@ func bytesArray(n int, fill byte) netgear.Array {
 }
 
 // The last frames and the terminate message arrive, although Close closes the
-// tunnel, also if libzmq lingers in the background because the process has
-// another end.
+// tunnel. That holds also if libzmq lingers in the background for another end
+// of the process.
 func TestLastWordsThroughTheTunnel(t *testing.T) {
 	server := sshtunnel.NewServer(t)
 	mustNew(t, netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})

@@ -1,7 +1,7 @@
 // Package sshtunnel forwards a local unix socket over SSH to a TCP port that
-// the SSH host can reach, as ssh -L does, inside this process. It forwards the
-// bytes unchanged. So libzmq connects to ipc://PATH, and the remote end has an
-// ordinary ZMTP peer on TCP.
+// the SSH host can reach. It does what ssh -L does, inside this process. It
+// forwards the bytes unchanged. So libzmq connects to ipc://PATH, and the
+// remote end has an ordinary ZMTP peer on TCP.
 //
 // The local end is a unix socket in a folder that only this user can access. So
 // other users of the machine cannot use the tunnel, as they could a port on

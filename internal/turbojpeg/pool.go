@@ -26,12 +26,12 @@ import (
 	"github.com/vidgear-go/netgear/internal/cwake"
 )
 
-// workerPool is a set of C threads, one for each core, that encode and decode
-// the large pictures of all Encoders and Decoders of the process. A goroutine
-// that called into C for milliseconds would keep one of Go's processors busy.
-// Go's monitor thread (runtime.sysmon) would stay awake and check every 20 µs
-// whether to take the processor away, which cost a twentieth of the CPU time of
-// the pictures. So the goroutine sleeps, and a pipe wakes it.
+// workerPool is a set of C threads, one for each core, for the large pictures
+// of all Encoders and Decoders of the process. A goroutine that called into C
+// for milliseconds would keep one of Go's processors busy. Go's monitor thread
+// (runtime.sysmon) would stay awake and check every 20 µs whether to take the
+// processor away. That cost a twentieth of the pictures' CPU time. So the
+// goroutine sleeps, and a pipe wakes it.
 //
 // The pool starts with the first large picture. It ends when the last Encoder
 // or Decoder that has used it is closed.

@@ -32,8 +32,8 @@ long ng_buf_allocated(void);
 int ng_buf_pooled(int64_t older);
 
 // ng_ext is a set of blocks that refer to external memory. Dropping the last
-// reference to a block, on any thread, puts it on a list, and writes a byte to
-// fd if the list was empty.
+// reference to a block, on any thread, puts it on a list. If the list was
+// empty, it also writes a byte to fd.
 typedef struct ng_ext ng_ext;
 ng_ext *ng_ext_new(int fd);
 void ng_ext_free(ng_ext *e);
