@@ -14,12 +14,15 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// SetReturnData sets the data that rides on the answers from now on, until it is
-// replaced: any value that JSON can hold, a Tuple, or an array, which is copied:
-// an Array, a *Frame, a picture of package image, a gocv.Mat, or a pointer to one.
-// It is VidGear's recv(return_data=…), so it rides on the answer to a later frame
-// than the one last received. After an error the data before it stays. Receive
-// end, in bidirectional or multi-client mode.
+// SetReturnData sets the data that the answers carry from now on, until it is
+// replaced. The data is any value that JSON can hold, a Tuple, or an array.
+// Arrays are an Array, a *Frame, a picture of package image, a gocv.Mat, or a
+// pointer to one; they are copied.
+//
+// It corresponds to VidGear's recv(return_data=…), so the data goes with the
+// answer to a later frame than the last one received. After an error the
+// previous data stays. It may be called from any goroutine. An end other than a
+// receive end in bidirectional or multi-client mode returns ErrMode.
 func (n *NetGear) SetReturnData(data any) error {
 	if err := n.opened(); err != nil {
 		return wrap("return data", err)
@@ -30,14 +33,14 @@ func (n *NetGear) SetReturnData(data any) error {
 	return wrap("return data", n.recv.setReturnData(data))
 }
 
-// returning is what every answer carries until it is replaced.
+// returning holds what every answer carries until it is replaced.
 type returning struct {
 	sync.Mutex
 	prepared
-	other prepared // for a sender that wants the other kind of answer
+	other prepared // for a sender that requests the other kind of answer
 }
 
-// prepared is an answer that is ready: it is made once and sent with every frame.
+// prepared is an answer that is encoded once and sent for every frame.
 type prepared struct {
 	head  []byte
 	array *zmsg.Buffer // nil unless an array is returned
@@ -59,7 +62,7 @@ func (r *receiveEnd) setReturnData(data any) error {
 	return nil
 }
 
-// nothing is an answer without data.
+// nothing returns an answer without data.
 func (r *receiveEnd) nothing(structured bool) prepared {
 	if !structured {
 		return prepared{head: []byte(r.wire.received(r.id))}
@@ -67,7 +70,7 @@ func (r *receiveEnd) nothing(structured bool) prepared {
 	return prepared{head: r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "NoneType"})}
 }
 
-// prepare makes the answer, and the array's JPEG, once for all frames.
+// prepare encodes the answer, and the array's JPEG, once for all frames.
 func (r *receiveEnd) prepare(data any) (prepared, error) {
 	if tuple, ok := data.(Tuple); ok {
 		return r.prepareData([]any(tuple), "tuple")
@@ -79,11 +82,11 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 	case !isArray:
 		return r.prepareData(data, "")
 	}
-	defer runtime.KeepAlive(data) // a dropped frame's memory goes with it
+	defer runtime.KeepAlive(data) // keeps the memory of an unreferenced frame
 	return r.prepareArray(&p)
 }
 
-// prepareResponse calls Respond and makes the answer of what it returned.
+// prepareResponse calls Respond and encodes what it returned as an answer.
 func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
 	var data any
 	var err error
@@ -98,8 +101,8 @@ func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
 	return p, nil
 }
 
-// returnedArray is what is returned as an array: arrays, frames, pictures and
-// Mats, or pointers to them.
+// returnedArray returns data as an array if it is an Array, a frame, a picture,
+// a Mat, or a pointer to one.
 func (r *receiveEnd) returnedArray(data any) (p payload, isArray bool, err error) {
 	if data == nil {
 		return p, false, nil
@@ -125,8 +128,8 @@ func (r *receiveEnd) returnedArray(data any) (p payload, isArray bool, err error
 	return p, true, err
 }
 
-// prepareData makes the answer of data other than arrays; without a type name it
-// is the data's owr.
+// prepareData encodes the answer for data other than arrays. Without a type
+// name it uses that of the data.
 func (r *receiveEnd) prepareData(data any, typeName string) (prepared, error) {
 	m, err := r.wire.encodeMessage(data)
 	if err != nil {
@@ -165,7 +168,7 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 // ---- the answer to a frame ----
 
 // respond answers a frame with what Respond returns. An error means that the
-// frame could not be decoded; it is closed then, and not answered.
+// frame could not be decoded; the frame is then closed and not answered.
 func (r *receiveEnd) respond(h *header, f *Frame) error {
 	if err := f.decode(r.dec, &r.settings, cores()); err != nil {
 		f.Close()
@@ -174,7 +177,7 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 	r.noteFault(f)
 	p, err := r.prepareResponse(f)
 	if err != nil {
-		// The frame is good; it is the application's data that is not.
+		// The frame is good; only the application's data is not.
 		r.counters.noData.Add(1)
 		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.where(), "err", err)
 		r.answer(h)
@@ -189,12 +192,12 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 	return nil
 }
 
-// reject drops a message: it is counted, logged, and answered with the reason,
-// on the sender's wire where that is not this end's.
+// reject drops a message: it counts and logs it, and answers with the reason,
+// on the sender's wire if that is not this end's.
 func (r *receiveEnd) reject(h *header, m *message, err error) {
 	w := r.wire
 	if other := r.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
-		// In the form with fields, which every send end of the other wire accepts.
+		// The form with fields is accepted by every send end of the other wire.
 		w, h.bidirectional = other.wire(), true
 		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire)
 	}
@@ -210,7 +213,7 @@ func isHeader(w wire, raw []byte) bool {
 	return err == nil
 }
 
-// rejection is the answer to a message that was dropped.
+// rejection returns the answer to a message that was dropped.
 func (r *receiveEnd) rejection(w wire, h *header, why error) *answer {
 	reason := reasonText(why)
 	if !h.bidirectional {
@@ -219,7 +222,7 @@ func (r *receiveEnd) rejection(w wire, h *header, why error) *answer {
 	return &answer{port: r.port, returnType: "NoneType", rejected: reason}
 }
 
-// answer sends what the mode says.
+// answer sends the answer that the mode requires.
 func (r *receiveEnd) answer(h *header) {
 	if !r.spec.answers {
 		return
@@ -233,8 +236,8 @@ func (r *receiveEnd) answer(h *header) {
 	r.reply(&r.returning.prepared)
 }
 
-// reply sends an answer and never waits for it: where there is no room for it,
-// or nobody to take it, the peer is gone or does not read its answers.
+// reply sends an answer without waiting. If there is no room or no peer for it,
+// the peer is gone or does not read its answers.
 func (r *receiveEnd) reply(p *prepared) {
 	err := retryEINTR(func() error { return r.conn.TrySend(p.head, p.array != nil) })
 	if err == nil && p.array != nil {

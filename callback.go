@@ -8,19 +8,19 @@ import (
 )
 
 // callbacks are the callbacks of one end that are running: OnEvent, OnReply,
-// Respond and the release functions. A call that waits for the very callback
-// which makes it would wait for ever, so it returns ErrCallback instead.
+// Respond and the release functions. A call that waits for the callback that
+// makes it would block forever, so it returns ErrCallback instead.
 //
-// The callback's goroutine is recognized by its number, which runtime.Stack
-// prints first ("goroutine 7 [running]:"). Go has no other way to recognize it
-// without the caller's help: a context reaches neither Close nor OnEvent, and
-// the labels of runtime/pprof cannot be read back and are inherited by new
-// goroutines, where Close is right. The number is read when a callback begins,
-// and by calls that are made while one is running. If a later Go prints it
-// otherwise, nothing is recognized, and such a call blocks.
+// A callback's goroutine is recognized by its number, which runtime.Stack
+// prints first ("goroutine 7 [running]:"). Go has no other way without the
+// caller's help: a context reaches neither Close nor OnEvent. The labels of
+// runtime/pprof cannot be read, and new goroutines, in which Close is
+// permitted, inherit them. The number is read when a callback begins, and by
+// calls that are made while one is running. If a later Go prints it in another
+// form, nothing is recognized, and such a call blocks.
 //
-// What is not recognized: a callback that waits for another goroutine which
-// makes the call, and the callbacks of two ends that wait for each other.
+// Two cases are not recognized: a callback that waits for another goroutine
+// which makes the call, and callbacks of two ends that wait for each other.
 type callbacks struct {
 	number atomic.Int32 // of entries, so that a call costs nothing while it is 0
 
@@ -33,13 +33,13 @@ type runningCallback struct {
 	callback  callback
 }
 
-// callback is one kind of callback.
+// callback describes one kind of callback.
 type callback struct {
 	name   string
 	forbid forbidden
 }
 
-// forbidden are the calls that would wait for a callback.
+// forbidden is the set of calls that would wait for a callback.
 type forbidden uint8
 
 const (
@@ -55,7 +55,7 @@ var (
 	respondCallback = callback{"Respond", forbidClose | forbidReceive}
 )
 
-// call calls fn as a callback.
+// call runs fn as a callback.
 func (c *callbacks) call(what callback, fn func()) {
 	id := goroutineID()
 	c.enter(runningCallback{id, what})
@@ -63,7 +63,7 @@ func (c *callbacks) call(what callback, fn func()) {
 	fn()
 }
 
-// release returns a release function that is called as a callback.
+// release returns a release function that runs fn as a callback.
 func (c *callbacks) release(fn func()) func() {
 	return func() { c.call(releaseCallback, fn) }
 }
@@ -109,8 +109,8 @@ func (c *callbacks) check(call forbidden) error {
 
 var stackHeads = sync.Pool{New: func() any { return new([64]byte) }}
 
-// goroutineID returns the number of the calling goroutine, 0 if it is unknown. It
-// takes about a microsecond.
+// goroutineID returns the number of the calling goroutine, or 0 if it is
+// unknown. It takes about a microsecond.
 func goroutineID() (id uint64) {
 	head := stackHeads.Get().(*[64]byte)
 	defer stackHeads.Put(head)

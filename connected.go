@@ -10,21 +10,22 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// WaitConnected blocks until at least so many peers are connected to this end,
-// which Stats counts as Connected. It returns at once where they are, and for 0.
-// A peer is connected when the ZeroMQ handshake has succeeded, in secure mode
-// with the keys checked. That is what this end has seen: the peer may see it a
-// moment later.
+// WaitConnected blocks until at least that many peers are connected to this
+// end. It is the number that Stats reports as Connected. It returns at once if
+// they are connected already, and for 0. A peer is connected when the ZeroMQ
+// handshake has succeeded, in secure mode with the keys checked. The peer may
+// see the connection a moment later.
 //
-// A PubSub receive end subscribes right after the handshake. So a frame that is
-// sent as soon as WaitConnected returns at the send end may be too early for the
-// subscriber, and lost. In the other patterns no frame is lost for that.
+// A PubSub receive end subscribes right after the handshake. So a frame that
+// the send end sends as soon as WaitConnected returns may be too early for the
+// subscriber, and lost. The other patterns lose no frame in this way.
 //
-// It ends with an error when the context does, which says so if the handshake
-// fails, with ErrClosed after Close, and at a receive end with io.EOF after the
-// sender's terminate message. Pair has one peer: ErrMode for more.
+// It returns an error when the context ends, with the reason if the handshake
+// fails. After Close it returns ErrClosed, and at a receive end io.EOF after
+// the sender's terminate message. Pair has one peer: for more it returns
+// ErrMode.
 //
-// A send end connects in the background. Where its last exchange has failed and
+// A send end connects in the background. If its last exchange has failed and
 // its socket was closed for that, WaitConnected opens another, as the next send
 // call would. It may be called from several goroutines, and inside callbacks.
 func (n *NetGear) WaitConnected(ctx context.Context, peers int) error {
@@ -80,8 +81,8 @@ func (n *NetGear) waitConnected(ctx context.Context, peers int) error {
 	}
 }
 
-// change returns a channel that is closed with the next change of what
-// WaitConnected depends on.
+// change returns a channel that is closed when the state that WaitConnected
+// waits for changes next.
 func (l *link) change() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,12 +102,14 @@ func (l *link) announce() {
 
 // ---- a send end that does not send ----
 
-// A send end does its upkeep in the send calls: it opens the socket that was
-// closed after a failed exchange, connects again where it was rejected, and
-// follows the host to another address. WaitConnected does so in their place.
+// A send end does its maintenance in the send calls. It opens the socket that
+// was closed after a failed exchange, connects again where it was rejected, and
+// follows the host to another address. WaitConnected does the same for an end
+// that does not send.
 
-// nextUpkeep returns a channel that delivers when there is something to do; nil
-// where nothing is. stop releases it. A nil sendEnd has nothing to do.
+// nextUpkeep returns a channel that delivers when maintenance is due, or nil if
+// there is none. stop releases the channel's timer. A nil sendEnd has no
+// maintenance.
 func (s *sendEnd) nextUpkeep() (due <-chan time.Time, stop func() bool) {
 	never := func() bool { return false }
 	if s == nil {
@@ -124,8 +127,8 @@ func (s *sendEnd) nextUpkeep() (due <-chan time.Time, stop func() bool) {
 	return t.C, t.Stop
 }
 
-// upkeep does what is due, unless a frame is on its way: then the exchange does
-// it. It returns when changed is closed, too.
+// upkeep does what is due, unless an exchange runs: then the exchange does it.
+// It also returns when changed is closed.
 func (s *sendEnd) upkeep(ctx context.Context, changed <-chan struct{}) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -157,8 +160,8 @@ func (s *sendEnd) upkeep(ctx context.Context, changed <-chan struct{}) (err erro
 // halfOpenStep is how long one call of refresh probes a half-open connection.
 const halfOpenStep = time.Second
 
-// refresh sees to it that there is a socket which tries to connect. Its owner
-// calls it.
+// refresh ensures that there is a socket which tries to connect. Its owner must
+// call it.
 func (s *sendEnd) refresh(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil

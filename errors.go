@@ -11,74 +11,89 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// Errors to test for with errors.Is. What reaches the caller wraps one of them
-// with what was being done, where, and what to do about it.
+// Errors to test for with errors.Is. The errors that calls return wrap one of
+// them, with what the call did, where, and what the caller can do about it.
 var (
-	// ErrNonBlocking: Options.Flag is not 0. It would make every socket call
-	// return at once with EAGAIN instead of waiting (VidGear issue #390).
+	// ErrNonBlocking is returned if Options.Flag is not 0. That would make
+	// every socket call return at once with EAGAIN instead of waiting (VidGear
+	// issue #390).
 	ErrNonBlocking = errors.New("non-blocking socket calls are refused")
-	// ErrOption: an option is out of its range, unknown, of the wrong type, or
-	// does not go together with another. The error is an *[OptionError].
+	// ErrOption is returned for an option that is out of its range, unknown, of
+	// the wrong type, or incompatible with another. The error is an
+	// *[OptionError].
 	ErrOption = errors.New("invalid option")
-	// ErrAddress: the endpoint cannot be used: in use, not of this machine,
-	// not resolvable.
+	// ErrAddress is returned if the endpoint cannot be used: it is in use, not
+	// an address of this machine, or not resolvable.
 	ErrAddress = errors.New("unusable address")
-	// ErrClosed: this end was closed. It also is a net.ErrClosed.
+	// ErrClosed is returned after Close. It also is a net.ErrClosed.
 	ErrClosed error = &sentinel{"closed", net.ErrClosed}
-	// ErrMode: a send end was asked to receive, or the other way round.
+	// ErrMode is returned if a send end is called to receive, or a receive end
+	// to send.
 	ErrMode = errors.New("wrong mode")
-	// ErrCallback: a call was made inside a callback of the same end that it would
-	// wait for. That is Close inside OnEvent, OnReply, Respond and the release
-	// functions of SendArrayOwned, any send call and Flush inside OnReply and the
-	// release functions, and Recv inside Respond. Nothing has happened. Make the
-	// call in another goroutine ("go end.Close()"), for which the callback must
-	// not wait: that would not be noticed, and block for ever.
+	// ErrCallback is returned by a call inside a callback of the same end for
+	// which the call would wait. That is Close inside OnEvent, OnReply, Respond
+	// and the release functions of SendArrayOwned; any send call and Flush
+	// inside OnReply and the release functions; and Recv inside Respond. The
+	// call has had no effect.
+	//
+	// Make the call in another goroutine ("go end.Close()"). The callback must
+	// not wait for that goroutine: such a wait is not detected, and blocks
+	// forever.
 	ErrCallback = errors.New("the call would wait for the callback that makes it")
-	// ErrContext: a call was given a nil context.
+	// ErrContext is returned by a call with a nil context.
 	ErrContext = errors.New("the context is nil; give context.Background()")
-	// ErrPeerGone: nobody answered (or, at a receive end, nobody was connected)
-	// until the retries were used up. The end stays usable: the next call
-	// starts with fresh retries.
+	// ErrPeerGone is returned if no peer answered until the retries were used
+	// up, or at a receive end if no peer was connected. The end stays usable:
+	// the next call starts with all retries.
 	ErrPeerGone = errors.New("peer is gone")
-	// ErrMismatch: somebody is there but refuses the connection; most often the
-	// two ends use different patterns. It also is an ErrPeerGone.
+	// ErrMismatch is returned if the peer refuses the connection. The most
+	// frequent reason is that the two ends use different patterns. It also is
+	// an ErrPeerGone.
 	ErrMismatch = fmt.Errorf("%w: it refuses the connection", ErrPeerGone)
-	// ErrAuth: the two ends do not trust each other, or a certificate is missing
-	// or malformed.
+	// ErrAuth is returned if one end rejects the other's keys or address, or if
+	// a certificate is missing or malformed.
 	ErrAuth = errors.New("authentication failed")
-	// ErrTimeout: a subscriber heard nothing for Options.SubscriberTimeout. The
-	// end goes on listening. It also is an os.ErrDeadlineExceeded.
+	// ErrTimeout is returned if a subscriber received nothing for
+	// Options.SubscriberTimeout. The end continues to listen. It also is an
+	// os.ErrDeadlineExceeded.
 	ErrTimeout error = &sentinel{"timed out", os.ErrDeadlineExceeded}
-	// ErrRejected: the receive end has answered that it dropped the frame, and
-	// why: it would decode to more than its MaxFrameBytes, say, or is on another
-	// wire. The frame is not sent again. Only receive ends of this library answer
-	// so. A frame whose bytes alone are over the limit is no ErrRejected: libzmq
-	// ends the connection, and the call returns ErrPeerGone after its tries, whose
-	// text names the limit.
+	// ErrRejected is returned if the receive end has answered that it dropped
+	// the frame. The text has its reason, for instance that the decoded frame
+	// exceeds its MaxFrameBytes, or that it uses another wire. The frame is not
+	// sent again. Only receive ends of this library answer so.
+	//
+	// A frame whose bytes alone exceed the limit is no ErrRejected, because
+	// libzmq ends the connection. After its tries the call returns ErrPeerGone,
+	// whose text names the limit.
 	ErrRejected = errors.New("the receive end dropped the frame")
-	// ErrFrame: a frame cannot be sent, or cannot be had in the form asked for.
+	// ErrFrame is returned if a frame cannot be sent, or is not available in
+	// the requested form.
 	ErrFrame = errors.New("unusable frame")
-	// ErrMessage: a message cannot be written as JSON, or read from it; or there is
-	// something in it that would arrive as nonsense (an Array, a Mat, an error).
+	// ErrMessage is returned if a message cannot be written as JSON or read
+	// from it. It is also returned if a value in it would have no useful JSON
+	// (an Array, a Mat, an error).
 	ErrMessage = errors.New("unusable message")
-	// ErrObjectArray: an array of Python objects (numpy's dtype object), as a frame
-	// or in a message. It would travel as a pickle, which is a program that runs
-	// where it is read, or as addresses in the sender's memory. It is never looked
-	// into. One that arrives is dropped, counted in Stats.Malformed, and this is the
-	// "err" that Options.Logger gets.
+	// ErrObjectArray is returned for an array of Python objects (numpy's dtype
+	// object), as a frame or in a message. It would be sent as a pickle, which
+	// is a program that runs where it is read, or as addresses in the sender's
+	// memory. Its content is never read. One that arrives is dropped and
+	// counted in Stats.Malformed, and this error is the "err" in the line that
+	// Options.Logger gets.
 	ErrObjectArray = pymsgpack.ErrObjectArray
-	// ErrStructuredArray: an array whose elements have fields (numpy's structured
-	// dtypes), which NetGear_Async's wire does not carry here, and whose dtype's text
-	// numpy does not read back on NetGear's. As ErrObjectArray; on NetGear's wire one
-	// that arrives is delivered.
+	// ErrStructuredArray is returned for an array whose elements have fields
+	// (numpy's structured dtypes). This library does not send them on
+	// NetGear_Async's wire, and on NetGear's wire numpy cannot parse the text
+	// of such a dtype. It is otherwise handled like ErrObjectArray, but one
+	// that arrives on NetGear's wire is delivered.
 	ErrStructuredArray = pymsgpack.ErrStructuredArray
 )
 
-// LostError says that frames sent ahead (Options.SendAhead) were not answered, or
-// with PubSub not sent. They may have arrived all the same.
+// LostError reports that frames sent ahead (Options.SendAhead) were not
+// answered, or with PubSub not sent. The peer may have received them
+// nevertheless.
 type LostError struct {
-	Frames int    // how many, of those not reported before
-	First  uint64 // the first one's number: 1 is the first frame that the end took
+	Frames int    // the number of frames lost, of those not reported before
+	First  uint64 // the number of the first one: 1 is the first frame that the end took
 	Err    error  // why the first one was lost
 }
 
@@ -89,7 +104,7 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("%d frames sent ahead were lost, the first of them frame %d: %v", e.Frames, e.First, e.Err)
 }
 
-// Unwrap is why the first frame was lost.
+// Unwrap returns why the first frame was lost.
 func (e *LostError) Unwrap() error { return e.Err }
 
 // sentinel is an error of this package that also is one of the standard library.
@@ -103,20 +118,21 @@ func (e *sentinel) Error() string { return e.text }
 // Unwrap returns the standard library's error.
 func (e *sentinel) Unwrap() error { return e.also }
 
-// OptionError says in parts which option is wrong, why, and what to set instead.
-// No part holds a password: see [Secret].
+// OptionError describes in parts which option is wrong, why, and what to set
+// instead. No part contains a password: see [Secret].
 type OptionError struct {
-	// Field is the field of Options. It is empty if VidGear has no such option.
+	// Field is the field of Options. It is empty if the key is none of
+	// VidGear's.
 	Field string
-	// Key is the key of VidGear's dictionary, as it was written there. It is empty
-	// if the option has none.
+	// Key is the key of VidGear's dictionary, as it is spelled there. It is
+	// empty if the option has none.
 	Key string
-	// Value is what the option was set to, as far as it may be shown; nil if it
+	// Value is the value of the option as far as it may be shown, or nil if it
 	// may not.
 	Value any
-	// Reason is the rule.
+	// Reason is the rule that the option violates.
 	Reason string
-	// Fixes are settings that each keep to the rule. There may be none.
+	// Fixes are settings that each satisfy the rule. There may be none.
 	Fixes []Setting
 	// Err is ErrOption or ErrNonBlocking.
 	Err error
@@ -124,7 +140,7 @@ type OptionError struct {
 	inDictionary bool // Error names the key
 }
 
-// Error returns one line that names the option, its value, the rule and the fixes.
+// Error returns one line with the option, its value, the rule and the fixes.
 func (e *OptionError) Error() string {
 	var b strings.Builder
 	name := e.Field
@@ -172,7 +188,8 @@ func invalid(field string, value any, reason string, args ...any) error {
 	return &OptionError{Field: field, Key: keyOf(field), Value: shown(value), Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
 }
 
-// fixed adds settings that keep to the rule to what invalid has returned.
+// fixed adds settings that satisfy the rule to an error that invalid has
+// returned.
 func fixed(err error, fixes ...Setting) error {
 	err.(*OptionError).Fixes = fixes
 	return err
@@ -182,7 +199,7 @@ func set(field string, value any) Setting {
 	return Setting{Field: field, Key: keyOf(field), Value: value}
 }
 
-// addressError returns err, which is an ErrAddress if it is about an address.
+// addressError returns err, as an ErrAddress if it concerns an address.
 func addressError(err error) error {
 	if wrong := (*transport.AddressError)(nil); errors.As(err, &wrong) {
 		return fmt.Errorf("%w: %w", ErrAddress, err)
@@ -190,7 +207,7 @@ func addressError(err error) error {
 	return err
 }
 
-// wrap prefixes err with the package and what was being done.
+// wrap prefixes err with the package and what the call did.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -6,40 +6,41 @@ import (
 	"time"
 )
 
-// EventKind is what happened to an end's connection.
+// EventKind is the kind of an [Event].
 type EventKind int
 
 const (
-	EventConnected    EventKind = iota + 1 // a peer has connected and shaken hands
-	EventLost                              // a connection ended: the peer went, or was silent too long
-	EventReconnecting                      // this end opens a new socket, because nobody answered or nobody was there
+	EventConnected    EventKind = iota + 1 // a peer has connected, and the handshake has succeeded
+	EventLost                              // a connection ended: the peer closed it, or was silent too long
+	EventReconnecting                      // this end opens a new socket, because no peer answered or was connected
 	EventStalled                           // receive end: no frame for Options.StallAfter
-	EventResumed                           // receive end: a frame after Stalled
-	EventRefused                           // somebody was there, but the handshake failed
-	EventTerminated                        // receive end: a sender said goodbye
+	EventResumed                           // receive end: a frame after EventStalled
+	EventRefused                           // a peer connected, but the handshake failed
+	EventTerminated                        // receive end: a sender sent its terminate message
 )
 
 // String returns such as "connected".
 // For any other value it returns such as "EventKind(99)".
 func (k EventKind) String() string { return eventKinds.text(k) }
 
-// Event is one event in the life of an end's connections.
+// Event describes a change of an end's connections.
 type Event struct {
 	Kind     EventKind
 	Time     time.Time
-	Endpoint string // this end's endpoint that it is about, where that is known
+	Endpoint string // the endpoint of this end, if it is known
 	// Peer is the peer's IP address and port, such as "10.0.0.4:41022", at
-	// EventConnected, EventLost, EventRefused and EventTerminated. It is empty where
-	// it is not known: with ipc and an SSH tunnel, and where several handshakes were
-	// pending, of which libzmq does not report which one has ended.
+	// EventConnected, EventLost, EventRefused and EventTerminated. It is empty
+	// if it is not known. That is so with ipc, with an SSH tunnel, and if
+	// several handshakes were pending: libzmq does not report which one has
+	// ended.
 	Peer string
 	Port string // the sender's port, at EventTerminated in multi-server mode
-	Err  error  // at EventRefused and EventReconnecting: why; at EventLost, if this end closed the connection: why
+	Err  error  // the reason of EventRefused and EventReconnecting; at EventLost the reason if this end closed the connection
 }
 
-// events calls Options.OnEvent for one event after the other, in a goroutine of
-// its own: the application may take its time, and may call this end. At most
-// maxEvents wait in memory; the oldest are dropped.
+// events delivers events to Options.OnEvent in order on one goroutine, so the
+// callback may block, and may call this end. At most maxEvents are buffered;
+// then the oldest are dropped.
 //
 // A nil events belongs to an end without OnEvent; it does nothing.
 type events struct {
@@ -48,17 +49,17 @@ type events struct {
 	ended   bool
 	more    chan struct{}
 	done    chan struct{}
-	refused map[string]time.Time // by endpoint and error, when it last happened
+	refused map[string]time.Time // when a refusal last happened, by endpoint and error
 
-	// A terminate message comes before the loss of its connection, but libzmq
-	// reports the two on different ways. So while a receive goroutine reads, a loss
-	// and all events after it are deferred until it has read what was there.
+	// A terminate message is read before its connection is lost, but libzmq
+	// reports the two separately. So while a receive goroutine reads, a loss
+	// and all events after it are deferred until it has read what had arrived.
 	reading    bool
 	deferred   []Event
-	flushTimer *time.Timer // delivers them if the receive goroutine is kept busy
+	flushTimer *time.Timer // delivers them if the receive goroutine stays busy
 }
 
-// maxEvents is how many events wait for a slow callback.
+// maxEvents is how many events are buffered for a slow callback.
 const maxEvents = 1000
 
 func startEvents(onEvent func(Event), calls *callbacks) *events {
@@ -111,8 +112,9 @@ func (s *events) add(st Event) {
 	}
 }
 
-// repeats reports whether a refusal is the same as one before. Two ends that do
-// not match are refused again and again, which is one event until a peer connects.
+// repeats reports whether a refusal is the same as an earlier one. Two ends
+// that do not match refuse each other repeatedly. That is one event until a
+// peer connects.
 func (s *events) repeats(st *Event) bool {
 	switch st.Kind {
 	case EventConnected:
@@ -181,7 +183,7 @@ func (s *events) wake() {
 	}
 }
 
-// end delivers all events, and waits for that.
+// end delivers all events, and blocks until that is done.
 func (s *events) end() {
 	if s == nil {
 		return

@@ -18,63 +18,66 @@ import (
 // Array is an n-dimensional array as numpy describes it. A picture has the
 // shape [rows, columns] or [rows, columns, channels].
 type Array struct {
-	// DType is numpy's name: "uint8", "uint16", "float32", "bool", "complex64", …
-	// numpy's short names ("u1", ">f4") are taken as well where an array is sent. A
-	// name that numpy does not know is an ErrFrame. Received arrays have full names.
+	// DType is numpy's name: "uint8", "uint16", "float32", "bool", "complex64",
+	// … An array that is sent may also have one of numpy's short names ("u1",
+	// ">f4"). A name that numpy does not have is an ErrFrame. Received arrays
+	// have full names.
 	DType string
 	Shape []int
 	Data  []byte // the elements in C order, little-endian unless DType is such as ">u2"
 }
 
-// Frame is one frame: Recv returns those that were received, and NewFrame and
-// NewJPEGFrame return others. It is used by one goroutine at a time.
+// Frame is one frame. Recv returns received frames; NewFrame and NewJPEGFrame
+// create others. Only one goroutine at a time may use it.
 //
-// A frame's pixels are memory of libzmq or of this library, not of Go. Close
-// gives it back; what Bytes, JPEG and (without Options.Copy) Mat returned is
-// invalid from then on. A frame that is dropped without Close is freed by the
-// garbage collector if nothing that looks into it was handed out; otherwise
-// its memory stays taken.
+// The pixels of a frame are memory of libzmq or of this library, not of Go.
+// Close releases it. The results of Bytes, JPEG and (without Options.Copy) Mat
+// are invalid from then on. The garbage collector frees a frame that was not
+// closed, if the application has no view of its memory; otherwise that memory
+// leaks.
 type Frame struct {
 	// Message is the data that the sender sent with the frame.
 	Message Message
-	// Port is the sender's port, in multi-server mode: a text of at most 64 bytes.
+	// Port is the sender's port in multi-server mode: a text of at most 64
+	// bytes.
 	Port string
-	// Peer is the IP address and port of the peer that the frame came from, such as
-	// "10.0.0.4:41022". It is empty where it is not known: with ipc, behind an SSH
-	// tunnel only the tunnel's end is known, and a connection's first frames may be
-	// read before it is. It is for logs and statistics; who may send is for the
-	// secure modes.
+	// Peer is the IP address and port of the peer that the frame came from,
+	// such as "10.0.0.4:41022". It is empty if it is not known: with ipc, and
+	// for the first frames of a connection if they are read before its address
+	// is known. Behind an SSH tunnel it is the address of the tunnel's end. It
+	// is for logs and statistics; only the secure modes restrict which peers
+	// may send.
 	Peer string
-	// Stamp is the frame's number and time of capture, where both ends have
+	// Stamp is the frame's number and time of capture if both ends have
 	// Options.Stamp; otherwise nil.
 	Stamp *Stamp
-	// ReceivedAt is when the frame's last byte was read from the socket; the zero
-	// Time for a frame that was not received.
+	// ReceivedAt is when the frame's last byte was read from the socket. It is
+	// the zero Time for a frame that was not received.
 	ReceivedAt time.Time
 
-	coding   coding         // as the wire said
-	info     turbojpeg.Info // what a JPEG's header says
+	coding   coding         // according to the header
+	info     turbojpeg.Info // the content of a JPEG's header
 	dtype    numpy.DType
 	shape    []int
-	shapeBuf [4]int // for the shape, unless it is longer
+	shapeBuf [4]int // memory for the shape, unless it is longer
 	data     []byte // pixels in C order, little-endian; nil until decoded
-	fault    string // what libjpeg warned of, though the picture is whole
+	fault    string // libjpeg's warning, if the picture is complete nevertheless
 
-	kept       int          // what Message keeps in memory
-	part       zmsg.Msg     // part 2 as it came; unused in a frame of NewFrame
+	kept       int          // bytes that Message keeps in memory
+	part       zmsg.Msg     // part 2 as received; unused in a frame of NewFrame
 	jpeg       *zmsg.Buffer // the JPEG of NewJPEGFrame
-	from       int          // where in it the array or the JPEG begins
-	length     int          // and how long that is
-	misaligned bool         // it does not lie where its elements could be read
-	pixels     *zmsg.Buffer // decoded or swapped pixels, where part does not serve
+	from       int          // where the array or the JPEG begins in it
+	length     int          // and the length of that
+	misaligned bool         // the elements are not aligned for reading
+	pixels     *zmsg.Buffer // decoded or swapped pixels, if part cannot be used directly
 	copies     bool         // Options.Copy
-	viewed     bool         // something that looks into the memory was handed out
+	viewed     bool         // the application has a view of the memory
 	closed     bool
-	self       uintptr // where the Frame was made, which a copy of it is not
+	self       uintptr // the address of the original Frame; a copy has another
 }
 
-// newFrame takes over part and checks it against what the header said. On an
-// error the part is still the caller's.
+// newFrame takes ownership of part, after it has checked it against the header.
+// On an error the caller still owns the part.
 func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error) {
 	f := &Frame{ReceivedAt: time.Now(), coding: h.coding, Port: h.from}
 	if !h.message.IsNone() {
@@ -84,7 +87,7 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 	if err := f.check(w, part.Bytes(), maxBytes); err != nil {
 		return nil, err
 	}
-	f.coding.shape = nil // which belongs to whoever read the header
+	f.coding.shape = nil // it belongs to the caller
 	part.MoveTo(&f.part)
 	if f.ready() {
 		if err := f.usePart(); err != nil {
@@ -102,11 +105,11 @@ func (f *Frame) track() {
 	runtime.SetFinalizer(f, (*Frame).finalize)
 }
 
-// insideMessage is more than libzmq keeps inside the message itself, which is Go
-// memory here; a Mat must not look into that.
+// maxInlineMsg is more bytes than libzmq stores inside the message itself. That
+// is Go memory here, and a Mat must not refer to it.
 const maxInlineMsg = 64
 
-// raw are the array's bytes, or the JPEG, as they came.
+// raw returns the bytes of the array, or the JPEG, as received.
 func (f *Frame) raw() []byte {
 	if f.jpeg != nil {
 		return f.jpeg.Bytes()
@@ -114,7 +117,7 @@ func (f *Frame) raw() []byte {
 	return f.part.Bytes()[f.from : f.from+f.length]
 }
 
-// settle makes the part's bytes the frame's pixels.
+// usePart sets the part's bytes as the frame's pixels.
 func (f *Frame) usePart() error {
 	b := f.raw()
 	if len(f.part.Bytes()) > maxInlineMsg || len(b) == 0 {
@@ -130,8 +133,8 @@ func (f *Frame) usePart() error {
 	return nil
 }
 
-// check fills in dtype and shape, and refuses what does not fit the bytes that
-// came. Nothing is allocated here that the bytes could make large.
+// check sets dtype and shape, and refuses what does not fit the received bytes.
+// It allocates nothing whose size the peer could choose.
 func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	if f.from, f.length, err = w.findArray(part, &f.coding); err != nil {
 		return err
@@ -148,7 +151,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 	return f.checkJPEG(b, maxBytes)
 }
 
-// checkJPEG is check for a JPEG.
+// checkJPEG does what check does, for a JPEG.
 func (f *Frame) checkJPEG(b []byte, maxBytes int64) (err error) {
 	if f.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
@@ -169,34 +172,35 @@ func (f *Frame) checkJPEG(b []byte, maxBytes int64) (err error) {
 	return nil
 }
 
-// ready tells whether the pixels are there as they came.
+// ready reports whether the received bytes are usable as pixels.
 func (f *Frame) ready() bool { return !f.coding.jpeg && !f.dtype.BigEndian && !f.misaligned }
 
-// aligned: elements of several bytes must lie where a program may read them as
-// such. On NetGear_Async's wire they follow a map of any length.
+// aligned reports whether elements of unit bytes are aligned in memory so that
+// a program may read them. On NetGear_Async's wire they follow a map of any
+// length.
 func aligned(b []byte, unit int) bool {
 	return len(b) == 0 || unit < 2 || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(min(unit, 8)) == 0
 }
 
-// frameOverhead is what a frame takes besides its bytes, here and in libzmq,
+// frameOverhead is the memory of a frame besides its bytes, here and in libzmq,
 // rounded up.
 const frameOverhead = 1 << 10
 
-// footprint is what the frame takes in memory as it came. Its message counts as
-// much as its pixels.
+// footprint returns the memory of the frame as received. Its message counts as
+// well as its pixels.
 func (f *Frame) footprint() int64 {
 	return int64(len(f.part.Bytes()) + f.kept + frameOverhead)
 }
 
-// size is what the frame's pixels take, decoded.
+// size returns the size of the frame's decoded pixels in bytes.
 func (f *Frame) size() int {
 	n, _ := numpy.Elements(f.shape) // checked
 	return n * f.dtype.Size
 }
 
-// decode makes the pixels where the part does not serve as it is, on so many
-// cores if the JPEG allows. The options of the receive end count as much as the
-// header's, as in VidGear.
+// decode decodes the pixels if the received bytes are not usable directly. It
+// uses up to the given number of cores if the JPEG permits. The options of the
+// receive end count as much as the header's, as in VidGear.
 func (f *Frame) decode(d *turbojpeg.Decoder, n *settings, cores int) error {
 	if f.data != nil || f.ready() {
 		return nil
@@ -236,8 +240,8 @@ func (f *Frame) channels() int {
 	return f.shape[2]
 }
 
-// DType is numpy's name of the elements' type, without byte order: "uint8".
-// Big-endian data has been swapped.
+// DType returns numpy's name of the elements' type, without byte order:
+// "uint8". Big-endian data has been swapped.
 func (f *Frame) DType() string {
 	if f == nil {
 		return ""
@@ -245,8 +249,8 @@ func (f *Frame) DType() string {
 	return f.dtype.Name
 }
 
-// Shape is [rows, columns] or [rows, columns, channels], or whatever else the
-// sender sent. The caller may keep it.
+// Shape returns [rows, columns] or [rows, columns, channels], or any other
+// shape that the sender sent. The caller may keep the slice.
 func (f *Frame) Shape() []int {
 	if f == nil {
 		return nil
@@ -254,8 +258,8 @@ func (f *Frame) Shape() []int {
 	return slices.Clone(f.shape)
 }
 
-// Bytes are the pixels in C order, little-endian. They look into the frame's
-// memory and are valid until Close; nil after it.
+// Bytes returns the pixels in C order, little-endian. The slice refers to the
+// frame's memory and is valid until Close. After Close it returns nil.
 func (f *Frame) Bytes() []byte {
 	if f == nil || f.closed {
 		return nil
@@ -264,13 +268,14 @@ func (f *Frame) Bytes() []byte {
 	return f.data
 }
 
-// Array is the frame as an array, looking into the frame's memory until Close.
+// Array returns the frame as an array that refers to the frame's memory. It is
+// valid until Close.
 func (f *Frame) Array() Array {
 	return Array{DType: f.DType(), Shape: f.Shape(), Data: f.Bytes()}
 }
 
-// JPEG is the frame's JPEG as the sender made it, without decoding; nil for a
-// raw frame. It looks into the frame's memory and is valid until Close.
+// JPEG returns the frame's JPEG as received, without decoding, or nil for a raw
+// frame. It refers to the frame's memory and is valid until Close.
 func (f *Frame) JPEG() []byte {
 	if f == nil || f.closed || !f.coding.jpeg {
 		return nil
@@ -279,8 +284,8 @@ func (f *Frame) JPEG() []byte {
 	return f.raw()
 }
 
-// Colorspace is the order of the pixels' channels, one of VidGear's twelve
-// names. For a raw frame, where the wire does not say, it is "".
+// Colorspace returns the order of the pixels' channels, one of VidGear's twelve
+// names. For a raw frame it returns "", because the wire does not contain it.
 func (f *Frame) Colorspace() string {
 	if f == nil || !f.coding.jpeg {
 		return ""
@@ -288,9 +293,9 @@ func (f *Frame) Colorspace() string {
 	return f.coding.colorspace.String()
 }
 
-// Close gives the frame's memory back. Calling it again does nothing, nor does
-// closing a nil or a zero Frame, or a copy of a Frame: the memory is the
-// original's.
+// Close releases the frame's memory. A second call does nothing, nor does
+// closing a nil or a zero Frame. Closing a copy of a Frame does not release the
+// memory, which belongs to the original. It returns nil.
 func (f *Frame) Close() error {
 	switch {
 	case f == nil || f.closed:
@@ -303,7 +308,7 @@ func (f *Frame) Close() error {
 	return nil
 }
 
-// usable says why nothing can be had of a frame.
+// usable returns why a frame cannot be used, or nil.
 func (f *Frame) usable() error {
 	switch {
 	case f == nil:
@@ -316,7 +321,7 @@ func (f *Frame) usable() error {
 	return nil
 }
 
-// free is the one place where a frame's memory goes back.
+// free releases a frame's memory; nothing else does.
 func (f *Frame) free() {
 	f.closed = true
 	f.data = nil
@@ -328,8 +333,8 @@ func (f *Frame) free() {
 // finalize is the finalizer of frames that were never closed.
 func (f *Frame) finalize() { f.drop(&frameLeak, slog.Default()) }
 
-// drop frees the memory of an unreachable frame. If the application has a view
-// of the memory, it must not: the view may still be in use. Such memory leaks.
+// drop frees the memory of an unreachable frame, unless the application has a
+// view of the memory. The view may still be in use, so such memory leaks.
 func (f *Frame) drop(leak *leakReport, log *slog.Logger) {
 	if f.viewed {
 		leak.log(log)

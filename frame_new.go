@@ -9,34 +9,37 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// NewFrame returns a frame of an array, with a message (nil for none): for
-// SendFrame, InOrder, and what takes received frames. Its memory is this library's:
-// the array is copied, and may be reused at once. The caller must Close the frame.
+// NewFrame returns a frame with an array and a message (nil for none). It is
+// for SendFrame, InOrder, and other functions that take received frames. It
+// copies the array, which the caller may reuse at once. The caller must Close
+// the frame.
 //
-// A picture has the shape [rows, columns] or [rows, columns, channels] and is in
-// OpenCV's order, blue first. Array, Bytes, Shape and DType return what a receive
-// end would return: elements in C order, little-endian, and numpy's full name of
-// the dtype. Port, Peer, Stamp and ReceivedAt are zero, and may be set.
+// A picture has the shape [rows, columns] or [rows, columns, channels], with
+// the channels in OpenCV's order, blue first. Array, Bytes, Shape and DType
+// return the same as for a received frame: elements in C order, little-endian,
+// and numpy's full name of the dtype. Port, Peer, Stamp and ReceivedAt are
+// zero, and may be set.
 //
-// The message may be whatever a send call takes. It is held as JSON, or where JSON
-// has no form for it, as msgpack. A [StampedMessage] also sets Stamp, which InOrder
-// needs. SendFrame sends the array raw, with the message that it is given.
+// The message may be any value that a send call takes. It is stored as JSON, or
+// as msgpack if it has no JSON form. A [StampedMessage] also sets Stamp, which
+// InOrder requires. SendFrame sends the array raw, with the message of that
+// call.
 //
 // Errors wrap ErrFrame or ErrMessage.
 func NewFrame(a Array, message any) (*Frame, error) {
 	return newOwnFrame(message, func(f *Frame) error { return f.setArray(a) })
 }
 
-// NewJPEGFrame is NewFrame for a finished JPEG, which is copied. Its pixels are
-// decoded at once, on all cores: into blue, green, red, with the shape [rows,
-// columns, 3]. Decoding may take no more memory than the default of
-// Options.MaxFrameBytes. SendFrame sends the JPEG without encoding it again; to do
-// no more than that, SendJPEG takes less time.
+// NewJPEGFrame returns a frame with a copy of a finished JPEG, as NewFrame does
+// with an array. The pixels are decoded at once, on all cores: into blue,
+// green, red, with the shape [rows, columns, 3]. Decoding may take no more
+// memory than the default of Options.MaxFrameBytes. SendFrame sends the JPEG
+// without encoding it again. SendJPEG does only that and takes less time.
 func NewJPEGFrame(jpeg []byte, message any) (*Frame, error) {
 	return newOwnFrame(message, func(f *Frame) error { return f.setJPEG(jpeg) })
 }
 
-// newOwnFrame returns a frame with a message, whose pixels fill sets.
+// newOwnFrame returns a frame with a message, whose pixels are set by fill.
 func newOwnFrame(message any, fill func(*Frame) error) (*Frame, error) {
 	f := &Frame{}
 	f.track()
@@ -55,7 +58,8 @@ func newOwnFrame(message any, fill func(*Frame) error) (*Frame, error) {
 	return f, nil
 }
 
-// anyMessage returns a message in the form of the first wire that has one for it.
+// anyMessage returns a message in the form of the first wire that can encode
+// it.
 func anyMessage(v any) (Message, error) {
 	if m, ok := v.(Message); ok {
 		return m, nil

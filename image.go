@@ -10,10 +10,11 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// SendImage sends a picture of package image. As JPEG its pixels go to the
-// encoder as they lie; raw, it is sent in OpenCV's order, [rows, columns, 3]
-// blue first, or [rows, columns] for an *image.Gray. The picture may be reused
-// as soon as SendImage returns. For the rest see SendArray.
+// SendImage sends a picture of package image. As JPEG its pixels are encoded
+// without a conversion. Raw, it is sent in OpenCV's order: [rows, columns, 3]
+// with blue first, or [rows, columns] for an *image.Gray. The caller may reuse
+// the picture as soon as SendImage returns. For retries, errors and concurrency
+// see SendArray.
 func (n *NetGear) SendImage(ctx context.Context, img image.Image, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -26,7 +27,7 @@ func (n *NetGear) SendImage(ctx context.Context, img image.Image, message any) (
 	return s.send(ctx, &p, message)
 }
 
-// imagePayload decides, from the options, how a picture goes.
+// imagePayload selects, from the options, the form in which a picture is sent.
 func (n *settings) imagePayload(img image.Image) (payload, error) {
 	if err := checkImage(img, n.opts.MaxFrameBytes); err != nil {
 		return payload{}, err
@@ -60,11 +61,11 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 	return p, nil
 }
 
-// maxPicture bounds pictures inside messages, where no option does: more does not
-// go into a message.
+// maxPicture bounds pictures inside messages, for which no option applies. A
+// message has no room for more.
 const maxPicture = 1 << 30
 
-// imageArray is a picture as an array, in OpenCV's order.
+// imageArray returns a picture as an array in OpenCV's order.
 func imageArray(img image.Image) (Array, error) {
 	if err := checkImage(img, maxPicture); err != nil {
 		return Array{}, err
@@ -96,13 +97,13 @@ func asRGBA(img image.Image) (*image.RGBA, error) {
 	return rgba, convert(rgba, img)
 }
 
-// convert draws a picture that was checked into dst, which has its bounds. A type
-// of another package may fail in its own methods.
+// convert draws a checked picture into dst, which has its bounds. The methods
+// of a type of another package may panic.
 func convert(dst draw.Image, img image.Image) error {
 	return guarded(img, func() { draw.Draw(dst, dst.Bounds(), img, dst.Bounds().Min, draw.Src) })
 }
 
-// packRows returns rows without the gaps between them.
+// packRows returns rows without gaps between them.
 func packRows(pix []byte, stride, width, rows int) []byte {
 	if stride == width {
 		return pix[:width*rows]
@@ -126,12 +127,12 @@ func bgrOf(img *image.RGBA) []byte {
 	return bgr
 }
 
-// Image is the frame as a picture of package image, in memory of its own: an
-// *image.Gray for one channel, else an *image.NRGBA (*image.CMYK for a CMYK
-// JPEG). Only uint8 frames of 1, 3 or 4 channels are pictures. A raw frame is
-// taken for BGR or BGRA, OpenCV's order.
+// Image returns the frame as a picture of package image, in memory of its own.
+// It is an *image.Gray for one channel, an *image.CMYK for a CMYK JPEG, and
+// otherwise an *image.NRGBA. A frame that is not uint8 with 1, 3 or 4 channels
+// is an ErrFrame. A raw frame is assumed to be BGR or BGRA, OpenCV's order.
 func (f *Frame) Image() (image.Image, error) {
-	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it
+	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	if err := f.usable(); err != nil {
 		return nil, wrap("Image", err)
 	}
@@ -160,8 +161,8 @@ func (f *Frame) Image() (image.Image, error) {
 	return nrgba(rect, f.data, c, cs.RGBA()), nil
 }
 
-// nrgba returns a picture of pixels in which red, green, blue and alpha are where
-// order says; order[3] is -1 without alpha.
+// nrgba returns a picture of pixels. order holds the positions of red, green,
+// blue and alpha; order[3] is -1 without alpha.
 func nrgba(rect image.Rectangle, data []byte, channels int, order [4]int) *image.NRGBA {
 	img := image.NewNRGBA(rect)
 	for i, o := 0, 0; i+channels <= len(data); i, o = i+channels, o+4 {

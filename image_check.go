@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// checkImage refuses a picture whose pixels are not all there. The types of package
-// image can be put together by hand, and reading past their ends panics. Other
-// types are asked pixel by pixel, into memory of at most maxBytes.
+// checkImage refuses a picture whose pixels are incomplete. Go code can
+// assemble the types of package image by hand, and reading beyond their slices
+// panics. Other types are read pixel by pixel, into memory of at most maxBytes.
 func checkImage(img image.Image, maxBytes int64) error {
 	if img == nil || isNilPointer(img) {
 		return fmt.Errorf("%w: the picture is nil", ErrFrame)
@@ -41,7 +41,7 @@ func checkImage(img image.Image, maxBytes int64) error {
 	return checkPalette(img)
 }
 
-// plane is one slice of pixels: rows of so many bytes, a stride apart.
+// plane is one slice of pixels: rows of equal length, a stride apart.
 type plane struct {
 	name   string
 	pix    []byte
@@ -57,7 +57,7 @@ func (p *plane) holds() bool {
 	return p.rows == 1 || p.rows-1 <= (len(p.pix)-p.row)/p.stride
 }
 
-// planesOf lists the planes of a picture of package image.
+// planesOf returns the planes of a picture of package image.
 func planesOf(img image.Image, b image.Rectangle) (planes []plane, known bool) {
 	pixels := func(pix []byte, stride, bytes int) ([]plane, bool) {
 		return []plane{{"Pix", pix, stride, b.Dx() * bytes, b.Dy()}}, true
@@ -91,8 +91,9 @@ func planesOf(img image.Image, b image.Rectangle) (planes []plane, known bool) {
 	return nil, false
 }
 
-// planesOfYCbCr: the chroma planes have a column for one, two or four of the
-// picture, beginning at even places whatever the bounds are.
+// planesOfYCbCr returns the planes of a YCbCr picture. The chroma planes have a
+// column for one, two or four columns of the picture. They begin at even
+// positions for any bounds.
 func planesOfYCbCr(i *image.YCbCr) []plane {
 	b := i.Rect
 	across, down := subsampling(i.SubsampleRatio)
@@ -121,7 +122,7 @@ func subsampling(r image.YCbCrSubsampleRatio) (across, down int) {
 	return 1, 1
 }
 
-// checkPalette refuses pixels that the palette has no color for.
+// checkPalette refuses pixels without a color in the palette.
 func checkPalette(img image.Image) error {
 	p, ok := img.(*image.Paletted)
 	if !ok {
@@ -137,7 +138,8 @@ func checkPalette(img image.Image) error {
 	return nil
 }
 
-// guarded calls the methods of a picture of another package, which may panic.
+// guarded calls the methods of another package's picture, and returns a panic
+// as an error.
 func guarded(img image.Image, call func()) (err error) {
 	if _, known := planesOf(img, image.Rectangle{}); !known {
 		defer func() {

@@ -9,9 +9,9 @@ import (
 )
 
 // mend checks a finished JPEG before it is sent. VidGear's receive thread ends
-// at every JPEG that libjpeg warns of, so none may be sent. Where the picture is
-// whole, a JPEG without faults takes the place of it: its coefficients are the
-// same, and so are its pixels. Otherwise the error names the damage.
+// at every JPEG that libjpeg warns of, so none may be sent. If the picture is
+// complete, mend replaces the JPEG by one without faults that has the same
+// coefficients and the same pixels. Otherwise the error names the damage.
 func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 	if !p.check || !l.opts.JPEGCheck.or(true) {
 		return nil
@@ -41,8 +41,8 @@ func (l *link) noteFault(f *Frame) {
 	}
 }
 
-// coefficientsText explains a JPEG's need of memory, if it has one beside its
-// pixels.
+// coefficientsText explains the memory that a JPEG requires besides its pixels,
+// if it does.
 func coefficientsText(info turbojpeg.Info) string {
 	if info.Memory == 0 {
 		return ""

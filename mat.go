@@ -13,8 +13,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// matDepths are the dtypes that an OpenCV Mat can hold, by depth. bool travels
-// as one byte that is 0 or 1; gocv has no name for depth 7.
+// matDepths lists the dtypes that an OpenCV Mat can hold, by depth. bool is
+// sent as one byte that is 0 or 1. gocv has no name for depth 7.
 var matDepths = []struct {
 	depth gocv.MatType
 	dtype string
@@ -26,9 +26,9 @@ var matDepths = []struct {
 
 const maxMatChannels = 512 // CV_CN_MAX
 
-// Send sends a Mat as a frame: SendArray for OpenCV. The Mat may be reused or
-// closed as soon as Send returns. It may be a region of another Mat. A Mat with
-// one channel has the shape [rows, columns].
+// Send sends a Mat as a frame, as SendArray does with an array. The caller may
+// reuse or close the Mat as soon as Send returns. It may be a region of another
+// Mat. A Mat with one channel has the shape [rows, columns].
 func (n *NetGear) Send(ctx context.Context, mat gocv.Mat, message any) (Reply, error) {
 	a, free, err := matArray(mat)
 	if err != nil {
@@ -38,16 +38,16 @@ func (n *NetGear) Send(ctx context.Context, mat gocv.Mat, message any) (Reply, e
 	return n.SendArray(ctx, a, message)
 }
 
-// SendOwned sends a Mat and takes it over: Send for Mats that the caller does not
-// need again. The pixels go as they lie, also with PubSub and with
-// Options.SendAhead, where Send copies them; for the rest see SendArrayOwned.
+// SendOwned sends a Mat and takes ownership of it. It is Send for Mats that the
+// caller does not use again. It does not copy the pixels, also with PubSub and
+// with Options.SendAhead, where Send does. For retries, errors and concurrency
+// see SendArrayOwned.
 //
-// From the call on the Mat is the library's, which closes it once, also when
-// SendOwned returns an error. *mat becomes the zero Mat: make a new one before
-// using it again. It must not share its pixels with a Mat that is still written
-// to, nor be one from Frame.Mat without Options.Copy. A Mat that does not lie in
-// one piece (a region) is copied, and one that goes as JPEG is closed before
-// SendOwned returns.
+// The library closes the Mat once, also when SendOwned returns an error. *mat
+// becomes the zero Mat: create a new one before using it again. It must not
+// share its pixels with a Mat that is still written to, nor be one from
+// Frame.Mat without Options.Copy. A Mat that is not continuous (a region) is
+// copied. One that is sent as JPEG is closed before SendOwned returns.
 func (n *NetGear) SendOwned(ctx context.Context, mat *gocv.Mat, message any) (Reply, error) {
 	if mat == nil {
 		return Reply{}, wrap("send", fmt.Errorf("%w: the Mat is nil", ErrFrame))
@@ -70,7 +70,7 @@ func init() {
 	matAsArray = copyMat
 }
 
-// copyMat is a Mat, or a *Mat, as an array in memory of its own.
+// copyMat returns a Mat, or a *Mat, as an array in memory of its own.
 func copyMat(mat any) (a Array, err error) {
 	own, ok := mat.(gocv.Mat)
 	if p, isPointer := mat.(*gocv.Mat); isPointer {
@@ -93,7 +93,7 @@ func closeMat(mat gocv.Mat) {
 	}
 }
 
-// SetReturnMat is SetReturnData for a Mat, which is copied.
+// SetReturnMat does the same as SetReturnData, for a Mat, which it copies.
 func (n *NetGear) SetReturnMat(mat gocv.Mat) error {
 	a, free, err := matArray(mat)
 	if err != nil {
@@ -103,8 +103,8 @@ func (n *NetGear) SetReturnMat(mat gocv.Mat) error {
 	return n.SetReturnData(a)
 }
 
-// matArray is the Mat as an array that looks into its memory, valid until free
-// is called.
+// matArray returns the Mat as an array that refers to its memory. It is valid
+// until free is called.
 func matArray(mat gocv.Mat) (a Array, free func(), err error) {
 	free = func() {}
 	if mat.Ptr() == nil || mat.Empty() {
@@ -118,7 +118,7 @@ func matArray(mat gocv.Mat) (a Array, free func(), err error) {
 		a.Shape = append(a.Shape, c)
 	}
 	if !mat.IsContinuous() {
-		// A region of another Mat: gocv would hand out the wrong bytes.
+		// For a region of another Mat, gocv would return the wrong bytes.
 		whole := mat.Clone()
 		free = func() { whole.Close() }
 		mat = whole
@@ -136,15 +136,16 @@ func matDType(t gocv.MatType) (string, error) {
 	return "", fmt.Errorf("%w: Mat type %v has no numpy dtype", ErrFrame, t)
 }
 
-// Mat is the frame as a Mat. The caller must close it, as every Mat of gocv.
+// Mat returns the frame as a Mat. The caller must close it, as every Mat of
+// gocv.
 //
-// Without Options.Copy the Mat looks into the frame's memory, without a copy,
-// and must not be used after the frame's Close. With it the Mat owns its
-// pixels. Dtypes that OpenCV does not have (uint32, int64, complex64, …), and
-// shapes other than [rows, columns] and [rows, columns, 1 to 512], are an
-// ErrFrame; Array has them all.
+// Without Options.Copy the Mat refers to the frame's memory and must not be used
+// after the frame's Close. With Options.Copy it owns its pixels. Mat returns an
+// ErrFrame for dtypes that OpenCV does not have (uint32, int64, complex64, …).
+// It does so, too, for shapes other than [rows, columns] and [rows, columns, 1
+// to 512]. Array supports all of them.
 func (f *Frame) Mat() (gocv.Mat, error) {
-	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it
+	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	t, err := f.depth()
 	if err != nil {
 		return gocv.Mat{}, wrap("Mat", err)

@@ -8,20 +8,21 @@ import (
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
-// Message is the data that rides with a frame, or on its answer. On NetGear's
-// wire it is any JSON value, in Python's reading of JSON (NaN and Infinity are
-// numbers, integers have any size); on NetGear_Async's (Options.Wire) any
-// msgpack value, msgpack_numpy's arrays and numbers among them. The zero Message
-// is Python's None. It may be used from several goroutines.
+// Message is the data that is sent with a frame, or with its answer. On
+// NetGear's wire it is any JSON value as Python reads JSON: NaN and Infinity
+// are numbers, and integers have any size. On NetGear_Async's wire
+// (Options.Wire) it is any msgpack value, including arrays and numbers of
+// msgpack_numpy. The zero Message is Python's None. Several goroutines may use
+// it at once.
 type Message struct {
 	raw    []byte
 	packed bool // raw is msgpack, not JSON
 }
 
-// MessageFromJSON returns a JSON text as a Message, in Python's reading of JSON:
-// NaN and Infinity are numbers. A Message can be sent like any other value, on
-// either wire; as JSON it goes out in Python's spelling. raw is copied. Errors wrap
-// ErrMessage and do not quote the text.
+// MessageFromJSON returns a JSON text as a Message, as Python reads JSON: NaN
+// and Infinity are numbers. A Message can be sent like any other value, on
+// either wire. As JSON it is sent in Python's spelling. raw is copied. Errors
+// wrap ErrMessage and do not quote the text.
 func MessageFromJSON(raw []byte) (Message, error) {
 	text, err := pyjson.Encode(json.RawMessage(string(raw))) // not nil, which is null
 	if err != nil {
@@ -30,10 +31,10 @@ func MessageFromJSON(raw []byte) (Message, error) {
 	return Message{raw: text}, nil
 }
 
-// UnmarshalJSON sets the message to a JSON text, as MessageFromJSON returns it. So
-// a Message can be a field of a struct that encoding/json, or Decode, reads. Decode
-// gives it a part of a msgpack message as it is, arrays included. On an error the
-// message stays as it was.
+// UnmarshalJSON sets the message to a JSON text, as MessageFromJSON returns it.
+// So a Message can be a field of a struct that encoding/json, or Decode, reads.
+// Decode sets it to a part of a msgpack message unchanged, including arrays. On
+// an error the message stays as it was.
 func (m *Message) UnmarshalJSON(raw []byte) error {
 	if m == nil {
 		return fmt.Errorf("netgear: %w: the Message is nil", ErrMessage)
@@ -45,8 +46,8 @@ func (m *Message) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// IsNone tells whether there is no data (Python's None, JSON's null; on
-// NetGear_Async's wire the empty text stands for it).
+// IsNone reports whether the message has no data: Python's None, JSON's null,
+// or on NetGear_Async's wire the empty text.
 func (m Message) IsNone() bool {
 	if m.packed {
 		return pymsgpack.Empty(m.raw)
@@ -54,13 +55,13 @@ func (m Message) IsNone() bool {
 	return len(m.raw) == 0 || string(m.raw) == "null"
 }
 
-// Value decodes the message: nil, bool, int64, float64 (2.0 is a float64, 2 an
-// int64), string, []any or map[string]any.
+// Value decodes the message. It returns nil, bool, int64, float64 (2.0 is a
+// float64, 2 an int64), string, []any or map[string]any.
 //
-// Of JSON, integers beyond 64 bits are *big.Int. Of msgpack, integers beyond
-// int64 are uint64, and there are besides []byte, time.Time, complex128, Array,
-// Ext, and map[any]any where a key is no text; binary keys become texts, and
-// numpy's scalars Go's numbers.
+// From JSON, integers beyond 64 bits are *big.Int. From msgpack, integers
+// beyond int64 are uint64. Other types from msgpack are []byte, time.Time,
+// complex128, Array, Ext, and map[any]any for a map with a key that is not a
+// text. Binary keys become texts, and numpy's scalars Go's numbers.
 func (m Message) Value() any {
 	if m.IsNone() {
 		return nil
@@ -77,10 +78,10 @@ func (m Message) Value() any {
 	return v
 }
 
-// Decode decodes the message into *v as encoding/json would, NaN and Infinity
-// included; msgpack likewise, by the json tags of structs, where an empty
-// interface gets what Value returns, and time.Time, complex numbers, []byte, Array
-// and Ext are read as they are. Errors wrap ErrMessage.
+// Decode decodes the message into *v as encoding/json would, including NaN and
+// Infinity. It decodes msgpack likewise, by the json tags of structs. There an
+// empty interface gets what Value returns. time.Time, complex numbers, []byte,
+// Array and Ext keep their types. Errors wrap ErrMessage.
 func (m Message) Decode(v any) error {
 	if err := m.decode(v); err != nil {
 		return fmt.Errorf("netgear: message: %w: %w", ErrMessage, err)
@@ -116,8 +117,8 @@ func assignMessage(value, target any) (done bool, err error) {
 	return true, err
 }
 
-// String is the message as text: its JSON as it stood on the wire, or what comes
-// nearest to it for msgpack.
+// String returns the message as text: its JSON as received, or for msgpack the
+// text that is nearest to it.
 func (m Message) String() string {
 	text, err := m.MarshalJSON()
 	if err != nil {
@@ -126,10 +127,10 @@ func (m Message) String() string {
 	return string(text)
 }
 
-// MarshalJSON returns the message as JSON: unchanged, where it came as JSON. One
-// that came as msgpack is written as JSON: []byte in base64, time.Time in RFC
-// 3339, Array as an object of its fields, keys as texts. Complex numbers and Ext
-// have no JSON.
+// MarshalJSON returns the message as JSON, unchanged if it was received as
+// JSON. From msgpack, []byte becomes base64, time.Time RFC 3339, Array an
+// object of its fields, and keys become texts. Complex numbers and Ext have no
+// JSON form and are errors.
 func (m Message) MarshalJSON() ([]byte, error) {
 	switch {
 	case m.IsNone():
@@ -154,8 +155,8 @@ func (m Message) fields(fn func(key string, value Message)) error {
 	})
 }
 
-// Tuple is return data that a Python peer is told is a tuple; it travels as a
-// list.
+// Tuple is return data with the type name "tuple" for a Python peer. It is sent
+// as a list.
 type Tuple []any
 
 // encodeMessage writes v as Python's json.dumps would.
@@ -173,7 +174,7 @@ func (jsonWire) encodeMessage(v any) (Message, error) {
 	return Message{raw: raw}, nil
 }
 
-// typeName names the Python type that a JSON text loads as.
+// typeName returns the name of the Python type that a JSON text loads as.
 func (jsonWire) typeName(m Message) string {
 	raw := m.raw
 	if len(raw) == 0 {

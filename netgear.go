@@ -1,6 +1,6 @@
 // Package netgear sends video frames across a network on the wire of Python's
-// VidGear NetGear (version 0.3.6), so that either end of a Python system can be
-// replaced by a Go program with nothing changed at the other.
+// VidGear NetGear (version 0.3.6). So a Go program can replace either end of a
+// Python system, and nothing changes at the other end.
 //
 // The send end connects, the receive end binds:
 //
@@ -14,17 +14,17 @@
 //		frame.Close()
 //	}
 //
-// Calls block by default and are never stuck: each ends at once when its
-// context does or when Close is called from any goroutine. A socket that has
-// nothing yet says EAGAIN, and here that means just that; the option that makes
-// VidGear's receive thread die of it, flag=1, is refused (VidGear issue #390).
+// Calls block by default, and each ends at once when its context ends or when
+// Close is called from any goroutine. EAGAIN from a socket means that it has
+// nothing yet, and never ends the receive loop. The option that makes VidGear's
+// receive thread end at EAGAIN, flag=1, is refused (VidGear issue #390).
 //
-// All methods may be called from any goroutine. Each ZeroMQ socket is owned by
-// one goroutine at a time: at a receive end the receive goroutine, at a send end
-// whoever is sending. Idle ends hold no operating-system thread.
+// All methods may be called from any goroutine. One goroutine at a time owns
+// each ZeroMQ socket: at a receive end the receive goroutine, at a send end the
+// goroutine that sends. Idle ends hold no operating-system thread.
 //
-// The package needs libzmq 4.3 and libjpeg-turbo (libjpeg and TurboJPEG) and, unless built
-// with -tags nogocv, OpenCV 4 through gocv.
+// The package requires libzmq 4.3 and libjpeg-turbo (libjpeg and TurboJPEG).
+// Unless built with -tags nogocv it also requires OpenCV 4, through gocv.
 package netgear
 
 import (
@@ -37,7 +37,7 @@ import (
 	"sync"
 )
 
-// NetGear is one end of a connection. Create it with New, and Close it.
+// NetGear is one end of a connection. New creates it. The caller must Close it.
 type NetGear struct {
 	link   *link
 	send   *sendEnd    // nil at a receive end
@@ -46,9 +46,9 @@ type NetGear struct {
 	closed error // what Close returns
 }
 
-// New opens one end. A receive end listens when New returns; a send end
-// connects in the background, so the order in which the two ends start does not
-// matter. The caller must Close it.
+// New opens one end. A receive end listens when New returns. A send end
+// connects in the background, so the two ends may start in any order. The
+// caller must Close it.
 func New(o Options) (*NetGear, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func New(o Options) (*NetGear, error) {
 	return n, wrap("open", err)
 }
 
-// openEnd opens the end that l is of. On an error l is closed.
+// openEnd opens the end that belongs to l. On an error it closes l.
 func openEnd(l *link) (n *NetGear, err error) {
 	n = &NetGear{link: l}
 	if l.opts.ReceiveMode {
@@ -76,7 +76,7 @@ func openEnd(l *link) (n *NetGear, err error) {
 	return n, nil
 }
 
-// errNotOpened is for a nil or a zero NetGear.
+// errNotOpened is the error of calls on a nil or a zero NetGear.
 var errNotOpened = fmt.Errorf("%w: it was not opened by New", ErrClosed)
 
 func (n *NetGear) opened() error {
@@ -86,9 +86,10 @@ func (n *NetGear) opened() error {
 	return nil
 }
 
-// Endpoints are what this end listens on or connects to, such as
-// "tcp://[::]:5555". Where port "0" was asked for, the real one is there;
-// with an SSH tunnel it is the far end.
+// Endpoints returns what this end listens on or connects to, such as
+// "tcp://[::]:5555". If the option is port "0", the result has the real port.
+// With an SSH tunnel it is the endpoint at the far end. The caller may keep the
+// slice.
 func (n *NetGear) Endpoints() []string {
 	if n.opened() != nil {
 		return nil
@@ -97,8 +98,8 @@ func (n *NetGear) Endpoints() []string {
 }
 
 // Port returns the port of the first of Endpoints, as Options.Port takes it:
-// "5555". Where "0" was asked for it is the real one. It may be called at any time
-// from any goroutine.
+// "5555". If the option is "0", it is the real port. It may be called at any
+// time from any goroutine.
 func (n *NetGear) Port() string {
 	if ports := n.Ports(); len(ports) > 0 {
 		return ports[0]
@@ -119,14 +120,13 @@ func (n *NetGear) Ports() []string {
 // portIn returns the port of an endpoint.
 func portIn(endpoint string) string { return endpoint[strings.LastIndexByte(endpoint, ':')+1:] }
 
-// Recv returns the next frame, in the order in which frames came; with
-// Options.Latest the newest. It blocks until there is one. The caller must
-// Close it.
+// Recv returns the next frame, in the order of arrival, or with Options.Latest
+// the newest. It blocks until there is one. The caller must Close the frame.
 //
-// After the sender's goodbye Recv returns what was queued, then io.EOF.
-// ErrTimeout (Options.SubscriberTimeout), ErrPeerGone and ErrAuth say that
-// nothing comes; the end goes on listening, and so may the caller. After Close
-// it returns ErrClosed.
+// After the sender's terminate message Recv returns the queued frames, then
+// io.EOF. ErrTimeout (Options.SubscriberTimeout), ErrPeerGone and ErrAuth
+// report that no frames arrive. The end continues to listen after them, and the
+// caller may call Recv again. After Close it returns ErrClosed.
 func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
 	r, err := n.receiver()
 	if err != nil {
@@ -135,9 +135,10 @@ func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
 	return r.receive(ctx)
 }
 
-// Frames is Recv as an iterator. It ends after the sender's goodbye, after Close
-// and after the context's end, which it reports; other errors it reports and
-// goes on, unless the loop is left.
+// Frames returns an iterator over what Recv returns. It ends after the sender's
+// terminate message, after Close, and after the context's end, which it yields
+// as an error. It yields other errors and continues. The caller must Close each
+// frame.
 func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
 		for {
@@ -152,18 +153,19 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	}
 }
 
-// Close ends this end: calls that wait in other goroutines return ErrClosed, a
-// receive end forgets what it had queued, a send end says goodbye to its peer
-// and waits for it for at most a fifth of RequestTimeout, and a second. When Close returns,
-// ports are free and no goroutine is left; frames that Recv returned stay valid
-// until their own Close. Calling it again waits for the first and returns the
-// same.
+// Close ends this end. Calls that wait in other goroutines return ErrClosed. A
+// receive end discards its queue. A send end sends the terminate message, and
+// waits for its delivery for at most a fifth of RequestTimeout, and at most a
+// second. When Close returns, ports are free and no goroutine of the end runs.
+// Frames that Recv returned stay valid until their own Close. A second call
+// waits for the first and returns the same.
 //
-// With Options.SendAhead what was sent ahead goes out first, for at most
-// RequestTimeout × (MaxRetries + 1) in all (3 + 1 where that is for ever), and
-// only until the first frame fails. What is lost is a *[LostError], unless Send or
-// Flush has reported it. Inside a callback of this end Close returns ErrCallback,
-// and does nothing. In all other cases it returns nil.
+// With Options.SendAhead the frames that were sent ahead go out first. That
+// takes at most RequestTimeout × (MaxRetries + 1) in all (3 + 1 if MaxRetries
+// is negative), and ends when the first frame fails. Lost frames are a
+// *[LostError], unless Send or Flush has reported them. Inside a callback of
+// this end Close returns ErrCallback and does nothing. In all other cases it
+// returns nil.
 func (n *NetGear) Close() error {
 	if err := n.opened(); err != nil {
 		return wrap("close", err)

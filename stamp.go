@@ -9,24 +9,25 @@ import (
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
-// Stamp is a frame's number and the time it was captured, as Options.Stamp puts
-// them into the message.
+// Stamp holds a frame's number and time of capture, which Options.Stamp puts
+// into the message.
 type Stamp struct {
 	Seq  uint64    // 1 for a send end's first frame
 	Time time.Time // by the sender's clock
 }
 
-// StampedMessage is a message together with the time at which its frame was captured,
-// for a send end with Options.Stamp. Without it the stamp has the time of the
-// call to Send. A worker that sends on what it received gives the frame's own
-// Stamp, number and all, so that the order can be restored (InOrder).
+// StampedMessage is a message together with the time at which its frame was
+// captured. It is for a send end with Options.Stamp; without it the stamp has
+// the time of the call to Send. A worker that sends received frames on sets
+// both fields from the frame's own Stamp, so that InOrder can restore the
+// order.
 type StampedMessage struct {
 	At      time.Time
-	Seq     uint64 // 0: the next of this send end
+	Seq     uint64 // 0: the next number of this send end
 	Message any
 }
 
-// stamped is what goes into the message: a dictionary to Python.
+// stamped returns what goes into the message: a dictionary to Python.
 //
 //	{"seq": 17, "t": 1764547200.25, "message": …}
 //
@@ -43,11 +44,12 @@ func stamped(seq uint64, message any) any {
 	}
 }
 
-// maxNumber is more than a number takes on either wire. What is longer is not
-// decoded: this runs in the receive goroutine.
+// maxNumber is more bytes than a number takes on either wire. Longer values are
+// not decoded, because this runs in the receive goroutine.
 const maxNumber = 32
 
-// unstamp takes a stamp out of a message. A message without one stays as it is.
+// unstamp removes a stamp from a message and returns both. A message without
+// one stays as it is.
 func unstamp(m Message) (Message, *Stamp) {
 	var seq, t, inner Message
 	count := 0
@@ -74,14 +76,14 @@ func unstamp(m Message) (Message, *Stamp) {
 	return inner, &s
 }
 
-// Latency is what stamps tell of the time from capture to arrival. The two
-// machines' clocks must agree for it to mean anything.
+// LatencyStats holds the time from capture to arrival, according to the stamps.
+// It is meaningful only if the clocks of the two machines agree.
 type LatencyStats struct {
 	Frames          uint64 // stamped frames received
 	Last, Mean, Max time.Duration
 }
 
-// add takes one more into account; sum is that of all before it.
+// add counts one more latency; sum is the sum of all before it.
 func (l *LatencyStats) add(d time.Duration, sum *time.Duration) {
 	*sum += d
 	l.Frames++
@@ -92,34 +94,35 @@ func (l *LatencyStats) add(d time.Duration, sum *time.Duration) {
 	}
 }
 
-// PortStats are the counts of one sender (multi-server mode) or one client
+// PortStats holds the counts of one sender (multi-server mode) or one client
 // (multi-client mode). A frame that is sent again may go to another client, so
-// retries are counted for the end as a whole.
+// retries are counted only for the end as a whole.
 type PortStats struct {
 	Frames    uint64
 	Bytes     uint64
 	Dropped   uint64       // as in Stats, of this sender's frames
-	Malformed uint64       // of the messages that could not be read, those that name this port
-	Missed    uint64       // frames that the stamps' numbers say were sent and did not arrive
+	Malformed uint64       // messages that could not be read and that name this port
+	Missed    uint64       // frames that were sent, according to the stamps' numbers, and did not arrive
 	Queue     int          // this sender's frames that wait for Recv
 	Latency   LatencyStats // of this sender's frames, with Stamp
-	Last      time.Time    // when the last one came, or was answered
+	Last      time.Time    // when the last frame arrived, or was answered
 }
 
-// portTally is PortStats in the making.
+// portTally holds the counts of one port that PortStats reports.
 type portTally struct {
 	PortStats
 	sum   time.Duration
 	seq   uint64 // the last stamp's number
-	known bool   // there was one
+	known bool   // a stamp has been counted
 }
 
-// tally keeps the counts that are kept per port, and those of the stamps.
+// perPortStats holds the counts that are kept per port, and those of the
+// stamps.
 type perPortStats struct {
 	mu     sync.Mutex
 	ports  map[string]*portTally
 	all    portTally // frames without a port, and the stamps of all
-	shared bool      // frames go to several receivers, or come through several
+	shared bool      // several receivers share the frames, or this end gets them through several
 }
 
 func newPerPortStats(shared bool) perPortStats {
@@ -155,7 +158,8 @@ func (t *perPortStats) malformed(port string) {
 	}
 }
 
-// of is a port's counts; ports that a peer makes up are bounded.
+// of returns a port's counts, or nil if there are too many ports: a peer may
+// invent them.
 func (t *perPortStats) of(port string) *portTally {
 	if port == "" {
 		return &t.all
@@ -168,8 +172,8 @@ func (t *perPortStats) of(port string) *portTally {
 	return p
 }
 
-// stamp counts what a stamp tells. A number that is not larger than the last is
-// a frame sent again, or a sender that started anew.
+// stamp counts a stamp. A number that is not larger than the last belongs to a
+// frame that was sent again, or to a sender that has restarted.
 func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -192,7 +196,7 @@ func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	p.seq, p.known = s.Seq, true
 }
 
-// fill copies the tally into Stats.
+// fill copies the counts into Stats.
 func (t *perPortStats) fill(s *Stats) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

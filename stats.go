@@ -8,42 +8,42 @@ import (
 	"time"
 )
 
-// Stats are the counts of one end since New. They only grow, except for Queue
+// Stats holds the counts of one end since New. They only grow, except for Queue
 // and Connected.
 //
 // At a receive end, Frames = delivered by Recv + Dropped + Discarded + what is
 // still in the queue + those of Malformed whose JPEG could not be decoded.
 type Stats struct {
-	Frames    uint64 // frames sent (and, in Pair and ReqRep, answered), or received whole
-	Bytes     uint64 // bytes of those frames as they crossed the wire, headers included
+	Frames    uint64 // frames sent (and, in Pair and ReqRep, answered), or received complete
+	Bytes     uint64 // bytes of those frames on the wire, headers included
 	Delivered uint64 // receive end: frames that Recv has returned
-	Dropped   uint64 // receive end: frames that a newer one replaced (Latest), or that found a full queue (PubSub)
+	Dropped   uint64 // receive end: frames that a newer one replaced (Latest), or that arrived at a full queue (PubSub)
 	Discarded uint64 // receive end: frames still queued when the end was closed
 	Malformed uint64 // messages that were dropped because they could not be read
-	Retries   uint64 // frames sent again, or sockets opened anew for want of a peer
+	Retries   uint64 // frames sent again, or sockets opened again because no peer was connected
 	Refused   uint64 // connections that failed in the handshake
 	Lost      uint64 // connections that ended
-	Unsent    uint64 // receive end: answers that found no peer to go to
-	Rejected  uint64 // send end: frames that the receive end has dropped, as its answers say (ErrRejected)
-	// Damaged counts frames whose JPEG had a fault, such as bytes too many before
-	// a marker, but all its pixels. A receive end delivers them, a send end
+	Unsent    uint64 // receive end: answers that could not be sent, because no peer took them
+	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
+	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
+	// a marker, but all its pixels. A receive end delivers them. A send end
 	// writes them again without the fault (SendJPEG, SendFrame). libjpeg cannot
-	// say whether such bytes are foreign or garbled pixels: where this count
-	// grows on a line that loses data, it may be those.
+	// distinguish foreign bytes from garbled pixels: if this count grows on a
+	// line that loses data, pixels may be garbled.
 	Damaged uint64
-	NoData  uint64 // receive end: frames answered without data, because Respond returned an error or what cannot be sent
-	Flooded uint64 // connections that this end closed because the peer sent far more than was read
+	NoData  uint64 // receive end: frames answered without data, because Respond returned an error or data that cannot be sent
+	Flooded uint64 // connections that this end closed because the peer sent far more than this end read
 
-	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where they may have gone to others)
+	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where other receivers may have got them)
 	Latency LatencyStats         // receive end with Stamp: from capture to arrival
 	Ports   map[string]PortStats // multi-server and multi-client mode: by the other end's port
 
-	Queue      int   // frames that wait for Recv; at a send end with SendAhead, those taken and not yet answered
-	QueueBytes int64 // what they take in memory, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
+	Queue      int   // frames that wait for Recv; at a send end with SendAhead, frames not yet answered
+	QueueBytes int64 // memory of those frames in bytes, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
 	Connected  int   // peers connected at this moment; with Pair at most 1
 }
 
-// counters are Stats in the making.
+// counters holds the counts that Stats reports.
 type counters struct {
 	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged, noData, flooded atomic.Uint64
 }
@@ -58,8 +58,8 @@ func (n *NetGear) Stats() Stats {
 	s := l.counters.stats()
 	s.Connected = l.peers()
 	if l.opts.Pattern == Pair {
-		// Another peer may be connected beside the one that is served: see the peer
-		// gate in docs/design.md.
+		// Another peer may be connected besides the one that is served: see the
+		// peer gate in docs/design.md.
 		s.Connected = min(s.Connected, 1)
 	}
 	l.perPort.fill(&s)
@@ -81,15 +81,15 @@ func (c *counters) stats() Stats {
 	}
 }
 
-// burst limits how often a line is logged, so that a peer cannot flood the log:
-// to one line a second, after spare lines that need not wait. The next line has
-// the number of those that were suppressed.
+// logLimiter limits how often a line is logged, so that a peer cannot flood the
+// log: to one line a second, after spare lines without a limit. The next line
+// has the number of those that were suppressed.
 type logLimiter struct {
 	spare int
 
 	mu   sync.Mutex
-	used int       // lines not yet paid for by a second each
-	last time.Time // up to when seconds are paid
+	used int       // lines of spare in use; one is free again after each second
+	last time.Time // the time up to which seconds have freed lines
 	held int
 }
 

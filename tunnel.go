@@ -10,12 +10,12 @@ import (
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 )
 
-// ErrHostKey: the SSH host's key is not one that known_hosts vouches for. It
+// ErrHostKey is returned if known_hosts does not contain the SSH host's key. It
 // also is an ErrAuth.
 var ErrHostKey = fmt.Errorf("%w: host key", ErrAuth)
 
-// openTunnel opens the SSH tunnel of a send end, if the options ask for one. The
-// SSH host leads on to Address and Port, which mean what they mean there.
+// openTunnel opens the SSH tunnel of a send end, if the options request one.
+// The SSH host connects to Address and Port, which it resolves itself.
 func openTunnel(ctx context.Context, o *Options) (*sshtunnel.Tunnel, error) {
 	if o.SSHTunnelMode == "" {
 		return nil, nil
@@ -32,7 +32,7 @@ func openTunnel(ctx context.Context, o *Options) (*sshtunnel.Tunnel, error) {
 	return t, tunnelError(err)
 }
 
-// tunnelError makes the tunnel's errors this package's.
+// tunnelError returns the tunnel's errors as errors of this package.
 func tunnelError(err error) error {
 	switch {
 	case err == nil:
