@@ -16,8 +16,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// The defaults that a zero field of Options stands for. Where VidGear has the
-// option, its default is the same.
+// The defaults that replace a zero field of Options. If VidGear has the option,
+// its default is the same.
 const (
 	defaultPort             = "5555"
 	defaultJPEGQuality      = 90
@@ -33,11 +33,11 @@ const (
 	defaultHeartbeatTimeout = 30 * time.Second
 )
 
-// Toggle is a switch whose zero value leaves the choice to the default.
+// Toggle is a switch whose zero value selects the default.
 type Toggle int8
 
 const (
-	ToggleDefault Toggle = iota // what the field's comment says
+	ToggleDefault Toggle = iota // the default in the field's comment
 	ToggleOn
 	ToggleOff
 )
@@ -51,9 +51,9 @@ func toggle(on bool) Toggle {
 	return ToggleOff
 }
 
-// Compression says whether frames are sent as JPEG, and in which colourspace
-// their pixels are. Besides the constants it may be any of VidGear's names: RGB
-// BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK.
+// Colorspace selects whether frames are sent as JPEG, and the colorspace of
+// their pixels. Besides the constants it may be any of VidGear's names: RGB BGR
+// RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK.
 type Colorspace string
 
 const (
@@ -64,10 +64,10 @@ const (
 	JPEGGray    Colorspace = "GRAY" // one channel
 )
 
-// colorspaces are VidGear's, in its order.
+// colorspaces lists VidGear's colorspaces, in its order.
 const colorspaces = "RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK"
 
-// Attachment says which end of a connection listens.
+// Attachment selects which end of a connection listens.
 type Attachment int8
 
 const (
@@ -76,7 +76,7 @@ const (
 	AttachConnect                   // connect to Address and Port
 )
 
-// Wire is one of VidGear's two languages.
+// Wire is one of VidGear's two wire formats.
 type Wire int8
 
 const (
@@ -91,20 +91,21 @@ func (w Wire) wire() wire {
 	return jsonWire{}
 }
 
-// other is the wire that w is not.
+// other returns the wire that w is not.
 func (w Wire) other() Wire { return AsyncWire - w }
 
-// compresses: frames may travel as JPEG.
+// compresses reports whether frames may be sent as JPEG.
 func (w Wire) compresses() bool { return w == NetGearWire }
 
-// TerminatePolicy is what a receive end does when its sender says goodbye.
+// TerminatePolicy is what a receive end does after a sender's terminate
+// message.
 type TerminatePolicy int8
 
 const (
-	// StopOnTerminate ends the stream: what is queued is still delivered, then
-	// Recv returns io.EOF. VidGear does the same, but throws the queue away.
+	// StopOnTerminate ends the stream: Recv returns the queued frames, then
+	// io.EOF. VidGear does the same, but discards the queue.
 	StopOnTerminate TerminatePolicy = iota
-	// KeepWaiting goes on listening for the next sender.
+	// KeepWaiting continues to listen, for the next sender.
 	KeepWaiting
 )
 
@@ -117,257 +118,272 @@ const (
 	IronHouse                    // encrypted, known client keys only
 )
 
-// Options are the settings of one end. The zero value is VidGear's defaults for
-// a send end. New copies them: a later change has no effect.
+// Options holds the settings of one end. The zero value is VidGear's defaults
+// for a send end. New copies it: a later change has no effect.
 //
-// Names are VidGear's in Go spelling; the name in brackets is the keyword or
-// dictionary key that VidGear's NetGear takes. Settings as VidGear's
-// dictionary can be read with [Options.UnmarshalJSON].
+// Names are VidGear's in Go spelling. The name in brackets is the keyword or
+// dictionary key that VidGear's NetGear takes. [Options.UnmarshalJSON] reads
+// settings in the form of VidGear's dictionary.
 type Options struct {
 	// ---- the connection ----
 
 	// ReceiveMode makes this the receive end. [receive_mode]
 	ReceiveMode bool
 	// Address is a host name or an IPv4 or IPv6 address; with the ipc protocol
-	// a path. A name is looked up again whenever a connection is lost or cannot
-	// be made. A link-local address needs its interface: "fe80::1%eth0". Default:
-	// "localhost", or "*" where this end binds: every interface, of IPv4 and of
-	// IPv6 where the system has it ("0.0.0.0": of IPv4 alone). [address]
+	// a path. A name is resolved again when a connection is lost or fails. A
+	// link-local address requires its interface: "fe80::1%eth0". Default:
+	// "localhost", or "*" if this end binds. "*" is every interface, of IPv4
+	// and, if the system has it, of IPv6; "0.0.0.0" is every interface of IPv4
+	// alone. [address]
 	Address string
-	// Port is 1 to 65535; "0" binds any free port (see [NetGear.Endpoints]).
-	// With the ipc protocol it is any text. Default "5555". [port]
+	// Port is 1 to 65535; "0" binds any free port (see [NetGear.Port]). With
+	// the ipc protocol it is any text. Default "5555". [port]
 	Port string
-	// Ports are several ports: of the senders in multi-server mode (receive
-	// end), of the clients in multi-client mode (send end). Default: Port
-	// alone. [port as a list]
+	// Ports lists several ports: those of the senders in multi-server mode
+	// (receive end), those of the clients in multi-client mode (send end).
+	// Default: Port alone. [port as a list]
 	Ports []string
-	// Protocol is "tcp" or "ipc". Default "tcp". VidGear takes anything else
-	// for tcp; here it is an error. [protocol]
+	// Protocol is "tcp" or "ipc". Any other value is an error, while VidGear
+	// treats it as tcp. Default "tcp". [protocol]
 	Protocol string
-	// Pattern is Pair, ReqRep or PubSub, and on AsyncWire also PushPull. Default
-	// Pair. VidGear takes anything else for 0; here it is an error. [pattern]
+	// Pattern is Pair, ReqRep or PubSub, and on AsyncWire also PushPull. Any
+	// other value is an error, while VidGear treats it as 0. Default Pair.
+	// [pattern]
 	Pattern Pattern
-	// Wire is the language of both ends: NetGearWire (VidGear's NetGear, JSON)
-	// or AsyncWire (VidGear's NetGear_Async, msgpack), which has no JPEG and no
-	// multi-server and multi-client modes. Default NetGearWire. [the class]
+	// Wire is the wire format, which must be the same at both ends: NetGearWire
+	// (VidGear's NetGear, JSON) or AsyncWire (VidGear's NetGear_Async,
+	// msgpack). AsyncWire has no JPEG and no multi-server and multi-client
+	// modes. Default NetGearWire. [the class]
 	Wire Wire
-	// Attach swaps which end listens, for instance one PubSub sender that many
-	// viewers connect to. Default: the receive end binds. [no counterpart]
+	// Attach selects which end listens, for instance for one PubSub sender to
+	// which many viewers connect. Default: the receive end binds. [no
+	// counterpart]
 	Attach Attachment
 
 	// ---- frames ----
 
-	// JPEGCompression sends frames as JPEG with 4:2:2 chroma. It is for 8-bit
-	// frames with as many channels as the colourspace has; one-channel frames
-	// go as GRAY, and what a JPEG cannot hold (other dtypes, other channel
-	// counts) goes raw, frame by frame. Default: on, BGR; on AsyncWire off, and
-	// anything else is an error. [jpeg_compression]
+	// JPEGCompression sends frames as JPEG with 4:2:2 chroma. It applies to
+	// 8-bit frames with as many channels as the colorspace has. Frames with one
+	// channel are sent as GRAY. A frame that a JPEG cannot hold (another dtype
+	// or number of channels) is sent raw. Default: on, BGR; on AsyncWire off,
+	// where any other value is an error. [jpeg_compression]
 	JPEGCompression Colorspace
 	// JPEGCompressionQuality is 10 to 100. Default 90. [jpeg_compression_quality]
 	JPEGCompressionQuality int
-	// JPEGCompressionFastDCT trades accuracy for speed, in making JPEGs and in
-	// reading them. Default on. [jpeg_compression_fastdct]
+	// JPEGCompressionFastDCT makes the encoding and decoding of JPEGs faster
+	// and less accurate. Default on. [jpeg_compression_fastdct]
 	JPEGCompressionFastDCT Toggle
-	// JPEGCompressionFastUpsample reads JPEGs with a cheaper chroma upsampling.
-	// Default off. [jpeg_compression_fastupsample]
+	// JPEGCompressionFastUpsample decodes JPEGs with a faster chroma
+	// upsampling. Default off. [jpeg_compression_fastupsample]
 	JPEGCompressionFastUpsample bool
-	// JPEGStrips is how many strips a frame's JPEG is made of, on all cores at
-	// once, and how many it is read in, if the JPEG allows and several cores are
-	// free: 1 to 8. The pixels are the same, and every reader of JPEGs takes
-	// them; 1 is one piece, byte for byte VidGear's. Default 0: two for each core
-	// (GOMAXPROCS), where the frame's size makes it pay; small frames stay in one
-	// piece. [no counterpart]
+	// JPEGStrips is the number of strips in which a frame's JPEG is encoded on
+	// all cores at once: 1 to 8. It is also the number in which one is decoded,
+	// if the JPEG permits and several cores are free. The pixels are the same,
+	// and every JPEG decoder reads strips. With 1 the JPEG is byte for byte
+	// VidGear's. Default 0: two for each core (GOMAXPROCS) for frames that are
+	// large enough for a gain, otherwise one. [no counterpart]
 	JPEGStrips int
-	// JPEGCheck reads each JPEG that [NetGear.SendJPEG] is given before it is sent,
-	// and that [NetGear.SendFrame] and [NetGear.SetReturnData] send on if it had a fault:
-	// VidGear's receive thread ends at a JPEG with the least fault. ToggleOff saves that
-	// time, half of what decoding takes, for JPEGs from a trusted encoder; what a
-	// header shows is refused all the same. A damaged JPEG that is sent so is
-	// dropped by a receive end of this library, which has answered it before it
-	// decodes it, and so does not report it. Default on. [no counterpart]
+	// JPEGCheck checks each JPEG of [NetGear.SendJPEG] before it is sent. It
+	// also checks a JPEG with a fault that [NetGear.SendFrame] or
+	// [NetGear.SetReturnData] sends on. VidGear's receive thread ends at a JPEG
+	// with any fault.
+	//
+	// ToggleOff saves that time, half of a decoding, for JPEGs from a trusted
+	// encoder. Faults in a header are refused nevertheless. A receive end of
+	// this library drops a damaged JPEG without reporting it to the sender,
+	// because it answers before it decodes. Default on. [no counterpart]
 	JPEGCheck Toggle
 	// Copy makes [Frame.Mat] return a Mat that owns its pixels. Without it the
-	// Mat looks into the frame's memory and is valid until Frame.Close. At a
+	// Mat refers to the frame's memory and is valid until Frame.Close. At a
 	// send end it has no effect. Default off. [copy]
 	Copy bool
-	// Track is accepted and has no effect: Send never returns while the
-	// caller's pixels may still be read. [track]
+	// Track is accepted and has no effect: Send returns only when the caller's
+	// pixels are no longer read. [track]
 	Track bool
-	// Flag must be 0. VidGear hands it to every socket call, and 1
-	// (zmq.DONTWAIT) is what ended streams in VidGear issue #390. [flag]
+	// Flag must be 0. VidGear passes it to every socket call, and 1
+	// (zmq.DONTWAIT) ended streams in VidGear issue #390. [flag]
 	Flag int
 
 	// ---- reliability ----
 
 	// MaxRetries is how many times RequestTimeout a send end waits for the
-	// answer to one frame, sending it again on a fresh connection each time; at
-	// a receive end, how many times 3 × RequestTimeout may pass in which nobody
-	// is connected, listening anew each time. Then the call returns ErrPeerGone. Every success gives
-	// the retries back. Default 3; negative: for ever (VidGear's 0). Patterns
-	// Pair, ReqRep and, at a send end, PushPull. [max_retries]
+	// answer to one frame, which it sends again on a new connection each time.
+	// At a receive end it is how many times 3 × RequestTimeout may pass without
+	// a connected peer; each time the end listens again. Then the call returns
+	// ErrPeerGone. Every success restores all retries. Default 3; negative: no
+	// limit (VidGear's 0). Patterns Pair, ReqRep and, at a send end, PushPull.
+	// [max_retries]
 	MaxRetries int
-	// RequestTimeout bounds the wait for an answer, the frame's transfer
-	// included, and with PushPull the wait for room.
-	// Default 4 s, on AsyncWire 15 s; at least 10 ms (VidGear: whole seconds, at
-	// least 4). Patterns Pair, ReqRep and PushPull. [request_timeout; timeout of
+	// RequestTimeout bounds the wait for an answer, including the frame's
+	// transfer, and with PushPull the wait for room. It is at least 10 ms
+	// (VidGear: whole seconds, at least 4). Default 4 s, on AsyncWire 15 s.
+	// Patterns Pair, ReqRep and PushPull. [request_timeout; timeout of
 	// NetGear_Async]
 	RequestTimeout time.Duration
-	// SubscriberTimeout makes Recv return ErrTimeout after so long without a
-	// frame; the end goes on listening (VidGear's ends). Pattern PubSub; on
-	// AsyncWire every pattern. Default: never; on AsyncWire 15 s, and negative
-	// for never. [subscriber_timeout; timeout of NetGear_Async]
+	// SubscriberTimeout makes Recv return ErrTimeout after that time without a
+	// frame. The end continues to listen, while VidGear's ends. Pattern PubSub;
+	// on AsyncWire every pattern. Default: never; on AsyncWire 15 s, and
+	// negative for never. [subscriber_timeout; timeout of NetGear_Async]
 	SubscriberTimeout time.Duration
-	// TerminatePolicy says what a sender's goodbye does to a receive end. Default
-	// StopOnTerminate. [no counterpart]
+	// TerminatePolicy selects what a receive end does after a sender's
+	// terminate message. Default StopOnTerminate. [no counterpart]
 	TerminatePolicy TerminatePolicy
-	// StallAfter makes a receive end that has not had a frame for so long say so
-	// to OnEvent, once, and again when frames come back. Default 0: never. [no
-	// counterpart]
+	// StallAfter makes a receive end report EventStalled to OnEvent, once,
+	// after that time without a frame. The next frame is then reported as
+	// EventResumed. Default 0: never. [no counterpart]
 	StallAfter time.Duration
-	// HeartbeatInterval is the time between ZMTP heartbeats. They detect a frozen
-	// peer, and a dead one behind a relay; TCP detects dead machines within 4 s.
-	// With heartbeats a hostile peer can make libzmq abort the process while this
-	// end closes (libzmq issue #4364), so set it only where peers are trusted.
-	// Default 0: none; so is a negative value. Patterns ReqRep and PubSub. [no
-	// counterpart]
+	// HeartbeatInterval is the time between ZMTP heartbeats. They detect a
+	// frozen peer, and a dead one behind a relay; TCP detects dead machines
+	// within 4 s. With heartbeats a hostile peer can make libzmq abort the
+	// process while this end closes (libzmq issue #4364). So set it only if all
+	// peers are trusted. Default 0: none; so is a negative value. Patterns
+	// ReqRep and PubSub. [no counterpart]
 	HeartbeatInterval time.Duration
-	// HeartbeatTimeout drops a connection that has been silent for so long
-	// after a heartbeat. It must be longer than the largest frame's transfer,
-	// because libzmq counts whole parts: the default lets a raw 1080p frame
-	// (6.2 MB) through a line of 2 Mbit/s. Default 30 s. [no counterpart]
+	// HeartbeatTimeout closes a connection on which nothing has arrived for
+	// that time after a heartbeat. It must be longer than the largest frame's
+	// transfer, because libzmq counts only complete parts. The default is
+	// enough for a raw 1080p frame (6.2 MB) at 2 Mbit/s. Default 30 s. [no
+	// counterpart]
 	HeartbeatTimeout time.Duration
 
 	// ---- queues and limits ----
 
-	// HighWaterMark is the number of messages a send end keeps for each slow
-	// subscriber before it drops frames; with PushPull, for each receiver before
-	// it waits, and a receive end for each sender. Default 1. Patterns PubSub and
-	// PushPull. [no counterpart: VidGear sets 1 for PubSub and leaves PushPull at
-	// libzmq's 1000]
+	// HighWaterMark is the number of messages that a send end queues for each
+	// slow subscriber before it drops frames. With PushPull it is the number
+	// that a send end queues for each receiver before it waits, and that a
+	// receive end queues for each sender. Default 1. Patterns PubSub and
+	// PushPull. [no counterpart: VidGear sets 1 for PubSub and leaves PushPull
+	// at libzmq's 1000]
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server
-	// mode the newest of each sender): a slow consumer sees fresh frames, and
-	// Stats counts what was dropped. [no counterpart]
+	// mode the newest of each sender). So a slow consumer gets new frames, and
+	// Stats counts the dropped ones. [no counterpart]
 	Latest bool
 	// QueueFrames is how many received frames wait for Recv. When the queue is
-	// full the receive end stops reading, which holds the sender back; with
-	// PubSub, where nothing does, it drops what comes, and Stats counts it.
-	// Default 96. [no counterpart: VidGear has 96]
+	// full the receive end stops reading, which makes the sender wait. With
+	// PubSub the sender does not wait, so the receive end drops new frames, and
+	// Stats counts them. Default 96. [no counterpart: VidGear has 96]
 	QueueFrames int
 	// QueueBytes bounds the same queue in bytes: of the frames, of their
-	// messages, and 1 KiB for each. A single larger frame still passes. With
-	// Latest the oldest frames of other senders go. Default 256 MiB. [no
-	// counterpart]
+	// messages, and 1 KiB for each. A single larger frame is still accepted.
+	// With Latest the oldest frames of other senders are dropped. Default 256
+	// MiB. [no counterpart]
 	QueueBytes int64
-	// SendAhead is how many frames may wait, ready to go, behind the one whose
-	// answer is awaited, 0 to 1024. With it the send calls do not wait for the
-	// answer: they take a place (waiting for one), encode or copy the frame, and
-	// return the zero Reply; a goroutine sends the frames in order. A send call
-	// that returns a *[LostError] tells of earlier frames and has not taken its
-	// own; see also OnReply, [NetGear.Flush] and [NetGear.Close]. Send end.
-	// Default 0: off. [no counterpart]
+	// SendAhead is how many encoded frames may wait behind the one whose answer
+	// is awaited, 0 to 1024. With it the send calls do not wait for the answer.
+	// They wait for a place in the queue, encode or copy the frame, and return
+	// the zero Reply. A goroutine sends the frames in order.
+	//
+	// A send call that returns a *[LostError] reports earlier frames, and has
+	// not queued its own. See also OnReply, [NetGear.Flush] and
+	// [NetGear.Close]. Send end. Default 0: off. [no counterpart]
 	SendAhead int
-	// OnReply is told, with SendAhead, what became of each frame that a send
-	// call has taken, in that order: its Reply, or why it was lost. The send
-	// calls then do not report it; Flush and Close do. It is called before the
-	// next frame goes out, one call at a time, so it should be quick. Inside it the
-	// send calls, Flush and Close of this end return ErrCallback. Default: nobody
-	// is told. [no counterpart]
+	// OnReply is called, with SendAhead, with the result of each frame that a
+	// send call has queued, in that order: its Reply, or why it was lost. The
+	// send calls then do not report it; Flush and Close do.
+	//
+	// It is called before the next frame is sent, one call at a time, so it
+	// should return soon. Inside it the send calls, Flush and Close of this end
+	// return ErrCallback. Default: not called. [no counterpart]
 	OnReply func(Reply, error)
-	// MaxFrameBytes bounds a received part as it comes off the wire, and the
-	// memory that decoding a frame takes: its pixels and, for a JPEG of several
-	// scans, its coefficients (two bytes for each sample). libzmq drops the
-	// connection of a peer that sends more, before taking memory for it. A JPEG
-	// may have 16 scans, and up to 500 as long as its pixels times its scans are
-	// not more than 2^30: that bounds the time. The limit goes for headers,
-	// answers and handshakes as well, so it is at least 1024. Default 256 MiB.
-	// [no counterpart]
+	// MaxFrameBytes bounds the size of a received part, and the memory for
+	// decoding a frame. That is its pixels and, for a JPEG of several scans,
+	// its coefficients (two bytes for each sample). libzmq closes the
+	// connection of a peer that sends more, before it allocates memory for it.
+	//
+	// A JPEG may have 16 scans, and up to 500 if its pixels times its scans are
+	// at most 2^30, which bounds the time. The limit also applies to headers,
+	// answers and handshakes, so it is at least 1024. Default 256 MiB. [no
+	// counterpart]
 	MaxFrameBytes int64
 
 	// ---- exclusive modes ----
 
-	// BidirectionalMode lets data ride on the answers: see [NetGear.SetReturnData].
-	// Both ends must agree. Patterns Pair and ReqRep. [bidirectional_mode]
+	// BidirectionalMode sends data with the answers: see
+	// [NetGear.SetReturnData]. It must be the same at both ends. Patterns Pair
+	// and ReqRep. [bidirectional_mode]
 	BidirectionalMode bool
-	// MultiserverMode: one receive end, several senders, each with its own
-	// port. Patterns ReqRep and PubSub. [multiserver_mode]
+	// MultiserverMode connects one receive end with several senders, each with
+	// its own port. Patterns ReqRep and PubSub. [multiserver_mode]
 	MultiserverMode bool
-	// MulticlientMode: one send end, several receive ends, each with its own
-	// port. Patterns ReqRep and PubSub. [multiclient_mode]
+	// MulticlientMode connects one send end with several receive ends, each
+	// with its own port. Patterns ReqRep and PubSub. [multiclient_mode]
 	MulticlientMode bool
 
-	// Respond returns the data that rides on the answer to the very frame it is
-	// called with: whatever SetReturnData takes. It takes the place of
-	// SetReturnData. After an error, or with data that cannot be sent, the answer
-	// has no data. That is counted (Stats.NoData) and logged, and the frame is
-	// delivered all the same.
+	// Respond returns the data for the answer to the frame of the call: any
+	// value that SetReturnData takes. It replaces SetReturnData. After an
+	// error, or with data that cannot be sent, the answer has no data. That is
+	// counted (Stats.NoData) and logged, and Recv returns the frame
+	// nevertheless.
 	//
-	// It is called before the frame is answered and queued, with the frame
-	// decoded, for one frame after the other, in the receive goroutine. So the
-	// sender waits for it, and so does Close. The context ends when Close is
-	// called: a Respond that takes long must return then. The frame is only lent
-	// to it, and must not be closed. Inside it Recv and Close of this end return
-	// ErrCallback. Receive end, in bidirectional or multi-client
-	// mode. [no counterpart]
+	// It is called in the receive goroutine for one frame after the other, with
+	// the frame decoded, before the frame is answered and queued. So the sender
+	// and Close wait for it. The context ends when Close is called: a Respond
+	// that takes long must return then.
+	//
+	// The frame is borrowed for the call and must not be closed. Inside
+	// Respond, Recv and Close of this end return ErrCallback. Receive end, in
+	// bidirectional or multi-client mode. [no counterpart]
 	Respond func(ctx context.Context, frame *Frame) (any, error)
-	// Stamp puts a sequence number and the time of capture into the message of
-	// each frame a send end sends (to Python a dictionary: see Stamp), and makes
-	// a receive end take them out again (Frame.Stamp, Stats.Missed,
+	// Stamp makes a send end put a sequence number and the time of capture into
+	// the message of each frame (to Python a dictionary: see Stamp). A receive
+	// end removes them from the message (Frame.Stamp, Stats.Missed,
 	// Stats.Latency). Default off: the wire is VidGear's. [no counterpart]
 	Stamp bool
 
 	// ---- security ----
 
 	// SecureMode is Grasslands (none), StoneHouse (encrypted, and the receive
-	// end is who it says) or IronHouse (and so is the send end). Both ends must
-	// be secure. [secure_mode]
+	// end is authenticated) or IronHouse (the send end is authenticated, too).
+	// It must be a secure mode at both ends. Default Grasslands. [secure_mode]
 	SecureMode SecureMode
-	// CustomCertLocation is where the certificates are: LOCATION/.vidgear/keys.
-	// Default: the home folder. LOCATION must be there. If it has no folder of
-	// keys one is made, and Logger told: the other end does not know those yet.
-	// [custom_cert_location]
+	// CustomCertLocation is the location of the certificates:
+	// LOCATION/.vidgear/keys. LOCATION must exist. If it has no folder of keys,
+	// one is created, and Logger gets a line, because the other end does not
+	// have those keys yet. Default: the home folder. [custom_cert_location]
 	CustomCertLocation string
-	// OverwriteCert makes new certificates. Send end only. [overwrite_cert]
+	// OverwriteCert creates new certificates. Send end only. [overwrite_cert]
 	OverwriteCert bool
-	// AllowAddresses are the only peers that a secure receive end admits:
+	// AllowAddresses lists the only peers that a secure receive end admits:
 	// addresses and ranges such as "10.0.0.0/8". Default: all. Secure modes.
 	// [no counterpart: VidGear admits the receive end's own address alone]
 	AllowAddresses []string
-	// DenyAddresses are peers that a secure receive end turns away, also where
+	// DenyAddresses lists peers that a secure receive end rejects, even if
 	// AllowAddresses would admit them. Secure modes. [no counterpart]
 	DenyAddresses []string
 	// SSHTunnelMode is "user@host[:port]", an SSH host through which the send
-	// end connects to Address and Port, as they are seen from there. Default:
-	// no tunnel. [ssh_tunnel_mode]
+	// end connects to Address and Port, as seen from that host. Default: no
+	// tunnel. [ssh_tunnel_mode]
 	SSHTunnelMode string
-	// SSHTunnelPwd is the password for it, or the passphrase of the key file: see
-	// [NewSecret]. No text shows it. [ssh_tunnel_pwd]
+	// SSHTunnelPwd is the password for the SSH host, or the passphrase of the
+	// key file: see [NewSecret]. No text contains it. [ssh_tunnel_pwd]
 	SSHTunnelPwd Secret
-	// SSHTunnelKeyfile is the private key file for it. Default: the usual ones
-	// in the home folder, and the agent's. [ssh_tunnel_keyfile]
+	// SSHTunnelKeyfile is the private key file for the SSH host. Default: the
+	// usual ones in the home folder, and those of the agent.
+	// [ssh_tunnel_keyfile]
 	SSHTunnelKeyfile string
-	// SSHTunnelKnownHosts are the files that vouch for the host's key. Default:
-	// the user's and the system's known_hosts. [no counterpart]
+	// SSHTunnelKnownHosts lists the files with accepted host keys. Default: the
+	// user's and the system's known_hosts. [no counterpart]
 	SSHTunnelKnownHosts []string
-	// SSHTunnelIgnoreHostKey accepts any host key: whoever sits on the way can
-	// read everything. Default off. [no counterpart]
+	// SSHTunnelIgnoreHostKey accepts any host key. An attacker on the path can
+	// then read everything. Default off. [no counterpart]
 	SSHTunnelIgnoreHostKey bool
 
 	// ---- seeing ----
 
-	// OnEvent is told of connections and of stalls: one event after the other,
-	// in a goroutine of its own. It may call this end; Close, which waits for it,
-	// returns ErrCallback. A refusal that repeats itself is one event. If it is slow,
-	// at most 1000 events wait for it; then the oldest go. Default: nobody is
-	// told. [no counterpart]
+	// OnEvent is called with events of connections and stalls, in order, in one
+	// goroutine of its own. It may call this end, but Close, which waits for
+	// it, returns ErrCallback. A refusal that repeats is one event. At most
+	// 1000 events are buffered for a slow OnEvent; then the oldest are dropped.
+	// Default: not called. [no counterpart]
 	OnEvent func(Event)
-	// Logger gets events: connections, retries, what was dropped. Never one
-	// line per frame. Default: silent. [logging]
+	// Logger gets lines about connections, retries and dropped messages, but
+	// never one line per frame. Default: silent. [logging]
 	Logger *slog.Logger
 }
 
-// Validate says whether New would take the options; New calls it first. The
-// error is an *[OptionError].
+// Validate returns nil if New would accept the options, which New checks first.
+// Otherwise the error is an *[OptionError].
 func (o Options) Validate() error {
 	for _, check := range []func(*Options) error{
 		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
@@ -379,7 +395,7 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// checkFlag refuses what killed the stream in VidGear issue #390.
+// checkFlag refuses the flag that ended the stream in VidGear issue #390.
 func checkFlag(o *Options) error {
 	if o.Flag == 0 {
 		return nil
@@ -409,7 +425,7 @@ func checkConnection(o *Options) error {
 		return invalid("Attach", o.Attach, "must be AttachDefault, AttachBind or AttachConnect")
 	}
 	for _, text := range append([]string{o.Address}, o.ports()...) {
-		if strings.Contains(text, "\x00") { // where C takes a text to end
+		if strings.Contains(text, "\x00") { // where a C string ends
 			return invalid("Address", text, "must not contain a NUL byte")
 		}
 	}
@@ -434,7 +450,7 @@ func checkConnection(o *Options) error {
 		if o.Address == "" {
 			return invalid("Address", o.Address, "with the ipc protocol both ends must name the same path, such as \"/run/camera\"")
 		}
-		if strings.HasPrefix(o.Address, "*") { // libzmq binds a path of its own choice
+		if strings.HasPrefix(o.Address, "*") { // libzmq binds a path that it chooses
 			return invalid("Address", o.Address, "with the ipc protocol there is no \"every interface\"; both ends must name the same path, such as \"/run/camera\"")
 		}
 	default:
@@ -443,7 +459,7 @@ func checkConnection(o *Options) error {
 	return nil
 }
 
-// checkHost refuses addresses that no connection can be made with.
+// checkHost refuses addresses to which no connection is possible.
 func checkHost(o *Options) error {
 	if o.Address == "*" && !o.binds() {
 		return invalid("Address", o.Address, "every interface is for the end that binds; this one connects and needs the other end's address")
@@ -517,9 +533,9 @@ func checkReliability(o *Options) error {
 	return nil
 }
 
-// minFrameBytes is the least limit with which two ends can talk. The longest of
-// what the smallest frame takes is 366 bytes: a JPEG of one pixel, or a CURVE
-// handshake, which has 33 bytes for each message besides. The rest is for longer
+// minFrameBytes is the least limit with which two ends can communicate. The
+// longest part of the smallest frame is 366 bytes: a JPEG of one pixel, or a
+// CURVE handshake, which adds 33 bytes to each message. The rest is for longer
 // headers and answers.
 const minFrameBytes = 1 << 10
 
@@ -585,8 +601,8 @@ func checkModes(o *Options) error {
 	return nil
 }
 
-// checkLogger refuses what would panic with the first line: a Logger that was not
-// made by slog.New, and one whose handler is a nil pointer.
+// checkLogger refuses a Logger that would panic with the first line: one that
+// was not created by slog.New, and one whose handler is a nil pointer.
 func checkLogger(o *Options) error {
 	if o.Logger == nil {
 		return nil
@@ -628,7 +644,7 @@ func (o *Options) address() string {
 	return defaultSendAddress
 }
 
-// ports are all the ports of this end, at least one.
+// ports returns all ports of this end, at least one.
 func (o *Options) ports() []string {
 	switch {
 	case len(o.Ports) > 0:
@@ -639,7 +655,7 @@ func (o *Options) ports() []string {
 	return []string{defaultPort}
 }
 
-// manyPorts: this end talks through several ports.
+// manyPorts reports whether this end uses several ports.
 func (o *Options) manyPorts() bool {
 	return o.ReceiveMode && o.MultiserverMode || !o.ReceiveMode && o.MulticlientMode
 }

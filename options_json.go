@@ -12,9 +12,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
-// dictionary is every key that VidGear 0.3.6 knows: its option dictionary, and
-// the arguments of NetGear itself and NetGear_Async. Each reads a decoded JSON value, or says what
-// it should have been.
+// dictionary has every key of VidGear 0.3.6: those of its option dictionary,
+// and the arguments of NetGear itself and of NetGear_Async. Each function reads
+// a decoded JSON value, or returns an error with the values that it accepts.
 var dictionary = map[string]func(o *Options, v any) error{
 	"address":      exactText(func(o *Options) *string { return &o.Address }), // see trimAddress
 	"port":         readPort,
@@ -55,25 +55,25 @@ var dictionary = map[string]func(o *Options, v any) error{
 }
 
 // UnmarshalJSON reads VidGear's option dictionary, written as a JSON object,
-// over what o holds. Besides the dictionary's keys it knows the arguments of
-// VidGear's NetGear (address, port, protocol, pattern, receive_mode, logging) and
-// NetGear_Async's timeout. Which of the two it is for, o.Wire says, which must be
-// set before: NetGear has no timeout.
+// into o. Fields without a key in it keep their values. Besides the
+// dictionary's keys it reads the arguments of VidGear's NetGear (address, port,
+// protocol, pattern, receive_mode, logging) and NetGear_Async's timeout. o.Wire
+// selects the class and must be set before: NetGear has no timeout.
 //
-// VidGear passes over what it does not know and values of the wrong type or out
-// of range; here each is an [*OptionError] that names the key. flag is refused
-// here already, unless it is 0.
+// VidGear ignores unknown keys, and values of the wrong type or out of range.
+// Here each is an [*OptionError] that names the key. A flag other than 0 is
+// already refused here.
 func (o *Options) UnmarshalJSON(raw []byte) error {
 	if o == nil {
 		return fmt.Errorf("netgear: %w: the option dictionary is to be read into Options that are nil", ErrOption)
 	}
 	read := *o
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
-		// As VidGear: spaces around a key do not count.
+		// As in VidGear, spaces around a key do not count.
 		key = strings.Clone(strings.TrimSpace(key))
 		set, known := dictionary[key]
 		if !known {
-			// It may be a password under a key that is spelled wrong.
+			// It may be a password under a misspelled key.
 			return &OptionError{Key: key, Reason: "VidGear has no such option" + suggestion(key), Err: ErrOption, inDictionary: true}
 		}
 		value, err := pyjson.Decode(v)
@@ -96,7 +96,7 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 	return checkFlag(o)
 }
 
-// asKey makes an error about the value of a dictionary's key.
+// asKey returns err as an error about the value of a dictionary's key.
 func asKey(key string, value any, err error) error {
 	e, ok := err.(*OptionError)
 	if !ok {
@@ -109,7 +109,7 @@ func asKey(key string, value any, err error) error {
 	return e
 }
 
-// vidGearKeys holds, for each field of Options that VidGear has, its key.
+// vidGearKeys has VidGear's key for each field of Options that VidGear has.
 var vidGearKeys = map[string]string{
 	"Address": "address", "Port": "port", "Ports": "port", "Protocol": "protocol", "Pattern": "pattern", "ReceiveMode": "receive_mode",
 	"Logger": "logging", "JPEGCompression": "jpeg_compression", "JPEGCompressionQuality": "jpeg_compression_quality",
@@ -140,7 +140,7 @@ func fieldOf(key string) string {
 	return ""
 }
 
-// readPassword reads a text as it stands. Its errors do not quote it.
+// readPassword reads a text unchanged. Its errors do not quote it.
 func readPassword(o *Options, v any) error {
 	var text string
 	if err := exactText(func(*Options) *string { return &text })(o, v); err != nil {
@@ -150,7 +150,7 @@ func readPassword(o *Options, v any) error {
 	return nil
 }
 
-// trimAddress drops the outer spaces of address and port. With ipc they are a
+// trimAddress removes the outer spaces of address and port. With ipc they are a
 // path, in which spaces count.
 func (o *Options) trimAddress() {
 	if o.protocol() == "ipc" {
@@ -173,7 +173,7 @@ func text(field func(*Options) *string) func(*Options, any) error {
 	}
 }
 
-// exactText reads a text as it stands, as VidGear does: a password and a path may
+// exactText reads a text unchanged, as VidGear does: a password and a path may
 // begin or end with a space.
 func exactText(field func(*Options) *string) func(*Options, any) error {
 	return func(o *Options, v any) error {
@@ -211,7 +211,8 @@ func whole(low, high int64, set func(*Options, int64)) func(*Options, any) error
 	}
 }
 
-// setRetries: VidGear counts down before it looks, so 0 never reaches its end.
+// setRetries sets no limit for 0, because VidGear counts down before it
+// compares, so 0 never reaches the end.
 func setRetries(o *Options, n int64) {
 	if n == 0 {
 		n = -1
@@ -257,7 +258,7 @@ func readCompression(o *Options, v any) error {
 		}
 		return nil
 	case string:
-		// VidGear takes any other text for "on".
+		// VidGear treats any other text as "on".
 		c := Colorspace(strings.ToUpper(strings.TrimSpace(v)))
 		if c != "" && c != "OFF" && checkFrames(&Options{JPEGCompression: c}) == nil {
 			o.JPEGCompression = c
@@ -267,7 +268,8 @@ func readCompression(o *Options, v any) error {
 	return fmt.Errorf("must be true, false or one of %s", colorspaces)
 }
 
-// readQuality: VidGear takes fractions and cuts them off.
+// readQuality reads an integer or a fraction, which it truncates as VidGear
+// does.
 func readQuality(o *Options, v any) error {
 	q := -1.0
 	switch v := v.(type) {
@@ -283,8 +285,8 @@ func readQuality(o *Options, v any) error {
 	return nil
 }
 
-// readTimeout: NetGear_Async has one for every wait, in seconds; 0 is its
-// default.
+// readTimeout reads NetGear_Async's timeout, which applies to every wait, in
+// seconds. 0 is its default.
 func readTimeout(o *Options, v any) error {
 	if o.Wire != AsyncWire {
 		return fixed(invalid("RequestTimeout", nil, "NetGear_Async has this argument; NetGear has request_timeout and subscriber_timeout. The wire must be set before the dictionary is read"),
@@ -302,7 +304,7 @@ func readTimeout(o *Options, v any) error {
 	return nil
 }
 
-// readFlag: to Python True is 1.
+// readFlag reads an integer, or a bool: to Python True is 1.
 func readFlag(o *Options, v any) error {
 	switch v := v.(type) {
 	case bool:
@@ -318,7 +320,7 @@ func readFlag(o *Options, v any) error {
 	return fmt.Errorf("must be 0")
 }
 
-// suggestion names the nearest key, where one is near.
+// suggestion returns a text with the nearest key, or "" if none is near.
 func suggestion(key string) string {
 	best, near := "", 4
 	for known := range dictionary {

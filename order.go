@@ -5,25 +5,25 @@ import (
 	"iter"
 )
 
-// errNoIterator is for InOrder.
+// errNoIterator is the error of InOrder for a nil iterator.
 var errNoIterator = fmt.Errorf("%w: the iterator is nil", ErrFrame)
 
-// InOrder puts frames back into the order of their stamps (Options.Stamp), after
-// they have been through several workers of a PushPull stream, say. It holds at
-// most window frames back while one before them is missing; then it goes on
-// without that one, and when it comes too late it is delivered where it comes.
-// Frames without a stamp, and errors, pass through at once. Frames that are held
-// back are in no queue: they count neither towards Options.QueueBytes nor in Stats.
+// InOrder restores the order of the frames' stamps (Options.Stamp), for
+// instance after several workers of a PushPull stream have processed them. It
+// holds at most window frames while one before them is missing. Then it
+// continues without that one, which is yielded late if it still arrives. Frames
+// without a stamp, and errors, are yielded at once. Held frames are in no
+// queue: they count neither towards Options.QueueBytes nor in Stats.
 //
-// A number that is not above all others, on a frame captured after all others,
-// tells that the sender started anew: what is held back is delivered, and the
-// order begins again with 1. Frames of the old stream that are still with a worker
-// are delivered where they come.
+// A frame with a later time than all others, but not a larger number, shows
+// that the sender has restarted. The held frames are then yielded, and the
+// order begins again with 1. Frames of the old stream that a worker still has
+// are yielded when they arrive.
 //
 //	for frame, err := range netgear.InOrder(recv.Frames(ctx), 32) {
 //
-// A frame belongs to the loop's body once it is there, as with Frames; frames
-// that are still held back when the loop is left are closed.
+// As with Frames, the loop's body owns a yielded frame, and must Close it. When
+// the loop is left, InOrder closes the frames that it still holds.
 func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
 		if frames == nil {
@@ -64,29 +64,29 @@ func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, erro
 	}
 }
 
-// reorder holds the frames that came before their turn.
+// reorder holds the frames that arrived before frames with smaller numbers.
 type reorder struct {
 	held  map[uint64]*Frame
-	next  uint64 // the number whose turn it is
+	next  uint64 // the number of the next frame to yield
 	top   Stamp  // the largest number so far
-	start Stamp  // of the frame that told that the sender started anew, if one has
+	start Stamp  // of the first frame after a restart of the sender, if there was one
 }
 
-// anew tells whether a frame is of a sender that started anew.
+// anew reports whether a frame is of a sender that has restarted.
 func (o *reorder) anew(s *Stamp) bool {
 	return 0 < s.Seq && s.Seq <= o.top.Seq && s.Time.After(o.top.Time)
 }
 
-// isLate tells whether a frame's turn is over, or never comes: it is there
-// already, or of the stream before the sender started anew, as a larger number
-// with an earlier time tells.
+// isLate reports whether a frame cannot be yielded in order. Its number has
+// passed, or is held already, or it belongs to the stream before the sender's
+// restart. Such a frame has a larger number and an earlier time.
 func (o *reorder) isLate(s *Stamp) bool {
 	return s.Seq < o.next || o.held[s.Seq] != nil ||
 		s.Seq > o.start.Seq && s.Time.Before(o.start.Time)
 }
 
-// deliver hands out the frames whose turn it is, and as many more as keep the
-// others within the window.
+// deliver yields the next frames in order, and as many more as are beyond the
+// window.
 func (o *reorder) deliver(yield func(*Frame, error) bool, window int) bool {
 	for len(o.held) > 0 {
 		f := o.held[o.next]
@@ -106,7 +106,7 @@ func (o *reorder) deliver(yield func(*Frame, error) bool, window int) bool {
 	return true
 }
 
-// first is the earliest stamp that is held.
+// first returns the smallest number that is held.
 func (o *reorder) first() uint64 {
 	var first uint64
 	for seq := range o.held {

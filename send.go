@@ -13,44 +13,44 @@ import (
 )
 
 // sendEnd is the half of a NetGear that sends. A goroutine that holds sendMu
-// prepares a frame and exchanges it for an answer: it owns all fields below. With
-// Options.SendAhead the exchange's fields, and the socket, belong to the
-// goroutine of the queue.
+// prepares a frame and exchanges it for an answer; it owns all fields below.
+// With Options.SendAhead the fields of the exchange, and the socket, belong to
+// the goroutine of the queue.
 type sendEnd struct {
 	*link
-	sendMu  chan struct{} // a lock that a context or Close can end the wait for
+	sendMu  chan struct{} // a lock; a context or Close can end the wait for it
 	queue   *sendQueue    // nil unless Options.SendAhead
 	settler *settler      // nil unless this end is a publisher
 
 	// Preparation; see send_payload.go.
 	enc      *turbojpeg.Encoder
-	seq      uint64               // the last stamp's
-	buffers  zmsg.ExternalBuffers // memory that a publisher has taken over
+	seq      uint64               // the number of the last stamp
+	buffers  zmsg.ExternalBuffers // memory that a publisher owns until libzmq has sent it
 	boundCtx <-chan struct{}      // the end of the context that wakes the exchange
-	unbind   func() bool          // undoes that
+	unbind   func() bool          // undoes the binding
 
 	// The exchange; see send_exchange.go.
 	conn     *sendConn // nil while there is no socket
 	tracker  *zmsg.MessageTracker
-	head     []byte             // the header being written, kept for its memory
-	answer   message            // the answer being read, kept for its memory
-	tryHead  func() error       // sends head, made once
-	frame    frameExchange      // of the frame in hand
-	stop     func() error       // frame.stop, made once
+	head     []byte             // the header being written, reused for its memory
+	answer   message            // the answer being read, reused for its memory
+	tryHead  func() error       // sends head; created once
+	frame    frameExchange      // of the current frame
+	stop     func() error       // frame.stop; created once
 	clients  map[string]bool    // multi-client mode: the ports that have answered
 	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
 	halfOpen transport.HalfOpen // PAIR
 
-	// For errors that other goroutines make, too.
-	size    atomic.Int64 // of the frame in hand, in bytes, with its header
+	// For errors that other goroutines create, too.
+	size    atomic.Int64 // of the current frame in bytes, with its header
 	unasked atomic.Bool  // the peer floods this end with answers
 }
 
-// sendConn is a send end's socket, with what is known of the exchange over it.
+// sendConn is a send end's socket, with the state of the exchange over it.
 type sendConn struct {
 	*conn
 	stale    bool   // an exchange was broken off: its answer may still come
-	sent     bool   // the frame in hand has been sent on this socket
+	sent     bool   // the current frame has been sent on this socket
 	answered bool   // an answer has come on this socket,
 	lostThen uint64 // and how many connections had been lost by then
 }
@@ -78,7 +78,7 @@ func newSendEnd(l *link) (_ *sendEnd, err error) {
 	return s, nil
 }
 
-// release frees what the end has beside its link and its socket.
+// release frees what the end has besides its link and its socket.
 func (s *sendEnd) release() {
 	s.bindContext(context.Background())
 	s.tracker.Close()
@@ -99,34 +99,36 @@ func (n *NetGear) sender() (*sendEnd, error) {
 	return n.send, nil
 }
 
-// Reply is what the receive end said to a frame. In plain mode, and with
-// PubSub, which has no answers, it is the zero Reply.
+// Reply is the answer of the receive end to a frame. In plain mode, and with
+// PubSub and PushPull, which have no answers, it is the zero Reply.
 type Reply struct {
 	// Port is the port of the client that answered, in multi-client mode.
 	Port string
-	// Data is the data it returned.
+	// Data is the data that the receive end returned.
 	Data Message
-	// Array is the array it returned, in memory of its own; nil if it returned
-	// none.
+	// Array is the array that the receive end returned, in memory of its own;
+	// nil if it returned none.
 	Array *Array
-	// Type is Python's name for the type of what was returned: "NoneType",
-	// "str", "ndarray", …
+	// PythonType is Python's name for the type of the returned value:
+	// "NoneType", "str", "ndarray", …
 	PythonType string
 }
 
-// SendArray sends an array as a frame, with a message (nil, or anything that
-// JSON can hold) riding along. On AsyncWire there may be arrays in the message.
+// SendArray sends an array as a frame, with a message (nil, or any value that
+// JSON can hold). On AsyncWire the message may contain arrays.
 //
-// It blocks until the receive end has answered that the frame is there (Pair,
-// ReqRep), or until libzmq has taken it (PubSub), where a frame is lost for
-// whoever is late or slow. When no answer comes within Options.RequestTimeout
-// the frame is sent again on a fresh connection, for Options.MaxRetries times
-// that long in all, so a receiver may see it twice; then the error is ErrPeerGone. The
-// context's end ends the wait at once; the frame may or may not have arrived
-// then.
+// It blocks until the receive end has answered that it has the frame (Pair,
+// ReqRep), or until libzmq has accepted it (PubSub). With PubSub a slow or late
+// receiver loses frames.
 //
-// The array's memory may be reused as soon as SendArray returns, in every
-// pattern. It may be called from several goroutines; frames go one at a time.
+// If no answer arrives within Options.RequestTimeout the frame is sent again on
+// a new connection, for Options.MaxRetries times that long in all. So a
+// receiver may get it twice. Then the error is ErrPeerGone. The context's end
+// ends the wait at once; the frame may or may not have arrived then.
+//
+// The caller may reuse the array's memory as soon as SendArray returns, in
+// every pattern. It may be called from several goroutines; frames are sent one
+// at a time.
 func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -139,17 +141,19 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 	return s.send(ctx, &p, message)
 }
 
-// SendJPEG sends a finished JPEG as it is, whether or not the options have
-// compression on. The receive end decodes it into the options' color space,
-// a CMYK JPEG too; any other where the options say CMYK into BGR.
+// SendJPEG sends a finished JPEG unchanged, also if the options disable
+// compression. The receive end decodes it into the options' colorspace, also a
+// CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
 //
 // The JPEG is checked first (Options.JPEGCheck), which takes less than half the
 // time of decoding it: a VidGear receive end ends at every JPEG that libjpeg
 // warns of.
-// Where the picture is whole, as with bytes too many before a marker or with a
-// missing end, the same picture is sent without the fault: its coefficients are
-// written again, and its pixels are the same. What lacks or garbles pixels is
-// ErrFrame, which names the damage. For the rest see SendArray.
+//
+// If the picture is complete, as with extra bytes before a marker or with a
+// missing end, it is sent without the fault. Its coefficients are written
+// again, and its pixels are the same. A JPEG with missing or garbled pixels is
+// an ErrFrame, which names the damage. For retries, errors and concurrency see
+// SendArray.
 func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -162,15 +166,16 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 	return s.send(ctx, &p, message)
 }
 
-// SendFrame sends a received frame on as it came: a JPEG is neither decoded nor
-// encoded again. Only one that had a fault (Stats.Damaged) is checked and written
-// again, as by SendJPEG. The frame stays the caller's. For the rest see SendArray.
+// SendFrame sends a received frame on unchanged: it neither decodes nor encodes
+// a JPEG. Only a JPEG with a fault (Stats.Damaged) is checked and written
+// again, as by SendJPEG. The caller still owns the frame. For retries, errors
+// and concurrency see SendArray.
 func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
 		return Reply{}, wrap("send", err)
 	}
-	defer runtime.KeepAlive(f) // a dropped frame's memory goes with it, and it is being sent
+	defer runtime.KeepAlive(f) // the frame's memory is being sent, also if the caller has dropped the frame
 	p, err := s.framePayload(f)
 	if err != nil {
 		return Reply{}, wrap("send", err)
@@ -178,22 +183,25 @@ func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, 
 	return s.send(ctx, &p, message)
 }
 
-// SendArrayOwned sends an array and takes its memory over: SendArray for memory
-// that the caller does not need again at once. The elements go as they lie, also
-// with PubSub and with Options.SendAhead, where SendArray copies them.
+// SendArrayOwned sends an array and takes ownership of its memory. It is
+// SendArray for memory that the caller does not reuse at once. It does not copy
+// the elements, also with PubSub and with Options.SendAhead, where SendArray
+// does.
 //
-// release is called exactly once, when nobody reads the memory any more, also
-// when SendArrayOwned returns an error; until then the memory must neither
-// change nor go away. For a frame that goes as JPEG, or on AsyncWire, where it
-// is copied, that is before SendArrayOwned returns. So it is with Pair and ReqRep, or with
-// Options.SendAhead when the frame has been answered. With PubSub it is when
-// libzmq has written the frame to the last subscriber; at most HighWaterMark + 1
-// frames for each subscriber, and with Options.SendAhead those in the queue,
-// wait for that. Close waits for all.
+// release is called exactly once, when the memory is no longer read, also if
+// SendArrayOwned returns an error. Until then the memory must neither change
+// nor be freed. When that is depends on the pattern:
 //
-// release may be called from another goroutine. It should be quick. Inside it the
-// send calls, Flush and Close of this end return ErrCallback. SendArrayOwned may be
-// called from several goroutines.
+// A frame that is sent as JPEG, or on AsyncWire, is copied, and release is
+// called before SendArrayOwned returns. So it is with Pair and ReqRep; with
+// Options.SendAhead it is called when the frame has been answered. With PubSub
+// it is called when libzmq has written the frame to the last subscriber. At
+// most HighWaterMark + 1 frames for each subscriber wait for that, and with
+// Options.SendAhead those in the queue. Close waits for all.
+//
+// release may be called from another goroutine, and should return soon. Inside
+// it the send calls, Flush and Close of this end return ErrCallback.
+// SendArrayOwned may be called from several goroutines.
 func (n *NetGear) SendArrayOwned(ctx context.Context, a Array, message any, release func()) (Reply, error) {
 	if release == nil {
 		return Reply{}, wrap("send", fmt.Errorf("%w: release is nil, so nothing could say when the memory is free; SendArray copies it", ErrFrame))
@@ -254,7 +262,7 @@ func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	return reply, nil
 }
 
-// lock locks the send end, unless ctx or the end is over first.
+// lock locks the send end, unless ctx or the end ends first.
 func (s *sendEnd) lock(ctx context.Context) error {
 	if err := s.refuses(ctx); err != nil {
 		return err
@@ -275,7 +283,8 @@ func (s *sendEnd) lock(ctx context.Context) error {
 
 func (s *sendEnd) unlock() { <-s.sendMu }
 
-// refuses returns why no frame is taken any more: Close, or the call's context.
+// refuses returns why the end accepts no more frames: Close, or the call's
+// context.
 func (s *sendEnd) refuses(ctx context.Context) error {
 	if ctx == nil {
 		return ErrContext
@@ -286,9 +295,10 @@ func (s *sendEnd) refuses(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// bindContext makes the end of ctx wake the exchange, whose waits cannot see it.
-// Most callers send every frame with the same context, so it stays bound until
-// another comes: binding costs memory, and waking once too often nothing.
+// bindContext makes the end of ctx wake the exchange, whose waits do not depend
+// on ctx. Most callers send every frame with the same context, so it stays
+// bound until a call has another. Binding allocates memory, while one wake-up
+// too many costs nothing.
 func (s *sendEnd) bindContext(ctx context.Context) {
 	done := ctx.Done()
 	if done == s.boundCtx {

@@ -11,12 +11,12 @@ import (
 )
 
 // sendQueue is the queue of Options.SendAhead. A goroutine that holds
-// sendEnd.sendMu prepares a frame and puts it in; the goroutine run takes the
-// frames out in order and exchanges each for its answer. So the next frame is
-// encoded while the last one is on its way.
+// sendEnd.sendMu prepares a frame and adds it. The goroutine run removes the
+// frames in order and exchanges each for its answer. So the next frame is
+// encoded while the last one is being sent.
 type sendQueue struct {
 	*sendEnd
-	places chan struct{} // a token for each frame in the queue, taken before the frame is prepared
+	places chan struct{} // a token for each frame in the queue, acquired before the frame is prepared
 	frames chan queued
 	taken  uint64 // frames that have had a place; sendMu must be held
 	done   chan struct{}
@@ -30,7 +30,7 @@ type sendQueue struct {
 	lost LostError // what has not been reported
 }
 
-// queued is a frame in the queue, or the end of a Flush in its place.
+// queued is a frame in the queue, or a mark that Flush waits for.
 type queued struct {
 	outgoing
 	number  uint64
@@ -46,8 +46,8 @@ func startSendQueue(s *sendEnd) *sendQueue {
 	return q
 }
 
-// add queues a frame, which then needs no memory of the caller's unless that was
-// handed over. sendMu must be held.
+// add queues a frame. The frame then refers to no memory of the caller's,
+// unless the library owns that memory. sendMu must be held.
 func (q *sendQueue) add(ctx context.Context, p *payload, message any) error {
 	if q.opts.OnReply == nil {
 		if err := q.report(); err != nil {
@@ -83,8 +83,8 @@ func (q *sendQueue) takePlace(ctx context.Context) error {
 }
 
 // run owns the exchange, and the socket, until the queue is closed and empty.
-// Once the end is being closed the first loss is the last try: the frames behind
-// it would wait as long for the same peer.
+// Once the end is being closed the first loss is the last try, because the
+// frames behind it would wait as long for the same peer.
 func (q *sendQueue) run() {
 	defer close(q.done)
 	var gone error
@@ -120,7 +120,8 @@ func (q *sendQueue) run() {
 	}
 }
 
-// settle is the end of a frame.
+// settle completes a frame: it releases the frame, counts it and reports its
+// result.
 func (q *sendQueue) settle(f *queued, reply Reply, err error) {
 	size := f.footprint()
 	f.release()
@@ -155,18 +156,17 @@ func (q *sendQueue) report() error {
 	return &lost
 }
 
-// length is what Stats reports.
+// length returns the frames in the queue and their size in bytes, for Stats.
 func (q *sendQueue) length() (frames int, bytes int64) {
 	return int(q.count.Load()), q.bytes.Load()
 }
 
-// Flush waits until every frame that a send call has taken before it has been
-// answered (Pair, ReqRep) or has gone to libzmq (PubSub), and returns a
-// *[LostError] if some were lost that no send call has reported. It is for a
-// send end with Options.SendAhead; without that there is nothing to wait for.
-// The end of the context ends the wait at once, not the sending. It may be
-// called from several goroutines; inside OnReply and release functions it returns
-// ErrCallback.
+// Flush blocks until every frame that a send call has queued before it has been
+// answered (Pair, ReqRep) or has gone to libzmq (PubSub). It returns a
+// *[LostError] if frames were lost that no send call has reported. It is for a
+// send end with Options.SendAhead; without it Flush returns at once. The end of
+// the context ends the wait, not the sending. It may be called from several
+// goroutines. Inside OnReply and release functions it returns ErrCallback.
 func (n *NetGear) Flush(ctx context.Context) error {
 	s, err := n.sender()
 	if err != nil {
@@ -199,7 +199,8 @@ func (q *sendQueue) flush(ctx context.Context) error {
 	}
 }
 
-// mark puts a mark into the queue, which is closed when its turn comes.
+// mark adds a mark to the queue, which run closes when the frames before it are
+// done.
 func (q *sendQueue) mark(ctx context.Context) (flushed chan struct{}, err error) {
 	if err := q.lock(ctx); err != nil {
 		return nil, err
@@ -213,9 +214,10 @@ func (q *sendQueue) mark(ctx context.Context) (flushed chan struct{}, err error)
 	return flushed, nil
 }
 
-// finish sends what is in the queue, within what one frame's tries may take and
-// one more, so that a frame whose tries begin only now has an error of its own;
-// and ends the goroutine. drainCtx has ended: nothing is added any more.
+// finish sends the frames in the queue and ends the goroutine. It takes at most
+// the time of one frame's tries plus one, so that a frame whose tries begin
+// only now has an error of its own. drainCtx must have ended, so that nothing
+// more is added.
 func (q *sendQueue) finish() error {
 	if q == nil {
 		return nil

@@ -15,16 +15,16 @@ import (
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
-// Messages and return data may be any value, and encoding/json finds something to
-// write for most: {"DType": …} for an Array, {} for a Mat, a picture or an error.
-// Such values are sent as arrays where the wire carries one; otherwise they are
-// errors that say what to do.
+// Messages and return data may be any value, and encoding/json writes something
+// for most: {"DType": …} for an Array, {} for a Mat, a picture or an error.
+// Such values are sent as arrays if the wire supports arrays. Otherwise they
+// are errors with a description of what to do.
 
-// kindOfValue is what a type is to a message.
+// kindOfValue is the kind of a type in a message.
 type kindOfValue int8
 
 const (
-	plainValue kindOfValue = iota // no matter here
+	plainValue kindOfValue = iota // any other value
 	errorValue
 	messageValue // Message
 	extValue     // Ext
@@ -36,8 +36,8 @@ const (
 
 func (k kindOfValue) isArray() bool { return k >= arrayValue }
 
-// matType and matAsArray are for gocv.Mat. They are set in builds with gocv; the
-// array is in memory of its own.
+// matType and matAsArray are for gocv.Mat, and set only in builds with gocv.
+// The array has memory of its own.
 var (
 	matType    reflect.Type
 	matAsArray func(mat any) (Array, error)
@@ -97,9 +97,10 @@ var pictures = map[reflect.Type]bool{
 	reflect.TypeFor[image.YCbCr](): true,
 }
 
-// isPicture reports whether a type is a picture. The interface alone does not say
-// so: an image.Rectangle has its methods, and so has what embeds one, and both are
-// data. Of other types those are pictures that JSON could show nothing of.
+// isPicture reports whether a type is a picture. The interface is not enough:
+// image.Rectangle has its methods, as has a struct that embeds one, and both
+// are data. A type of another package is a picture if JSON would show nothing
+// of it.
 func isPicture(t reflect.Type) bool {
 	if pictures[t] {
 		return true
@@ -114,7 +115,7 @@ var (
 	errFrameValue = errors.New("a Frame is used by its pointer")
 )
 
-// checkJSON refuses what JSON has no form for.
+// checkJSON refuses values that have no JSON form.
 func checkJSON(v reflect.Value) error {
 	switch kind := kindOf(v.Type()); {
 	case kind == errorValue:
@@ -125,7 +126,7 @@ func checkJSON(v reflect.Value) error {
 	return nil
 }
 
-// replacePacked returns the form that a value has on NetGear_Async's wire, where
+// replacePacked returns the form of a value on NetGear_Async's wire, where
 // arrays may be anywhere in a message.
 func replacePacked(v reflect.Value) (with any, done bool, err error) {
 	kind := kindOf(v.Type())
@@ -155,7 +156,7 @@ func isNilPointer(v any) bool {
 	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
-// asArray makes an array of a value of that kind, which may be a pointer.
+// asArray returns a value of an array kind, or a pointer to one, as an Array.
 func asArray(v any, kind kindOfValue) (a Array, err error) {
 	if isNilPointer(v) {
 		return a, fmt.Errorf("%w: the %T is nil", ErrFrame, v)

@@ -13,34 +13,37 @@ const (
 	// refusalTTL is how long a failed handshake affects errors at an end that
 	// listens, where any peer may connect.
 	refusalTTL = 5 * time.Second
-	// reconnectDelay is how long a rejection by a peer is taken for granted.
+	// reconnectDelay is how long this end does not connect again to a peer that
+	// has rejected it.
 	reconnectDelay = 500 * time.Millisecond
-	// maxLinger bounds how long the last messages of an end may take; so does a
-	// fifth of RequestTimeout.
+	// maxLinger bounds the linger time for the last messages of an end. A fifth
+	// of RequestTimeout also bounds it.
 	maxLinger = time.Second
 
 	// ---- events ----
 
-	// lossDelay is how long after a loss something may still be read of it.
+	// lossDelay is how long after a loss messages of that connection may still
+	// be read.
 	lossDelay = 20 * time.Millisecond
-	// flushAfter is how long a loss is deferred while the receive goroutine does
-	// not read: the queue is full, or Respond takes its time.
+	// flushAfter is how long a loss is deferred while the receive goroutine
+	// does not read because the queue is full or Respond is running.
 	flushAfter = 500 * time.Millisecond
-	// dedupWindow is how long a refusal that is not repeated counts as the same.
+	// dedupWindow is how long after a refusal an equal one is not reported
+	// again.
 	dedupWindow = 10 * time.Second
 
 	// ---- send end ----
 
-	// firstPause is the pause before a frame is sent again on a new connection. It
-	// doubles up to maxPause, so that a frame which the peer cannot take is no
-	// flood.
+	// firstPause is the pause before a frame is sent again on a new connection.
+	// It doubles up to maxPause, so that a frame which the peer cannot accept
+	// causes no flood.
 	firstPause = 20 * time.Millisecond
 	maxPause   = time.Second
 	// releaseLimit is how long libzmq may take to release the messages of a socket
 	// that was closed, which its own threads do.
 	releaseLimit = 500 * time.Millisecond
-	// lateLimit is how long a client whose handshake took too long is served in
-	// any order.
+	// lateLimit is how long a client with a slow handshake may be served out of
+	// order.
 	lateLimit = 10 * time.Second
 	// minClientWait and maxClientWait bound an eighth of RequestTimeout, the limit
 	// of the wait for the handshakes of the clients that were present.
@@ -52,11 +55,11 @@ const (
 	// settleTime is how long after a peer has come or gone a PAIR socket is
 	// checked: libzmq reports connections before the socket has processed them.
 	settleTime = 10 * time.Millisecond
-	// mismatchGrace is how long a peer may be connected and not served, or the
-	// other way round.
+	// mismatchGrace is how long a peer may be connected but not served, or
+	// served but not connected.
 	mismatchGrace = 100 * time.Millisecond
-	// firstReopen is the pause after a socket could not be opened again, because
-	// the port was taken, say. It doubles up to maxPause.
+	// firstReopen is the pause after a socket could not be opened again, for
+	// instance because the port was in use. It doubles up to maxPause.
 	firstReopen = 10 * time.Millisecond
 
 	// ---- host names ----
@@ -65,8 +68,9 @@ const (
 	// quickLookups in a row without a change it is slowLookupPause.
 	lookupPause     = 250 * time.Millisecond
 	slowLookupPause = time.Second
-	// lookupLimit bounds one lookup, and what is tried of its result.
+	// lookupLimit bounds one lookup, and the attempts to connect to its
+	// results.
 	lookupLimit = 5 * time.Second
-	// probeLimit bounds the attempt to reach one more address of the host.
+	// probeLimit bounds the attempt to connect to one more address of the host.
 	probeLimit = 500 * time.Millisecond
 )
