@@ -11,37 +11,39 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// clientOrder keeps the frames of a multi-client REQ end going to its clients in
+// clientOrder makes a multi-client REQ end send its frames to its clients in
 // the order of Options.Ports, as VidGear does.
 //
-// libzmq serves connections in the order in which it has set them up: for a
-// connection of its own making that is when the handshake ends, and where one
-// is lost, the last takes its place. So the socket is replaced before the next
-// frame whenever clients have come or gone. The new one sets up the connections
-// to the clients that are present at once (no ZMQ_IMMEDIATE) and in order; those
-// to absent clients wait for their handshake, so that no frame goes there.
+// libzmq serves connections in the order in which it has set them up. For a
+// connection that it reconnects itself, that is when the handshake ends. When
+// one is lost, the last takes its place. So the socket is replaced before the
+// next frame when clients have connected or disconnected. The new socket sets
+// up the connections to the present clients at once (no ZMQ_IMMEDIATE) and in
+// order. Those to absent clients wait for their handshake, so that no frame
+// goes there.
 //
-// A nil clientOrder belongs to any other end; it does nothing.
+// A nil clientOrder belongs to any other end and does nothing.
 type clientOrder struct {
 	ports   []string
-	changed chan struct{} // a token: something was observed
+	changed chan struct{} // a token: the monitor has reported a change
 
 	mu      sync.Mutex
-	present []bool      // by place in ports; outlives the socket
+	present []bool      // by index in ports; kept when the socket is replaced
 	late    []time.Time // until when a client may be served out of order
 	here    []bool      // the handshake on this socket has succeeded
-	failed  []bool      // no connection could be made on this socket
+	failed  []bool      // no connection was possible on this socket
 	order   []int       // the connections of this socket, as libzmq has set them up
 	lost    bool        // one of them was lost
 
 	// For the owner of the socket.
-	served []int // order, when the first frame went out; nil before
-	placed []int // those of them that are not late
+	served []int // order when the first frame was sent; nil before
+	placed []int // the clients among them that are not late
 	sent   int   // frames on this socket
-	last   int   // the place of the client that had the last frame; -1 for none
+	last   int   // the index of the client that got the last frame; -1 for none
 }
 
-// errClients is the reason for a new socket when clients have come or gone.
+// errClients is the reason for a new socket when clients have connected or
+// disconnected.
 var errClients = errors.New("clients have come or gone; they are served in the order of their ports")
 
 func newClientOrder(o *Options) *clientOrder {
@@ -54,7 +56,7 @@ func newClientOrder(o *Options) *clientOrder {
 		c.ports = append(c.ports, plainPort(p))
 	}
 	if len(slices.Compact(slices.Sorted(slices.Values(c.ports)))) < k {
-		return nil // a port twice: there is no telling which is which
+		return nil // one port twice: its clients cannot be distinguished
 	}
 	return c
 }
@@ -67,14 +69,14 @@ func plainPort(p string) string {
 	return p
 }
 
-// observe follows the socket's connections. It is called by the monitor.
+// observe follows the socket's connections. The monitor calls it.
 func (c *clientOrder) observe(e transport.Event) {
 	if c == nil {
 		return
 	}
 	i := slices.Index(c.ports, portIn(e.Endpoint))
 	if i < 0 {
-		return // this end's own closing
+		return // this end has closed it
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,14 +100,14 @@ func (c *clientOrder) observe(e transport.Event) {
 	}
 }
 
-// onTime returns those of some clients that are not late. c.mu must be held.
+// onTime returns the clients that are not late. c.mu must be held.
 func (c *clientOrder) onTime(clients []int) []int {
 	now := time.Now()
 	return slices.DeleteFunc(slices.Clone(clients), func(i int) bool { return now.Before(c.late[i]) })
 }
 
-// wanted returns the clients that are present, beginning with the one whose turn
-// is next. c.mu must be held.
+// wanted returns the present clients, beginning with the one that is served
+// next. c.mu must be held.
 func (c *clientOrder) wanted() (all []int) {
 	for k := range c.ports {
 		if i := (c.last + 1 + k) % len(c.ports); c.present[i] {
@@ -115,8 +117,7 @@ func (c *clientOrder) wanted() (all []int) {
 	return c.onTime(all)
 }
 
-// stale reports whether the socket does not serve the clients that are present
-// in their order.
+// stale reports whether the socket does not serve the present clients in order.
 func (c *clientOrder) stale() bool {
 	if c == nil {
 		return false
@@ -133,8 +134,8 @@ func (c *clientOrder) stale() bool {
 	}
 }
 
-// lostOne reports whether a client of this socket has gone. The frame in hand
-// may have gone to it.
+// lostOne reports whether a client of this socket has disconnected. The current
+// frame may have gone to it.
 func (c *clientOrder) lostOne() bool {
 	if c == nil {
 		return false
@@ -144,7 +145,7 @@ func (c *clientOrder) lostOne() bool {
 	return c.lost
 }
 
-// took notes that a frame went out, which libzmq gives to the next client.
+// took counts a frame that was sent, which libzmq gives to the next client.
 func (c *clientOrder) took() {
 	if c == nil {
 		return
@@ -160,9 +161,9 @@ func (c *clientOrder) took() {
 	}
 }
 
-// answered notes whose answer came. That may be another client than took has
-// counted on: libzmq passes over a connection that was lost a moment ago, before
-// the monitor reports the loss.
+// answered notes which client has answered. It may not be the client that took
+// has assumed. libzmq skips a connection that has just been lost, before the
+// monitor reports the loss.
 func (c *clientOrder) answered(port string) {
 	if c == nil {
 		return
@@ -174,7 +175,8 @@ func (c *clientOrder) answered(port string) {
 	}
 }
 
-// begin forgets the last socket and returns the clients to connect to in order.
+// begin resets the state of the last socket and returns the clients to connect
+// to in order.
 func (c *clientOrder) begin() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,9 +186,9 @@ func (c *clientOrder) begin() []int {
 	return slices.Clone(c.order)
 }
 
-// await waits until so many clients have shaken hands. It reports whether the
-// socket serves them all; those that have failed, or have taken longer than
-// limit, count as absent from then on.
+// await waits for the handshakes of the clients, and reports whether the socket
+// serves them all. Clients that have failed, or have taken longer than limit,
+// count as absent from then on.
 func (c *clientOrder) await(ctx context.Context, clients []int, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -205,12 +207,13 @@ func (c *clientOrder) await(ctx context.Context, clients []int, limit time.Durat
 		case <-timer.C:
 			timer.Reset(0)
 		case <-ctx.Done():
-			return true // the caller looks at ctx itself
+			return true // the caller checks ctx itself
 		}
 	}
 }
 
-// count counts the clients that have shaken hands, and those that are missing.
+// count returns how many clients have completed the handshake, and how many are
+// missing.
 func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -230,7 +233,7 @@ func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
 }
 
 // dialInOrder opens the socket of a multi-client REQ end, which serves the
-// clients that are present in their order.
+// present clients in order.
 func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) (*transport.Socket, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -252,8 +255,7 @@ func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) 
 	}
 }
 
-// dialClients connects to the clients that are present, in this order, and then
-// to the others.
+// dialClients connects to the present clients in order, and then to the others.
 func dialClients(s *transport.Socket, endpoints []string, present []int) error {
 	errs := []error{s.SetImmediate(false)}
 	for _, i := range present {
@@ -270,7 +272,7 @@ func dialClients(s *transport.Socket, endpoints []string, present []int) error {
 }
 
 // reorder closes the socket of a multi-client REQ end if it does not serve the
-// clients in their order. No frame may be on its way.
+// clients in order. No frame may be in transfer.
 func (s *sendEnd) reorder() {
 	if s.conn == nil || s.conn.sent || !s.order.stale() {
 		return
@@ -280,7 +282,7 @@ func (s *sendEnd) reorder() {
 	s.events.add(Event{Kind: EventReconnecting, Endpoint: s.where(), Err: errClients})
 }
 
-// leaveLost disconnects from the clients that have gone, whose connections would
+// leaveLost disconnects from the clients that are gone, whose connections would
 // otherwise take a terminate message.
 func (s *sendEnd) leaveLost() {
 	if s.order == nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// settings are the options as an end uses them. They do not change.
+// settings holds the options of an end, with what follows from them. They do
+// not change.
 type settings struct {
 	opts       Options // with defaults filled in
 	spec       *patternSpec
@@ -55,36 +56,37 @@ func (s *settings) sendsPort() bool {
 	return s.opts.MultiserverMode
 }
 
-// link is what both ends share: the current socket and its replacement,
-// endpoints and name resolution, counts, logs and events. It knows neither
+// link holds what both ends have: the current socket and its replacement,
+// endpoints and name resolution, counts, logs and events. It handles neither
 // frames nor answers. An end embeds it.
 //
-// The socket belongs to the end's owner: the receive goroutine, or the goroutine
-// that sends. All methods may be called from any goroutine, except as noted.
+// The end's owner of the socket is the receive goroutine, or the goroutine that
+// sends. All methods may be called from any goroutine, except as noted.
 type link struct {
 	settings
 	id       string
 	security *security         // nil in Grasslands
 	tunnel   *sshtunnel.Tunnel // nil without SSHTunnelMode
 	resolver *resolver         // nil unless Address is a host name
-	port     pyjson.Raw        // this end's port, where its messages carry it; set before the end runs
+	port     pyjson.Raw        // this end's port, if its messages carry it; set before the end runs
 
 	counters      counters
 	perPort       perPortStats
 	messageLog    logLimiter // limits the log lines about messages
-	floodLog      logLimiter // limits those about connections that this end has ended
-	connectionLog logLimiter // limits those about connections that begin and end
+	floodLog      logLimiter // limits the lines about connections that this end has closed
+	connectionLog logLimiter // limits the lines about connections that begin and end
 	events        *events
-	calls         callbacks // that are running
+	calls         callbacks // the running ones
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	drainCtx context.Context // ends when Close begins; what SendAhead has queued is sent after that
+	drainCtx context.Context // ends when Close begins; after that the queue of SendAhead is sent
 	drain    context.CancelFunc
 
-	// onEvent is called first for each connection event, onPending when a peer
-	// begins to wait or sends something unread. explain adds to an error what this
-	// end sees go wrong. They are set before the first socket is opened.
+	// onEvent is called first for each connection event. onPending is called
+	// when a peer begins to wait or sends something unread. explain adds to an
+	// error what goes wrong at this end. They are set before the first socket
+	// is opened.
 	onEvent   func(*conn, transport.Event)
 	onPending func()
 	explain   func(error) error
@@ -97,21 +99,21 @@ type link struct {
 	hangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
 	departed   atomic.Bool            // a connection has ended since Close began
 	gone       chan struct{}          // a token: a connection has ended
-	lastGone   atomic.Pointer[string] // the address of the peer that went last
-	fruitless  atomic.Int32           // connections in a row that ended before a message, or an answer, came
+	lastGone   atomic.Pointer[string] // the address of the last peer that disconnected
+	fruitless  atomic.Int32           // connections in a row that ended before a message or an answer arrived
 	dropReason atomic.Pointer[error]
 }
 
-// conn is one socket of an end, with what is known of the connections made
-// over it. A new socket is a new conn.
+// conn is one socket of an end, with the state of its connections. A new socket
+// is a new conn.
 type conn struct {
 	*transport.Socket
 	link     *link
 	refused  atomic.Pointer[refusal]
 	rejected rejectedEndpoints
 	lost     atomic.Uint64 // connections that have ended
-	// peersChanged is set when a peer of a PAIR receive end has come, gone or
-	// begins to wait.
+	// peersChanged is set when a peer of a PAIR receive end connects,
+	// disconnects or begins to wait.
 	peersChanged atomic.Bool
 }
 
@@ -136,9 +138,8 @@ func newLink(o Options) (*link, error) {
 	return l, nil
 }
 
-// close releases what newLink_ has opened. The socket must be closed. What
-// libzmq has written, or is still writing, goes through the tunnel for at most
-// grace.
+// close releases what newLink has opened. The socket must be closed. The tunnel
+// transfers what libzmq has written, or is still writing, for at most grace.
 func (l *link) close(grace time.Duration) {
 	l.cancel()
 	l.resolver.close()
@@ -150,11 +151,11 @@ func (l *link) close(grace time.Duration) {
 
 // ---- the socket ----
 
-// dialer opens a socket for endpoints. moved reports whether one of them is
-// another address of the host than the last socket's.
+// dialer opens a socket for endpoints. moved is true if one of them differs
+// from the last socket's, because the host has another address.
 type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error)
 
-// open opens a socket within ctx, by dial. The caller makes it the current one.
+// open opens a socket by dial, within ctx. The caller makes it the current one.
 func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
 	endpoints, moved, err := l.resolved(ctx)
 	if err != nil {
@@ -179,9 +180,9 @@ func (c *conn) openSocket(endpoints []string) (*transport.Socket, error) {
 	return s, addressError(err)
 }
 
-// resolved returns the endpoints as libzmq spells them. A host name is resolved
-// again for every socket: the peer may have moved. If that fails later on, the
-// last address is used again.
+// resolved returns the endpoints in libzmq's spelling. A host name is resolved
+// again for every socket, because the peer may have another address. If that
+// fails later, the last address is used again.
 func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, err error) {
 	switch {
 	case l.bound != nil && l.resolver == nil:
@@ -207,15 +208,15 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 	return endpoints, moved, err
 }
 
-// listensOn completes the port that this end's messages carry, where Options.Ports
-// asks for any free one. It is called once, with the first socket.
+// listensOn sets the port that this end's messages carry, if Options.Ports
+// requests any free one. It is called once, with the first socket.
 func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
 		l.port = rawPort(portIn(c.Endpoints[0]))
 	}
 }
 
-// use makes c the current socket, which may be nil.
+// use sets c, which may be nil, as the current socket.
 func (l *link) use(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -230,7 +231,7 @@ func (l *link) current() *conn {
 	return l.active
 }
 
-// wake makes the owner of the socket check why it waits.
+// wake makes the owner of the socket check whether its wait must end.
 func (l *link) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -273,12 +274,13 @@ func (l *link) endpoints() []string {
 	return eps
 }
 
-// reroute connects a socket to the new addresses of the host. Messages that were
-// queued for the old ones go with their connection. The socket's owner calls it.
+// reroute connects a socket to the new addresses of the host. Messages that
+// were queued for the old ones are dropped with their connection. The socket's
+// owner must call it.
 func (c *conn) reroute() error {
 	l := c.link
 	changes := l.resolver.changes()
-	if len(changes) > 0 { // what the old address refused says nothing of the new one
+	if len(changes) > 0 { // a refusal at the old address does not apply to the new one
 		c.refused.Store(nil)
 		l.hangups.Store(0)
 	}
@@ -300,13 +302,14 @@ func (c *conn) reroute() error {
 	return nil
 }
 
-// lingerTimeout returns how long the last messages of an end may take: no time
-// where no peer is connected that could read them. The socket's owner calls it.
+// lingerTimeout returns the linger time for the last messages of an end, or 0
+// if no peer is connected that could read them. The socket's owner must call
+// it.
 func (l *link) lingerTimeout() time.Duration {
 	if l.current() == nil {
-		return 0 // it was closed with a frame that was given up
+		return 0 // it was closed with a frame that failed
 	}
-	// The monitor may be a little behind: frames show a peer as well.
+	// The monitor may be late; frames also show that there is a peer.
 	seen := l.counters.frames.Load() > 0 && l.counters.lost.Load() == 0
 	if l.peers() == 0 && !seen {
 		return 0
@@ -316,8 +319,8 @@ func (l *link) lingerTimeout() time.Duration {
 
 // ---- why a call ends ----
 
-// closing returns ErrClosed once Close has been called, and what was queued to be
-// sent has had its time.
+// closing returns ErrClosed once Close has been called and the time for queued
+// frames is over.
 func (l *link) closing() error {
 	if l.ctx.Err() != nil {
 		return ErrClosed
@@ -333,7 +336,7 @@ func (l *link) over(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// hint adds to the error of a context that has ended what may be the reason.
+// hint adds the probable reason to the error of a context that has ended.
 func (l *link) hint(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
@@ -350,20 +353,20 @@ func (l *link) hint(ctx context.Context, err error) error {
 
 // ---- what goes wrong ----
 
-// manyFruitless is how many connections in a row that end before anything came
-// over them are more than a peer that restarts.
+// manyFruitless is how many connections in a row end without a message when the
+// reason is not a restart of the peer.
 const manyFruitless = 3
 
-// endedFruitless counts a connection that ended before anything came over it,
-// and logs once that there are many.
+// endedFruitless counts a connection that ended before anything arrived over
+// it, and logs once that there are many.
 func (l *link) endedFruitless() {
 	if l.fruitless.Add(1) == manyFruitless {
 		l.opts.Logger.Warn("connections end before anything came over them", "endpoint", l.where(), "why", l.explain(errPeerLost))
 	}
 }
 
-// malformed counts and logs a message that had to be dropped; port is that of
-// its sender, if it has one.
+// malformed counts and logs a dropped message; port is its sender's port, if it
+// has one.
 func (l *link) malformed(port string, err error) {
 	l.counters.malformed.Add(1)
 	l.dropReason.Store(&err)
@@ -371,7 +374,7 @@ func (l *link) malformed(port string, err error) {
 	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
 }
 
-// refusal is a handshake that failed, what it most likely means, and when.
+// refusal is a failed handshake, with its most probable reason and its time.
 type refusal struct {
 	transport.Event
 	err error
@@ -389,9 +392,10 @@ func (l *link) mismatched() bool {
 	if e == nil || l.peers() > 0 || l.opts.binds() && time.Since(e.at) > refusalTTL {
 		return false
 	}
-	// A secure peer closes the connection of every peer whose keys it cannot read,
-	// without a reason. So does, once, a peer that is being closed. l.hangups
-	// counts on when a socket is replaced, which may be sooner than the third.
+	// A secure peer closes the connection of every peer whose keys it cannot
+	// read, without a reason. So does, once, a peer that is being closed.
+	// l.hangups is kept when a socket is replaced, which may be before the
+	// third.
 	return e.Kind != transport.HungUp || l.security != nil && l.hangups.Load() >= 3
 }
 
@@ -410,10 +414,10 @@ func (l *link) refusal() error {
 	return l.reason(nil)
 }
 
-// errPlaceTaken is the reason when a peer has waited in vain.
+// errPlaceTaken is the reason if a peer has waited without being admitted.
 var errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a time")
 
-// reason returns what a failed handshake most likely means.
+// reason returns the most probable reason of a failed handshake.
 func (l *link) reason(e *transport.Event) error {
 	switch {
 	case e != nil && l.opts.servesOne() && e.Kind == transport.HungUp && l.peers() > 0:
@@ -424,8 +428,8 @@ func (l *link) reason(e *transport.Event) error {
 	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security", ErrMismatch, l.opts.Pattern)
 }
 
-// reconnecting counts and reports that a new socket takes the place of one that
-// was closed.
+// reconnecting counts and reports that a new socket replaces one that was
+// closed.
 func (l *link) reconnecting(why error) {
 	l.counters.retries.Add(1)
 	l.events.add(Event{Kind: EventReconnecting, Endpoint: l.where(), Err: why})
@@ -433,7 +437,7 @@ func (l *link) reconnecting(why error) {
 
 // ---- what the monitor reports ----
 
-// watch follows the connections of the socket, which calls it.
+// watch handles the events of the socket's monitor.
 func (c *conn) watch(e transport.Event) {
 	l := c.link
 	switch e.Kind {
@@ -485,7 +489,7 @@ func (c *conn) disconnected(e transport.Event) {
 		}
 	}()
 	if l.closing() != nil {
-		// By this end, or by a peer that has read the terminate message.
+		// Closed by this end, or by a peer that has read the terminate message.
 		l.departed.Store(true)
 		l.onEvent(c, e)
 		l.wake()
@@ -505,12 +509,12 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	l.onEvent(c, e)
 	l.counters.refused.Add(1)
 	if e.Err != nil {
-		return // this end has ended it, and closedPeer has reported why
+		return // this end has closed it, and closedPeer has reported why
 	}
 	why := l.reason(&e)
 	c.refused.Store(&refusal{e, why, time.Now()})
 	if e.Kind == transport.HungUp && e.Age < transport.HandshakeTime {
-		l.hungUp() // later it is a peer that was silent, or that this end kept waiting
+		l.hungUp() // after that time the peer was silent, or this end made it wait
 	}
 	if !l.opts.binds() && e.Kind != transport.HungUp {
 		c.rejected.add(e.Endpoint)
@@ -520,16 +524,16 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.Kind.String(), "value", e.Value)
 }
 
-// probed reports whether a handshake has failed because a PAIR sender, which had
-// lost its connection, connected only to have the peer's half of it reset
-// (transport.HalfOpen).
+// probed reports whether a failed handshake belongs to a PAIR sender that had
+// lost its connection. It connected only to make this end reset its half of
+// that connection (transport.HalfOpen).
 func (l *link) probed(e transport.Event) bool {
 	gone := l.lastGone.Load()
 	return l.opts.Pattern == Pair && e.Kind == transport.HungUp && e.Peer != "" && gone != nil && *gone == e.Peer
 }
 
 // hungUp counts a peer that ended the handshake without a reason. A tunnel does
-// so itself when it leads nowhere, which says nothing of the peer.
+// the same if its far end is unreachable, which is not the peer's refusal.
 func (l *link) hungUp() {
 	if l.tunnel != nil && l.tunnel.Err() != nil {
 		l.hangups.Store(0)
@@ -538,13 +542,13 @@ func (l *link) hungUp() {
 	l.hangups.Add(1)
 }
 
-// closedPeer counts and logs a connection that this end has ended.
+// closedPeer counts and logs a connection that this end has closed.
 func (l *link) closedPeer(peer string, why error) {
 	if errors.Is(why, transport.ErrPending) || errors.As(why, new(syscall.Errno)) {
 		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
-	if errors.Is(why, transport.ErrSpoiled) { // it did nothing wrong itself
+	if errors.Is(why, transport.ErrSpoiled) { // the peer itself did nothing wrong
 		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
@@ -552,13 +556,14 @@ func (l *link) closedPeer(peer string, why error) {
 	l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
 }
 
-// peerWaits is called when a peer waits to be admitted.
+// peerWaits handles a peer that begins to wait for admission.
 func (c *conn) peerWaits() {
 	c.link.onPending()
 	c.notePeers()
 }
 
-// notePeers makes a PAIR receive end check which peer is served, and which wait.
+// notePeers makes a PAIR receive end check which peer is served, and which ones
+// wait.
 func (c *conn) notePeers() {
 	if c.link.opts.servesOne() {
 		c.peersChanged.Store(true)
@@ -566,9 +571,9 @@ func (c *conn) notePeers() {
 	}
 }
 
-// rejectedEndpoints are endpoints that rejected this end, to which libzmq
-// therefore does not connect again: a key may yet be added there, or a program
-// restarted with other options. The owner of the socket connects again after
+// rejectedEndpoints holds endpoints that rejected this end. libzmq does not
+// connect to them again by itself. A key may be added there later, or a program
+// restarted with other options. So the owner of the socket connects again after
 // reconnectDelay.
 type rejectedEndpoints struct {
 	mu sync.Mutex
@@ -584,15 +589,15 @@ func (r *rejectedEndpoints) add(endpoint string) {
 	r.at[endpoint] = time.Now().Add(reconnectDelay)
 }
 
-// drop forgets an endpoint that the socket has left.
+// drop removes an endpoint from which the socket has disconnected.
 func (r *rejectedEndpoints) drop(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.at, endpoint)
 }
 
-// next returns when to connect again; the zero Time if there is nothing to
-// connect to.
+// next returns when to connect again, or the zero Time if there is no such
+// endpoint.
 func (r *rejectedEndpoints) next() (at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -611,6 +616,6 @@ func (c *conn) retry() {
 			continue
 		}
 		delete(c.rejected.at, ep)
-		c.Redial(ep) // unless the peer's host has another address since
+		c.Redial(ep) // it does nothing if the peer's host has another address since
 	}
 }

@@ -14,18 +14,20 @@ import (
 type Pattern int
 
 const (
-	// Pair connects exactly two ends; every frame is answered. VidGear's
-	// default.
+	// Pair connects exactly two ends, and every frame is answered. It is
+	// VidGear's default.
 	Pair Pattern = iota
-	// ReqRep is REQ at the send end and REP at the receive end; every frame is
-	// answered.
+	// ReqRep is REQ at the send end and REP at the receive end, and every frame
+	// is answered.
 	ReqRep
-	// PubSub is PUB at the send end and SUB at the receive end: any number of
-	// each, no answers, and frames are lost where a receiver is slow or late.
+	// PubSub is PUB at the send end and SUB at the receive end, any number of
+	// each. There are no answers, and a receiver that is slow or late loses
+	// frames.
 	PubSub
-	// PushPull is PUSH at the send end and PULL at the receive end: no answers;
-	// each frame goes to one receiver, in turn, and a send end waits while none
-	// has room. On NetGear_Async's wire only (Options.Wire).
+	// PushPull is PUSH at the send end and PULL at the receive end, without
+	// answers. Each frame goes to one receiver, in turn, and a send end waits
+	// while no receiver has room. It exists only on NetGear_Async's wire
+	// (Options.Wire).
 	PushPull
 )
 
@@ -34,21 +36,21 @@ type patternSpec struct {
 	send, recv zmq4.Type
 	answers    bool // the receive end answers every frame
 	multi      bool // several ends may take part
-	lossy      bool // a receive end drops what finds a full queue, rather than hold its senders back
-	// heartbeats is set where ZMTP heartbeats may be set.
+	lossy      bool // a receive end drops frames that arrive at a full queue, and does not make its senders wait
+	// heartbeats is set if ZMTP heartbeats may be set.
 	//
-	// libzmq (to 4.3.5 at least) aborts the process when a heartbeat falls due on
-	// a connection that was lost while nothing more could be read from it into its
-	// pipe (libzmq issues #4364, #4767, #3937). A pipe without a limit takes
-	// everything (receiveHWM), but no longer once its socket is being closed. A
-	// peer that reads nothing makes a closing socket linger, and has all of that
-	// time to send something and reset the connection. So there are none by
-	// default.
+	// libzmq (to 4.3.5 at least) can abort the process when a heartbeat is due
+	// on a lost connection. It does so if the connection was lost while its
+	// pipe could take nothing more (libzmq issues #4364, #4767, #3937). A pipe
+	// without a limit takes everything (receiveHWM), but not while its socket
+	// is being closed. A peer that reads nothing makes a closing socket linger.
+	// In all of that time it can send something and reset the connection. So
+	// heartbeats are off by default.
 	//
-	// At PAIR and PULL a peer would not even have to wait for that. PAIR leaves a
-	// second peer's connection without any pipe, and PULL needs a limit.
+	// At PAIR and PULL a peer need not even wait for the close. PAIR leaves a
+	// second peer's connection without any pipe, and PULL requires a limit.
 	heartbeats bool
-	// setSockopts sets the options of this pattern, before a socket is opened.
+	// setSockopts sets the options of this pattern before a socket is opened.
 	setSockopts func(*zmq4.Socket, *Options) error
 }
 
@@ -62,16 +64,18 @@ var patterns = [...]patternSpec{
 func (p Pattern) spec() *patternSpec { return &patterns[p] }
 
 func lockstepOptions(s *zmq4.Socket, o *Options) error {
-	// The send high-water mark stays libzmq's 1000: there is one answer at a time,
-	// but REP learns late how many of them have left, and drops those beyond it.
+	// The send high-water mark stays libzmq's 1000. There is one answer at a
+	// time, but REP learns late how many of them have left, and drops those
+	// beyond the mark.
 	errs := []error{s.SetRcvhwm(o.receiveHWM())}
 	if o.Pattern == ReqRep && !o.ReceiveMode {
-		// A request may be sent again before it was answered, and a late
-		// answer to an earlier one is not taken for this one's.
+		// A request may be sent again before it was answered. A late answer to
+		// an earlier one is then not taken for the answer to this one.
 		errs = append(errs, s.SetReqRelaxed(1), s.SetReqCorrelate(1))
 		if o.MulticlientMode {
-			// Requests go round the clients that are there; without this also to
-			// those that are not, and each would cost a time-out.
+			// Requests go to the connected clients in turn. Without this they
+			// would also go to clients that are not connected, and each would
+			// cost a time-out.
 			errs = append(errs, s.SetImmediate(true))
 		}
 	}
@@ -84,32 +88,33 @@ func streamOptions(s *zmq4.Socket, o *Options) error {
 	case o.Pattern == PubSub && o.ReceiveMode:
 		errs = append(errs, s.SetSubscribe(""))
 	case o.Pattern == PushPull && !o.ReceiveMode:
-		// A frame is taken when somebody is there to take it.
+		// A frame is accepted only when a receiver is connected.
 		errs = append(errs, s.SetImmediate(true))
 	}
 	return errors.Join(errs...)
 }
 
-// receiveHWM returns the receive high-water mark of an end; 0 is none.
+// receiveHWM returns the receive high-water mark of an end; 0 is no limit.
 //
-// libzmq (to 4.3.5 at least) aborts the process, too, when it finds a peer's
-// heartbeat among the bytes that it has not yet processed, because the pipe was
-// full, of a connection that was lost meanwhile. Any peer can send that. So no
-// pipe has a limit but PULL's, which holds its senders back in no other way.
+// libzmq (to 4.3.5 at least) also aborts the process for a lost connection
+// whose unprocessed bytes contain a peer's heartbeat. Bytes stay unprocessed
+// while the pipe is full, and any peer can send them. So no pipe has a limit
+// except that of PULL, which has no other way to make its senders wait.
 func (o *Options) receiveHWM() int {
 	switch {
 	case o.Pattern != PushPull:
 		return 0
 	case o.SecureMode != Grasslands:
-		// At 1 the reply of the authentication handler, which has several parts,
-		// finds no room, and no handshake ever ends.
+		// With 1 there is no room for the reply of the authentication handler,
+		// which has several parts, and no handshake ever ends.
 		return max(o.HighWaterMark, 2)
 	}
 	return o.HighWaterMark
 }
 
-// socketConfig returns what package transport needs of the options. Every socket
-// of a secure end is configured here, so none is ever opened in the clear.
+// socketConfig returns the configuration of package transport for the options.
+// It configures every socket of a secure end, so none is ever opened without
+// encryption.
 func (o *Options) socketConfig(sec *security) transport.Config {
 	spec := o.Pattern.spec()
 	c := transport.Config{
@@ -138,9 +143,9 @@ func (o *Options) publishes() bool { return o.Pattern == PubSub && !o.ReceiveMod
 
 // ---- endpoints ----
 
-// endpoints are what this end binds or connects to, as libzmq spells them.
-// Names are resolved here: libzmq would do it on its I/O thread and hold up
-// every connection meanwhile.
+// endpoints returns the endpoints that this end binds or connects to, in
+// libzmq's spelling. It resolves names, because libzmq would do so on its I/O
+// thread and block every connection meanwhile.
 func (o *Options) endpoints(ctx context.Context) ([]string, error) {
 	host := o.address()
 	switch {

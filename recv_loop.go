@@ -15,41 +15,41 @@ import (
 )
 
 // receiveEnd is the half of a NetGear that receives. Its goroutine run owns the
-// socket: it waits, reads a whole message, answers, queues, and waits again. The
-// goroutine ends with a terminate message or Close, and with nothing else that a
-// peer or the system does. EAGAIN and EINTR mean: try again.
+// socket: it waits, reads a whole message, answers it, queues it, and waits
+// again. The goroutine ends only on a terminate message or Close. After EAGAIN
+// and EINTR it tries again.
 type receiveEnd struct {
 	*link
 	queue     *recvQueue
 	returning returning
 	done      chan struct{} // closed when the goroutine has ended
 
-	// The goroutine's own.
+	// The goroutine's own fields.
 	conn    *recvConn          // nil while there is no socket
-	retries int                // what is left of MaxRetries
+	retries int                // the remaining tries of MaxRetries
 	dec     *turbojpeg.Decoder // for Respond
-	servers map[string]bool    // multi-server mode: the ports heard from, true until their terminate message
+	servers map[string]bool    // multi-server mode: the ports of known senders, true until their terminate message
 
-	in    message    // the message being read, kept for its memory
-	early []*message // PAIR: read while there was no room
+	in    message    // the message being read, reused for its memory
+	early []*message // PAIR: messages read while the queue had no room
 	shape [4]int     // memory for the shape in the header being read
 
 	timers    timers // of the end; see recv_timers.go
 	stalled   bool
 	lastFrame time.Time
-	noPeers   time.Time // since when no peer is connected, as far as that was checked
+	noPeers   time.Time // since when no peer is connected, according to the last check
 }
 
-// recvConn is a receive end's socket, with what is known of its peers.
+// recvConn is a receive end's socket, with the state of its peers.
 type recvConn struct {
 	*conn
 	timers     timers    // of the socket; see recv_timers.go
-	opened     time.Time // when it took another's place; zero for the first
+	opened     time.Time // when it replaced another; zero for the first
 	pair       pairState
 	lostBefore uint64 // conn.lost when a terminate message was read
 }
 
-// newReceiveEnd opens a receive end on l, which it does not own.
+// newReceiveEnd opens a receive end on l, which the caller still owns.
 func newReceiveEnd(l *link) (_ *receiveEnd, err error) {
 	r := &receiveEnd{link: l, done: make(chan struct{}), retries: l.opts.MaxRetries}
 	l.onEvent, l.onPending, l.explain = r.observe, func() {}, r.withTrouble
@@ -76,7 +76,7 @@ func newReceiveEnd(l *link) (_ *receiveEnd, err error) {
 	return r, nil
 }
 
-// receiver returns the receive end, or why there is none.
+// receiver returns the receive end, or an error if there is none.
 func (n *NetGear) receiver() (*receiveEnd, error) {
 	if err := n.opened(); err != nil {
 		return nil, err
@@ -109,14 +109,14 @@ func (r *receiveEnd) receive(ctx context.Context) (*Frame, error) {
 	return nil, wrap("receive on "+r.where(), r.hint(ctx, err))
 }
 
-// close ends the goroutine, closes the socket and frees what was queued.
+// close ends the goroutine, closes the socket and frees the queued frames.
 func (r *receiveEnd) close() {
 	r.cancel()
 	r.wake()
 	<-r.done
 	r.resolver.close()
 	r.queue.discard(ErrClosed)
-	r.returning.Lock() // setReturnData may be under way
+	r.returning.Lock() // setReturnData may be running
 	r.returning.array.Release()
 	r.returning.Unlock()
 	r.link.close(0)
@@ -146,7 +146,7 @@ func (r *receiveEnd) run() {
 		m.close()
 	}
 	r.queue.early.Store(0)
-	// The last answer may still be on its way.
+	// The last answer may still be in transfer.
 	r.shut(r.lingerTimeout())
 	r.queue.finish(err)
 }
@@ -180,8 +180,8 @@ func (r *receiveEnd) loop() error {
 	}
 }
 
-// process takes one message, and then does what is due: while messages keep
-// coming, the wait for them does not reach its deadline.
+// process handles one message, and then what is due: while messages arrive
+// without a pause, the wait for them never reaches its deadline.
 func (r *receiveEnd) process(m *message) error {
 	r.retries = r.opts.MaxRetries
 	err := r.handle(m)
@@ -200,10 +200,10 @@ func (r *receiveEnd) process(m *message) error {
 	return nil
 }
 
-// next returns the next message, from the socket unless it has been read already.
+// next returns the next message, from the socket unless it has been read early.
 func (r *receiveEnd) next() (*message, error) {
-	// Here too, because the wait for a message does not ask while messages keep
-	// coming.
+	// It is checked here too, because the wait does not check it while messages
+	// arrive without a pause.
 	if err := r.interrupted(); err != nil {
 		return nil, err
 	}
@@ -216,7 +216,8 @@ func (r *receiveEnd) next() (*message, error) {
 	return &r.in, r.in.read(r.conn.Socket, r.deadline(), r.nothingToRead)
 }
 
-// errNews ends a wait because the monitor has reported something to act on.
+// errNews ends a wait because the monitor has reported an event that requires
+// an action.
 var errNews = errors.New("news of connections")
 
 // interrupted returns why the wait for a message must end. It is called before
@@ -239,17 +240,17 @@ func (r *receiveEnd) nothingToRead() error {
 	return r.interrupted()
 }
 
-// readsFirst reports whether a receive end reads what a lost connection has left
-// before it leaves the address. In the other patterns the sender repeats it, or it
-// may be lost.
+// readsFirst reports whether a receive end reads the remaining messages of a
+// lost connection before it leaves the address. In the other patterns the
+// sender repeats them, or they may be lost.
 func (s *settings) readsFirst() bool {
 	return s.opts.Pattern == Pair || s.opts.Pattern == PushPull
 }
 
-// errRoom ends the wait for room.
+// errRoom ends the wait for room in the queue.
 var errRoom = errors.New("room")
 
-// awaitRoom waits while the queue is full, which holds the sender back.
+// awaitRoom waits while the queue is full, which makes the sender wait.
 func (r *receiveEnd) awaitRoom() (err error) {
 	for err == nil && !r.queue.hasRoom() {
 		if err := r.closing(); err != nil {
@@ -258,7 +259,7 @@ func (r *receiveEnd) awaitRoom() (err error) {
 		if r.opts.Pattern == Pair {
 			err = r.readEarly()
 		} else {
-			// Let libzmq process connections that come and go meanwhile.
+			// libzmq must process connections that begin and end meanwhile.
 			err = r.conn.Wait(time.Time{}, r.roomOrEnd, func() error {
 				r.conn.ProcessCommands()
 				return syscall.EAGAIN
@@ -280,9 +281,9 @@ func (r *receiveEnd) roomOrEnd() error {
 
 // ---- no messages ----
 
-// onIdle is called when nothing has come for idleLimit. VidGear's receive end
-// binds again then and counts down. Here a peer that is connected is not gone: it
-// has nothing to send.
+// onIdle is called when nothing has arrived for idleLimit. VidGear's receive
+// end then binds again and counts down its retries. Here a connected peer is
+// not gone, because it may have nothing to send.
 func (r *receiveEnd) onIdle(now time.Time) error {
 	deserted := r.deserted(now)
 	switch {
@@ -299,7 +300,7 @@ func (r *receiveEnd) onIdle(now time.Time) error {
 }
 
 // deserted reports whether a receive end that answers has had no peer for 3 ×
-// RequestTimeout. Time-outs may come sooner than that, and mean nothing then.
+// RequestTimeout. Time-outs may occur earlier, and then have no meaning.
 func (r *receiveEnd) deserted(now time.Time) bool {
 	if !r.spec.answers {
 		return false
@@ -315,8 +316,8 @@ func (r *receiveEnd) deserted(now time.Time) bool {
 	return true
 }
 
-// retriesExhausted takes one of the retries, and reports whether it was the last.
-// They begin again then.
+// retriesExhausted uses up one retry, and reports whether it was the last.
+// After the last all retries are available again.
 func (r *receiveEnd) retriesExhausted() bool {
 	if r.opts.MaxRetries < 0 {
 		return false
@@ -328,7 +329,7 @@ func (r *receiveEnd) retriesExhausted() bool {
 	return true
 }
 
-// goneReason returns the error when the retries are used up.
+// goneReason returns the error for retries that are used up.
 func (r *receiveEnd) goneReason() error {
 	if r.mismatched() {
 		return r.refusal()
@@ -337,7 +338,7 @@ func (r *receiveEnd) goneReason() error {
 		3*r.opts.RequestTimeout*time.Duration(max(1, r.opts.MaxRetries))))
 }
 
-// withTrouble adds to an error what this end sees go wrong.
+// withTrouble adds to an error what goes wrong at this end.
 func (r *receiveEnd) withTrouble(err error) error {
 	if dropped := r.dropReason.Load(); dropped != nil {
 		return fmt.Errorf("%w (messages arrive and are dropped, the last one because: %w)", err, *dropped)
@@ -355,33 +356,34 @@ func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool
 	return c.openSocket(endpoints)
 }
 
-// broken replaces a socket that itself failed, which is not the peer's doing.
+// broken replaces a socket that itself failed, without the peer as the cause.
 func (r *receiveEnd) broken(err error) error {
 	r.opts.Logger.Error("receive failed, opening a new socket", "endpoint", r.where(), "err", err)
 	return r.reopen(err)
 }
 
-// reopen replaces a socket that has something wrong with it.
+// reopen replaces a socket for a reason.
 func (r *receiveEnd) reopen(why error) error {
 	r.shut(0)
 	r.reconnecting(why)
 	return r.open()
 }
 
-// shut closes the socket, if there is one. Answers that have not yet left it have
-// linger for that.
+// shut closes the socket, if there is one. Answers that have not been sent yet
+// have the time of linger.
 func (r *receiveEnd) shut(linger time.Duration) {
 	if c := r.conn; c != nil {
 		c.Shut(linger)
 		r.conn = nil
 	}
-	// Not sooner: when no peer is connected, the next finds a place.
+	// It must not be sooner: if no peer is connected, there is a place for the
+	// next.
 	r.use(nil)
 	r.events.release()
 }
 
-// open opens a new socket, and tries again until that succeeds or the end is
-// closed: the old port may be taken for a moment.
+// open opens a new socket, and retries until that succeeds or the end is
+// closed: the old port may be in use for a moment.
 func (r *receiveEnd) open() error {
 	for pause := firstReopen; ; pause = min(2*pause, maxPause) {
 		c, err := r.link.open(r.ctx, r.dial)
@@ -399,8 +401,8 @@ func (r *receiveEnd) open() error {
 	}
 }
 
-// follow changes to the new addresses of the host. A PAIR socket takes no second
-// connection while libzmq still ends the first, so it is replaced.
+// follow changes to the new addresses of the host. A PAIR socket accepts no
+// second connection while libzmq still closes the first, so it is replaced.
 func (r *receiveEnd) follow() error {
 	if r.opts.Pattern == Pair || r.conn.Bound {
 		return r.reopen(errMoved)
@@ -413,9 +415,9 @@ func (r *receiveEnd) follow() error {
 
 // ---- a message ----
 
-// handle takes one message: a frame is answered and queued, a terminate message
-// answered and obeyed, anything else counted, dropped, and answered with the
-// reason.
+// handle processes one message. It answers and queues a frame, and answers a
+// terminate message and ends the stream. It counts and drops anything else, and
+// answers with the reason.
 func (r *receiveEnd) handle(m *message) error {
 	r.fruitless.Store(0)
 	h, err := r.readHeader(m)
@@ -431,7 +433,8 @@ func (r *receiveEnd) handle(m *message) error {
 	case r.opts.Respond != nil:
 		err = r.respond(&h, f)
 	default:
-		// The answer goes first: the sender may go on while the frame is queued.
+		// The answer is sent first, so that the sender continues while the
+		// frame is queued.
 		r.answer(&h)
 	}
 	r.conn.NoteMessage(m.source, err == nil)
@@ -449,8 +452,8 @@ func (r *receiveEnd) handle(m *message) error {
 	return nil
 }
 
-// readHeader reads the header of a message, and checks what it says against the
-// options. What could be read is returned with an error, too.
+// readHeader reads the header of a message, and checks it against the options.
+// With an error it also returns what it could read.
 func (r *receiveEnd) readHeader(m *message) (header, error) {
 	h, err := r.wire.parseHeader(m.parts[0].Bytes(), r.shape[:0])
 	from, noPort := r.portText(h.port)
@@ -471,7 +474,7 @@ func (r *receiveEnd) readHeader(m *message) (header, error) {
 	return h, err
 }
 
-// frame makes a frame of a message that has the right parts, and counts it.
+// frame returns the frame of a message that has the right parts, and counts it.
 func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	size := len(m.parts[0].Bytes()) + len(m.parts[1].Bytes())
 	f, err := newFrame(r.wire, h, &m.parts[1], r.opts.MaxFrameBytes)
@@ -491,10 +494,10 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	return f, nil
 }
 
-// flowing notes that a frame has come.
+// flowing notes the arrival of a frame.
 func (r *receiveEnd) flowing() {
 	r.lastFrame = time.Now()
-	r.conn.timers[evictTimer] = time.Time{} // there is another peer already
+	r.conn.timers[evictTimer] = time.Time{} // another peer is served already
 	r.timers.after(stallTimer, r.lastFrame, r.opts.StallAfter)
 	if r.stalled {
 		r.stalled = false
@@ -502,19 +505,20 @@ func (r *receiveEnd) flowing() {
 	}
 }
 
-// maxServers bounds what a peer that makes up ports can fill: with maxPortText
+// maxServers bounds the memory for ports that a peer invents: with maxPortText
 // about a megabyte.
 const maxServers = 1 << 12
 
-// heard notes, in multi-server mode, that a sender is connected, or has gone.
+// heard notes, in multi-server mode, that the sender with a port is connected,
+// or has disconnected.
 func (r *receiveEnd) heard(port string, here bool) {
 	if _, known := r.servers[port]; r.servers != nil && (known || len(r.servers) < maxServers) {
 		r.servers[port] = here
 	}
 }
 
-// terminated ends the loop by io.EOF; in multi-server mode when the last of those
-// heard from has gone.
+// terminated handles a terminate message. It ends the loop with io.EOF, in
+// multi-server mode when the last known sender has sent one.
 func (r *receiveEnd) terminated(h *header, peer string) error {
 	if r.servers != nil {
 		r.heard(h.from, false)
@@ -533,8 +537,8 @@ func (r *receiveEnd) terminated(h *header, peer string) error {
 	case r.opts.TerminatePolicy == StopOnTerminate:
 		return io.EOF
 	case r.opts.Pattern == Pair && r.conn.Bound:
-		// The peer leaves now. A new socket at once would cut off the next one, which
-		// may have come already.
+		// The peer disconnects now. A new socket at once would close the
+		// connection of the next peer, which may exist already.
 		r.conn.lostBefore = r.conn.lost.Load()
 		r.conn.timers[evictTimer] = time.Now().Add(r.lingerTimeout())
 	}

@@ -10,18 +10,19 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// maxParts is how many parts of one message are kept; NetGear sends two.
+// maxParts is how many parts of one message are kept; NetGear's messages have
+// two.
 const maxParts = 2
 
-// message is one multipart message as read. It is used again for the next one.
+// message is one multipart message as read. It is reused for the next one.
 type message struct {
 	parts  [maxParts]zmsg.Msg
 	count  int    // parts that came
 	source int    // the descriptor of the connection that it came over
-	peer   string // the address of its peer; empty if it is not known
+	peer   string // the address of its peer; empty if unknown
 
-	// What is being read, from where, and tryPart as a value made once: a closure
-	// for each part would be memory for each part.
+	// The part being read, its socket, and tryPart as a value that is created
+	// once: a closure for each part would allocate memory.
 	sock *transport.Socket
 	part *zmsg.Msg
 	try  func() error
@@ -29,7 +30,7 @@ type message struct {
 
 func (m *message) tryPart() error { return m.sock.TryRecv(m.part) }
 
-// take moves what was read to a message of its own.
+// take moves the parts to a new message.
 func (m *message) take() *message {
 	own := &message{count: m.count, source: m.source, peer: m.peer}
 	for i := range m.parts {
@@ -39,7 +40,7 @@ func (m *message) take() *message {
 	return own
 }
 
-// bytes is what the message takes in memory.
+// bytes returns the message's size in memory.
 func (m *message) bytes() int64 {
 	n := int64(frameOverhead)
 	for i := range m.parts {
@@ -55,17 +56,17 @@ func (m *message) close() {
 	m.count = 0
 }
 
-// maxExtraParts bounds how many parts of a message are read beyond those that a
-// message of either wire has. libzmq itself sets no bound.
+// maxExtraParts bounds how many parts of a message are read beyond those of a
+// message on either wire. libzmq itself has no bound.
 const maxExtraParts = 1000
 
 // errManyParts is returned for a message that no peer of this protocol sends.
-// What is left of it is still in the socket.
+// The rest of it is still in the socket.
 var errManyParts = fmt.Errorf("a message of more than %d parts", maxParts+maxExtraParts)
 
-// read reads one whole message, waiting for it. libzmq returns a message only
-// when all its parts are there, so there is no deadline between parts. stop is
-// asked only while there is nothing to read.
+// read blocks until it has read one whole message. libzmq returns a message
+// only when all its parts have arrived, so there is no deadline between parts.
+// stop is called only while there is nothing to read.
 func (m *message) read(s *transport.Socket, deadline time.Time, stop func() error) error {
 	if m.sock = s; m.try == nil {
 		m.try = m.tryPart
@@ -76,7 +77,7 @@ func (m *message) read(s *transport.Socket, deadline time.Time, stop func() erro
 			return errManyParts
 		}
 		m.part = &m.parts[min(m.count, maxParts-1)]
-		m.part.Close() // too many parts: read to the end, keep the first and the last
+		m.part.Close() // too many parts: read all of them, keep the first and the last
 		if err := s.Wait(deadline, stop, m.try); err != nil {
 			m.close()
 			return err

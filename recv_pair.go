@@ -8,37 +8,39 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// A PAIR socket serves one peer; others wait, admitted by the gate one after the
-// other. When the served peer has gone, the next is admitted. One that has been
-// silent for RequestTimeout while another waits loses its place: it is frozen, or
-// its machine was cut off, and it may itself be the one that waits. Nothing is
-// lost by that: a peer that waits has sent nothing yet.
+// A PAIR socket serves one peer. Others wait, and the gate admits them one
+// after the other. When the served peer has disconnected, the next is admitted.
+// A served peer that is silent for RequestTimeout while another waits loses its
+// place. It is frozen, or its machine was disconnected, and it may itself be
+// the one that waits. That loses nothing, because a peer that waits has sent
+// nothing yet.
 
-// moreChecks is how often a PAIR socket is checked again, each time after four
-// times as long, where the first check found nothing to do: on a busy machine
-// the socket may process the news later than settleTime.
+// moreChecks is how often a PAIR socket is checked again if the first check
+// found nothing to do. Each pause is four times as long as the last. On a busy
+// machine the socket may process a change later than settleTime.
 const moreChecks = 3
 
-// pairState is what the checks of a PAIR socket keep.
+// pairState is the state between checks of a PAIR socket.
 type pairState struct {
-	unserved time.Time // since when a peer is connected and none served; zero if it is not so
-	checks   int       // checks since a peer has come or gone that found nothing to do
+	unserved time.Time // since when a peer is connected and none is served; otherwise zero
+	checks   int       // checks without a result since a peer has connected or disconnected
 }
 
-// pairView is what a check of a PAIR socket sees.
+// pairView is the input of a check of a PAIR socket.
 type pairView struct {
 	now     time.Time
 	peers   int  // connected peers
 	served  bool // the socket has a peer to send to
-	waiting bool // others wait for its place
+	waiting bool // others wait to be served
 	heard   time.Time
 	timeout time.Duration // Options.RequestTimeout
 }
 
 var errNotServed = errors.New("a peer is connected and not served")
 
-// check returns when to check again, the zero Time if only after the next news;
-// whether the place is free; and why the socket must be replaced.
+// check returns when to check again, or the zero Time if only after the next
+// event. free reports whether the place is free, and why is the reason if the
+// socket must be replaced.
 func (p *pairState) check(v pairView) (again time.Time, free bool, why error) {
 	if v.peers == 0 || v.served {
 		p.unserved = time.Time{}
@@ -47,12 +49,12 @@ func (p *pairState) check(v pairView) (again time.Time, free bool, why error) {
 	case v.peers == 0 && !v.served:
 		free = true
 	case v.peers == 0:
-		again = v.now.Add(mismatchGrace) // it is going, or coming
+		again = v.now.Add(mismatchGrace) // it is disconnecting or connecting
 	case !v.served && p.unserved.IsZero():
 		p.unserved = v.now
 		again = v.now.Add(mismatchGrace)
 	case !v.served:
-		// A peer took so long over its handshake that another was admitted.
+		// The handshake of a peer took so long that another was admitted.
 		if again = p.unserved.Add(mismatchGrace); !v.now.Before(again) {
 			return time.Time{}, false, errNotServed
 		}
@@ -64,8 +66,8 @@ func (p *pairState) check(v pairView) (again time.Time, free bool, why error) {
 	return again, free, nil
 }
 
-// more returns when to check again although nothing was to be done; the zero Time
-// if that has been done often enough.
+// more returns when to check again after a check without a result, or the zero
+// Time after moreChecks.
 func (p *pairState) more(now time.Time) time.Time {
 	if p.checks >= moreChecks {
 		return time.Time{}
@@ -74,8 +76,8 @@ func (p *pairState) more(now time.Time) time.Time {
 	return now.Add(mismatchGrace << (2 * (p.checks - 1)))
 }
 
-// checkPeer admits the next peer if the served one has gone, and replaces the
-// socket if the served one is silent while another waits.
+// checkPeer admits the next peer if the served one has disconnected. It
+// replaces the socket if the served one is silent while another waits.
 func (r *receiveEnd) checkPeer(now time.Time) error {
 	c := r.conn
 	events, err := c.ProcessCommands()
@@ -98,11 +100,11 @@ func (r *receiveEnd) checkPeer(now time.Time) error {
 	return nil
 }
 
-// evictPeer replaces the socket if a peer that sent a terminate message is still
-// connected: it would keep the place from the next.
+// evictPeer replaces the socket if a peer that sent a terminate message is
+// still connected, and so prevents the next from being served.
 func (r *receiveEnd) evictPeer() error {
 	if r.peers() == 0 || r.conn.lost.Load() != r.conn.lostBefore {
-		return nil // it has gone
+		return nil // it has disconnected
 	}
 	r.shut(r.lingerTimeout())
 	return r.open()
@@ -110,16 +112,16 @@ func (r *receiveEnd) evictPeer() error {
 
 // ---- what comes while the queue is full ----
 
-// maxEarly is far more than a PAIR peer sends that waits for its answers: a frame
-// and a terminate message.
+// maxEarly is far more messages than a PAIR peer sends before it has its
+// answers: a frame and a terminate message.
 const maxEarly = 8
 
 var errFlood = errors.New("the peer does not wait for answers")
 
-// readEarly reads a message for which there is no room yet. A peer that does not
-// wait for answers would otherwise fill memory (see receiveHWM); it is
-// disconnected. REP cannot read ahead: it must answer a request before it reads
-// the next.
+// readEarly reads a message for which the queue has no room yet. A peer that
+// does not wait for answers would otherwise fill memory (see receiveHWM), so it
+// is disconnected. REP cannot read ahead: it must answer a request before it
+// reads the next.
 func (r *receiveEnd) readEarly() error {
 	switch err := r.in.read(r.conn.Socket, time.Time{}, r.roomOrEnd); {
 	case err == nil && r.earlyFull():
@@ -136,8 +138,8 @@ func (r *receiveEnd) readEarly() error {
 	}
 }
 
-// earlyFull reports whether the message just read is more than may be read ahead.
-// Of large ones, two may be: a frame and the same once more, after a loss.
+// earlyFull reports whether the message just read exceeds what may be read
+// ahead. Two large ones may be: a frame, and the same frame again after a loss.
 func (r *receiveEnd) earlyFull() bool {
 	return len(r.early) == maxEarly || len(r.early) >= 2 && r.queue.early.Load()+r.in.bytes() > r.opts.QueueBytes
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// queue holds what the receive goroutine has read until Recv asks for it, in
-// order. Workers decode ahead: the frames next in line, on as many cores as
-// there are. All of it is bounded: frames and bytes by the options, decoded
-// frames by the window.
+// recvQueue holds the frames that the receive goroutine has read until Recv
+// takes them, in order. Workers decode the next frames in advance, on all
+// cores. All of it is bounded: frames and bytes by the options, decoded frames
+// by the window.
 type recvQueue struct {
 	maxFrames int
 	maxBytes  int64
 	latest    bool
-	lossy     bool // drop what comes when full, rather than hold the sender back
+	lossy     bool // drop new frames when full, and do not make the sender wait
 	link      *link
 
 	mu      sync.Mutex
@@ -31,12 +31,12 @@ type recvQueue struct {
 	workers int
 	started bool
 
-	ready chan struct{} // a token: look again at the head of the queue
+	ready chan struct{} // a token: check the head of the queue again
 	work  *sync.Cond    // something to decode, or the end
 	gone  sync.WaitGroup
 }
 
-// item is a frame on its way through the queue, or an error in its place.
+// item is a frame in the queue, or an error in its place.
 type item struct {
 	frame *Frame
 	err   error
@@ -66,8 +66,8 @@ func newRecvQueue(l *link) *recvQueue {
 	return q
 }
 
-// signal tells one waiting Recv to look again; a token never gets lost, because
-// whoever takes one and leaves something behind puts it back.
+// signal makes one waiting Recv check the queue again. No token is lost: a Recv
+// that takes one and leaves items or an end returns it.
 func (q *recvQueue) signal() {
 	select {
 	case q.ready <- struct{}{}:
@@ -75,8 +75,8 @@ func (q *recvQueue) signal() {
 	}
 }
 
-// hasRoom is asked by the receive goroutine before it reads. After false, freed
-// is called once there is room.
+// hasRoom is called by the receive goroutine before it reads. After false, the
+// goroutine is woken once there is room.
 func (q *recvQueue) hasRoom() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,7 +88,7 @@ func (q *recvQueue) crowded() bool {
 	return len(q.items) > 0 && (len(q.items) >= q.maxFrames || q.bytes >= q.maxBytes)
 }
 
-// push appends a frame. With Latest it takes the place of the one before.
+// push appends a frame. With Latest it replaces the one before.
 func (q *recvQueue) push(f *Frame) {
 	it := item{frame: f, bytes: f.footprint()}
 	if f.data != nil || f.ready() {
@@ -126,9 +126,9 @@ func (q *recvQueue) push(f *Frame) {
 	q.work.Signal()
 }
 
-// dropStale removes frames that a newer one of the same sender replaces. One that
-// is being decoded at this moment stays: somebody waits for it. A port may be
-// made up by a peer, so there is an end to how many senders have a place.
+// dropStale removes frames that a newer one of the same sender replaces. One
+// that is being decoded stays, because a Recv waits for it. A peer may invent
+// ports, so the number of senders with a place is bounded.
 func (q *recvQueue) dropStale(port string) {
 	all := len(q.items) >= q.maxFrames
 	kept := q.items[:0]
@@ -144,8 +144,8 @@ func (q *recvQueue) dropStale(port string) {
 	q.items = kept
 }
 
-// makeRoom removes the oldest frames, with Latest, until one of so many bytes has
-// room. A single larger one still passes.
+// makeRoom removes the oldest frames, with Latest, until there is room for the
+// given number of bytes. A single larger frame is still accepted.
 func (q *recvQueue) makeRoom(bytes int64) {
 	for i := 0; i < len(q.items) && q.bytes+bytes > q.maxBytes; {
 		it := q.items[i]
@@ -165,7 +165,7 @@ func (q *recvQueue) drop(f *Frame) {
 	q.link.perPort.dropped(f.Port)
 }
 
-// pushError queues an error for Recv, once in a row.
+// pushError queues an error for Recv, but not two in a row.
 func (q *recvQueue) pushError(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -176,7 +176,7 @@ func (q *recvQueue) pushError(err error) {
 	q.signal()
 }
 
-// finish says what Recv returns after the last item.
+// finish sets what Recv returns after the last item.
 func (q *recvQueue) finish(end error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -187,8 +187,7 @@ func (q *recvQueue) finish(end error) {
 	q.signal()
 }
 
-// discard ends the queue at once, frees what is in it, and waits for the
-// workers.
+// discard ends the queue at once, frees its frames, and waits for the workers.
 func (q *recvQueue) discard(end error) {
 	q.mu.Lock()
 	q.end = end
@@ -205,7 +204,7 @@ func (q *recvQueue) discard(end error) {
 	q.gone.Wait()
 }
 
-// decodeLoop is one worker. It leaves when the queue has ended and nothing is
+// decodeLoop is one worker. It returns when the queue has ended and nothing is
 // left to decode.
 func (q *recvQueue) decodeLoop() {
 	defer q.gone.Done()
@@ -227,8 +226,8 @@ func (q *recvQueue) decodeLoop() {
 		}
 		it.state = decoding
 		share := q.share()
-		// The decoded pixels count from here on, and what is needed to decode them
-		// until that is done.
+		// The decoded pixels count from here on, and the memory for decoding
+		// them until that is done.
 		f := it.frame // items move while the lock is free
 		it.bytes += int64(f.size()) + f.info.Memory
 		q.bytes += int64(f.size()) + f.info.Memory
@@ -243,7 +242,8 @@ func (q *recvQueue) decodeLoop() {
 	}
 }
 
-// tell is called without the lock: it may call the application's logger.
+// report must be called without the lock, because it may call the application's
+// logger.
 func (q *recvQueue) report(f *Frame, err error) {
 	switch {
 	case err == nil:
@@ -253,9 +253,9 @@ func (q *recvQueue) report(f *Frame, err error) {
 	}
 }
 
-// nextUndecoded looks for work in the window at the head; what it returns is
-// valid under the lock. With Latest a frame is decoded when somebody waits for
-// it: most are replaced before that.
+// nextUndecoded returns a frame to decode, from the window at the head. The
+// result is valid while the lock is held. With Latest a frame is decoded only
+// when a Recv waits for it, because most are replaced before that.
 func (q *recvQueue) nextUndecoded() *item {
 	if q.latest && q.waiting == 0 {
 		return nil
@@ -269,12 +269,12 @@ func (q *recvQueue) nextUndecoded() *item {
 	return nil
 }
 
-// window is the head of the queue, which the workers decode.
+// window returns the head of the queue, which the workers decode.
 func (q *recvQueue) window() []item { return q.items[:min(len(q.items), 2*q.workers)] }
 
-// share is the number of cores that each frame in the window can have. A frame
-// on each core gets more done than strips of one frame on all; strips are for
-// the frame that comes alone.
+// share returns the number of cores for each frame in the window. One frame on
+// each core is decoded faster than strips of one frame on all cores. Strips are
+// for a frame that is alone in the window.
 func (q *recvQueue) share() int {
 	frames := 0
 	for _, it := range q.window() {
@@ -294,9 +294,9 @@ func (q *recvQueue) undecodedLeft() bool {
 	return false
 }
 
-// settle books a decoded frame. One that could not be decoded leaves the queue;
-// one that the queue dropped meanwhile (discard), or whose decoding Close has
-// ended, is freed.
+// finishDecode stores the result of a decoding. A frame that could not be
+// decoded leaves the queue. A frame that the queue dropped meanwhile (discard),
+// or whose decoding Close has ended, is freed.
 func (q *recvQueue) finishDecode(f *Frame, err error) {
 	at := slices.IndexFunc(q.items, func(it item) bool { return it.frame == f })
 	if at < 0 || errors.Is(err, turbojpeg.ErrStopped) {
@@ -332,8 +332,8 @@ func (q *recvQueue) remove(i int) {
 	}
 }
 
-// pop returns the next item, waiting for it. While it waits it is counted, so
-// that with Latest somebody decodes.
+// pop blocks until it returns the next item. While it waits it is counted, so
+// that with Latest a worker decodes.
 func (q *recvQueue) pop(ctx context.Context) (*Frame, error) {
 	q.wait(+1)
 	defer q.wait(-1)
@@ -354,7 +354,7 @@ func (q *recvQueue) wait(d int) {
 	defer q.mu.Unlock()
 	q.waiting += d
 	if d > 0 && q.latest {
-		q.work.Signal() // somebody decodes now
+		q.work.Signal() // a worker decodes now
 	}
 }
 
@@ -378,7 +378,8 @@ func (q *recvQueue) take() (*Frame, error, bool) {
 	return it.frame, it.err, true
 }
 
-// fill copies into Stats what waits, by port where that is counted.
+// fill copies the number of queued items into Stats, by port where ports are
+// counted.
 func (q *recvQueue) fill(s *Stats) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

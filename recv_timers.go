@@ -7,17 +7,17 @@ type timer int
 
 const (
 	// Of the socket.
-	flushTimer timer = iota // deferred events are delivered
-	retryTimer              // an endpoint that rejected this end is connected to again
-	checkTimer              // PAIR: it is checked which peer is served
-	evictTimer              // PAIR: a peer that sent a terminate message must have gone
+	flushTimer timer = iota // deliver deferred events
+	retryTimer              // connect again to an endpoint that rejected this end
+	checkTimer              // PAIR: check which peer is served
+	evictTimer              // PAIR: evict a peer that sent a terminate message and is still connected
 	// Of the end.
-	stallTimer // no frame has come for Options.StallAfter
-	idleTimer  // nothing has come for idleLimit
+	stallTimer // no frame has arrived for Options.StallAfter
+	idleTimer  // nothing has arrived for idleLimit
 	timerCount
 )
 
-// timers are the deadlines that are set, by timer. The zero Time is none.
+// timers holds the deadlines by timer. The zero Time is no deadline.
 type timers [timerCount]time.Time
 
 // next returns the earliest deadline, the zero Time if none is set.
@@ -33,7 +33,7 @@ func (t *timers) next() (at time.Time) {
 // advance sets a deadline, unless an earlier one is set.
 func (t *timers) advance(which timer, at time.Time) { t[which] = earlier(t[which], at) }
 
-// after sets a deadline d from now; none if d is 0.
+// after sets a deadline after d, or none if d is 0.
 func (t *timers) after(which timer, now time.Time, d time.Duration) {
 	if t[which] = (time.Time{}); d > 0 {
 		t[which] = now.Add(d)
@@ -95,7 +95,7 @@ func (r *receiveEnd) onDeadline(now time.Time) error {
 	return nil
 }
 
-// news reports whether something has happened that sets a deadline.
+// news reports whether an event has occurred that sets a deadline.
 func (r *receiveEnd) news() bool {
 	c := r.conn
 	return c.peersChanged.Load() ||
@@ -103,7 +103,7 @@ func (r *receiveEnd) news() bool {
 		!c.rejected.next().Equal(c.timers[retryTimer])
 }
 
-// noteNews sets the deadlines that follow from what has happened.
+// noteNews sets the deadlines that follow from the last events.
 func (r *receiveEnd) noteNews(now time.Time) {
 	c := r.conn
 	if c.peersChanged.Swap(false) {
@@ -116,9 +116,8 @@ func (r *receiveEnd) noteNews(now time.Time) {
 	c.timers[retryTimer] = c.rejected.next()
 }
 
-// idleLimit returns how long a receive end gets nothing before that means
-// something: VidGear's 3 × request_timeout, or its subscriber_timeout. 0 is
-// never.
+// idleLimit returns after what time without a message a receive end acts:
+// VidGear's 3 × request_timeout, or its subscriber_timeout. 0 is never.
 func (s *settings) idleLimit() time.Duration {
 	switch {
 	case s.reportsIdle():
@@ -129,8 +128,8 @@ func (s *settings) idleLimit() time.Duration {
 	return 0
 }
 
-// reportsIdle reports whether Recv returns an error when nothing has come for
-// SubscriberTimeout.
+// reportsIdle reports whether Recv returns an error when nothing has arrived
+// for SubscriberTimeout.
 func (s *settings) reportsIdle() bool {
 	return s.opts.SubscriberTimeout > 0 && (!s.spec.answers || s.opts.Wire == AsyncWire)
 }

@@ -18,15 +18,15 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// resolver keeps the address of the host that an end connects to, or listens on,
-// by name. libzmq is given addresses, not names, and retries the same address for
-// ever. So whenever a connection is lost or cannot be made, the resolver looks the
-// name up again, and the socket's owner changes to the new address.
+// resolver holds the address of the host that an end connects to, or listens
+// on, by name. libzmq gets addresses, not names, and retries the same address
+// forever. So when a connection is lost or fails, the resolver looks up the
+// name again, and the socket's owner changes to the new address.
 //
-// An end that listens changes when it has lost its last peer, to an address that
-// this machine has.
+// An end that listens changes when it has lost its last peer, to an address of
+// this machine.
 //
-// A nil resolver belongs to an end without a host name; it does nothing.
+// A nil resolver belongs to an end without a host name and does nothing.
 type resolver struct {
 	host    string
 	listens bool
@@ -39,35 +39,35 @@ type resolver struct {
 	mu      sync.Mutex
 	routes  []route // one for each of Options.Ports
 	running bool    // the lookup goroutine exists
-	asked   bool    // a connection was lost or not made since it last began
+	asked   bool    // a connection was lost or failed since the lookup began
 	ended   bool
 	last    time.Time // end of the last lookup
 	vain    int       // lookups in a row without a change
 	lookups sync.WaitGroup
 }
 
-// route is the way to one port of the host, or that port of this host.
+// route is the address of one port of the host, or of that port of this host.
 type route struct {
 	port   uint16
 	at     netip.Addr // the address that the socket connects to
 	next   netip.Addr // the address to change to; the zero Addr if there is none
 	peers  int        // handshakes that have succeeded, less lost connections
-	failed bool       // no connection could be made to at
+	failed bool       // a connection to at has failed
 }
 
 const (
 	// quickLookups is how many lookups in a row are made at short intervals.
 	quickLookups = 20
-	// maxAddresses bounds the addresses of one host that are tried.
+	// maxAddresses bounds how many addresses of one host are tried.
 	maxAddresses = 16
 )
 
-// errMoved ends a wait because the host has another address. It also is the reason
-// for a new socket then.
+// errMoved ends a wait because the host has another address. It is then also
+// the reason for a new socket.
 var errMoved = errors.New("the host name has another address now")
 
-// newResolver returns the resolver of an end whose address is a host name, and nil
-// for any other.
+// newResolver returns the resolver of an end whose address is a host name, and
+// nil for any other end.
 func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *logLimiter) *resolver {
 	if !named(o) || o.SSHTunnelMode != "" {
 		return nil
@@ -90,12 +90,12 @@ func named(o *Options) bool {
 	return err != nil
 }
 
-// endpoints returns what a new socket connects to or binds. The name is looked up within
-// ctx. Where that fails, the last known addresses are used again. Of several ports
-// those that were connected keep their address: the socket is not replaced on
-// their account.
+// endpoints returns what a new socket connects to or binds. It looks up the
+// name within ctx. If that fails, it uses the last known addresses again. Of
+// several ports those that were connected keep their address, because they are
+// not the reason for the new socket.
 //
-// moved reports whether one of them is not the last socket's.
+// moved reports whether one of the endpoints is not the last socket's.
 func (r *resolver) endpoints(ctx context.Context) (all []string, moved bool, err error) {
 	addresses, err := lookupAddresses(ctx, r.host)
 	r.mu.Lock()
@@ -132,8 +132,8 @@ func (r *resolver) known() bool {
 	return r.routes[0].at.IsValid()
 }
 
-// bound sets the ports that the socket listens on, where any free one was asked
-// for.
+// bound sets the ports on which the socket listens, if any free one was
+// requested.
 func (r *resolver) bound(endpoints []string) {
 	if r == nil {
 		return
@@ -147,8 +147,8 @@ func (r *resolver) bound(endpoints []string) {
 	}
 }
 
-// choose returns the address for a new socket: the one to change to, or the one
-// in use, if the host still has it; otherwise the host's first.
+// choose returns the address for a new socket: the one to change to, or the
+// current one, if the host still has it. Otherwise it returns the host's first.
 func (r *resolver) choose(p *route, addresses []netip.Addr) netip.Addr {
 	for _, a := range []netip.Addr{p.next, p.at} {
 		if slices.Contains(addresses, a) {
@@ -158,11 +158,11 @@ func (r *resolver) choose(p *route, addresses []netip.Addr) netip.Addr {
 	if a := r.first(addresses); a.IsValid() || p.at.IsValid() {
 		return cmp.Or(a, p.at)
 	}
-	return addresses[0] // the error of the bind says what is wrong
+	return addresses[0] // the error of the bind contains the reason
 }
 
-// first returns the first address, at an end that listens the first that this
-// machine has; the zero Addr if there is none.
+// first returns the first address, or the zero Addr if there is none. At an end
+// that listens it returns the first address of this machine.
 func (r *resolver) first(addresses []netip.Addr) netip.Addr {
 	for _, a := range addresses {
 		if !r.listens || transport.Available(netip.AddrPortFrom(a, 0)) {
@@ -172,7 +172,7 @@ func (r *resolver) first(addresses []netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// refresh keeps pending in step with the routes. r.mu must be held.
+// refresh sets pending according to the routes. r.mu must be held.
 func (r *resolver) refresh() {
 	r.pending.Store(slices.ContainsFunc(r.routes, func(p route) bool { return p.next.IsValid() }))
 }
@@ -186,7 +186,7 @@ func (p *route) endpoint() string {
 	return "tcp://" + netip.AddrPortFrom(p.at, p.port).String()
 }
 
-// observe follows the socket's connections. It is called by the monitor.
+// observe follows the socket's connections. The monitor calls it.
 func (r *resolver) observe(e transport.Event) {
 	if r == nil {
 		return
@@ -195,7 +195,7 @@ func (r *resolver) observe(e transport.Event) {
 	defer r.mu.Unlock()
 	p := r.find(e.Endpoint)
 	if p == nil {
-		return // an endpoint that has been left meanwhile
+		return // the socket has left that endpoint
 	}
 	switch {
 	case e.Kind == transport.Connected:
@@ -233,7 +233,7 @@ func (r *resolver) find(endpoint string) *route {
 	return nil
 }
 
-// ask starts a lookup, unless one is under way. r.mu must be held.
+// ask starts a lookup, unless one is running. r.mu must be held.
 func (r *resolver) ask() {
 	r.asked = true
 	if r.running || r.ended {
@@ -243,8 +243,9 @@ func (r *resolver) ask() {
 	r.lookups.Go(r.run)
 }
 
-// run looks the name up until no connection has failed meanwhile. At an end that
-// listens nothing fails, so there it goes on until a peer has connected.
+// run looks up the name until no connection has failed meanwhile. At an end
+// that listens no connection fails, so there it continues until a peer has
+// connected.
 func (r *resolver) run() {
 	for r.rest() {
 		ctx, cancel := context.WithTimeout(r.life, lookupLimit)
@@ -296,13 +297,13 @@ func (r *resolver) rest() bool {
 	return r.running
 }
 
-// compare holds what the name server says against the addresses in use.
+// compare compares the addresses of the name server with those in use.
 func (r *resolver) compare(addresses []netip.Addr) {
 	ctx, cancel := context.WithTimeout(r.life, lookupLimit)
 	defer cancel()
 	for k := range r.routes {
 		r.mu.Lock()
-		i := (k + r.vain) % len(r.routes) // another begins each time, should ctx end
+		i := (k + r.vain) % len(r.routes) // begins with another route each time, in case ctx ends
 		p := r.routes[i]
 		r.mu.Unlock()
 		next := netip.Addr{}
@@ -323,8 +324,8 @@ func (r *resolver) compare(addresses []netip.Addr) {
 }
 
 // reachable returns another address of the host at which the port accepts a
-// connection. Changing without that would cost a socket for each attempt, as
-// long as the peer is away.
+// connection. A change to an address that does not would cost a socket for each
+// attempt, while the peer is absent.
 func reachable(ctx context.Context, addresses []netip.Addr, p route) netip.Addr {
 	for _, a := range addresses {
 		if a == p.at {
@@ -343,11 +344,11 @@ func reachable(ctx context.Context, addresses []netip.Addr, p route) netip.Addr 
 // moved reports whether an endpoint has another address to change to.
 func (r *resolver) moved() bool { return r != nil && r.pending.Load() }
 
-// change is an endpoint to leave, and the one that takes its place.
+// change is an endpoint to leave, and the one that replaces it.
 type change struct{ from, to string }
 
-// changes returns what the owner of the socket has to change, once. An endpoint
-// that has been connected meanwhile stays.
+// changes returns each change once to the owner of the socket. An endpoint that
+// has been connected meanwhile stays.
 func (r *resolver) changes() (all []change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -365,8 +366,8 @@ func (r *resolver) changes() (all []change) {
 	return all
 }
 
-// close ends the lookup goroutine, if it runs, and waits for it. The life of the
-// end must be over.
+// close ends the lookup goroutine, if it runs, and waits for it. The end's
+// context must have ended.
 func (r *resolver) close() {
 	if r == nil {
 		return
@@ -385,8 +386,8 @@ var lookupIP = struct {
 	call func(context.Context, string) ([]net.IPAddr, error)
 }{call: net.DefaultResolver.LookupIPAddr}
 
-// lookupAddresses returns the addresses of a host, at most maxAddresses, IPv4
-// before IPv6 as VidGear (whose sockets know no IPv6).
+// lookupAddresses returns the addresses of a host, at most maxAddresses. IPv4
+// is before IPv6 as in VidGear, whose sockets do not use IPv6.
 func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		if err := transport.CheckZone(net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}); err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
-// Secret holds a password or a passphrase. No verb of package fmt, no log and no
-// JSON shows it, also where it is part of another struct. The zero Secret is the
-// empty text. Two Secrets with the same text are not == but
-// [reflect.DeepEqual].
+// Secret holds a password or a passphrase. No verb of package fmt, no log and
+// no JSON contains it, also if it is part of another struct. The zero Secret is
+// the empty text. Two Secrets with the same text are not equal by ==, but they
+// are by [reflect.DeepEqual].
 type Secret struct{ text secret.Text }
 
 // NewSecret returns a Secret that holds text.
@@ -29,7 +29,7 @@ func (s Secret) IsZero() bool { return s == Secret{} }
 // String returns "[redacted]", or "" for the empty text.
 func (s Secret) String() string { return s.text.String() }
 
-// Format writes String, whatever the verb is.
+// Format writes String, for every verb.
 func (s Secret) Format(f fmt.State, verb rune) { s.text.Format(f, verb) }
 
 // LogValue returns String for package slog.
@@ -38,7 +38,7 @@ func (s Secret) LogValue() slog.Value { return s.text.LogValue() }
 // MarshalText returns String: a Secret does not leave the process in JSON.
 func (s Secret) MarshalText() ([]byte, error) { return s.text.MarshalText() }
 
-// UnmarshalText makes s hold text, so that a Secret can be a flag or part of a
+// UnmarshalText sets s to text, so that a Secret can be a flag or part of a
 // configuration file.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if s == nil {
@@ -79,7 +79,8 @@ func (o Options) text(is, between, verb string) string {
 	return "{" + strings.Join(parts, between) + "}"
 }
 
-// each calls f for each field that is not zero, with what may be shown of it.
+// each calls f for each field that is not zero, with the part of its value that
+// may be shown.
 func (o Options) each(f func(field string, value any)) {
 	v := reflect.ValueOf(o)
 	for i := range v.NumField() {
@@ -89,7 +90,7 @@ func (o Options) each(f func(field string, value any)) {
 	}
 }
 
-// shown returns what a text may show of an option's value.
+// shown returns the part of an option's value that a text may contain.
 func shown(value any) any {
 	switch v := value.(type) {
 	case string:
@@ -117,7 +118,7 @@ func shown(value any) any {
 	return value
 }
 
-// describedAs stands for a value that has no text. It prints without quotes.
+// describedAs replaces a value that has no text. It prints without quotes.
 type describedAs string
 
 func (d describedAs) GoString() string { return string(d) }

@@ -11,18 +11,19 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// keys are what one end needs to speak CURVE. The receive end is the CURVE
+// keys holds the keys of one end for CURVE. The receive end is the CURVE
 // server, whichever end listens.
 type keys struct {
 	public     string      // its own, in Z85
 	secret     secret.Text // and the secret key that belongs to it
 	server     string      // send end: the receive end's public key
-	publicDir  string      // receive end in IronHouse mode: who is admitted
+	publicDir  string      // receive end in IronHouse mode: the keys of the admitted peers
 	ownFile    string
 	serverFile string
 }
 
-// loadKeys reads what this end needs, and makes the folder if there is none.
+// loadKeys reads the keys of this end, and creates the folder if it does not
+// exist.
 func loadKeys(o *Options) (*keys, error) {
 	dir, err := ownCertificates(o.CustomCertLocation, existing(o.OverwriteCert && !o.ReceiveMode), o.Logger)
 	if err != nil {
@@ -48,7 +49,8 @@ func loadKeys(o *Options) (*keys, error) {
 	return k, nil
 }
 
-// security is what one end needs to open secure sockets; nil in Grasslands.
+// security holds what one end requires to open secure sockets; nil in
+// Grasslands.
 type security struct {
 	keys
 	access *transport.AccessList // receive end: which peers may connect
@@ -70,7 +72,7 @@ func newSecurity(o *Options) (*security, error) {
 }
 
 func newAccessList(o *Options, k *keys) *transport.AccessList {
-	// Validate has parsed them once already.
+	// Validate has parsed them already.
 	allow, _ := transport.ParsePrefixes(o.AllowAddresses)
 	deny, _ := transport.ParsePrefixes(o.DenyAddresses)
 	list := &transport.AccessList{Allow: allow, Deny: deny}
@@ -97,7 +99,8 @@ func (s *security) configure(sock *zmq4.Socket, o *Options) error {
 	return nil
 }
 
-// refusal says, of a handshake that failed, which side and which file.
+// refusal returns the reason of a failed handshake, with the side and the file
+// that cause it.
 func (s *security) refusal(e *transport.Event, receive bool) error {
 	switch {
 	case receive:

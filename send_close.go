@@ -21,10 +21,10 @@ func (s *sendEnd) close() error {
 	return err
 }
 
-// terminate sends the terminate message, if there is a peer, and returns how long
-// the socket may linger for it. Both together take no longer than lingerTimeout,
-// and end when no peer is connected any more. A REQ socket of several clients
-// serves them in turn, so there each client that has answered gets its own.
+// terminate sends the terminate message if there is a peer, and returns how
+// long the socket may linger for it. Both together take at most lingerTimeout,
+// and end when no peer is connected. A REQ socket serves several clients in
+// turn, so each client that has answered gets its own message.
 func (s *sendEnd) terminate() time.Duration {
 	timeout := s.lingerTimeout()
 	if timeout == 0 {
@@ -38,8 +38,8 @@ func (s *sendEnd) terminate() time.Duration {
 	}
 	switch s.opts.Pattern {
 	case PubSub:
-		// Not to be dropped for a subscriber whose queue is full. Where one takes
-		// nothing for half of the time, it is sent to the others.
+		// It must not be dropped for a subscriber whose queue is full. If one
+		// accepts nothing for half of the time, it is sent only to the others.
 		s.conn.SetXpubNodrop(true)
 		if send(time.Now().Add(timeout/2)) != nil {
 			s.conn.SetXpubNodrop(false)
@@ -47,7 +47,8 @@ func (s *sendEnd) terminate() time.Duration {
 		}
 		return s.lingering(end)
 	case PushPull:
-		// What is still on its way to the receivers has the time that a frame has.
+		// Messages still in transfer to the receivers have the time limit of a
+		// frame.
 		end = time.Now().Add(s.opts.RequestTimeout)
 		s.terminateAll(func() error { return send(end) }, timeout)
 		return s.lingering(end)
@@ -69,14 +70,14 @@ func (s *sendEnd) terminateAnswered(send func(time.Time) error, end time.Time) b
 	for range max(1, min(len(s.clients), s.peers())) {
 		var m message
 		if send(end) != nil || m.read(s.conn.Socket, end, s.deserted) != nil {
-			answered = false // one that goes without an answer; the next must still get its own
+			answered = false // this one has not answered; the next must still get its own
 		}
 		m.close()
 	}
 	return answered
 }
 
-// deserted ends a wait for a peer when there is none.
+// deserted ends a wait for a peer if none is connected.
 func (s *sendEnd) deserted() error {
 	if s.peers() == 0 && (s.departed.Load() || s.counters.lost.Load() > 0) {
 		return errPeerLost
@@ -84,8 +85,8 @@ func (s *sendEnd) deserted() error {
 	return nil
 }
 
-// lingering returns how long a socket may linger so that it is closed by end: no
-// time where no peer takes what it still holds.
+// lingering returns how long a socket may linger so that it is closed by end.
+// It returns 0 if no peer takes what it still holds.
 func (s *sendEnd) lingering(end time.Time) time.Duration {
 	if s.deserted() != nil {
 		return 0
@@ -94,9 +95,9 @@ func (s *sendEnd) lingering(end time.Time) time.Duration {
 }
 
 // terminateAll sends the terminate message to every receiver of a PushPull
-// stream. Each message goes to a receiver that has room, so one may get two of
-// them and another, busy, none. Those that have read it leave; the others are
-// sent it again.
+// stream. Each message goes to a receiver that has room. So one may get two of
+// them, and a busy one none. Receivers that have read it disconnect; it is sent
+// again for the others.
 func (s *sendEnd) terminateAll(send func() error, timeout time.Duration) {
 	for peers := max(1, s.peers()); peers > 0; {
 		for range peers {
@@ -106,23 +107,23 @@ func (s *sendEnd) terminateAll(send func() error, timeout time.Duration) {
 		}
 		before := peers
 		if !s.awaitPeers(func(now int) bool { peers = now; return now < before }, time.Now().Add(timeout)) {
-			return // they stay: they wait for the next sender
+			return // they stay connected, and wait for the next sender
 		}
 	}
 }
 
-// awaitDisconnects gives the peers of an end that listens the time to read the
-// terminate message, at which they leave. When libzmq releases a port it ends the
-// connections that were made to it, lingering or not, and drops what it had not
-// yet begun to send on them.
+// awaitDisconnects waits for the peers of an end that listens to read the
+// terminate message and disconnect. When libzmq releases a port it closes the
+// connections to it, lingering or not. It then drops messages that it has not
+// begun to send on them.
 func (s *sendEnd) awaitDisconnects(timeout time.Duration) {
 	if s.opts.binds() {
 		s.awaitPeers(func(now int) bool { return now == 0 }, time.Now().Add(timeout))
 	}
 }
 
-// awaitPeers waits until enough reports true of the number of peers, and reports
-// whether that was before the deadline.
+// awaitPeers waits until enough returns true for the number of peers. It
+// reports whether that was before the deadline.
 func (s *sendEnd) awaitPeers(enough func(peers int) bool, deadline time.Time) bool {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()

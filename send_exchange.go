@@ -14,17 +14,17 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// frameExchange is one frame on its way: the "lazy pirate" of the ZeroMQ guide. The
-// frame is sent and its answer awaited; if none comes, the socket is replaced and
-// the frame sent again.
+// frameExchange is one frame that is being sent: the "lazy pirate" of the
+// ZeroMQ guide. The frame is sent, and its answer awaited. If none arrives, the
+// socket is replaced and the frame sent again.
 //
 //	connecting → sending → awaiting → answered
 //	     ↑           |          |
 //	     +───────────+──────────+   after a pause, if the connection was lost;
 //	                                MaxRetries times, if RequestTimeout is over
 //
-// Patterns without answers end behind sending. Where the frame has been sent over
-// a connection that still exists, connecting is followed by awaiting.
+// Patterns without answers end after sending. If the frame has been sent over a
+// connection that still exists, connecting is followed by awaiting.
 type frameExchange struct {
 	*sendEnd
 	ctx  context.Context
@@ -32,7 +32,7 @@ type frameExchange struct {
 
 	began    time.Time
 	deadline time.Time // of this try
-	retries  int       // tries that are left; negative: no limit
+	retries  int       // remaining tries; negative: no limit
 	pause    time.Duration
 	lost     uint64 // sendConn.lost when the wait for this answer began
 	reason   error  // why the frame is sent again, until the new socket exists
@@ -43,9 +43,9 @@ type frameExchange struct {
 type exchangeState int
 
 const (
-	connecting exchangeState = iota // a socket is needed
+	connecting exchangeState = iota // a socket is required
 	sending                         // the frame is to be sent
-	awaiting                        // it has been sent, and its answer may come
+	awaiting                        // the frame has been sent, and its answer may arrive
 	answered                        // the end
 )
 
@@ -75,7 +75,7 @@ func (s *sendEnd) exchange(ctx context.Context, p *part) (Reply, error) {
 	}
 }
 
-// step does what the state asks for, and returns the next state.
+// step performs the action of a state, and returns the next state.
 func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 	switch state {
 	case connecting:
@@ -114,7 +114,8 @@ func (x *frameExchange) recover(err error) (exchangeState, error) {
 }
 
 // reconnect pauses before the frame is sent again on a new connection, within
-// the same RequestTimeout: a peer that restarts gets it as soon as it is back.
+// the same RequestTimeout. So a peer that restarts gets it as soon as it is
+// connected.
 func (x *frameExchange) reconnect(why error) (exchangeState, error) {
 	if errors.Is(why, errPeerLost) && x.conn != nil && x.conn.sent {
 		x.endedFruitless()
@@ -133,14 +134,14 @@ func (x *frameExchange) reconnect(why error) (exchangeState, error) {
 // timedOut counts a try whose time is over, and begins the next.
 func (x *frameExchange) timedOut() (exchangeState, error) {
 	if x.retries--; x.retries == 0 || x.hopeless() {
-		why := x.goneReason() // which the socket has a part in
+		why := x.goneReason() // the reason depends on the socket
 		x.abandon(true)
 		return answered, why
 	}
 	x.deadline = time.Now().Add(x.opts.RequestTimeout)
 	switch {
 	case !x.spec.answers:
-		return connecting, nil // no peer has room; what has been sent must not be lost
+		return connecting, nil // no peer has room; frames that have been sent must not be lost
 	case x.frozen():
 		x.conn.stale = false
 		x.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
@@ -169,11 +170,11 @@ func (s *sendEnd) rest(ctx context.Context, d time.Duration) error {
 	return s.over(ctx)
 }
 
-// abandon ends an exchange that failed. The caller reports the frame as lost, so
-// the socket is closed where it would deliver the frame later: after the last
-// try, and where libzmq has not yet written the frame. It also returns only once
-// libzmq no longer reads the caller's memory. Where the frame has been written
-// the socket stays, for the terminate message.
+// abandon ends an exchange that failed. The caller reports the frame as lost,
+// so the socket must not deliver it later. It is closed after the last try, and
+// if libzmq has not yet written the frame. If the frame has been written the
+// socket stays, for the terminate message. abandon returns only when libzmq no
+// longer reads the caller's memory.
 func (x *frameExchange) abandon(last bool) {
 	if x.spec.answers && (last || x.part.buf.Shared() || x.tracker.Pending()) {
 		x.shut(0)
@@ -198,7 +199,7 @@ func (s *sendEnd) connect(ctx context.Context) error {
 // dial opens a socket for endpoints.
 func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error) {
 	if moved {
-		s.halfOpen.Clear() // it is at the old address
+		s.halfOpen.Clear() // it belongs to the old address
 	}
 	if s.order != nil {
 		return s.dialInOrder(ctx, c, endpoints)
@@ -206,8 +207,7 @@ func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved b
 	return c.openSocket(endpoints)
 }
 
-// shut closes the socket, if there is one. Messages not yet sent are kept for
-// linger.
+// shut closes the socket, if there is one. Unsent messages are kept for linger.
 func (s *sendEnd) shut(linger time.Duration) {
 	if c := s.conn; c != nil {
 		s.conn = nil
@@ -216,8 +216,8 @@ func (s *sendEnd) shut(linger time.Duration) {
 	}
 }
 
-// freshConn sees to it that there is a socket without a broken exchange, so that
-// a late answer is never taken for the next frame's.
+// freshConn ensures that there is a socket without an unfinished exchange, so
+// that a late answer is never taken for the next frame's.
 func (x *frameExchange) freshConn() error {
 	if c := x.conn; c != nil && (c.stale || x.spec.answers && c.Spoiled()) {
 		x.shut(0)
@@ -260,8 +260,9 @@ func (s *sendEnd) endHalfOpen(ctx context.Context, deadline time.Time) error {
 }
 
 // follow changes to the new addresses of the host. A socket with one peer that
-// answers is replaced instead, with errMoved as the reason: the frame may be on
-// its way to the old address. So is one that listens.
+// answers is replaced instead, with errMoved as the reason, because the frame
+// may be in transfer to the old address. A socket that listens is replaced,
+// too.
 func (s *sendEnd) follow() error {
 	switch {
 	case !s.resolver.moved():
@@ -286,11 +287,12 @@ func (s *sendEnd) noteAnswered(took time.Duration) {
 	}
 }
 
-// frozen reports whether a PAIR peer that has answered over this very connection
-// has the frame, and will answer when it can. A second connection would not help
-// it: its PAIR socket refuses that one while it has not read the first to its end,
-// and VidGear's receive end, which answers into the first, would hang for ever.
-// Where this end listens, a second peer that waits is admitted instead.
+// frozen reports whether the PAIR peer has the frame and will answer when it
+// can. That is so if it has answered earlier on this still-open connection.
+// Reconnecting would be refused: its PAIR socket refuses a second connection
+// while it has not read the first to its end. VidGear's receive end, which
+// answers into the first, would hang forever. If this end listens, a second
+// peer that waits is admitted instead.
 func (s *sendEnd) frozen() bool {
 	c := s.conn
 	return s.opts.Pattern == Pair && c != nil && c.sent && c.answered && c.lostThen == c.lost.Load() && s.peers() == 1
@@ -299,11 +301,12 @@ func (s *sendEnd) frozen() bool {
 // ---- one try ----
 
 var (
-	// errHalfSent: the connection was lost between the two parts.
+	// errHalfSent is returned if the connection was lost between the two parts.
 	errHalfSent = errors.New("the connection went away between the two parts of a message")
-	// errPeerLost: the connection was lost before the answer came.
+	// errPeerLost is returned if the connection was lost before the answer
+	// arrived.
 	errPeerLost = errors.New("the connection went away before the answer came")
-	// errUnasked is returned when a peer sends answers without end to frames that
+	// errUnasked is returned if a peer keeps sending answers to frames that
 	// were not sent.
 	errUnasked = errors.New("the peer sends answers to frames that were not sent")
 )
@@ -313,12 +316,13 @@ func (x *frameExchange) mustStop() error {
 	if err := x.follow(); err != nil {
 		return err
 	}
-	// With one peer, its connection's loss is the answer's too: there is no
-	// need to wait for the rest of the time-out. With several it may be.
+	// With one peer, the loss of its connection is the loss of its answer:
+	// there is no reason to wait for the rest of the time-out. With several
+	// peers another may answer.
 	if x.spec.answers && (x.conn.lost.Load() != x.lost || x.order.lostOne()) && !x.opts.binds() && (x.conn.sent || len(x.opts.Ports) == 1) {
 		return errPeerLost
 	}
-	// A secure peer that has rejected this end's keys will do so again.
+	// A secure peer that has rejected this end's keys will reject them again.
 	if x.security != nil && x.hopeless() {
 		return x.refusal()
 	}
@@ -339,14 +343,15 @@ func (x *frameExchange) sendParts() error {
 		return err
 	}
 	if !x.spec.answers || x.opts.MulticlientMode {
-		// PUB drops what finds a full pipe, and REQ sends to a client that has
-		// just gone: let the socket see first what has changed.
+		// PUB drops a message for a full pipe, and REQ sends to a client that
+		// has just disconnected. So the socket must process the latest changes
+		// first.
 		x.settle()
 	}
 	if err := c.Wait(x.deadline, x.stop, x.tryHead); err != nil {
 		return err
 	}
-	// The parts of a message go together or not at all.
+	// The parts of a message are sent together or not at all.
 	err := retryEINTR(func() error {
 		if x.part.buf != nil {
 			return c.TrySendBuffer(x.part.buf, false)
@@ -359,12 +364,13 @@ func (x *frameExchange) sendParts() error {
 	return err
 }
 
-// maxStale is far more than a PAIR peer sends without being asked that waits for
-// frames, as VidGear's and this library's do.
+// maxStale is far more messages than a PAIR peer sends unrequested if it waits
+// for frames, as VidGear's and this library's do.
 const maxStale = 100
 
-// dropStaleAnswers drops what a PAIR peer sent without being asked: it would be
-// taken for the answer to the next frame. A peer that goes on is disconnected.
+// dropStaleAnswers drops unrequested messages of a PAIR peer, which would be
+// taken for the answer to the next frame. A peer that continues is
+// disconnected.
 func (x *frameExchange) dropStaleAnswers() error {
 	if x.opts.Pattern != Pair {
 		return nil
@@ -389,16 +395,17 @@ func (x *frameExchange) await() error {
 		err = x.awaitOthers()
 	}
 	if err == nil && x.part.lent != nil {
-		// The receiver has it, so libzmq has written it and releases it at once. If
-		// not, the answer came before its frame was through.
+		// The receiver has it, so libzmq has written it and releases it at
+		// once. If not, the answer arrived before its frame was complete.
 		err = x.conn.WaitReleased(x.tracker, x.deadline, x.stop)
 	}
 	return err
 }
 
-// awaitOthers waits for the answer of another client when one is gone that may
-// have had the frame. If another has it, its answer comes soon; waiting for the
-// whole time-out would let the lost client hold up all the others.
+// awaitOthers waits for the answer of another client when one has disconnected
+// that may have had the frame. If another has it, its answer arrives soon. A
+// wait for the whole time-out would make all other clients wait for the lost
+// one.
 func (x *frameExchange) awaitOthers() error {
 	soon := earlier(x.deadline, time.Now().Add(x.opts.RequestTimeout/8))
 	err := x.awaitAnswer(soon, func() error { return x.over(x.ctx) })
@@ -408,8 +415,8 @@ func (x *frameExchange) awaitOthers() error {
 	return err
 }
 
-// awaitAnswer reads one answer. One that cannot be read still means that the
-// frame arrived: it is counted, and the reply is empty.
+// awaitAnswer reads one answer. An answer that cannot be read still means that
+// the frame arrived: it is counted, and the reply is empty.
 func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error {
 	m := &x.answer
 	defer m.close()
@@ -418,7 +425,7 @@ func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error
 	}
 	reply, err := x.readAnswer(m)
 	if errors.Is(err, turbojpeg.ErrStopped) {
-		return stop() // which returns why
+		return stop() // it returns why
 	}
 	rejected := errors.Is(err, ErrRejected)
 	if err != nil && !rejected {
@@ -452,7 +459,7 @@ func rejectedError(reason string) error {
 	return fmt.Errorf("%w: %s", ErrRejected, reasonText(errors.New(reason)))
 }
 
-// readAnswer makes a Reply of an answer, with an array in Go memory.
+// readAnswer returns an answer as a Reply, with an array in Go memory.
 func (s *sendEnd) readAnswer(m *message) (Reply, error) {
 	raw := m.parts[0].Bytes()
 	if text, ok := bytes.CutPrefix(raw, []byte(rejectedText)); ok {
@@ -460,7 +467,7 @@ func (s *sendEnd) readAnswer(m *message) (Reply, error) {
 		return Reply{}, rejectedError(string(reason))
 	}
 	if !s.structured() && (len(raw) == 0 || raw[0] == 'D') {
-		return Reply{}, nil // any text will do; this is VidGear's
+		return Reply{}, nil // any text is accepted; this is VidGear's
 	}
 	a, err := s.wire.parseAnswer(raw, true)
 	if !s.structured() && a.rejected == "" {
@@ -512,7 +519,7 @@ func (s *sendEnd) readArray(m *message, c coding) (*Array, error) {
 
 // ---- errors ----
 
-// goneReason returns the error when the retries are used up.
+// goneReason returns the error for retries that are used up.
 func (s *sendEnd) goneReason() error {
 	switch {
 	case s.mismatched():

@@ -12,21 +12,21 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// outgoing is a frame that is ready to go.
+// outgoing is a frame that is ready to be sent.
 type outgoing struct {
 	part
 	coding coding
 	text   Message
 }
 
-// footprint is what the frame takes in memory while it waits: as much as it would
-// at a receive end.
+// footprint returns the memory of the frame while it waits, as much as it would
+// take at a receive end.
 func (o *outgoing) footprint() int64 {
 	return int64(o.size() + len(o.text.raw) + frameOverhead)
 }
 
-// prepare makes a frame ready to be sent. The end of ctx, and Close, end it where
-// that takes long.
+// prepare encodes a frame for sending. The end of ctx, or Close, interrupts a
+// long encoding.
 func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoing, error) {
 	s.enc.Stop = turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()}
 	if err := s.mend(p, s.enc); err != nil {
@@ -40,7 +40,7 @@ func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoin
 	return outgoing{part: part, coding: p.coding, text: text}, s.stopped(ctx, err)
 }
 
-// stopped returns what has ended work early, for the error that says so.
+// stopped returns the reason why encoding ended early, or err.
 func (s *sendEnd) stopped(ctx context.Context, err error) error {
 	if errors.Is(err, turbojpeg.ErrStopped) {
 		return s.refuses(ctx)
@@ -48,8 +48,8 @@ func (s *sendEnd) stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// message returns the message as the wire has it, with a stamp if the options say
-// so.
+// encodeMessage returns the message as the wire has it, with a stamp if the
+// options request it.
 func (s *sendEnd) encodeMessage(v any) (Message, error) {
 	if s.opts.Stamp {
 		s.seq++
@@ -67,7 +67,7 @@ func (p *part) size() int {
 	return len(p.lent)
 }
 
-// giveBack gives memory back that was handed over and has not gone into a part.
+// release releases owned memory that has not become part of a part.
 func (p *payload) release() {
 	if p.done != nil {
 		p.done()
@@ -75,10 +75,11 @@ func (p *payload) release() {
 	}
 }
 
-// load makes a part of a payload. Memory is lent where there are answers: one
-// says that the frame was read. Otherwise it is lent only where it was handed
-// over, for as long as it takes; a frame that is sent ahead is not answered
-// while its caller waits.
+// toPart returns the part of a payload. The part refers to the caller's memory
+// if the pattern has answers, because an answer shows that the frame was read.
+// Otherwise it does so only if the library owns the memory, until it is
+// released. The caller does not wait for the answer to a frame that is sent
+// ahead, so that is copied.
 func (s *sendEnd) toPart(p *payload) (part, error) {
 	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
 		part, err := s.makePart(p, s.enc, s.spec.answers && s.queue == nil)
@@ -97,26 +98,24 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 	return part{buf: buf}, err
 }
 
-// payload is what a send end is asked to send as part 2, still in the caller's
-// memory.
+// payload is what a send call is given as part 2, still in the caller's memory.
 type payload struct {
 	array Array
-	// For pixels that a JPEG can hold: their order, and the colourspace that
-	// the header tells the receiver to decode into (the same for arrays;
-	// pictures of package image have orders of their own).
+	// For pixels that a JPEG can hold: their order, and the colorspace that the
+	// header requires the receiver to decode into. It is the same for arrays;
+	// pictures of package image have orders of their own.
 	encode bool
 	order  turbojpeg.Colorspace
 	stride int
 	ready  []byte // a finished JPEG
-	check  bool   // before it is sent; see mend
+	check  bool   // check it before it is sent; see mend
 	info   turbojpeg.Info
 	coding coding
-	// done gives back memory that was handed over, exactly once; nil where the
-	// caller keeps it.
+	// done releases owned memory exactly once; nil if the caller keeps it.
 	done func()
 }
 
-// arrayPayload decides, from the options, whether an array goes as JPEG.
+// arrayPayload selects, from the options, whether an array is sent as JPEG.
 func (n *settings) arrayPayload(a Array) (payload, error) {
 	if len(a.Data) == 0 {
 		return payload{}, fmt.Errorf("%w: it is empty (did the capture fail?)", ErrFrame)
@@ -142,7 +141,8 @@ func (n *settings) jpegCoding(cs turbojpeg.Colorspace) coding {
 	return coding{jpeg: true, fastDCT: n.fastDCT, fastUpsample: n.opts.JPEGCompressionFastUpsample, colorspace: cs}
 }
 
-// jpegOf says in which colourspace an array goes as JPEG, if at all.
+// jpegOf returns the colorspace in which an array is sent as JPEG, and whether
+// it is.
 func (n *settings) jpegOf(d numpy.DType, shape []int) (turbojpeg.Colorspace, bool) {
 	if !n.jpeg || d.Name != "uint8" || len(shape) < 2 || len(shape) > 3 ||
 		shape[0] > turbojpeg.MaxDimension || shape[1] > turbojpeg.MaxDimension {
@@ -151,15 +151,15 @@ func (n *settings) jpegOf(d numpy.DType, shape []int) (turbojpeg.Colorspace, boo
 	if len(shape) == 2 {
 		return turbojpeg.GRAY, true
 	}
-	// A GRAY JPEG comes back as [rows, columns], so where the shape has a
-	// channel dimension of 1 only the option may say so.
+	// A GRAY JPEG is decoded as [rows, columns], so for a shape with a channel
+	// dimension of 1 only the option may select it.
 	if shape[2] == n.colorspace.Channels() {
 		return n.colorspace, true
 	}
 	return 0, false
 }
 
-// frameError returns a reason of package numpy as an ErrFrame, and nil as nil.
+// frameError returns an error of package numpy as an ErrFrame, and nil as nil.
 func frameError(err error) error {
 	if err == nil {
 		return nil
@@ -167,8 +167,7 @@ func frameError(err error) error {
 	return fmt.Errorf("%w: %w", ErrFrame, err)
 }
 
-// spell checks an array that is to be sent, and returns how the wire spells its
-// dtype.
+// spell checks an array to send, and returns the wire's spelling of its dtype.
 func spell(w wire, a *Array) (d numpy.DType, spelled string, err error) {
 	if d, err = numpy.ParseSendable(a.DType); err != nil {
 		return d, "", frameError(err)
@@ -186,8 +185,8 @@ func spell(w wire, a *Array) (d numpy.DType, spelled string, err error) {
 	return d, spelled, err
 }
 
-// framePayload is a received frame to be sent on: its JPEG as it came, or its
-// array.
+// framePayload returns the payload of a received frame: its JPEG as received,
+// or its array.
 func (n *settings) framePayload(f *Frame) (payload, error) {
 	if err := f.usable(); err != nil {
 		return payload{}, err
@@ -201,7 +200,7 @@ func (n *settings) framePayload(f *Frame) (payload, error) {
 	return payload{array: a, coding: coding{dtype: spelled, shape: f.shape}}, err
 }
 
-// jpegPayload is a JPEG that the caller made.
+// jpegPayload returns the payload of a JPEG of the caller.
 func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
 	if !n.opts.Wire.compresses() {
 		return payload{}, fmt.Errorf("%w: %v carries no JPEG; send the decoded pixels", ErrFrame, n.opts.Wire)
@@ -212,17 +211,17 @@ func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
 	}
 	cs := n.colorspace
 	if cs == turbojpeg.CMYK && !info.CMYK() {
-		cs = turbojpeg.BGR // only a CMYK JPEG decodes to that
+		cs = turbojpeg.BGR // only a CMYK JPEG can be decoded to CMYK
 	}
 	return payload{ready: jpeg, check: true, info: info, coding: n.jpegCoding(cs)}, nil
 }
 
-// part is part 2 ready to go: pooled memory that libzmq takes a reference of,
-// or the caller's memory, lent.
+// part is part 2, ready to be sent: pooled memory to which libzmq holds a
+// reference, or external memory.
 type part struct {
 	buf  *zmsg.Buffer
 	lent []byte
-	done func() // gives lent memory back that was handed over
+	done func() // releases external memory that the library owns
 }
 
 func (p *part) release() {
@@ -232,8 +231,9 @@ func (p *part) release() {
 	}
 }
 
-// pack turns a payload into a part. It encodes if need be; otherwise the
-// caller's memory is lent, or copied where lending is not possible.
+// makePart turns a payload into a part. It encodes the payload if required.
+// Otherwise the part refers to the caller's memory, or to a copy if that is not
+// possible.
 func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, lend bool) (part, error) {
 	switch {
 	case p.encode:
@@ -245,9 +245,8 @@ func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, lend bool) (part
 	return newPart(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, lend)
 }
 
-// pack makes a part of what goes before the bytes, if anything does, and the
-// bytes. A part is one piece of memory: with something before them they cannot
-// be lent.
+// newPart returns a part of the bytes b after head, which may be empty. A part
+// is one piece of memory: with a head it must be a copy.
 func newPart(head, b []byte, lend bool) (part, error) {
 	if lend && len(head) == 0 {
 		return part{lent: b}, nil
@@ -283,9 +282,9 @@ func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer,
 	}
 }
 
-// strips is the number of strips that the JPEG of a frame is made of, or may be
-// read in, where so many cores have nothing else to do: two for each, so that one
-// which has an easy strip takes another.
+// strips returns the number of strips in which a frame's JPEG is encoded, or
+// may be decoded, on the given number of idle cores. It is two for each core,
+// so that a core which has an easy strip takes another.
 func (n *settings) strips(width, height, cores int) int {
 	switch {
 	case n.opts.JPEGStrips > 0:
@@ -296,10 +295,11 @@ func (n *settings) strips(width, height, cores int) int {
 	return turbojpeg.Strips(width, height, 2*cores)
 }
 
-// cores is how many cores Go may use.
+// cores returns how many cores Go may use.
 func cores() int { return runtime.GOMAXPROCS(0) }
 
-// rawPort is a port as VidGear writes it into a header: the text it was given.
+// rawPort returns a port as VidGear writes it into a header: the text of the
+// option.
 func rawPort(port string) pyjson.Raw {
 	raw, _ := pyjson.Encode(port) // texts always encode
 	return raw

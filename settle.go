@@ -7,12 +7,13 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// settler settles the socket of a publisher when peers have come, gone or
-// subscribed while the application sends nothing. libzmq processes subscriptions
-// and lost connections only in calls of the socket's owner, and then all that are
-// pending, in one call that cannot be interrupted. So they must not pile up.
+// settler settles the socket of a publisher when peers have connected,
+// disconnected or subscribed while the application sends nothing. libzmq
+// processes subscriptions and lost connections only in calls of the socket's
+// owner. One such call processes all that are pending, and cannot be
+// interrupted. So they must not accumulate.
 //
-// A nil settler belongs to any other end; it does nothing.
+// A nil settler belongs to any other end and does nothing.
 type settler struct {
 	end    *sendEnd
 	wanted chan struct{} // a token: something is pending
@@ -70,7 +71,7 @@ func (p *settler) run() {
 	}
 }
 
-// settle has the owner of the socket settle it.
+// settle makes the owner of the socket settle it.
 func (p *settler) settle() {
 	s := p.end
 	if s.queue != nil {
@@ -87,14 +88,16 @@ func (p *settler) settle() {
 	}
 }
 
-// settleIdle settles the socket outside a send call. Its owner calls it.
+// settleIdle settles the socket outside a send call. The socket's owner must
+// call it.
 func (s *sendEnd) settleIdle() {
 	if s.conn != nil && s.drainCtx.Err() == nil {
 		s.settle()
 	}
 }
 
-// settle lets libzmq process what is pending for the socket. Its owner calls it.
+// settle makes libzmq process what is pending for the socket. The socket's
+// owner must call it.
 func (s *sendEnd) settle() {
 	if s.conn.SettlePeers() {
 		s.settler.want()

@@ -15,59 +15,61 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// wire is one of VidGear's two languages. What implements it knows the bytes,
-// and nothing of sockets.
+// wire is one of VidGear's two wire formats. An implementation handles bytes,
+// and no sockets.
 type wire interface {
 	appendHeader(dst []byte, h header) []byte
 	// appendTerminate writes the message that ends a stream.
 	appendTerminate(dst []byte, port pyjson.Raw) []byte
 	appendAnswer(dst []byte, a *answer) []byte
-	// parseHeader and parseAnswer return what looks into raw; parseHeader's shape
-	// is in room, if it fits in there.
+	// parseHeader and parseAnswer return values that refer to raw. parseHeader
+	// stores the shape in room, if it fits.
 	parseHeader(raw []byte, room []int) (header, error)
 	parseAnswer(raw []byte, structured bool) (answer, error)
 
-	// received is the answer of a plain receive end called id; rejected is its
-	// answer to a message that it dropped, see rejectedText.
+	// received returns the answer of a plain receive end called id. rejected
+	// returns its answer to a message that it dropped, see rejectedText.
 	received(id string) string
 	rejected(id, reason string) string
-	// terminateReply is its answer to a goodbye; answersTerminate says in which patterns
-	// there is one.
+	// terminateReply returns its answer to a terminate message.
+	// answersTerminate reports whether there is one in a pattern.
 	terminateReply(id string, multiserver bool) []byte
 	answersTerminate(Pattern) bool
 
-	// dtype is how the wire spells a dtype, or an error where it cannot carry it.
+	// dtype returns the wire's spelling of a dtype, or an error if the wire
+	// cannot carry it.
 	dtype(name string) (string, error)
-	// appendArrayHead writes what comes before the size bytes of an array in its
-	// part; findArray says where in a part the array is, and completes c.
+	// appendArrayHead writes what precedes the size bytes of an array in its
+	// part. findArray returns where in a part the array is, and completes c.
 	appendArrayHead(dst []byte, c coding, size int) []byte
 	findArray(part []byte, c *coding) (from, size int, err error)
 
-	// encodeMessage writes a message; typeName is Python's name of its type.
+	// encodeMessage encodes a message. typeName returns Python's name of its
+	// type.
 	encodeMessage(v any) (Message, error)
 	typeName(m Message) string
 }
 
-// jsonWire alone knows NetGear's bytes, as VidGear 0.3.6 writes them.
+// jsonWire reads and writes NetGear's messages, as VidGear 0.3.6 writes them.
 //
 // A frame is one message of two parts, send end to receive end:
 //
 //	{"port": …, "terminate_flag": false, "compression": …, "message": …, "pattern": "0", "dtype": …, "shape": …}
 //	pixels in C order, or one JPEG
 //
-// "port" is there in multi-server mode only. A goodbye has one part:
+// "port" exists in multi-server mode only. A terminate message has one part:
 //
 //	{"terminate_flag": true}                 (with "port" in multi-server mode)
 //
-// The answer, in patterns 0 and 1, is a text, or in bidirectional and
-// multi-client mode JSON, with a second part where an array is returned:
+// The answer, in patterns 0 and 1, is a text. In bidirectional and multi-client
+// mode it is JSON, with a second part if an array is returned:
 //
 //	Data received on device: XXXXXXXX !
 //	{"port": …, "return_type": "dict", "data": …}
 //	{"port": …, "return_type": "ndarray", "compression": …, "array_dtype": …, "array_shape": …, "data": null}
 //
 // VidGear answers a message that it drops like any other. This library answers
-// with the reason, as a text, or in a key that VidGear passes over:
+// with the reason, as a text, or in a key that VidGear ignores:
 //
 //	Data rejected on device: XXXXXXXX ! …
 //	{"port": …, "return_type": "NoneType", "rejected": …, "data": null}
@@ -76,7 +78,7 @@ type jsonWire struct{}
 // maxHeader bounds the JSON part of a message.
 const maxHeader = 16 << 20
 
-// coding says how a part holds an array: as a JPEG or raw.
+// coding describes how a part holds an array: as a JPEG or raw.
 type coding struct {
 	jpeg                  bool
 	fastDCT, fastUpsample bool
@@ -87,21 +89,22 @@ type coding struct {
 
 // header is part 1 of a frame.
 type header struct {
-	port      pyjson.Raw // JSON string or number, nil when there is none
+	port      pyjson.Raw // JSON string or number; nil if there is none
 	terminate bool
 	coding
 	message Message
 	pattern Pattern
 	// from is port as a text, in the modes that use it (settings.portText).
 	from string
-	// bidirectional: the sender wants answers that carry data. NetGear's header
-	// does not say; there both ends' options do.
+	// bidirectional is set if the sender requests answers that carry data.
+	// NetGear's header does not contain it; there the options of both ends
+	// decide.
 	bidirectional bool
 }
 
-// answer is what the receive end says to a frame.
+// answer is the receive end's answer to a frame.
 type answer struct {
-	text       string     // in plain mode, and nothing else
+	text       string     // in plain mode, and then the only field
 	port       pyjson.Raw // multi-client mode
 	returnType string
 	data       Message
@@ -185,14 +188,14 @@ func appendLayout(dst []byte, shapeKey string, c *coding) []byte {
 
 // ---- reading ----
 
-// errWire is what every malformed message is.
+// errWire is matched by the error of every malformed message.
 var errWire = errors.New("malformed message")
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", errWire, fmt.Errorf(format, args...))
 }
 
-// checkLength refuses a part 1 that is longer than any is.
+// checkLength refuses a part 1 that is longer than any valid one.
 func checkLength(what string, raw []byte) error {
 	if len(raw) > maxHeader {
 		return malformed("%s of %d bytes, at most %d are read", what, len(raw), maxHeader)
@@ -200,8 +203,8 @@ func checkLength(what string, raw []byte) error {
 	return nil
 }
 
-// parseHeader reads part 1 of a frame or a goodbye. What it returns looks into
-// raw. Keys it does not know are passed over, as VidGear does.
+// parseHeader reads part 1 of a frame or a terminate message. What it returns
+// refers to raw. It ignores unknown keys, as VidGear does.
 func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 	var h header
 	if err := checkLength("header", raw); err != nil {
@@ -235,7 +238,7 @@ func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 	return h, nil
 }
 
-// parseAnswer reads part 1 of an answer. In plain mode any text will do.
+// parseAnswer reads part 1 of an answer. In plain mode it accepts any text.
 func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 	var a answer
 	if !structured {
@@ -274,9 +277,9 @@ func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 	return a, nil
 }
 
-// parseBool reads a switch. VidGear takes anything for one, by Python's truth:
-// so here numbers pass as well, and what is empty. Texts, lists and objects that
-// are not empty are refused: Python takes even "false" for true.
+// parseBool reads a switch. VidGear accepts any value, by Python's truth, so
+// here numbers and empty values are accepted, too. Texts, lists and objects
+// that are not empty are refused: Python takes even "false" for true.
 func parseBool(v pyjson.Raw) (bool, error) {
 	switch string(v) {
 	case "true", "1":
@@ -300,7 +303,7 @@ func parseBool(v pyjson.Raw) (bool, error) {
 }
 
 func parseString(v pyjson.Raw) (string, error) {
-	// The usual names by constant, to save an allocation a frame.
+	// Constants for the usual names save an allocation per frame.
 	switch string(v) {
 	case `"uint8"`:
 		return "uint8", nil
@@ -314,7 +317,8 @@ func parseString(v pyjson.Raw) (string, error) {
 	return "", fmt.Errorf("%.20q is not a text", v)
 }
 
-// parsePattern reads the pattern, which is only ever shown: anything passes.
+// parsePattern reads the pattern, which is only shown, so any value is
+// accepted.
 func parsePattern(v pyjson.Raw) Pattern {
 	n, err := strconv.Atoi(string(bytes.Trim(v, `"`)))
 	if err != nil {
@@ -382,12 +386,12 @@ func parseColorspace(v pyjson.Raw) (turbojpeg.Colorspace, error) {
 	return turbojpeg.ParseColorspace(name)
 }
 
-// maxPortText bounds the text of a port. It is kept for as long as the end is
-// open, and VidGear takes any text for one.
+// maxPortText bounds the text of a port in bytes. It is kept while the end is
+// open, and VidGear accepts any text.
 const maxPortText = 64
 
-// portText returns a port as the application sees it, whichever way it was
-// written. The text has memory of its own.
+// portText returns a port, in either JSON form, as a text for the application.
+// The text has memory of its own.
 func portText(raw pyjson.Raw) (string, error) {
 	const escaped = len(`\u0041`)
 	text := ""
@@ -408,8 +412,8 @@ func portText(raw pyjson.Raw) (string, error) {
 	return "", malformed("a port of %d bytes, at most %d are taken: give the end a short port", max(len(raw), len(text)), maxPortText)
 }
 
-// portText returns the port that the other end gives, in the modes that tell
-// peers apart by it; in all others "", whatever the message says.
+// portText returns the port in a message, in the modes that distinguish peers
+// by it. In all others it returns "", whatever the message contains.
 func (n *settings) portText(raw pyjson.Raw) (string, error) {
 	if !n.opts.manyPorts() {
 		return "", nil
@@ -421,8 +425,8 @@ func (n *settings) portText(raw pyjson.Raw) (string, error) {
 
 func (jsonWire) dtype(name string) (string, error) { return name, nil }
 
-// appendArrayHead: an array is all there is in its part, and the header says
-// what it is.
+// appendArrayHead appends nothing: the part holds only the array, and the
+// header describes it.
 func (jsonWire) appendArrayHead(dst []byte, _ coding, _ int) []byte { return dst }
 
 func (jsonWire) findArray(part []byte, _ *coding) (from, size int, err error) {
@@ -439,8 +443,8 @@ func (jsonWire) rejected(id, reason string) string {
 // dropped. VidGear's send ends accept any text there.
 const rejectedText = "Data rejected on "
 
-// maxReason bounds the reason in an answer, in bytes: it fits into msgpack's
-// shortest texts.
+// maxReason bounds the reason in an answer, in bytes, so that it fits into
+// msgpack's shortest texts.
 const maxReason = 240
 
 // reasonText returns an error as a text of printable ASCII characters.
@@ -466,7 +470,7 @@ func (jsonWire) terminateReply(_ string, multiserver bool) []byte {
 
 func (jsonWire) answersTerminate(p Pattern) bool { return p == ReqRep }
 
-// newID makes the eight characters that an end calls itself by.
+// newID returns a random name of eight characters for an end.
 func newID() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	var b [8]byte

@@ -11,28 +11,28 @@ import (
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 )
 
-// asyncWire alone knows NetGear_Async's bytes, as VidGear 0.3.6 writes them:
-// msgpack, and arrays as msgpack_numpy has them.
+// asyncWire reads and writes NetGear_Async's messages, as VidGear 0.3.6 writes
+// them: msgpack, with arrays in msgpack_numpy's form.
 //
 // A frame is one message of two parts, send end to receive end:
 //
 //	{"terminate": false, "bi_mode": …, "data": …}
 //	{b"nd": true, b"type": "|u1", b"kind": b"", b"shape": […], b"data": pixels in C order}
 //
-// A goodbye has one part, and in patterns 0 and 1 an answer:
+// A terminate message has one part, and in patterns 0 and 1 an answer:
 //
 //	{"terminate": true}
 //	{"terminated": "Client-`XXXXXXXX` successfully terminated!"}
 //
-// The answer to a frame, in patterns 0 and 1, is a text, or in bidirectional
-// mode msgpack, with a second part where an array is returned:
+// The answer to a frame, in patterns 0 and 1, is a text. In bidirectional mode
+// it is msgpack, with a second part if an array is returned:
 //
 //	Data received on client: XXXXXXXX !
 //	{"return_type": "dict", "return_data": …}
 //	{"return_type": "ndarray", "return_data": nil}
 //
-// An empty text stands for "no data", both ways. The answer to a message that
-// was dropped has the reason, as on NetGear's wire:
+// An empty text stands for "no data" in both directions. The answer to a
+// dropped message has the reason, as on NetGear's wire:
 //
 //	Data rejected on client: XXXXXXXX ! …
 //	{"return_type": "NoneType", "return_data": "", "rejected": …}
@@ -158,9 +158,9 @@ func (asyncWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 	return a, nil
 }
 
-// packedMessage takes a value for a message. What Message.Value would have to
-// say of an array in it is said now, without making anything of it: this runs in
-// the receive goroutine.
+// packedMessage returns a msgpack value as a message. It reports errors of
+// arrays in it before Message.Value would, and does not decode them, because
+// this runs in the receive goroutine.
 func packedMessage(v pymsgpack.Raw) (Message, error) {
 	if pymsgpack.Empty(v) {
 		return Message{packed: true}, nil
@@ -211,8 +211,8 @@ func (asyncWire) findArray(part []byte, c *coding) (from, size int, err error) {
 
 // ---- messages ----
 
-// Ext is a value of a msgpack extension type that this library does not know
-// (Python's msgpack.ExtType). Type is -128 to 127.
+// Ext is a value of a msgpack extension type without a Go type here (Python's
+// msgpack.ExtType). Type is -128 to 127.
 type Ext struct {
 	Type int8
 	Data []byte
@@ -221,13 +221,14 @@ type Ext struct {
 // packValue writes a value as msgpack, with this package's types in it.
 func packValue(v any) ([]byte, error) { return pymsgpack.EncodeWith(v, replacePacked) }
 
-// packedArray returns an array as msgpack_numpy has it. It looks into a's memory.
+// packedArray returns an array in msgpack_numpy's form. It refers to a's
+// memory.
 func packedArray(a Array) (pymsgpack.Array, error) {
 	_, spelled, err := spell(asyncWire{}, &a)
 	return pymsgpack.Array{Type: spelled, Shape: a.Shape, Data: a.Data}, err
 }
 
-// messageInside returns what is written in the place of a Message inside another.
+// messageInside returns what replaces a Message inside another one.
 func messageInside(m Message) any {
 	switch {
 	case len(m.raw) == 0:
@@ -256,7 +257,7 @@ func (asyncWire) encodeMessage(v any) (Message, error) {
 
 func (asyncWire) typeName(m Message) string { return pymsgpack.TypeName(m.raw) }
 
-// unpack is pymsgpack.Decode with this package's types.
+// unpack decodes msgpack as pymsgpack.Decode does, into this package's types.
 func unpack(raw []byte) (any, error) {
 	v, err := pymsgpack.Decode(raw)
 	if err != nil {
@@ -265,7 +266,7 @@ func unpack(raw []byte) (any, error) {
 	return adopt(v)
 }
 
-// adopt turns pymsgpack's types into this package's, all the way down.
+// adopt converts pymsgpack's types into this package's, at every level.
 func adopt(v any) (_ any, err error) {
 	switch v := v.(type) {
 	case pymsgpack.Array:
@@ -303,7 +304,7 @@ func packedDType(a pymsgpack.Array) (numpy.DType, error) {
 	return d, frameError(err)
 }
 
-// adoptArray turns big-endian elements around.
+// adoptArray converts an array, and swaps the bytes of big-endian elements.
 func adoptArray(a pymsgpack.Array) (any, error) {
 	d, err := packedDType(a)
 	if err != nil {
@@ -317,7 +318,7 @@ func adoptArray(a pymsgpack.Array) (any, error) {
 	return Array{DType: d.Name, Shape: a.Shape, Data: a.Data}, nil
 }
 
-// packedJSON is a value of unpack as JSON.
+// packedJSON returns a value of unpack as JSON.
 func packedJSON(v any) ([]byte, error) {
 	j, err := jsonable(v)
 	if err != nil {
@@ -326,8 +327,8 @@ func packedJSON(v any) ([]byte, error) {
 	return pyjson.Encode(j)
 }
 
-// jsonable is a value of unpack as encoding/json would have it: what JSON does
-// not know becomes a text.
+// jsonable returns a value of unpack in the form for encoding/json. A value
+// that JSON cannot express becomes a text.
 func jsonable(v any) (any, error) {
 	switch v := v.(type) {
 	case time.Time:
