@@ -90,8 +90,8 @@ func (c *callbacks) leave(goroutine uint64) {
 	}
 }
 
-// check returns an ErrCallback if the calling goroutine is inside a callback that
-// forbids the call.
+// check returns an ErrCallback if the calling goroutine is inside a callback
+// that forbids the call.
 func (c *callbacks) check(call forbidden) error {
 	if c.number.Load() == 0 {
 		return nil

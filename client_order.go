@@ -108,7 +108,7 @@ func (c *clientOrder) onTime(clients []int) []int {
 
 // wanted returns the present clients, beginning with the one that is served
 // next. c.mu must be held.
-func (c *clientOrder) wanted() (all []int) {
+func (c *clientOrder) presentInOrder() (all []int) {
 	for k := range c.ports {
 		if i := (c.last + 1 + k) % len(c.ports); c.present[i] {
 			all = append(all, i)
@@ -128,7 +128,7 @@ func (c *clientOrder) stale() bool {
 	case c.lost:
 		return true
 	case c.served == nil:
-		return !slices.Equal(now, c.wanted())
+		return !slices.Equal(now, c.presentInOrder())
 	default:
 		return !slices.Equal(now, c.placed)
 	}
@@ -180,7 +180,7 @@ func (c *clientOrder) answered(port string) {
 func (c *clientOrder) begin() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.order, c.lost, c.served, c.placed, c.sent = c.wanted(), false, nil, nil, 0
+	c.order, c.lost, c.served, c.placed, c.sent = c.presentInOrder(), false, nil, nil, 0
 	clear(c.here)
 	clear(c.failed)
 	return slices.Clone(c.order)

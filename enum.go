@@ -37,8 +37,8 @@ func (t *enumTable[T]) find(v T) (enumValue[T], bool) {
 	return t.values[i], true
 }
 
-// text returns the value's text, or such as Pattern(7) for a value that the enum
-// does not have.
+// text returns the value's text, or such as Pattern(7) for a value that the
+// enum does not have.
 func (t *enumTable[T]) text(v T) string {
 	if e, ok := t.find(v); ok {
 		return e.text
@@ -200,7 +200,8 @@ func (m SecureMode) GoString() string { return secureModes.goText(m) }
 func (m SecureMode) MarshalText() ([]byte, error) { return secureModes.marshal(m) }
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
-// any case. VidGear's number is read, too. It returns an ErrOption for any other text.
+// any case. VidGear's number is read, too. It returns an ErrOption for any
+// other text.
 func (m *SecureMode) UnmarshalText(text []byte) error { return secureModes.unmarshal(m, text) }
 
 // UnmarshalJSON reads a text as UnmarshalText does, or VidGear's number.
@@ -217,7 +218,8 @@ func (p Pattern) GoString() string { return patternNames.goText(p) }
 func (p Pattern) MarshalText() ([]byte, error) { return patternNames.marshal(p) }
 
 // UnmarshalText reads what MarshalText returns, or the name of the constant, in
-// any case. VidGear's number is read, too. It returns an ErrOption for any other text.
+// any case. VidGear's number is read, too. It returns an ErrOption for any
+// other text.
 func (p *Pattern) UnmarshalText(text []byte) error { return patternNames.unmarshal(p, text) }
 
 // UnmarshalJSON reads a text as UnmarshalText does, or VidGear's number.
@@ -233,8 +235,8 @@ func (k EventKind) MarshalText() ([]byte, error) { return eventKinds.marshal(k) 
 // any case. It returns an ErrOption for any other text.
 func (k *EventKind) UnmarshalText(text []byte) error { return eventKinds.unmarshal(k, text) }
 
-// String returns the name of the colorspace, "off" for JPEGOff and "default" for
-// JPEGDefault.
+// String returns the name of the colorspace, "off" for JPEGOff and "default"
+// for JPEGDefault.
 func (c Colorspace) String() string {
 	if c == JPEGDefault {
 		return "default"
@@ -259,8 +261,8 @@ func (c Colorspace) GoString() string {
 	return fmt.Sprintf("netgear.Colorspace(%.40q)", string(c))
 }
 
-// MarshalText returns String, or an ErrOption for a colorspace that VidGear does
-// not have.
+// MarshalText returns String, or an ErrOption for a colorspace that VidGear
+// does not have.
 func (c Colorspace) MarshalText() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err

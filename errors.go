@@ -107,7 +107,8 @@ func (e *LostError) Error() string {
 // Unwrap returns why the first frame was lost.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// sentinel is an error of this package that also is one of the standard library.
+// sentinel is an error of this package that also is one of the standard
+// library.
 type sentinel struct {
 	text string
 	also error

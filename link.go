@@ -96,7 +96,7 @@ type link struct {
 	bound   []string      // endpoints with their real ports, after the first socket was bound
 	changed chan struct{} // see change; nil while no call waits
 
-	hangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
+	handshakeHangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
 	departed   atomic.Bool            // a connection has ended since Close began
 	gone       chan struct{}          // a token: a connection has ended
 	lastGone   atomic.Pointer[string] // the address of the last peer that disconnected
@@ -282,7 +282,7 @@ func (c *conn) reroute() error {
 	changes := l.resolver.changes()
 	if len(changes) > 0 { // a refusal at the old address does not apply to the new one
 		c.refused.Store(nil)
-		l.hangups.Store(0)
+		l.handshakeHangups.Store(0)
 	}
 	for _, change := range changes {
 		l.opts.Logger.Info("the host has another address", "host", l.resolver.host, "was", change.from, "is", change.to)
@@ -381,8 +381,8 @@ type refusal struct {
 	at  time.Time
 }
 
-// hopeless reports whether the peer that this end connects to rejects it, so that
-// retrying cannot help. An end that listens waits for another peer.
+// hopeless reports whether the peer that this end connects to rejects it, so
+// that retrying cannot help. An end that listens waits for another peer.
 func (l *link) hopeless() bool { return !l.opts.binds() && l.mismatched() }
 
 // mismatched reports whether the last handshake failed because the two ends do
@@ -396,7 +396,7 @@ func (l *link) mismatched() bool {
 	// read, without a reason. So does, once, a peer that is being closed.
 	// l.hangups is kept when a socket is replaced, which may be before the
 	// third.
-	return e.Kind != transport.HungUp || l.security != nil && l.hangups.Load() >= 3
+	return e.Kind != transport.HungUp || l.security != nil && l.handshakeHangups.Load() >= 3
 }
 
 func (l *link) lastRefusal() *refusal {
@@ -471,7 +471,7 @@ func (c *conn) watch(e transport.Event) {
 func (c *conn) connected(e transport.Event) {
 	l, endpoint := c.link, e.Endpoint
 	c.refused.Store(nil)
-	l.hangups.Store(0)
+	l.handshakeHangups.Store(0)
 	l.mu.Lock()
 	l.announce()
 	l.mu.Unlock()
@@ -536,10 +536,10 @@ func (l *link) probed(e transport.Event) bool {
 // the same if its far end is unreachable, which is not the peer's refusal.
 func (l *link) hungUp() {
 	if l.tunnel != nil && l.tunnel.Err() != nil {
-		l.hangups.Store(0)
+		l.handshakeHangups.Store(0)
 		return
 	}
-	l.hangups.Add(1)
+	l.handshakeHangups.Add(1)
 }
 
 // closedPeer counts and logs a connection that this end has closed.
@@ -556,7 +556,7 @@ func (l *link) closedPeer(peer string, why error) {
 	l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
 }
 
-// peerWaits handles a peer that begins to wait for admission.
+// peerWaits handles a peer that begins to wait until it is admitted.
 func (c *conn) peerWaits() {
 	c.link.onPending()
 	c.notePeers()

@@ -139,11 +139,11 @@ func matDType(t gocv.MatType) (string, error) {
 // Mat returns the frame as a Mat. The caller must close it, as every Mat of
 // gocv.
 //
-// Without Options.Copy the Mat refers to the frame's memory and must not be used
-// after the frame's Close. With Options.Copy it owns its pixels. Mat returns an
-// ErrFrame for dtypes that OpenCV does not have (uint32, int64, complex64, …).
-// It does so, too, for shapes other than [rows, columns] and [rows, columns, 1
-// to 512]. Array supports all of them.
+// Without Options.Copy the Mat refers to the frame's memory and must not be
+// used after the frame's Close. With Options.Copy it owns its pixels. Mat
+// returns an ErrFrame for dtypes that OpenCV does not have (uint32, int64,
+// complex64, …). It does so, too, for shapes other than [rows, columns] and
+// [rows, columns, 1 to 512]. Array supports all of them.
 func (f *Frame) Mat() (gocv.Mat, error) {
 	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	t, err := f.depth()

@@ -39,7 +39,7 @@ func InOrder(frames iter.Seq2[*Frame, error], window int) iter.Seq2[*Frame, erro
 				}
 				continue
 			}
-			if o.anew(f.Stamp) {
+			if o.restarted(f.Stamp) {
 				if !o.deliver(yield, 0) {
 					f.Close()
 					return
@@ -73,7 +73,7 @@ type reorder struct {
 }
 
 // anew reports whether a frame is of a sender that has restarted.
-func (o *reorder) anew(s *Stamp) bool {
+func (o *reorder) restarted(s *Stamp) bool {
 	return 0 < s.Seq && s.Seq <= o.top.Seq && s.Time.After(o.top.Time)
 }
 

@@ -446,7 +446,7 @@ func (r *receiveEnd) handle(m *message) error {
 		r.reject(&h, m, err)
 		return nil
 	}
-	r.heard(f.Port, true)
+	r.noteSender(f.Port, true)
 	r.flowing()
 	r.queue.push(f)
 	return nil
@@ -511,7 +511,7 @@ const maxServers = 1 << 12
 
 // heard notes, in multi-server mode, that the sender with a port is connected,
 // or has disconnected.
-func (r *receiveEnd) heard(port string, here bool) {
+func (r *receiveEnd) noteSender(port string, here bool) {
 	if _, known := r.servers[port]; r.servers != nil && (known || len(r.servers) < maxServers) {
 		r.servers[port] = here
 	}
@@ -521,7 +521,7 @@ func (r *receiveEnd) heard(port string, here bool) {
 // multi-server mode when the last known sender has sent one.
 func (r *receiveEnd) terminated(h *header, peer string) error {
 	if r.servers != nil {
-		r.heard(h.from, false)
+		r.noteSender(h.from, false)
 	}
 	if r.wire.answersTerminate(r.opts.Pattern) {
 		r.reply(&prepared{head: r.wire.terminateReply(r.id, r.servers != nil)})

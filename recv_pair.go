@@ -32,7 +32,7 @@ type pairView struct {
 	peers   int  // connected peers
 	served  bool // the socket has a peer to send to
 	waiting bool // others wait to be served
-	heard   time.Time
+	lastFrame   time.Time
 	timeout time.Duration // Options.RequestTimeout
 }
 
@@ -59,7 +59,7 @@ func (p *pairState) check(v pairView) (again time.Time, free bool, why error) {
 			return time.Time{}, false, errNotServed
 		}
 	case v.waiting:
-		if again = v.heard.Add(v.timeout); !v.now.Before(again) {
+		if again = v.lastFrame.Add(v.timeout); !v.now.Before(again) {
 			return time.Time{}, false, fmt.Errorf("%w: another peer is waiting, and the one that is served is silent", ErrTimeout)
 		}
 	}
@@ -82,9 +82,9 @@ func (r *receiveEnd) checkPeer(now time.Time) error {
 	c := r.conn
 	events, err := c.ProcessCommands()
 	v := pairView{now: now, peers: r.peers(), served: err == nil && events&zmq4.POLLOUT != 0,
-		waiting: c.Pending() > 0, heard: r.lastFrame, timeout: r.opts.RequestTimeout}
-	if v.heard.Before(c.opened) {
-		v.heard = c.opened
+		waiting: c.Pending() > 0, lastFrame: r.lastFrame, timeout: r.opts.RequestTimeout}
+	if v.lastFrame.Before(c.opened) {
+		v.lastFrame = c.opened
 	}
 	again, free, why := c.pair.check(v)
 	if why != nil {

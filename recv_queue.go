@@ -80,11 +80,11 @@ func (q *recvQueue) signal() {
 func (q *recvQueue) hasRoom() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.full = !q.latest && !q.lossy && q.crowded()
+	q.full = !q.latest && !q.lossy && q.overLimit()
 	return !q.full
 }
 
-func (q *recvQueue) crowded() bool {
+func (q *recvQueue) overLimit() bool {
 	return len(q.items) > 0 && (len(q.items) >= q.maxFrames || q.bytes >= q.maxBytes)
 }
 
@@ -106,7 +106,7 @@ func (q *recvQueue) push(f *Frame) {
 	if q.latest {
 		q.dropStale(f.Port)
 		q.makeRoom(it.bytes)
-	} else if q.lossy && q.crowded() {
+	} else if q.lossy && q.overLimit() {
 		q.drop(f)
 		return
 	}

@@ -39,7 +39,7 @@ func TestTimers(t *testing.T) {
 // A PAIR socket with one place: what a check makes of what it sees.
 func TestPairChecks(t *testing.T) {
 	view := func(ms, peers int, served, waiting bool, heard int) pairView {
-		return pairView{now: at(ms), peers: peers, served: served, waiting: waiting, heard: at(heard), timeout: 4 * time.Second}
+		return pairView{now: at(ms), peers: peers, served: served, waiting: waiting, lastFrame: at(heard), timeout: 4 * time.Second}
 	}
 	type step struct {
 		see   pairView

@@ -53,7 +53,8 @@ func (s *Secret) UnmarshalText(text []byte) error {
 //	{ReceiveMode:true Port:5454 Pattern:REQ/REP}
 func (o Options) String() string { return o.text(":", " ", "%v") }
 
-// GoString returns the options that are set as Go writes them, without passwords.
+// GoString returns the options that are set as Go writes them, without
+// passwords.
 func (o Options) GoString() string { return "netgear.Options" + o.text(":", ", ", "%#v") }
 
 // Format writes GoString for %#v and String for every other verb.
@@ -65,8 +66,8 @@ func (o Options) Format(f fmt.State, verb rune) {
 	io.WriteString(f, o.String())
 }
 
-// LogValue returns the options that are set as a group for package slog, without
-// passwords.
+// LogValue returns the options that are set as a group for package slog,
+// without passwords.
 func (o Options) LogValue() slog.Value {
 	var attrs []slog.Attr
 	o.each(func(field string, value any) { attrs = append(attrs, slog.Any(field, value)) })

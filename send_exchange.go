@@ -278,8 +278,8 @@ func (s *sendEnd) follow() error {
 	return err
 }
 
-// noteAnswered notes that the peer has answered over the current connection, and
-// how long the exchange took.
+// noteAnswered notes that the peer has answered over the current connection,
+// and how long the exchange took.
 func (s *sendEnd) noteAnswered(took time.Duration) {
 	s.conn.answered, s.conn.lostThen = true, s.conn.lost.Load()
 	if s.opts.Pattern == Pair {
@@ -356,7 +356,7 @@ func (x *frameExchange) sendParts() error {
 		if x.part.buf != nil {
 			return c.TrySendBuffer(x.part.buf, false)
 		}
-		return c.TrySendTracked(x.tracker, x.part.lent, false)
+		return c.TrySendTracked(x.tracker, x.part.external, false)
 	})
 	if errors.Is(err, syscall.EAGAIN) {
 		return errHalfSent
@@ -394,7 +394,7 @@ func (x *frameExchange) await() error {
 	if errors.Is(err, errPeerLost) && len(x.opts.Ports) > 1 {
 		err = x.awaitOthers()
 	}
-	if err == nil && x.part.lent != nil {
+	if err == nil && x.part.external != nil {
 		// The receiver has it, so libzmq has written it and releases it at
 		// once. If not, the answer arrived before its frame was complete.
 		err = x.conn.WaitReleased(x.tracker, x.deadline, x.stop)

@@ -64,7 +64,7 @@ func (p *part) size() int {
 	if p.buf != nil {
 		return len(p.buf.Bytes())
 	}
-	return len(p.lent)
+	return len(p.external)
 }
 
 // release releases owned memory that has not become part of a part.
@@ -87,7 +87,7 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		return part, err
 	}
 	if s.spec.answers {
-		lent := part{lent: p.array.Data, done: p.done}
+		lent := part{external: p.array.Data, done: p.done}
 		p.done = nil
 		return lent, nil
 	}
@@ -220,7 +220,7 @@ func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
 // reference, or external memory.
 type part struct {
 	buf  *zmsg.Buffer
-	lent []byte
+	external []byte
 	done func() // releases external memory that the library owns
 }
 
@@ -249,7 +249,7 @@ func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, lend bool) (part
 // is one piece of memory: with a head it must be a copy.
 func newPart(head, b []byte, lend bool) (part, error) {
 	if lend && len(head) == 0 {
-		return part{lent: b}, nil
+		return part{external: b}, nil
 	}
 	buf, err := zmsg.NewBuffer(len(head) + len(b))
 	if err != nil {

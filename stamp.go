@@ -109,7 +109,7 @@ type PortStats struct {
 }
 
 // portTally holds the counts of one port that PortStats reports.
-type portTally struct {
+type portCounts struct {
 	PortStats
 	sum   time.Duration
 	seq   uint64 // the last stamp's number
@@ -120,13 +120,13 @@ type portTally struct {
 // stamps.
 type perPortStats struct {
 	mu     sync.Mutex
-	ports  map[string]*portTally
-	all    portTally // frames without a port, and the stamps of all
+	ports  map[string]*portCounts
+	all    portCounts // frames without a port, and the stamps of all
 	shared bool      // several receivers share the frames, or this end gets them through several
 }
 
 func newPerPortStats(shared bool) perPortStats {
-	return perPortStats{ports: map[string]*portTally{}, shared: shared}
+	return perPortStats{ports: map[string]*portCounts{}, shared: shared}
 }
 
 // frame counts a frame of a port.
@@ -160,13 +160,13 @@ func (t *perPortStats) malformed(port string) {
 
 // of returns a port's counts, or nil if there are too many ports: a peer may
 // invent them.
-func (t *perPortStats) of(port string) *portTally {
+func (t *perPortStats) of(port string) *portCounts {
 	if port == "" {
 		return &t.all
 	}
 	p := t.ports[port]
 	if p == nil && len(t.ports) < maxServers {
-		p = &portTally{}
+		p = &portCounts{}
 		t.ports[port] = p
 	}
 	return p

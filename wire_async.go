@@ -263,31 +263,31 @@ func unpack(raw []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adopt(v)
+	return convertPacked(v)
 }
 
 // adopt converts pymsgpack's types into this package's, at every level.
-func adopt(v any) (_ any, err error) {
+func convertPacked(v any) (_ any, err error) {
 	switch v := v.(type) {
 	case pymsgpack.Array:
-		return adoptArray(v)
+		return convertPackedArray(v)
 	case pymsgpack.Ext:
 		return Ext(v), nil
 	case []any:
 		for i := range v {
-			if v[i], err = adopt(v[i]); err != nil {
+			if v[i], err = convertPacked(v[i]); err != nil {
 				return nil, err
 			}
 		}
 	case map[string]any:
 		for k := range v {
-			if v[k], err = adopt(v[k]); err != nil {
+			if v[k], err = convertPacked(v[k]); err != nil {
 				return nil, err
 			}
 		}
 	case map[any]any:
 		for k := range v {
-			if v[k], err = adopt(v[k]); err != nil {
+			if v[k], err = convertPacked(v[k]); err != nil {
 				return nil, err
 			}
 		}
@@ -305,7 +305,7 @@ func packedDType(a pymsgpack.Array) (numpy.DType, error) {
 }
 
 // adoptArray converts an array, and swaps the bytes of big-endian elements.
-func adoptArray(a pymsgpack.Array) (any, error) {
+func convertPackedArray(a pymsgpack.Array) (any, error) {
 	d, err := packedDType(a)
 	if err != nil {
 		return nil, err
