@@ -11,7 +11,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// "Every interface" takes IPv6 and IPv4, in every pattern, and says so.
+// "Every interface" binds IPv6 and IPv4, in every pattern, and Endpoints shows
+// it.
 func TestEveryInterface(t *testing.T) {
 	if !transport.DualStack() {
 		t.Skip("no socket of this system serves IPv6 and IPv4")
@@ -19,7 +20,7 @@ func TestEveryInterface(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, host := range []string{"127.0.0.1", "::1", "localhost"} {
 			if host == "::1" && !hasLoopback6() {
-				continue // IPv6 is there, but switched off
+				continue // IPv6 exists, but is switched off
 			}
 			recv := mustNew(t, Options{ReceiveMode: true, Port: "0", Pattern: pattern, HighWaterMark: 100})
 			if ep := recv.Endpoints()[0]; !strings.HasPrefix(ep, "tcp://[::]:") {

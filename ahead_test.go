@@ -12,7 +12,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// silent is a port at which somebody takes frames and never answers.
+// silent returns a port at which a peer accepts frames and never answers.
 func silent(t *testing.T, pattern Pattern) string {
 	t.Helper()
 	kind := zmq4.PAIR
@@ -40,7 +40,7 @@ func brief(t *testing.T) context.Context {
 	return ctx
 }
 
-// lostFrames is what an error says of lost frames.
+// lostFrames returns the lost frames that an error reports.
 func lostFrames(err error) (count int, first uint64) {
 	var lost *LostError
 	if errors.As(err, &lost) {
@@ -49,8 +49,9 @@ func lostFrames(err error) (count int, first uint64) {
 	return 0, 0
 }
 
-// Every frame arrives, in order, with its message and stamp, the caller's memory
-// overwritten as soon as each call returns; and OnReply has heard of each.
+// Every frame arrives, in order, with its message and stamp, although the
+// caller's memory is overwritten as soon as each call returns. OnReply is
+// called for each.
 func TestSendAhead(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
@@ -272,7 +273,8 @@ func TestCloseFlushes(t *testing.T) {
 	}
 }
 
-// With Close the first loss ends the wait for all: nobody there is nobody there.
+// With Close the first loss ends the wait for all frames, because the same peer
+// is missing for all.
 func TestCloseGivesUpAtTheFirstLoss(t *testing.T) {
 	told := 0
 	send := mustNew(t, Options{

@@ -91,7 +91,7 @@ func TestBadMessages(t *testing.T) {
 		ctx := testContext(t)
 		awaitPeers(t, recv, 1)
 		if pattern == PubSub {
-			// Until the subscription is there.
+			// Until the subscription exists.
 			await(t, "the subscription", func() bool {
 				peer.send(rawHeader("[1, 1]"), []byte("x"))
 				return recv.Stats().Frames > 0
@@ -149,7 +149,7 @@ func TestOversizedPart(t *testing.T) {
 	}
 }
 
-// An answer that cannot be read still says that the frame arrived.
+// An answer that cannot be read still shows that the frame arrived.
 func TestBadAnswers(t *testing.T) {
 	for name, parts := range map[string][][]byte{
 		"text":          {[]byte("Data received on device: AB12CD34 !")},
@@ -210,7 +210,7 @@ func TestUnaskedAnswers(t *testing.T) {
 	}
 }
 
-// A stranger who talks HTTP, or nothing at all, does not disturb.
+// A peer that sends HTTP, or nothing at all, does not disturb the others.
 func TestGarbageOnThePort(t *testing.T) {
 	recv, send := openPair(t, Options{})
 	ctx := testContext(t)

@@ -24,7 +24,8 @@ func serverKey(t *testing.T, dir string) string {
 	return public
 }
 
-// An end whose location is not there is not given keys that nobody knows.
+// An end whose location does not exist does not get keys that its peer does not
+// have.
 func TestCertificateLocation(t *testing.T) {
 	var log bytes.Buffer
 	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: StoneHouse, Logger: slog.New(slog.NewTextHandler(&log, nil))}

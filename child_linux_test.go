@@ -115,7 +115,7 @@ func peakMemory() int64 {
 	return 0
 }
 
-// runEnd is an end that says what it has come to whenever it is asked.
+// runEnd runs an end that reports its counts when it is asked.
 func runEnd(s childSpec) int {
 	n, err := New(s.options())
 	if err != nil {

@@ -59,7 +59,7 @@ func (s *clientSet) present() (count int) {
 	return count
 }
 
-// settle waits until the send end has seen who is there.
+// settle waits until the send end has processed which clients are connected.
 func (s *clientSet) settle() {
 	s.t.Helper()
 	await(s.t, "the clients", func() bool {
@@ -84,7 +84,7 @@ func (s *clientSet) next() int {
 	return -1
 }
 
-// serve sends frames and wants the answers in the order of the ports.
+// serve sends frames and requires the answers in the order of the ports.
 func (s *clientSet) serve(frames int) {
 	s.t.Helper()
 	for range frames {
@@ -166,7 +166,7 @@ func TestClientsThatFreeze(t *testing.T) {
 	s.settle()
 	s.last = 2
 	s.serve(1)
-	// The second now takes connections and says nothing.
+	// The second now accepts connections and sends nothing.
 	s.close(1)
 	awaitPeers(t, s.send, 2)
 	silent := peertest.Listen(t, "127.0.0.1:"+s.ports[1])
@@ -187,7 +187,7 @@ func TestClientsThatFreeze(t *testing.T) {
 	endsWithin(t, "the call", began, time.Second)
 	began = startStopwatch()
 	s.send.Close()
-	endsWithin(t, "Close", began, time.Second) // a fifth of RequestTimeout is for the goodbyes
+	endsWithin(t, "Close", began, time.Second) // a fifth of RequestTimeout is for the terminate messages
 }
 
 // libzmq passes over a connection that was lost before the monitor reports it, so

@@ -25,8 +25,8 @@ func closes(t *testing.T, n *NetGear) {
 	}
 }
 
-// The goodbye of a publisher is the message that finds the pipe full: libzmq
-// returns EAGAIN for it, and reports room at a PUB socket all the same.
+// The terminate message of a publisher arrives at a full pipe: libzmq returns
+// EAGAIN for it, but still reports room at a PUB socket.
 func TestCloseOfAFullPublisher(t *testing.T) {
 	for _, bound := range []bool{false, true} {
 		t.Run(fmt.Sprintf("bound=%v", bound), func(t *testing.T) {

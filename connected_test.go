@@ -118,7 +118,7 @@ func TestWaitConnectedEnds(t *testing.T) {
 	}
 	recv, send := openPair(t, Options{})
 	awaitPeers(t, recv, 1)
-	awaitPeers(t, send, 1) // otherwise it has nobody to send the terminate message to
+	awaitPeers(t, send, 1) // otherwise it has no peer for the terminate message
 	waits := begun(t, testContext(t), recv, 1)
 	if err := firstOf(t, waits); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ func TestContextEndsEveryWait(t *testing.T) {
 		}
 	}
 	for _, pattern := range []Pattern{Pair, ReqRep} {
-		nobody := newBare(t, zmq4.PUSH, nil) // takes the connection and says nothing that helps
+		nobody := newBare(t, zmq4.PUSH, nil) // accepts the connection and sends nothing useful
 		for name, o := range map[string]Options{
 			"no peer":       {Address: "127.0.0.1", Port: "1", Pattern: pattern},
 			"another kind":  {Address: "127.0.0.1", Port: nobody.port(), Pattern: pattern},

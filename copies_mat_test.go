@@ -10,9 +10,9 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// The Mat that comes out of a raw frame looks into the memory of the Mat that was
-// sent, where it could be lent; of a copied one, and of a JPEG, into the frame's
-// buffer. A JPEG is made of the Mat's memory as it lies.
+// The Mat of a raw frame refers to the memory of the Mat that was sent, if that
+// was not copied. The Mat of a copied frame, and of a JPEG, refers to the
+// frame's buffer. A JPEG is encoded from the Mat's memory directly.
 func TestMatsAreNotCopied(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {

@@ -13,10 +13,10 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// Between two sockets of one process, at an inproc endpoint, libzmq hands a
-// message over as it lies: what arrives is the very memory that was sent. So an
-// address tells, without a clock, whether a frame was copied on its way. Copies
-// that are gone again when the frame arrives are counted: each takes a buffer, or
+// Between two sockets of one process, at an inproc endpoint, libzmq passes a
+// message without a copy: the memory that arrives is the memory that was sent.
+// So an address shows, without a clock, whether a frame was copied. Copies that
+// have been freed when the frame arrives are counted: each takes a buffer, or
 // memory of Go's.
 
 // openInside opens both ends at an inproc endpoint, which New does not offer.
@@ -159,9 +159,9 @@ func steady(t *testing.T, round func(), buffers, goBytes int) {
 	}
 }
 
-// looksInto says what is wrong with where a frame's bytes are: they are the
-// caller's if they were lent, and what the frame hands out is what came, or what
-// was decoded from it.
+// looksInto returns an error if a frame's bytes are elsewhere than expected.
+// They must be the caller's if those were not copied. What the frame returns
+// must be what was received, or what was decoded from it.
 func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
 	if got := sameMemory(f.raw(), array) || sameMemory(f.raw(), jpeg); got != lent {
 		return fmt.Errorf("the caller's memory was sent: %v", got)
@@ -181,8 +181,8 @@ func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
 	return nil
 }
 
-// A received frame that is sent on lends its memory: the third end's frame looks
-// into what the first end sent.
+// A received frame that is sent on is not copied: the third end's frame refers
+// to the memory that the first end sent.
 func TestSendFrameCopiesNothing(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {

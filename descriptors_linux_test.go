@@ -68,8 +68,8 @@ func open(o Options) (*NetGear, error) {
 	return n, err
 }
 
-// However few descriptors are free, opening an end succeeds or returns an error
-// that says what is missing.
+// With any number of free descriptors, opening an end succeeds or returns an
+// error that names what is missing.
 func TestFewDescriptors(t *testing.T) {
 	t.Parallel()
 	c := startProcess(t, childSpec{Role: "few descriptors", Descriptors: 128})

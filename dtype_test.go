@@ -8,8 +8,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/numpy"
 )
 
-// A dtype that numpy does not know would end VidGear's receive thread. The error
-// says what was meant.
+// A dtype that numpy does not have would end VidGear's receive thread. The
+// error names the probable dtype.
 func TestUnknownDTypes(t *testing.T) {
 	_, send := openPair(t, Options{JPEGCompression: JPEGOff})
 	_, async := openPair(t, Options{Wire: AsyncWire})

@@ -80,7 +80,7 @@ func subjects() (all []subject) {
 	return all
 }
 
-// situation is what the peer does once it has shaken hands. It returns when the
+// situation is what the peer does after the handshake. It returns when the
 // connection ends.
 type situation struct {
 	name  string
@@ -154,7 +154,7 @@ func slowMessage(n *NetGear) string {
 	return envelope(n.link.opts.Pattern) + zmtp(isMore, head) + zmtp(isLong, string(slowJPEG()))
 }
 
-// fits reports whether a situation says something about an end.
+// fits reports whether a situation applies to an end.
 func (s situation) fits(o *Options) bool {
 	if s.name != "huge JPEG" {
 		return true
@@ -279,7 +279,7 @@ func callEnds(t *testing.T, who subject, s situation, by string) {
 	endsWithin(t, "Close", from, limit)
 }
 
-// underWay waits until the situation is there.
+// underWay waits until the situation exists.
 func underWay(t *testing.T, n *NetGear, s situation) {
 	t.Helper()
 	await(t, "the peer to connect", func() bool { st := n.Stats(); return st.Connected > 0 || st.Lost > 0 || st.Refused > 0 })

@@ -42,7 +42,7 @@ func Example() {
 			log.Fatal(err)
 		}
 	}
-	send.Close() // says goodbye: the receive end sees io.EOF after the last frame
+	send.Close() // sends the terminate message: the receive end gets io.EOF after the last frame
 
 	for {
 		frame, err := recv.Recv(ctx)
@@ -184,7 +184,8 @@ func ExampleNetGear_SendJPEG() {
 	// decoded: [48 64 3] BGR
 }
 
-// Frames is Recv as a loop. It ends after the sender's goodbye.
+// Frames returns what Recv returns, for a loop. It ends after the sender's
+// terminate message.
 func ExampleNetGear_Frames() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -215,12 +216,12 @@ func ExampleNetGear_Frames() {
 		fmt.Println("frame", frame.Message)
 		frame.Close()
 	}
-	fmt.Println("goodbye")
+	fmt.Println("end of the stream")
 	// Output:
 	// frame 0
 	// frame 1
 	// frame 2
-	// goodbye
+	// end of the stream
 }
 
 // In bidirectional mode the receive end returns data on its answers. What was

@@ -102,8 +102,8 @@ func TestMismatchedSenderStays(t *testing.T) {
 	}
 }
 
-// A peer that sends nothing but rubbish is disconnected, and the application is
-// told why. The next one is served.
+// A peer that sends only unreadable messages is disconnected, and the
+// application gets the reason. The next peer is served.
 func TestUnreadableFloodIsReported(t *testing.T) {
 	for _, pattern := range allPatterns {
 		t.Run(pattern.String(), func(t *testing.T) {

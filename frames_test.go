@@ -16,8 +16,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// Every dtype of the captures, and shapes that Python tells apart, arrive as
-// they were, with JPEG on: what a JPEG cannot hold goes raw.
+// Every dtype of the captures, and shapes that Python distinguishes, arrive
+// unchanged with JPEG on: what a JPEG cannot hold is sent raw.
 func TestDTypesAndShapes(t *testing.T) {
 	recv, send := openPair(t, Options{})
 	ctx := testContext(t)
@@ -213,7 +213,7 @@ func TestDroppedFrameStaysWhileItIsSent(t *testing.T) {
 	relay := mustNew(t, Options{Pattern: ReqRep, Address: "127.0.0.1", Port: far.port()})
 	sent := make(chan error)
 	go func() {
-		_, err := relay.SendFrame(ctx, f, nil) // the last that is heard of f
+		_, err := relay.SendFrame(ctx, f, nil) // the last use of f
 		sent <- err
 	}()
 	parts := far.recv(patience) // and no answer yet

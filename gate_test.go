@@ -19,7 +19,7 @@ func awaitWaiting(t *testing.T, recv *NetGear) {
 	await(t, "a peer to wait at the gate", func() bool { return recv.link.current().Pending() > 0 })
 }
 
-// delivers says whether the next frame is this one.
+// delivers reports whether the next frame is this one.
 func delivers(t *testing.T, recv *NetGear, want byte) {
 	t.Helper()
 	f := mustRecv(t, recv, testContext(t))
@@ -29,8 +29,8 @@ func delivers(t *testing.T, recv *NetGear, want byte) {
 	}
 }
 
-// once is a sender that, like VidGear, sends a frame once, whether or not it is
-// let in.
+// once connects a sender that, like VidGear, sends a frame once, admitted or
+// not.
 func once(t *testing.T, recv *NetGear, number byte) *bare {
 	t.Helper()
 	b := newBare(t, zmq4.PAIR, recv)
@@ -45,8 +45,8 @@ func (b *bare) answered() {
 	}
 }
 
-// Each sender is there, and has sent its frame, before the one ahead of it goes:
-// none is served beside another, and no frame is lost.
+// Each sender is connected, and has sent its frame, before the previous one
+// disconnects. None is served besides another, and no frame is lost.
 func TestPairSendersOneAfterTheOther(t *testing.T) {
 	goodbye := jsonWire{}.appendTerminate(nil, nil)
 	for _, last := range []string{"goodbye", "gone without a word"} {
@@ -91,7 +91,8 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// Whoever comes the moment the one before has gone finds the place.
+// A sender that connects at the moment when the previous one has disconnected
+// is served.
 func TestPairSendersOneOnTheHeelsOfTheOther(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", TerminatePolicy: KeepWaiting})
 	for i := range byte(100) {
@@ -102,7 +103,7 @@ func TestPairSendersOneOnTheHeelsOfTheOther(t *testing.T) {
 	}
 }
 
-// What the one had sent is read before the next is let in.
+// What one sender has sent is read before the next is admitted.
 func TestPairLastWordsAreRead(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1})
 	first := newBare(t, zmq4.PAIR, recv)
@@ -122,7 +123,7 @@ func TestPairLastWordsAreRead(t *testing.T) {
 	}
 }
 
-// Those who wait may go; the place is for one who is there.
+// Pending senders may disconnect; the next one that is connected is served.
 func TestPairVisitorsWhoGo(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	first := once(t, recv, 1)
@@ -178,14 +179,14 @@ func TestNewcomerAtAPairSocket(t *testing.T) {
 	first := once(t, recv, 1)
 	first.answered()
 	delivers(t, recv, 1)
-	// The first stays connected and says nothing more, as if it were frozen.
+	// The first stays connected and sends nothing more, as if it were frozen.
 	second := once(t, recv, 2)
 	delivers(t, recv, 2)
 	second.answered()
 }
 
-// One who has to wait for longer than a handshake may take comes again, and the
-// application is told why it was refused.
+// A sender that must wait longer than a handshake may take connects again, and
+// the application gets the reason of the refusal.
 func TestPairLongWait(t *testing.T) {
 	t.Parallel()
 	var at recorder
@@ -209,8 +210,8 @@ func TestPairLongWait(t *testing.T) {
 	second.answered()
 }
 
-// Strangers who take the place and do not end their handshake, or turn out to be
-// of another sort, keep nobody out.
+// Peers that take the place and do not end their handshake, or have another
+// socket type, keep no sender out.
 func TestPairStrangers(t *testing.T) {
 	t.Parallel()
 	for name, come := range map[string]func(*testing.T, *NetGear){
@@ -218,7 +219,7 @@ func TestPairStrangers(t *testing.T) {
 		"only greets": func(t *testing.T, recv *NetGear) {
 			c := dial(t, recv)
 			io.WriteString(c, greeting)
-			if _, err := io.ReadFull(c, make([]byte, 66)); err != nil { // a greeting, and the READY of one who was let in
+			if _, err := io.ReadFull(c, make([]byte, 66)); err != nil { // a greeting, and the READY of an admitted peer
 				t.Error(err)
 			}
 		},
@@ -235,8 +236,9 @@ func TestPairStrangers(t *testing.T) {
 	}
 }
 
-// All sorts come and go at random while one sender streams: it gets through, and
-// in the end nobody is taken for one who is there.
+// Peers of all kinds connect and disconnect at random while one sender streams.
+// All of its frames arrive, and in the end no absent peer is counted as
+// connected.
 func TestPairCrowd(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting})
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, Stamp: true, JPEGCompression: JPEGOff})
@@ -288,7 +290,7 @@ func TestPairCrowd(t *testing.T) {
 	await(t, "all to have gone", func() bool { return recv.Stats().Connected == 0 })
 }
 
-// A stranger that ends its handshake when another has been let in meanwhile does
+// A peer that ends its handshake when another has been admitted meanwhile does
 // not keep the place from the next.
 func TestPairStrangerComesInLate(t *testing.T) {
 	t.Parallel()

@@ -12,9 +12,9 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// A Mat handed over arrives unchanged, whole or a region, and the caller's is
-// the zero Mat. That each was closed once is what the builds with matprofile
-// find out (and twice is a crash).
+// An owned Mat arrives unchanged, whole or a region, and the caller's becomes
+// the zero Mat. The builds with matprofile check that each was closed; closing
+// it twice is a crash.
 func TestSendOwned(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
@@ -77,8 +77,8 @@ func TestSendOwnedThatFails(t *testing.T) {
 	}
 }
 
-// Mats that a publisher still has in hand are closed by its Close, whether or
-// not anybody reads them.
+// Close of a publisher closes the Mats that it still owns, read by a subscriber
+// or not.
 func TestCloseClosesOwnedMats(t *testing.T) {
 	for _, linger := range []bool{true, false} {
 		recv, send := openPair(t, Options{Pattern: PubSub, JPEGCompression: JPEGOff, HighWaterMark: 100})

@@ -12,8 +12,8 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// owned is an array whose memory is spoilt when it is given back; back counts
-// how often that was.
+// owned returns an array whose memory is overwritten when it is released; back
+// counts the releases.
 func owned(i int, back *atomic.Int32, shape ...int) (Array, func()) {
 	a := testArray(i, "uint8", shape...)
 	return a, func() {
@@ -22,9 +22,9 @@ func owned(i int, back *atomic.Int32, shape ...int) (Array, func()) {
 	}
 }
 
-// Memory handed over arrives unchanged and is given back exactly once, in every
-// pattern, raw and as JPEG, with and without SendAhead; and where nobody can
-// read it any more, before the call returns.
+// Owned memory arrives unchanged and is released exactly once, in every
+// pattern, raw and as JPEG, with and without SendAhead. If it can no longer be
+// read, it is released before the call returns.
 func TestSendArrayOwned(t *testing.T) {
 	for _, pattern := range allPatterns {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
@@ -69,7 +69,7 @@ func TestSendArrayOwned(t *testing.T) {
 	}
 }
 
-// Whatever a call fails of, the memory is given back before it returns.
+// For any reason of failure, the memory is released before the call returns.
 func TestSendArrayOwnedThatFails(t *testing.T) {
 	for _, ahead := range []int{0, 1} {
 		recv, send := openPair(t, Options{JPEGCompression: JPEGOff}, func(r, s *Options) { s.SendAhead = ahead })

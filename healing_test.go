@@ -23,7 +23,8 @@ import (
 // large is a frame that no socket buffer holds.
 var large = Array{DType: "uint8", Shape: []int{4000, 3000, 3}, Data: make([]byte, 4000*3000*3)}
 
-// knock speaks ZMTP with an end, and turns out to be of a sort that it has no use for.
+// knock performs a ZMTP handshake with an end, with a socket type that it
+// rejects.
 func knock(t *testing.T, n *NetGear) {
 	t.Helper()
 	c := dial(t, n)
@@ -101,10 +102,10 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 	}
 }
 
-// Whoever opens a connection and says nothing is counted as refused, in the end,
-// and as nothing else.
+// A peer that opens a connection and sends nothing is counted as refused in the
+// end, and as nothing else.
 func TestSilentStranger(t *testing.T) {
-	t.Parallel() // the stranger has five seconds
+	t.Parallel() // the peer has five seconds
 	for _, early := range []bool{false, true} {
 		t.Run(map[bool]string{false: "stays longer", true: "goes first"}[early], func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +113,8 @@ func TestSilentStranger(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnEvent: at.add, TerminatePolicy: KeepWaiting})
 			stranger := dial(t, recv)
 			defer stranger.Close()
-			// A greeting is answered, so the receive end has accepted the stranger before the sender.
+			// A greeting is answered, so the receive end has accepted this peer
+			// before the sender.
 			if _, err := io.ReadFull(stranger, make([]byte, 10)); err != nil {
 				t.Fatal(err)
 			}
@@ -138,8 +140,8 @@ func TestSilentStranger(t *testing.T) {
 	}
 }
 
-// A loss is held back for a goodbye that may still be read; what comes after it
-// waits behind it.
+// A loss is deferred for a terminate message that may still be read, and the
+// events after it are delivered after it.
 func TestStateOrderAtAReconnect(t *testing.T) {
 	var at recorder
 	s := startEvents(at.add, new(callbacks))
@@ -157,8 +159,8 @@ func TestStateOrderAtAReconnect(t *testing.T) {
 	}
 }
 
-// A loss is told while the application leaves the queue full, and while Respond
-// takes its time.
+// A loss is reported while the application leaves the queue full, and while
+// Respond is running.
 func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 	t.Run("queue full", func(t *testing.T) {
 		var at recorder
@@ -189,7 +191,8 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 	})
 }
 
-// An end that opens a new socket says so between the old connection and the new one.
+// An end that opens a new socket reports that between the old connection and
+// the new one.
 func TestStateOrderAtAReopen(t *testing.T) {
 	var sending, receiving recorder
 	peer := newBare(t, zmq4.REP, nil)
@@ -233,7 +236,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 		send.Close()
 	}
 	at.await(t, EventRefused)
-	// Once somebody has got in, it is news again.
+	// After a peer has connected, a refusal is a new event.
 	good := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep})
 	at.await(t, EventRefused, EventConnected)
 	newBare(t, zmq4.PUB, recv)
@@ -276,7 +279,8 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	sendSmall(t, send)
 }
 
-// A stranger at a send end that listens does not end its frames' tries.
+// A foreign peer at a send end that listens does not end the tries of its
+// frames.
 func TestStrangersAtABoundSendEnd(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
@@ -295,7 +299,8 @@ func TestStrangersAtABoundSendEnd(t *testing.T) {
 	}
 }
 
-// What a stranger did a while ago says nothing of why nobody sends now.
+// The refusal of a foreign peer some time ago is not given as the reason why no
+// frames arrive now.
 func TestOldRefusalsAreNoHint(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	knock(t, recv)
@@ -323,7 +328,7 @@ func TestNameServerGone(t *testing.T) {
 		done <- err
 	}()
 	await(t, "the second try", func() bool { return send.Stats().Retries > 0 })
-	for range 2 { // the first answer finds nobody any more
+	for range 2 { // the first answer finds no peer
 		peer.recv(patience)
 		peer.send([]byte("ok"))
 	}
@@ -370,7 +375,7 @@ func TestCloseWhileReopening(t *testing.T) {
 	recv := mustNew(t, o)
 	sendSmall(t, send)
 	os.RemoveAll(dir)
-	send.Close() // the goodbye makes a Pair receive end open a new socket
+	send.Close() // the terminate message makes a Pair receive end open a new socket
 	<-failed
 	other := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	recv.Close()
@@ -379,7 +384,7 @@ func TestCloseWhileReopening(t *testing.T) {
 	}
 }
 
-// watchLog is a log handler that tells of errors.
+// watchLog is a log handler that signals errors.
 type watchLog struct{ errors chan<- struct{} }
 
 func (w watchLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }

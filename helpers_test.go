@@ -19,7 +19,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// patience bounds every wait of the tests; nothing is asserted about time.
+// patience bounds every wait of the tests; no test asserts a time by it.
 const patience = 30 * time.Second
 
 func testContext(t testing.TB) context.Context {
@@ -39,8 +39,8 @@ func mustNew(t testing.TB, o Options) *NetGear {
 	return n
 }
 
-// openPair opens a receive end on a free port and a send end to it. What o says
-// goes for both; the adjustments for one each.
+// openPair opens a receive end on a free port and a send end to it. o applies
+// to both, each adjustment to one.
 func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (recv, send *NetGear) {
 	t.Helper()
 	r, s := o, o
@@ -76,7 +76,7 @@ func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (rec
 	return connected, listening
 }
 
-// awaitPeers waits until n knows of so many connections.
+// awaitPeers waits until n has that many connections.
 func awaitPeers(t testing.TB, n *NetGear, peers int) {
 	t.Helper()
 	if err := n.WaitConnected(testContext(t), peers); err != nil {
@@ -85,7 +85,7 @@ func awaitPeers(t testing.TB, n *NetGear, peers int) {
 	await(t, "peers to connect", func() bool { return n.Stats().Connected == peers })
 }
 
-// await polls a condition that no event tells of.
+// await polls a condition for which there is no event.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	peertest.Await(t, patience, what, ok)
@@ -254,9 +254,9 @@ func (b *bare) send(parts ...[]byte) {
 	}
 }
 
-// warm sends frames until the newest has come through: a subscription takes
-// effect at a moment that no event tells of, and a frame left on the way would
-// be in the way of the next.
+// warm sends frames until the newest has arrived. There is no event for a
+// subscription that takes effect, and a frame still in transfer would precede
+// the next.
 func (b *bare) warm(send *NetGear) {
 	b.t.Helper()
 	for i, end := 0, time.Now().Add(patience); time.Now().Before(end); i++ {

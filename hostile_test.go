@@ -14,9 +14,9 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// Peers that flood, connect twice, and leave in the middle of it: libzmq's
-// assertions (issues #4364, #4767, #3937) must stay out of reach, and the end must
-// serve whoever comes next.
+// Peers flood, connect twice, and disconnect during that. They must not reach
+// libzmq's assertions (issues #4364, #4767, #3937), and the end must serve the
+// next peer.
 func TestHostilePeers(t *testing.T) {
 	rounds := 6
 	if testing.Short() {
@@ -73,8 +73,8 @@ func TestHostilePeers(t *testing.T) {
 	}
 }
 
-// What a peer without security says, in bytes (ZMTP 3.1, RFC 37): its greeting, the
-// READY command with its socket type, and frames.
+// The bytes that a peer without security sends (ZMTP 3.1, RFC 37): its
+// greeting, the READY command with its socket type, and frames.
 const greeting = "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL" + zeros16 + zeros16 + zeros16
 
 const zeros16 = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
@@ -199,9 +199,9 @@ func TestPairFlood(t *testing.T) {
 	}
 }
 
-// Bytes that are ZMTP, more or less, at every pattern: the wrong socket types,
-// commands that nobody asked for, parts without an end, resets in the middle. No
-// assertion of libzmq's may be in reach, and the end must serve the next.
+// Bytes that are almost ZMTP, at every pattern: wrong socket types, unrequested
+// commands, parts without an end, resets in the middle. They must not reach an
+// assertion of libzmq, and the end must serve the next peer.
 func TestHostileBytes(t *testing.T) {
 	visits := uint64(1500)
 	if testing.Short() {
@@ -246,9 +246,9 @@ func TestHostileBytes(t *testing.T) {
 	}
 }
 
-// say says something to whoever listens on a port, hears for a while what comes
-// back, and goes; if it has finished it says so before, and it may reset the
-// connection.
+// say sends bytes to the program that listens on a port, reads for a while what
+// comes back, and disconnects. It reports first whether it has finished, and it
+// may reset the connection.
 func say(port, words string, wait time.Duration, finished, reset bool) {
 	c, err := net.Dial("tcp", "127.0.0.1:"+port)
 	if err != nil { // just now a new socket is opened; that it listens is no event
@@ -267,7 +267,7 @@ func say(port, words string, wait time.Duration, finished, reset bool) {
 	}
 }
 
-// visit says something that is ZMTP, more or less.
+// visit sends bytes that are almost ZMTP.
 func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
 	if r.IntN(5) == 0 {
 		kinds := []string{"PAIR", "REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "CLIENT", "X", ""}

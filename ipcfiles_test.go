@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// An ipc receive end binds a path only if nothing is there, or a socket that no
-// program listens on any more: libzmq would delete whatever it is.
+// An ipc receive end binds a path only if no file exists there, or only a
+// socket on which no program listens. libzmq would delete any file.
 func TestIPCDeletesNothing(t *testing.T) {
 	for _, end := range []Options{{ReceiveMode: true}, {Attach: AttachBind}, {ReceiveMode: true, Pattern: PubSub}} {
 		dir, err := os.MkdirTemp("", "ng") // t.TempDir is too long a path for a local socket

@@ -86,7 +86,8 @@ func TestJPEGBombsAreDropped(t *testing.T) {
 	}
 }
 
-// What is dropped for a limit says which, and the option that sets it.
+// The error of a frame that is dropped for a limit names the limit, and the
+// option that sets it.
 func TestJPEGLimitsAreNamed(t *testing.T) {
 	check := func(jpeg []byte, maxBytes int64) error {
 		f := &Frame{coding: coding{jpeg: true, colorspace: turbojpeg.GRAY}}

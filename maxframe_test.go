@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// With the smallest limit that New accepts every handshake ends, a small frame
-// arrives, is answered with data, and the goodbye arrives; a smaller one is an
-// error.
+// With the smallest limit that New accepts every handshake ends. A small frame
+// arrives and is answered with data, and the terminate message arrives. A
+// smaller limit is an error.
 func TestSmallestMaxFrameBytes(t *testing.T) {
 	for _, m := range []int64{1, 42, minFrameBytes - 1} {
 		var wrong *OptionError

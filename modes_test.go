@@ -185,8 +185,8 @@ func TestStampsOnTheWire(t *testing.T) {
 	}
 }
 
-// Frames that the numbers say were sent are counted as missed; a sender that
-// starts anew is not.
+// Frames that were sent, according to their numbers, are counted as missed. A
+// restart of the sender is not.
 func TestMissedFramesAreCounted(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MultiserverMode: true, Stamp: true})
 	peer := newBare(t, zmq4.REQ, recv)
@@ -364,8 +364,9 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 	}
 }
 
-// Multi-client: frames go round the clients that are there; replies name their
-// port; one that dies costs the others nothing, and no start waits for it.
+// Multi-client: frames go to the connected clients in turn, and replies name
+// their port. A client that dies does not affect the others, and no start waits
+// for it.
 func TestMulticlient(t *testing.T) {
 	for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 		var clients []*NetGear
@@ -426,7 +427,8 @@ func TestMulticlient(t *testing.T) {
 	}
 }
 
-// A sender of many that dies without a goodbye leaves the others running.
+// One of many senders that dies without a terminate message leaves the others
+// running.
 func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Ports: []string{"0", "0"}, Pattern: ReqRep, MultiserverMode: true})
 	port := func(i int) string { return recv.Ports()[i] }
@@ -491,7 +493,7 @@ func TestStatsOfEachSender(t *testing.T) {
 }
 
 func scriptedSenders(t *testing.T, pattern Pattern) {
-	kind := map[Pattern]zmq4.Type{ReqRep: zmq4.REQ, PubSub: zmq4.XPUB}[pattern] // which tells of subscriptions
+	kind := map[Pattern]zmq4.Type{ReqRep: zmq4.REQ, PubSub: zmq4.XPUB}[pattern] // it reports subscriptions
 	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern, MultiserverMode: true, Stamp: true, QueueFrames: 1000}
 	if pattern == PubSub {
 		o.QueueFrames = 12
@@ -616,7 +618,7 @@ func TestMultiserver(t *testing.T) {
 				}
 				f.Close()
 			}
-			// The end comes with the last goodbye.
+			// The stream ends with the last terminate message.
 			for _, s := range senders[:2] {
 				s.Close()
 			}

@@ -299,7 +299,7 @@ func useFrame(f *Frame) error {
 }
 
 // No exported function or method panics on bad arguments: each returns an error
-// that says what is wrong. Both ends work on afterwards.
+// with the reason. Both ends work afterwards.
 func TestNoPanics(t *testing.T) {
 	recv, send := openPair(t, Options{BidirectionalMode: true})
 	for _, c := range badCalls(t, recv, send) {

@@ -29,7 +29,7 @@ func TestZeroOptionsAreVidGearsDefaults(t *testing.T) {
 	}
 }
 
-// Every way to set flag is refused, by a text that says why and what to do.
+// Every way to set flag is refused, with the reason and the fix in the text.
 func TestFlagIsRefused(t *testing.T) {
 	for _, flag := range []int{1, 2, 3, -1, 1 << 20} {
 		for _, copies := range []bool{true, false} {
@@ -146,7 +146,7 @@ func TestDictionary(t *testing.T) {
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("\n got %+v\nwant %+v", o, want)
 	}
-	// It is read over what is there.
+	// It is read over the values that exist.
 	if err := json.Unmarshal([]byte(`{"jpeg_compression": false, "max_retries": 0, "port": ["1", 2]}`), &o); err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func TestSilentPeerIsNotGone(t *testing.T) {
 			f.Close()
 			break
 		}
-		if !errors.Is(err, ErrPeerGone) { // before the connection was there
+		if !errors.Is(err, ErrPeerGone) { // before the connection existed
 			t.Fatal(err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestSubscriberTimeout(t *testing.T) {
 	}
 }
 
-// Two ends with different patterns: an error that says so, from either.
+// Two ends with different patterns return an error with that reason.
 func TestPatternMismatch(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: PubSub})
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond})

@@ -252,13 +252,14 @@ func TestLostFrameIsNotDeliveredLater(t *testing.T) {
 	}
 }
 
-// A frame that has been written when the context ends leaves the connection
-// standing, so that the goodbye still reaches the peer.
+// If a frame has been written when the context ends, the connection stays open,
+// so that the terminate message still reaches the peer.
 func TestGoodbyeAfterAnInterruptedSend(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port()})
-	// libzmq may release the frame a moment after the peer has got it. If the call
-	// ends before that the socket is closed, and there is no goodbye.
+	// libzmq may release the frame a moment after the peer has got it. If the
+	// call ends before that the socket is closed, and there is no terminate
+	// message.
 	await(t, "a send call that leaves the socket open", func() bool {
 		ctx, cancel := context.WithCancel(testContext(t))
 		defer cancel()

@@ -15,9 +15,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// No byte of a frame or a message crosses in the clear, also after the
-// connection was cut and after a time-out; without security all do, which shows
-// that the ear hears.
+// No byte of a frame or a message is sent unencrypted, also after the
+// connection was interrupted and after a time-out. Without security all bytes
+// are, which shows that the proxy records them.
 func TestNothingCrossesInTheClear(t *testing.T) {
 	location := keyFolder(t)
 	for _, mode := range []SecureMode{Grasslands, StoneHouse, IronHouse} {
@@ -120,7 +120,7 @@ func TestStalledHandshakes(t *testing.T) {
 		stallers[i].Write(said[:[]int{0, greetingSize / 2, greetingSize, helloEnd}[i%4]])
 	}
 	exchange()
-	for i := 3; i < n; i += 4 { // all that come so far are there, and have their answer
+	for i := 3; i < n; i += 4 { // all peers so far are connected, and have their answer
 		stallers[i].SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.ReadFull(stallers[i], make([]byte, welcomeEnd)); err != nil {
 			t.Fatalf("staller %d: no WELCOME: %v", i, err)
@@ -177,7 +177,8 @@ func initiateEnd(t *testing.T, said []byte) int {
 	}
 }
 
-// recordHandshake is what a client said in a handshake that worked, and after.
+// recordHandshake returns what a client sent in a successful handshake, and
+// after it.
 func recordHandshake(t *testing.T, recv *NetGear) []byte {
 	t.Helper()
 	ear := newProxy(t, "127.0.0.1:0", recv)
@@ -190,7 +191,7 @@ func recordHandshake(t *testing.T, recv *NetGear) []byte {
 	return ear.FromClients()
 }
 
-// What a client said in a handshake that worked, said again by somebody else,
+// What a client sent in a successful handshake, sent again by another peer,
 // gets as far as the server's WELCOME and no further.
 func TestReplayedHandshake(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), TerminatePolicy: KeepWaiting})

@@ -20,9 +20,9 @@ func guestFolder(t testing.TB, of string) string {
 	return location
 }
 
-// Whoever is refused is told within 2 s on which side the reason is and in which
-// file, and gets no byte of a frame through; and the receive end is told, too.
-// The options are the defaults, in every pattern.
+// A refused peer gets an error within 2 s that names the side of the reason and
+// the file. No byte of its frames is delivered, and the receive end gets an
+// error, too. The options are the defaults, in every pattern.
 func TestSecureRefusals(t *testing.T) {
 	ours, theirs := keyFolder(t), keyFolder(t)
 	mixed := guestFolder(t, ours)
@@ -156,7 +156,7 @@ func TestRefusalWithAShortTimeout(t *testing.T) {
 	}
 }
 
-// Whoever was refused gets in once there is a reason to let them: a key added, a
+// A refused peer is admitted once the reason is gone: a key was added, or a
 // peer restarted with other options. libzmq alone would never try again.
 func TestRefusalIsNotForLife(t *testing.T) {
 	ours, guest := keyFolder(t), keyFolder(t)
@@ -228,9 +228,9 @@ func TestIronHouseNoticesKeys(t *testing.T) {
 	}
 }
 
-// A secure send end whose receive end is gone never speaks in the clear to
-// whoever takes the port over; VidGear's does, after its first time-out. What it
-// says is recorded, and there is a plain end behind that would take it.
+// A secure send end whose receive end is gone never sends unencrypted to a
+// program that takes over the port. VidGear's does, after its first time-out.
+// Its bytes are recorded, and a plain end behind the proxy would accept them.
 func TestNoFallBackToPlain(t *testing.T) {
 	location := keyFolder(t)
 	secret := bytes.Repeat([]byte("top secret pixels"), 1000)
@@ -240,7 +240,8 @@ func TestNoFallBackToPlain(t *testing.T) {
 			t.Parallel()
 			o := inPattern(Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}, pattern)
 			plain, plainSend := openPair(t, o)
-			// Without keys the same is heard, which shows that the ear hears.
+			// Without keys the same bytes are recorded, which shows that the
+			// proxy records them.
 			ear := newProxy(t, "127.0.0.1:0", plain)
 			plainSend.Close()
 			open := o
@@ -277,7 +278,7 @@ func TestNoFallBackToPlain(t *testing.T) {
 				}
 			}
 			await(t, "it to speak to the listener", func() bool {
-				trySend(t, ctx, send, pixels, "secret message") // connects anew; the first may not have come to it
+				trySend(t, ctx, send, pixels, "secret message") // connects again; the first attempt may not have got this far
 				return bytes.Contains(ear.FromClients(), []byte("CURVE"))
 			})
 			said := ear.FromClients()

@@ -78,8 +78,9 @@ var everyPattern = []Pattern{Pair, ReqRep, PubSub, PushPull}
 // maxStalledMB is what a thousand stalled handshakes may take.
 const maxStalledMB = 40
 
-// Secure in every exclusive mode: data rides both ways, ports are told apart,
-// goodbyes arrive, and an end that restarts is let in again.
+// Secure in every exclusive mode: data is sent in both directions, ports are
+// distinguished, terminate messages arrive, and an end that restarts is
+// admitted again.
 func TestSecureInEveryMode(t *testing.T) {
 	location := keyFolder(t)
 	for _, pattern := range []Pattern{ReqRep, PubSub} {
@@ -242,7 +243,7 @@ func TestSecurePairStops(t *testing.T) {
 		ctx := testContext(t)
 		ear, sent := stop(t, recv.Port(), ctx)
 		awaitPeers(t, recv, 1)
-		for range 10 { // its goroutine lives, and says so
+		for range 10 { // its goroutine runs, and answers
 			if f, err := recv.Recv(ctx); !errors.Is(err, ErrTimeout) {
 				t.Fatal(f, err)
 			}

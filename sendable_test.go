@@ -60,8 +60,8 @@ func nestings(v any) map[string]any {
 	}
 }
 
-// On NetGear's wire a message holds no array: the error says what to do. It was
-// sent as {"DType": …} or {}.
+// On NetGear's wire a message holds no array, and the error names the
+// alternative. Without it the array would be sent as {"DType": …} or {}.
 func TestArraysInMessages(t *testing.T) {
 	values, _ := arrayLike(t)
 	recv, send := openPair(t, Options{JPEGCompression: JPEGOff, BidirectionalMode: true})

@@ -44,7 +44,7 @@ func (s siege) lay(port string) (opened *atomic.Int64, stop func()) {
 	}
 }
 
-// sit says the words and waits for the end of the connection.
+// sit sends the bytes and waits for the end of the connection.
 func (s siege) sit(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()

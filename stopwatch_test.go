@@ -26,8 +26,8 @@ func startStopwatch(children ...int) stopwatch {
 	return w
 }
 
-// took returns how long it has been since the start, without the time for which
-// there was no processor. The text says both.
+// took returns the time since the start, less the time without a processor. The
+// text contains both.
 func (w *stopwatch) took() (took time.Duration, text string) {
 	all := time.Since(w.began)
 	var waited time.Duration

@@ -93,7 +93,7 @@ func weather(t *testing.T, ctx context.Context, recv, send *NetGear) {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout) {
 			timeouts++
 			if pattern == PubSub && ctx.Err() != nil {
-				break // its goodbye may be dropped like any frame
+				break // its terminate message may be dropped like any frame
 			}
 			continue
 		}

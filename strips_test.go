@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// inStrips tells whether a JPEG has restart markers: a DRI segment of 4 bytes.
+// inStrips reports whether a JPEG has restart markers: a DRI segment of 4
+// bytes.
 func inStrips(jpeg []byte) bool { return bytes.Contains(jpeg, []byte{0xFF, 0xDD, 0, 4}) }
 
 // Whatever the number of strips at either end, the pixels that arrive are those
@@ -116,8 +117,8 @@ func BenchmarkStripsOnTheWay(b *testing.B) {
 	}
 }
 
-// stripRounds opens two ends, and returns what sends so many frames and says
-// how many ms each took.
+// stripRounds opens two ends, and returns a function that sends the frames and
+// returns how many ms each took.
 func stripRounds(b *testing.B, a Array, frames, strips int) func() float64 {
 	recv, send := openPair(b, Options{JPEGStrips: strips})
 	ctx := context.Background()

@@ -38,8 +38,8 @@ func (h hostileSubscribers) subscriptions(who int) string {
 	return all.String()
 }
 
-// attack comes to a port until stop is called. It returns how many connections
-// have said all that they had to say.
+// attack connects to a port until stop is called. It returns how many
+// connections have sent all of their bytes.
 func (h hostileSubscribers) attack(kind string, next func() (net.Conn, error)) (rounds *atomic.Int64, stop func()) {
 	rounds = new(atomic.Int64)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// What was queued before the goodbye is handed out; VidGear throws it away.
+// Frames that were queued before the terminate message are delivered; VidGear
+// discards them.
 func TestNothingQueuedIsLostAtTheGoodbye(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		recv, send := openPair(t, Options{Pattern: pattern})

@@ -104,7 +104,7 @@ func rewriteFrame(t *testing.T, parts [][]byte) [][]byte {
 	return [][]byte{w.appendHeader(nil, h), rewriteArray(t, parts[1])}
 }
 
-// rewriteMessage takes a message apart and writes it anew.
+// rewriteMessage decodes a message and encodes it again.
 func rewriteMessage(t *testing.T, m Message) Message {
 	again, err := asyncWire{}.encodeMessage(m.Value())
 	if err != nil {
@@ -416,7 +416,8 @@ func badAsyncMessages() map[string][][]byte {
 	}
 }
 
-// badAsyncReasons are what the log says of those that name a cause of their own.
+// badAsyncReasons are the logged reasons of the messages that have a reason of
+// their own.
 var badAsyncReasons = map[string]error{
 	"pickle": ErrObjectArray, "pickle in the data": ErrObjectArray, "object dtype, no kind": ErrObjectArray,
 	"structured": ErrStructuredArray, "structured in the data": ErrStructuredArray,
@@ -519,7 +520,7 @@ func TestPickleReturned(t *testing.T) {
 			defer close(done)
 			peer.recv(patience)
 			peer.send(answer...)
-			peer.recv(patience) // the goodbye
+			peer.recv(patience) // the terminate message
 			peer.send(asyncWire{}.terminateReply("AB12CD34", false))
 		}()
 		reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 5), nil)
@@ -668,8 +669,9 @@ func numbered(n int) iter.Seq2[Array, any] {
 	}
 }
 
-// A PUSH end waits for somebody to take its frames, says so when nobody does,
-// and holds its sender back when the receiver is slow: nothing is lost.
+// A PUSH end waits for a receiver for its frames, and returns an error if there
+// is none. It makes its sender wait when the receiver is slow, so nothing is
+// lost.
 func TestPushWaits(t *testing.T) {
 	recv, send := openPair(t, Options{Wire: AsyncWire, Pattern: PushPull, QueueFrames: 2})
 	ctx := testContext(t)
@@ -734,7 +736,8 @@ func TestPushWaitsForASlowReceiver(t *testing.T) {
 	}
 }
 
-// A worker that is busy when the stream ends hears the goodbye all the same.
+// A worker that is busy when the stream ends gets the terminate message
+// nevertheless.
 func TestPushSaysGoodbyeToAll(t *testing.T) {
 	for range 10 {
 		send := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0"})
@@ -857,7 +860,7 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-// A sender that starts anew begins again with 1.
+// A sender that restarts begins again with 1.
 func TestInOrderAfterARestart(t *testing.T) {
 	for name, c := range map[string]struct {
 		window    int

@@ -11,8 +11,8 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// Every frame and goodbye that VidGear was recorded to send reads, and what was
-// read writes the same bytes again.
+// Every recorded frame and terminate message of VidGear can be read, and what
+// was read is written as the same bytes again.
 func TestCapturedHeaders(t *testing.T) {
 	n := 0
 	for name, c := range captures(t, "[rs]e*.json") {
@@ -105,7 +105,7 @@ func TestSendEndSaysWhatVidGearSaid(t *testing.T) {
 	kinds := map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP, PubSub: zmq4.SUB, PushPull: zmq4.PULL}
 	for name, c := range captures(t, "*send-*.json") {
 		if name == "send-multiclient-2" {
-			continue // VidGear says no goodbye there; ours does
+			continue // VidGear sends no terminate message there; this library does
 		}
 		t.Run(name, func(t *testing.T) {
 			o := Options{Wire: c.wire()}
@@ -171,7 +171,8 @@ func script(t *testing.T, c *capture, send *NetGear, ctx context.Context, peer *
 	}
 }
 
-// pixelsOf is the array in a part, and completes c where the part says what it is.
+// pixelsOf returns the array in a part, and completes c if the part describes
+// it.
 func pixelsOf(t *testing.T, w wire, c *coding, part []byte) []byte {
 	from, size, err := w.findArray(part, c)
 	if err != nil {
@@ -262,7 +263,7 @@ func returnLike(t *testing.T, recv *NetGear, answer [][]byte) {
 	}
 	a, err := recv.link.wire.parseAnswer(answer[0], true)
 	if err != nil || a.returnType == "" {
-		return // the answer to a goodbye
+		return // the answer to a terminate message
 	}
 	var data any = a.data
 	switch {
