@@ -253,7 +253,7 @@ func TestCloseFlushes(t *testing.T) {
 			port := probe.Port()
 			probe.Close()
 			const depth = 10
-			send := mustNew(t, Options{Address: "127.0.0.1", Port: port, Pattern: pattern, SendAhead: depth, RequestTimeout: patience})
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: port, Pattern: pattern, SendAhead: depth, RequestTimeout: testTimeout})
 			fill(t, send)
 			closed := make(chan error, 1)
 			go func() { closed <- send.Close() }()

@@ -102,13 +102,13 @@ func TestBadMessages(t *testing.T) {
 				before := recv.Stats().Malformed
 				peer.send(parts...)
 				if pattern != PubSub {
-					if got := peer.recv(patience); len(got) != 1 || !strings.Contains(string(got[0]), "rejected") {
+					if got := peer.recv(testTimeout); len(got) != 1 || !strings.Contains(string(got[0]), "rejected") {
 						t.Fatalf("answered %q", got)
 					}
 				}
 				await(t, "the bad message to be counted", func() bool { return recv.Stats().Malformed == before+1 })
 				peer.send(rawHeader("[1, 2]"), []byte(name)[:2])
-				if pattern != PubSub && peer.recv(patience) == nil {
+				if pattern != PubSub && peer.recv(testTimeout) == nil {
 					t.Fatal("no answer to a good frame")
 				}
 				for {
@@ -169,7 +169,7 @@ func TestBadAnswers(t *testing.T) {
 				_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
 				done <- err
 			}()
-			peer.recv(patience)
+			peer.recv(testTimeout)
 			peer.send(parts...)
 			if err := <-done; err != nil {
 				t.Errorf("the frame arrived, but Send says %v", err)
@@ -196,7 +196,7 @@ func TestUnaskedAnswers(t *testing.T) {
 			}
 			got <- r
 		}()
-		peer.recv(patience)
+		peer.recv(testTimeout)
 		peer.send(fmt.Appendf(nil, `{"return_type": "int", "data": %d}`, i))
 		if r := <-got; r.Data.Value() != int64(i) {
 			t.Fatalf("frame %d got answer %v", i, r.Data)
@@ -352,7 +352,7 @@ func TestNoAnswerIsDropped(t *testing.T) {
 		peer.send(nil, rawHeader("[1, 1]"), []byte("x"))
 	}
 	for i := range frames {
-		if peer.recv(patience) == nil {
+		if peer.recv(testTimeout) == nil {
 			t.Fatalf("answer %d never came", i)
 		}
 	}

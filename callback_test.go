@@ -40,7 +40,7 @@ func closesInTime(t *testing.T, n *NetGear) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("Close blocks")
 	}
 }
@@ -51,7 +51,7 @@ func firstOf(t *testing.T, results <-chan error) error {
 	select {
 	case err := <-results:
 		return err
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("the call inside the callback blocks")
 		return nil
 	}

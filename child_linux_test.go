@@ -265,7 +265,7 @@ func (c *child) hear() account {
 			c.Fail("the end: %s", a.Error)
 		}
 		return a
-	case <-time.After(2 * patience):
+	case <-time.After(2 * testTimeout):
 		c.Fail("the end says nothing")
 	}
 	return account{}

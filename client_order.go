@@ -106,8 +106,8 @@ func (c *clientOrder) onTime(clients []int) []int {
 	return slices.DeleteFunc(slices.Clone(clients), func(i int) bool { return now.Before(c.late[i]) })
 }
 
-// wanted returns the present clients, beginning with the one that is served
-// next. c.mu must be held.
+// presentInOrder returns the present clients, beginning with the one that is
+// served next. c.mu must be held.
 func (c *clientOrder) presentInOrder() (all []int) {
 	for k := range c.ports {
 		if i := (c.last + 1 + k) % len(c.ports); c.present[i] {

@@ -53,7 +53,7 @@ func resetWhileClosing(t *testing.T, pattern Pattern, receive bool, after time.D
 	c := startChild(t, childSpec{Role: "end", Pattern: pattern, Receive: receive, Port: port, Sends: !receive, Size: 8 << 20})
 	select {
 	case <-met:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		c.Fail("the end did not connect")
 	}
 	time.Sleep(after)

@@ -20,8 +20,8 @@ func closes(t *testing.T, n *NetGear) {
 	select {
 	case <-done:
 		endsWithin(t, "Close", from, limit)
-	case <-time.After(patience):
-		t.Fatalf("Close goes on %v later", patience)
+	case <-time.After(testTimeout):
+		t.Fatalf("Close goes on %v later", testTimeout)
 	}
 }
 

@@ -149,7 +149,7 @@ func TestWaitConnectedAfterAFailure(t *testing.T) {
 				if err := send.WaitConnected(ctx, 1); err != nil {
 					t.Fatal(err)
 				}
-				send.link.opts.RequestTimeout = patience
+				send.link.opts.RequestTimeout = testTimeout
 				if _, err := send.SendArray(ctx, testArray(0, "uint8", 2, 2), nil); err != nil {
 					t.Error(err)
 				}

@@ -22,7 +22,7 @@ import (
 // openInside opens both ends at an inproc endpoint, which New does not offer.
 func openInside(t *testing.T, o Options) (recv, send *NetGear) {
 	t.Helper()
-	o.RequestTimeout = patience // a call may take as long as the frame is held
+	o.RequestTimeout = testTimeout // a call may take as long as the frame is held
 	r, endpoint := o, "inproc://"+newID()
 	r.ReceiveMode = true
 	recv, send = startInside(t, r, endpoint), startInside(t, o, endpoint)

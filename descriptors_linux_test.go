@@ -106,7 +106,7 @@ func TestDescriptorsUsedUp(t *testing.T) {
 			defer stop() // which may be called twice
 			await(t, "600 to connect", func() bool { return opened.Load() >= 600 })
 			began := startStopwatch(c.Pid())
-			send := mustNew(t, Options{Address: "127.0.0.1", Port: c.port, Pattern: ReqRep, JPEGCompression: JPEGOff, RequestTimeout: patience, MaxRetries: 1})
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: c.port, Pattern: ReqRep, JPEGCompression: JPEGOff, RequestTimeout: testTimeout, MaxRetries: 1})
 			sendSmall(t, send)
 			endsWithin(t, "a frame from a good sender", began, 5*time.Second)
 			for began := time.Now(); time.Since(began) < 2*time.Second; {

@@ -270,8 +270,8 @@ func callEnds(t *testing.T, who subject, s situation, by string) {
 	}
 	select {
 	case <-result:
-	case <-time.After(patience):
-		t.Fatalf("the call goes on %v later", patience)
+	case <-time.After(testTimeout):
+		t.Fatalf("the call goes on %v later", testTimeout)
 	}
 	endsWithin(t, "to end the call by "+by, from, limit)
 	from = startStopwatch()

@@ -201,7 +201,7 @@ func TestFloodAfterSilence(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second + 50*time.Millisecond) // the silence: two of the monitor's checks
-			conn.SetDeadline(time.Now().Add(patience))
+			conn.SetDeadline(time.Now().Add(testTimeout))
 			block := []byte(strings.Repeat(floods[name], 1<<17))
 			for err == nil {
 				_, err = conn.Write(block)

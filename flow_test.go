@@ -135,7 +135,7 @@ func TestUnreadableFloodIsReported(t *testing.T) {
 				if !errors.Is(err, transport.ErrUnreadable) {
 					t.Error(err)
 				}
-			case <-time.After(patience):
+			case <-time.After(testTimeout):
 				t.Error("the loss is not reported")
 			}
 			flooder.Socket.Close()

@@ -82,7 +82,7 @@ func TestLatestCountsMessages(t *testing.T) {
 	const frames = 12
 	for i := range frames {
 		peer.send(fmt.Appendf(nil, `{"port": "%d", "terminate_flag": false, "compression": false, "message": %q, "dtype": "uint8", "shape": [1]}`, i, largeMessage), []byte("x"))
-		peer.recv(patience)
+		peer.recv(testTimeout)
 	}
 	await(t, "the last frame", func() bool { return recv.Stats().Frames == frames && recv.Stats().Ports["11"].Queue == 1 })
 	if s := recv.Stats(); s.Queue != 3 || s.QueueBytes > 4<<20 || s.QueueBytes < 3<<20 || s.Dropped != frames-3 {

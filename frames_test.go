@@ -216,7 +216,7 @@ func TestDroppedFrameStaysWhileItIsSent(t *testing.T) {
 		_, err := relay.SendFrame(ctx, f, nil) // the last use of f
 		sent <- err
 	}()
-	parts := far.recv(patience) // and no answer yet
+	parts := far.recv(testTimeout) // and no answer yet
 	runtime.GC()
 	if frame.Value() == nil {
 		t.Error("the frame was given up while it was being sent")

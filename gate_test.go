@@ -40,7 +40,7 @@ func once(t *testing.T, recv *NetGear, number byte) *bare {
 
 func (b *bare) answered() {
 	b.t.Helper()
-	if b.recv(patience) == nil {
+	if b.recv(testTimeout) == nil {
 		b.t.Fatal("no answer")
 	}
 }
@@ -76,7 +76,7 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 				awaitWaiting(t, recv)
 				await(t, "one, and no more, to be connected", func() bool { return recv.link.peers() == 1 })
 				if last == "goodbye" {
-					sender.SetLinger(patience)
+					sender.SetLinger(testTimeout)
 					sender.send(goodbye)
 				}
 				sender.Socket.Close()
@@ -104,14 +104,14 @@ func TestPairSendersOneOnTheHeelsOfTheOther(t *testing.T) {
 }
 
 // What one sender has sent is read before the next is admitted.
-func TestPairLastWordsAreRead(t *testing.T) {
+func TestPairLastMessagesAreRead(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1})
 	first := newBare(t, zmq4.PAIR, recv)
 	for i := range byte(1 + maxEarly) { // as many as there may be
 		first.send(rawHeader("[1, 1]"), []byte{i})
 	}
 	first.answered()
-	first.SetLinger(patience)
+	first.SetLinger(testTimeout)
 	first.Socket.Close()
 	second := once(t, recv, 1+maxEarly)
 	for i := range byte(2 + maxEarly) {
@@ -124,7 +124,7 @@ func TestPairLastWordsAreRead(t *testing.T) {
 }
 
 // Pending senders may disconnect; the next one that is connected is served.
-func TestPairVisitorsWhoGo(t *testing.T) {
+func TestPairPendingPeersDisconnect(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	first := once(t, recv, 1)
 	delivers(t, recv, 1)
@@ -150,7 +150,7 @@ func TestPairSecureNewcomer(t *testing.T) {
 	for _, mode := range []SecureMode{StoneHouse, IronHouse} {
 		t.Run(fmt.Sprint(mode), func(t *testing.T) {
 			recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", SecureMode: mode, CustomCertLocation: location, TerminatePolicy: KeepWaiting})
-			o := Options{Address: "127.0.0.1", Port: recv.Port(), SecureMode: mode, CustomCertLocation: location, RequestTimeout: patience, MaxRetries: 1, JPEGCompression: JPEGOff}
+			o := Options{Address: "127.0.0.1", Port: recv.Port(), SecureMode: mode, CustomCertLocation: location, RequestTimeout: testTimeout, MaxRetries: 1, JPEGCompression: JPEGOff}
 			first := mustNew(t, o)
 			sendSmall(t, first)
 			mustRecv(t, recv, testContext(t)).Close()
@@ -212,7 +212,7 @@ func TestPairLongWait(t *testing.T) {
 
 // Peers that take the place and do not end their handshake, or have another
 // socket type, keep no sender out.
-func TestPairStrangers(t *testing.T) {
+func TestPairUnsuitablePeers(t *testing.T) {
 	t.Parallel()
 	for name, come := range map[string]func(*testing.T, *NetGear){
 		"says nothing": func(t *testing.T, recv *NetGear) { dial(t, recv) },
@@ -223,7 +223,7 @@ func TestPairStrangers(t *testing.T) {
 				t.Error(err)
 			}
 		},
-		"another sort": knock,
+		"another sort": attemptHandshake,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +239,7 @@ func TestPairStrangers(t *testing.T) {
 // Peers of all kinds connect and disconnect at random while one sender streams.
 // All of its frames arrive, and in the end no absent peer is counted as
 // connected.
-func TestPairCrowd(t *testing.T) {
+func TestPairManyPeers(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting})
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, Stamp: true, JPEGCompression: JPEGOff})
 	ctx := testContext(t)
@@ -292,7 +292,7 @@ func TestPairCrowd(t *testing.T) {
 
 // A peer that ends its handshake when another has been admitted meanwhile does
 // not keep the place from the next.
-func TestPairStrangerComesInLate(t *testing.T) {
+func TestPairPeerWithALateHandshake(t *testing.T) {
 	t.Parallel()
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: time.Hour, TerminatePolicy: KeepWaiting})
 	stranger := dial(t, recv)

@@ -95,12 +95,12 @@ func TestEndLeftoverEnds(t *testing.T) {
 		return n, ended
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, ended := start(ctx, patience)
+	_, ended := start(ctx, testTimeout)
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("its context ended: %v", err)
 	}
-	n, ended := start(context.Background(), patience)
+	n, ended := start(context.Background(), testTimeout)
 	n.Close()
 	if err := <-ended; !errors.Is(err, ErrClosed) {
 		t.Errorf("Close: %v", err)

@@ -99,7 +99,7 @@ func TestEndLeftover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.FreePort(t)})
 			loseInSilence(n, c.from, c.to)
-			if err := n.send.endHalfOpen(testContext(t), time.Now().Add(patience)); err != nil {
+			if err := n.send.endHalfOpen(testContext(t), time.Now().Add(testTimeout)); err != nil {
 				t.Error(err)
 			}
 			if from, _ := n.send.halfOpen.Ends(); (from != "") != c.stays {

@@ -23,9 +23,9 @@ import (
 // large is a frame that no socket buffer holds.
 var large = Array{DType: "uint8", Shape: []int{4000, 3000, 3}, Data: make([]byte, 4000*3000*3)}
 
-// knock performs a ZMTP handshake with an end, with a socket type that it
-// rejects.
-func knock(t *testing.T, n *NetGear) {
+// attemptHandshake performs a ZMTP handshake with an end, with a socket type
+// that it rejects.
+func attemptHandshake(t *testing.T, n *NetGear) {
 	t.Helper()
 	c := dial(t, n)
 	t.Cleanup(func() { c.Close() })
@@ -69,10 +69,10 @@ func TestCloseInMidTransfer(t *testing.T) {
 func TestAnswerBeforeTheFrame(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
 	l := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), "127.0.0.1:"+peer.port())
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: l.Port, JPEGCompression: JPEGOff, RequestTimeout: patience})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: l.Port, JPEGCompression: JPEGOff, RequestTimeout: testTimeout})
 	var first sync.WaitGroup
 	first.Go(func() {
-		peer.recv(patience)
+		peer.recv(testTimeout)
 		peer.send([]byte("ok"))
 	})
 	sendSmall(t, send)
@@ -104,7 +104,7 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 
 // A peer that opens a connection and sends nothing is counted as refused in the
 // end, and as nothing else.
-func TestSilentStranger(t *testing.T) {
+func TestSilentPeer(t *testing.T) {
 	t.Parallel() // the peer has five seconds
 	for _, early := range []bool{false, true} {
 		t.Run(map[bool]string{false: "stays longer", true: "goes first"}[early], func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestSilentStranger(t *testing.T) {
 
 // A loss is deferred for a terminate message that may still be read, and the
 // events after it are delivered after it.
-func TestStateOrderAtAReconnect(t *testing.T) {
+func TestEventOrderAtAReconnect(t *testing.T) {
 	var at recorder
 	s := startEvents(at.add, new(callbacks))
 	s.setReading(true)
@@ -161,13 +161,13 @@ func TestStateOrderAtAReconnect(t *testing.T) {
 
 // A loss is reported while the application leaves the queue full, and while
 // Respond is running.
-func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
+func TestLossIsReportedWhileTheEndIsBusy(t *testing.T) {
 	t.Run("queue full", func(t *testing.T) {
 		var at recorder
 		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, OnEvent: at.add})
 		b := newBare(t, zmq4.PAIR, recv)
 		b.send(rawHeader("[1, 1]"), []byte("1"))
-		if b.recv(patience) == nil {
+		if b.recv(testTimeout) == nil {
 			t.Fatal("no answer")
 		}
 		await(t, "the queue to be full", func() bool { return recv.Stats().Queue == 1 })
@@ -193,7 +193,7 @@ func TestLossIsToldWhileTheEndIsBusy(t *testing.T) {
 
 // An end that opens a new socket reports that between the old connection and
 // the new one.
-func TestStateOrderAtAReopen(t *testing.T) {
+func TestEventOrderAtAReopen(t *testing.T) {
 	var sending, receiving recorder
 	peer := newBare(t, zmq4.REP, nil)
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnEvent: sending.add})
@@ -207,9 +207,9 @@ func TestStateOrderAtAReopen(t *testing.T) {
 	if got := sending.seen()[:4]; !slices.Equal(got, []EventKind{EventConnected, EventLost, EventReconnecting, EventConnected}) {
 		t.Errorf("states were %v", got)
 	}
-	peer.recv(patience)
+	peer.recv(testTimeout)
 	peer.send([]byte("late"))
-	peer.recv(patience)
+	peer.recv(testTimeout)
 	peer.send([]byte("ok"))
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
 	first := newBare(t, zmq4.PAIR, send)
 	go func() {
-		first.recv(patience)
+		first.recv(testTimeout)
 		first.send([]byte("ok"))
 	}()
 	sendSmall(t, send)
@@ -281,10 +281,10 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 
 // A foreign peer at a send end that listens does not end the tries of its
 // frames.
-func TestStrangersAtABoundSendEnd(t *testing.T) {
+func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
-		knock(t, send)
+		attemptHandshake(t, send)
 		await(t, "the stranger to be refused", send.link.mismatched)
 		done := make(chan error, 1)
 		go func() {
@@ -303,7 +303,7 @@ func TestStrangersAtABoundSendEnd(t *testing.T) {
 // frames arrive now.
 func TestOldRefusalsAreNoHint(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
-	knock(t, recv)
+	attemptHandshake(t, recv)
 	await(t, "the stranger to be refused", recv.link.mismatched)
 	old := *recv.link.current().refused.Load()
 	old.at = old.at.Add(-refusalTTL)
@@ -329,7 +329,7 @@ func TestNameServerGone(t *testing.T) {
 	}()
 	await(t, "the second try", func() bool { return send.Stats().Retries > 0 })
 	for range 2 { // the first answer finds no peer
-		peer.recv(patience)
+		peer.recv(testTimeout)
 		peer.send([]byte("ok"))
 	}
 	if err := <-done; err != nil {

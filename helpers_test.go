@@ -19,12 +19,12 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// patience bounds every wait of the tests; no test asserts a time by it.
-const patience = 30 * time.Second
+// testTimeout bounds every wait of the tests; no test asserts a time by it.
+const testTimeout = 30 * time.Second
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -88,7 +88,7 @@ func awaitPeers(t testing.TB, n *NetGear, peers int) {
 // await polls a condition for which there is no event.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	peertest.Await(t, patience, what, ok)
+	peertest.Await(t, testTimeout, what, ok)
 }
 
 // newProxy returns a proxy that listens on an address of this machine and leads
@@ -246,7 +246,7 @@ func (b *bare) port() string {
 func (b *bare) send(parts ...[]byte) {
 	b.t.Helper()
 	for i, p := range parts {
-		err := b.Wait(time.Now().Add(patience), func() error { return nil }, func() error { return b.TrySend(p, i < len(parts)-1) })
+		err := b.Wait(time.Now().Add(testTimeout), func() error { return nil }, func() error { return b.TrySend(p, i < len(parts)-1) })
 		if err != nil {
 			b.t.Errorf("bare send: %v", err)
 			return
@@ -259,7 +259,7 @@ func (b *bare) send(parts ...[]byte) {
 // the next.
 func (b *bare) warm(send *NetGear) {
 	b.t.Helper()
-	for i, end := 0, time.Now().Add(patience); time.Now().Before(end); i++ {
+	for i, end := 0, time.Now().Add(testTimeout); time.Now().Before(end); i++ {
 		mark := fmt.Sprintf("warm-up %d.", i)
 		if _, err := send.SendArray(context.Background(), testArray(0, "uint8", 1, 1), mark); err != nil {
 			b.t.Fatal(err)

@@ -223,10 +223,10 @@ func TestHostileBytes(t *testing.T) {
 						r := rand.New(rand.NewPCG(i, 0))
 						// A visit while a new socket is opened does not count. However
 						// slow the machine is, others must.
-						for had, end := uint64(0), time.Now().Add(patience); had < visits && time.Now().Before(end); {
+						for had, end := uint64(0), time.Now().Add(testTimeout); had < visits && time.Now().Before(end); {
 							visit(r, n.Port(), peerKinds[receive][pattern], receive, pattern)
 							if now := came(); now > had {
-								had, end = now, time.Now().Add(patience)
+								had, end = now, time.Now().Add(testTimeout)
 							}
 						}
 					})

@@ -69,7 +69,7 @@ func TestJPEGBombsAreDropped(t *testing.T) {
 	before, start := memoryTop(t), startStopwatch()
 	for _, bomb := range bombs {
 		peer.send(grayHeader(), bomb)
-		if peer.recv(patience) == nil {
+		if peer.recv(testTimeout) == nil {
 			t.Fatal("no answer")
 		}
 	}
@@ -170,7 +170,7 @@ func slowAnswers(t *testing.T, peer *bare) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if peer.recv(patience) != nil {
+		if peer.recv(testTimeout) != nil {
 			peer.send(head, jpeg)
 		}
 	}()

@@ -41,7 +41,7 @@ func TestFaultyJPEGsAreDelivered(t *testing.T) {
 		peer := newBare(t, zmq4.PAIR, recv)
 		for _, jpeg := range [][]byte{cut, faulty} {
 			peer.send([]byte(jpegHeader), jpeg)
-			if peer.recv(patience) == nil {
+			if peer.recv(testTimeout) == nil {
 				t.Fatal("no answer")
 			}
 		}

@@ -96,12 +96,12 @@ type link struct {
 	bound   []string      // endpoints with their real ports, after the first socket was bound
 	changed chan struct{} // see change; nil while no call waits
 
-	handshakeHangups    atomic.Int32           // handshakes in a row that the peer ended without a reason
-	departed   atomic.Bool            // a connection has ended since Close began
-	gone       chan struct{}          // a token: a connection has ended
-	lastGone   atomic.Pointer[string] // the address of the last peer that disconnected
-	fruitless  atomic.Int32           // connections in a row that ended before a message or an answer arrived
-	dropReason atomic.Pointer[error]
+	handshakeHangups atomic.Int32           // handshakes in a row that the peer ended without a reason
+	departed         atomic.Bool            // a connection has ended since Close began
+	gone             chan struct{}          // a token: a connection has ended
+	lastGone         atomic.Pointer[string] // the address of the last peer that disconnected
+	fruitless        atomic.Int32           // connections in a row that ended before a message or an answer arrived
+	dropReason       atomic.Pointer[error]
 }
 
 // conn is one socket of an end, with the state of its connections. A new socket
@@ -394,7 +394,7 @@ func (l *link) mismatched() bool {
 	}
 	// A secure peer closes the connection of every peer whose keys it cannot
 	// read, without a reason. So does, once, a peer that is being closed.
-	// l.hangups is kept when a socket is replaced, which may be before the
+	// l.handshakeHangups is kept when a socket is replaced, maybe before the
 	// third.
 	return e.Kind != transport.HungUp || l.security != nil && l.handshakeHangups.Load() >= 3
 }

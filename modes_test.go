@@ -51,7 +51,7 @@ func (r *recorder) seen() []EventKind {
 
 func (r *recorder) await(t *testing.T, want ...EventKind) {
 	t.Helper()
-	for late := time.After(patience); ; {
+	for late := time.After(testTimeout); ; {
 		got, changed := r.next()
 		if slices.Equal(got, want) {
 			return
@@ -170,7 +170,7 @@ func TestStampsOnTheWire(t *testing.T) {
 			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), at)
 			done <- err
 		}()
-		head := string(peer.recv(patience)[0])
+		head := string(peer.recv(testTimeout)[0])
 		want := `"message": "m"`
 		if on {
 			want = `"message": {"seq": 1, "t": 1764547200.25, "message": "m"}`
@@ -196,7 +196,7 @@ func TestMissedFramesAreCounted(t *testing.T) {
 		seq  int
 	}{{"1", 5}, {"1", 6}, {"1", 9}, {"2", 1}, {"1", 10}, {"2", 4}, {"1", 1}, {"1", 2}} {
 		peer.send(fmt.Appendf(nil, `{"port": "%s", "terminate_flag": false, "compression": false, "message": {"seq": %d, "t": 1.5, "message": null}, "dtype": "uint8", "shape": [1]}`, c.port, c.seq), []byte("x"))
-		peer.recv(patience)
+		peer.recv(testTimeout)
 		f, err := recv.Recv(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -304,7 +304,7 @@ func TestMulticlientLoss(t *testing.T) {
 		<-done
 		begin = startStopwatch()
 		go sendOne()
-		had = gone.recv(patience) != nil
+		had = gone.recv(testTimeout) != nil
 	}
 	if !had {
 		t.Fatal("the first client never got a frame")
@@ -332,11 +332,11 @@ func TestMulticlientLossOfAnother(t *testing.T) {
 		select {
 		case <-lost: // the other one
 			time.Sleep(50 * time.Millisecond) // a frame that was sent again would come meanwhile
-		case <-time.After(patience):
+		case <-time.After(testTimeout):
 		}
 		return nil, nil
 	}})
-	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), slow.Port()}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 2 * patience, JPEGCompression: JPEGOff, OnEvent: func(e Event) {
+	send := mustNew(t, Options{Address: "127.0.0.1", Ports: []string{idle.port(), slow.Port()}, Pattern: ReqRep, MulticlientMode: true, RequestTimeout: 2 * testTimeout, JPEGCompression: JPEGOff, OnEvent: func(e Event) {
 		if e.Kind == EventLost {
 			once.Do(func() { close(lost) })
 		}
@@ -439,7 +439,7 @@ func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	}
 	ctx := testContext(t)
 	dead.send(fmt.Appendf(nil, `{"port": "%s", "terminate_flag": false, "compression": false, "message": null, "dtype": "uint8", "shape": [1]}`, port(1)), []byte("x"))
-	if dead.recv(patience) == nil {
+	if dead.recv(testTimeout) == nil {
 		t.Fatal("no answer")
 	}
 	dead.Disconnect(recv.Endpoints()[1])
@@ -464,7 +464,7 @@ func TestLatestOfEachSender(t *testing.T) {
 	peer := newBare(t, zmq4.REQ, recv)
 	for i := range 30 {
 		peer.send(fmt.Appendf(nil, `{"port": "%d", "terminate_flag": false, "compression": false, "message": %d, "dtype": "uint8", "shape": [1]}`, i%3, i), []byte("x"))
-		if peer.recv(patience) == nil {
+		if peer.recv(testTimeout) == nil {
 			t.Fatal("no answer")
 		}
 	}
@@ -523,7 +523,7 @@ func scriptedSenders(t *testing.T, pattern Pattern) {
 		want[port] = p
 		messages++
 		b.send(all...)
-		if pattern == ReqRep && b.recv(patience) == nil {
+		if pattern == ReqRep && b.recv(testTimeout) == nil {
 			t.Fatal("no answer")
 		}
 		await(t, "the message", func() bool { s := recv.Stats(); return s.Frames+s.Malformed == messages })
@@ -532,7 +532,7 @@ func scriptedSenders(t *testing.T, pattern Pattern) {
 		b := newBare(t, kind, recv)
 		awaitPeers(t, recv, i+1)
 		if pattern == PubSub {
-			if b.recv(patience) == nil {
+			if b.recv(testTimeout) == nil {
 				t.Fatal("no subscription")
 			}
 		}
@@ -545,7 +545,7 @@ func scriptedSenders(t *testing.T, pattern Pattern) {
 		b.send([]byte("{"))
 		malformed++
 		messages++
-		if pattern == ReqRep && b.recv(patience) == nil {
+		if pattern == ReqRep && b.recv(testTimeout) == nil {
 			t.Fatal("no answer")
 		}
 		p := want[port]

@@ -72,7 +72,7 @@ type reorder struct {
 	start Stamp  // of the first frame after a restart of the sender, if there was one
 }
 
-// anew reports whether a frame is of a sender that has restarted.
+// restarted reports whether a frame is of a sender that has restarted.
 func (o *reorder) restarted(s *Stamp) bool {
 	return 0 < s.Seq && s.Seq <= o.top.Seq && s.Time.After(o.top.Time)
 }

@@ -58,7 +58,7 @@ func TestPortTextsAreBounded(t *testing.T) {
 				}
 				for i := range messages {
 					peer.send(portHeader(c.ports(i)), []byte(pixels))
-					if peer.recv(patience) == nil {
+					if peer.recv(testTimeout) == nil {
 						t.Fatal("no answer")
 					}
 				}
@@ -102,7 +102,7 @@ func TestPortOfAnAnswerIsBounded(t *testing.T) {
 				}
 				done <- r
 			}()
-			peer.recv(patience)
+			peer.recv(testTimeout)
 			peer.send(fmt.Appendf(nil, `{"port": %q, "return_type": "NoneType", "data": null}`, port))
 			want := map[bool]string{true: "7"}[clients && port == "7"]
 			if r := <-done; r.Port != want {

@@ -509,7 +509,7 @@ func (r *receiveEnd) flowing() {
 // about a megabyte.
 const maxServers = 1 << 12
 
-// heard notes, in multi-server mode, that the sender with a port is connected,
+// noteSender notes, in multi-server mode, that the sender with a port is connected,
 // or has disconnected.
 func (r *receiveEnd) noteSender(port string, here bool) {
 	if _, known := r.servers[port]; r.servers != nil && (known || len(r.servers) < maxServers) {

@@ -28,12 +28,12 @@ type pairState struct {
 
 // pairView is the input of a check of a PAIR socket.
 type pairView struct {
-	now     time.Time
-	peers   int  // connected peers
-	served  bool // the socket has a peer to send to
-	waiting bool // others wait to be served
-	lastFrame   time.Time
-	timeout time.Duration // Options.RequestTimeout
+	now       time.Time
+	peers     int  // connected peers
+	served    bool // the socket has a peer to send to
+	waiting   bool // others wait to be served
+	lastFrame time.Time
+	timeout   time.Duration // Options.RequestTimeout
 }
 
 var errNotServed = errors.New("a peer is connected and not served")

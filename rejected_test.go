@@ -254,7 +254,7 @@ func TestLostFrameIsNotDeliveredLater(t *testing.T) {
 
 // If a frame has been written when the context ends, the connection stays open,
 // so that the terminate message still reaches the peer.
-func TestGoodbyeAfterAnInterruptedSend(t *testing.T) {
+func TestTerminateAfterAnInterruptedSend(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port()})
 	// libzmq may release the frame a moment after the peer has got it. If the
@@ -268,7 +268,7 @@ func TestGoodbyeAfterAnInterruptedSend(t *testing.T) {
 			_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
 			done <- err
 		}()
-		if peer.recv(patience) == nil {
+		if peer.recv(testTimeout) == nil {
 			t.Fatal("no frame")
 		}
 		awaitPeers(t, send, 1) // the monitor may be behind
@@ -279,7 +279,7 @@ func TestGoodbyeAfterAnInterruptedSend(t *testing.T) {
 		return send.link.current() != nil
 	})
 	send.Close()
-	if got := peer.recv(patience); len(got) != 1 || !strings.Contains(string(got[0]), `"terminate_flag": true`) {
+	if got := peer.recv(testTimeout); len(got) != 1 || !strings.Contains(string(got[0]), `"terminate_flag": true`) {
 		t.Errorf("instead of a goodbye: %q", got)
 	}
 }

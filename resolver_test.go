@@ -182,7 +182,7 @@ func movingCases() map[string]Options {
 			if p == PushPull && w == NetGearWire {
 				continue
 			}
-			o := Options{Pattern: p, Wire: w, TerminatePolicy: KeepWaiting, RequestTimeout: patience, SubscriberTimeout: patience}
+			o := Options{Pattern: p, Wire: w, TerminatePolicy: KeepWaiting, RequestTimeout: testTimeout, SubscriberTimeout: testTimeout}
 			if p == PushPull {
 				o.RequestTimeout = 5 * time.Second // Close may wait for it
 			}
@@ -280,7 +280,7 @@ func TestClientsHostMoves(t *testing.T) {
 				return mustNew(t, Options{ReceiveMode: true, Address: at, Port: port, Pattern: pattern, MulticlientMode: true, TerminatePolicy: KeepWaiting, Latest: true})
 			}
 			stays, goes := client("127.0.0.1", "0"), client("127.0.0.1", "0")
-			send := mustNew(t, Options{Address: names.name, Ports: []string{stays.Port(), goes.Port()}, Pattern: pattern, MulticlientMode: true, RequestTimeout: patience})
+			send := mustNew(t, Options{Address: names.name, Ports: []string{stays.Port(), goes.Port()}, Pattern: pattern, MulticlientMode: true, RequestTimeout: testTimeout})
 			awaitPeers(t, send, 2)
 			goes.Close()
 			awaitPeers(t, send, 1)

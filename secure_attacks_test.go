@@ -121,7 +121,7 @@ func TestStalledHandshakes(t *testing.T) {
 	}
 	exchange()
 	for i := 3; i < n; i += 4 { // all peers so far are connected, and have their answer
-		stallers[i].SetReadDeadline(time.Now().Add(patience))
+		stallers[i].SetReadDeadline(time.Now().Add(testTimeout))
 		if _, err := io.ReadFull(stallers[i], make([]byte, welcomeEnd)); err != nil {
 			t.Fatalf("staller %d: no WELCOME: %v", i, err)
 		}
@@ -134,7 +134,7 @@ func TestStalledHandshakes(t *testing.T) {
 		exchange()
 	}
 	for i, c := range stallers { // until the receive end hangs up
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(testTimeout))
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("staller %d is not thrown out", i)
 		}
@@ -219,7 +219,7 @@ func TestReplayedHandshake(t *testing.T) {
 			refused := recv.Stats().Refused
 			conn := dial(t, recv)
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(patience))
+			conn.SetDeadline(time.Now().Add(testTimeout))
 			for i, say := range c.steps {
 				if _, err := conn.Write(say); err != nil {
 					t.Fatal(err)

@@ -93,7 +93,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 	send := mustNew(t, s)
 	limit := 2 * time.Second
 	if s.SecureMode == Grasslands {
-		limit = patience
+		limit = testTimeout
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -106,7 +106,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 		select {
 		case err := <-told:
 			says(t, "the receive end", err, r.SecureMode, recvSays)
-		case <-time.After(patience):
+		case <-time.After(testTimeout):
 			t.Error("the receive end is not told")
 		}
 	}

@@ -197,7 +197,7 @@ func TestSecurePairStops(t *testing.T) {
 		ear, sent = peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), "127.0.0.1:"+port), make(chan error, 1)
 		ear.Hold(within)
 		o := o
-		o.Port, o.RequestTimeout = ear.Port, patience
+		o.Port, o.RequestTimeout = ear.Port, testTimeout
 		send := mustNew(t, o)
 		go func() {
 			_, err := send.SendArray(ctx, frame, nil)
@@ -230,7 +230,7 @@ func TestSecurePairStops(t *testing.T) {
 		ear.Release()
 		var whole message
 		defer whole.close()
-		if err := whole.read(sock, time.Now().Add(patience), func() error { return nil }); err != nil || whole.count != 2 || !bytes.HasSuffix(whole.parts[1].Bytes(), frame.Data) {
+		if err := whole.read(sock, time.Now().Add(testTimeout), func() error { return nil }); err != nil || whole.count != 2 || !bytes.HasSuffix(whole.parts[1].Bytes(), frame.Data) {
 			t.Errorf("%d parts, %v", whole.count, err)
 		}
 		cancel()

@@ -219,9 +219,9 @@ func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
 // part is part 2, ready to be sent: pooled memory to which libzmq holds a
 // reference, or external memory.
 type part struct {
-	buf  *zmsg.Buffer
+	buf      *zmsg.Buffer
 	external []byte
-	done func() // releases external memory that the library owns
+	done     func() // releases external memory that the library owns
 }
 
 func (p *part) release() {

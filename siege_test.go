@@ -88,7 +88,7 @@ func TestSieges(t *testing.T) {
 				defer stop()
 				await(t, "all to come", func() bool { return opened.Load() >= int64(s.number) })
 				began := startStopwatch()
-				send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, Wire: o.Wire, JPEGCompression: JPEGOff, RequestTimeout: patience, MaxRetries: 1})
+				send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: pattern, Wire: o.Wire, JPEGCompression: JPEGOff, RequestTimeout: testTimeout, MaxRetries: 1})
 				deliverAny(t, send, recv)
 				endsWithin(t, fmt.Sprintf("a frame from a good sender, beside %d connections,", opened.Load()), began, 5*time.Second)
 			})

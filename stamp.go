@@ -108,7 +108,7 @@ type PortStats struct {
 	Last      time.Time    // when the last frame arrived, or was answered
 }
 
-// portTally holds the counts of one port that PortStats reports.
+// portCounts holds the counts of one port that PortStats reports.
 type portCounts struct {
 	PortStats
 	sum   time.Duration
@@ -122,7 +122,7 @@ type perPortStats struct {
 	mu     sync.Mutex
 	ports  map[string]*portCounts
 	all    portCounts // frames without a port, and the stamps of all
-	shared bool      // several receivers share the frames, or this end gets them through several
+	shared bool       // several receivers share the frames, or this end gets them through several
 }
 
 func newPerPortStats(shared bool) perPortStats {

@@ -6,7 +6,7 @@ import (
 
 // Frames that were queued before the terminate message are delivered; VidGear
 // discards them.
-func TestNothingQueuedIsLostAtTheGoodbye(t *testing.T) {
+func TestNothingQueuedIsLostAtTermination(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		recv, send := openPair(t, Options{Pattern: pattern})
 		ctx := testContext(t)

@@ -266,7 +266,7 @@ func unpack(raw []byte) (any, error) {
 	return convertPacked(v)
 }
 
-// adopt converts pymsgpack's types into this package's, at every level.
+// convertPacked converts pymsgpack's types into this package's, at every level.
 func convertPacked(v any) (_ any, err error) {
 	switch v := v.(type) {
 	case pymsgpack.Array:
@@ -304,7 +304,7 @@ func packedDType(a pymsgpack.Array) (numpy.DType, error) {
 	return d, frameError(err)
 }
 
-// adoptArray converts an array, and swaps the bytes of big-endian elements.
+// convertPackedArray converts an array, and swaps the bytes of big-endian elements.
 func convertPackedArray(a pymsgpack.Array) (any, error) {
 	d, err := packedDType(a)
 	if err != nil {

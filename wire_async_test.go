@@ -429,11 +429,11 @@ func TestBadAsyncMessages(t *testing.T) {
 		recv := mustNew(t, Options{ReceiveMode: true, Wire: AsyncWire, Pattern: ReqRep, Address: "127.0.0.1", Port: "0", Logger: slog.New(logged)})
 		peer := newBare(t, zmq4.REQ, recv)
 		peer.send(parts...)
-		if got := peer.recv(patience); len(got) != 1 || !strings.Contains(string(got[0]), "rejected") {
+		if got := peer.recv(testTimeout); len(got) != 1 || !strings.Contains(string(got[0]), "rejected") {
 			t.Errorf("%s: answered %q", name, got)
 		}
 		peer.send(asyncFrame(false, name)...)
-		peer.recv(patience)
+		peer.recv(testTimeout)
 		f := mustRecv(t, recv, testContext(t))
 		if f.Message.Value() != name || !bytes.Equal(f.Bytes(), []byte{1, 2}) {
 			t.Errorf("%s: then came %v", name, f.Message)
@@ -463,7 +463,7 @@ func (l loggedErrors) wait(t *testing.T) error {
 	select {
 	case err := <-l.first:
 		return err
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Error("nothing was logged")
 		return nil
 	}
@@ -518,9 +518,9 @@ func TestPickleReturned(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			peer.recv(patience)
+			peer.recv(testTimeout)
 			peer.send(answer...)
-			peer.recv(patience) // the terminate message
+			peer.recv(testTimeout) // the terminate message
 			peer.send(asyncWire{}.terminateReply("AB12CD34", false))
 		}()
 		reply, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 5), nil)
@@ -738,7 +738,7 @@ func TestPushWaitsForASlowReceiver(t *testing.T) {
 
 // A worker that is busy when the stream ends gets the terminate message
 // nevertheless.
-func TestPushSaysGoodbyeToAll(t *testing.T) {
+func TestPushTerminatesAll(t *testing.T) {
 	for range 10 {
 		send := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0"})
 		var workers []*NetGear

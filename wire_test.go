@@ -147,7 +147,7 @@ func script(t *testing.T, c *capture, send *NetGear, ctx context.Context, peer *
 			_, err := send.send.send(ctx, &p, h.message)
 			done <- err
 		}()
-		got := peer.recv(patience)
+		got := peer.recv(testTimeout)
 		if len(got) != len(want) {
 			t.Fatalf("message %d has %d parts, not %d", i, len(got), len(want))
 		}
@@ -224,7 +224,7 @@ func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 			recv := mustNew(t, o)
 			peer := newBare(t, kinds[o.Pattern], recv)
 			if o.Pattern == PubSub {
-				peer.recv(patience) // the subscription
+				peer.recv(testTimeout) // the subscription
 			}
 			ctx := testContext(t)
 			for i := 0; i < len(c.Messages); i++ {
@@ -286,7 +286,7 @@ func checkAnswer(t *testing.T, recv *NetGear, peer *bare, want [][]byte) {
 	if want == nil {
 		return
 	}
-	got := peer.recv(patience)
+	got := peer.recv(testTimeout)
 	if len(got) != len(want) {
 		t.Fatalf("answer of %d parts, not %d", len(got), len(want))
 	}
