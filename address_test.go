@@ -101,7 +101,8 @@ func TestEveryInterfaceAndLists(t *testing.T) {
 	}
 }
 
-// A link-local address needs the interface: without it libzmq tries for ever.
+// A link-local address requires the interface: without it libzmq retries
+// forever.
 func TestLinkLocalZone(t *testing.T) {
 	for _, address := range []string{"fe80::1", "[fe80::1]", "febf:ffff::7"} {
 		for _, receive := range []bool{true, false} {

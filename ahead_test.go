@@ -22,7 +22,7 @@ func silent(t *testing.T, pattern Pattern) string {
 	return newBare(t, kind, nil).port()
 }
 
-// fill sends until the queue and the exchange have all they can hold.
+// fill sends until the queue and the exchange are full.
 func fill(t *testing.T, send *NetGear) {
 	t.Helper()
 	for i := range send.link.opts.SendAhead + 1 {
@@ -111,8 +111,8 @@ func TestSendAhead(t *testing.T) {
 	}
 }
 
-// The next frame is made ready while the last is on its way, and no more than
-// the queue holds.
+// The next frame is encoded while the last is being sent, and no more frames
+// than the queue holds.
 func TestSendAheadIsBounded(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, depth := range []int{1, 4} {
@@ -122,7 +122,7 @@ func TestSendAheadIsBounded(t *testing.T) {
 				if s := send.Stats(); s.Queue != depth+1 || s.QueueBytes == 0 || s.Frames != 0 {
 					t.Errorf("%+v", s)
 				}
-				// Full: a call waits, and ends with its context.
+				// The queue is full: a call waits, and ends with its context.
 				if _, err := send.SendArray(brief(t), testArray(0, "uint8", 9, 9), nil); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("a Send when it is full: %v", err)
 				}
@@ -159,8 +159,9 @@ func TestSendAheadIsBounded(t *testing.T) {
 	}
 }
 
-// What is lost is reported once: by the next Send, which takes no frame then, by
-// Flush, or by Close; with OnReply frame by frame, and not by Send.
+// A loss is reported once: by the next Send, which then queues no frame, by
+// Flush, or by Close. With OnReply it is reported frame by frame, and not by
+// Send.
 func TestSendAheadReportsLosses(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
@@ -220,7 +221,7 @@ func TestSendAheadReportsLosses(t *testing.T) {
 	}
 }
 
-// A frame that cannot be sent takes no place and no number.
+// A frame that cannot be sent gets no place and no number.
 func TestSendAheadRefusesFrames(t *testing.T) {
 	recv, send := openPair(t, Options{Stamp: true}, func(r, s *Options) { s.SendAhead = 1 })
 	ctx := testContext(t)
@@ -245,7 +246,7 @@ func TestSendAheadRefusesFrames(t *testing.T) {
 	}
 }
 
-// Close sends what was sent ahead, also to a peer that comes only then.
+// Close sends what was sent ahead, also to a peer that connects only then.
 func TestCloseFlushes(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
@@ -293,8 +294,8 @@ func TestCloseGivesUpAtTheFirstLoss(t *testing.T) {
 	}
 }
 
-// The receive end goes away while the queue is full and comes back: nothing that
-// was not answered is lost, the order stays.
+// The receive end closes while the queue is full, and opens again. No frame
+// without an answer is lost, and the order stays.
 func TestSendAheadToAPeerThatRestarts(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
@@ -332,7 +333,8 @@ func TestSendAheadToAPeerThatRestarts(t *testing.T) {
 				if next == 11 || next == 26 {
 					await(t, "the queue to be full", func() bool { return len(send.send.queue.frames) == 4 })
 					recv.Close()
-					// What it had answered and queued has gone with it.
+					// The frames that it had answered and queued are lost with
+					// it.
 					answered := int64(send.Stats().Frames)
 					recv = mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, Pattern: pattern, QueueFrames: 1})
 					f := mustRecv(t, recv, ctx)
@@ -417,7 +419,8 @@ func TestSendAheadFromManyGoroutines(t *testing.T) {
 	}
 }
 
-// Opened, filled and closed at any moment: nothing is left, nothing is stuck.
+// Ends are opened, filled and closed at any moment: nothing is left over, and
+// nothing blocks.
 func TestSendAheadEndsInEveryOrder(t *testing.T) {
 	rounds := 60
 	if testing.Short() {

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// allocationsOfALook is about how many there are when a monitor looks at one
-// connection.
+// allocationsOfALook is about how many allocations a monitor makes when it
+// checks one connection.
 const allocationsOfALook = 4
 
-// What a frame costs in Go allocations, sending and receiving together, with the
-// same context for every frame. It does not grow with the frame. Raw: the Frame,
-// at the receive end. As JPEG one more for the buffer at each end.
+// The Go allocations of a frame, sending and receiving together, with the same
+// context for every frame. They do not grow with the frame. A raw frame has
+// one: the Frame at the receive end. A JPEG has one more for the buffer at each
+// end.
 func TestAllocationsPerFrame(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates on its own account")
@@ -49,9 +50,10 @@ func TestAllocationsPerFrame(t *testing.T) {
 						f.Close()
 					}
 					round()
-					// The monitors, which look at the connections twice a second, allocate
-					// too. On a slow machine that shows: what their looks take is left out,
-					// and the fewest count.
+					// The monitors, which check the connections twice a second,
+					// allocate too. On a slow machine that has an effect. So
+					// the allocations of their checks are subtracted, and the
+					// lowest count is used.
 					measure := func(frames int) float64 {
 						began := time.Now()
 						n := testing.AllocsPerRun(frames, round)

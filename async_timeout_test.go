@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestAsyncTimeoutIsNoLoss: time-outs shorter than 3 × RequestTimeout do not use
-// up the retries; that time without a peer does.
+// TestAsyncTimeoutIsNoLoss checks that time-outs shorter than 3 ×
+// RequestTimeout do not use up the retries; that time without a peer does.
 func TestAsyncTimeoutIsNoLoss(t *testing.T) {
 	receive := func(request time.Duration, times int) error {
 		recv, err := New(Options{Wire: AsyncWire, ReceiveMode: true, Address: "127.0.0.1", Port: "0",

@@ -22,7 +22,7 @@ func rawHeader(shape string) []byte {
 
 const jpegHeader = `{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "0", "dtype": "", "shape": ""}`
 
-// badMessages are what a peer may send that is no frame.
+// badMessages returns messages of a peer that are no frames.
 func badMessages(t testing.TB) map[string][][]byte {
 	jpeg := testJPEG(t, 64, 48)
 	huge := bytes.Clone(jpeg)
@@ -81,8 +81,8 @@ func testJPEG(t testing.TB, w, h int) []byte {
 	return bytes.Clone(buf.Bytes())
 }
 
-// One bad message never ends the loop: it is counted, answered where the
-// pattern needs an answer, and dropped; the frame after it arrives.
+// A bad message never ends the loop. It is counted, answered if the pattern
+// requires an answer, and dropped. The frame after it arrives.
 func TestBadMessages(t *testing.T) {
 	kinds := map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REQ, PubSub: zmq4.PUB}
 	for _, pattern := range allPatterns {
@@ -127,8 +127,8 @@ func TestBadMessages(t *testing.T) {
 	}
 }
 
-// A part larger than the limit costs its sender the connection, before memory
-// is taken for it; others go on.
+// A part larger than the limit ends its sender's connection before memory is
+// allocated for it. Other senders continue.
 func TestOversizedPart(t *testing.T) {
 	recv, send := openPair(t, Options{JPEGCompression: JPEGOff, Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: 2},
 		func(r, s *Options) { r.MaxFrameBytes = 1 << 16 })
@@ -181,8 +181,8 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// A Pair peer that answers twice, or before it is asked, does not put answers
-// and frames out of step.
+// A Pair peer that answers twice, or before a frame was sent, does not misalign
+// answers and frames.
 func TestUnaskedAnswers(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), BidirectionalMode: true})
@@ -203,7 +203,7 @@ func TestUnaskedAnswers(t *testing.T) {
 		}
 		peer.send([]byte(`{"return_type": "int", "data": -1}`))
 		await(t, "the unasked answer to be there", func() bool {
-			// The send end is idle, so the test may look into its socket.
+			// The send end is idle, so the test may use its socket.
 			events, err := send.send.conn.ProcessCommands()
 			return err == nil && events&zmq4.POLLIN != 0
 		})
@@ -300,8 +300,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// FuzzFrame holds whole frames, header and pixels, against the checks: no
-// panic, and no more memory than the limit.
+// FuzzFrame checks whole frames, header and pixels: no panic, and no more
+// memory than the limit.
 func FuzzFrame(f *testing.F) {
 	for _, c := range captures(f, "*end-*.json") {
 		for i := range c.Messages {
@@ -342,8 +342,8 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// Requests that come faster than they can be answered one by one are answered
-// all the same: no answer is dropped at a high-water mark.
+// Requests that arrive faster than they can be answered one by one are all
+// answered: no answer is dropped at a high-water mark.
 func TestNoAnswerIsDropped(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, Latest: true})
 	peer := newBare(t, zmq4.DEALER, recv)

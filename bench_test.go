@@ -13,8 +13,8 @@ import (
 // The steps that every frame goes through, one by one and together. How to take
 // profiles with them is in docs/performance.md.
 
-// scenery is a frame with the mix of smooth parts, edges and noise that cameras
-// make: a JPEG of mere noise would be three times as large.
+// scenery returns a frame with the mix of smooth parts, edges and noise of a
+// camera. A JPEG of mere noise would be three times as large.
 func scenery(width, height int) Array {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	pix := make([]byte, 0, width*height*3)
@@ -30,7 +30,7 @@ func scenery(width, height int) Array {
 	return Array{DType: "uint8", Shape: []int{height, width, 3}, Data: pix}
 }
 
-// benchMessage is the sort of message that rides along with frames.
+// benchMessage is a typical message with a frame.
 var benchMessage = map[string]any{"camera": "front door", "index": 1234, "detections": []any{"person", 0.98, []any{10, 20, 300, 400}}}
 
 func benchHeaders(b *testing.B) map[string]header {
@@ -106,7 +106,7 @@ func BenchmarkMessageEncode(b *testing.B) {
 	}
 }
 
-// A decoded frame through the queue, with so many waiting before it.
+// A decoded frame through the queue, behind a number of waiting frames.
 func BenchmarkQueue(b *testing.B) {
 	for _, waiting := range []int{0, defaultQueueFrames - 2} {
 		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// insideCalls are the calls that a callback may make of its end, by name.
+// insideCalls returns the calls that a callback may make to its end, by name.
 func insideCalls(ctx context.Context) map[string]func(*NetGear) error {
 	a := testArray(0, "uint8", 2, 2)
 	return map[string]func(*NetGear) error{
@@ -65,7 +65,7 @@ func reportFirst(results chan<- error, err error) {
 	}
 }
 
-// A call that would wait for the callback which makes it is an error.
+// A call that would wait for the callback that makes it returns an error.
 func TestCallsInsideCallbacks(t *testing.T) {
 	ctx := testContext(t)
 	calls := insideCalls(ctx)
@@ -148,8 +148,8 @@ func defaultTo(c, other Colorspace) Colorspace {
 	return c
 }
 
-// What would not wait for the callback works: a send call inside OnEvent, Close of
-// another end, and Close in a goroutine of its own.
+// A call that would not wait for the callback works: a send call inside
+// OnEvent, Close of another end, and Close in a goroutine of its own.
 func TestCallsThatCallbacksMayMake(t *testing.T) {
 	ctx := testContext(t)
 	other := mustNew(t, Options{Address: "127.0.0.1", Port: "1"})
@@ -173,7 +173,7 @@ func TestCallsThatCallbacksMayMake(t *testing.T) {
 	}
 }
 
-// The callbacks of two ends that run at the same time do not matter to each other.
+// Callbacks of two ends that run at the same time do not affect each other.
 func TestCallbacksAreToldApart(t *testing.T) {
 	var a, b callbacks
 	a.call(eventCallback, func() {

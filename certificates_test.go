@@ -64,7 +64,7 @@ func TestCertificateLocation(t *testing.T) {
 	}
 }
 
-// OverwriteCert is a send end's: a receive end keeps its keys.
+// OverwriteCert applies to a send end: a receive end keeps its keys.
 func TestOverwriteCert(t *testing.T) {
 	location := keyFolder(t)
 	dir, _ := CertificateDir(location)
@@ -119,7 +119,7 @@ func TestCertificates(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Dir(dir)); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}
-	// Many at once: one folder, whole.
+	// Many calls at once create one complete folder.
 	location = t.TempDir()
 	var all sync.WaitGroup
 	for range 8 {

@@ -20,15 +20,15 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// An end in a process of its own, for tests that measure what a peer can make
-// of the process, or that would end it.
+// An end in a process of its own, for tests that measure how a peer affects the
+// process, or that would end it.
 
 // childEnv holds the childSpec of such a process.
 const childEnv = "NETGEAR_TEST_CHILD"
 
-// childSpec is what the process does.
+// childSpec describes what the process does.
 type childSpec struct {
-	Role          string // "end", "rebind", "few descriptors"
+	Role          string // "end", "rebind" or "few descriptors"
 	Pattern       Pattern
 	Receive       bool
 	Bind          bool
@@ -57,7 +57,7 @@ func (s childSpec) options() Options {
 	return o
 }
 
-// account is what the process has come to.
+// account is the report of the process.
 type account struct {
 	Port                                       string
 	Frames, Malformed, Flooded, Refused, Opens uint64
@@ -70,7 +70,8 @@ type account struct {
 	Error                                      string
 }
 
-// runChild is the process's main function, if it is one.
+// runChild is the main function of a child process; in other processes it
+// returns.
 func runChild() {
 	text := os.Getenv(childEnv)
 	if text == "" {
@@ -103,7 +104,7 @@ func report(a account) {
 	fmt.Println(string(line))
 }
 
-// peakMemory returns the most that the process ever occupied.
+// peakMemory returns the largest memory use of the process.
 func peakMemory() int64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(text)) {
@@ -181,7 +182,7 @@ func runEnd(s childSpec) int {
 	return 0
 }
 
-// takeDescriptors takes every descriptor that is free or becomes free, until
+// takeDescriptors occupies every descriptor that is free or becomes free, until
 // free is called.
 func takeDescriptors() (free func()) {
 	var held []*os.File
@@ -216,7 +217,7 @@ func takeDescriptors() (free func()) {
 	}
 }
 
-// child is such a process, seen from the test.
+// child is such a process, as the test uses it.
 type child struct {
 	*peertest.Process[account]
 	t    *testing.T
@@ -271,7 +272,7 @@ func (c *child) hear() account {
 	return account{}
 }
 
-// account asks for one.
+// account requests one report.
 func (c *child) account() account {
 	c.t.Helper()
 	c.Tell("account")

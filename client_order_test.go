@@ -12,14 +12,15 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// clientSet is a multi-client REQ end and its clients, some of which are away.
+// clientSet is a multi-client REQ end and its clients, some of which are
+// absent.
 type clientSet struct {
 	t       *testing.T
 	o       Options
 	ports   []string
-	clients []*NetGear // nil: away
+	clients []*NetGear // nil: absent
 	send    *NetGear
-	last    int // place of the client that answered last
+	last    int // index of the client that answered last
 	sent    int
 }
 
@@ -74,7 +75,7 @@ func (s *clientSet) settle() {
 	})
 }
 
-// next is the place of the client whose turn is next.
+// next returns the index of the client that is served next.
 func (s *clientSet) next() int {
 	for k := range s.clients {
 		if i := (s.last + 1 + k) % len(s.clients); s.clients[i] != nil {
@@ -101,8 +102,8 @@ func (s *clientSet) serve(frames int) {
 	}
 }
 
-// The clients that are present are served in the order of their ports, in whatever
-// order they came, and no client has a frame twice.
+// The present clients are served in the order of their ports, in whatever order
+// they connected, and no client gets a frame twice.
 func TestClientsInPortOrder(t *testing.T) {
 	for _, o := range []Options{{}, {BidirectionalMode: true, Stamp: true, JPEGCompression: JPEGOff},
 		{SecureMode: IronHouse, CustomCertLocation: keyFolder(t)}} {
@@ -135,8 +136,8 @@ func TestClientsInPortOrder(t *testing.T) {
 	}
 }
 
-// A client that goes with a frame costs one try; a client that is frozen is passed
-// over. The order of the others stays.
+// A client that disconnects with a frame costs one try; a frozen client is
+// skipped. The order of the others stays.
 func TestClientsInPortOrderAfterALoss(t *testing.T) {
 	s := newClientSet(t, Options{RequestTimeout: 8 * time.Second}, 4)
 	for _, i := range []int{2, 0, 3, 1} {
@@ -145,12 +146,12 @@ func TestClientsInPortOrderAfterALoss(t *testing.T) {
 	s.settle()
 	s.last = 3
 	s.serve(5)
-	s.close(1) // its turn is next, and the send end may not yet have seen that
+	s.close(1) // it is next, and the send end may not yet have processed the loss
 	reply, err := s.send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 	if err != nil || reply.Port == s.ports[1] {
 		t.Errorf("%q, %v; %q has gone", reply.Port, err, s.ports[1])
 	}
-	// A frame on its way at the moment of the loss may go out of turn.
+	// A frame in transfer at the moment of the loss may go out of order.
 	s.last = slices.Index(s.ports, reply.Port)
 	s.settle()
 	s.serve(6)
@@ -190,9 +191,9 @@ func TestClientsThatFreeze(t *testing.T) {
 	endsWithin(t, "Close", began, time.Second) // a fifth of RequestTimeout is for the terminate messages
 }
 
-// libzmq passes over a connection that was lost before the monitor reports it, so
-// the answer may come from another client than the one whose turn it was. The next
-// turn is that of the client behind the one that answered.
+// libzmq skips a connection that was lost before the monitor reports it. So the
+// answer may come from another client than the one that was next. The next
+// frame goes to the client after the one that answered.
 func TestClientsInPortOrderAfterAnUnseenLoss(t *testing.T) {
 	c := newClientOrder(&Options{Pattern: ReqRep, MulticlientMode: true, Ports: []string{"1", "2", "3", "4"}})
 	client := func(kind transport.EventKind, port string) {
@@ -203,7 +204,7 @@ func TestClientsInPortOrderAfterAnUnseenLoss(t *testing.T) {
 	}
 	c.took()
 	c.answered("1")
-	c.took() // the second client's turn, and it has just gone
+	c.took() // the second client is next, and has just disconnected
 	c.answered("4")
 	client(transport.Disconnected, "2")
 	if got, want := c.begin(), []int{0, 2, 3}; !slices.Equal(got, want) {

@@ -65,7 +65,7 @@ func resetWhileClosing(t *testing.T, pattern Pattern, receive bool, after time.D
 }
 
 // holdUp is the peer of a closing end: it reads nothing until the end closes,
-// goes on sending, and resets the connection.
+// continues to send, and resets the connection.
 func holdUp(c net.Conn, pattern Pattern, receive bool, met chan<- struct{}, closing, reset <-chan struct{}) {
 	c.(*net.TCPConn).SetReadBuffer(4 << 10)
 	if shakeHands(c, peerKinds[receive][pattern]) != nil {
@@ -74,7 +74,7 @@ func holdUp(c net.Conn, pattern Pattern, receive bool, met chan<- struct{}, clos
 	words := flooding(receive, pattern)
 	switch {
 	case receive:
-		words = strings.Repeat(words, 500) // answers pile up
+		words = strings.Repeat(words, 500) // answers accumulate
 	case pattern == PubSub:
 		words = zmtp(0, "\x01")
 	default:

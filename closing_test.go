@@ -36,7 +36,7 @@ func TestCloseOfAFullPublisher(t *testing.T) {
 				}
 			})
 			awaitSubscription(t, recv, send)
-			// Both ends are closed while frames are on their way.
+			// Both ends are closed while frames are being sent.
 			frame := testArray(0, "uint8", 1080, 1920, 3)
 			for range 3 {
 				if _, err := send.SendArray(testContext(t), frame, nil); err != nil {

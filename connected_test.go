@@ -30,7 +30,7 @@ func TestPorts(t *testing.T) {
 	awaitPeers(t, everywhere, 1)
 }
 
-// begun calls WaitConnected in a goroutine, and returns when it waits.
+// begun calls WaitConnected in a goroutine, and returns once that waits.
 func begun(t *testing.T, ctx context.Context, n *NetGear, peers int) <-chan error {
 	t.Helper()
 	result := make(chan error, 1)
@@ -130,7 +130,8 @@ func TestWaitConnectedEnds(t *testing.T) {
 	}
 }
 
-// A send end has no socket after an exchange that failed; it waits all the same.
+// A send end has no socket after a failed exchange; WaitConnected waits
+// nevertheless.
 func TestWaitConnectedAfterAFailure(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, ahead := range []int{0, 1} {

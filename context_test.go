@@ -10,7 +10,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// Every blocking call ends with its context, whatever it waits for.
+// Every blocking call ends with its context, for any reason of waiting.
 func TestContextEndsEveryWait(t *testing.T) {
 	for _, pattern := range allPatterns {
 		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: pattern})
@@ -31,7 +31,7 @@ func TestContextEndsEveryWait(t *testing.T) {
 			"bound, nobody": {Address: "127.0.0.1", Port: "0", Attach: AttachBind, Pattern: pattern},
 		} {
 			send := mustNew(t, o)
-			for range 2 { // the first leaves an exchange half done
+			for range 2 { // the first leaves an exchange unfinished
 				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 				if _, err := send.SendArray(ctx, testArray(0, "uint8", 2, 2), nil); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v, %s: Send: %v", pattern, name, err)
@@ -42,7 +42,7 @@ func TestContextEndsEveryWait(t *testing.T) {
 	}
 }
 
-// A caller's turn to send ends with its context too.
+// The wait for another send call also ends with the context.
 func TestContextEndsTheWaitForATurn(t *testing.T) {
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1"})
 	first := make(chan error, 1)
@@ -62,7 +62,7 @@ func TestContextEndsTheWaitForATurn(t *testing.T) {
 	}
 }
 
-// Close from another goroutine ends what waits, and is idempotent.
+// Close from another goroutine ends calls that wait, and is idempotent.
 func TestCloseEndsEveryWait(t *testing.T) {
 	for _, pattern := range allPatterns {
 		t.Run("Recv/"+pattern.String(), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 			done := make(chan error, 1)
 			go func() {
 				var err error
-				for err == nil { // PubSub sends into the void until it is closed
+				for err == nil { // PubSub sends without a subscriber until it is closed
 					_, err = send.SendArray(context.Background(), testArray(0, "uint8", 200, 200), nil)
 				}
 				done <- err

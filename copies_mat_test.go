@@ -22,7 +22,8 @@ func TestMatsAreNotCopied(t *testing.T) {
 					ctx := testContext(t)
 					mat := testMat(t, 1, 200, 300, gocv.MatTypeCV8UC3)
 					mine := matMemory(t, mat)
-					// A hold on it, so that its memory is not taken again for the frame's buffer.
+					// A reference to it, so that its memory is not reused for
+					// the frame's buffer.
 					hold := mat.Region(image.Rect(0, 0, mat.Cols(), mat.Rows()))
 					defer hold.Close()
 					sent := make(chan error, 1)

@@ -48,7 +48,7 @@ func startInside(t *testing.T, o Options, endpoint string) *NetGear {
 	return n
 }
 
-// handedBack waits until no buffer and no message is held.
+// handedBack waits until no buffer and no message is in use.
 func handedBack(t *testing.T) {
 	t.Helper()
 	await(t, "buffers and messages to be given back", func() bool {
@@ -57,13 +57,13 @@ func handedBack(t *testing.T) {
 	})
 }
 
-// sameMemory: two slices begin at the same byte.
+// sameMemory reports whether two slices begin at the same byte.
 func sameMemory(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }
 
-// What goes to libzmq is the caller's memory wherever it can be, and otherwise
-// one pooled buffer; what Recv hands out is the message, or for a JPEG one more
-// buffer. Nothing else takes memory that grows with the frame, and after some
-// frames no buffer has to be made any more.
+// libzmq gets the caller's memory if possible, and otherwise one pooled buffer.
+// Recv returns the memory of the message, or for a JPEG one more buffer. No
+// other memory grows with the frame, and after some frames no new buffer is
+// allocated.
 func TestFramesAreNotCopied(t *testing.T) {
 	type call func(ctx context.Context, n *NetGear, a Array, jpeg []byte) error
 	array := func(ctx context.Context, n *NetGear, a Array, _ []byte) error {
@@ -135,8 +135,8 @@ func TestFramesAreNotCopied(t *testing.T) {
 	}
 }
 
-// steady fails the test if a round takes not just so many buffers, or makes new
-// ones, or takes so many bytes of Go's memory.
+// steady fails the test if a round uses another number of buffers, allocates
+// new ones, or allocates that many bytes of Go's memory.
 func steady(t *testing.T, round func(), buffers, goBytes int) {
 	t.Helper()
 	const rounds = 100
@@ -150,7 +150,8 @@ func steady(t *testing.T, round func(), buffers, goBytes int) {
 	if got := askedNow - asked; got != rounds*buffers {
 		t.Errorf("%d buffers for %d frames, not %d each", got, rounds, buffers)
 	}
-	// One that has lain in the pool for a second is given up: the machine may pause.
+	// A buffer that was unused in the pool for a second is freed: the machine
+	// may pause.
 	if got := madeNow - made; got > 3 {
 		t.Errorf("%d of %d buffers had to be made", got, rounds*buffers)
 	}
@@ -222,8 +223,9 @@ func TestSendFrameCopiesNothing(t *testing.T) {
 	}
 }
 
-// spans are the memory that a codec's last picture was read from, and written to:
-// where it begins, for each strip. The jobs are turbojpeg's own, read as they lie.
+// spans returns the memory from which a codec read its last picture, and to
+// which it wrote it: the beginning for each strip. They are the jobs of package
+// turbojpeg.
 func spans(codec any) (from, to []uintptr) {
 	batch := reflect.ValueOf(codec).Elem().FieldByName("batch").Elem().FieldByName("c").Elem()
 	for i := range int(batch.FieldByName("n").Int()) {
@@ -234,8 +236,8 @@ func spans(codec any) (from, to []uintptr) {
 	return from, to
 }
 
-// within: all these addresses are in the memory that begins with b, and the first
-// is not far from its begin.
+// within reports whether all these addresses are in the memory that begins with
+// b, and the first is close to its beginning.
 func within(at []uintptr, b []byte, size int) bool {
 	begin := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	for _, p := range at {
@@ -246,9 +248,9 @@ func within(at []uintptr, b []byte, size int) bool {
 	return len(at) > 0 && at[0]-begin < 16 // strips leave room for a header's addition
 }
 
-// A JPEG is made of the caller's pixels as they lie, in the buffer that is sent;
-// and read as it came, into the memory that the frame hands out. Of a JPEG that is
-// read in strips each strip is copied, compressed as it is.
+// A JPEG is encoded from the caller's pixels without a copy, into the buffer
+// that is sent. It is decoded as received, into the memory that the frame
+// returns. Of a JPEG that is decoded in strips each compressed strip is copied.
 func TestCodecsWorkInPlace(t *testing.T) {
 	for _, strips := range []int{1, 3} {
 		t.Run(fmt.Sprint(strips), func(t *testing.T) {
@@ -267,7 +269,7 @@ func TestCodecsWorkInPlace(t *testing.T) {
 			if !within(to, f.raw(), send.send.enc.StripsBound(800, 600, turbojpeg.BGR, strips)) {
 				t.Error("not made in the memory that was sent")
 			}
-			// Once more, by a decoder that can be looked into.
+			// Once more, by a decoder whose fields the test can read.
 			dec, err := turbojpeg.NewDecoder()
 			if err != nil {
 				t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// fewDescriptors opens ends of every pattern while only so many descriptors are
-// free, as the first of the process and beside another, and returns what came
-// of it.
+// fewDescriptors opens ends of every pattern while only a few descriptors are
+// free, as the first of the process and besides another. It returns the
+// results.
 func fewDescriptors() (results []string) {
 	var held []*os.File
 	hold := func() bool {
@@ -92,8 +92,9 @@ func TestFewDescriptors(t *testing.T) {
 	}
 }
 
-// 600 silent connections take every descriptor while other ends of the process
-// open and close: it must not abort, nor spin, and a good sender gets in.
+// 600 silent connections occupy every descriptor while other ends of the
+// process open and close. The process must not abort, nor spin, and a good
+// sender must be admitted.
 func TestDescriptorsUsedUp(t *testing.T) {
 	limits := []int{128, 256, 600, 1024}
 	if testing.Short() || raceEnabled {
@@ -120,11 +121,11 @@ func TestDescriptorsUsedUp(t *testing.T) {
 	}
 }
 
-// While no descriptor is free for the connections that come, and none can be
-// had, libzmq's thread does not spin.
+// While no descriptor is available for new connections, libzmq's thread does
+// not spin.
 func TestNoSpinWithoutDescriptors(t *testing.T) {
 	c := startChild(t, childSpec{Role: "end", Receive: true, Bind: true, Pattern: ReqRep, Descriptors: 128})
-	// Peers that are established and stay: none of them can be ended.
+	// Established peers stay: none of them may be disconnected.
 	for range 128 {
 		stay(t, c.port, "REQ")
 	}
@@ -139,7 +140,8 @@ func TestNoSpinWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// stay opens a connection that ends its handshake, if it is let, and stays.
+// stay opens a connection that ends its handshake, if it is admitted, and
+// stays.
 func stay(t *testing.T, port, kind string) {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)

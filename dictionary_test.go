@@ -12,7 +12,7 @@ import (
 )
 
 // VidGear keeps the outer spaces of passwords and paths, and so does the option
-// dictionary here. Where a space cannot be meant, it does not count.
+// dictionary here. Spaces that cannot be intended are ignored.
 func TestDictionaryKeepsSpaces(t *testing.T) {
 	const text = `{"ssh_tunnel_pwd": " secret\t", "ssh_tunnel_keyfile": " my key ", "custom_cert_location": "/keys/of camera 1 ",
 		"ssh_tunnel_mode": " joe@host ", "protocol": " tcp ", "address": " 10.0.0.4 ", "port": " 5454 ", "jpeg_compression": " gray "}`
@@ -22,7 +22,8 @@ func TestDictionaryKeepsSpaces(t *testing.T) {
 	if err := o.UnmarshalJSON([]byte(text)); err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, o, want)
 	}
-	// With ipc the address is a path, wherever in the dictionary the protocol is.
+	// With ipc the address is a path, wherever the protocol is in the
+	// dictionary.
 	o = Options{}
 	if err := o.UnmarshalJSON([]byte(`{"address": "/run/a ", "port": [" b ", 7], "protocol": "ipc"}`)); err != nil {
 		t.Fatal(err)
@@ -32,7 +33,7 @@ func TestDictionaryKeepsSpaces(t *testing.T) {
 	}
 }
 
-// timeout is NetGear_Async's: VidGear's NetGear has no such argument.
+// timeout belongs to NetGear_Async: VidGear's NetGear has no such argument.
 func TestDictionaryTimeout(t *testing.T) {
 	var o Options
 	var wrong *OptionError
@@ -46,8 +47,8 @@ func TestDictionaryTimeout(t *testing.T) {
 	}
 }
 
-// Switches in a header are what Python takes them for: VidGear reads 0 and 1, and
-// so must a receive end here.
+// Switches in a header have the value that Python gives them: VidGear reads 0
+// and 1, and so must a receive end here.
 func TestHeaderSwitches(t *testing.T) {
 	for text, want := range map[string]bool{
 		"true": true, "false": false, "null": false, "1": true, "0": false, "2": true, "-1": true, "-0": false, "0.0": false, "0.5": true,

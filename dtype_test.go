@@ -36,7 +36,7 @@ func TestUnknownDTypes(t *testing.T) {
 	}
 }
 
-// dtypeSize returns what an element of a dtype takes.
+// dtypeSize returns the bytes of an element of a dtype.
 func dtypeSize(t *testing.T, name string) int {
 	t.Helper()
 	d, err := numpy.Parse(name)
@@ -59,8 +59,8 @@ func TestShortDTypesOfOtherSize(t *testing.T) {
 	}
 }
 
-// numpy's short names are sent by their full names, so that a JPEG is made where
-// it would be of the full name, and arrive by those.
+// numpy's short names are sent as their full names and arrive so. A JPEG is
+// encoded in the same cases as for the full name.
 func TestShortDTypes(t *testing.T) {
 	for _, wire := range []Wire{NetGearWire, AsyncWire} {
 		recv, send := openPair(t, Options{Wire: wire})
@@ -79,7 +79,8 @@ func TestShortDTypes(t *testing.T) {
 	}
 }
 
-// A peer's short names become numpy's full ones, and are held against the bytes.
+// A peer's short names become numpy's full ones, and are checked against the
+// bytes.
 func TestShortDTypesReceived(t *testing.T) {
 	for name, want := range map[string]string{"u1": "uint8", "B": "uint8", "f4": "float32", ">f4": "float32", "int": "int64", "b": "int8", "b1": "bool"} {
 		h := header{coding: coding{dtype: name, shape: []int{3}}}

@@ -15,7 +15,7 @@ import (
 // rest is for a busy machine under the race detector. The log has the times.
 const limit = 4 * time.Second
 
-// subject is an end and the call that has to end.
+// subject is an end and a call that must end.
 type subject struct {
 	name    string
 	options Options
@@ -32,7 +32,7 @@ func recvAll(ctx context.Context, n *NetGear) error {
 	}
 }
 
-// sendAll sends until a call fails for another reason than the peer.
+// sendUntil sends until a call fails for a reason other than the peer.
 func sendUntil(ctx context.Context, n *NetGear) error {
 	for {
 		if _, err := n.SendArray(ctx, testArray(0, "uint8", 300, 300), nil); ended(n, ctx, err) {
@@ -54,7 +54,8 @@ func ended(n *NetGear, ctx context.Context, err error) bool {
 	return err != nil && (ctx.Err() != nil || n.link.drainCtx.Err() != nil)
 }
 
-// subjects are all patterns, both ends, and what changes their loops.
+// subjects returns all patterns, both ends, and the options that change their
+// loops.
 func subjects() (all []subject) {
 	for _, p := range []Pattern{Pair, ReqRep, PubSub, PushPull} {
 		o := Options{Pattern: p, JPEGCompression: JPEGOff, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1, SubscriberTimeout: time.Hour}
@@ -107,7 +108,7 @@ func situations() []situation {
 	}
 }
 
-// pour writes again and again until the connection ends.
+// pour writes repeatedly until the connection ends.
 func pour(c net.Conn, text string) {
 	for {
 		if _, err := io.WriteString(c, text); err != nil {
@@ -143,8 +144,8 @@ func goodMessage(n *NetGear) string {
 	return envelope(n.link.opts.Pattern) + zmtp(isMore, string(rawHeader("[1, 1]"))) + zmtp(0, "x")
 }
 
-// slowMessage is a JPEG that takes long to decode, as a frame or as the array in
-// an answer.
+// slowMessage returns a JPEG that takes long to decode, as a frame or as the
+// array in an answer.
 func slowMessage(n *NetGear) string {
 	coding := `"compression": {"dct": true, "ups": false, "colorspace": "GRAY"}`
 	head := `{"terminate_flag": false, ` + coding + `, "message": null, "pattern": "0", "dtype": "", "shape": ""}`
@@ -168,8 +169,8 @@ var peerKinds = map[bool]map[Pattern]string{
 	false: {Pair: "PAIR", ReqRep: "ROUTER", PubSub: "SUB", PushPull: "PULL"},
 }
 
-// shakeHands is a peer's half of a handshake without security. Nothing may be
-// sent before the other half has come.
+// shakeHands performs a peer's half of a handshake without security. It sends
+// nothing before the other half has arrived.
 func shakeHands(c net.Conn, kind string) error {
 	if _, err := io.WriteString(c, greeting+ready(kind)); err != nil {
 		return err
@@ -182,8 +183,8 @@ func shakeHands(c net.Conn, kind string) error {
 	return err
 }
 
-// meet lets peers come to n, which listens or connects, one after the other, and
-// play until the test ends.
+// meet connects peers to n, which listens or connects, one after the other, and
+// runs play until the test ends.
 func meet(t *testing.T, n *NetGear, l net.Listener, s situation) (met chan struct{}) {
 	met = make(chan struct{}, 1)
 	next := func() (net.Conn, error) { return net.Dial("tcp", strings.TrimPrefix(n.Endpoints()[0], "tcp://")) }

@@ -20,7 +20,7 @@ import (
 	"testing"
 )
 
-// enumTexts are the constants of every exported enum, and their texts.
+// enumTexts holds the constants of every exported enum, and their texts.
 var enumTexts = map[string]map[any]string{
 	"Pattern":         {Pair: "PAIR", ReqRep: "REQ/REP", PubSub: "PUB/SUB", PushPull: "PUSH/PULL"},
 	"Wire":            {NetGearWire: "NetGear", AsyncWire: "NetGear_Async"},
@@ -33,7 +33,7 @@ var enumTexts = map[string]map[any]string{
 		EventRefused: "refused", EventTerminated: "terminated"},
 }
 
-// notInEnum are values that no constant has.
+// notInEnum holds values that no constant has.
 var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(2), Toggle(-1), Toggle(3), Attachment(3), TerminatePolicy(2), SecureMode(3), Colorspace("YUV"),
 	EventKind(0), EventKind(-1), EventKind(99)}
 

@@ -10,8 +10,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// Sending ahead: the send calls return before the frame has been answered, Flush
-// waits for all of them, and Close sends what is left.
+// Sending ahead: the send calls return before the frame has been answered,
+// Flush waits for all of them, and Close sends the rest.
 func ExampleNetGear_Flush() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -45,7 +45,7 @@ func ExampleNetGear_Send() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		img, err := frame.Mat() // looks into the frame's memory
+		img, err := frame.Mat() // refers to the frame's memory
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -58,8 +58,8 @@ func ExampleNetGear_Send() {
 	// 48 64 3 [99 2 3]
 }
 
-// With Options.Copy the Mat owns its pixels and outlives the frame. Types that
-// OpenCV does not have are an error; Array has them all.
+// With Options.Copy the Mat owns its pixels and stays valid after the frame's
+// Close. Types that OpenCV does not have are an error; Array supports them all.
 func ExampleFrame_Mat() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -97,8 +97,8 @@ func ExampleFrame_Mat() {
 	// uint32 [2 2] 16 netgear: Mat: unusable frame: OpenCV has no Mat of uint32; use Array
 }
 
-// SendOwned takes the Mat over and closes it: nothing is copied, whatever the
-// pattern.
+// SendOwned takes ownership of the Mat and closes it: nothing is copied, in
+// every pattern.
 func ExampleNetGear_SendOwned() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -119,7 +119,7 @@ func ExampleNetGear_SendOwned() {
 		if _, err := send.SendOwned(ctx, &mat, nil); err != nil {
 			log.Fatal(err)
 		}
-		// mat is the zero Mat now; it is not ours to close.
+		// mat is the zero Mat now, which need not be closed.
 	}
 	if err := send.Close(); err != nil {
 		log.Fatal(err)

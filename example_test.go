@@ -16,7 +16,7 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// Both ends in one program, over loopback. In real life each is a program of its
+// Both ends in one program, over loopback. In practice each is a program of its
 // own, and either may be Python's VidGear.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -78,7 +78,7 @@ func ExampleNew() {
 	// netgear: invalid option: JPEGCompressionQuality = 5: must be from 10 to 100
 }
 
-// Arrays of every numpy type travel as they are.
+// Arrays of every numpy type are sent unchanged.
 func ExampleNetGear_SendArray() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -111,7 +111,7 @@ func ExampleNetGear_SendArray() {
 	// {"camera": "left"}
 }
 
-// Pictures of package image need no OpenCV.
+// Pictures of package image do not require OpenCV.
 func ExampleNetGear_SendImage() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -122,7 +122,7 @@ func ExampleNetGear_SendImage() {
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
 		Address: "127.0.0.1", Port: recv.Port(),
-		JPEGCompression: netgear.JPEGOff, // exact colours
+		JPEGCompression: netgear.JPEGOff, // exact colors
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -149,7 +149,7 @@ func ExampleNetGear_SendImage() {
 	// (0,0)-(4,2) {200 100 50 255}
 }
 
-// A finished JPEG goes out as it is, and can be had as it came.
+// A finished JPEG is sent unchanged, and is available as received.
 func ExampleNetGear_SendJPEG() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -164,7 +164,7 @@ func ExampleNetGear_SendJPEG() {
 	}
 	defer send.Close()
 
-	var file bytes.Buffer // what a camera or a file would give
+	var file bytes.Buffer // for instance from a camera or a file
 	if err := jpeg.Encode(&file, image.NewRGBA(image.Rect(0, 0, 64, 48)), nil); err != nil {
 		log.Fatal(err)
 	}
@@ -208,8 +208,8 @@ func ExampleNetGear_Frames() {
 
 	for frame, err := range recv.Frames(ctx) {
 		if err != nil {
-			// netgear.ErrPeerGone and netgear.ErrTimeout: nothing comes at the
-			// moment. The loop goes on unless it is left.
+			// netgear.ErrPeerGone and netgear.ErrTimeout: no frames arrive at
+			// the moment. The loop continues unless it is left.
 			log.Println(err)
 			continue
 		}
@@ -224,8 +224,8 @@ func ExampleNetGear_Frames() {
 	// end of the stream
 }
 
-// In bidirectional mode the receive end returns data on its answers. What was
-// set rides on the answers from then on.
+// In bidirectional mode the receive end returns data with its answers. The data
+// that was set is in all later answers.
 func ExampleNetGear_SetReturnData() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -236,7 +236,7 @@ func ExampleNetGear_SetReturnData() {
 	defer recv.Close()
 	send, err := netgear.New(netgear.Options{
 		Address: "127.0.0.1", Port: recv.Port(),
-		BidirectionalMode: true, // both ends must agree
+		BidirectionalMode: true, // it must be the same at both ends
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -270,8 +270,8 @@ func ExampleNetGear_SetReturnData() {
 	// ndarray float32 [1] <nil>
 }
 
-// A settings file with VidGear's option dictionary works as it is. What VidGear
-// would pass over in silence is an error that names the key.
+// A settings file with VidGear's option dictionary works unchanged. An entry
+// that VidGear would ignore silently is an error that names the key.
 func ExampleOptions_UnmarshalJSON() {
 	var o netgear.Options
 	err := json.Unmarshal([]byte(`{

@@ -12,7 +12,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/certs"
 )
 
-// soon runs what must not hang.
+// soon runs a function that must not block.
 func soon(t *testing.T, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})

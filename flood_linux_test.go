@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// floods are what a peer may send without end: the bytes are repeated.
+// floods holds what a peer may send without end: the bytes are repeated.
 var floods = map[string]string{
 	"empty messages":           zmtp(0, ""),
 	"messages that are no use": zmtp(0, strings.Repeat("rubbish ", 30)),
@@ -25,18 +25,20 @@ var floods = map[string]string{
 	"heartbeats":               zmtp(isCommand, "\x04PING\x00\x00"),
 }
 
-// worstFloods take the most, or take another way through libzmq than the rest.
+// worstFloods use the most memory, or another path through libzmq than the
+// rest.
 var worstFloods = []string{"empty messages", "messages of 64 KB", "empty parts", "good frames"}
 
-// briefFloods are the ends that meet floods in the short form: one that reads,
-// one whose application does not, and one that expects answers.
+// briefFloods lists the ends that the short form floods: one that reads, one
+// whose application does not, and one that expects answers.
 var briefFloods = []string{"SUB", "idle REP", "PAIR send end"}
 
-// mostMemory is what a flood may take at its peak.
+// mostMemory is how much a flood may use at its peak, in bytes.
 const mostMemory = 1 << 30
 
-// flood connects to a port, again whenever it is disconnected, and sends the
-// bytes as fast as they are taken, for so long. It returns how many were.
+// flood connects to a port, again after each disconnection, and sends the bytes
+// as fast as they are accepted, for the given time. It returns how many it has
+// sent.
 func flood(port, kind, envelope, bytes string, d time.Duration) (sent int64, connections int) {
 	block := []byte(strings.Repeat(bytes, 1+(256<<10)/len(bytes)))
 	end := time.Now().Add(d)
@@ -70,11 +72,11 @@ func withEnvelopes(bytes string) string {
 	return zmtp(isMore, "") + bytes
 }
 
-// Whatever a peer floods an end with, the process's memory stays bounded, and
-// the end serves the next.
+// For any flood of a peer, the process's memory stays bounded, and the end
+// serves the next peer.
 func TestFloods(t *testing.T) {
 	const lasting = 1200 * time.Millisecond
-	// Under the race detector the memory is mostly the detector's.
+	// Under the race detector most of the memory is the detector's.
 	brief := testing.Short() || raceEnabled
 	for _, end := range []struct {
 		name, peer string
@@ -124,9 +126,10 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// servesAfter sends frames to an end until it has got one. More than one try may
-// be needed at a REP socket: after a request without a delimiter whose sender has
-// gone, libzmq 4.3.5 loses the next answer (router_t::rollback leaves _more_out).
+// servesAfter sends frames to an end until it has received one. A REP socket
+// may require more than one try. After a request without a delimiter whose
+// sender has disconnected, libzmq 4.3.5 loses the next answer
+// (router_t::rollback leaves _more_out).
 func servesAfter(t *testing.T, c *child, pattern Pattern) {
 	t.Helper()
 	o := Options{Address: "127.0.0.1", Port: c.port, Pattern: pattern, JPEGCompression: JPEGOff, RequestTimeout: 2 * time.Second, MaxRetries: 10}
@@ -141,7 +144,7 @@ func servesAfter(t *testing.T, c *child, pattern Pattern) {
 	})
 }
 
-// What subscribers can pile up at a publisher is bounded as well.
+// What subscribers can accumulate at a publisher is bounded as well.
 func TestSubscriptionFloods(t *testing.T) {
 	unique := func(size, number int) string {
 		var all strings.Builder
@@ -186,7 +189,7 @@ func TestSubscriptionFloods(t *testing.T) {
 	}
 }
 
-// A peer that begins to flood after a while of silence is looked at less often.
+// A peer that begins to flood after a silence is checked less often.
 func TestFloodAfterSilence(t *testing.T) {
 	for _, name := range []string{"empty parts", "empty messages"} {
 		t.Run(name, func(t *testing.T) {

@@ -23,8 +23,8 @@ func TestFrameOverhead(t *testing.T) {
 // largeMessage is a message of a megabyte.
 var largeMessage = strings.Repeat("m", 1<<20)
 
-// Messages count towards QueueBytes, in every pattern, and one that is larger than
-// all of it passes.
+// Messages count towards QueueBytes, in every pattern, and one that is larger
+// than all of it is accepted.
 func TestQueueCountsMessages(t *testing.T) {
 	const limit, sends = 4 << 20, 24
 	for name, o := range map[string]Options{
@@ -75,7 +75,7 @@ func TestQueueCountsMessages(t *testing.T) {
 	await(t, "an empty queue", func() bool { return recv.Stats().QueueBytes == 0 })
 }
 
-// With Latest, too: the oldest of other senders go.
+// With Latest, too: the oldest frames of other senders are dropped.
 func TestLatestCountsMessages(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MultiserverMode: true, Latest: true, QueueBytes: 4 << 20})
 	peer := newBare(t, zmq4.REQ, recv)
@@ -118,7 +118,8 @@ func TestSendAheadCountsMessages(t *testing.T) {
 	}
 }
 
-// What a PAIR end has read ahead of a full queue counts, and has a bound.
+// Messages that a PAIR end has read ahead of a full queue count, and are
+// bounded.
 func TestReadAheadCounts(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1, QueueBytes: 4 << 20, TerminatePolicy: KeepWaiting})
 	peer := newBare(t, zmq4.PAIR, recv)

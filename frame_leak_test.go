@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A dropped frame of which the application has a view is not freed, and the leak
-// is logged once. Any other frame is freed, without a word.
+// A dropped frame of which the application has a view is not freed, and the
+// leak is logged once. Any other frame is freed, and nothing is logged.
 func TestDroppedFrame(t *testing.T) {
 	var text bytes.Buffer
 	var leak leakReport

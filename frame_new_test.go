@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A frame that the application makes is as one that was received.
+// A frame that the application creates behaves like a received one.
 func TestNewFrame(t *testing.T) {
 	a := testArray(3, "uint8", 6, 8, 3)
 	want := bytes.Clone(a.Data)
@@ -139,7 +139,7 @@ func TestNewFramesInOrder(t *testing.T) {
 	}
 }
 
-// The message has the form of the first wire that has one for it.
+// The message has the form of the first wire that can encode it.
 func TestNewFrameMessages(t *testing.T) {
 	a := testArray(0, "uint8", 2, 2)
 	for _, v := range []any{nil, "text", []any{int64(1), 2.5}, map[string]any{"picture": a}, Message{raw: []byte("7")}} {

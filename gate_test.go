@@ -82,8 +82,9 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 				sender.Socket.Close()
 				sender = next
 			}
-			// On a very busy machine the news of a change may take longer than
-			// mismatchGrace. Then a new socket is opened, and nothing is lost.
+			// On a very busy machine the report of a change may take longer
+			// than mismatchGrace. Then a new socket is opened, and nothing is
+			// lost.
 			if s := recv.Stats(); s.Retries > 5 {
 				t.Errorf("the socket was opened again: %+v", s)
 			}
@@ -173,7 +174,7 @@ func TestPairSecureNewcomer(t *testing.T) {
 	}
 }
 
-// A peer gets in when the one who is served is silent for RequestTimeout.
+// A pending peer is admitted when the served one is silent for RequestTimeout.
 func TestNewcomerAtAPairSocket(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
 	first := once(t, recv, 1)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Frames of senders that have gone wait for a slow receiver, and none is lost.
+// Frames of senders that have disconnected wait for a slow receiver, and none
+// is lost.
 func TestPullKeepsWhatGoneSendersLeft(t *testing.T) {
 	const frames = 200 // of 192 KB: more than inflowSlack in all
 	recv := mustNew(t, Options{ReceiveMode: true, Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: "0",

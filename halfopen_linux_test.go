@@ -18,9 +18,10 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// A PAIR send end has lost its connection in silence, its peer is away, and the
-// application takes every descriptor: the process must not abort. When the
-// descriptors are free again and the peer is back, the next frame arrives.
+// A PAIR send end has lost its connection in silence, its peer is absent, and
+// the application occupies every descriptor. The process must not abort. When
+// the descriptors are free again and the peer has returned, the next frame
+// arrives.
 func TestHalfOpenWithoutDescriptors(t *testing.T) {
 	for _, away := range []string{"silent", "refusing"} {
 		t.Run(away, func(t *testing.T) {
@@ -34,7 +35,8 @@ func TestHalfOpenWithoutDescriptors(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			// The peer shakes hands and has the frame, and does not answer.
+			// The peer ends the handshake and has the frame, and does not
+			// answer.
 			io.WriteString(conn, greeting+ready("PAIR"))
 			header := make([]byte, len(greeting)+len(ready("PAIR"))+10)
 			if _, err := io.ReadFull(conn, header); err != nil {
@@ -78,7 +80,7 @@ func TestHalfOpenWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// While no one answers, the deadline, the context and Close end the call.
+// While no peer answers, the deadline, the context and Close end the call.
 func TestEndLeftoverEnds(t *testing.T) {
 	full := listenShort(t)
 	waiting, err := net.Dial("tcp", full.Addr().String())

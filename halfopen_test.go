@@ -10,9 +10,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// After a loss in silence a connection is made from the port of the lost one
-// before the next, after any other loss is none. That the peer's half goes with it
-// takes a network that is cut: see the fault suite.
+// After a loss in silence a connection is opened from the port of the lost one
+// before the next; after any other loss none is. Resetting the peer's half
+// requires a network that is cut: see the fault suite.
 func TestConnectsFromTheOldPort(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		for _, silent := range []bool{true, false} {
@@ -32,8 +32,8 @@ func TestConnectsFromTheOldPort(t *testing.T) {
 	}
 }
 
-// losesOnce loses a connection while a frame is on its way, and returns what all
-// connections were made from.
+// losesOnce loses a connection while a frame is in transfer, and returns the
+// local addresses of all connections.
 func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	t.Helper()
 	recv := mustNew(t, Options{ReceiveMode: true, Address: host, Port: "0", TerminatePolicy: KeepWaiting})
@@ -82,7 +82,7 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 	return line.froms()
 }
 
-// What can be left over ends, or does not hold a send call up longer than it may.
+// A half-open connection ends, or delays a send call no longer than it may.
 func TestEndLeftover(t *testing.T) {
 	l := listenTCP(t) // its port is another's
 	nobody := "127.0.0.1:" + peertest.FreePort(t)
@@ -109,7 +109,7 @@ func TestEndLeftover(t *testing.T) {
 	}
 }
 
-// loseInSilence makes a send end believe that it has lost a connection whose
+// loseInSilence makes a send end assume that it has lost a connection whose
 // peer was silent.
 func loseInSilence(n *NetGear, from, to string) {
 	n.send.halfOpen.Answered(time.Now().Add(-transport.Silence), time.Hour)
@@ -127,8 +127,8 @@ func listenTCP(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// A handshake that fails on a connection from where the last peer's came is no
-// peer that was refused (endLeftover). Any other is.
+// A failed handshake from the address of the last peer is no refused peer
+// (endHalfOpen). Any other is.
 func TestProbedIsNotRefused(t *testing.T) {
 	const last, other = "10.0.0.2:43210", "10.0.0.2:43211"
 	for name, c := range map[string]struct {

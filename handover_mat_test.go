@@ -56,7 +56,7 @@ func TestSendOwned(t *testing.T) {
 	}
 }
 
-// Mats that cannot be sent are closed all the same.
+// Mats that cannot be sent are closed nevertheless.
 func TestSendOwnedThatFails(t *testing.T) {
 	_, send := openPair(t, Options{})
 	ctx := testContext(t)

@@ -104,8 +104,8 @@ func TestSendArrayOwnedThatFails(t *testing.T) {
 	}
 }
 
-// A subscriber that reads nothing holds up no call, and holds no more memory
-// than is promised; Close gets all of it back.
+// A subscriber that reads nothing blocks no call, and keeps no more memory than
+// documented. Close releases all of it.
 func TestOwnedFramesOfASlowSubscriber(t *testing.T) {
 	for _, hwm := range []int{1, 4} {
 		for _, ahead := range []int{0, 2} {
@@ -146,7 +146,7 @@ func TestOwnedFramesOfASlowSubscriber(t *testing.T) {
 	}
 }
 
-// A publisher that has fallen silent holds nothing.
+// A publisher that sends nothing more keeps no memory.
 func TestOwnedFramesGoBackWithoutACall(t *testing.T) {
 	recv, send := openPair(t, Options{Pattern: PubSub, JPEGCompression: JPEGOff})
 	awaitSubscription(t, recv, send)

@@ -64,8 +64,8 @@ func TestCloseInMidTransfer(t *testing.T) {
 	}
 }
 
-// An answer that comes before its frame is through is no reason to wait for ever
-// for the rest of it.
+// After an answer that arrives before its frame is complete, the call does not
+// wait forever for the rest.
 func TestAnswerBeforeTheFrame(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
 	l := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), "127.0.0.1:"+peer.port())
@@ -225,7 +225,7 @@ func TestEventOrderAtAReopen(t *testing.T) {
 	}
 }
 
-// Two ends that do not match try for ever; that is one event.
+// Two ends that do not match retry forever; that is one event.
 func TestRefusedIsToldOnce(t *testing.T) {
 	var at, sending recorder
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, OnEvent: at.add})
@@ -244,7 +244,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	good.Close()
 }
 
-// A callback that takes its time costs no more memory than its events may take.
+// A slow callback uses no more memory than its buffered events may.
 func TestSlowStateCallback(t *testing.T) {
 	hold, told := make(chan struct{}), 0
 	s := startEvents(func(Event) {
@@ -265,7 +265,7 @@ func TestSlowStateCallback(t *testing.T) {
 	}
 }
 
-// A send end that listens lets a second receive end in when the first is frozen.
+// A send end that listens admits a second receive end when the first is frozen.
 func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
 	first := newBare(t, zmq4.PAIR, send)
@@ -315,8 +315,8 @@ func TestOldRefusalsAreNoHint(t *testing.T) {
 	}
 }
 
-// A name server that is away for a while does not keep an end from connecting
-// again.
+// A name server that is unreachable for a while does not prevent an end from
+// connecting again.
 func TestNameServerGone(t *testing.T) {
 	names := newNameServer(t, "127.0.0.1")
 	peer := newBare(t, zmq4.REP, nil)
@@ -335,7 +335,7 @@ func TestNameServerGone(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	// And the call's context ends the wait for a name as any other.
+	// The call's context also ends the wait for a name.
 	send.send.conn.stale = true
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
@@ -344,7 +344,7 @@ func TestNameServerGone(t *testing.T) {
 	}
 }
 
-// Close may come while return data are being set.
+// Close may be called while return data are being set.
 func TestReturnDuringClose(t *testing.T) {
 	for range 20 {
 		recv, send := openPair(t, Options{BidirectionalMode: true, JPEGCompression: JPEGOff})
@@ -360,7 +360,7 @@ func TestReturnDuringClose(t *testing.T) {
 	}
 }
 
-// Close while a receive end cannot open its socket again gives up what it holds
+// Close while a receive end cannot open its socket again releases its resources
 // once.
 func TestCloseWhileReopening(t *testing.T) {
 	dir, err := os.MkdirTemp("", "ng")

@@ -91,14 +91,14 @@ func await(t testing.TB, what string, ok func() bool) {
 	peertest.Await(t, testTimeout, what, ok)
 }
 
-// newProxy returns a proxy that listens on an address of this machine and leads
-// to n.
+// newProxy returns a proxy that listens on an address of this machine and
+// forwards to n.
 func newProxy(t testing.TB, address string, n *NetGear) *peertest.Proxy {
 	t.Helper()
 	return peertest.NewProxy(t, peertest.Listen(t, address), strings.TrimPrefix(n.Endpoints()[0], "tcp://"))
 }
 
-// dropSocket closes the socket of a send end, as a frame that was given up does.
+// dropSocket closes the socket of a send end, as a failed frame does.
 func dropSocket(t *testing.T, send *NetGear) {
 	t.Helper()
 	if err := send.send.lock(testContext(t)); err != nil {
@@ -155,7 +155,7 @@ type capture struct {
 	}
 }
 
-// wire is the language of a recording.
+// wire returns the wire of a recording.
 func (c *capture) wire() Wire {
 	if strings.HasPrefix(c.About.Case, "NetGear_Async") {
 		return AsyncWire
@@ -195,7 +195,8 @@ func captures(t testing.TB, glob string) map[string]*capture {
 
 // ---- a bare ZeroMQ peer ----
 
-// bare is a plain socket at the other end, for what no NetGear would say.
+// bare is a plain socket at the other end, for messages that no NetGear would
+// send.
 type bare struct {
 	*zmsg.Socket
 	t testing.TB

@@ -110,9 +110,9 @@ func against(t *testing.T, o Options, n *NetGear) (send, recv *NetGear) {
 	return n, other
 }
 
-// A peer that floods an end, with heartbeats in between, and resets the connection
-// while the end does not read: libzmq aborts if it finds a heartbeat among what it
-// had not taken in. The end must serve the next.
+// A peer floods an end, with heartbeats in between, and resets the connection
+// while the end does not read. libzmq aborts if it finds a heartbeat among the
+// unprocessed bytes. The end must serve the next peer.
 func TestHeartbeatsInAFlood(t *testing.T) {
 	for _, receive := range []bool{true, false} {
 		for _, pattern := range allPatterns {
@@ -140,8 +140,8 @@ func TestHeartbeatsInAFlood(t *testing.T) {
 	}
 }
 
-// flooding is a hundred messages, frames or what a send end may hear, with a
-// heartbeat after every fifth.
+// flooding returns a hundred messages, frames or what a send end may receive,
+// with a heartbeat after every fifth.
 func flooding(receive bool, pattern Pattern) string {
 	message := zmtp(isMore, string(rawHeader("[1, 1]"))) + zmtp(0, "x")
 	switch {
@@ -185,8 +185,8 @@ func deliverAny(t *testing.T, send, recv *NetGear) {
 	<-sent
 }
 
-// A Pair peer that does not wait for its answers is thrown out before it fills
-// memory. What there was room for is delivered.
+// A Pair peer that does not wait for its answers is disconnected before it
+// fills memory. The messages for which there was room are delivered.
 func TestPairFlood(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", QueueFrames: 1})
 	flooder := newBare(t, zmq4.PAIR, recv)

@@ -16,8 +16,8 @@ func picture(w, h int) *image.RGBA {
 	return img
 }
 
-// Pictures of package image arrive as they were: to the bit when raw, closely as
-// JPEG, whatever the colourspace that the receiver decodes into.
+// Pictures of package image arrive unchanged when raw, and almost unchanged as
+// JPEG, for every colorspace into which the receiver decodes.
 func TestImages(t *testing.T) {
 	sub := picture(60, 50).SubImage(image.Rect(7, 5, 47, 38))
 	gray := image.NewGray(image.Rect(0, 0, 30, 20))

@@ -18,7 +18,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// grayHeader is a frame's header that asks for gray pixels.
+// grayHeader returns a frame's header that requests gray pixels.
 func grayHeader() []byte {
 	return bytes.Replace([]byte(jpegHeader), []byte("BGR"), []byte("GRAY"), 1)
 }
@@ -54,7 +54,7 @@ func memoryTop(t *testing.T) int64 {
 }
 
 // Small JPEGs that would take a minute to decode, or gigabytes of memory, are
-// dropped by their headers, and what comes next is delivered.
+// dropped because of their headers, and the next frame is delivered.
 func TestJPEGBombsAreDropped(t *testing.T) {
 	bombs := [][]byte{
 		jpegFile(t, "scans-480-2000x2000.jpg"),

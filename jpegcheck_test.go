@@ -31,8 +31,8 @@ func decodedTo(t *testing.T, jpeg []byte, cs turbojpeg.Colorspace) (pix []byte, 
 	return pix, d.Warning()
 }
 
-// A JPEG with bytes too many is delivered with all its pixels and counted, in
-// every number of strips; one that is cut is dropped.
+// A JPEG with extra bytes is delivered with all its pixels and counted, for
+// every number of strips. A truncated one is dropped.
 func TestFaultyJPEGsAreDelivered(t *testing.T) {
 	faulty, cut := jpegFile(t, "small-rst-2-bytes.jpg"), jpegFile(t, "cut-90.jpg")
 	want, _ := decodedTo(t, jpegFile(t, "ok-small.jpg"), turbojpeg.BGR)
@@ -57,8 +57,8 @@ func TestFaultyJPEGsAreDelivered(t *testing.T) {
 	}
 }
 
-// SendJPEG sends nothing that libjpeg warns of: it mends what is whole, refuses
-// what is not, and leaves the rest as it is.
+// SendJPEG sends nothing that libjpeg warns of. It mends a complete picture,
+// refuses an incomplete one, and leaves others unchanged.
 func TestSendJPEGMendsOrRefuses(t *testing.T) {
 	recv, send := openPair(t, Options{})
 	ctx := testContext(t)
@@ -94,7 +94,7 @@ func TestSendJPEGMendsOrRefuses(t *testing.T) {
 	}
 }
 
-// With JPEGCheck off a JPEG goes as it is, whatever it is.
+// With JPEGCheck off any JPEG is sent unchanged.
 func TestSendJPEGWithoutCheck(t *testing.T) {
 	recv, send := openPair(t, Options{JPEGCheck: ToggleOff})
 	ctx := testContext(t)
@@ -148,8 +148,8 @@ func TestFaultyFramesAreSentOnMended(t *testing.T) {
 	}
 }
 
-// SendJPEG's JPEG arrives in the options' color space, also if it holds inks;
-// what holds none does not become inks.
+// SendJPEG's JPEG arrives in the options' colorspace, also if it contains inks.
+// A JPEG without inks is not converted to inks.
 func TestSendJPEGArrivesInTheOptionsColorSpace(t *testing.T) {
 	for _, c := range []Colorspace{JPEGDefault, JPEGRGB, JPEGGray, "RGBA", "CMYK", JPEGOff} {
 		recv, send := openPair(t, Options{JPEGCompression: c})

@@ -4,7 +4,7 @@ package netgear
 
 import "testing"
 
-// A Mat can be had of a frame that the application made.
+// Mat works for a frame that the application created.
 func TestMatOfNewFrames(t *testing.T) {
 	raw, err := NewFrame(testArray(2, "uint16", 4, 5, 3), nil)
 	if err != nil {

@@ -111,7 +111,7 @@ func TestMatsThatCannotBeSent(t *testing.T) {
 	}
 }
 
-// What OpenCV cannot hold is refused by Mat alone.
+// Only Mat refuses an array that OpenCV cannot hold.
 func TestFramesThatAreNoMats(t *testing.T) {
 	recv, send := openPair(t, Options{JPEGCompression: JPEGOff})
 	ctx := testContext(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// recorder keeps the states an end goes through.
+// recorder keeps the events of an end.
 type recorder struct {
 	mu      sync.Mutex
 	kinds   []EventKind
@@ -124,8 +124,8 @@ func TestStateCallbackMayCallBack(t *testing.T) {
 	<-got
 }
 
-// Stamps: numbers and times arrive, gaps are counted, Python sees a dictionary,
-// and off they leave the wire as it is.
+// Numbers and times of stamps arrive, gaps are counted, and Python gets a
+// dictionary. Without the option the wire is unchanged.
 func TestStamps(t *testing.T) {
 	recv, send := openPair(t, Options{Stamp: true})
 	ctx := testContext(t)
@@ -207,7 +207,7 @@ func TestMissedFramesAreCounted(t *testing.T) {
 	if s.Missed != 4 || s.Ports["1"].Missed != 2 || s.Ports["2"].Missed != 2 || s.Ports["1"].Frames != 6 || s.Ports["2"].Frames != 2 {
 		t.Errorf("%+v", s)
 	}
-	// What looks like a stamp and is none stays a message.
+	// A message that resembles a stamp and is none stays a message.
 	for _, m := range []string{`{"seq": 1, "t": 1}`, `{"seq": -1, "t": 1, "message": 1}`, `{"seq": 1, "t": NaN, "message": 1}`, `{"seq": 1, "t": 1, "message": 1, "x": 1}`, `[1]`, `null`} {
 		if left, stamp := unstamp(Message{raw: []byte(m)}); stamp != nil || left.String() != m {
 			t.Errorf("%s was taken for a stamp", m)
@@ -215,7 +215,7 @@ func TestMissedFramesAreCounted(t *testing.T) {
 	}
 }
 
-// Respond: what is made of a frame rides on the answer to that very frame.
+// Respond's result for a frame is in the answer to that frame.
 func TestRespond(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
@@ -270,8 +270,9 @@ func TestRespond(t *testing.T) {
 	}
 }
 
-// A client that goes with a frame in hand does not hold the others up for the
-// whole time-out; one that goes while another has the frame takes nothing away.
+// A client that disconnects with a frame does not delay the others for the
+// whole time-out. One that disconnects while another has the frame has no
+// effect.
 func TestMulticlientLoss(t *testing.T) {
 	gone := newBare(t, zmq4.REP, nil)
 	asked, hold := make(chan struct{}, 2), make(chan struct{})
@@ -293,7 +294,7 @@ func TestMulticlientLoss(t *testing.T) {
 		done <- r.Port
 	}
 	go sendOne()
-	// Whose turn it is, is libzmq's choice. If it is the other's, the next is this one's.
+	// libzmq selects the client. If it is the other one, the next is this one.
 	had := false
 	await(t, "a client to get the frame", func() bool {
 		had = gone.recv(20*time.Millisecond) != nil
@@ -457,8 +458,8 @@ func TestMultiserverOutlivesADeadSender(t *testing.T) {
 	}
 }
 
-// Latest in multi-server mode keeps the newest of each sender: one does not push
-// out another.
+// Latest in multi-server mode keeps the newest frame of each sender: one does
+// not replace another's.
 func TestLatestOfEachSender(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MultiserverMode: true, Latest: true})
 	peer := newBare(t, zmq4.REQ, recv)

@@ -18,8 +18,8 @@ import (
 var allPatterns = []Pattern{Pair, ReqRep, PubSub}
 
 // The matrix: wire × pattern × protocol × attachment × compression. Every frame
-// arrives, in order, with its message; raw pixels to the bit, JPEG pixels as
-// the codec alone would give them.
+// arrives, in order, with its message. Raw pixels are identical, and JPEG
+// pixels are those of the codec alone.
 func TestMatrix(t *testing.T) {
 	wires := map[Wire][]Pattern{NetGearWire: allPatterns, AsyncWire: {Pair, ReqRep, PubSub, PushPull}}
 	compressions := map[Wire][]Colorspace{NetGearWire: {JPEGOff, JPEGDefault, JPEGGray, "RGB", "BGRA", "CMYK"}, AsyncWire: {JPEGOff}}
@@ -58,9 +58,9 @@ func swapped(receive bool) Attachment {
 	return AttachBind
 }
 
-// awaitSubscription sends until the newest of its frames comes through. Then
-// none is left on the way, and the next one finds the pipe empty: with a
-// high-water mark of 1 it would be dropped behind another.
+// awaitSubscription sends until the newest of its frames arrives. Then none is
+// in transfer, and the next one finds the pipe empty. With a high-water mark of
+// 1 it would be dropped behind another.
 func awaitSubscription(t *testing.T, recv, send *NetGear) {
 	t.Helper()
 	ctx := testContext(t)
@@ -202,7 +202,7 @@ func TestPortIsFreeAfterClose(t *testing.T) {
 }
 
 // A thousand rounds of opening, sending, receiving and closing at random, from
-// many goroutines: no race, no libzmq assertion, nothing left behind.
+// many goroutines: no race, no libzmq assertion, and nothing left open.
 func TestEndsInEveryOrder(t *testing.T) {
 	rounds := 150
 	if testing.Short() {

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// badPictures are pictures that cannot be sent, by what is wrong with them.
+// badPictures returns pictures that cannot be sent, by their defect.
 func badPictures() map[string]image.Image {
 	r := image.Rect(0, 0, 8, 6)
 	short := make([]byte, 8)
@@ -86,7 +86,7 @@ func (p colorless) ColorModel() color.Model { return color.RGBAModel }
 func (p colorless) At(x, y int) color.Color { return nil }
 func (p colorless) Bounds() image.Rectangle { return p.bounds }
 
-// Pictures that are not all there are errors, whichever way they would go.
+// Incomplete pictures are errors, in whatever form they would be sent.
 func TestBadPictures(t *testing.T) {
 	for _, o := range []Options{{}, {JPEGCompression: JPEGOff}, {JPEGCompression: JPEGGray}, {Wire: AsyncWire}} {
 		o.BidirectionalMode = true
@@ -106,8 +106,8 @@ func TestBadPictures(t *testing.T) {
 	}
 }
 
-// Pictures are sent whose pixels are all there, and no more: parts of others,
-// bounds that do not begin at 0, and a last row without the rest of its stride.
+// Pictures that are just complete are sent: parts of others, bounds that do not
+// begin at 0, and a last row without the rest of its stride.
 func TestPicturesThatJustFit(t *testing.T) {
 	_, send := openPair(t, Options{Latest: true})
 	_, raw := openPair(t, Options{Latest: true, JPEGCompression: JPEGOff})
@@ -150,8 +150,8 @@ type badCall struct {
 	call func() error
 }
 
-// badCalls are all exported functions and methods, each with what callers get
-// wrong.
+// badCalls returns all exported functions and methods, each with typical
+// mistakes of callers.
 func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 	ctx := testContext(t)
 	var none context.Context
@@ -285,7 +285,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 	return append(calls, moreCalls(ctx, recv, send)...)
 }
 
-// useFrame calls what returns no error.
+// useFrame calls the methods that return no error.
 func useFrame(f *Frame) error {
 	for range 2 { // also after Close
 		if f.DType() != "" || len(f.Shape()) > 0 || f.Bytes() != nil || f.JPEG() != nil || f.Colorspace() != "" || f.Array().Data != nil {
@@ -317,7 +317,7 @@ func TestNoPanics(t *testing.T) {
 	mustTravel(t, recv, send)
 }
 
-// The same of ends that New did not make, and after Close.
+// The same for ends that New did not create, and after Close.
 func TestNoPanicsWithoutEnd(t *testing.T) {
 	closed := mustNew(t, Options{BidirectionalMode: true})
 	closed.Close()
@@ -371,8 +371,8 @@ func TestNoPanicsWithoutEnd(t *testing.T) {
 	}
 }
 
-// A copy of a Frame is not the Frame: closing it leaves the memory to the
-// original, and does not release it twice.
+// A copy of a Frame is not the Frame. Closing it does not release the memory,
+// which belongs to the original, and releases nothing twice.
 func TestCopiedFrame(t *testing.T) {
 	recv, send := openPair(t, Options{JPEGCompression: JPEGOff})
 	a := testArray(1, "uint8", 40, 40)

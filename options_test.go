@@ -155,7 +155,7 @@ func TestDictionary(t *testing.T) {
 	}
 }
 
-// What VidGear passes over in silence is an error that names the key.
+// An entry that VidGear ignores silently is an error that names the key.
 func TestDictionaryErrors(t *testing.T) {
 	for text, says := range map[string]string{
 		`{"jpeg_compresion": true}`:         "did you mean jpeg_compression?",

@@ -34,8 +34,8 @@ func TestLateStart(t *testing.T) {
 	}
 }
 
-// The receive end restarts in mid-stream, again and again; the sender's
-// application notices nothing and no frame is lost.
+// The receive end restarts in mid-stream repeatedly. The sender's application
+// gets no error, and no frame is lost.
 func TestReceiverRestarts(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
@@ -67,8 +67,9 @@ func TestReceiverRestarts(t *testing.T) {
 				}
 				next = i + 1
 				if i%20 == 10 {
-					// Frames that were answered and queued go with the old one: that is
-					// what "answered before the application has seen them" means.
+					// Frames that were answered and queued are lost with the
+					// old end: they were answered before the application
+					// received them.
 					next = 0
 					recv.Close()
 					recv = mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: port, Pattern: pattern, QueueFrames: 1})
@@ -128,7 +129,7 @@ func TestReceiverWithoutSender(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// It went on listening all the while, on the same port.
+	// It continued to listen, on the same port.
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port()})
 	if _, err := send.SendArray(ctx, testArray(0, "uint8", 9, 9), nil); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// heap is what is in use on Go's heap, after a collection.
+// heap returns the bytes in use on Go's heap, after a collection.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -17,12 +17,12 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// portHeader is the header of a frame of one byte, with a port as it stands.
+// portHeader returns the header of a frame of one byte, with a port as given.
 func portHeader(port string) []byte {
 	return fmt.Appendf(nil, `{"port": %s, "terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [1]}`, port)
 }
 
-// Texts in a header's port are kept in the modes that use them only, up to a
+// Texts in a header's port are kept only in the modes that use them, up to a
 // length, whether or not the message can be read.
 func TestPortTextsAreBounded(t *testing.T) {
 	long := strings.Repeat("9", 1<<20)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A full queue holds the sender back and loses nothing.
+// A full queue makes the sender wait and loses nothing.
 func TestBackPressure(t *testing.T) {
 	for name, o := range map[string]Options{
 		"frames": {QueueFrames: 3},
@@ -44,7 +44,7 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
-// Latest hands out the newest frame and counts what it passed over.
+// Latest returns the newest frame and counts the skipped ones.
 func TestLatest(t *testing.T) {
 	for _, c := range []Colorspace{JPEGOff, JPEGDefault} {
 		recv, send := openPair(t, Options{Latest: true, JPEGCompression: c})

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// at is a moment of a clock that the test sets: so many milliseconds.
+// at returns a time of a clock that the test sets, in milliseconds.
 func at(ms int) time.Time { return time.Unix(1000, 0).Add(time.Duration(ms) * time.Millisecond) }
 
 func TestTimers(t *testing.T) {
@@ -36,7 +36,7 @@ func TestTimers(t *testing.T) {
 	}
 }
 
-// A PAIR socket with one place: what a check makes of what it sees.
+// The results of checks of a PAIR socket, for each state of its peers.
 func TestPairChecks(t *testing.T) {
 	view := func(ms, peers int, served, waiting bool, heard int) pairView {
 		return pairView{now: at(ms), peers: peers, served: served, waiting: waiting, lastFrame: at(heard), timeout: 4 * time.Second}
@@ -69,8 +69,8 @@ func TestPairChecks(t *testing.T) {
 	}
 }
 
-// Where there is nothing to do a check is repeated, ever more rarely, and then not
-// until a peer comes or goes.
+// If there is nothing to do a check is repeated at growing intervals, and then
+// not until a peer connects or disconnects.
 func TestPairChecksAreRepeated(t *testing.T) {
 	var p pairState
 	for _, want := range []int{100, 400, 1600} {

@@ -16,7 +16,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// answering is every way in which a receive end answers.
+// answering lists every way in which a receive end answers.
 var answering = []struct {
 	name string
 	Options
@@ -196,9 +196,9 @@ func TestFrameOverTheLimitIsNamed(t *testing.T) {
 	}
 }
 
-// A frame that this end has reported as lost is not delivered later: neither
-// when the context has ended nor when the retries have, and whether or not a
-// receive end comes up before the next call.
+// A frame that this end has reported as lost is not delivered later, neither
+// when the context has ended nor when the retries have. It does not matter
+// whether a receive end opens before the next call.
 func TestLostFrameIsNotDeliveredLater(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		for _, compression := range []Colorspace{JPEGBGR, JPEGOff} {

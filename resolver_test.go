@@ -62,7 +62,7 @@ func (s *nameServer) lookup(ctx context.Context) (all []net.IPAddr, err error) {
 	return all, s.err
 }
 
-// move gives the name other addresses.
+// move changes the addresses of the name.
 func (s *nameServer) move(addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (s *nameServer) count() int {
 	return s.asked
 }
 
-// movingPair is two ends, of which the one that connects does so by name.
+// movingPair is two ends, one of which connects by name.
 type movingPair struct {
 	t        *testing.T
 	listens  Options
@@ -121,8 +121,8 @@ func (p *movingPair) ends() (recv, send *NetGear) {
 	return p.fixed, p.moving
 }
 
-// exchange sends frames from first on until so many have arrived. Where frames are
-// answered each must arrive, in order.
+// exchange sends frames from first on until the given number has arrived. In
+// patterns with answers each must arrive, in order.
 func (p *movingPair) exchange(first, count int) {
 	p.t.Helper()
 	recv, send := p.ends()
@@ -192,7 +192,7 @@ func movingCases() map[string]Options {
 	return cases
 }
 
-// Frames flow again when the end that listens returns under another address of its
+// Frames flow again when the end that listens opens at another address of its
 // name, in every pattern, whichever end connects.
 func TestHostMoves(t *testing.T) {
 	for name, o := range movingCases() {
@@ -217,7 +217,7 @@ func TestHostMoves(t *testing.T) {
 	}
 }
 
-// A call that waits for a peer which is away follows it, too.
+// A call that waits for an absent peer follows it, too.
 func TestHostMovesDuringACall(t *testing.T) {
 	for name, o := range movingCases() {
 		if o.Pattern == PubSub {
@@ -252,8 +252,8 @@ func TestHostMovesDuringACall(t *testing.T) {
 	}
 }
 
-// Of several addresses of a host the next is taken when one cannot be reached, and
-// the end comes back to the first.
+// Of several addresses of a host the next is used when one cannot be reached,
+// and the end returns to the first.
 func TestHostOfSeveralAddresses(t *testing.T) {
 	for name, o := range movingCases() {
 		t.Run(name, func(t *testing.T) {
@@ -300,8 +300,8 @@ func TestClientsHostMoves(t *testing.T) {
 	}
 }
 
-// While names cannot be resolved the last known address stands, and the lookups
-// go on.
+// While names cannot be resolved the last known address is used, and the
+// lookups continue.
 func TestNameServerFails(t *testing.T) {
 	for name, o := range movingCases() {
 		t.Run(name, func(t *testing.T) {
@@ -344,16 +344,17 @@ func TestCloseDuringALookup(t *testing.T) {
 	}
 }
 
-// An end that listens on a name does so at its new address once it has lost its
-// peers, and stays where this machine has none of the new addresses.
+// An end that listens on a name listens at its new address once it has lost its
+// peers. It stays if this machine has none of the new addresses.
 func TestListenersHostMoves(t *testing.T) {
 	for name, o := range movingCases() {
 		for _, receives := range []bool{true, false} {
 			t.Run(name+map[bool]string{true: "-receive end listens", false: "-send end listens"}[receives], func(t *testing.T) {
 				t.Parallel()
 				if o.Pattern == Pair && !receives {
-					// libzmq may refuse the peer that returns to an idle PAIR socket,
-					// which has not yet dealt with the loss; then a new socket helps.
+					// libzmq may refuse the peer that returns to an idle PAIR
+					// socket, which has not yet processed the loss; then a new
+					// socket helps.
 					o.RequestTimeout = 2 * time.Second
 				}
 				names := newNameServer(t, "127.0.0.1")

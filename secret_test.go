@@ -39,7 +39,7 @@ func leaks(text string, secrets ...string) string {
 	return ""
 }
 
-// mustNotShow fails if any text that can be made of v holds a secret.
+// mustNotShow fails if any text of v contains a secret.
 func mustNotShow(t *testing.T, what string, v any, secrets ...string) {
 	t.Helper()
 	texts := map[string]string{}
@@ -305,7 +305,7 @@ func FuzzSecretsAreNotShown(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		// What stands for a password is under a key that may hold one.
+		// The text in place of a password is under a key that may hold one.
 		var members map[string]json.RawMessage
 		if json.Unmarshal([]byte(text), &members) != nil {
 			return

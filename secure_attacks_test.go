@@ -91,7 +91,7 @@ func overheard(t *testing.T, recv, send *NetGear, ear *peertest.Proxy) {
 	}
 }
 
-// Many who stall in the handshake do not keep others out.
+// Many peers that stall in the handshake do not keep others out.
 func TestStalledHandshakes(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: keyFolder(t), TerminatePolicy: KeepWaiting})
 	n := 1000
@@ -147,14 +147,15 @@ func TestStalledHandshakes(t *testing.T) {
 	}
 }
 
-// openFiles is how many descriptors the process has, 0 where the system does not
-// say.
+// openFiles returns how many descriptors the process has, or 0 if the system
+// does not report it.
 func openFiles() int {
 	all, _ := os.ReadDir("/proc/self/fd")
 	return len(all)
 }
 
-// residentMB is the process's memory, 0 where the system does not say.
+// residentMB returns the process's memory in MB, or 0 if the system does not
+// report it.
 func residentMB() int {
 	var size, resident int
 	b, _ := os.ReadFile("/proc/self/statm")

@@ -115,7 +115,7 @@ func refuse(t *testing.T, r, s Options, sendSays, recvSays []string) {
 	}
 }
 
-// trySend sends until that fails: a publisher notices nothing at first.
+// trySend sends until that fails: a publisher gets no error at first.
 func trySend(t *testing.T, ctx context.Context, send *NetGear, a Array, message any) (err error) {
 	t.Helper()
 	await(t, "a frame to be refused", func() bool {
@@ -204,7 +204,7 @@ func TestPublisherAtTheWrongPattern(t *testing.T) {
 	})
 }
 
-// IronHouse admits exactly the keys in the folder, as it is at the moment.
+// IronHouse admits exactly the keys that are in the folder at the moment.
 func TestIronHouseNoticesKeys(t *testing.T) {
 	ours, guest := keyFolder(t), keyFolder(t)
 	copyFile(t, filepath.Join(ours, ".vidgear/keys/public_keys/server.key"), filepath.Join(guest, ".vidgear/keys/public_keys/server.key"))

@@ -153,9 +153,9 @@ const (
 	welcomeEnd   = greetingSize + 2 + 168
 )
 
-// POLLIN on a secure Pair socket is true before a message is there (VidGear's
-// receive thread dies of that): a hundred fresh connections with large frames
-// all deliver.
+// POLLIN on a secure Pair socket is true before a message has arrived, which
+// ends VidGear's receive thread. A hundred new connections with large frames
+// must all deliver.
 func TestSecurePairLives(t *testing.T) {
 	location := keyFolder(t)
 	n := 100
@@ -183,9 +183,10 @@ func TestSecurePairLives(t *testing.T) {
 	}
 }
 
-// A secure Pair connection stops in the middle of its first frame. POLLIN is true
-// by then, and no whole message is there (VidGear's receive thread dies of that):
-// the receive end waits on, and delivers the frame when the rest has come.
+// A secure Pair connection stops in the middle of its first frame. POLLIN is
+// true by then without a whole message, which ends VidGear's receive thread.
+// The receive end must continue to wait, and deliver the frame when the rest
+// has arrived.
 func TestSecurePairStops(t *testing.T) {
 	// The handshake takes 600 bytes; the frame has 1.3 MB.
 	const within = 8000

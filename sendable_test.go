@@ -42,7 +42,7 @@ func arrayLike(t *testing.T) (values map[string]any, want Array) {
 // moreArrays is for builds with gocv.
 var moreArrays = func(*testing.T, Array) map[string]any { return nil }
 
-// opaquePicture is a picture of a type that only its methods know anything of.
+// opaquePicture is a picture of a type that only its methods describe.
 type opaquePicture struct{ img image.Image }
 
 func (p opaquePicture) ColorModel() color.Model { return p.img.ColorModel() }
@@ -173,7 +173,7 @@ type failure struct{ Code int }
 
 func (f failure) Error() string { return fmt.Sprint("failed with ", f.Code) }
 
-// An error is none of the data: it would arrive as {}.
+// An error is no data: it would arrive as {}.
 func TestErrorsAsData(t *testing.T) {
 	for _, wire := range []Wire{NetGearWire, AsyncWire} {
 		var log bytes.Buffer
@@ -224,8 +224,8 @@ func TestErrorsAsData(t *testing.T) {
 	}
 }
 
-// What encoding/json writes {} for, although there is something in it, is an
-// error; what is empty, or has a form of its own, is none.
+// A value that encoding/json writes as {} although it has content is an error.
+// An empty value, or one with a form of its own, is none.
 func TestOpaqueValues(t *testing.T) {
 	type hidden struct{ a, b int }
 	type onlyEmbedded struct{ sync.Mutex }

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// siege is what peers do that open connections and never end a handshake.
+// siege describes peers that open connections and never end a handshake.
 type siege struct {
 	number int
 	words  string
-	stay   time.Duration // how long each stays unless it is closed; 0 for ever
-	pause  time.Duration // and how long it is away then
+	stay   time.Duration // how long each stays unless it is closed; 0 for no limit
+	pause  time.Duration // and how long it then stays disconnected
 }
 
 // lay opens the connections to a port, again whenever one has ended, until stop
@@ -57,9 +57,9 @@ func (s siege) sit(ctx context.Context, c net.Conn) {
 	}
 }
 
-// Connections that are opened, greet perhaps, and say nothing more keep no good
-// sender out for longer than a few seconds, in any pattern and however many they
-// are, though all come from the sender's own address.
+// Peers open connections, may send a greeting, and send nothing more. They keep
+// no good sender out for longer than a few seconds, in any pattern and any
+// number. All come from the sender's own address.
 func TestSieges(t *testing.T) {
 	sieges := map[string]siege{
 		"6 greet":             {number: 6, words: greeting},

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// stopwatch measures what the library takes for something. It leaves out the
-// time for which a thread was ready to run and had no processor, as on a machine
-// that runs other tests too. Of several threads the one counts that waited longest.
+// stopwatch measures the library's time for something. It subtracts the time in
+// which a thread was ready to run and had no processor, as on a machine that
+// runs other tests too. Of several threads the one that waited longest counts.
 type stopwatch struct {
 	began   time.Time
 	pids    []int
@@ -38,8 +38,8 @@ func (w *stopwatch) took() (took time.Duration, text string) {
 	return all - waited, fmt.Sprintf("%v, %v of it without a processor", all, waited)
 }
 
-// threads returns for how long each thread was ready to run and had no processor.
-// It returns none where the system does not count that.
+// threads returns how long each thread was ready to run and had no processor.
+// It returns none if the system does not count that.
 func (w *stopwatch) threads() map[string]time.Duration {
 	all := map[string]time.Duration{}
 	for _, pid := range w.pids {

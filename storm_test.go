@@ -16,7 +16,7 @@ import (
 
 // ---- the story of VidGear issue #390 ----
 
-// storm is how long the stream lives under the storm.
+// storm returns how long the stream runs.
 func storm() time.Duration {
 	if testing.Short() {
 		return 3 * time.Second
@@ -24,9 +24,9 @@ func storm() time.Duration {
 	return time.Minute
 }
 
-// A stream for a minute in each pattern under a storm of signals, garbage
-// collections and receive time-outs: no error surfaces, no frame is lost where
-// frames are answered, the receive goroutine lives.
+// A stream for a minute in each pattern under many signals, garbage collections
+// and receive time-outs. No error is returned, no frame is lost in patterns
+// with answers, and the receive goroutine continues.
 func TestStorm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), storm())
 	defer cancel()

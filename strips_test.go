@@ -63,8 +63,8 @@ func TestWhichFramesGoInStrips(t *testing.T) {
 	}
 }
 
-// A frame that comes alone has all cores; frames that wait together have one
-// each.
+// A frame that is alone in the queue has all cores; frames that wait together
+// have one each.
 func TestShareOfCores(t *testing.T) {
 	for _, c := range []struct {
 		workers int

@@ -14,7 +14,7 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// hostileSubscribers subscribe to very many topics and go, again and again.
+// hostileSubscribers subscribe to very many topics and disconnect, repeatedly.
 type hostileSubscribers struct {
 	number int
 	topics int
@@ -118,8 +118,8 @@ var subscriberAttacks = map[string]hostileSubscribers{
 	"6 take topics back":  {number: 6, topics: 5500, byte: "\x00\x01"},
 }
 
-// Peers that subscribe to thousands of topics and go, again and again, do not
-// hold up the calls of a publisher, nor keep a good subscriber out.
+// Peers that subscribe to thousands of topics and disconnect, repeatedly, do
+// not delay the calls of a publisher, nor keep a good subscriber out.
 func TestHostileSubscribers(t *testing.T) {
 	for name, attack := range subscriberAttacks {
 		for _, ahead := range []int{0, 2} {

@@ -6,7 +6,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// tap is a Proxy with the names that leftover_test.go uses.
+// tap is a Proxy with the names that the tests of half-open connections use.
 type tap struct {
 	*peertest.Proxy
 	port string

@@ -24,8 +24,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// Every message that NetGear_Async was recorded with reads, and what was read
-// writes the same bytes again: none of them is passed on as it stands.
+// Every recorded message of NetGear_Async can be read, and what was read is
+// written as the same bytes again. None of them is passed on unchanged.
 func TestCapturedAsyncMessages(t *testing.T) {
 	n := 0
 	for name, c := range captures(t, "async-*.json") {
@@ -224,8 +224,8 @@ func packedIn(t *testing.T, head []byte) Message {
 	return h.message
 }
 
-// msgpack_numpy's words are words like any other where they are texts, or where
-// something is missing that msgpack_numpy writes; as Python reads them.
+// msgpack_numpy's keys are ordinary keys if they are texts, or if a key that
+// msgpack_numpy writes is missing, as Python reads them.
 func TestAsyncMessagesThatAreNoNumpy(t *testing.T) {
 	for raw, want := range map[string]map[string]any{
 		"\x81\xa7complex\xc3":                                          {"complex": true},
@@ -245,8 +245,8 @@ func TestAsyncMessagesThatAreNoNumpy(t *testing.T) {
 	}
 }
 
-// A message costs little where it arrives, in the receive goroutine, and not much
-// more than its values where it is asked for.
+// A message uses little memory in the receive goroutine, and not much more than
+// its values when it is decoded.
 func TestAsyncMessagesTakeLittleMemory(t *testing.T) {
 	for name, c := range map[string]struct{ head, each string }{
 		"maps":                {"", "\x81\x01\x01"},
@@ -505,7 +505,7 @@ func TestRefusedArraysAreNotSent(t *testing.T) {
 	}
 }
 
-// A pickle in an answer is not looked at either; the frame has arrived.
+// A pickle in an answer is not read either; the frame has arrived.
 func TestPickleReturned(t *testing.T) {
 	pickle := badAsyncMessages()["pickle"][1]
 	for name, answer := range map[string][][]byte{
@@ -585,8 +585,8 @@ func TestAsyncTimeout(t *testing.T) {
 
 // ---- PUSH/PULL ----
 
-// A stream is shared by several workers, none of whose frames is lost; behind
-// them the order is restored by the stamps.
+// Several workers share a stream without losing a frame; after them the stamps
+// restore the order.
 func TestWorkersShareAStream(t *testing.T) {
 	const frames, workers = 60, 3
 	source := mustNew(t, Options{Wire: AsyncWire, Pattern: PushPull, Attach: AttachBind, Address: "127.0.0.1", Port: "0", Stamp: true})
@@ -699,7 +699,7 @@ func TestPushWaits(t *testing.T) {
 	}
 }
 
-// A receiver may stand still for longer than TCP is given to acknowledge.
+// A receiver may pause for longer than TCP's time for an acknowledgment.
 func TestPushWaitsForASlowReceiver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes as long as the pause")
@@ -892,7 +892,7 @@ func TestInOrderAfterARestart(t *testing.T) {
 
 // ---- fuzzing ----
 
-// FuzzAsyncFrame holds whole frames of NetGear_Async against the checks.
+// FuzzAsyncFrame checks whole frames of NetGear_Async.
 func FuzzAsyncFrame(f *testing.F) {
 	for _, c := range captures(f, "async-*.json") {
 		for i := range c.Messages {

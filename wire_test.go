@@ -99,8 +99,8 @@ func TestCapturedAnswers(t *testing.T) {
 	}
 }
 
-// A send end of ours, given what VidGear's was given, puts the same bytes on
-// the wire: the whole exchange of every recording, JPEGs included.
+// A send end of this library, with the input of VidGear's, sends the same
+// bytes: the whole exchange of every recording, JPEGs included.
 func TestSendEndSaysWhatVidGearSaid(t *testing.T) {
 	kinds := map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP, PubSub: zmq4.SUB, PushPull: zmq4.PULL}
 	for name, c := range captures(t, "*send-*.json") {
@@ -210,8 +210,8 @@ func captureFrame(n *settings, cs string) payload {
 
 var systemID = regexp.MustCompile("[A-Z0-9]{8}( !|`)")
 
-// A receive end of ours, given what VidGear's was given, answers the same bytes
-// (but for the random name it gives itself) and hands out the same frames.
+// A receive end of this library, with the input of VidGear's, answers the same
+// bytes except for its random name, and returns the same frames.
 func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 	kinds := map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REQ, PubSub: zmq4.XPUB, PushPull: zmq4.PUSH}
 	for name, c := range captures(t, "*recv-*.json") {

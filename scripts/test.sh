@@ -250,6 +250,7 @@ need_sshd() {
 # Where comments are checked for words: the root package and all folders.
 WORDS=(./*.go internal examples bench faults interop)
 
+# shellcheck disable=SC2086 # patterns
 do_lint() {
 	step 'Format: gofmt' check_gofmt
 	step 'Scripts: syntax' check_scripts
