@@ -249,7 +249,7 @@ need_sshd() {
 
 # The folders whose comments are checked for words. The root package is not yet
 # among them: its path is './*'.
-WORDS='internal examples bench faults interop'
+WORDS='internal examples bench faults interop netgeartest'
 
 # shellcheck disable=SC2086 # patterns
 do_lint() {

@@ -45,7 +45,7 @@ type pendingPeer struct {
 
 const (
 	// handshakeLimit is how long a handshake may take at a socket that listens.
-	// A peer that still wants to connect then comes again.
+	// A peer may connect again after that.
 	handshakeLimit = 5 * time.Second
 	// stepTime is how long admitted peers may take to end their handshakes while
 	// others wait. Then twice as many of those are admitted beside them, and so

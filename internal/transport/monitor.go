@@ -383,7 +383,7 @@ func (m *monitor) markStanding(now time.Time) (events []Event) {
 
 // readEvent reads one event: a part of kind (16 bits) and value (32 bits) in
 // the machine's byte order, then a part with the endpoint (zmq_socket_monitor).
-// After stop it still reads what is there.
+// After stop it reads the events that are left.
 func (m *monitor) readEvent() (libzmqEvent, error) {
 	for {
 		head, more, err := m.readPart(true, m.next)

@@ -4,7 +4,7 @@
 // and the monitor of each socket. The monitor ends connections that flood, and
 // the peer gate decides which peers may connect, and when. Package transport
 // takes values, reports events through one callback, and returns errors of its
-// own. It knows socket types, but neither frames, wires nor options.
+// own. It uses socket types, but neither frames, wires nor options.
 package transport
 
 import (
