@@ -69,15 +69,16 @@ var errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a
 // doorNumbers tell the doors of a process apart.
 var doorNumbers atomic.Uint64
 
-// newDoor is nil where no door is needed: at an end that connects, and where
-// all peers may come in at any time. The send end of a secure pair is never asked: there
-// libzmq asks at the receive end, even if that is the one which connects.
+// newDoor is nil where no door is needed: where all peers may come in at any time,
+// and none can do harm with an old protocol. The send end of a secure pair is
+// never asked: there libzmq asks at the receive end, even if that is the one which
+// connects.
 func newDoor(o *Options, sec *security, knocked func()) *door {
 	d := &door{one: o.servesOne(), paced: sec == nil && o.hearsSubscriptions() && o.binds(), knocked: knocked, log: o.Logger}
 	if sec != nil {
 		d.access = sec.access
 	}
-	if !d.one && !d.paced && d.access == nil {
+	if !d.one && !d.paced && d.access == nil && (sec != nil || !o.refusesOldPeers()) {
 		return nil
 	}
 	d.domain = "netgear-" + strconv.FormatUint(doorNumbers.Add(1), 10)
@@ -86,6 +87,15 @@ func newDoor(o *Options, sec *security, knocked func()) *door {
 
 // servesOne: this end listens and has one place.
 func (o *Options) servesOne() bool { return o.Pattern == Pair && o.ReceiveMode && o.binds() }
+
+// refusesOldPeers reports whether peers that speak ZMTP 2.0 or 1.0 must be refused,
+// as libzmq does wherever it asks at a door. It aborts the process where such a
+// peer's identity, at REP, or the subscription that it adds for a peer of version
+// 1.0, at PUB, finds a socket that is being closed (zmtp_engine.cpp,
+// process_routing_id_msg, to 4.3.5 at least).
+func (o *Options) refusesOldPeers() bool {
+	return o.Pattern == ReqRep && o.ReceiveMode || o.hearsSubscriptions()
+}
 
 // configure makes libzmq ask at this door.
 func (d *door) configure(sock *zmq4.Socket) error {
