@@ -45,6 +45,13 @@ type Config struct {
 // publishes reports whether the peers of the socket subscribe.
 func (c *Config) publishes() bool { return c.Kind == zmq4.PUB }
 
+// rejectsOldPeers reports whether peers that use ZMTP 2.0 or 1.0 must be rejected,
+// as libzmq does where a socket has a gate. It aborts the process where such a
+// peer's identity, at REP, or the subscription that it adds for a peer of version
+// 1.0, at PUB, reaches a socket that is being closed (zmtp_engine.cpp,
+// process_routing_id_msg, to 4.3.5 at least).
+func (c *Config) rejectsOldPeers() bool { return c.Kind == zmq4.REP || c.Kind == zmq4.PUB }
+
 // pushes reports whether the receiver holds the sender back by not reading.
 func (c *Config) pushes() bool { return c.Kind == zmq4.PUSH || c.Kind == zmq4.PULL }
 
