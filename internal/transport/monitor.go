@@ -151,7 +151,8 @@ func (m *monitor) reportAllGone() {
 	for m.connected.Add(-1) >= 0 {
 		e := Event{Kind: Disconnected}
 		if i := m.last(true); i >= 0 {
-			e.Peer = m.conns[i].remote()
+			c := m.conns[i]
+			e.Endpoint, e.Peer, e.Address = c.endpoint, c.remote(), c.peer
 			m.conns = slices.Delete(m.conns, i, i+1)
 		}
 		m.report(e)
