@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,10 +35,11 @@ type childSpec struct {
 	Bind          bool
 	Port          string // of the other end, if this one connects
 	QueueFrames   int
-	Idle          bool // the application does not receive
-	Sends         bool // the application sends a small frame now and then
-	Size          int  // the bytes of that frame; 0 is 1
-	Descriptors   int  // the limit; 0 leaves it
+	Idle          bool   // the application does not receive
+	Sends         bool   // the application sends a small frame now and then
+	Size          int    // the bytes of that frame; 0 is 1
+	Descriptors   int    // the limit; 0 leaves it
+	Reopened      string // the port of the end that "rebind" opens; "" is any
 	Location      string
 	MaxFrameBytes int64
 	Secure        SecureMode
@@ -146,7 +148,10 @@ func runEnd(s childSpec) int {
 	if s.Role == "rebind" {
 		busy.Go(func() {
 			for ctx.Err() == nil {
-				if other, err := New(Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep}); err == nil {
+				if other, err := New(Options{ReceiveMode: true, Address: "127.0.0.1", Port: cmp.Or(s.Reopened, "0"), Pattern: ReqRep}); err == nil {
+					if s.Reopened != "" {
+						time.Sleep(5 * time.Millisecond) // in which peers connect
+					}
 					other.Close()
 					opens <- 1 + <-opens
 				}

@@ -1,13 +1,17 @@
 package netgear
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // TestResetWhileClosing closes ends in processes of their own. Their peer reads
@@ -104,4 +108,35 @@ func holdUp(c net.Conn, pattern Pattern, receive bool, met chan<- struct{}, clos
 			c.SetWriteDeadline(time.Time{})
 		}
 	}
+}
+
+// TestOldPeersWhileClosing opens and closes a REP end again and again, while peers
+// that speak ZMTP 2.0 send their identity at any moment. libzmq aborts the process
+// if one comes when the socket is being closed.
+func TestOldPeersWhileClosing(t *testing.T) {
+	port := peertest.FreePort(t)
+	c := startChild(t, childSpec{Role: "rebind", Receive: true, Bind: true, Idle: true, Reopened: port})
+	ctx, cancel := context.WithCancel(testContext(t))
+	var peers sync.WaitGroup
+	defer peers.Wait()
+	defer cancel()
+	for i := range uint64(20) {
+		peers.Go(func() {
+			for r := rand.New(rand.NewPCG(i, 0)); ctx.Err() == nil; {
+				conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+				if err != nil { // just now the end is closed
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				io.WriteString(conn, greetingV2)
+				time.Sleep(time.Duration(r.IntN(10_000)) * time.Microsecond)
+				io.WriteString(conn, identityV2)
+				conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+				io.Copy(io.Discard, conn)
+				conn.Close()
+			}
+		})
+	}
+	opened := c.account().Opens
+	await(t, "the end to be opened and closed", func() bool { return c.account().Opens > opened+100 })
 }

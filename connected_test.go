@@ -101,7 +101,7 @@ func TestWaitConnectedEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(testContext(t))
 		waits := begun(t, ctx, n, 1)
 		cancel()
-		if err := firstOf(t, waits); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "nobody is connected") {
+		if err := firstOf(t, waits); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no peer is connected") {
 			t.Errorf("%s, the context's end: %v", name, err)
 		}
 		waits = begun(t, testContext(t), n, 1)

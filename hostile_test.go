@@ -83,6 +83,13 @@ func ready(kind string) string {
 	return zmtp(isCommand, "\x05READY\x0bSocket-Type\x00\x00\x00"+string(rune(len(kind)))+kind)
 }
 
+// greetingV2 is the greeting of a REQ socket that speaks ZMTP 2.0, and identityV2
+// the message that follows it.
+const (
+	greetingV2 = "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x01\x03"
+	identityV2 = "\x00\x00"
+)
+
 // The flags of a frame.
 const (
 	isMore    = 1
@@ -250,11 +257,15 @@ func TestHostileBytes(t *testing.T) {
 // comes back, and disconnects. It reports first whether it has finished, and it
 // may reset the connection.
 func say(port, words string, wait time.Duration, finished, reset bool) {
-	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
 	if err != nil { // just now a new socket is opened; that it listens is no event
 		time.Sleep(time.Millisecond)
 		return
 	}
+	sayTo(c, words, wait, finished, reset)
+}
+
+func sayTo(c net.Conn, words string, wait time.Duration, finished, reset bool) {
 	defer c.Close()
 	io.WriteString(c, words)
 	c.SetReadDeadline(time.Now().Add(wait))
@@ -273,16 +284,30 @@ func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
 		kinds := []string{"PAIR", "REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "CLIENT", "X", ""}
 		kind = kinds[r.IntN(len(kinds))]
 	}
-	words := scratched(r, []byte(greeting+ready(kind)), 4)
+	hello := scratched(r, []byte(greeting+ready(kind)), 4)
+	if r.IntN(8) == 0 {
+		hello = []byte(greetingV2[:11] + string(rune(r.IntN(12))) + identityV2)
+	}
+	words := scratched(r, rambling(r), 3)
 	if r.IntN(2) == 0 {
-		words = append(words, scratched(r, []byte(flooding(receive, pattern)), 3)...)
-	} else {
-		words = append(words, scratched(r, rambling(r), 3)...)
+		words = scratched(r, []byte(flooding(receive, pattern)), 3)
 	}
 	if r.IntN(4) == 0 {
 		words = words[:r.IntN(len(words)+1)]
 	}
-	say(port, string(words), time.Duration(r.IntN(4))*time.Millisecond, r.IntN(2) == 0, r.IntN(2) == 0)
+	wait, finished, reset := time.Duration(r.IntN(4))*time.Millisecond, r.IntN(2) == 0, r.IntN(2) == 0
+	if r.IntN(2) == 0 {
+		say(port, string(hello)+string(words), wait, finished, reset)
+		return
+	}
+	// Some ends take nothing before their own half of the handshake.
+	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
+	if err != nil {
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	shakeHands(c, kind)
+	sayTo(c, string(words), wait, finished, reset)
 }
 
 // scratched has, once in so many times, some bytes changed.

@@ -346,7 +346,7 @@ func (l *link) hint(ctx context.Context, err error) error {
 	case l.dropReason.Load() != nil && l.opts.ReceiveMode, l.fruitless.Load() >= manyFruitless:
 		return l.explain(err)
 	case l.peers() == 0:
-		return fmt.Errorf("%w (nobody is connected)", err)
+		return fmt.Errorf("%w (no peer is connected)", err)
 	}
 	return err
 }

@@ -565,7 +565,7 @@ func checkAhead(o *Options) error {
 	case o.SendAhead < 0 || o.SendAhead > 1024:
 		return invalid("SendAhead", o.SendAhead, "must be from 0 to 1024")
 	case o.SendAhead > 0 && o.ReceiveMode:
-		return invalid("SendAhead", o.SendAhead, "needs a send end: nobody else sends frames")
+		return invalid("SendAhead", o.SendAhead, "needs a send end: a receive end sends no frames")
 	case o.OnReply != nil && o.SendAhead == 0:
 		return invalid("OnReply", o.OnReply, "needs SendAhead; without it every send call returns its Reply")
 	}
@@ -619,7 +619,7 @@ func checkSecurity(o *Options) error {
 	}
 	for field, list := range map[string][]string{"AllowAddresses": o.AllowAddresses, "DenyAddresses": o.DenyAddresses} {
 		if len(list) > 0 && (o.SecureMode == Grasslands || !o.ReceiveMode) {
-			return invalid(field, list, "needs a receive end with a SecureMode: nobody else looks at addresses")
+			return invalid(field, list, "needs a receive end with a SecureMode: no other end checks addresses")
 		}
 		if _, err := transport.ParsePrefixes(list); err != nil {
 			return invalid(field, list, "%v", err)

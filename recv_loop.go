@@ -296,7 +296,7 @@ func (r *receiveEnd) onIdle(now time.Time) error {
 		return nil
 	}
 	r.opts.Logger.Info("no peer connected, listening again", "endpoint", r.where())
-	return r.reopen(fmt.Errorf("%w: nobody connected for %v", ErrTimeout, 3*r.opts.RequestTimeout))
+	return r.reopen(fmt.Errorf("%w: no peer connected for %v", ErrTimeout, 3*r.opts.RequestTimeout))
 }
 
 // deserted reports whether a receive end that answers has had no peer for 3 ×
@@ -334,7 +334,7 @@ func (r *receiveEnd) goneReason() error {
 	if r.mismatched() {
 		return r.refusal()
 	}
-	return r.withTrouble(fmt.Errorf("%w: nobody was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
+	return r.withTrouble(fmt.Errorf("%w: no peer was connected for %v; is the send end running, with this address and port?", ErrPeerGone,
 		3*r.opts.RequestTimeout*time.Duration(max(1, r.opts.MaxRetries))))
 }
 
@@ -527,7 +527,7 @@ func (r *receiveEnd) terminated(h *header, peer string) error {
 		r.reply(&prepared{head: r.wire.terminateReply(r.id, r.servers != nil)})
 	}
 	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Peer: peer, Port: h.from})
-	r.opts.Logger.Info("the sender said goodbye", "endpoint", r.where(), "port", h.from)
+	r.opts.Logger.Info("the sender sent its terminate message", "endpoint", r.where(), "port", h.from)
 	for _, here := range r.servers {
 		if here {
 			return nil

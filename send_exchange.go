@@ -529,7 +529,7 @@ func (s *sendEnd) goneReason() error {
 	case s.unasked.Load():
 		return fmt.Errorf("%w: %w", ErrPeerGone, errUnasked)
 	case !s.spec.answers:
-		return fmt.Errorf("%w: nobody took the frame within %v, %d times; %d are connected", ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, s.peers())
+		return fmt.Errorf("%w: no peer took the frame within %v, %d times; %d are connected", ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, s.peers())
 	case s.peers() > 0:
 		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full?", ErrPeerGone, s.opts.RequestTimeout)
 	}
@@ -540,7 +540,7 @@ func (s *sendEnd) goneReason() error {
 	if s.opts.Pattern == Pair {
 		hint = " Is its queue full, or does it serve another sender? PAIR serves one at a time."
 	}
-	return fmt.Errorf("%w: nobody answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
+	return fmt.Errorf("%w: no peer answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
 		ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, hint)
 }
 

@@ -506,7 +506,7 @@ func TestBadInput(t *testing.T) {
 		// 192.0.2.1 is reserved for documentation, so no machine has it.
 		{"receive", args("-address", "192.0.2.1"), args("192.0.2.1", "not an address of this machine")},
 		{"receive", args("-address", "127.0.0.1", "-port", port), args("127.0.0.1:"+port, "another program listens there")},
-		{"receive", args("-address", "127.0.0.1", "-port", "0", "-timeout", "300ms"), args("no frame for 300ms", "same pattern", "nobody is connected")},
+		{"receive", args("-address", "127.0.0.1", "-port", "0", "-timeout", "300ms"), args("no frame for 300ms", "same pattern", "no peer is connected")},
 		{"receive", args("-address", "127.0.0.1", "-port", "0", "-return", "1"), args("-return", `put "bidirectional_mode": true in -options`)},
 		{"receive", args("-port", "0", "-pattern", "2", "-return", "1", "-options", `{"multiclient_mode": true}`), args("-return", "with -pattern 1")},
 		{"receive", args("-address", "127.0.0.1", "-port", "0", "-return", "{", "-options", `{"bidirectional_mode": true}`), args("-return")},

@@ -30,8 +30,8 @@ const connectLimit = 10 * time.Second
 // arrives. They count in the Stats and stamps of both ends, and OnReply gets them.
 //
 // The test's cleanup closes both ends, the send end first. The test may close them
-// earlier. If an end cannot be opened or connected, Pipe fails the test and says
-// why; so it must be called in the test's own goroutine.
+// earlier. If an end cannot be opened or connected, Pipe fails the test and reports
+// why. So it must be called in the test's own goroutine.
 func Pipe(tb testing.TB, sendOptions, recvOptions netgear.Options) (send, recv *netgear.NetGear) {
 	tb.Helper()
 	sendOptions.ReceiveMode, recvOptions.ReceiveMode = false, true

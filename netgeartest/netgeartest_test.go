@@ -104,7 +104,7 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// Ends that cannot be connected fail the test, with a text that says why.
+// Ends that cannot be connected fail the test, with a text that names the reason.
 func TestPipeFails(t *testing.T) {
 	for want, c := range map[string][2]netgear.Options{
 		"the send end has the pattern REQ/REP, the receive end PAIR":              {{Pattern: netgear.ReqRep}, {}},

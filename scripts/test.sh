@@ -248,7 +248,7 @@ need_sshd() {
 # --- the groups ------------------------------------------------------------
 
 # Where comments are checked for words: the root package and all folders.
-WORDS=(./*.go internal examples bench faults interop)
+WORDS=(./*.go internal examples bench faults interop netgeartest)
 
 # shellcheck disable=SC2086 # patterns
 do_lint() {

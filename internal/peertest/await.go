@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// patience bounds the waits of this package.
-const patience = 30 * time.Second
+// waitLimit bounds the waits of this package.
+const waitLimit = 30 * time.Second
 
 // Await polls a condition that is no event, and fails the test after the limit.
 func Await(t testing.TB, limit time.Duration, what string, ok func() bool) {
@@ -22,7 +22,7 @@ func Await(t testing.TB, limit time.Duration, what string, ok func() bool) {
 // Listen listens on a TCP address as soon as it is free.
 func Listen(t testing.TB, address string) (l net.Listener) {
 	t.Helper()
-	Await(t, patience, "the address "+address, func() bool {
+	Await(t, waitLimit, "the address "+address, func() bool {
 		var err error
 		l, err = net.Listen("tcp", address)
 		return err == nil

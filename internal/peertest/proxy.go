@@ -168,8 +168,8 @@ func (p *Proxy) AwaitHeld(t testing.TB) {
 	p.mu.Unlock()
 	select {
 	case <-held:
-	case <-time.After(patience):
-		t.Fatalf("nothing to hold back came within %v", patience)
+	case <-time.After(waitLimit):
+		t.Fatalf("nothing to hold back came within %v", waitLimit)
 	}
 }
 

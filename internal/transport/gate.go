@@ -45,7 +45,7 @@ type pendingPeer struct {
 
 const (
 	// handshakeLimit is how long a handshake may take at a socket that listens.
-	// A peer that still wants to connect then comes again.
+	// A peer may connect again after that.
 	handshakeLimit = 5 * time.Second
 	// stepTime is how long admitted peers may take to end their handshakes while
 	// others wait. Then twice as many of those are admitted beside them, and so
@@ -64,12 +64,13 @@ const (
 // gateNumbers number the gates' ZAP domains.
 var gateNumbers atomic.Uint64
 
-// newGate returns nil where no gate is needed: at a socket that connects, and
-// where all peers may connect at any time. The send end of a secure pair needs
-// none: libzmq asks at the CURVE server, even if that is the end which connects.
+// newGate returns nil where no gate is needed: where all peers may connect at any
+// time, and none can do harm with an old protocol. The send end of a secure pair
+// needs none: libzmq asks at the CURVE server, even if that is the end which
+// connects.
 func newGate(c *Config, onPending func()) *gate {
 	g := &gate{access: c.Access, exclusive: c.Exclusive, paced: !c.Secure && c.publishes() && c.Bind, onPending: onPending, log: c.Logger}
-	if !g.exclusive && !g.paced && g.access == nil {
+	if !g.exclusive && !g.paced && g.access == nil && (c.Secure || !c.rejectsOldPeers()) {
 		return nil
 	}
 	g.domain = "netgear-" + strconv.FormatUint(gateNumbers.Add(1), 10)

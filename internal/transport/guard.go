@@ -20,7 +20,7 @@ const (
 	worthPeeking = 256 << 10
 )
 
-// meter is what the monitor knows of the bytes of one connection.
+// meter holds what the monitor has counted of the bytes of one connection.
 type meter struct {
 	last int64 // bytes brought, at the last check
 	base int64 // and when nothing was left unread

@@ -151,7 +151,8 @@ func (m *monitor) reportAllGone() {
 	for m.connected.Add(-1) >= 0 {
 		e := Event{Kind: Disconnected}
 		if i := m.last(true); i >= 0 {
-			e.Peer = m.conns[i].remote()
+			c := m.conns[i]
+			e.Endpoint, e.Peer, e.Address = c.endpoint, c.remote(), c.peer
 			m.conns = slices.Delete(m.conns, i, i+1)
 		}
 		m.report(e)
@@ -383,7 +384,7 @@ func (m *monitor) markStanding(now time.Time) (events []Event) {
 
 // readEvent reads one event: a part of kind (16 bits) and value (32 bits) in
 // the machine's byte order, then a part with the endpoint (zmq_socket_monitor).
-// After stop it still reads what is there.
+// After stop it reads the events that are left.
 func (m *monitor) readEvent() (libzmqEvent, error) {
 	for {
 		head, more, err := m.readPart(true, m.next)

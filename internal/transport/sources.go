@@ -2,7 +2,7 @@ package transport
 
 import "sync"
 
-// sources tells from which peer a message came, by the descriptor of the
+// sources holds the peers that messages come from, by the descriptor of the
 // connection.
 type sources struct {
 	mu    sync.Mutex
@@ -11,7 +11,7 @@ type sources struct {
 
 // source is the peer whose messages come over a connection. The system gives a
 // descriptor to another connection while messages of the first may still be
-// unread. Those cannot be told apart until all has been read once.
+// unread. Those cannot be distinguished until all has been read once.
 type source struct {
 	peer    string
 	ended   bool

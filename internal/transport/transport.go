@@ -4,7 +4,7 @@
 // and the monitor of each socket. The monitor ends connections that flood, and
 // the peer gate decides which peers may connect, and when. Package transport
 // takes values, reports events through one callback, and returns errors of its
-// own. It knows socket types, but neither frames, wires nor options.
+// own. It uses socket types, but neither frames, wires nor options.
 package transport
 
 import (
@@ -44,6 +44,13 @@ type Config struct {
 
 // publishes reports whether the peers of the socket subscribe.
 func (c *Config) publishes() bool { return c.Kind == zmq4.PUB }
+
+// rejectsOldPeers reports whether peers that use ZMTP 2.0 or 1.0 must be rejected,
+// as libzmq does where a socket has a gate. It aborts the process where such a
+// peer's identity, at REP, or the subscription that it adds for a peer of version
+// 1.0, at PUB, reaches a socket that is being closed (zmtp_engine.cpp,
+// process_routing_id_msg, to 4.3.5 at least).
+func (c *Config) rejectsOldPeers() bool { return c.Kind == zmq4.REP || c.Kind == zmq4.PUB }
 
 // pushes reports whether the receiver holds the sender back by not reading.
 func (c *Config) pushes() bool { return c.Kind == zmq4.PUSH || c.Kind == zmq4.PULL }

@@ -52,9 +52,9 @@ func lockstep(b *testing.B, send, recv *Socket, part []byte) {
 	}
 	// The closures are created once: one for each frame would count as an
 	// allocation of the sockets.
-	sendPart := func() error { return send.TrySendTracked(tracker, part, false) }
+	sendPart := func() error { return send.TrySendTracked(tracker, part, Last) }
 	recvPart := func() error { return recv.TryRecv(&m) }
-	answer := func() error { return recv.TrySend(nil, false) }
+	answer := func() error { return recv.TrySend(nil, Last) }
 	recvAnswer := func() error { return send.TryRecv(&m) }
 	b.SetBytes(int64(len(part)))
 	b.ReportAllocs()

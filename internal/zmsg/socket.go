@@ -191,32 +191,42 @@ func sendResult(rc C.int, err error) error {
 	return err
 }
 
-func flags(more bool) C.int {
-	if more {
+// Place is the place of a part in its message. It is a bool type, so that the
+// values are readable at a call.
+type Place bool
+
+// A part is the last one of its message, or more parts follow.
+const (
+	Last Place = false
+	More Place = true
+)
+
+func flags(place Place) C.int {
+	if place == More {
 		return C.ZMQ_DONTWAIT | C.ZMQ_SNDMORE
 	}
 	return C.ZMQ_DONTWAIT
 }
 
 // TrySend sends a copy of b, or returns EAGAIN.
-func (s *Socket) TrySend(b []byte, more bool) error {
+func (s *Socket) TrySend(b []byte, place Place) error {
 	var p unsafe.Pointer
 	if len(b) > 0 {
 		p = unsafe.Pointer(unsafe.SliceData(b))
 	}
-	rc, err := C.zmq_send(s.raw, p, C.size_t(len(b)), flags(more))
+	rc, err := C.zmq_send(s.raw, p, C.size_t(len(b)), flags(place))
 	if s.worthRetry(rc, err) {
-		rc, err = C.zmq_send(s.raw, p, C.size_t(len(b)), flags(more))
+		rc, err = C.zmq_send(s.raw, p, C.size_t(len(b)), flags(place))
 	}
 	return sendResult(rc, err)
 }
 
 // TrySendBuffer sends b without copying it, or returns EAGAIN. The owner keeps
 // its reference either way.
-func (s *Socket) TrySendBuffer(b *Buffer, more bool) error {
-	rc, err := C.ng_buf_send(s.raw, b.b, C.size_t(b.n), flags(more))
+func (s *Socket) TrySendBuffer(b *Buffer, place Place) error {
+	rc, err := C.ng_buf_send(s.raw, b.b, C.size_t(b.n), flags(place))
 	if s.worthRetry(rc, err) {
-		rc, err = C.ng_buf_send(s.raw, b.b, C.size_t(b.n), flags(more))
+		rc, err = C.ng_buf_send(s.raw, b.b, C.size_t(b.n), flags(place))
 	}
 	return sendResult(rc, err)
 }

@@ -36,12 +36,12 @@ func NewMessageTracker() (*MessageTracker, error) {
 // TrySendTracked sends b without copying it, or returns EAGAIN. b may be Go or
 // C memory. It must stay valid and unchanged until t.Wait, or s.WaitReleased
 // without an error, has returned.
-func (s *Socket) TrySendTracked(t *MessageTracker, b []byte, more bool) error {
+func (s *Socket) TrySendTracked(t *MessageTracker, b []byte, place Place) error {
 	p := unsafe.SliceData(b)
 	t.pin.Pin(p)
-	rc, err := C.ng_tracker_send(t.t, s.raw, unsafe.Pointer(p), C.size_t(len(b)), flags(more))
+	rc, err := C.ng_tracker_send(t.t, s.raw, unsafe.Pointer(p), C.size_t(len(b)), flags(place))
 	if s.worthRetry(rc, err) {
-		rc, err = C.ng_tracker_send(t.t, s.raw, unsafe.Pointer(p), C.size_t(len(b)), flags(more))
+		rc, err = C.ng_tracker_send(t.t, s.raw, unsafe.Pointer(p), C.size_t(len(b)), flags(place))
 	}
 	return sendResult(rc, err)
 }

@@ -103,7 +103,7 @@ func TestPartsOfEverySize(t *testing.T) {
 	connect(t, a, b)
 	for _, n := range []int{0, 1, 33, 34, 8192, 1 << 20, 7 << 20} {
 		sent := bytes.Repeat([]byte{7, 1, 250}, n/3+1)[:n]
-		if err := a.Wait(time.Time{}, never, func() error { return a.TrySend(sent, true) }); err != nil {
+		if err := a.Wait(time.Time{}, never, func() error { return a.TrySend(sent, More) }); err != nil {
 			t.Fatal(err)
 		}
 		buf, err := NewBuffer(n)
@@ -111,7 +111,7 @@ func TestPartsOfEverySize(t *testing.T) {
 			t.Fatal(err)
 		}
 		copy(buf.Bytes(), sent)
-		if err := a.TrySendBuffer(buf, false); err != nil {
+		if err := a.TrySendBuffer(buf, Last); err != nil {
 			t.Fatal(err)
 		}
 		buf.Release()
@@ -147,7 +147,7 @@ func TestMessageTracker(t *testing.T) {
 		for j := range pixels {
 			pixels[j] = byte(i)
 		}
-		if err := a.Wait(time.Time{}, never, func() error { return a.TrySendTracked(tracker, pixels, false) }); err != nil {
+		if err := a.Wait(time.Time{}, never, func() error { return a.TrySendTracked(tracker, pixels, Last) }); err != nil {
 			t.Fatal(err)
 		}
 		m := receive(t, b)
@@ -181,7 +181,7 @@ func TestMessageTrackerOfAClosedSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.TrySendTracked(tracker, make([]byte, 1<<20), false); err != nil {
+	if err := a.TrySendTracked(tracker, make([]byte, 1<<20), Last); err != nil {
 		t.Fatal(err)
 	}
 	if !tracker.Pending() {
@@ -201,7 +201,7 @@ func unsent(t *testing.T) (*Socket, *MessageTracker) {
 	}
 	tracker, err := NewMessageTracker()
 	if err == nil {
-		err = a.TrySendTracked(tracker, make([]byte, 1<<20), false)
+		err = a.TrySendTracked(tracker, make([]byte, 1<<20), Last)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +288,7 @@ func TestWaitUnshared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.TrySendBuffer(buf, false); err != nil {
+		if err := a.TrySendBuffer(buf, Last); err != nil {
 			t.Fatal(err)
 		}
 		if buf.WaitUnshared(time.Millisecond); !buf.Shared() {
@@ -446,7 +446,7 @@ func TestReadyThenAgain(t *testing.T) {
 		})
 	}()
 	for i := range hints + 1 {
-		if err := a.Wait(time.Time{}, never, func() error { return a.TrySend([]byte{byte(i)}, false) }); err != nil {
+		if err := a.Wait(time.Time{}, never, func() error { return a.TrySend([]byte{byte(i)}, Last) }); err != nil {
 			t.Fatal(err)
 		}
 		if i < hints {
@@ -480,7 +480,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 	go func() {
 		part := make([]byte, 64<<10)
 		for range n {
-			if err := a.Wait(time.Now().Add(20*time.Second), never, func() error { return a.TrySend(part, false) }); err != nil {
+			if err := a.Wait(time.Now().Add(20*time.Second), never, func() error { return a.TrySend(part, Last) }); err != nil {
 				done <- err
 				return
 			}
@@ -556,7 +556,7 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 	connect(t, a, b)
 	part := []byte(strings.Repeat("x", 1000))
 	var m Msg
-	send := func() error { return a.TrySend(part, false) }
+	send := func() error { return a.TrySend(part, Last) }
 	recv := func() error { return b.TryRecv(&m) }
 	round := func() {
 		if err := a.Wait(time.Time{}, never, send); err != nil {
@@ -587,7 +587,7 @@ func TestExternalBuffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Wait(time.Time{}, never, func() error { return a.TrySendBuffer(buf, false) }); err != nil {
+		if err := a.Wait(time.Time{}, never, func() error { return a.TrySendBuffer(buf, Last) }); err != nil {
 			t.Fatal(err)
 		}
 		m := receive(t, b)
@@ -628,7 +628,7 @@ func TestExternalBuffersOfAClosedSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.TrySendBuffer(buf, false); err != syscall.EAGAIN {
+		if err := a.TrySendBuffer(buf, Last); err != syscall.EAGAIN {
 			t.Fatalf("without a peer: %v", err)
 		}
 		if l.InUse() != 1 {
@@ -645,7 +645,7 @@ func TestExternalBuffersOfAClosedSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Wait(time.Time{}, never, func() error { return a.TrySendBuffer(buf, false) }); err != nil {
+	if err := a.Wait(time.Time{}, never, func() error { return a.TrySendBuffer(buf, Last) }); err != nil {
 		t.Fatal(err)
 	}
 	buf.Release()
@@ -705,7 +705,7 @@ func TestFreedMemoryIsReused(t *testing.T) {
 	defer buf.Release()
 	round := func() {
 		for range atOnce {
-			if err := a.Wait(time.Now().Add(10*time.Second), never, func() error { return a.TrySendBuffer(buf, false) }); err != nil {
+			if err := a.Wait(time.Now().Add(10*time.Second), never, func() error { return a.TrySendBuffer(buf, Last) }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -748,7 +748,7 @@ func TestSendToAFullPub(t *testing.T) {
 	a.SetXpubNodrop(true)
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		b.ProcessCommands() // completes the connection and sends the subscription
-		err := a.Wait(time.Now().Add(20*time.Millisecond), never, func() error { return a.TrySend(part, false) })
+		err := a.Wait(time.Now().Add(20*time.Millisecond), never, func() error { return a.TrySend(part, Last) })
 		if err != nil {
 			if !errors.Is(err, ErrTimeout) {
 				t.Errorf("got %v", err)
