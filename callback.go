@@ -20,7 +20,8 @@ import (
 // form, nothing is recognized, and such a call blocks.
 //
 // Two cases are not recognized: a callback that waits for another goroutine
-// which makes the call, and callbacks of two ends that wait for each other.
+// which makes the call. The other is callbacks of two ends that wait for each
+// other.
 type callbacks struct {
 	number atomic.Int32 // of entries, so that a call costs nothing while it is 0
 

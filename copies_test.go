@@ -48,8 +48,8 @@ func startInside(t *testing.T, o Options, endpoint string) *NetGear {
 	return n
 }
 
-// handedBack waits until no buffer and no message is in use.
-func handedBack(t *testing.T) {
+// allReleased waits until no buffer and no message is in use.
+func allReleased(t *testing.T) {
 	t.Helper()
 	await(t, "buffers and messages to be given back", func() bool {
 		buffers, messages := zmsg.Live()
@@ -129,7 +129,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 					buffers++ // the decoded pixels
 				}
 				steady(t, round, buffers, len(jpeg)/2)
-				handedBack(t)
+				allReleased(t)
 			})
 		}
 	}
@@ -217,7 +217,7 @@ func TestSendFrameCopiesNothing(t *testing.T) {
 				if err := <-sent; err != nil {
 					t.Error(err)
 				}
-				handedBack(t)
+				allReleased(t)
 			})
 		}
 	}

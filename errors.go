@@ -32,9 +32,9 @@ var (
 	ErrMode = errors.New("wrong mode")
 	// ErrCallback is returned by a call inside a callback of the same end for
 	// which the call would wait. That is Close inside OnEvent, OnReply, Respond
-	// and the release functions of SendArrayOwned; any send call and Flush
-	// inside OnReply and the release functions; and Recv inside Respond. The
-	// call has had no effect.
+	// and the release functions of SendArrayOwned. It is also any send call and
+	// Flush inside OnReply and the release functions, and Recv inside Respond.
+	// The call has had no effect.
 	//
 	// Make the call in another goroutine ("go end.Close()"). The callback must
 	// not wait for that goroutine: such a wait is not detected, and blocks

@@ -42,11 +42,10 @@ type Frame struct {
 	// bytes.
 	Port string
 	// Peer is the IP address and port of the peer that the frame came from,
-	// such as "10.0.0.4:41022". It is empty if it is not known: with ipc, and
-	// for the first frames of a connection if they are read before its address
-	// is known. Behind an SSH tunnel it is the address of the tunnel's end. It
-	// is for logs and statistics; only the secure modes restrict which peers
-	// may send.
+	// such as "10.0.0.4:41022". It is empty if it is not known, as with ipc.
+	// The first frames of a connection may be read before its address is known.
+	// Behind an SSH tunnel it is the address of the tunnel's end. It is for
+	// logs and statistics; only the secure modes restrict which peers may send.
 	Peer string
 	// Stamp is the frame's number and time of capture if both ends have
 	// Options.Stamp; otherwise nil.

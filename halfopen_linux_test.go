@@ -81,7 +81,7 @@ func TestHalfOpenWithoutDescriptors(t *testing.T) {
 }
 
 // While no peer answers, the deadline, the context and Close end the call.
-func TestEndLeftoverEnds(t *testing.T) {
+func TestEndHalfOpenEnds(t *testing.T) {
 	full := listenShort(t)
 	waiting, err := net.Dial("tcp", full.Addr().String())
 	if err != nil {

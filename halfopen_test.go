@@ -83,7 +83,7 @@ func losesOnce(t *testing.T, host string, silent bool) (from []string) {
 }
 
 // A half-open connection ends, or delays a send call no longer than it may.
-func TestEndLeftover(t *testing.T) {
+func TestEndHalfOpen(t *testing.T) {
 	l := listenTCP(t) // its port is another's
 	nobody := "127.0.0.1:" + peertest.FreePort(t)
 	port := func() string { return "127.0.0.1:" + peertest.FreePort(t) }

@@ -155,7 +155,7 @@ func TestEventOrderAtAReconnect(t *testing.T) {
 	s.add(Event{Kind: EventStalled})
 	s.end()
 	if got := at.seen(); len(got) != 8 {
-		t.Errorf("states were %v", got)
+		t.Errorf("events were %v", got)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestEventOrderAtAReopen(t *testing.T) {
 	// No answer to the first one.
 	await(t, "the second connection", func() bool { return len(sending.seen()) >= 4 })
 	if got := sending.seen()[:4]; !slices.Equal(got, []EventKind{EventConnected, EventLost, EventReconnecting, EventConnected}) {
-		t.Errorf("states were %v", got)
+		t.Errorf("events were %v", got)
 	}
 	peer.recv(testTimeout)
 	peer.send([]byte("late"))
@@ -221,7 +221,7 @@ func TestEventOrderAtAReopen(t *testing.T) {
 	newBare(t, zmq4.PAIR, recv)
 	await(t, "the second peer to be let in", func() bool { return slices.Contains(receiving.seen(), EventReconnecting) })
 	if got := receiving.seen()[:3]; !slices.Equal(got, []EventKind{EventConnected, EventLost, EventReconnecting}) {
-		t.Errorf("states were %v", got)
+		t.Errorf("events were %v", got)
 	}
 }
 
@@ -245,7 +245,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 }
 
 // A slow callback uses no more memory than its buffered events may.
-func TestSlowStateCallback(t *testing.T) {
+func TestSlowEventCallback(t *testing.T) {
 	hold, told := make(chan struct{}), 0
 	s := startEvents(func(Event) {
 		<-hold

@@ -72,7 +72,8 @@ func (m Message) Value() any {
 	}
 	v, err := pyjson.Decode(m.raw)
 	if err != nil {
-		// Checked when it arrived; what remains are numbers beyond Python's own limits.
+		// Checked when it arrived; what remains are numbers beyond Python's own
+		// limits.
 		return string(m.raw)
 	}
 	return v

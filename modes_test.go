@@ -59,13 +59,13 @@ func (r *recorder) await(t *testing.T, want ...EventKind) {
 		select {
 		case <-changed:
 		case <-late:
-			t.Fatalf("states were %v, not %v", got, want)
+			t.Fatalf("events were %v, not %v", got, want)
 		}
 	}
 }
 
 // Each event comes once, in order.
-func TestStates(t *testing.T) {
+func TestEvents(t *testing.T) {
 	var at recorder
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", TerminatePolicy: KeepWaiting, OnEvent: at.add, StallAfter: 30 * time.Millisecond})
 	at.await(t, EventStalled)
@@ -109,7 +109,7 @@ func TestStatesOfALonelySendEnd(t *testing.T) {
 }
 
 // The application may use the end from its callback.
-func TestStateCallbackMayCallBack(t *testing.T) {
+func TestEventCallbackMayCallBack(t *testing.T) {
 	var recv *NetGear
 	ready := make(chan struct{})
 	got := make(chan Stats, 10)

@@ -207,12 +207,12 @@ type Options struct {
 	// ---- reliability ----
 
 	// MaxRetries is how many times RequestTimeout a send end waits for the
-	// answer to one frame, which it sends again on a new connection each time.
-	// At a receive end it is how many times 3 × RequestTimeout may pass without
-	// a connected peer; each time the end listens again. Then the call returns
-	// ErrPeerGone. Every success restores all retries. Default 3; negative: no
-	// limit (VidGear's 0). Patterns Pair, ReqRep and, at a send end, PushPull.
-	// [max_retries]
+	// answer to one frame. Each time it sends the frame again on a new
+	// connection. At a receive end it is how many times 3 × RequestTimeout may
+	// pass without a connected peer; each time the end listens again. Then the
+	// call returns ErrPeerGone. Every success restores all retries. Default 3;
+	// negative: no limit (VidGear's 0). Patterns Pair, ReqRep and, at a send
+	// end, PushPull. [max_retries]
 	MaxRetries int
 	// RequestTimeout bounds the wait for an answer, including the frame's
 	// transfer, and with PushPull the wait for room. It is at least 10 ms
@@ -249,11 +249,10 @@ type Options struct {
 	// ---- queues and limits ----
 
 	// HighWaterMark is the number of messages that a send end queues for each
-	// slow subscriber before it drops frames. With PushPull it is the number
-	// that a send end queues for each receiver before it waits, and that a
-	// receive end queues for each sender. Default 1. Patterns PubSub and
-	// PushPull. [no counterpart: VidGear sets 1 for PubSub and leaves PushPull
-	// at libzmq's 1000]
+	// slow subscriber before it drops frames. With PushPull a send end queues
+	// that many for each receiver before it waits, and a receive end for each
+	// sender. Default 1. Patterns PubSub and PushPull. [no counterpart: VidGear
+	// sets 1 for PubSub and leaves PushPull at libzmq's 1000]
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server
 	// mode the newest of each sender). So a slow consumer gets new frames, and
@@ -278,9 +277,9 @@ type Options struct {
 	// not queued its own. See also OnReply, [NetGear.Flush] and
 	// [NetGear.Close]. Send end. Default 0: off. [no counterpart]
 	SendAhead int
-	// OnReply is called, with SendAhead, with the result of each frame that a
-	// send call has queued, in that order: its Reply, or why it was lost. The
-	// send calls then do not report it; Flush and Close do.
+	// OnReply is called, with SendAhead, for each frame that a send call has
+	// queued, in that order. It gets its Reply, or why it was lost. The send
+	// calls then do not report it; Flush and Close do.
 	//
 	// It is called before the next frame is sent, one call at a time, so it
 	// should return soon. Inside it the send calls, Flush and Close of this end
@@ -326,8 +325,8 @@ type Options struct {
 	// bidirectional or multi-client mode. [no counterpart]
 	Respond func(ctx context.Context, frame *Frame) (any, error)
 	// Stamp makes a send end put a sequence number and the time of capture into
-	// the message of each frame (to Python a dictionary: see Stamp). A receive
-	// end removes them from the message (Frame.Stamp, Stats.Missed,
+	// each frame's message, which is a dictionary to Python (see Stamp). A
+	// receive end removes them from the message (Frame.Stamp, Stats.Missed,
 	// Stats.Latency). Default off: the wire is VidGear's. [no counterpart]
 	Stamp bool
 
@@ -535,7 +534,7 @@ func checkReliability(o *Options) error {
 
 // minFrameBytes is the least limit with which two ends can communicate. The
 // longest part of the smallest frame is 366 bytes: a JPEG of one pixel, or a
-// CURVE handshake, which adds 33 bytes to each message. The rest is for longer
+// CURVE handshake. CURVE adds 33 bytes to each message. The rest is for longer
 // headers and answers.
 const minFrameBytes = 1 << 10
 
@@ -601,8 +600,8 @@ func checkModes(o *Options) error {
 	return nil
 }
 
-// checkLogger refuses a Logger that would panic with the first line: one that
-// was not created by slog.New, and one whose handler is a nil pointer.
+// checkLogger refuses a Logger that would panic with the first line. It was not
+// created by slog.New, or its handler is a nil pointer.
 func checkLogger(o *Options) error {
 	if o.Logger == nil {
 		return nil

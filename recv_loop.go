@@ -509,8 +509,8 @@ func (r *receiveEnd) flowing() {
 // about a megabyte.
 const maxServers = 1 << 12
 
-// noteSender notes, in multi-server mode, that the sender with a port is connected,
-// or has disconnected.
+// noteSender notes, in multi-server mode, that the sender with a port is
+// connected, or has disconnected.
 func (r *receiveEnd) noteSender(port string, here bool) {
 	if _, known := r.servers[port]; r.servers != nil && (known || len(r.servers) < maxServers) {
 		r.servers[port] = here

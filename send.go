@@ -145,9 +145,9 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // compression. The receive end decodes it into the options' colorspace, also a
 // CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
 //
-// The JPEG is checked first (Options.JPEGCheck), which takes less than half the
-// time of decoding it: a VidGear receive end ends at every JPEG that libjpeg
-// warns of.
+// The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
+// ends at every JPEG that libjpeg warns of. That takes less than half the time
+// of decoding it.
 //
 // If the picture is complete, as with extra bytes before a marker or with a
 // missing end, it is sent without the fault. Its coefficients are written

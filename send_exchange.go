@@ -260,9 +260,8 @@ func (s *sendEnd) endHalfOpen(ctx context.Context, deadline time.Time) error {
 }
 
 // follow changes to the new addresses of the host. A socket with one peer that
-// answers is replaced instead, with errMoved as the reason, because the frame
-// may be in transfer to the old address. A socket that listens is replaced,
-// too.
+// answers is replaced instead, with errMoved as the reason. The frame may be in
+// transfer to the old address. A socket that listens is replaced, too.
 func (s *sendEnd) follow() error {
 	switch {
 	case !s.resolver.moved():
@@ -316,9 +315,9 @@ func (x *frameExchange) mustStop() error {
 	if err := x.follow(); err != nil {
 		return err
 	}
-	// With one peer, the loss of its connection is the loss of its answer:
-	// there is no reason to wait for the rest of the time-out. With several
-	// peers another may answer.
+	// With one peer, the loss of its connection is the loss of its answer, so
+	// the rest of the time-out need not pass. With several peers another may
+	// answer.
 	if x.spec.answers && (x.conn.lost.Load() != x.lost || x.order.lostOne()) && !x.opts.binds() && (x.conn.sent || len(x.opts.Ports) == 1) {
 		return errPeerLost
 	}

@@ -83,8 +83,8 @@ func (q *sendQueue) takePlace(ctx context.Context) error {
 }
 
 // run owns the exchange, and the socket, until the queue is closed and empty.
-// Once the end is being closed the first loss is the last try, because the
-// frames behind it would wait as long for the same peer.
+// Once the end is being closed the first loss is the last try. The frames
+// behind it would wait as long for the same peer.
 func (q *sendQueue) run() {
 	defer close(q.done)
 	var gone error
@@ -215,9 +215,9 @@ func (q *sendQueue) mark(ctx context.Context) (flushed chan struct{}, err error)
 }
 
 // finish sends the frames in the queue and ends the goroutine. It takes at most
-// the time of one frame's tries plus one, so that a frame whose tries begin
-// only now has an error of its own. drainCtx must have ended, so that nothing
-// more is added.
+// the time of one frame's tries plus one. So a frame whose tries begin only now
+// has an error of its own. drainCtx must have ended, so that nothing more is
+// added.
 func (q *sendQueue) finish() error {
 	if q == nil {
 		return nil

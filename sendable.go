@@ -16,9 +16,9 @@ import (
 )
 
 // Messages and return data may be any value, and encoding/json writes something
-// for most: {"DType": …} for an Array, {} for a Mat, a picture or an error.
-// Such values are sent as arrays if the wire supports arrays. Otherwise they
-// are errors with a description of what to do.
+// for most. It writes {"DType": …} for an Array, {} for a Mat, a picture or an
+// error. Such values are sent as arrays if the wire supports arrays. Otherwise
+// they are errors with a description of what to do.
 
 // kindOfValue is the kind of a type in a message.
 type kindOfValue int8

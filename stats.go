@@ -11,8 +11,8 @@ import (
 // Stats holds the counts of one end since New. They only grow, except for Queue
 // and Connected.
 //
-// At a receive end, Frames = delivered by Recv + Dropped + Discarded + what is
-// still in the queue + those of Malformed whose JPEG could not be decoded.
+// At a receive end, Frames = Delivered + Dropped + Discarded + the frames in
+// the queue + those of Malformed whose JPEG could not be decoded.
 type Stats struct {
 	Frames    uint64 // frames sent (and, in Pair and ReqRep, answered), or received complete
 	Bytes     uint64 // bytes of those frames on the wire, headers included
@@ -82,8 +82,8 @@ func (c *counters) stats() Stats {
 }
 
 // logLimiter limits how often a line is logged, so that a peer cannot flood the
-// log: to one line a second, after spare lines without a limit. The next line
-// has the number of those that were suppressed.
+// log. The limit is one line a second, after spare lines without a limit. The
+// next line has the number of those that were suppressed.
 type logLimiter struct {
 	spare int
 

@@ -39,14 +39,14 @@ const (
 	// causes no flood.
 	firstPause = 20 * time.Millisecond
 	maxPause   = time.Second
-	// releaseLimit is how long libzmq may take to release the messages of a socket
-	// that was closed, which its own threads do.
+	// releaseLimit is how long libzmq may take to release the messages of a
+	// socket that was closed, which its own threads do.
 	releaseLimit = 500 * time.Millisecond
 	// lateLimit is how long a client with a slow handshake may be served out of
 	// order.
 	lateLimit = 10 * time.Second
-	// minClientWait and maxClientWait bound an eighth of RequestTimeout, the limit
-	// of the wait for the handshakes of the clients that were present.
+	// minClientWait and maxClientWait bound an eighth of RequestTimeout, the
+	// limit of the wait for the handshakes of the clients that were present.
 	minClientWait = 100 * time.Millisecond
 	maxClientWait = 500 * time.Millisecond
 

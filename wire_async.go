@@ -304,7 +304,8 @@ func packedDType(a pymsgpack.Array) (numpy.DType, error) {
 	return d, frameError(err)
 }
 
-// convertPackedArray converts an array, and swaps the bytes of big-endian elements.
+// convertPackedArray converts an array, and swaps the bytes of big-endian
+// elements.
 func convertPackedArray(a pymsgpack.Array) (any, error) {
 	d, err := packedDType(a)
 	if err != nil {
