@@ -52,12 +52,12 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
 		return n.arrayPayload(bgrArray(rgba))
 	}
-	tell := n.colorspace
-	if tell == turbojpeg.CMYK {
-		tell = turbojpeg.BGR // a picture of package image is not CMYK
+	target := n.colorspace
+	if target == turbojpeg.CMYK {
+		target = turbojpeg.BGR // a picture of package image is not CMYK
 	}
 	p := payload{array: Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 4}, Data: rgba.Pix}}
-	p.asJPEG(n, turbojpeg.RGBX, tell, rgba.Stride)
+	p.asJPEG(n, turbojpeg.RGBX, target, rgba.Stride)
 	return p, nil
 }
 

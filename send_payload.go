@@ -87,9 +87,9 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		return part, err
 	}
 	if s.spec.answers {
-		lent := part{external: p.array.Data, done: p.done}
+		own := part{external: p.array.Data, done: p.done}
 		p.done = nil
-		return lent, nil
+		return own, nil
 	}
 	buf, err := s.buffers.Wrap(p.array.Data, p.done)
 	if err == nil {
@@ -234,21 +234,21 @@ func (p *part) release() {
 // makePart turns a payload into a part. It encodes the payload if required.
 // Otherwise the part refers to the caller's memory, or to a copy if that is not
 // possible.
-func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, lend bool) (part, error) {
+func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, external bool) (part, error) {
 	switch {
 	case p.encode:
 		buf, err := n.encodeJPEG(p, enc)
 		return part{buf: buf}, err
 	case p.ready != nil:
-		return newPart(nil, p.ready, lend)
+		return newPart(nil, p.ready, external)
 	}
-	return newPart(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, lend)
+	return newPart(n.wire.appendArrayHead(nil, p.coding, len(p.array.Data)), p.array.Data, external)
 }
 
 // newPart returns a part of the bytes b after head, which may be empty. A part
 // is one piece of memory: with a head it must be a copy.
-func newPart(head, b []byte, lend bool) (part, error) {
-	if lend && len(head) == 0 {
+func newPart(head, b []byte, external bool) (part, error) {
+	if external && len(head) == 0 {
 		return part{external: b}, nil
 	}
 	buf, err := zmsg.NewBuffer(len(head) + len(b))
