@@ -42,8 +42,8 @@ func TestMatsAreNotCopied(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if lent := c == JPEGOff && (send.link.spec.answers || owned); sameMemory(matMemory(t, got), mine) != lent {
-						t.Errorf("the Mat looks into the memory of the one that was sent: %v", !lent)
+					if uncopied := c == JPEGOff && (send.link.spec.answers || owned); sameMemory(matMemory(t, got), mine) != uncopied {
+						t.Errorf("the Mat looks into the memory of the one that was sent: %v", !uncopied)
 					}
 					if !sameMemory(matMemory(t, got), f.Bytes()) {
 						t.Error("the Mat does not look into the frame")

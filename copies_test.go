@@ -86,7 +86,7 @@ func TestFramesAreNotCopied(t *testing.T) {
 		name string
 		o    Options
 		send call
-		lent func(Pattern) bool // where the caller's memory goes to libzmq
+		uncopied func(Pattern) bool // where the caller's memory goes to libzmq
 	}{
 		{"array", raw, array, answered},
 		{"array, ahead", rawAhead, array, nowhere},
@@ -105,16 +105,16 @@ func TestFramesAreNotCopied(t *testing.T) {
 				ctx := testContext(t)
 				a := testArray(1, "uint8", 400, 300, 3)
 				jpeg := testJPEG(t, 300, 400)
-				lent, buffers := c.lent(pattern), 1
-				if lent {
+				uncopied, buffers := c.uncopied(pattern), 1
+				if uncopied {
 					buffers = 0
 				}
 				round := func() {
 					sent := make(chan error, 1)
 					go func() { sent <- c.send(ctx, send, a, jpeg) }()
 					f := mustRecv(t, recv, ctx)
-					err := looksInto(f, lent, a.Data, jpeg)
-					if lent && send.link.spec.answers && send.send.queue == nil && len(sent) > 0 {
+					err := looksInto(f, uncopied, a.Data, jpeg)
+					if uncopied && send.link.spec.answers && send.send.queue == nil && len(sent) > 0 {
 						err = errors.New("the call returned while the frame looks into the caller's memory")
 					}
 					f.Close()
@@ -163,8 +163,8 @@ func steady(t *testing.T, round func(), buffers, goBytes int) {
 // looksInto returns an error if a frame's bytes are elsewhere than expected.
 // They must be the caller's if those were not copied. What the frame returns
 // must be what was received, or what was decoded from it.
-func looksInto(f *Frame, lent bool, array, jpeg []byte) error {
-	if got := sameMemory(f.raw(), array) || sameMemory(f.raw(), jpeg); got != lent {
+func looksInto(f *Frame, uncopied bool, array, jpeg []byte) error {
+	if got := sameMemory(f.raw(), array) || sameMemory(f.raw(), jpeg); got != uncopied {
 		return fmt.Errorf("the caller's memory was sent: %v", got)
 	}
 	pixels := f.raw()

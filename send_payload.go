@@ -232,8 +232,8 @@ func (p *part) release() {
 }
 
 // makePart turns a payload into a part. It encodes the payload if required.
-// Otherwise the part refers to the caller's memory, or to a copy if that is not
-// possible.
+// Otherwise the part refers to the caller's memory if external is set and that
+// is possible, or else to a copy.
 func (n *settings) makePart(p *payload, enc *turbojpeg.Encoder, external bool) (part, error) {
 	switch {
 	case p.encode:
