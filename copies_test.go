@@ -83,9 +83,9 @@ func TestFramesAreNotCopied(t *testing.T) {
 	nowhere := func(Pattern) bool { return false }
 	raw, rawAhead := Options{JPEGCompression: JPEGOff}, Options{JPEGCompression: JPEGOff, SendAhead: 2}
 	for _, c := range []struct {
-		name string
-		o    Options
-		send call
+		name     string
+		o        Options
+		send     call
 		uncopied func(Pattern) bool // where the caller's memory goes to libzmq
 	}{
 		{"array", raw, array, answered},
