@@ -22,7 +22,9 @@ import (
 // It corresponds to VidGear's recv(return_data=…), so the data goes with the
 // answer to a later frame than the last one received. After an error the
 // previous data stays. It may be called from any goroutine. An end other than a
-// receive end in bidirectional or multi-client mode returns ErrMode.
+// receive end in bidirectional or multi-client mode returns ErrMode. It has no
+// effect where Options.Respond is set. Other errors are ErrMessage, ErrFrame and
+// ErrClosed.
 func (n *NetGear) SetReturnData(data any) error {
 	if err := n.opened(); err != nil {
 		return wrap("return data", err)

@@ -49,6 +49,9 @@ type NetGear struct {
 // New opens one end. A receive end listens when New returns. A send end
 // connects in the background, so the two ends may start in any order. The
 // caller must Close it.
+//
+// Errors to test for: ErrOption (an *[OptionError]), ErrAddress, and ErrAuth,
+// also ErrHostKey with an SSH tunnel.
 func New(o Options) (*NetGear, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -126,7 +129,11 @@ func portIn(endpoint string) string { return endpoint[strings.LastIndexByte(endp
 // After the sender's terminate message Recv returns the queued frames, then
 // io.EOF. ErrTimeout (Options.SubscriberTimeout), ErrPeerGone and ErrAuth
 // report that no frames arrive. The end continues to listen after them, and the
-// caller may call Recv again. After Close it returns ErrClosed.
+// caller may call Recv again. After Close it returns ErrClosed. ErrMode,
+// ErrContext, ErrCallback and the context's error report a call that cannot wait.
+//
+// After io.EOF the end no longer listens, and its port is free; Close it. With
+// Options.TerminatePolicy KeepWaiting there is no io.EOF.
 func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
 	r, err := n.receiver()
 	if err != nil {
@@ -137,7 +144,8 @@ func (n *NetGear) Recv(ctx context.Context) (*Frame, error) {
 
 // Frames returns an iterator over what Recv returns. It ends after the sender's
 // terminate message, after Close, and after the context's end, which it yields
-// as an error. It yields other errors and continues. The caller must Close each
+// as an error. It yields other errors, with a nil frame, and continues: after
+// ErrTimeout and ErrPeerGone a loop may continue, too. The caller must Close each
 // frame.
 func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
@@ -155,8 +163,8 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 
 // Close ends this end. Calls that wait in other goroutines return ErrClosed. A
 // receive end discards its queue. A send end sends the terminate message, and
-// waits for its delivery for at most a fifth of RequestTimeout, and at most a
-// second. When Close returns, ports are free and no goroutine of the end runs.
+// waits for its delivery for a fifth of RequestTimeout, but no more than one
+// second; with PushPull for RequestTimeout. When Close returns, ports are free and no goroutine of the end runs.
 // Frames that Recv returned stay valid until their own Close. A second call
 // waits for the first and returns the same.
 //

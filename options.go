@@ -124,6 +124,9 @@ const (
 // Names are VidGear's in Go spelling. The name in brackets is the keyword or
 // dictionary key that VidGear's NetGear takes. [Options.UnmarshalJSON] reads
 // settings in the form of VidGear's dictionary.
+//
+// A field whose comment names patterns, or one end, has no effect elsewhere,
+// unless Validate refuses it.
 type Options struct {
 	// ---- the connection ----
 

@@ -99,8 +99,9 @@ func (n *NetGear) sender() (*sendEnd, error) {
 	return n.send, nil
 }
 
-// Reply is the answer of the receive end to a frame. In plain mode, and with
-// PubSub and PushPull, which have no answers, it is the zero Reply.
+// Reply is the answer of the receive end to a frame. In plain mode, with PubSub
+// and PushPull, which have no answers, and with Options.SendAhead it is the zero
+// Reply.
 type Reply struct {
 	// Port is the port of the client that answered, in multi-client mode.
 	Port string
@@ -118,8 +119,9 @@ type Reply struct {
 // JSON can hold). On AsyncWire the message may contain arrays.
 //
 // It blocks until the receive end has answered that it has the frame (Pair,
-// ReqRep), or until libzmq has accepted it (PubSub). With PubSub a slow or late
-// receiver loses frames.
+// ReqRep), or until libzmq has accepted it (PubSub, PushPull). With PubSub a
+// slow or late receiver loses frames. With PushPull a call waits while no
+// receiver has room.
 //
 // If no answer arrives within Options.RequestTimeout the frame is sent again on
 // a new connection, for Options.MaxRetries times that long in all. So a
@@ -129,6 +131,11 @@ type Reply struct {
 // The caller may reuse the array's memory as soon as SendArray returns, in
 // every pattern. It may be called from several goroutines; frames are sent one
 // at a time.
+//
+// Errors to test for: ErrPeerGone, ErrMismatch and ErrAuth (no peer has the
+// frame, and why), ErrRejected (the receive end dropped it), ErrFrame and
+// ErrMessage (it cannot be sent), ErrMode, ErrCallback, ErrContext, ErrClosed,
+// with Options.SendAhead a *[LostError], and the context's error.
 func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {

@@ -76,8 +76,8 @@ func unstamp(m Message) (Message, *Stamp) {
 	return inner, &s
 }
 
-// LatencyStats holds the time from capture to arrival, according to the stamps.
-// It is meaningful only if the clocks of the two machines agree.
+// LatencyStats holds the time from capture to arrival since New, according to
+// the stamps. It is meaningful only if the clocks of the two machines agree.
 type LatencyStats struct {
 	Frames          uint64 // stamped frames received
 	Last, Mean, Max time.Duration

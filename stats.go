@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Stats holds the counts of one end since New. They only grow, except for Queue
-// and Connected.
+// Stats holds the counts of one end since New. They only grow, except for Queue,
+// QueueBytes, Connected, the durations of Latency, and Queue in Ports.
 //
 // At a receive end, Frames = Delivered + Dropped + Discarded + the frames in
 // the queue + those of Malformed whose JPEG could not be decoded.
