@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -393,10 +394,10 @@ func (x *frameExchange) await() error {
 	if errors.Is(err, errPeerLost) && len(x.opts.Ports) > 1 {
 		err = x.awaitOthers()
 	}
-	if err == nil && x.part.external != nil {
-		// The receiver has it, so libzmq has written it and releases it at
-		// once. If not, the answer arrived before its frame was complete.
-		err = x.conn.WaitReleased(x.tracker, x.deadline, x.stop)
+	if (err == nil || errors.Is(err, ErrRejected)) && x.part.external != nil {
+		// The receiver has it, so libzmq has written it and releases it at once. If
+		// not, the answer came before its frame was through.
+		err = cmp.Or(x.conn.WaitReleased(x.tracker, x.deadline, x.stop), err)
 	}
 	return err
 }
