@@ -163,7 +163,7 @@ const halfOpenStep = time.Second
 // refresh ensures that there is a socket which tries to connect. Its owner must
 // call it.
 func (s *sendEnd) refresh(ctx context.Context) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || s.drainCtx.Err() != nil { // ctx ends a moment after drainCtx
 		return nil
 	}
 	if s.conn != nil {
