@@ -102,7 +102,7 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 // ends the exchange.
 func (x *frameExchange) recover(err error) (exchangeState, error) {
 	if x.conn != nil {
-		x.conn.stale = x.spec.answers
+		x.conn.stale = x.conn.stale || x.spec.answers
 	}
 	switch {
 	case errors.Is(err, errHalfSent), errors.Is(err, errPeerLost), errors.Is(err, errUnasked), errors.Is(err, errMoved):
