@@ -195,7 +195,7 @@ func (n *settings) framePayload(f *Frame) (payload, error) {
 	case f.coding.jpeg && n.opts.Wire.compresses():
 		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
 	}
-	a := f.Array()
+	a := Array{DType: f.DType(), Shape: f.Shape(), Data: f.data} // not Array, which hands the memory out
 	_, spelled, err := spell(n.wire, &a)
 	return payload{array: a, coding: coding{dtype: spelled, shape: f.shape}}, err
 }
