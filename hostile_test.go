@@ -257,7 +257,7 @@ func TestHostileBytes(t *testing.T) {
 // comes back, and disconnects. It reports first whether it has finished, and it
 // may reset the connection.
 func say(port, words string, wait time.Duration, finished, reset bool) {
-	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
 	if err != nil { // just now a new socket is opened; that it listens is no event
 		time.Sleep(time.Millisecond)
 		return
@@ -301,7 +301,7 @@ func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
 		return
 	}
 	// Some ends take nothing before their own half of the handshake.
-	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
 	if err != nil {
 		return
 	}

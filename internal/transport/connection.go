@@ -3,14 +3,14 @@ package transport
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pebbe/zmq4"
 )
 
 // connection is one connection of a socket. The monitor's goroutine owns it,
 // except for counts.
 type connection struct {
 	fd         uint32
-	id         socketID
+	id         socketID // zero if libzmq had closed it before the monitor looked
 	since      time.Time
 	accepted   bool   // the peer has connected, not this end
 	peer, host string // the peer's address, with and without its port
@@ -35,13 +35,15 @@ type connection struct {
 }
 
 // newConnection returns the connection that libzmq has just reported.
-func newConnection(fd uint32, now time.Time) *connection {
-	c := &connection{fd: fd, since: now}
-	c.id, _ = identify(int(fd))
-	if peer, err := unix.Getpeername(int(fd)); err == nil {
-		if at := addrPort(peer); at.IsValid() {
-			c.peer, c.host = at.String(), at.Addr().String()
-		}
+func newConnection(r libzmqEvent, now time.Time) *connection {
+	c := &connection{fd: r.value, endpoint: r.endpoint, since: now, accepted: r.kind == zmq4.EVENT_ACCEPTED}
+	id, local, peer := identifySocket(int(c.fd))
+	if c.accepted && !atEndpoint(local, r.endpoint) || !c.accepted && !atEndpoint(peer, r.endpoint) {
+		return c // libzmq has closed it
+	}
+	c.id = id
+	if at := addrPort(peer); at.IsValid() {
+		c.peer, c.host = at.String(), at.Addr().String()
 	}
 	return c
 }

@@ -3,6 +3,9 @@ package transport
 import (
 	"fmt"
 	"math"
+	"net/netip"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -194,4 +197,36 @@ func (s *reservedDescriptors) turnAway(fd int, id socketID) (turned int) {
 type socketID struct {
 	cookie      uint64 // the system's number for the socket, on Linux
 	local, peer string //lint:ignore U1000 the addresses, for descriptors_other.go
+}
+
+// identifySocket returns what distinguishes a socket, and its addresses, where
+// nil is none. A zero socketID means that the descriptor is no socket's, or was
+// given to another file meanwhile.
+func identifySocket(fd int) (id socketID, local, peer unix.Sockaddr) {
+	id, ok := identify(fd)
+	if !ok {
+		return socketID{}, nil, nil
+	}
+	local, _ = unix.Getsockname(fd)
+	peer, _ = unix.Getpeername(fd)
+	if now, ok := identify(fd); !ok || now != id {
+		return socketID{}, nil, nil
+	}
+	return id, local, peer
+}
+
+// atEndpoint reports whether a socket's address is that of the endpoint at which
+// libzmq has reported the socket. When the monitor reads the report, libzmq may
+// have closed the socket. Then the application may have a socket with this
+// descriptor, which must not be taken for libzmq's. That one has another address.
+func atEndpoint(a unix.Sockaddr, endpoint string) bool {
+	if to, tcp := strings.CutPrefix(endpoint, "tcp://"); tcp {
+		want, err := netip.ParseAddrPort(to)
+		got := addrPort(a)
+		return err == nil && got.Port() == want.Port() && got.Addr() == want.Addr().Unmap().WithZone("")
+	}
+	path, ipc := strings.CutPrefix(endpoint, "ipc://")
+	local, ok := a.(*unix.SockaddrUnix)
+	// The peer may have spelled the folder in another way.
+	return ipc && ok && filepath.Base(local.Name) == filepath.Base(path)
 }

@@ -240,7 +240,8 @@ const (
 // peek looks at what a connection brings.
 func (c *connection) peek() {
 	var buffer [2048]byte
-	bytes := peek(int(c.fd), buffer[:])
+	var bytes []byte
+	reserve.pinned(int(c.fd), c.id, func(fd int) { bytes = peek(fd, buffer[:]) })
 	if len(bytes) < peekAtLeast {
 		return
 	}

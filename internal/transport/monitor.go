@@ -170,7 +170,9 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 	case zmq4.EVENT_CONNECTED, zmq4.EVENT_ACCEPTED:
 		m.began(r)
 	case zmq4.EVENT_LISTENING:
-		m.listeners[r.value], _ = identify(int(r.value))
+		if id, local, _ := identifySocket(int(r.value)); atEndpoint(local, r.endpoint) {
+			m.listeners[r.value] = id
+		}
 	case zmq4.EVENT_ACCEPT_FAILED:
 		m.acceptFailed(syscall.Errno(r.value))
 	case zmq4.EVENT_CLOSED:
@@ -259,17 +261,17 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 // began puts a connection on the list.
 func (m *monitor) began(r libzmqEvent) {
 	now := time.Now()
-	c := newConnection(r.value, now)
-	c.endpoint, c.began = r.endpoint, m.events
-	if r.kind == zmq4.EVENT_CONNECTED {
+	c := newConnection(r, now)
+	c.began = m.events
+	if !c.accepted {
 		c.local = localAddress(r.value, r.endpoint)
-	} else {
-		c.accepted = true
 	}
 	m.conns = append(m.conns, c)
 	m.flow.list(c)
 	m.flow.sources.begin(int(c.fd), c.peer, m.flow.drained.Load())
-	m.trip.watch(c.fd)
+	if c.id != (socketID{}) {
+		m.trip.watch(c.fd)
+	}
 	m.next = earlier(m.next, now.Add(guardBusy))
 	if c.accepted {
 		m.accepted(now)

@@ -110,7 +110,7 @@ func TestOwnerIsWokenWhenTooMuchIsLeft(t *testing.T) {
 
 // newTestMonitor returns a monitor whose events a test makes.
 func newTestMonitor() *monitor {
-	return &monitor{guarding: guarding{flow: newFlow(false), limits: limits{bytes: 1 << 30, parts: maxPendingParts}, handshake: plainHandshake}, report: func(Event) {}}
+	return &monitor{guarding: guarding{flow: newFlow(false), limits: limits{bytes: 1 << 30, parts: maxPendingParts}, handshake: plainHandshake}, report: func(Event) {}, listeners: map[uint32]socketID{}}
 }
 
 // accept reports a connection that has brought so many bytes, and returns its
