@@ -92,7 +92,16 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
 	var data any
 	var err error
+	f.borrowed = true
+	returned := false
+	defer func() {
+		if !returned { // Respond has ended the goroutine
+			f.borrowed = false
+			f.Close()
+		}
+	}()
 	r.calls.call(respondCallback, func() { data, err = r.opts.Respond(r.ctx, f) })
+	f.borrowed, returned = false, true
 	if err != nil {
 		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
 	}

@@ -28,6 +28,8 @@ import (
 // A send end connects in the background. If its last exchange has failed and
 // its socket was closed for that, WaitConnected opens another, as the next send
 // call would. It may be called from several goroutines, and inside callbacks.
+// Inside OnReply and release functions it returns ErrCallback if it would have to
+// open a socket: those run in the place of the send call that owns it.
 func (n *NetGear) WaitConnected(ctx context.Context, peers int) error {
 	if err := n.opened(); err != nil {
 		return wrap("wait for peers", err)
@@ -133,6 +135,9 @@ func (s *sendEnd) upkeep(ctx context.Context, changed <-chan struct{}) (err erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.drainCtx, cancel)()
+	if err := s.calls.check(forbidSend); err != nil {
+		return err
+	}
 	if s.queue != nil {
 		done := make(chan struct{})
 		select {

@@ -71,6 +71,7 @@ type Frame struct {
 	pixels     *zmsg.Buffer // decoded or swapped pixels, if part cannot be used directly
 	copies     bool         // Options.Copy
 	viewed     bool         // the application has a view of the memory
+	borrowed   bool         // Respond uses it: Close has no effect
 	closed     bool
 	self       uintptr // the address of the original Frame; a copy has another
 }
@@ -297,7 +298,7 @@ func (f *Frame) Colorspace() string {
 // memory, which belongs to the original. It returns nil.
 func (f *Frame) Close() error {
 	switch {
-	case f == nil || f.closed:
+	case f == nil || f.closed || f.borrowed:
 	case f.self != uintptr(unsafe.Pointer(f)):
 		f.closed, f.data = true, nil
 	default:

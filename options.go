@@ -380,7 +380,8 @@ type Options struct {
 	// Default: not called. [no counterpart]
 	OnEvent func(Event)
 	// Logger gets lines about connections, retries and dropped messages, but
-	// never one line per frame. Default: silent. [logging]
+	// never one line per frame. Its handler must not Close this end, which waits
+	// for the goroutines that log. Default: silent. [logging]
 	Logger *slog.Logger
 }
 

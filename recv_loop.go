@@ -140,7 +140,13 @@ func (r *receiveEnd) observe(c *conn, e transport.Event) {
 func (r *receiveEnd) run() {
 	defer close(r.done)
 	defer r.dec.Close()
-	err := r.loop()
+	end := ErrClosed // if Respond ends the goroutine
+	defer func() { r.finish(end) }()
+	end = r.loop()
+}
+
+// finish closes the socket, and makes Recv return end after the queued frames.
+func (r *receiveEnd) finish(end error) {
 	r.events.setReading(false)
 	for _, m := range r.early {
 		m.close()
@@ -148,7 +154,7 @@ func (r *receiveEnd) run() {
 	r.queue.early.Store(0)
 	// The last answer may still be in transfer.
 	r.shut(r.lingerTimeout())
-	r.queue.finish(err)
+	r.queue.finish(end)
 }
 
 // loop returns io.EOF after the terminate message, or ErrClosed.
@@ -184,8 +190,8 @@ func (r *receiveEnd) loop() error {
 // without a pause, the wait for them never reaches its deadline.
 func (r *receiveEnd) process(m *message) error {
 	r.retries = r.opts.MaxRetries
+	defer m.close() // also if Respond ends the goroutine
 	err := r.handle(m)
-	m.close()
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func Parse(s string) (DType, error) {
 	}
 	order, code := splitOrder(s)
 	if strings.Contains(s, "'O'") || isObject(code) || order == "" && (s == "object" || s == "object_") {
-		return DType{}, fmt.Errorf("dtype %q cannot cross a network: %w", s, ErrObjectArray)
+		return DType{}, fmt.Errorf("dtype %.60q cannot cross a network: %w", s, ErrObjectArray)
 	}
 	t, ok := byCode[code]
 	if !ok {

@@ -19,7 +19,7 @@ func ParseSendable(s string) (DType, error) {
 		return d, err
 	}
 	if strings.HasPrefix(s, "[") || strings.HasPrefix(s, "{") {
-		return d, fmt.Errorf("dtype %q: %w: numpy does not read it back from its text", s, ErrStructuredArray)
+		return d, fmt.Errorf("dtype %.60q: %w: numpy does not read it back from its text", s, ErrStructuredArray)
 	}
 	if d.Size, err = itemSize(s); err != nil {
 		return d, err
@@ -65,9 +65,9 @@ func itemSize(s string) (int, error) {
 	case code == "c":
 		return 1, nil
 	case emptyTypes[strings.TrimRight(code, "0")]:
-		return 0, fmt.Errorf("elements of dtype %q take no bytes; give their length, as in \"S3\"", s)
+		return 0, fmt.Errorf("elements of dtype %.60q take no bytes; give their length, as in \"S3\"", s)
 	}
-	return 0, fmt.Errorf("numpy does not know dtype %q; %s", s, suggest(s))
+	return 0, fmt.Errorf("numpy does not know dtype %.60q; %s", s, suggest(s))
 }
 
 // recordSize parses numpy's short form of a record, such as "i4,f4", and
