@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience bounds the waits of these tests.
-const patience = 10 * time.Second
+// testTimeout bounds the waits of these tests.
+const testTimeout = 10 * time.Second
 
 // descriptor returns the number of a socket's descriptor.
 func descriptor(t *testing.T, s syscall.Conn) (number int) {
@@ -89,7 +89,7 @@ func testEnd(t *testing.T, kind zmq4.Event, reported, other net.Conn, endpoint s
 	_, err := reported.Write([]byte("x"))
 	if err == nil {
 		var b [1]byte
-		other.SetReadDeadline(time.Now().Add(patience))
+		other.SetReadDeadline(time.Now().Add(testTimeout))
 		_, err = io.ReadFull(other, b[:])
 	}
 	if (err != nil) != ended {
@@ -115,10 +115,10 @@ func TestListenersOfTheApplicationAreKept(t *testing.T) {
 		defer client.Close()
 		m.account(libzmqEvent{kind: zmq4.EVENT_LISTENING, value: fd, endpoint: c.endpoint})
 		m.acceptFailed(syscall.EMFILE)
-		client.SetReadDeadline(time.Now().Add(patience))
+		client.SetReadDeadline(time.Now().Add(testTimeout))
 		var greeting [1]byte
 		if c.kept {
-			l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+			l.(*net.TCPListener).SetDeadline(time.Now().Add(testTimeout))
 			server, err := l.Accept()
 			if err != nil {
 				t.Fatal("the connection is gone: ", err)
@@ -157,7 +157,7 @@ func TestConnectionsAreIdentified(t *testing.T) {
 	}
 }
 
-// openWatched opens a PAIR socket, and sends a copy of what its monitor knows
+// openWatched opens a PAIR socket, and sends a copy of what its monitor has
 // when a peer has connected.
 func openWatched(t *testing.T, endpoint string, bind bool, known chan<- *monitor) *Socket {
 	t.Helper()
