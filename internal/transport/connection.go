@@ -48,6 +48,10 @@ func newConnection(r libzmqEvent, now time.Time) *connection {
 	return c
 }
 
+// identified reports whether the connection still existed when the monitor read
+// the report of it. Otherwise libzmq has closed it, and ending it frees nothing.
+func (c *connection) identified() bool { return c.id != (socketID{}) }
+
 // remote returns the address of a peer that has connected to this end.
 func (c *connection) remote() string {
 	if c.accepted {

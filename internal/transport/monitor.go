@@ -269,7 +269,7 @@ func (m *monitor) began(r libzmqEvent) {
 	m.conns = append(m.conns, c)
 	m.flow.list(c)
 	m.flow.sources.begin(int(c.fd), c.peer, m.flow.drained.Load())
-	if c.id != (socketID{}) {
+	if c.identified() {
 		m.trip.watch(c.fd)
 	}
 	m.next = earlier(m.next, now.Add(guardBusy))

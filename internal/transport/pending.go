@@ -56,7 +56,7 @@ func (m *monitor) pending(c *connection, now time.Time) bool {
 func (m *monitor) limitPending(now time.Time) {
 	all, from := 0, map[string]int{}
 	for _, c := range m.conns {
-		if c.accepted && !c.established && c.ended == nil {
+		if c.accepted && c.identified() && !c.established && c.ended == nil {
 			all++
 			from[c.host]++
 		}
@@ -66,7 +66,7 @@ func (m *monitor) limitPending(now time.Time) {
 		return
 	}
 	for _, c := range m.conns {
-		if !c.accepted || c.established || c.ended != nil || all <= most && from[c.host] <= maxPendingFromOne {
+		if !c.accepted || !c.identified() || c.established || c.ended != nil || all <= most && from[c.host] <= maxPendingFromOne {
 			continue
 		}
 		if now.Sub(c.since) < pendingGrace {
@@ -97,7 +97,7 @@ func (m *monitor) evictOldest(most int, age time.Duration) (evicted int) {
 		if evicted == most || now.Sub(c.since) < age {
 			break
 		}
-		if c.accepted && m.pending(c, now) {
+		if c.accepted && c.identified() && m.pending(c, now) {
 			m.evict(c)
 			evicted++
 		}
@@ -111,7 +111,7 @@ func (m *monitor) evictOldest(most int, age time.Duration) (evicted int) {
 func (m *monitor) evictLast() (evicted int) {
 	limit := descriptorLimit()
 	for _, c := range m.conns {
-		if c.accepted && c.ended == nil && int(c.fd) >= limit-lastDescriptors {
+		if c.accepted && c.identified() && c.ended == nil && int(c.fd) >= limit-lastDescriptors {
 			m.evict(c)
 			evicted++
 		}
