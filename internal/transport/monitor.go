@@ -146,13 +146,13 @@ func (m *monitor) run() {
 }
 
 // reportAllGone reports the connections that end with the socket, which libzmq
-// does not.
+// does not. They have no endpoint: for those that follow the endpoints' peers,
+// nothing was lost.
 func (m *monitor) reportAllGone() {
 	for m.connected.Add(-1) >= 0 {
 		e := Event{Kind: Disconnected}
 		if i := m.last(true); i >= 0 {
-			c := m.conns[i]
-			e.Endpoint, e.Peer, e.Address = c.endpoint, c.remote(), c.peer
+			e.Peer = m.conns[i].remote()
 			m.conns = slices.Delete(m.conns, i, i+1)
 		}
 		m.report(e)
