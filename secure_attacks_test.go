@@ -202,7 +202,7 @@ func TestReplayedHandshake(t *testing.T) {
 	if len(said) < initiated+1000 {
 		t.Fatalf("%d bytes were said, the frame is not among them", len(said))
 	}
-	await(t, "the client to be gone", func() bool { return recv.Stats().Connected == 0 })
+	await(t, "the client to be gone", func() bool { s := recv.Stats(); return s.Connected == 0 && s.Lost == 1 })
 	before := recv.Stats()
 	greeting, hello, initiate, frame := said[:greetingSize], said[greetingSize:helloEnd], said[helloEnd:initiated], said[initiated:]
 	for _, c := range []struct {
