@@ -98,7 +98,6 @@ type link struct {
 
 	handshakeHangups atomic.Int32           // handshakes in a row that the peer ended without a reason
 	departed         atomic.Bool            // a connection has ended since Close began
-	gone             chan struct{}          // a token: a connection has ended
 	lastGone         atomic.Pointer[string] // the address of the last peer that disconnected
 	fruitless        atomic.Int32           // connections in a row that ended before a message or an answer arrived
 	dropReason       atomic.Pointer[error]
@@ -118,7 +117,7 @@ type conn struct {
 }
 
 func newLink(o Options) (*link, error) {
-	l := &link{settings: newSettings(o), id: newID(), gone: make(chan struct{}, 1), connectionLog: logLimiter{spare: 20}}
+	l := &link{settings: newSettings(o), id: newID(), connectionLog: logLimiter{spare: 20}}
 	var err error
 	if l.security, err = newSecurity(&l.opts); err != nil {
 		return nil, err
@@ -482,12 +481,6 @@ func (c *conn) connected(e transport.Event) {
 
 func (c *conn) disconnected(e transport.Event) {
 	l, endpoint := c.link, e.Endpoint
-	defer func() {
-		select {
-		case l.gone <- struct{}{}:
-		default:
-		}
-	}()
 	if l.closing() != nil {
 		// Closed by this end, or by a peer that has read the terminate message.
 		l.departed.Store(true)

@@ -114,7 +114,6 @@ func (r *receiveEnd) close() {
 	r.cancel()
 	r.wake()
 	<-r.done
-	r.resolver.close()
 	r.queue.discard(ErrClosed)
 	r.returning.Lock() // setReturnData may be running
 	r.returning.array.Release()

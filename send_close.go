@@ -15,7 +15,6 @@ func (s *sendEnd) close() error {
 	s.awaitDisconnects(min(linger, s.lingerTimeout()))
 	over := time.Now().Add(linger)
 	s.shut(linger)
-	s.resolver.close()
 	s.release()
 	s.link.close(time.Until(over))
 	return err
@@ -128,11 +127,12 @@ func (s *sendEnd) awaitPeers(enough func(peers int) bool, deadline time.Time) bo
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	for {
+		changed := s.change()
 		if enough(s.peers()) {
 			return true
 		}
 		select {
-		case <-s.gone:
+		case <-changed:
 		case <-timer.C:
 			return false
 		}
