@@ -13,7 +13,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -95,19 +94,8 @@ func TestEnumTexts(t *testing.T) {
 // Every exported type that is a number or a text is in the table, with all its
 // constants and methods.
 func TestEnumTextsAreComplete(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	types, constants := map[string]bool{}, map[string][]string{}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, tree := range sourceFiles(t) {
 		for _, d := range tree.Decls {
 			if g, ok := d.(*ast.GenDecl); ok {
 				readSpecs(g, types, constants)

@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net"
 	"os"
 	"path/filepath"
@@ -96,6 +99,27 @@ func await(t testing.TB, what string, ok func() bool) {
 func newProxy(t testing.TB, address string, n *NetGear) *peertest.Proxy {
 	t.Helper()
 	return peertest.NewProxy(t, peertest.Listen(t, address), strings.TrimPrefix(n.Endpoints()[0], "tcp://"))
+}
+
+// sourceFiles returns the package's files without the tests, parsed, by name.
+func sourceFiles(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees := map[string]*ast.File{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trees[file] = tree
+	}
+	return trees
 }
 
 // dropSocket closes the socket of a send end, as a failed frame does.

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"image"
 	"image/color"
 	"log/slog"
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -405,19 +402,8 @@ func TestNoPanicsIsComplete(t *testing.T) {
 	}
 	// useFrame and the other groups, and the methods of builds with gocv.
 	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := 0
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, tree := range sourceFiles(t) {
 		for _, d := range tree.Decls {
 			f, ok := d.(*ast.FuncDecl)
 			if !ok || !f.Name.IsExported() || f.Recv != nil && !ast.IsExported(receiverName(f)) {
