@@ -78,9 +78,12 @@ check_gofmt() {
 	[ -z "$bad" ] || { printf 'not gofmt-clean (run gofmt -w):\n%s\n' "$bad"; return 1; }
 }
 
-# The modules of the repository. The first three are in go.work; bench/plot, with
-# its plotting library, is not.
-MODULES='. examples bench bench/plot'
+# The modules of go.work, as folders: ".", "bench", ...
+WORK=$(go work edit -json | python3 -c 'import json, sys
+for use in json.load(sys.stdin)["Use"]: print(use["DiskPath"].removeprefix("./"))')
+# The modules of the repository. bench/plot, with its plotting library, is not in
+# go.work.
+MODULES="$WORK bench/plot"
 check_mod() {
 	local m
 	for m in $MODULES; do
@@ -92,7 +95,9 @@ check_mod() {
 check_plot() { GOWORK=off go -C bench/plot vet ./...; }
 
 # The packages of the modules in go.work, as patterns.
-ALL='./... ./examples/... ./bench/...'
+ALL=
+for m in $WORK; do ALL="$ALL ./$m/..."; done
+ALL=${ALL//.\/.\//./}
 
 check_scripts() {
 	local f
@@ -114,7 +119,7 @@ check_static() {
 # reports all modules before it fails.
 check_golangci() {
 	local m status=0
-	for m in . examples bench; do
+	for m in $WORK; do
 		echo "$m"
 		(cd "$m" && GOWORK=off go run "$GOLANGCI" run --build-tags matprofile ./...) || status=1
 	done
@@ -138,9 +143,7 @@ newest() {
 		cat >"$tmp/go.work" <<-END
 			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
 			use (
-				$PWD
-				$PWD/examples
-				$PWD/bench
+		$(for m in $WORK; do echo "$PWD/$m"; done)
 			)
 			replace gocv.io/x/gocv => gocv.io/x/gocv $NEWEST_GOCV
 		END
@@ -248,7 +251,8 @@ need_sshd() {
 # --- the groups ------------------------------------------------------------
 
 # Where comments are checked for words: the root package and all folders.
-WORDS=(./*.go internal examples bench faults interop netgeartest)
+WORDS=(./*.go internal faults interop netgeartest)
+for m in $WORK; do [ "$m" = . ] || WORDS+=("$m"); done
 
 # shellcheck disable=SC2086 # patterns
 do_lint() {
