@@ -181,7 +181,7 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 // respond answers a frame with what Respond returns. An error means that the
 // frame could not be decoded; the frame is then closed and not answered.
 func (r *receiveEnd) respond(h *header, f *Frame) error {
-	if err := f.decode(r.dec, &r.settings, cores()); err != nil {
+	if err := r.decode(f, r.dec, cores()); err != nil {
 		f.Close()
 		return err
 	}
@@ -210,7 +210,7 @@ func (r *receiveEnd) reject(h *header, m *message, err error) {
 	if other := r.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
 		// The form with fields is accepted by every send end of the other wire.
 		w, h.bidirectional = other.wire(), true
-		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire)
+		err = because(malformedWire, malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire))
 	}
 	if r.spec.answers {
 		r.reply(&prepared{head: w.appendAnswer(nil, r.rejection(w, h, err))})

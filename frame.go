@@ -148,7 +148,7 @@ func (f *Frame) check(w wire, part []byte, maxBytes int64) (err error) {
 		f.misaligned = !aligned(b, f.dtype.Unit)
 		return frameError(f.dtype.Check(f.shape, len(b)))
 	}
-	return f.checkJPEG(b, maxBytes)
+	return because(malformedJPEG, f.checkJPEG(b, maxBytes))
 }
 
 // checkJPEG does what check does, for a JPEG.
@@ -158,8 +158,8 @@ func (f *Frame) checkJPEG(b []byte, maxBytes int64) (err error) {
 	}
 	width, height, cs := f.info.Width, f.info.Height, f.coding.colorspace
 	if size := int64(width)*int64(height)*int64(cs.Channels()) + f.info.Memory; size > maxBytes {
-		return fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
-			ErrFrame, width, height, size, coefficientsText(f.info), maxBytes)
+		return because(malformedLimit, fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
+			ErrFrame, width, height, size, coefficientsText(f.info), maxBytes))
 	}
 	if cs == turbojpeg.CMYK && !f.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, f.info.Space)

@@ -161,8 +161,7 @@ func (q *recvQueue) makeRoom(bytes int64) {
 
 func (q *recvQueue) drop(f *Frame) {
 	f.Close()
-	q.link.counters.dropped.Add(1)
-	q.link.perPort.dropped(f.Port)
+	q.link.countDropped(f.Port)
 }
 
 // pushError queues an error for Recv, but not two in a row.
@@ -234,7 +233,7 @@ func (q *recvQueue) decodeLoop() {
 		q.mu.Unlock()
 		err := noDecoder
 		if err == nil {
-			err = f.decode(dec, &q.link.settings, share)
+			err = q.link.decode(f, dec, share)
 		}
 		q.report(f, err)
 		q.mu.Lock()
