@@ -210,7 +210,7 @@ func TestAddAndRemove(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
-			for range 20 {
+			for range 5 {
 				name := fmt.Sprint(i)
 				if err := c.Add(name, n); err != nil {
 					t.Error(err)
@@ -245,5 +245,10 @@ func TestDocs(t *testing.T) {
 	}
 	if !slices.Equal(listed, exist) {
 		t.Errorf("listed:\n%s\nexist:\n%s", strings.Join(listed, "\n"), strings.Join(exist, "\n"))
+	}
+	for _, name := range regexp.MustCompile(`\bnetgear_[a-z_]+`).FindAllString(string(text), -1) {
+		if plain := regexp.MustCompile("_(bucket|sum|count)$").ReplaceAllString(name, ""); !slices.Contains(exist, plain) {
+			t.Errorf("%s does not exist", name)
+		}
 	}
 }

@@ -138,9 +138,14 @@ func readDashboard(t *testing.T) (d dashboard) {
 // Each query of the dashboard, run by Prometheus while it scrapes a relay with
 // faults, returns a number. At the end Prometheus has the counts of Stats.
 func TestDashboard(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts Prometheus and waits for its scrapes")
+	}
 	d := readDashboard(t)
 	scene := startScene(t)
 	s := startPrometheus(t, scene.all)
+	// Before the faults, so that Prometheus sees the counts grow.
+	await(t, "a scrape", func() bool { return len(s.query("netgear_end_info")) == 4 })
 	scene.strike()
 	queries, rows := 0, 0
 	for _, panel := range d.Panels {
@@ -161,6 +166,7 @@ func TestDashboard(t *testing.T) {
 			checkVariable(t, s, v.Name, v.Definition)
 		}
 	}
+	checkAlerts(t, s)
 	scene.stop()
 	checkCounts(t, s, scene)
 }
@@ -186,6 +192,28 @@ func checkVariable(t *testing.T, s *server, name, definition string) {
 	s.get("/api/v1/label/"+parts[2]+"/values", url.Values{"match[]": {parts[1]}}, &values)
 	if strings.Join(values, " ") != "camera in out viewer" {
 		t.Errorf("the ends are %v", values)
+	}
+}
+
+// checkAlerts runs the alerts of docs/metrics.md. Each must be a query that
+// Prometheus accepts; get fails otherwise.
+func checkAlerts(t *testing.T, s *server) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+).*\n +expr: (.+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(alerts) != strings.Count(string(text), "- alert:") || len(alerts) < 5 {
+		t.Errorf("%d alerts found", len(alerts))
+	}
+	firing := map[string]bool{}
+	for _, alert := range alerts {
+		firing[alert[1]] = len(s.query(alert[2])) > 0
+	}
+	// What the scene's faults cause, and what they do not.
+	if !firing["Unreadable"] || firing["NoFrames"] || firing["NoPeer"] || firing["SlowSubscriber"] {
+		t.Errorf("of the alerts these fire: %v", firing)
 	}
 }
 
