@@ -57,7 +57,7 @@ func startScene(t *testing.T) *scene {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.relay(ctx) })
-	running.Go(func() { film(ctx, s.camera, s.frame) })
+	running.Go(func() { film(ctx.Done(), s.camera, s.frame) })
 	running.Go(func() {
 		for f := range s.viewer.Frames(ctx) {
 			f.Close()
@@ -77,7 +77,7 @@ func startScene(t *testing.T) *scene {
 
 // relay publishes what it receives, at a slower pace than the cameras'.
 func (s *scene) relay(ctx context.Context) {
-	pace := time.NewTicker(20 * time.Millisecond)
+	pace := time.NewTicker(100 * time.Millisecond)
 	defer pace.Stop()
 	for f, err := range s.in.Frames(ctx) {
 		if ctx.Err() != nil {
@@ -100,18 +100,21 @@ func cameraOptions(port string) netgear.Options {
 	return netgear.Options{Address: "127.0.0.1", Port: port, Pattern: netgear.ReqRep, MultiserverMode: true, Stamp: true, MaxRetries: -1}
 }
 
-// film sends a frame every few milliseconds, or one of the channel.
-func film(ctx context.Context, n *netgear.NetGear, frames <-chan netgear.Array) {
-	pace := time.NewTicker(5 * time.Millisecond)
+// film sends a frame every few milliseconds, or one of the channel. It ends
+// between two frames: after an exchange that was broken off, Close could send no
+// terminate message.
+func film(done <-chan struct{}, n *netgear.NetGear, frames <-chan netgear.Array) {
+	pace := time.NewTicker(20 * time.Millisecond)
 	defer pace.Stop()
-	for ctx.Err() == nil {
+	for {
 		a := picture(side)
 		select {
+		case <-done:
+			return
 		case a = <-frames:
 		case <-pace.C:
-		case <-ctx.Done():
 		}
-		n.SendArray(ctx, a, nil)
+		n.SendArray(context.Background(), a, nil)
 	}
 }
 
@@ -125,7 +128,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		go film(context.Background(), n, nil)
+		go film(nil, n, nil)
 		io.Copy(io.Discard, bufio.NewReader(os.Stdin)) // until the test ends
 		os.Exit(0)
 	}
@@ -193,7 +196,7 @@ func (s *scene) counts() map[string]uint64 {
 		`netgear_connections_total{end="in"}`:                       in.Connections,
 		`netgear_connections_lost_total{end="in"}`:                  in.Lost,
 		`netgear_connections_refused_total{end="in"}`:               in.Refused,
-		`netgear_terminates_total{end="in"}`:                        in.TerminatesReceived,
+		`netgear_terminates_total{end="camera"}`:                    camera.TerminatesSent,
 		`sum(netgear_latency_seconds_count{end="in"})`:              in.Latency.Frames,
 		`netgear_decode_seconds_count{end="in"}`:                    in.Decode.Frames,
 		`netgear_frames_total{end="camera",direction="send"}`:       camera.Frames,
