@@ -34,7 +34,9 @@ func NewFrame(a Array, message any) (*Frame, error) {
 // with an array. The pixels are decoded at once, on all cores: into blue,
 // green, red, with the shape [rows, columns, 3]. Decoding may take no more
 // memory than the default of Options.MaxFrameBytes. SendFrame sends the JPEG
-// without encoding it again. SendJPEG does only that and takes less time.
+// without encoding it again. SendJPEG does only that and takes less time. Bytes
+// before the JPEG are left out. One without Huffman tables is decoded with the
+// standard ones.
 func NewJPEGFrame(jpeg []byte, message any) (*Frame, error) {
 	return newOwnFrame(message, func(f *Frame) error { return f.setJPEG(jpeg) })
 }
@@ -97,6 +99,7 @@ func (f *Frame) setArray(a Array) (err error) {
 // setJPEG copies a JPEG into the frame and decodes it.
 func (f *Frame) setJPEG(jpeg []byte) (err error) {
 	f.coding = coding{jpeg: true, fastDCT: true, colorspace: turbojpeg.BGR}
+	jpeg = turbojpeg.Trim(jpeg)
 	if err := f.checkJPEG(jpeg, defaultMaxFrameBytes); err != nil {
 		return asFrameError(err)
 	}
