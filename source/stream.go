@@ -149,7 +149,7 @@ func firstDelimiter(in *bufio.Reader) (string, error) {
 			return "", fmt.Errorf("the stream has no part: %w", err)
 		}
 		if text := strings.TrimSpace(string(line)); len(text) > 2 && len(text) < 200 && strings.HasPrefix(text, "--") {
-			return text + "\r\n", nil
+			return text + string(line[len(bytes.TrimRight(line, "\r\n")):]), nil // multipart adopts its end of line
 		}
 		read += len(line)
 	}
