@@ -62,9 +62,9 @@ const (
 
 // tidy reads the codes of a JPEG without libjpeg. It returns the JPEG that
 // libjpeg reads without a warning: jpeg itself, or one with the same codes and
-// nothing but EOI behind them. Only a sequential JPEG of one scan can be told,
-// and only if its codes, restart markers and segments are all as T.81 has them.
-// Every other one is unknown.
+// nothing but EOI behind them. It reads only sequential JPEGs of one scan whose
+// codes, restart markers and segments are all as T.81 defines them. Every other
+// one is unknown.
 func tidy(jpeg []byte, stop *Stop) ([]byte, verdict) {
 	s := scanners.Get().(*scanner)
 	defer scanners.Put(s)
