@@ -306,10 +306,12 @@ do_nogocv() {
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
+	step 'Set-up: FFmpeg for the tests of sources' need ffmpeg ffmpeg
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
+	step 'Set-up: FFmpeg for the tests of sources' need ffmpeg ffmpeg
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
 	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus

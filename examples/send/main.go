@@ -1,19 +1,19 @@
-//go:build !nogocv
-
 // The program send sends video to a NetGear receive end: examples/receive, or a
 // Python program with VidGear.
 //
 // It shows how to
 //
 //  1. read VidGear's own option dictionary into netgear.Options,
-//  2. send OpenCV Mats with a message, and read what the receiver returns in
-//     its answers,
+//  2. send pictures with a message, a camera's JPEGs without decoding and
+//     encoding them, and read what the receiver returns in its answers,
 //  3. end with a terminate message to the receiver, on Ctrl-C too.
 //
 // Run it, in the project's folder, against any receiver on port 5555:
 //
 //	go run ./examples/send -source video.mp4
 //	go run ./examples/send -source 0 -size 1280x720 -address 192.168.1.4    # a camera
+//	go run ./examples/send -source http://user:password@camera/video.mjpg   # its JPEGs as they are
+//	go run ./examples/send -source 'frame_%03d.png' -fps 25
 //	go run ./examples/send -source test -n 100 -pattern 1 -options '{"jpeg_compression": false}' -json
 //	go run ./examples/send -source sample -async -pattern 3
 //
@@ -44,6 +44,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -55,7 +56,9 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/source"
+	"github.com/vidgear-go/netgear/source/pace"
 )
 
 func main() { cli.Main(run) }
@@ -64,13 +67,13 @@ func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("send", flag.ContinueOnError)
 	conn := cli.NewConnection(fs)
 	var pictures source.Settings
-	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a camera's number, a URL,\nor test, a moving picture, or sample, a short video, which need none of them")
+	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a series of pictures (frame_%03d.png),\na camera's number, a URL, or test, a moving picture, or sample, a short video,\nwhich need none of them. JPEGs of cameras, streams and files are sent as they are")
 	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
 	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
 	n := fs.Int("n", 0, "how many frames to send; 0 = all there are")
-	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go")
+	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go, an MJPEG AVI file as it was recorded")
 	text := fs.String("message", "", "send this `JSON` with every frame")
 	lines := fs.Bool("json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	if err := cli.Parse(fs, args); err != nil {
@@ -90,9 +93,12 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 
-	src, err := source.Open(pictures)
+	// JPEGs are decoded only where no JPEG may be sent.
+	pictures.Pixels = options.Wire == netgear.AsyncWire || options.JPEGCompression == netgear.JPEGOff
+	pictures.Files, pictures.Rate = sample.Files(), *fps
+	src, err := source.Open(ctx, pictures)
 	if err != nil {
-		return err
+		return fmt.Errorf("-source %w", err)
 	}
 	defer src.Close()
 	end, err := netgear.New(options)
@@ -105,30 +111,48 @@ func run(ctx context.Context, args []string) error {
 
 	sending, cancel := cli.Grace(ctx, time.Second)
 	defer cancel()
-	pace := cli.NewPace(*fps)
-	for i := 0; *n == 0 || i < *n; i++ {
+	pace := pace.New(cmp.Or(*fps, src.Rate()))
+	for i := 0; *n == 0 || i < *n; {
 		if err := pace.Wait(ctx); err != nil {
 			return err
 		}
-		mat, err := src.Next()
+		frame, err := src.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("-source %w", err)
 		}
-		reply, err := end.Send(sending, mat, message)
+		reply, err := frame.Send(sending, end, message)
+		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
+			fmt.Fprintln(os.Stderr, "left out a picture:", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		meter.Frame()
 		if *lines {
-			if err := cli.WriteSent(os.Stdout, i, source.Pixels(mat), reply); err != nil {
+			if err := printLine(i, frame, reply); err != nil {
 				return err
 			}
 		}
+		i++
 	}
 	return nil
+}
+
+// printLine prints the JSON line of a frame. A JPEG is decoded for it.
+func printLine(i int, frame source.Frame, reply netgear.Reply) error {
+	if frame.JPEG != nil {
+		decoded, err := netgear.NewJPEGFrame(frame.JPEG, nil)
+		if err != nil {
+			return err
+		}
+		defer decoded.Close()
+		frame.Array = decoded.Array()
+	}
+	return cli.WriteSent(os.Stdout, i, frame.Array, reply)
 }
 
 func parseSize(s string, size *image.Point) error {
