@@ -111,21 +111,18 @@ var (
 // The elements that are read, and those written without ebml-go: a recording's
 // clusters and blocks.
 const (
-	idEBML         = 0x1A45DFA3
-	idSegment      = 0x18538067
-	idSeekHead     = 0x114D9B74
-	idSeek         = 0x4DBB
-	idSeekID       = 0x53AB
-	idSeekPosition = 0x53AC
-	idInfo         = 0x1549A966
-	idTracks       = 0x1654AE6B
-	idCues         = 0x1C53BB6B
-	idChapters     = 0x1043A770
-	idAttachments  = 0x1941A469
-	idTags         = 0x1254C367
-	idCluster      = 0x1F43B675
-	idVoid         = 0xEC
-	idCRC32        = 0xBF
+	idEBML        = 0x1A45DFA3
+	idSegment     = 0x18538067
+	idSeekHead    = 0x114D9B74
+	idInfo        = 0x1549A966
+	idTracks      = 0x1654AE6B
+	idCues        = 0x1C53BB6B
+	idChapters    = 0x1043A770
+	idAttachments = 0x1941A469
+	idTags        = 0x1254C367
+	idCluster     = 0x1F43B675
+	idVoid        = 0xEC
+	idCRC32       = 0xBF
 
 	idTimestamp     = 0xE7
 	idSimpleBlock   = 0xA3
@@ -151,11 +148,6 @@ const (
 	idPixelHeight      = 0xBA
 	idColourSpace      = 0x2EB524
 	idContentEncodings = 0x6D80
-
-	idCuePoint           = 0xBB
-	idCueTime            = 0xB3
-	idCueTrackPositions  = 0xB7
-	idCueClusterPosition = 0xF1
 )
 
 // unknownSize is the size of an element that is still written, in eight bytes.
