@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -18,7 +19,7 @@ type meta struct {
 	Received   time.Time // only with Stamp
 	Port       string    // unless it is the track's name
 	Colorspace string    // of a JPEG, unless BGR
-	DType      string    // of an array, if the track does not determine it
+	DType      string    // of an array, if the track does not determine its shape
 	Shape      []int
 	JPEG       bool // a JPEG among the arrays
 }
@@ -96,6 +97,9 @@ func (w *objectWriter) message(m netgear.Message) {
 	if text, err := m.MarshalJSON(); err == nil {
 		w.raw("message", escapeMarkup(text))
 	}
+	if packed := m.Msgpack(); packed != nil {
+		w.text("msgpack", base64.StdEncoding.EncodeToString(packed))
+	}
 }
 
 // escapeMarkup replaces the characters that begin markup. In JSON they occur in
@@ -137,6 +141,11 @@ func decodeMeta(text []byte) (*meta, error) {
 	m := &meta{
 		Message: t.Message, Received: t.Received, Port: t.Port, Colorspace: t.Colorspace,
 		DType: t.DType, Shape: t.Shape, JPEG: t.JPEG,
+	}
+	if t.Msgpack != nil {
+		if m.Message, err = netgear.MessageFromMsgpack(t.Msgpack); err != nil {
+			return nil, err
+		}
 	}
 	if t.Stamp != nil {
 		m.Stamp = &netgear.Stamp{Seq: t.Stamp.Seq, Time: t.Stamp.Time}

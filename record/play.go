@@ -33,10 +33,11 @@ const maxLate = time.Second
 // returns.
 //
 // If a part of the recording cannot be read, Play sends all frames that are
-// intact, and then returns ErrTruncated, ErrCorrupt or ErrTooLarge. With Loop it
-// continues with the next round. So it does with frames for which send returns
-// netgear.ErrFrame or netgear.ErrRejected: their JPEG is damaged. Then it
-// returns ErrCorrupt at the end.
+// intact, and then returns ErrTruncated, ErrCorrupt or ErrTooLarge. A frame for
+// which send returns netgear.ErrFrame, ErrMessage or ErrRejected is left out:
+// its JPEG is damaged, or the wire does not carry it. Play continues, and
+// returns the first of these errors at the end. With Loop all of them are
+// returned only if a whole round sends nothing.
 func (p *Player) Play(ctx context.Context, send func(context.Context, *Frame) error, pace Pace) error {
 	switch {
 	case ctx == nil:
@@ -52,19 +53,16 @@ func (p *Player) Play(ctx context.Context, send func(context.Context, *Frame) er
 	c := clock{speed: pace.Speed}
 	for {
 		r := round{player: p, send: send, clock: &c}
-		err := r.play(ctx, pace.From)
-		if err != nil && (!pace.Loop || !isDamage(err)) || ctx.Err() != nil || !pace.Loop {
+		if err := r.play(ctx, pace.From); err != nil {
 			return err
 		}
-		if r.sent == 0 {
-			return errors.Join(err, fmt.Errorf("%w: no frame to play from %v on", ErrFormat, pace.From))
+		switch {
+		case !pace.Loop:
+			return r.damage()
+		case r.sent == 0:
+			return cmp.Or(r.damage(), fmt.Errorf("%w: it has no frame to play from %v on", ErrFormat, pace.From))
 		}
 	}
-}
-
-// isDamage reports whether an error is about a part of a recording.
-func isDamage(err error) bool {
-	return errors.Is(err, ErrTruncated) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrFormat)
 }
 
 // round plays a recording once.
@@ -73,11 +71,12 @@ type round struct {
 	send    func(context.Context, *Frame) error
 	clock   *clock
 	sent    int
-	refused int // frames that send has refused
-	first   error
+	unread  error // why a part of the recording was not read
+	refused int   // frames that send has refused
+	first   error // and why, for the first of them
 }
 
-// play sends the frames from a time on.
+// play sends the frames from a time on. It returns only errors that end Play.
 func (r *round) play(ctx context.Context, from time.Duration) error {
 	r.player.rewind(from)
 	r.clock.restart()
@@ -85,33 +84,44 @@ func (r *round) play(ctx context.Context, from time.Duration) error {
 		f, err := r.player.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return r.result()
+			return nil
+		case errors.Is(err, ErrTruncated), errors.Is(err, ErrCorrupt), errors.Is(err, ErrTooLarge), errors.Is(err, ErrFormat):
+			r.unread = err
+			return nil
 		case err != nil:
-			return errors.Join(err, r.result())
+			return err
 		}
 		if err := r.clock.wait(ctx, f.At); err != nil {
 			return err
 		}
-		switch err := r.send(ctx, f); {
-		case errors.Is(err, netgear.ErrFrame), errors.Is(err, netgear.ErrRejected):
-			r.refused++
-			if r.first == nil {
-				r.first = fmt.Errorf("the frame at %v: %w", f.At, err)
-			}
-		case err != nil:
+		if err := r.sendOne(ctx, f); err != nil {
 			return err
-		default:
-			r.sent++
 		}
 	}
 }
 
-// result returns an error if frames were refused.
-func (r *round) result() error {
-	if r.refused == 0 {
-		return nil
+// sendOne sends a frame, and counts a refused one.
+func (r *round) sendOne(ctx context.Context, f *Frame) error {
+	err := r.send(ctx, f)
+	switch {
+	case err == nil:
+		r.sent++
+	case errors.Is(err, netgear.ErrFrame), errors.Is(err, netgear.ErrMessage), errors.Is(err, netgear.ErrRejected):
+		if r.refused++; r.first == nil {
+			r.first = fmt.Errorf("the frame at %v: %w", f.At, err)
+		}
+	default:
+		return err
 	}
-	return fmt.Errorf("%w: %d frames were not sent, first %w", ErrCorrupt, r.refused, r.first)
+	return nil
+}
+
+// damage returns what was not read, and what was not sent.
+func (r *round) damage() error {
+	if r.refused == 0 {
+		return r.unread
+	}
+	return errors.Join(r.unread, fmt.Errorf("record: %d frames were not sent, first %w", r.refused, r.first))
 }
 
 // clock waits for the times of frames.
