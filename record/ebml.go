@@ -45,10 +45,8 @@ type info struct {
 	}
 }
 
-type tracks struct {
-	Tracks struct {
-		TrackEntry []trackEntry
-	}
+type trackElement struct {
+	TrackEntry *trackEntry
 }
 
 type trackEntry struct {

@@ -69,7 +69,8 @@ type matroska struct {
 	size    int64     // of what is complete
 	start   time.Time // of the first frame
 	body    int64     // where the Segment's content begins
-	tracks  []*trackEntry
+	tracks  int       // how many
+	entries []byte    // their list
 	senders map[*sender]*fileSender
 	uid     uint64 // of the file; the tracks' UIDs begin with it
 
@@ -86,7 +87,7 @@ type fileSender struct {
 	video map[form]*trackEntry
 	array *trackEntry
 	text  *trackEntry
-	last  time.Duration // of the last block, -1 if there is none
+	last  time.Duration // of the last block, negative if there is none
 	step  time.Duration // between the last two
 }
 
@@ -141,8 +142,7 @@ func (m *matroska) header() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := m.trackList()
-	return slices.Concat(b, index, text, list), err
+	return slices.Concat(b, index, text, trackList(nil)), nil
 }
 
 // durationHeader begins the duration's element, a number of eight bytes. It is
@@ -167,38 +167,32 @@ func (m *matroska) seekHead(cuesPos int64) ([]byte, error) {
 	return appendPadding(b, seekHeadBytes-len(b)), nil
 }
 
-// trackList returns the tracks, padded.
-func (m *matroska) trackList() ([]byte, error) {
-	var t tracks
-	for _, entry := range m.tracks {
-		t.Tracks.TrackEntry = append(t.Tracks.TrackEntry, *entry)
-	}
-	b, err := marshal(&t)
-	if err != nil {
-		return nil, err
-	}
-	if room := tracksBytes - len(b); room != 0 && room < 9 {
-		return nil, ErrTooManySenders
-	}
-	return appendPadding(b, tracksBytes-len(b)), nil
+// trackList returns the list of tracks, padded.
+func trackList(entries []byte) []byte {
+	b := appendSize(appendID(nil, idTracks), int64(len(entries)))
+	b = append(b, entries...)
+	return appendPadding(b, tracksBytes-len(b))
 }
 
 // addTrack adds a track to the file's list, which is written again.
 func (m *matroska) addTrack(s *sender, of *fileSender, entry trackEntry, kind uint64) (*trackEntry, error) {
-	entry.TrackNumber = uint64(len(m.tracks) + 1)
-	entry.TrackUID = m.uid | uint64(of.index)<<8 | kind //nolint:gosec // never negative
+	entry.TrackNumber = uint64(m.tracks + 1)
+	entry.TrackUID = m.uid | uint64(of.index)<<8 | kind
 	entry.Name, entry.Language = s.title, "und"
-	t := &entry
-	m.tracks = append(m.tracks, t)
-	b, err := m.trackList()
-	if err == nil {
-		_, err = m.f.WriteAt(b, m.tracksPos)
-	}
+	b, err := marshal(&trackElement{&entry})
 	if err != nil {
-		m.tracks = m.tracks[:len(m.tracks)-1]
 		return nil, err
 	}
-	return t, nil
+	const room = tracksBytes - 4 - 8 - 9 // besides the header, and that of the padding
+	entries := slices.Concat(m.entries, b)
+	if len(entries) > room {
+		return nil, ErrTooManySenders
+	}
+	if _, err := m.f.WriteAt(trackList(entries), m.tracksPos); err != nil {
+		return nil, err
+	}
+	m.tracks, m.entries = m.tracks+1, entries
+	return &entry, nil
 }
 
 // The last byte of a track's UID is its kind. Video tracks are counted from 1.
@@ -214,7 +208,7 @@ const defaultStep = 40 * time.Millisecond
 func (m *matroska) sender(s *sender) *fileSender {
 	of := m.senders[s]
 	if of == nil {
-		of = &fileSender{index: len(m.senders), video: map[form]*trackEntry{}, last: -1, step: defaultStep}
+		of = &fileSender{index: len(m.senders), video: map[form]*trackEntry{}, last: -time.Millisecond, step: defaultStep}
 		m.senders[s] = of
 	}
 	return of

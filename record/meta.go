@@ -73,12 +73,11 @@ func (w *objectWriter) raw(key string, value []byte) {
 	w.b = append(w.b, value...)
 }
 
-// text writes a text that is not empty. Players show angle brackets as markup,
-// so encoding/json writes them as escapes.
+// text writes a text that is not empty.
 func (w *objectWriter) text(key, value string) {
 	if value != "" {
 		text, _ := json.Marshal(value)
-		w.raw(key, text)
+		w.raw(key, escapeMarkup(text))
 	}
 }
 
@@ -102,16 +101,16 @@ func (w *objectWriter) message(m netgear.Message) {
 	}
 }
 
-// escapeMarkup replaces the characters that begin markup. In JSON they occur in
-// texts alone.
+// escapeMarkup replaces the characters that begin markup to players: angle
+// brackets, and braces before a backslash. In JSON they occur in texts alone.
 func escapeMarkup(text []byte) []byte {
-	if !bytes.ContainsAny(text, "<>&") {
+	if !bytes.ContainsAny(text, `<>&`) && !bytes.Contains(text, []byte(`{\`)) {
 		return text
 	}
 	out := make([]byte, 0, len(text)+16)
-	for _, c := range text {
-		switch c {
-		case '<', '>', '&':
+	for i, c := range text {
+		switch {
+		case c == '<', c == '>', c == '&', c == '{' && i+1 < len(text) && text[i+1] == '\\':
 			out = fmt.Appendf(out, `\u%04x`, c)
 		default:
 			out = append(out, c)
