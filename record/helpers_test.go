@@ -203,3 +203,13 @@ func load(t testing.TB, path string) []byte {
 func depth(n int) netgear.Array {
 	return netgear.Array{DType: "uint16", Shape: []int{6, 10}, Data: elements(n, 120)}
 }
+
+// pixels returns a frame's decoded pixels.
+func pixels(t testing.TB, f *netgear.Frame) []byte {
+	t.Helper()
+	b, err := f.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -67,9 +67,9 @@ type Frame struct {
 	Port     string         // the sender's port, in multi-server mode
 }
 
-// Frame returns the frame as a received one, with decoded pixels, for programs
+// NetGear returns the frame as a received one, with decoded pixels, for programs
 // that view or process recordings. The caller must Close it.
-func (f *Frame) Frame() (*netgear.Frame, error) {
+func (f *Frame) NetGear() (*netgear.Frame, error) {
 	var n *netgear.Frame
 	var err error
 	if f.JPEG != nil {
