@@ -55,6 +55,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/source/pace"
 )
 
 func main() { cli.Main(run) }
@@ -228,7 +229,7 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 	defer end.Close() // sends the terminate message
 	sending, cancel := cli.Grace(ctx, time.Second)
 	defer cancel()
-	pace := cli.NewPace(s.fps)
+	pace := pace.New(s.fps)
 	sent := 0
 	for ; sent < s.n; sent++ {
 		if err := pace.Wait(ctx); err != nil {
