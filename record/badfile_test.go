@@ -28,6 +28,7 @@ func read(t testing.TB, b []byte, o PlayerOptions) ([]*Frame, error) {
 // A recording may be cut anywhere. Every frame before the cut is read, and a cut
 // inside a frame is reported.
 func TestTruncated(t *testing.T) {
+	long(t)
 	all := jpegs(40)
 	for i := range all {
 		all[i].message = i

@@ -76,6 +76,12 @@ func (l *cueList) add(track uint64, at time.Duration, pos int64) {
 	}
 }
 
+// bytes returns the size of the index at most, with the next frame's point.
+func (l *cueList) bytes() int64 {
+	const point = 4*2 + 4 + 2 + 8 + 2 // the headers, and three numbers
+	return point*int64(len(l.points)+1) + maxHeader
+}
+
 // element returns the index, ordered by time.
 func (l *cueList) element() (c cues) {
 	slices.SortStableFunc(l.points, func(a, b cue) int { return int(a.at - b.at) })

@@ -34,6 +34,7 @@ func show() []given {
 // FFmpeg finds the tracks with their frames, times and pixels, and reads the
 // texts. The track of arrays is none to it.
 func TestFFmpeg(t *testing.T) {
+	long(t)
 	ffprobe, ffmpeg := program(t, "ffprobe"), program(t, "ffmpeg")
 	all := show()
 	path := recorded(t, all...)
@@ -127,6 +128,7 @@ func probe(t *testing.T, ffprobe, path string) *probed {
 // Files of FFmpeg are played: its own Motion JPEG, without an index, with
 // checksums, in an AVI file, and raw pictures.
 func TestFilesOfFFmpeg(t *testing.T) {
+	long(t)
 	ffmpeg := program(t, "ffmpeg")
 	outputs := []string{"-c copy", "-c copy -live 1", "-c copy -write_crc32 1 -cluster_size_limit 5000000", "-c copy -f avi", "-c:v rawvideo -pix_fmt gray"}
 	for n, path := range convert(t, ffmpeg, recorded(t, jpegs(10)...), nil, outputs...) {

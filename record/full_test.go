@@ -33,6 +33,7 @@ func (f smallFile) WriteAt(b []byte, off int64) (int, error) {
 // A full disk, or one that fails, is reported. Recording continues when there is
 // room, and everything that was recorded can be read.
 func TestFailingDisk(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err   error
@@ -68,6 +69,7 @@ func TestFailingDisk(t *testing.T) {
 // The same with a file system that is really full. It can be mounted by root
 // alone; where the system forbids that too, TestFailingDisk is what remains.
 func TestFullFileSystem(t *testing.T) {
+	long(t)
 	if os.Getuid() != 0 {
 		t.Skip("mounting a file system takes root; TestFailingDisk needs none")
 	}
@@ -143,6 +145,7 @@ func runFull(t *testing.T, o Options, makeRoom func(), why error) {
 
 // Close reports that the last frames are missing.
 func TestCloseWithFullDisk(t *testing.T) {
+	long(t)
 	t.Parallel()
 	room := &atomic.Int64{}
 	room.Store(100_000)

@@ -42,6 +42,7 @@ func beChild(dir string) {
 // A process that is killed loses at most the last second. Its file is read by
 // FFmpeg and by a Player.
 func TestKilled(t *testing.T) {
+	long(t)
 	t.Parallel()
 	ffprobe := program(t, "ffprobe")
 	dir := t.TempDir()

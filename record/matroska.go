@@ -331,6 +331,10 @@ func (m *matroska) writeBlock(b *block, i *item) error {
 	return nil
 }
 
+// fullSize returns the size that the file will have at most, if no frame is
+// added.
+func (m *matroska) fullSize() int64 { return m.size + m.cues.bytes() }
+
 // append writes at the end of the file. After an error the file is as it was,
 // if the system permits; otherwise the next call overwrites the rest.
 func (m *matroska) append(parts ...[]byte) error {

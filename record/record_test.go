@@ -164,7 +164,7 @@ func TestChangingForms(t *testing.T) {
 	}
 }
 
-// Senders with one name are told apart by their addresses. One that returns
+// Senders with one name are distinguished by their addresses. One that returns
 // from another port continues its track.
 func TestSendersWithOneName(t *testing.T) {
 	var all []given
@@ -249,6 +249,7 @@ func TestEqualTimes(t *testing.T) {
 }
 
 func TestTooManySenders(t *testing.T) {
+	long(t)
 	path := filepath.Join(t.TempDir(), "test.mkv")
 	r := create(t, Options{Path: path, QueueFrames: 1000})
 	for i := range 500 {

@@ -146,23 +146,19 @@ func (w *writer) isFileFull(i *item, at time.Time) bool {
 	switch {
 	case w.m == nil || w.m.end == 0 && w.m.cluster.pos == 0:
 		return false
-	case w.o.MaxFileBytes > 0 && w.m.size+fileSize(i) > w.o.MaxFileBytes:
+	case w.o.MaxFileBytes > 0 && w.m.fullSize()+i.size() > w.o.MaxFileBytes:
 		return true
 	}
 	return w.o.MaxFileDuration > 0 && at.Sub(w.m.start) >= w.o.MaxFileDuration
 }
 
-// fileSize returns the bytes that an item takes in a file at most, with its
-// part of the index.
-func fileSize(i *item) int64 { return i.size() }
-
 // makeRoom deletes files so that an item fits into the budget.
 func (w *writer) makeRoom(i *item) error {
 	current := int64(headerBytes)
 	if w.m != nil {
-		current = w.m.size
+		current = w.m.fullSize()
 	}
-	deleted, err := w.disk.makeRoom(current + fileSize(i))
+	deleted, err := w.disk.makeRoom(current + i.size())
 	if deleted > 0 {
 		w.r.count(func(s *Stats) { s.Deleted += uint64(deleted) }) //nolint:gosec // a small number
 	}
