@@ -74,16 +74,16 @@ func TestCorrupt(t *testing.T) {
 		bytes  []byte
 		frames int // at least
 	}{
-		"zeros in a cluster":         {first + 12 + 6, make([]byte, 200), 30},
+		"zeros in a cluster":         {first + 12 + 10, make([]byte, 200), 30},
 		"a cluster's name":           {second, []byte("xxxx"), 30},
 		"a cluster's size":           {second + 4, binary.BigEndian.AppendUint64(nil, 1<<56|1<<50), 40},
 		"a cluster's time":           {second + 12, []byte{0xE7, 0x81}, 29},
-		"a block's size":             {second + 12 + 6 + 1, binary.BigEndian.AppendUint64(nil, 1<<56|1<<40), 29},
-		"a block's size, too small":  {second + 12 + 6 + 1, binary.BigEndian.AppendUint64(nil, 1<<56|100), 29},
-		"a block with lacing":        {second + 12 + 6 + 1 + 8 + 3, []byte{0x86}, 39},
-		"a picture that is no JPEG":  {second + 12 + 6 + 1 + 8 + 4, []byte{1, 2, 3}, 39},
+		"a block's size":             {second + 12 + 10 + 1, binary.BigEndian.AppendUint64(nil, 1<<56|1<<40), 29},
+		"a block's size, too small":  {second + 12 + 10 + 1, binary.BigEndian.AppendUint64(nil, 1<<56|100), 29},
+		"a block with lacing":        {second + 12 + 10 + 1 + 8 + 3, []byte{0x86}, 39},
+		"a picture that is no JPEG":  {second + 12 + 10 + 1 + 8 + 4, []byte{1, 2, 3}, 39},
 		"the index":                  {len(whole) - 20, make([]byte, 20), 40},
-		"a block of another track":   {second + 12 + 6 + 1 + 8, []byte{0x85}, 39},
+		"a block of another track":   {second + 12 + 10 + 1 + 8, []byte{0x85}, 39},
 		"zeros over several of them": {first + 100, make([]byte, second-first+100), 20},
 	} {
 		b := bytes.Clone(whole)

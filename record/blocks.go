@@ -9,10 +9,9 @@ import (
 // flagKey marks a SimpleBlock as a key frame.
 const flagKey = 0x80
 
-// appendUint appends an element that is a number, in four bytes.
+// appendUint appends an element that is a number, in eight bytes.
 func appendUint(b []byte, id uint32, v uint64) []byte {
-	b = append(appendID(b, id), 0x84)
-	return binary.BigEndian.AppendUint32(b, uint32(v)) //nolint:gosec // 49 days of milliseconds
+	return binary.BigEndian.AppendUint64(append(appendID(b, id), 0x88), v)
 }
 
 // appendBlockHeader appends what stands before the content of a block of n
