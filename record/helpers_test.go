@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		beChild(dir)
 		return
 	}
+	if port := os.Getenv(senderEnv); port != "" {
+		beSender(port)
+	}
 	code := m.Run()
 	runtime.GC()
 	err := leaktest.Find()
