@@ -126,6 +126,34 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// Seek leads to the first frame of its time or later, with the index and in a
+// file that a killed process has left.
+func TestSeek(t *testing.T) {
+	const count = 1200
+	all := make([]given, count)
+	for i := range all {
+		all[i] = given{array: netgear.Array{DType: "uint8", Shape: []int{2, 2}, Data: elements(i, 4)}, message: i, at: epoch.Add(time.Duration(i) * 100 * time.Millisecond)}
+	}
+	whole := load(t, recorded(t, all...))
+	for name, b := range map[string][]byte{"whole": whole, "killed": whole[:len(whole)*3/4]} {
+		p, err := PlayerOptions{}.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{700, 0, 1, 699, 333} {
+			p.Seek(time.Duration(n)*100*time.Millisecond - time.Millisecond)
+			f, err := p.Next()
+			if err != nil || f.Message.Value() != int64(n) || !bytes.Equal(f.Array.Data, elements(n, 4)) {
+				t.Errorf("%s: at frame %d: %+v, %v", name, n, f, err)
+			}
+		}
+		p.Seek(time.Hour)
+		if f, err := p.Next(); err == nil {
+			t.Errorf("%s: after the end is %v", name, f)
+		}
+	}
+}
+
 // A round without frames ends a loop, and so does an error of the sender. Bad
 // arguments are errors.
 func TestPlayEnds(t *testing.T) {
