@@ -36,9 +36,9 @@ type seek struct {
 
 type info struct {
 	Info struct {
-		SegmentUID    []byte
 		TimecodeScale uint64
 		Duration      float64 `ebml:"Duration,size=8"`
+		SegmentUID    []byte
 		DateUTC       time.Time
 		MuxingApp     string
 		WritingApp    string

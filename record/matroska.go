@@ -147,8 +147,8 @@ func (m *matroska) header() ([]byte, error) {
 	return slices.Concat(b, index, text, list, make([]byte, tracksBytes-len(list))), nil
 }
 
-// durationHeader begins the duration's element, a number of eight bytes. It is
-// not in the SegmentUID before it: that is random, but begins otherwise.
+// durationHeader begins the duration's element, a number of eight bytes. The
+// element comes before those whose content could look like it.
 var durationHeader = []byte{0x44, 0x89, 0x88}
 
 // seekHead returns the index of the file's parts. Without cues, cuesPos is 0.
