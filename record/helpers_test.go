@@ -217,11 +217,6 @@ func load(t testing.TB, path string) []byte {
 	return b
 }
 
-// depth returns an array that no player shows.
-func depth(n int) netgear.Array {
-	return netgear.Array{DType: "uint16", Shape: []int{6, 10}, Data: elements(n, 120)}
-}
-
 // pixels returns a frame's decoded pixels.
 func pixels(t testing.TB, f *netgear.Frame) []byte {
 	t.Helper()
