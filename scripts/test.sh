@@ -297,14 +297,14 @@ do_nogocv() {
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
-	step 'Set-up: FFmpeg for the tests of recordings' need ffmpeg ffmpeg
+	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
+	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
-	step 'Set-up: FFmpeg for the tests of recordings' need ffmpeg ffmpeg
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest

@@ -4,14 +4,16 @@
 // It shows how to
 //
 //  1. read VidGear's own option dictionary into netgear.Options,
-//  2. send OpenCV Mats with a message, and read what the receiver returns in
-//     its answers,
+//  2. send pictures with a message, a camera's JPEGs without decoding and
+//     encoding them, and read what the receiver returns in its answers,
 //  3. end with a terminate message to the receiver, on Ctrl-C too.
 //
 // Run it, in the project's folder, against any receiver on port 5555:
 //
 //	go run ./examples/send -source video.mp4
 //	go run ./examples/send -source 0 -size 1280x720 -address 192.168.1.4    # a camera
+//	go run ./examples/send -source http://user:password@camera/video.mjpg   # its JPEGs as they are
+//	go run ./examples/send -source 'frame_%03d.png' -fps 25
 //	go run ./examples/send -source test -n 100 -pattern 1 -options '{"jpeg_compression": false}' -json
 //	go run ./examples/send -source sample -async -pattern 3
 //
@@ -65,13 +67,13 @@ func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("send", flag.ContinueOnError)
 	conn := cli.NewConnection(fs)
 	var pictures source.Settings
-	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a camera's number, a URL,\nor test, a moving picture, or sample, a short video, which need none of them")
+	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a series of pictures (frame_%03d.png),\na camera's number, a URL, or test, a moving picture, or sample, a short video,\nwhich need none of them. JPEGs of cameras, streams and files are sent as they are")
 	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
 	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
 	n := fs.Int("n", 0, "how many frames to send; 0 = all there are")
-	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go")
+	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go, an MJPEG AVI file as it was recorded")
 	text := fs.String("message", "", "send this `JSON` with every frame")
 	lines := fs.Bool("json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	if err := cli.Parse(fs, args); err != nil {
