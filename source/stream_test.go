@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/avi"
 )
 
 // TestStreamVariants reads streams as cameras write them: with and without
@@ -203,7 +205,7 @@ func TestStreamOfFFmpeg(t *testing.T) {
 	defer src.Close()
 	for i := range 10 {
 		f, err := src.Next(ctx)
-		if err != nil || !isJPEG(f.JPEG) || !endsJPEG(f.JPEG) {
+		if err != nil || !isJPEG(f.JPEG) || !avi.EndsJPEG(f.JPEG) {
 			t.Fatalf("frame %d: %v, %d bytes", i, err, len(f.JPEG))
 		}
 	}
