@@ -111,11 +111,11 @@ func (v *Viewer) only(s *Source, port string) (only *stream) {
 	return only
 }
 
-// add adds a stream, in the place of one that is not live if there are too many.
-// It returns nil if all are live. v.mu must be held.
+// add adds a stream. If there are too many, it replaces one of the source's that
+// is not live, or returns nil if there is none. v.mu must be held.
 func (v *Viewer) add(s *Source, port string) *stream {
 	if len(v.streams) >= v.opts.MaxStreams {
-		old := v.oldest()
+		old := v.oldest(s)
 		if old < 0 {
 			return nil
 		}
@@ -130,12 +130,15 @@ func (v *Viewer) add(s *Source, port string) *stream {
 	return st
 }
 
-// oldest returns the index of the stream that was without a frame for longest,
-// or -1 if all are live. v.mu must be held.
-func (v *Viewer) oldest() int {
+// oldest returns the index of the source's stream that was without a frame for
+// longest, or -1 if all are live. v.mu must be held.
+func (v *Viewer) oldest(s *Source) int {
 	best, now := -1, time.Now()
 	for i, st := range v.streams {
-		if v.stateOf(st, now) != StateLive && (best < 0 || st.last.Before(v.streams[best].last)) {
+		if st.source != s || v.stateOf(st, now) == StateLive {
+			continue
+		}
+		if best < 0 || st.last.Before(v.streams[best].last) {
 			best = i
 		}
 	}

@@ -71,17 +71,8 @@ func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 	defer v.unwatch(s.watch)
 	err = s.run()
 	v.opts.Logger.Debug("web: a viewer has left", "err", err)
-	var wrong *violation
-	if errors.As(err, &wrong) {
-		conn.Close(websocket.StatusPolicyViolation, wrong.reason)
-	}
 	conn.CloseNow()
 }
-
-// violation is what a viewer must not do.
-type violation struct{ reason string }
-
-func (v *violation) Error() string { return "web: " + v.reason }
 
 // run serves the viewer until it leaves or the Viewer is closed.
 func (s *socket) run() error {
@@ -241,7 +232,7 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 
 func millis(t time.Time) float64 { return float64(t.UnixMicro()) / 1000 }
 
-// read reads acknowledgements.
+// read reads acknowledgements. It disconnects a viewer that sends anything else.
 func (s *socket) read(ctx context.Context) error {
 	s.conn.SetReadLimit(maxAck)
 	for {
@@ -251,12 +242,18 @@ func (s *socket) read(ctx context.Context) error {
 		}
 		id, err := strconv.Atoi(string(text))
 		if err != nil || kind != websocket.MessageText {
-			return &violation{"a viewer may send only acknowledgements"}
+			return s.reject("a viewer may send only acknowledgements")
 		}
 		if !s.acknowledge(id) {
-			return &violation{"no frame of this stream waits for an acknowledgement"}
+			return s.reject("no frame of this stream waits for an acknowledgement")
 		}
 	}
+}
+
+// reject disconnects the viewer, and returns the reason as an error.
+func (s *socket) reject(reason string) error {
+	s.conn.Close(websocket.StatusPolicyViolation, reason)
+	return errors.New("web: " + reason)
 }
 
 // acknowledge permits the stream's next frame. It returns false if there is

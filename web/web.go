@@ -52,6 +52,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime"
 	"sync"
 	"time"
@@ -85,9 +86,9 @@ type Options struct {
 	// MaxViewers limits how many viewers are served at once: WebSockets, MJPEG
 	// streams, and single pictures on their way. The default is 64.
 	MaxViewers int
-	// MaxStreams limits the number of streams. One more replaces a stream that
-	// is not live, or is ignored. The default is 64. It exists because senders
-	// choose their ports' texts and how often they connect.
+	// MaxStreams limits the number of streams. One more replaces a stream of
+	// its source that is not live, or is ignored. The default is 64. It exists
+	// because senders choose their ports' texts and how often they connect.
 	MaxStreams int
 	// Quality is the JPEG quality of raw frames, 1 to 100. The default is 90,
 	// as at a send end.
@@ -131,6 +132,11 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if (o.User == "") != o.Password.IsZero() {
 		return o, fmt.Errorf("%w: User and Password go together", ErrOption)
+	}
+	for _, pattern := range o.Origins {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return o, fmt.Errorf("%w: the pattern %q in Origins: %w", ErrOption, pattern, err)
+		}
 	}
 	o.Title = cmp.Or(o.Title, "netgear")
 	o.StallAfter = cmp.Or(o.StallAfter, 3*time.Second)
