@@ -197,7 +197,7 @@ func testSenderDiesAndReturns(t *testing.T, tab context.Context) {
 		run(t, tab, until("state('gate') === 'live'"), until("(globalThis.before = shown('gate')) > 0"),
 			until("shown('gate') > before"), until("/ms$/.test(tile('gate').querySelector('.latency').textContent)"))
 		kill()
-		run(t, tab, until("state('gate') === 'lost'"))
+		run(t, tab, until("state('gate') === 'lost'"), until("/^No frame for /.test(tile('gate').querySelector('.nothing').textContent)"))
 	}
 	startSender(t, port)
 	run(t, tab, until("state('gate') === 'live'"))
