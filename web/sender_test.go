@@ -19,11 +19,15 @@ import (
 const portVariable = "NETGEAR_WEB_TEST_SENDER"
 
 func TestMain(m *testing.M) {
-	if port := os.Getenv(portVariable); port != "" {
-		if err := sendForever(port); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
+	for variable, program := range map[string]func(string) error{
+		portVariable: sendForever, cameraVariable: sendCamera, viewVariable: func(string) error { return viewForever() },
+	} {
+		if value := os.Getenv(variable); value != "" {
+			if err := program(value); err != nil {
+				os.Stderr.WriteString(err.Error() + "\n")
+			}
+			os.Exit(1)
 		}
-		os.Exit(1)
 	}
 	leaktest.VerifyTestMain(m)
 }
@@ -46,8 +50,15 @@ func sendForever(port string) error {
 // without a terminate message.
 func startSender(t *testing.T, port string) (kill func()) {
 	t.Helper()
+	return startProcess(t, portVariable+"="+port)
+}
+
+// startProcess starts the test binary with an environment variable, and returns
+// what kills it.
+func startProcess(t *testing.T, variable string) (kill func()) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), portVariable+"="+port)
+	cmd.Env = append(os.Environ(), variable)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

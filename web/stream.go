@@ -61,7 +61,7 @@ type stream struct {
 	rate    rate
 	state   State     // as an event has set it; StateLive otherwise
 	marked  time.Time // when
-	past    []string  // peers that had the stream before; see adopt
+	past    []string  // peers that had the stream before; see reconnected
 }
 
 // stateOf returns a stream's state. v.mu must be held.
