@@ -71,9 +71,9 @@ func (st *stream) likeness(port, peer string, live bool) int {
 // maxPast is how many earlier peers of a stream are remembered.
 const maxPast = 16
 
-// reconnected returns the source's only stream for a port, although it is live, if its
-// sender seems to have reconnected: the new peer is on the same machine. If the
-// earlier peer sends again there are two senders. Then it returns nil, or
+// reconnected returns the source's only stream for a port, although it is live,
+// if its sender seems to have reconnected: the new peer is on the same machine.
+// If the earlier peer sends again there are two senders. Then it returns nil, or
 // the stream is the earlier peer's again and the other has a new one. v.mu must
 // be held.
 func (v *Viewer) reconnected(s *Source, port, peer string) *stream {
