@@ -234,6 +234,12 @@ need_screen() {
 	need Xvfb xvfb && need xdotool xdotool
 }
 
+# The page of package web is tested in a browser.
+need_browser() {
+	command -v apt-get >/dev/null || return 0
+	need chromium chromium
+}
+
 # need_stopped UNITS PROGRAM PACKAGE... is need for packages with a service, which
 # must not be started on this machine.
 need_stopped() {
@@ -313,6 +319,7 @@ do_nogocv() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
 	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
+	step 'Set-up: a browser for the tests of package web' need_browser
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
@@ -321,6 +328,7 @@ do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
 	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
+	step 'Set-up: a browser for the tests of package web' need_browser
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
