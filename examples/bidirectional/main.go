@@ -56,6 +56,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 func main() { cli.Main(run) }
@@ -82,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println("listening on", end.Endpoints()[0])
 		return receive(ctx, end, *later)
 	}
-	return cli.Together(ctx,
+	return program.Together(ctx,
 		func(ctx context.Context) error { return receive(ctx, end, *later) },
 		func(ctx context.Context) error { return send(ctx, ends, end.Port()) })
 }

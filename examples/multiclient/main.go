@@ -51,6 +51,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 func main() { cli.Main(run) }
@@ -90,7 +91,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		receivers = append(receivers, func(ctx context.Context) error { return receive(ctx, end, limit) })
 	}
-	return cli.Together(ctx, func(ctx context.Context) error { return send(ctx, ends, ports) }, receivers...)
+	return program.Together(ctx, func(ctx context.Context) error { return send(ctx, ends, ports) }, receivers...)
 }
 
 // ---- a receive end ----

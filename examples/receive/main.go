@@ -57,6 +57,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/window"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // Window systems must be called from the program's first thread. In init the
@@ -144,7 +145,7 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 		}
 		out.meter.Frame()
 		if lines {
-			err = cli.WriteReceived(os.Stdout, i, frame)
+			err = program.WriteReceived(os.Stdout, i, frame)
 		}
 		if err == nil {
 			err = out.put(i, frame)

@@ -56,6 +56,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 func main() { cli.Main(run) }
@@ -103,9 +104,9 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message
 
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
-	pace := cli.NewPace(*fps)
+	pace := program.NewPace(*fps)
 	for i := 0; *n == 0 || i < *n; i++ {
 		if err := pace.Wait(ctx); err != nil {
 			return err
@@ -123,7 +124,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		meter.Frame()
 		if *lines {
-			if err := cli.WriteSent(os.Stdout, i, source.Pixels(mat), reply); err != nil {
+			if err := program.WriteSent(os.Stdout, i, source.Pixels(mat), reply); err != nil {
 				return err
 			}
 		}

@@ -20,8 +20,8 @@ import (
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
@@ -177,9 +177,9 @@ func (s *Source) read() bool {
 // source has fewer. When ctx ends it returns after the current picture, whose
 // own context lasts a little longer.
 func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx context.Context, i int, picture gocv.Mat) error) error {
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
-	pace := cli.NewPace(fps)
+	pace := program.NewPace(fps)
 	for i := range n {
 		if err := pace.Wait(ctx); err != nil {
 			return err
