@@ -56,8 +56,8 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/window"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/internal/window"
 )
 
 // Window systems must be called from the program's first thread. In init the

@@ -13,7 +13,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/window"
+	"github.com/vidgear-go/netgear/internal/window"
 )
 
 // outputs are the outputs for frames as pictures: files, a video, a window.
