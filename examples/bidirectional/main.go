@@ -55,8 +55,9 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
 )
 
 func main() { cli.Main(run) }
@@ -168,13 +169,13 @@ func thumbnail(frame *netgear.Frame) (netgear.Array, error) {
 	small := gocv.NewMat()
 	defer small.Close()
 	gocv.Resize(mat, &small, image.Pt(64, max(1, 64*mat.Rows()/mat.Cols())), 0, 0, gocv.InterpolationArea)
-	return source.Pixels(small), nil
+	return mats.Pixels(small), nil
 }
 
 // ---- the send end ----
 
 func send(ctx context.Context, ends *cli.Ends, port string) error {
-	src, err := source.Open(source.Settings{Name: ends.Source, Loop: true})
+	src, err := mats.Open(ctx, source.Settings{Name: ends.Source, Loop: true})
 	if err != nil {
 		return err
 	}

@@ -55,8 +55,9 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
 )
 
 func main() { cli.Main(run) }
@@ -132,7 +133,7 @@ func options(ends *cli.Ends, o netgear.Options) netgear.Options {
 }
 
 func send(ctx context.Context, ends *cli.Ends, port string, n int) error {
-	src, err := source.Open(source.Settings{Name: ends.Source, Loop: true})
+	src, err := mats.Open(ctx, source.Settings{Name: ends.Source, Loop: true})
 	if err != nil {
 		return err
 	}

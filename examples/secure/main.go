@@ -56,6 +56,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source/pace"
 )
 
 func main() { cli.Main(run) }
@@ -229,7 +230,7 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 	defer end.Close() // sends the terminate message
 	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
-	pace := program.NewPace(s.fps)
+	pace := pace.New(s.fps)
 	sent := 0
 	for ; sent < s.n; sent++ {
 		if err := pace.Wait(ctx); err != nil {

@@ -1,5 +1,3 @@
-//go:build !nogocv
-
 // The program send sends video to a NetGear receive end: examples/receive, or a
 // Python program with VidGear.
 //
@@ -44,6 +42,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -55,8 +54,10 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/sample"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
+	"github.com/vidgear-go/netgear/source/pace"
 )
 
 func main() { cli.Main(run) }
@@ -91,9 +92,12 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 
-	src, err := source.Open(pictures)
+	// JPEGs are decoded only where no JPEG may be sent.
+	pictures.Pixels = options.Wire == netgear.AsyncWire || options.JPEGCompression == netgear.JPEGOff
+	pictures.Files, pictures.Rate = sample.Files(), *fps
+	src, err := source.Open(ctx, pictures)
 	if err != nil {
-		return err
+		return fmt.Errorf("-source %w", err)
 	}
 	defer src.Close()
 	end, err := netgear.New(options)
@@ -106,30 +110,48 @@ func run(ctx context.Context, args []string) error {
 
 	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
-	pace := program.NewPace(*fps)
-	for i := 0; *n == 0 || i < *n; i++ {
+	pace := pace.New(cmp.Or(*fps, src.Rate()))
+	for i := 0; *n == 0 || i < *n; {
 		if err := pace.Wait(ctx); err != nil {
 			return err
 		}
-		mat, err := src.Next()
+		frame, err := src.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("-source %w", err)
 		}
-		reply, err := end.Send(sending, mat, message)
+		reply, err := frame.Send(sending, end, message)
+		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
+			fmt.Fprintln(os.Stderr, "left out a picture:", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		meter.Frame()
 		if *lines {
-			if err := program.WriteSent(os.Stdout, i, source.Pixels(mat), reply); err != nil {
+			if err := printLine(i, frame, reply); err != nil {
 				return err
 			}
 		}
+		i++
 	}
 	return nil
+}
+
+// printLine prints the JSON line of a frame. A JPEG is decoded for it.
+func printLine(i int, frame source.Frame, reply netgear.Reply) error {
+	if frame.JPEG != nil {
+		decoded, err := netgear.NewJPEGFrame(frame.JPEG, nil)
+		if err != nil {
+			return err
+		}
+		defer decoded.Close()
+		frame.Array = decoded.Array()
+	}
+	return program.WriteSent(os.Stdout, i, frame.Array, reply)
 }
 
 func parseSize(s string, size *image.Point) error {

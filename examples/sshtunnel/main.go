@@ -48,6 +48,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source/pace"
 )
 
 func main() { cli.Main(run) }
@@ -121,7 +122,7 @@ func run(ctx context.Context, args []string) error {
 
 	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
-	pace := program.NewPace(*fps)
+	pace := pace.New(*fps)
 	for i := 0; *n == 0 || i < *n; i++ {
 		if err := pace.Wait(ctx); err != nil {
 			return err

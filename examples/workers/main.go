@@ -65,8 +65,8 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
 )
 
 // settings are the user's flags.

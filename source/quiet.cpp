@@ -4,4 +4,4 @@
 
 using namespace cv::utils::logging;
 
-extern "C" int netgear_example_log(int level) { return setLogLevel(LogLevel(level)); }
+extern "C" int netgear_source_log(int level) { return setLogLevel(LogLevel(level)); }

@@ -1,6 +1,6 @@
 //go:build !nogocv
 
-package source
+package mats
 
 import (
 	"bytes"
@@ -13,20 +13,21 @@ import (
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/source"
 )
 
 // all reads a source to its end, but at most limit frames, and returns their
 // pixels.
-func all(t *testing.T, s Settings, limit int) [][]byte {
+func all(t *testing.T, s source.Settings, limit int) [][]byte {
 	t.Helper()
-	src, err := Open(s)
+	src, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
 	var frames [][]byte
 	for len(frames) < limit {
-		mat, err := src.Next()
+		mat, err := src.Next(t.Context())
 		if err == io.EOF {
 			break
 		}
@@ -40,7 +41,7 @@ func all(t *testing.T, s Settings, limit int) [][]byte {
 
 func TestTestPictureDependsOnTheIndexAlone(t *testing.T) {
 	for _, size := range []image.Point{{}, {X: 1, Y: 1}, {X: 33, Y: 7}, {X: 320, Y: 240}} {
-		a, b := all(t, Settings{Name: "test", Size: size}, 30), all(t, Settings{Name: "test", Size: size}, 30)
+		a, b := all(t, source.Settings{Name: "test", Size: size}, 30), all(t, source.Settings{Name: "test", Size: size}, 30)
 		for i := range a {
 			if !bytes.Equal(a[i], b[i]) {
 				t.Errorf("size %v: frame %d differs between two runs", size, i)
@@ -58,14 +59,14 @@ func TestSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Remove(path)
-	frames := all(t, Settings{Name: path}, 1000)
+	frames := all(t, source.Settings{Name: path}, 1000)
 	if len(frames) != sample.Frames || len(frames[0]) != sample.Width*sample.Height*3 {
 		t.Errorf("%d frames of %d bytes", len(frames), len(frames[0]))
 	}
-	if looped := all(t, Settings{Name: path, Loop: true}, sample.Frames+1); !bytes.Equal(looped[sample.Frames], looped[0]) {
+	if looped := all(t, source.Settings{Name: path, Loop: true}, sample.Frames+1); !bytes.Equal(looped[sample.Frames], looped[0]) {
 		t.Error("a loop does not begin again with the first frame")
 	}
-	if still := all(t, Settings{Name: path, Still: true}, 3); !bytes.Equal(still[2], frames[0]) {
+	if still := all(t, source.Settings{Name: path, Still: true}, 3); !bytes.Equal(still[2], frames[0]) {
 		t.Error("-still moves")
 	}
 }
@@ -77,12 +78,12 @@ func TestPicturesAreKeptAsTheyAre(t *testing.T) {
 	if !gocv.IMWrite(file, deep) {
 		t.Fatal("cannot write", file)
 	}
-	src, err := Open(Settings{Name: file})
+	src, err := Open(t.Context(), source.Settings{Name: file})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	mat, err := src.Next()
+	mat, err := src.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,5 @@
-package program
+// Package pace keeps a frame rate.
+package pace
 
 import (
 	"context"
@@ -11,9 +12,9 @@ type Pace struct {
 	next     time.Time
 }
 
-// NewPace returns a Pace whose first frame is due now. 0 frames per second mean
+// New returns a Pace whose first frame is due now. 0 frames per second mean
 // no waiting.
-func NewPace(fps float64) *Pace {
+func New(fps float64) *Pace {
 	p := &Pace{next: time.Now()}
 	if fps > 0 {
 		p.interval = time.Duration(float64(time.Second) / fps)
