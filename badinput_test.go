@@ -116,7 +116,7 @@ func TestBadMessages(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					good := string(f.Bytes()) == name[:2]
+					good := string(frameBytes(f)) == name[:2]
 					f.Close()
 					if good {
 						break

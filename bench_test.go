@@ -154,7 +154,7 @@ func exchangeFrames(b *testing.B, recv, send *NetGear, frame Array) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		f.Bytes()
+		frameBytes(f)
 		f.Close()
 	}
 	exchange()

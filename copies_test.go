@@ -176,7 +176,7 @@ func looksInto(f *Frame, uncopied bool, array, jpeg []byte) error {
 	} else if f.pixels != nil {
 		return errors.New("a raw frame has taken a buffer")
 	}
-	if !sameMemory(f.Bytes(), pixels) || !sameMemory(f.Array().Data, pixels) {
+	if !sameMemory(frameBytes(f), pixels) || !sameMemory(frameArray(f).Data, pixels) {
 		return errors.New("the pixels were copied out of the frame's memory")
 	}
 	return nil
@@ -284,7 +284,7 @@ func TestCodecsWorkInPlace(t *testing.T) {
 			if len(from) != strips || strips == 1 && !within(from, f.raw(), 1) {
 				t.Errorf("read from other memory than the message (%d strips)", len(from))
 			}
-			if !within(to, f.Bytes(), len(f.Bytes())) {
+			if !within(to, frameBytes(f), len(frameBytes(f))) {
 				t.Error("not read into the frame's memory")
 			}
 		})

@@ -71,8 +71,8 @@ func TestShortDTypes(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			f := mustRecv(t, recv, ctx)
-			if f.DType() != want || len(f.Bytes()) != 64*size || (f.JPEG() != nil) != (want == "uint8" && wire == NetGearWire) {
-				t.Errorf("%s arrived as %s, %d bytes, JPEG %v", name, f.DType(), len(f.Bytes()), f.JPEG() != nil)
+			if f.DType() != want || len(frameBytes(f)) != 64*size || (f.JPEG() != nil) != (want == "uint8" && wire == NetGearWire) {
+				t.Errorf("%s arrived as %s, %d bytes, JPEG %v", name, f.DType(), len(frameBytes(f)), f.JPEG() != nil)
 			}
 			f.Close()
 		}

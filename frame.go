@@ -259,19 +259,30 @@ func (f *Frame) Shape() []int {
 }
 
 // Bytes returns the pixels in C order, little-endian. The slice refers to the
-// frame's memory and is valid until Close. After Close it returns nil.
-func (f *Frame) Bytes() []byte {
-	if f == nil || f.closed {
-		return nil
-	}
-	f.viewed = true
-	return f.data
+// frame's memory and is valid until Close. A frame that is nil, closed or zero
+// is an ErrFrame.
+func (f *Frame) Bytes() ([]byte, error) {
+	b, err := f.view()
+	return b, wrap("Bytes", err)
 }
 
 // Array returns the frame as an array that refers to the frame's memory. It is
-// valid until Close.
-func (f *Frame) Array() Array {
-	return Array{DType: f.DType(), Shape: f.Shape(), Data: f.Bytes()}
+// valid until Close. Errors are those of Bytes.
+func (f *Frame) Array() (Array, error) {
+	b, err := f.view()
+	if err != nil {
+		return Array{}, wrap("Array", err)
+	}
+	return Array{DType: f.DType(), Shape: f.Shape(), Data: b}, nil
+}
+
+// view returns the pixels, and notes that the application has a view of them.
+func (f *Frame) view() ([]byte, error) {
+	if err := f.usable(); err != nil {
+		return nil, err
+	}
+	f.viewed = true
+	return f.data, nil
 }
 
 // JPEG returns the frame's JPEG as received, without decoding, or nil for a raw

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/vidgear-go/netgear/internal/numpy"
 )
 
 // A dropped frame of which the application has a view is not freed, and the
@@ -19,8 +21,8 @@ func TestDroppedFrame(t *testing.T) {
 		t.Errorf("a frame without a view: freed %v, logged %q", freed.closed, &text)
 	}
 	for range 2 {
-		viewed := &Frame{data: []byte{1}}
-		viewed.Bytes()
+		viewed := &Frame{dtype: numpy.Uint8, data: []byte{1}}
+		frameBytes(viewed)
 		if viewed.drop(&leak, log); viewed.closed {
 			t.Error("the memory of a view is freed")
 		}

@@ -512,9 +512,7 @@ func (s *sendEnd) readArray(m *message, c coding) (*Array, error) {
 		return nil, err
 	}
 	s.noteFault(f)
-	array := f.Array()
-	array.Data = bytes.Clone(array.Data)
-	return &array, nil
+	return &Array{DType: f.DType(), Shape: f.Shape(), Data: bytes.Clone(f.data)}, nil
 }
 
 // ---- errors ----

@@ -247,7 +247,7 @@ func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(f.Bytes(), pixelsOf(t, recv.link.wire, new(coding), sent[1])) {
+				if !bytes.Equal(frameBytes(f), pixelsOf(t, recv.link.wire, new(coding), sent[1])) {
 					t.Errorf("frame %d arrived changed", i)
 				}
 				f.Close()

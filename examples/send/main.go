@@ -47,7 +47,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"time"
@@ -67,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 	conn := cli.NewConnection(fs)
 	var pictures source.Settings
 	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a camera's number, a URL,\nor test, a moving picture, or sample, a short video, which need none of them")
-	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
+	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return program.ParseSize(s, &pictures.Size) })
 	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
@@ -143,22 +142,9 @@ func run(ctx context.Context, args []string) error {
 
 // printLine prints the JSON line of a frame. A JPEG is decoded for it.
 func printLine(i int, frame source.Frame, reply netgear.Reply) error {
-	if frame.JPEG != nil {
-		decoded, err := netgear.NewJPEGFrame(frame.JPEG, nil)
-		if err != nil {
-			return err
-		}
-		defer decoded.Close()
-		frame.Array = decoded.Array()
+	pixels, err := frame.Pixels()
+	if err != nil {
+		return err
 	}
-	return program.WriteSent(os.Stdout, i, frame.Array, reply)
-}
-
-func parseSize(s string, size *image.Point) error {
-	var rest string
-	n, _ := fmt.Sscanf(s, "%dx%d%s", &size.X, &size.Y, &rest)
-	if n != 2 || size.X <= 0 || size.Y <= 0 || size.X > 1<<15 || size.Y > 1<<15 {
-		return fmt.Errorf("must be a width and a height in pixels, such as 1280x720")
-	}
-	return nil
+	return program.WriteSent(os.Stdout, i, pixels, reply)
 }

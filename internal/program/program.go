@@ -6,6 +6,8 @@ package program
 import (
 	"context"
 	"errors"
+	"fmt"
+	"image"
 	"os"
 	"os/signal"
 	"sync"
@@ -63,4 +65,14 @@ func Stopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
+}
+
+// ParseSize reads a size such as "1280x720" into size.
+func ParseSize(s string, size *image.Point) error {
+	var rest string
+	n, _ := fmt.Sscanf(s, "%dx%d%s", &size.X, &size.Y, &rest)
+	if n != 2 || size.X <= 0 || size.Y <= 0 || size.X > 1<<15 || size.Y > 1<<15 {
+		return fmt.Errorf("must be a width and a height in pixels, such as 1280x720")
+	}
+	return nil
 }
