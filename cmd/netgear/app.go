@@ -77,7 +77,7 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: a.prepare,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		Args:              noArguments,
+		Args:              unknownCommand,
 	}
 	root.PersistentFlags().String("config", "", "read settings from this `FILE` (TOML)")
 	root.PersistentFlags().String("log-level", "warn", "log from this `LEVEL` on: debug, info, warn or error")
@@ -184,6 +184,17 @@ func noArguments(_ *cobra.Command, args []string) error {
 		return settings.Wrong("unexpected argument: everything is a flag")
 	}
 	return nil
+}
+
+// unknownCommand returns an error for an argument that is no command.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return settings.Wrong("unknown command; did you mean %s?", strings.Join(near, " or "))
+	}
+	return settings.Wrong("unknown command")
 }
 
 // complete sets the values that a shell completes for a flag.

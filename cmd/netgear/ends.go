@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // input is a receive end of a command, not yet open.
@@ -19,20 +21,21 @@ type input struct {
 	options netgear.Options
 }
 
-const inputUsage = `receive from this ENDPOINT, such as "tcp://*:5566" or
-"tcp://10.0.0.4:5555?pattern=2&attach=connect&name=gate"; repeat it for more.
-Its parameters are the flags of the connection, and a name
-(default: one input, of the connection's flags)`
+const inputUsage = "receive from this `ENDPOINT`, such as tcp://*:5566 or\n" +
+	"tcp://10.0.0.4:5555?pattern=2&attach=connect&name=gate; repeat it for more.\n" +
+	"Its parameters are the flags of the connection, and a name\n" +
+	"(default: one input, of the connection's flags)"
 
 func addInputs(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
 	cmd.Flags().StringArray("input", nil, inputUsage)
 	addConnection(cmd)
 }
 
 // inputs returns the receive ends of a command: those of --input, those of the
 // settings file, or the one of the connection's flags. They wait for senders
-// without limit, unless the settings have another limit.
-func (a *app) inputs(cmd *cobra.Command) ([]input, error) {
+// without limit, unless the settings have another limit. defaults are those of the command.
+func (a *app) inputs(cmd *cobra.Command, defaults netgear.Options) ([]input, error) {
 	layers, err := settings.Layers(cmd.Flags(), a.file, cmd.Name())
 	if err != nil {
 		return nil, err
@@ -44,13 +47,12 @@ func (a *app) inputs(cmd *cobra.Command) ([]input, error) {
 	if endpoints == nil {
 		endpoints = []settings.Endpoint{{Layer: settings.Layer{Values: map[string]string{}}}}
 	}
+	defaults.ReceiveMode, defaults.MaxRetries, defaults.TerminatePolicy, defaults.Logger = true, -1, netgear.KeepWaiting, a.logger
 	var inputs []input
 	used := map[string]bool{}
 	for _, e := range endpoints {
 		name := e.Take("name", "")
-		o, err := e.Resolve(netgear.Options{
-			ReceiveMode: true, MaxRetries: -1, TerminatePolicy: netgear.KeepWaiting, Logger: a.logger,
-		}, layers)
+		o, err := e.Resolve(defaults, layers)
 		if err != nil {
 			return nil, err
 		}
@@ -130,4 +132,50 @@ func sender(input string, f *netgear.Frame) string {
 		return fmt.Sprintf("%s/%s", input, f.Port)
 	}
 	return input
+}
+
+// openEnds are the open inputs of a command.
+type openEnds struct {
+	ends  []*netgear.NetGear
+	names []string
+	rows  []*board.Input
+}
+
+// openInputs opens all inputs, and adds them to a board.
+func openInputs(inputs []input, b *board.Board) (*openEnds, error) {
+	o := &openEnds{}
+	for _, in := range inputs {
+		row := b.Input(in.name)
+		in.options.OnEvent = row.Event
+		end, err := netgear.New(in.options)
+		if err != nil {
+			o.close()
+			return nil, fmt.Errorf("input %s: %w", in.name, err)
+		}
+		row.Open(end.Stats)
+		announce(end)
+		o.ends, o.names, o.rows = append(o.ends, end), append(o.names, in.name), append(o.rows, row)
+	}
+	return o, nil
+}
+
+// receive passes the frames of all inputs to take, with the input's index, until
+// all streams have ended or one fails. take is called by several goroutines.
+func (o *openEnds) receive(ctx context.Context, take func(input int, f *netgear.Frame) error) error {
+	var all []func(context.Context) error
+	for i, end := range o.ends {
+		all = append(all, func(ctx context.Context) error {
+			return receiveAll(ctx, end, func(f *netgear.Frame) error {
+				o.rows[i].Frame(f)
+				return take(i, f)
+			})
+		})
+	}
+	return program.Together(ctx, all[0], all[1:]...)
+}
+
+func (o *openEnds) close() {
+	for _, end := range o.ends {
+		end.Close()
+	}
 }

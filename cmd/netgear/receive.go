@@ -50,8 +50,9 @@ JPEGs are written as they arrive, without decoding.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.IntVarP(&r.frames, "frames", "n", 0, "stop after so many frames; 0: when the sender ends the stream")
-	fs.DurationVar(&r.timeout, "timeout", 0, "give up when no frame arrives for so long, such as 10s;\n0: as long as the options say")
+	fs.SortFlags = false
+	fs.IntVarP(&r.frames, "frames", "n", 0, "stop after `N` frames; 0: when the sender ends the stream")
+	fs.DurationVar(&r.timeout, "timeout", 0, "give up when no frame arrives for this `TIME`, such as 10s;\n0: as long as the options say")
 	fs.BoolVar(&r.latest, "latest", false, "always take the newest frame and drop what was missed")
 	fs.StringVar(&r.answer, "return", "", "return this `JSON` with the answers; needs bidirectional_mode or\nmulticlient_mode in --options")
 	fs.BoolVar(&r.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, message, port")

@@ -25,9 +25,10 @@ func flagUsages(cmd *cobra.Command, connection bool) string {
 	for _, c := range settings.Connections {
 		names[c.Name] = true
 	}
-	cmd.LocalFlags().SortFlags = false
-	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if names[f.Name] == connection {
+	local := cmd.LocalFlags()
+	cmd.Flags().SortFlags = false
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if names[f.Name] == connection && local.Lookup(f.Name) != nil {
 			fs.AddFlag(f)
 		}
 	})
