@@ -326,7 +326,7 @@ func FuzzFrame(f *testing.F) {
 		if err != nil || h.terminate {
 			return
 		}
-		fr := &Frame{coding: h.coding}
+		fr := &frameMemory{coding: h.coding}
 		if err := fr.check(jsonWire{}, pixels, limit); err != nil {
 			return
 		}

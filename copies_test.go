@@ -169,6 +169,7 @@ func looksInto(f *Frame, uncopied bool, array, jpeg []byte) error {
 	}
 	pixels := f.raw()
 	if f.coding.jpeg {
+		frameBytes(f) // decodes it, if Options.Decode left it to its use
 		pixels = f.pixels.Bytes()
 		if !sameMemory(f.JPEG(), f.raw()) {
 			return errors.New("the JPEG was copied out of the message")
@@ -276,8 +277,8 @@ func TestCodecsWorkInPlace(t *testing.T) {
 			}
 			defer dec.Close()
 			f.pixels.Release()
-			f.pixels, f.data = nil, nil
-			if err := f.decode(dec, &recv.link.settings, 2); err != nil {
+			f.pixels, f.data, f.settled = nil, nil, false
+			if _, err := f.decodeAhead(decodeHow{dec: dec, settings: &recv.link.settings, cores: 2}); err != nil {
 				t.Fatal(err)
 			}
 			from, to = spans(dec)

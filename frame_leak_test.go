@@ -5,9 +5,15 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-
-	"github.com/vidgear-go/netgear/internal/numpy"
 )
+
+// untracked returns a frame without a finalizer.
+func untracked() *Frame {
+	f := newBlankFrame()
+	f.source, f.settled, f.data = &created, true, []byte{1}
+	f.frames.Add(1)
+	return f
+}
 
 // A dropped frame of which the application has a view is not freed, and the
 // leak is logged once. Any other frame is freed, and nothing is logged.
@@ -15,13 +21,13 @@ func TestDroppedFrame(t *testing.T) {
 	var text bytes.Buffer
 	var leak leakReport
 	log := slog.New(slog.NewTextHandler(&text, nil))
-	freed := &Frame{}
+	freed := untracked()
 	freed.drop(&leak, log)
 	if !freed.closed || text.Len() > 0 {
 		t.Errorf("a frame without a view: freed %v, logged %q", freed.closed, &text)
 	}
 	for range 2 {
-		viewed := &Frame{dtype: numpy.Uint8, data: []byte{1}}
+		viewed := untracked()
 		frameBytes(viewed)
 		if viewed.drop(&leak, log); viewed.closed {
 			t.Error("the memory of a view is freed")

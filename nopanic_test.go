@@ -279,6 +279,12 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		calls = append(calls, badCall{"Image of a frame that is " + name, ErrFrame, func() error { return second(f.Image()) }},
 			badCall{"Bytes of a frame that is " + name, ErrFrame, func() error { return second(f.Bytes()) }},
 			badCall{"Array of a frame that is " + name, ErrFrame, func() error { return second(f.Array()) }},
+			badCall{"Retain of a frame that is " + name, nil, func() error {
+				if f.Retain() != nil {
+					return errors.New("it returned a Frame")
+				}
+				return nil
+			}},
 			badCall{"a frame that is " + name, nil, func() error { return useFrame(f) }})
 	}
 	return append(calls, moreCalls(ctx, recv, send)...)

@@ -915,7 +915,7 @@ func FuzzAsyncFrame(f *testing.F) {
 		alloctest.AtMost(t, "arriving", 4*(len(head)+len(part))+8192, func() {
 			h, err = w.parseHeader(head, nil)
 			w.parseAnswer(head, true)
-			new(Frame).check(w, part, 1<<20)
+			new(frameMemory).check(w, part, 1<<20)
 		})
 		if err == nil {
 			alloctest.AtMost(t, "read", 1000*len(head)+65536, func() {
@@ -936,7 +936,7 @@ func FuzzAsyncFrame(f *testing.F) {
 				t.Errorf("the answer %q was read and cannot be written: %v", head, err)
 			}
 		}
-		fr := &Frame{}
+		fr := &frameMemory{}
 		if err := fr.check(w, part, 1<<20); err != nil {
 			return
 		}

@@ -59,7 +59,7 @@ func TestCapturedHeaders(t *testing.T) {
 
 // arrayOf checks a part against its header as newFrame does.
 func arrayOf(h *header, part []byte) (Array, error) {
-	f := &Frame{coding: h.coding}
+	f := &frameMemory{coding: h.coding}
 	err := f.check(jsonWire{}, part, defaultMaxFrameBytes)
 	return Array{DType: f.dtype.Name, Shape: f.shape}, err
 }
