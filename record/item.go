@@ -128,7 +128,7 @@ func newItem(name string, f *netgear.Frame, now time.Time) (*item, error) {
 func content(f *netgear.Frame) ([]byte, error) {
 	data := f.JPEG()
 	if data == nil {
-		data = f.Bytes()
+		data, _ = f.Bytes()
 	}
 	if len(data) == 0 {
 		return nil, fmt.Errorf("record: %w: it is closed or empty", netgear.ErrFrame)

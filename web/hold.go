@@ -26,7 +26,7 @@ func hold(f *netgear.Frame) (heldFrame, error) {
 		h.coded = bytes.Clone(jpeg)
 		return h, nil
 	}
-	data := f.Bytes()
+	data, _ := f.Bytes()
 	if data == nil {
 		return h, fmt.Errorf("web: %w: it is closed", netgear.ErrFrame)
 	}

@@ -17,6 +17,7 @@ type progress struct {
 	verb        string
 	bar         *progressbar.ProgressBar // nil unless stderr is a terminal
 	frames      int
+	total       time.Duration // of what is played
 	first, last time.Time
 }
 
@@ -38,12 +39,43 @@ func newProgress(verb string, total int) *progress {
 
 // frame counts one frame.
 func (p *progress) frame() {
+	p.count()
+	if p.bar != nil {
+		_ = p.bar.Add(1)
+	}
+}
+
+// length sets the length of what is played, if it is known. The bar then shows
+// the time in it.
+func (p *progress) length(d time.Duration) {
+	if p.bar != nil && d > 0 {
+		p.total = d
+		p.bar.ChangeMax64(d.Milliseconds())
+	}
+}
+
+// at counts one frame at a time of what is played.
+func (p *progress) at(d time.Duration) {
+	if p.total == 0 {
+		p.frame()
+		return
+	}
+	p.count()
+	p.bar.Describe(fmt.Sprintf("%s %d frames, %v of %v", p.verb, p.frames, d.Round(time.Second), p.total.Round(time.Second)))
+	_ = p.bar.Set64(min(d, p.total).Milliseconds())
+}
+
+func (p *progress) count() {
 	p.last = time.Now()
 	if p.frames++; p.frames == 1 {
 		p.first = p.last
 	}
+}
+
+// clear removes the bar, before other text is printed.
+func (p *progress) clear() {
 	if p.bar != nil {
-		_ = p.bar.Add(1)
+		_ = p.bar.Clear()
 	}
 }
 
@@ -51,9 +83,7 @@ func (p *progress) frame() {
 // last, so that waiting for the peer does not count. Bytes are those on the
 // wire.
 func (p *progress) summary(s netgear.Stats) {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
+	p.clear()
 	seconds := p.last.Sub(p.first).Seconds()
 	var fps, rate float64
 	if seconds > 0 {

@@ -24,7 +24,8 @@ import (
 
 // relayCommand holds the settings of the command relay.
 type relayCommand struct {
-	lines bool
+	lines   bool
+	metrics string
 
 	inputs  []input
 	outputs []output
@@ -37,6 +38,7 @@ type output struct {
 	queue   int      // frames that may wait
 	from    []string // names of inputs; nil: all
 	tag     bool     // the message names the input
+	merges  bool     // it has several senders
 }
 
 // defaultQueue is how many frames wait for a slow output: a second of video.
@@ -72,6 +74,7 @@ signal, or with its senders if their inputs have terminate=stop.`,
 	}
 	cmd.Flags().StringArray("output", nil, outputUsage)
 	cmd.Flags().BoolVar(&r.lines, "json", false, "print one JSON line per second, also on a terminal")
+	cmd.Flags().StringVar(&r.metrics, "metrics", "", metricsUsage)
 	addInputs(cmd)
 	return cmd
 }
@@ -125,6 +128,7 @@ func (r *relayCommand) output(e settings.Endpoint, layers []settings.Layer, a *a
 	default:
 		return out, settings.Wrong("%s: must be on or off", e.Origin("tag"))
 	}
+	out.merges = r.merges(out.from)
 	if out.options, err = e.Resolve(netgear.Options{MaxRetries: -1, Logger: a.logger}, layers); err != nil {
 		return out, err
 	}
@@ -133,6 +137,18 @@ func (r *relayCommand) output(e settings.Endpoint, layers []settings.Layer, a *a
 	}
 	out.options.Logger = a.logger.With("output", out.name)
 	return out, nil
+}
+
+// merges reports whether the inputs with these names, or all, have several
+// senders.
+func (r *relayCommand) merges(from []string) bool {
+	senders := 0
+	for _, in := range r.inputs {
+		if from == nil || slices.Contains(from, in.name) {
+			senders += max(1, len(in.options.Ports))
+		}
+	}
+	return senders > 1
 }
 
 // branchRow holds the figures of an output.
@@ -166,6 +182,12 @@ func (r *relayCommand) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return errors.Join(err, closeBranches(branches))
 	}
+	meter, err := r.measure(a, ends, branches)
+	if err != nil {
+		ends.close()
+		return errors.Join(err, closeBranches(branches))
+	}
+	defer meter.close()
 	work := func(ctx context.Context) error { return r.pass(ctx, ends, branches) }
 	last := time.Now()
 	figures := func(now time.Time) snapshot {
@@ -188,6 +210,24 @@ func (r *relayCommand) run(ctx context.Context, a *app) error {
 		fmt.Fprintf(os.Stderr, "output %s: %d frames sent, %d dropped, %d lost\n", br.name, c.Sent, c.Dropped, c.Lost)
 	}
 	return err
+}
+
+// measure serves metrics of all ends, if the flag is set.
+func (r *relayCommand) measure(a *app, ends *openEnds, branches []*branch) (*meter, error) {
+	m, err := openMetrics(r.metrics, a.logger)
+	if err != nil {
+		return nil, err
+	}
+	for i, end := range ends.ends {
+		err = errors.Join(err, m.add("input "+ends.names[i], end))
+	}
+	for _, br := range branches {
+		err = errors.Join(err, m.add("output "+br.name, br.end))
+	}
+	if err != nil {
+		m.close()
+	}
+	return m, err
 }
 
 // open opens the outputs.
@@ -249,19 +289,27 @@ func (br *branch) offer(from string, f *netgear.Frame) {
 	if br.from != nil && !slices.Contains(br.from, from) {
 		return
 	}
-	kept := retain(f)
+	kept := f.Retain()
 	if kept == nil {
 		return
 	}
 	br.Put(fanout.Item{Frame: kept, Message: br.message(from, f)})
 }
 
-// message returns the message that goes on with a frame.
+// message returns the message that goes on with a frame. nil is the frame's own.
 func (br *branch) message(from string, f *netgear.Frame) any {
-	if !br.tag {
-		return f.Message
+	var message any = f.Message
+	if br.tag {
+		message = map[string]any{"source": sender(from, f), "message": f.Message}
 	}
-	return map[string]any{"source": sender(from, f), "message": f.Message}
+	switch {
+	case br.options.Stamp && br.merges && f.Stamp != nil:
+		// Each sender has its own numbers; the output's are new ones.
+		return netgear.StampedMessage{At: f.Stamp.Time, Message: message}
+	case br.tag:
+		return message
+	}
+	return nil
 }
 
 // row returns the figures of the seconds since the last one.
