@@ -26,7 +26,11 @@ func (d *doctorCommand) examine(ctx context.Context, address string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	r := probe.Probe(ctx, address, keys, sockets[d.options.Pattern].send)
+	o := probe.Options{Keys: keys, Client: sockets[d.options.Pattern].send}
+	if d.frame {
+		o.Frame = d.options.Wire.String()
+	}
+	r := probe.Probe(ctx, address, o)
 	return d.print(d.diagnose(r))
 }
 
@@ -136,11 +140,14 @@ func (d *doctorCommand) patternOf(r probe.Result) health.Check {
 func (d *doctorCommand) wireOf(r probe.Result) health.Check {
 	c := health.Check{Name: "wire", Status: health.OK, Detail: r.Wire}
 	switch {
+	case r.Asked && r.Answer == "":
+		c.Status, c.Detail = health.Fail, "no answer to a frame on the wire of "+d.options.Wire.String()
+		c.Fix = "if a VidGear receive end runs there, start it again: its thread has ended if the wire is the other one"
 	case r.Wire == "":
 		c.Status = health.Note
 		c.Detail = "cannot be seen without sending a frame, and a frame on the wrong wire ends a VidGear receive end"
-		c.Fix = "ask which class runs there: NetGear or NetGear_Async (--wire)"
-	case d.wire && r.Wire != d.options.Wire.String():
+		c.Fix = "ask which class runs there, or try --send-frame with --wire NetGear or NetGear_Async"
+	case (d.wire || r.Asked) && r.Wire != d.options.Wire.String():
 		c.Status, c.Fix = health.Fail, "set --wire "+r.Wire+" here"
 	}
 	return c

@@ -38,6 +38,8 @@ type Result struct {
 	Busy      bool   `json:"busy,omitempty"`        // no READY came: a PAIR end that serves a peer
 	Wire      string `json:"wire,omitempty"`        // NetGear or NetGear_Async; "" if it is not known
 	Keys      Keys   `json:"keys,omitempty"`        // what a CURVE end says to this side's keys
+	Asked     bool   `json:"-"`                     // a frame was sent
+	Answer    string `json:"answer,omitempty"`      // the answer to it
 }
 
 // Keys is what a CURVE end replies to the keys of this side.
@@ -69,10 +71,43 @@ type conn struct {
 	result *Result
 }
 
-// Probe examines the TCP address HOST:PORT until ctx ends. keys may be nil;
-// otherwise it also performs a CURVE handshake with them, as a socket of the
-// type client.
-func Probe(ctx context.Context, address string, keys *KeyPair, client string) Result {
+// Options select how far a probe goes.
+type Options struct {
+	// Keys are for a CURVE handshake. nil: none is performed.
+	Keys *KeyPair
+	// Client is the socket type of this side in that handshake.
+	Client string
+	// Frame is the wire, NetGear or NetGear_Async, on which a frame is sent to a
+	// receive end that answers. "": none is sent.
+	Frame string
+}
+
+// Probe examines the TCP address HOST:PORT until ctx ends.
+func Probe(ctx context.Context, address string, o Options) Result {
+	r := Result{Address: address}
+	for _, client := range clients(o.Client) {
+		o.Client = client
+		r = probeOnce(ctx, address, o)
+		if r.Keys != KeysMismatch {
+			break
+		}
+	}
+	return r
+}
+
+// clients returns the socket types to try in a CURVE handshake: the first one,
+// then all others. An end hangs up if the type does not fit its own.
+func clients(first string) []string {
+	all := []string{first}
+	for _, t := range []string{"PAIR", "REQ", "PUB", "PUSH", "REP", "SUB", "PULL"} {
+		if t != first {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func probeOnce(ctx context.Context, address string, o Options) Result {
 	r := Result{Address: address}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", address)
@@ -89,9 +124,9 @@ func Probe(ctx context.Context, address string, keys *KeyPair, client string) Re
 	r.Kind = ZeroMQ
 	switch {
 	case r.Mechanism == "NULL":
-		p.null(ctx)
-	case r.Mechanism == "CURVE" && keys != nil:
-		r.Keys, r.Socket = p.curve(keys, client)
+		p.null(ctx, o.Frame)
+	case r.Mechanism == "CURVE" && o.Keys != nil:
+		r.Keys, r.Socket = p.curve(o.Keys, o.Client)
 	}
 	if r.Socket == "PUSH" || r.Socket == "PULL" {
 		r.Wire = "NetGear_Async" // NetGear has no such pattern
@@ -163,7 +198,7 @@ func rest(mechanism string) string {
 }
 
 // null performs a handshake without security, as far as the peer's READY.
-func (p conn) null(ctx context.Context) {
+func (p conn) null(ctx context.Context, wire string) {
 	if _, err := io.WriteString(p, rest("NULL")); err != nil {
 		return
 	}
@@ -176,8 +211,15 @@ func (p conn) null(ctx context.Context) {
 	if command == "READY" {
 		p.result.Socket = socketType(body)
 	}
-	if p.result.Socket == "PUB" || p.result.Socket == "XPUB" {
+	switch p.result.Socket {
+	case "PUB", "XPUB":
 		p.result.Wire = p.subscribe()
+	case "REP", "PAIR":
+		if wire != "" {
+			client := map[string]string{"REP": "REQ", "PAIR": "PAIR"}[p.result.Socket]
+			p.result.Wire, p.result.Answer = p.sendFrame(wire, client)
+			p.result.Asked = true
+		}
 	}
 }
 
