@@ -72,7 +72,7 @@ func (a *app) inputs(cmd *cobra.Command, defaults netgear.Options) ([]input, err
 // settings file.
 func (a *app) endpoints(cmd *cobra.Command, kind string, known ...string) ([]settings.Endpoint, error) {
 	texts, _ := cmd.Flags().GetStringArray(kind)
-	if texts == nil {
+	if len(texts) == 0 {
 		return a.file.Endpoints(cmd.Name(), kind, known...)
 	}
 	var all []settings.Endpoint
