@@ -74,7 +74,7 @@ func (e *reportedError) Error() string { return e.text }
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "netgear", Short: "Video on the wire of VidGear's NetGear", Long: long + "\n\n" + precedence,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: a.prepare,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Args:              unknownCommand,
