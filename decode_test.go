@@ -8,7 +8,9 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pebbe/zmq4"
 
@@ -302,5 +304,85 @@ func TestNewJPEGFrameDecodesOnUse(t *testing.T) {
 	defer g.Close()
 	if !readsAs(t, g, true) {
 		t.Error("damage is no error")
+	}
+}
+
+// receiveSlow returns a received frame that takes seconds to decode.
+func receiveSlow(t *testing.T, o Options) *Frame {
+	t.Helper()
+	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
+	recv := mustNew(t, o)
+	newBare(t, zmq4.PAIR, recv).send(grayHeader(), slowJPEG())
+	return mustRecv(t, recv, testContext(t))
+}
+
+// A send call that decodes a frame ends with its context and with Close. So does
+// one that waits for the decoding in another goroutine. The next call can
+// decode again.
+func TestContextAndCloseEndADecodingOnUse(t *testing.T) {
+	o := slowOptions()
+	o.Decode = DecodeOnUse
+	f := receiveSlow(t, o)
+	defer f.Close()
+	for _, closes := range []bool{false, true} {
+		o := slowOptions()
+		o.Wire, o.Address, o.Port, o.JPEGCompression = AsyncWire, "127.0.0.1", "1", JPEGDefault
+		send := mustNew(t, o)
+		ctx, cancel := context.WithCancel(testContext(t))
+		ended := make(chan error, 2)
+		for range cap(ended) {
+			g := f.Retain()
+			go func() {
+				defer g.Close()
+				_, err := send.SendFrame(ctx, g, nil)
+				ended <- err
+			}()
+		}
+		await(t, "a call to decode", func() bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.decoding != nil
+		})
+		want, start := context.Canceled, startStopwatch()
+		if closes {
+			want = ErrClosed
+			send.Close()
+		} else {
+			cancel()
+		}
+		for range cap(ended) {
+			if err := <-ended; !errors.Is(err, want) {
+				t.Errorf("close %v: %v", closes, err)
+			}
+		}
+		endsWithin(t, "the send calls", start, 2*time.Second)
+		cancel()
+	}
+	if isDecoded(f) {
+		t.Error("a decoding that was ended has a result")
+	}
+}
+
+// Close does not wait for a decoding in Respond.
+func TestCloseEndsADecodingInRespond(t *testing.T) {
+	read := make(chan error, 1)
+	o := slowOptions()
+	o.Decode, o.BidirectionalMode = DecodeOnUse, true
+	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
+	var decoding atomic.Bool
+	o.Respond = func(_ context.Context, f *Frame) (any, error) {
+		decoding.Store(true)
+		_, err := f.Bytes()
+		read <- err
+		return nil, err
+	}
+	recv := mustNew(t, o)
+	newBare(t, zmq4.PAIR, recv).send(grayHeader(), slowJPEG())
+	await(t, "Respond", decoding.Load)
+	start := startStopwatch()
+	recv.Close()
+	endsWithin(t, "Close", start, 2*time.Second)
+	if err := <-read; !errors.Is(err, ErrClosed) {
+		t.Error(err)
 	}
 }
