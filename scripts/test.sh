@@ -228,6 +228,12 @@ need_screen() {
 	need Xvfb xvfb && need xdotool xdotool
 }
 
+# The page of package web is tested in a browser.
+need_browser() {
+	command -v apt-get >/dev/null || return 0
+	need chromium chromium
+}
+
 # The tunnel's tests start their own sshd. Installing one must not open the
 # machine's port 22.
 need_sshd() {
@@ -291,12 +297,14 @@ do_nogocv() {
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Set-up: a browser for the tests of package web' need_browser
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
+	step 'Set-up: a browser for the tests of package web' need_browser
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest

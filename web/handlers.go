@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -65,6 +66,7 @@ func (v *Viewer) limited(handler http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		defer v.release()
+		defer context.AfterFunc(v.ctx, func() { setDeadline(w, time.Now()) })()
 		handler(w, r)
 	}
 }
@@ -86,10 +88,18 @@ func (v *Viewer) serveStreams(w http.ResponseWriter, _ *http.Request) {
 	w.Write(append(text, '\n'))
 }
 
-// deadline sets how long the client may take to receive n bytes.
+// deadline sets how long the client may take to receive n bytes. Close ends the
+// time at once.
 func (v *Viewer) deadline(w http.ResponseWriter, n int) {
+	setDeadline(w, time.Now().Add(v.allowance(n)))
+	if v.ctx.Err() != nil {
+		setDeadline(w, time.Now())
+	}
+}
+
+func setDeadline(w http.ResponseWriter, t time.Time) {
 	// Not every ResponseWriter has deadlines; then the server's own hold.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(v.allowance(n)))
+	_ = http.NewResponseController(w).SetWriteDeadline(t)
 }
 
 // newest returns the newest picture of the stream that the request names, if its

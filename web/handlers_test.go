@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -235,6 +236,29 @@ func TestStalledMJPEG(t *testing.T) {
 		if time.Now().After(wait) {
 			t.Fatal("the stalled viewer was not disconnected")
 		}
+	}
+}
+
+// Close does not wait for viewers that read nothing.
+func TestCloseWithStalledViewers(t *testing.T) {
+	const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+	f := arrayFrame(t, noise(4000)) // more than the system's buffers hold
+	for path, headers := range map[string]string{"/stream.mjpg": "", "/frame.jpg": "", "/ws": upgrade} {
+		t.Run(path, func(t *testing.T) {
+			v, url := newViewer(t, Options{WriteTimeout: time.Hour})
+			publish(t, v.Source(""), f)
+			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n"+headers+"\r\n")
+			// The JPEG is being sent when its first byte has come.
+			if _, err := bufio.NewReaderSize(conn, 16).ReadBytes(0xff); err != nil {
+				t.Fatal(err)
+			}
+			v.Close()
+		})
 	}
 }
 

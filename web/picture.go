@@ -21,7 +21,7 @@ type picture struct {
 	shape    []int
 
 	refs   atomic.Int32
-	frame  heldFrame
+	frame  *netgear.Frame
 	once   sync.Once // makes the two below
 	jpeg   []byte    // nil if the frame is no picture; valid while there are references
 	reason error     // why not
@@ -30,9 +30,9 @@ type picture struct {
 
 // newPicture returns a picture of a frame, which remains the caller's.
 func newPicture(f *netgear.Frame) (*picture, error) {
-	frame, err := hold(f)
-	if err != nil {
-		return nil, err
+	frame := f.Retain()
+	if frame == nil {
+		return nil, fmt.Errorf("web: %w: the Frame is nil, closed or zero", netgear.ErrFrame)
 	}
 	p := &picture{frame: frame, received: f.ReceivedAt, dtype: f.DType(), shape: f.Shape()}
 	if p.received.IsZero() {
@@ -41,7 +41,7 @@ func newPicture(f *netgear.Frame) (*picture, error) {
 	if f.Stamp != nil {
 		p.captured = f.Stamp.Time
 	}
-	p.text = sync.OnceValue(func() string { return messageText(frame.message()) })
+	p.text = sync.OnceValue(func() string { return messageText(frame.Message) })
 	p.refs.Store(1)
 	return p, nil
 }
@@ -55,7 +55,7 @@ func (p *picture) acquire() *picture {
 
 func (p *picture) release() {
 	if p.refs.Add(-1) == 0 {
-		p.frame.close()
+		p.frame.Close()
 	}
 }
 
@@ -63,8 +63,8 @@ func (p *picture) release() {
 // first call encodes a raw frame, and others wait for it.
 func (p *picture) bytes(e *encoder) ([]byte, error) {
 	p.once.Do(func() {
-		if p.jpeg = p.frame.jpeg(); p.jpeg == nil {
-			p.jpeg, p.reason = e.encode(&p.frame, p.dtype, p.shape)
+		if p.jpeg = p.frame.JPEG(); p.jpeg == nil {
+			p.jpeg, p.reason = e.encode(p.frame, p.dtype, p.shape)
 		}
 	})
 	return p.jpeg, p.reason
@@ -116,14 +116,14 @@ func layout(dtype string, shape []int) (width, height int, cs turbojpeg.Colorspa
 }
 
 // encode returns a raw frame as JPEG.
-func (e *encoder) encode(frame *heldFrame, dtype string, shape []int) ([]byte, error) {
+func (e *encoder) encode(frame *netgear.Frame, dtype string, shape []int) ([]byte, error) {
 	width, height, cs, ok := layout(dtype, shape)
 	if !ok {
 		return nil, fmt.Errorf("web: %s of shape %v is no picture", dtype, shape)
 	}
 	e.cores <- struct{}{}
 	defer func() { <-e.cores }()
-	pixels, err := frame.pixels()
+	pixels, err := frame.Bytes()
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 func (v *Viewer) find(s *Source, f *netgear.Frame) *stream {
 	st := v.match(s, f.Port, f.Peer)
 	if st == nil {
-		st = v.adopt(s, f.Port, f.Peer)
+		st = v.reconnected(s, f.Port, f.Peer)
 	}
 	if st == nil {
 		st = v.add(s, f.Port)
@@ -71,12 +71,12 @@ func (st *stream) likeness(port, peer string, live bool) int {
 // maxPast is how many earlier peers of a stream are remembered.
 const maxPast = 16
 
-// adopt returns the source's only stream for a port, although it is live, if its
-// sender seems to have reconnected: the new peer is on the same machine. If the
-// earlier peer sends again there are two senders. Then adopt returns nil, or
+// reconnected returns the source's only stream for a port, although it is live,
+// if its sender seems to have reconnected: the new peer is on the same machine.
+// If the earlier peer sends again there are two senders. Then it returns nil, or
 // the stream is the earlier peer's again and the other has a new one. v.mu must
 // be held.
-func (v *Viewer) adopt(s *Source, port, peer string) *stream {
+func (v *Viewer) reconnected(s *Source, port, peer string) *stream {
 	st := v.only(s, port)
 	if st == nil || peer == "" || hostOf(st.peer) != hostOf(peer) {
 		return nil
@@ -111,12 +111,25 @@ func (v *Viewer) only(s *Source, port string) (only *stream) {
 	return only
 }
 
+// count returns how many streams a source has. v.mu must be held.
+func (v *Viewer) count(s *Source) (n int) {
+	for _, st := range v.streams {
+		if st.source == s {
+			n++
+		}
+	}
+	return n
+}
+
 // add adds a stream. If there are too many, it replaces one of the source's that
 // is not live, or returns nil if there is none. v.mu must be held.
 func (v *Viewer) add(s *Source, port string) *stream {
 	if len(v.streams) >= v.opts.MaxStreams {
 		old := v.oldest(s)
 		if old < 0 {
+			v.tooMany.Do(func() {
+				v.opts.Logger.Warn("web: there are too many streams, and more are not shown; this is logged once", "MaxStreams", v.opts.MaxStreams)
+			})
 			return nil
 		}
 		v.streams[old].replace(nil)

@@ -71,6 +71,7 @@ func TestSenders(t *testing.T) {
 		{"two, one lost", steps{from(a), from(b), on(netgear.EventLost, a)}, "gate=lost, gate (2)=live"},
 		{"ports", steps{from(a, "5566"), from(a, "5567"), from(a2, "5566")}, "gate 5566=live, gate 5567=live"},
 		{"ports, one ended", steps{from(a, "5566"), from(a2, "5567"), on(netgear.EventTerminated, a2, "5567")}, "gate 5566=live, gate 5567=ended"},
+		{"ports, an unknown one lost", steps{from(a, "5566"), from(a2, "5567"), on(netgear.EventLost, "")}, "gate 5566=live, gate 5567=live"},
 		{"two senders with one port", steps{from(a, "5566"), from(b, "5566"), from(a, "5566")}, "gate 5566=live, gate 5566 (2)=live"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (s *Source) Event(e netgear.Event) {
 		case e.Kind == netgear.EventReconnecting:
 			return true
 		}
-		return v.only(s, st.port) == st
+		return v.count(s) == 1
 	})
 }
 

@@ -61,7 +61,7 @@ type stream struct {
 	rate    rate
 	state   State     // as an event has set it; StateLive otherwise
 	marked  time.Time // when
-	past    []string  // peers that had the stream before; see adopt
+	past    []string  // peers that had the stream before; see reconnected
 }
 
 // stateOf returns a stream's state. v.mu must be held.
@@ -164,10 +164,11 @@ func (v *Viewer) Streams() []Stream {
 	return list
 }
 
-// described is a Stream with its id, as the page receives it.
+// described is a Stream as the page receives it.
 type described struct {
 	ID int `json:"id"`
 	Stream
+	Silent float64 `json:"silent"` // seconds since the newest frame
 }
 
 func (v *Viewer) describe() []described {
@@ -192,7 +193,7 @@ func (v *Viewer) describe() []described {
 		if s, ok := stats[st.source]; ok {
 			d.Dropped = st.dropped(&s)
 		}
-		list = append(list, described{ID: st.id, Stream: d})
+		list = append(list, described{ID: st.id, Stream: d, Silent: now.Sub(st.last).Seconds()})
 	}
 	return list
 }

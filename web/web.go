@@ -165,7 +165,8 @@ type Viewer struct {
 	watchers map[*watcher]struct{}
 	streams  []*stream // in the order in which they appeared
 	lastID   int
-	changes  uint64 // counts changes of what a Stream describes, except its figures
+	tooMany  sync.Once // logs that there are
+	changes  uint64    // counts changes of what a Stream describes, except its figures
 }
 
 // New returns a Viewer without streams. The caller must Close it. Errors wrap

@@ -11,10 +11,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/internal/leaktest"
 )
-
-func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // newViewer returns a Viewer and the address of its server. The test's cleanup
 // closes both.

@@ -18,7 +18,7 @@ class Tile {
     this.visible = true;
     this.from = null; // the socket of a frame that waits for its acknowledgement
     this.jpeg = null; // the newest picture, for the snapshot
-    this.shown = '';
+    this.instead = this.silent = '';
     this.find('.picture').addEventListener('click', () => this.setFull(!this.root.classList.contains('full')));
     this.find('.snapshot').addEventListener('click', () => this.snapshot());
     this.find('.message').addEventListener('toggle', () => this.showMessage());
@@ -42,13 +42,17 @@ class Tile {
     this.text('.name', stream.name);
     this.text('.state', stream.state);
     this.text('.fps', stream.fps.toFixed(1));
-    this.text('.latency', stream.latency === undefined ? '–' : duration(stream.latency));
+    this.text('.latency', stream.latency === undefined || stream.state !== 'live' ? '–' : duration(stream.latency));
     this.text('.dropped', stream.dropped === undefined ? '–' : String(stream.dropped));
     this.text('.size', size(stream.shape, stream.dtype));
     this.text('.peer', stream.peer || '–');
     this.label();
-    if (!stream.frames) this.text('.nothing', 'No frame yet');
+    this.silent = !stream.frames ? 'No frame yet' : stream.state === 'live' ? '' : `No frame for ${duration(Math.max(1, stream.silent))}`;
+    this.note();
   }
+
+  // note shows why there is no picture, or no new one.
+  note() { this.text('.nothing', this.instead || this.silent); }
 
   label() {
     const full = this.root.classList.contains('full');
@@ -85,7 +89,8 @@ class Tile {
       if (this.canvas.height !== bitmap.height) this.canvas.height = bitmap.height;
     }
     this.context.transferFromImageBitmap(bitmap);
-    this.text('.nothing', instead);
+    this.instead = instead; // what is shown in place of a picture
+    this.note();
   }
 
   showMessage() {
@@ -142,7 +147,9 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: '100px' });
 
 function duration(seconds) {
-  return Math.abs(seconds) < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+  if (Math.abs(seconds) < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 100) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
 function size(shape, dtype) {
