@@ -9,10 +9,9 @@ import (
 // flagKey marks a SimpleBlock as a key frame.
 const flagKey = 0x80
 
-// appendUint appends an element that is a number, in four bytes.
+// appendUint appends an element that is a number, in eight bytes.
 func appendUint(b []byte, id uint32, v uint64) []byte {
-	b = append(appendID(b, id), 0x84)
-	return binary.BigEndian.AppendUint32(b, uint32(v)) //nolint:gosec // 49 days of milliseconds
+	return binary.BigEndian.AppendUint64(append(appendID(b, id), 0x88), v)
 }
 
 // appendBlockHeader appends what stands before the content of a block of n
@@ -74,6 +73,12 @@ func (l *cueList) add(track uint64, at time.Duration, pos int64) {
 			l.add(p.track, p.at, p.pos)
 		}
 	}
+}
+
+// bytes returns the size of the index at most, with the next frame's point.
+func (l *cueList) bytes() int64 {
+	const point = 4*2 + 4 + 2 + 8 + 2 // the headers, and three numbers
+	return point*int64(len(l.points)+1) + maxHeader
 }
 
 // element returns the index, ordered by time.

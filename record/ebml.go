@@ -173,12 +173,11 @@ func appendSize(b []byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(b, 1<<56|uint64(n))
 }
 
-// appendPadding appends a Void element of n bytes in all, header included. n is
-// at least 9, or 0.
+// paddingHeader is the length of the header of a Void element.
+const paddingHeader = 1 + 8
+
+// appendPadding appends a Void element of n bytes in all, header included.
 func appendPadding(b []byte, n int) []byte {
-	if n == 0 {
-		return b
-	}
-	b = appendSize(append(b, idVoid), int64(n-9))
-	return append(b, make([]byte, n-9)...)
+	b = appendSize(append(b, idVoid), int64(n-paddingHeader))
+	return append(b, make([]byte, n-paddingHeader)...)
 }

@@ -34,6 +34,7 @@ func show() []given {
 // FFmpeg finds the tracks with their frames, times and pixels, and reads the
 // texts. The track of arrays is none to it.
 func TestFFmpeg(t *testing.T) {
+	long(t)
 	ffprobe, ffmpeg := program(t, "ffprobe"), program(t, "ffmpeg")
 	all := show()
 	path := recorded(t, all...)
@@ -125,10 +126,11 @@ func probe(t *testing.T, ffprobe, path string) *probed {
 }
 
 // Files of FFmpeg are played: its own Motion JPEG, without an index, with
-// checksums, and raw pictures.
+// checksums, in an AVI file, and raw pictures.
 func TestFilesOfFFmpeg(t *testing.T) {
+	long(t)
 	ffmpeg := program(t, "ffmpeg")
-	outputs := []string{"-c copy", "-c copy -live 1", "-c copy -write_crc32 1 -cluster_size_limit 5000000", "-c:v rawvideo -pix_fmt gray"}
+	outputs := []string{"-c copy", "-c copy -live 1", "-c copy -write_crc32 1 -cluster_size_limit 5000000", "-c copy -f avi", "-c:v rawvideo -pix_fmt gray"}
 	for n, path := range convert(t, ffmpeg, recorded(t, jpegs(10)...), nil, outputs...) {
 		p := open(t, path)
 		frames, err := readAll(t, p)
@@ -138,10 +140,10 @@ func TestFilesOfFFmpeg(t *testing.T) {
 		}
 		for i, f := range frames {
 			want := picture(i, 64, 48)
-			if n == 3 {
+			if n == 4 {
 				want = nil
 			}
-			if !bytes.Equal(f.JPEG, want) || (n == 3) != (len(f.Array.Data) == 64*48) || (f.At-at(i).Sub(epoch)).Abs() > time.Millisecond {
+			if !bytes.Equal(f.JPEG, want) || (n == 4) != (len(f.Array.Data) == 64*48) || (f.At-at(i).Sub(epoch)).Abs() > time.Millisecond {
 				t.Errorf("%s: frame %d at %v has %d bytes of JPEG, %v", outputs[n], i, f.At, len(f.JPEG), f.Array.Shape)
 			}
 		}

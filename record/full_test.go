@@ -2,7 +2,6 @@ package record
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
@@ -33,6 +32,7 @@ func (f smallFile) WriteAt(b []byte, off int64) (int, error) {
 // A full disk, or one that fails, is reported. Recording continues when there is
 // room, and everything that was recorded can be read.
 func TestFailingDisk(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err   error
@@ -63,31 +63,6 @@ func TestFailingDisk(t *testing.T) {
 			}
 		})
 	}
-}
-
-// The same with a file system that is really full. It can be mounted by root
-// alone; where the system forbids that too, TestFailingDisk is what remains.
-func TestFullFileSystem(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a file system takes root; TestFailingDisk needs none")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=400k"); err != nil {
-		if os.Getenv("CI") != "" && !errors.Is(err, syscall.EPERM) {
-			t.Fatal(err)
-		}
-		t.Skipf("a tmpfs cannot be mounted: %v; TestFailingDisk needs none", err)
-	}
-	defer syscall.Unmount(dir, syscall.MNT_DETACH)
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 150_000), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runFull(t, Options{Dir: dir}, func() {
-		if err := os.Remove(ballast); err != nil {
-			t.Fatal(err)
-		}
-	}, syscall.ENOSPC)
 }
 
 // runFull records until the disk is full, makes room, and records again.
@@ -143,6 +118,7 @@ func runFull(t *testing.T, o Options, makeRoom func(), why error) {
 
 // Close reports that the last frames are missing.
 func TestCloseWithFullDisk(t *testing.T) {
+	long(t)
 	t.Parallel()
 	room := &atomic.Int64{}
 	room.Store(100_000)

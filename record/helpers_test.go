@@ -13,11 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/leaktest"
+	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
 func TestMain(m *testing.M) {
@@ -26,7 +28,12 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if err := leaktest.Find(); err != nil && code == 0 {
+	runtime.GC()
+	err := leaktest.Find()
+	if buffers, messages := zmsg.Live(); err == nil && (buffers != 0 || messages != 0) {
+		err = fmt.Errorf("%d buffers and %d messages were never released", buffers, messages)
+	}
+	if err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, "left behind:", err)
 		code = 1
 	}
@@ -44,6 +51,14 @@ func program(t testing.TB, name string) string {
 		t.Skipf("%s is not installed", name)
 	}
 	return path
+}
+
+// long skips a test that takes long, or whose code is the same in every build.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long")
+	}
 }
 
 // epoch is when the test's first frame arrives.
@@ -193,6 +208,21 @@ func readAll(t testing.TB, p *Player) ([]*Frame, error) {
 func load(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// depth returns an array that no player shows.
+func depth(n int) netgear.Array {
+	return netgear.Array{DType: "uint16", Shape: []int{6, 10}, Data: elements(n, 120)}
+}
+
+// pixels returns a frame's decoded pixels.
+func pixels(t testing.TB, f *netgear.Frame) []byte {
+	t.Helper()
+	b, err := f.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}

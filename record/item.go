@@ -3,7 +3,6 @@ package record
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/vidgear-go/netgear"
@@ -19,8 +18,9 @@ type item struct {
 	dtype     string
 	shape     []int
 	described bool
-	data      []byte // the JPEG or the elements; valid until release
-	free      func()
+	data      []byte // the JPEG or the elements: the frame's memory
+	// frame is the item's own Frame, after hold.
+	frame *netgear.Frame
 
 	received time.Time
 	captured time.Time // zero if it is not known
@@ -126,33 +126,30 @@ func newItem(name string, f *netgear.Frame, now time.Time) (*item, error) {
 
 // content returns a frame's JPEG, or its elements. They are the frame's memory.
 func content(f *netgear.Frame) ([]byte, error) {
-	data := f.JPEG()
-	if data == nil {
-		data, _ = f.Bytes()
+	if jpeg := f.JPEG(); jpeg != nil {
+		return jpeg, nil
 	}
-	if len(data) == 0 {
-		return nil, fmt.Errorf("record: %w: it is closed or empty", netgear.ErrFrame)
+	data, err := f.Bytes()
+	if err == nil && len(data) == 0 {
+		err = fmt.Errorf("%w: it is empty", netgear.ErrFrame)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record: %w", err)
 	}
 	return data, nil
 }
 
-// buffers holds the memory of copied frames for the next ones.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// hold makes the item independent of the frame, which its caller may close.
-func (i *item) hold(*netgear.Frame) error {
-	buf := buffers.Get().(*[]byte)
-	*buf = append((*buf)[:0], i.data...)
-	i.data = *buf
-	i.free = func() { buffers.Put(buf) }
-	return nil
+// hold makes the item independent of the frame, which its caller may close. It
+// copies nothing.
+func (i *item) hold(f *netgear.Frame) (err error) {
+	i.frame = f.Retain()
+	i.data, err = content(i.frame)
+	return err
 }
 
 func (i *item) release() {
-	if i.free != nil {
-		i.free()
-		i.free, i.data = nil, nil
-	}
+	i.frame.Close()
+	i.frame, i.data = nil, nil
 }
 
 // itemOverhead is the memory of an item besides its bytes, rounded up.

@@ -89,6 +89,7 @@ type fileSender struct {
 	text  *trackEntry
 	last  time.Duration // of the last block, negative if there is none
 	step  time.Duration // between the last two
+	shift time.Duration // is added to its times, after a clock was set back
 }
 
 // cluster is the cluster that is being written.
@@ -142,7 +143,8 @@ func (m *matroska) header() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(b, index, text, trackList(nil)), nil
+	list := trackList(nil)
+	return slices.Concat(b, index, text, list, make([]byte, tracksBytes-len(list))), nil
 }
 
 // durationHeader begins the duration's element, a number of eight bytes. It is
@@ -167,14 +169,16 @@ func (m *matroska) seekHead(cuesPos int64) ([]byte, error) {
 	return appendPadding(b, seekHeadBytes-len(b)), nil
 }
 
-// trackList returns the list of tracks, padded.
+// trackList returns the list of tracks and the header of its padding.
 func trackList(entries []byte) []byte {
 	b := appendSize(appendID(nil, idTracks), int64(len(entries)))
 	b = append(b, entries...)
-	return appendPadding(b, tracksBytes-len(b))
+	return appendSize(append(b, idVoid), int64(tracksBytes-len(b)-paddingHeader))
 }
 
-// addTrack adds a track to the file's list, which is written again.
+// addTrack adds a track to the file's list, which is written again. It is
+// written without the rest of its padding: what is short is written in one
+// piece, also if the process is killed.
 func (m *matroska) addTrack(s *sender, of *fileSender, entry trackEntry, kind uint64) (*trackEntry, error) {
 	entry.TrackNumber = uint64(m.tracks + 1)
 	entry.TrackUID = m.uid | uint64(of.index)<<8 | kind
@@ -183,7 +187,7 @@ func (m *matroska) addTrack(s *sender, of *fileSender, entry trackEntry, kind ui
 	if err != nil {
 		return nil, err
 	}
-	const room = tracksBytes - 4 - 8 - 9 // besides the header, and that of the padding
+	const room = tracksBytes - maxHeader - paddingHeader
 	entries := slices.Concat(m.entries, b)
 	if len(entries) > room {
 		return nil, ErrTooManySenders
@@ -276,6 +280,7 @@ func (m *matroska) write(s *sender, i *item, at time.Time) error {
 		return err
 	}
 	of := m.sender(s)
+	of.keepTime(at.Sub(m.start))
 	b := block{picture: picture, text: text, at: of.time(at.Sub(m.start)), shown: of.step}
 	if err := m.writeBlock(&b, i); err != nil {
 		return err
@@ -287,7 +292,14 @@ func (m *matroska) write(s *sender, i *item, at time.Time) error {
 // time returns the time of a block in the file: later than the sender's last
 // one, because players require that within a track.
 func (of *fileSender) time(at time.Duration) time.Duration {
-	return max(at.Round(time.Millisecond), of.last+time.Millisecond, 0)
+	return max((at + of.shift).Round(time.Millisecond), of.last+time.Millisecond, 0)
+}
+
+// keepTime continues a sender's time if a clock was set back.
+func (of *fileSender) keepTime(at time.Duration) {
+	if at+of.shift < of.last-clockSkew {
+		of.shift = of.last + of.step - at
+	}
 }
 
 // wrote notes the time of a sender's last block.
@@ -330,6 +342,10 @@ func (m *matroska) writeBlock(b *block, i *item) error {
 	m.end = max(m.end, b.at+b.shown)
 	return nil
 }
+
+// fullSize returns the size that the file will have at most, if no frame is
+// added.
+func (m *matroska) fullSize() int64 { return m.size + m.cues.bytes() }
 
 // append writes at the end of the file. After an error the file is as it was,
 // if the system permits; otherwise the next call overwrites the rest.

@@ -192,7 +192,7 @@ func SendTo(n *netgear.NetGear) func(context.Context, *Frame) error {
 			}
 		}
 		// The wire carries no JPEG, or it is damaged and does not decode.
-		frame, err := f.Frame()
+		frame, err := f.NetGear()
 		if err != nil {
 			return cmp.Or(refused, err)
 		}

@@ -43,7 +43,7 @@ type about struct {
 // Track describes a track that is played.
 type Track struct {
 	Name          string // the sender, or "track 1" if the file has no name
-	Codec         string // Matroska's: "V_MJPEG", "V_UNCOMPRESSED", or "X_NETGEAR/ARRAY"
+	Codec         string // Matroska's: "V_MJPEG", "V_UNCOMPRESSED", "X_NETGEAR/ARRAY"; of AVI "MJPG"
 	Width, Height int    // of pictures
 }
 
@@ -67,9 +67,9 @@ type Frame struct {
 	Port     string         // the sender's port, in multi-server mode
 }
 
-// Frame returns the frame as a received one, with decoded pixels, for programs
+// NetGear returns the frame as a received one, with decoded pixels, for programs
 // that view or process recordings. The caller must Close it.
-func (f *Frame) Frame() (*netgear.Frame, error) {
+func (f *Frame) NetGear() (*netgear.Frame, error) {
 	var n *netgear.Frame
 	var err error
 	if f.JPEG != nil {
@@ -91,8 +91,8 @@ type PlayerOptions struct {
 	MaxFrameBytes int64
 }
 
-// Open opens a recording, or any other Matroska file with Motion JPEG. The
-// caller must Close it.
+// Open opens a recording, or any other Matroska or AVI file with Motion JPEG.
+// The caller must Close it.
 //
 // A file that a killed process has left can be opened, as can one that is still
 // being written: it ends where the file ends now. Errors to test for:
@@ -135,13 +135,22 @@ func (o PlayerOptions) Read(r io.ReaderAt, size int64) (*Player, error) {
 	if o.MaxFrameBytes <= 0 {
 		o.MaxFrameBytes = defaultMaxFrameBytes
 	}
-	d, err := newDemuxer(r, size, o.MaxFrameBytes)
+	b, err := readFormat(r, size, o.MaxFrameBytes)
 	if err != nil {
 		return nil, err
 	}
-	p := &Player{blocks: d}
+	p := &Player{blocks: b}
 	p.rewind(0)
 	return p, nil
+}
+
+// readFormat reads the header of a file of any format.
+func readFormat(r io.ReaderAt, size, maxFrame int64) (blocks, error) {
+	var magic [4]byte
+	if _, err := r.ReadAt(magic[:], 0); err == nil && string(magic[:]) == "RIFF" {
+		return newAVI(r, size, maxFrame)
+	}
+	return newDemuxer(r, size, maxFrame)
 }
 
 // Close closes the file. Frames stay valid.

@@ -35,18 +35,17 @@ func (q *queue) admit(bytes int64) error {
 	return nil
 }
 
-// add queues an item for which admit has reserved room. It reports false if
-// the queue was closed meanwhile.
-func (q *queue) add(i *item) bool {
+// add queues an item for which admit has reserved room, unless the queue was
+// closed meanwhile.
+func (q *queue) add(i *item) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		q.bytes -= i.size()
-		return false
+		return ErrClosed
 	}
 	q.items = append(q.items, i)
 	q.signal()
-	return true
+	return nil
 }
 
 // cancel releases the room of an item that is not added.

@@ -164,7 +164,7 @@ func TestChangingForms(t *testing.T) {
 	}
 }
 
-// Senders with one name are told apart by their addresses. One that returns
+// Senders with one name are distinguished by their addresses. One that returns
 // from another port continues its track.
 func TestSendersWithOneName(t *testing.T) {
 	var all []given
@@ -248,7 +248,26 @@ func TestEqualTimes(t *testing.T) {
 	}
 }
 
+// A clock that is set back, by a sender or on this machine, leaves no gap and no
+// pile of frames at one time.
+func TestClockSetBack(t *testing.T) {
+	all := jpegs(30)
+	for i := range all[15:] {
+		all[15+i].at = all[15+i].at.Add(-time.Hour)
+	}
+	frames, err := readAll(t, open(t, recorded(t, all...)))
+	if err != nil || len(frames) != len(all) {
+		t.Fatalf("%d frames, %v", len(frames), err)
+	}
+	for i, f := range frames {
+		if want := at(i).Sub(epoch); (f.At - want).Abs() > 2*time.Millisecond {
+			t.Errorf("frame %d is at %v, not %v", i, f.At, want)
+		}
+	}
+}
+
 func TestTooManySenders(t *testing.T) {
+	long(t)
 	path := filepath.Join(t.TempDir(), "test.mkv")
 	r := create(t, Options{Path: path, QueueFrames: 1000})
 	for i := range 500 {

@@ -81,15 +81,16 @@ func (r *Recorder) Write(name string, f *netgear.Frame) error {
 	if err := r.queue.admit(i.size()); err != nil {
 		return err
 	}
-	if err := i.hold(f); err != nil {
-		r.queue.cancel(i.size())
-		return err
+	size := i.size()
+	err = i.hold(f)
+	if err == nil {
+		err = r.queue.add(i)
 	}
-	if !r.queue.add(i) {
+	if err != nil {
 		i.release()
-		return ErrClosed
+		r.queue.cancel(size)
 	}
-	return nil
+	return err
 }
 
 // Close writes what is queued, and ends the file: its index and its duration

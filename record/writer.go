@@ -28,6 +28,7 @@ type writer struct {
 	failed  error     // why the last frame was not written
 	retryAt time.Time // when the next one is tried
 	missing uint64    // frames that were not written since
+	warned  time.Time // when refuse has logged
 }
 
 // newWriter creates the folder, or the file of Options.Path.
@@ -77,14 +78,22 @@ func (w *writer) record(i *item) {
 	err := w.write(i)
 	switch {
 	case errors.Is(err, ErrTooManySenders), errors.Is(err, ErrTooLarge):
-		w.o.Logger.Warn("record: a frame cannot be recorded", "sender", i.name, "error", err)
-		w.r.count(func(s *Stats) { s.Failed++ })
+		w.refuse(i, err)
 	case err != nil:
 		w.fail(err)
 	default:
 		w.recovered()
 		w.r.count(func(s *Stats) { s.Frames++; s.Bytes += size; s.Senders = len(w.m.senders) })
 	}
+}
+
+// refuse drops an item for which a file has no room. It is logged once a minute.
+func (w *writer) refuse(i *item, why error) {
+	if now := w.o.now(); now.Sub(w.warned) >= time.Minute {
+		w.warned = now
+		w.o.Logger.Warn("record: frames cannot be recorded", "sender", i.name, "error", why)
+	}
+	w.r.count(func(s *Stats) { s.Failed++ })
 }
 
 // fail notes that frames cannot be written. The same file continues after a
@@ -146,23 +155,20 @@ func (w *writer) isFileFull(i *item, at time.Time) bool {
 	switch {
 	case w.m == nil || w.m.end == 0 && w.m.cluster.pos == 0:
 		return false
-	case w.o.MaxFileBytes > 0 && w.m.size+fileSize(i) > w.o.MaxFileBytes:
+	case w.o.MaxFileBytes > 0 && w.m.fullSize()+i.size() > w.o.MaxFileBytes:
 		return true
 	}
-	return w.o.MaxFileDuration > 0 && at.Sub(w.m.start) >= w.o.MaxFileDuration
+	// After a clock was set back only the times in the file count.
+	return w.o.MaxFileDuration > 0 && max(at.Sub(w.m.start), w.m.end-time.Second) >= w.o.MaxFileDuration
 }
-
-// fileSize returns the bytes that an item takes in a file at most, with its
-// part of the index.
-func fileSize(i *item) int64 { return i.size() }
 
 // makeRoom deletes files so that an item fits into the budget.
 func (w *writer) makeRoom(i *item) error {
 	current := int64(headerBytes)
 	if w.m != nil {
-		current = w.m.size
+		current = w.m.fullSize()
 	}
-	deleted, err := w.disk.makeRoom(current + fileSize(i))
+	deleted, err := w.disk.makeRoom(current + i.size())
 	if deleted > 0 {
 		w.r.count(func(s *Stats) { s.Deleted += uint64(deleted) }) //nolint:gosec // a small number
 	}

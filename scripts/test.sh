@@ -193,6 +193,12 @@ interop_tunnel() {
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./internal/sshtunnel
 }
 
+# A recording that is played to VidGear is tested in the module of recordings.
+interop_play() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./record
+}
+
 # The fault suite measures times, so it runs without the race detector; its ends
 # send Mats, and count them. Where network namespaces cannot be made, it names
 # what it leaves out; in CI it may leave out nothing.
@@ -298,6 +304,8 @@ do_nogocv() {
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a browser for the tests of package web' need_browser
+	step 'Set-up: FFmpeg for the tests of recordings' need ffmpeg ffmpeg
+	step 'Set-up: systemd-analyze for the test of the units' need systemd-analyze systemd
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
@@ -305,6 +313,8 @@ do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
 	step 'Set-up: a browser for the tests of package web' need_browser
+	step 'Set-up: FFmpeg for the tests of recordings' need ffmpeg ffmpeg
+	step 'Set-up: systemd-analyze for the test of the units' need systemd-analyze systemd
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
@@ -314,6 +324,7 @@ do_interop() {
 	step 'Interop: against the real VidGear' interop
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Interop: through an SSH tunnel to the real VidGear' interop_tunnel
+	step 'Interop: a recording to the real VidGear' interop_play
 }
 
 do_faults() {

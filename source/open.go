@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vidgear-go/netgear/internal/avi"
 )
 
 // open opens the source that the settings name.
@@ -101,7 +103,7 @@ func openFile(s Settings) (reader, error) {
 		return in, nil
 	}
 	f.Close()
-	if !errors.Is(err, errNoMJPEG) {
+	if !errors.Is(err, avi.ErrFormat) {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	in2, err := openOpenCV(s, -1)

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/avi"
 )
 
 // errNoStream is returned for a URL that serves no MJPEG.
@@ -212,7 +214,7 @@ func (s *stream) read(part *multipart.Part) error {
 		if _, err := io.CopyN(&s.buf, part, length); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		if endsJPEG(s.buf.Bytes()) {
+		if avi.EndsJPEG(s.buf.Bytes()) {
 			return nil
 		}
 	}
