@@ -317,8 +317,8 @@ func (br *branch) row(seconds float64) branchRow {
 	c := br.Counts()
 	row := branchRow{Name: br.name, Peers: c.Peers, Frames: c.Sent, Dropped: c.Dropped, Lost: c.Lost, Queue: c.Queue}
 	if seconds > 0 {
-		row.FPS = float64(c.Sent-br.before.Sent) / seconds
-		row.Rate = float64(c.Bytes-br.before.Bytes) / seconds / 1e6
+		row.FPS = board.Round(float64(c.Sent-br.before.Sent) / seconds)
+		row.Rate = board.Round(float64(c.Bytes-br.before.Bytes) / seconds / 1e6)
 	}
 	br.before = c
 	return row

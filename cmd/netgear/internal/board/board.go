@@ -5,6 +5,7 @@ package board
 import (
 	"cmp"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -110,6 +111,9 @@ func (in *Input) Frame(f *netgear.Frame) {
 	}
 }
 
+// Round returns a figure with three decimals.
+func Round(x float64) float64 { return math.Round(x*1000) / 1000 }
+
 // Size returns the bytes of a frame's picture on the wire, without decoding it.
 func Size(f *netgear.Frame) int64 {
 	if jpeg := f.JPEG(); jpeg != nil {
@@ -213,7 +217,7 @@ func (s *sender) row(in *Input, stats *netgear.Stats, now time.Time, seconds flo
 		r.Name += "/" + cmp.Or(s.peer, "?")
 	}
 	if seconds > 0 {
-		r.FPS, r.Rate = float64(s.count)/seconds, float64(s.bytes)/seconds/1e6
+		r.FPS, r.Rate = Round(float64(s.count)/seconds), Round(float64(s.bytes)/seconds/1e6)
 	}
 	if of, ok := stats.Ports[s.port]; ok {
 		r.Dropped, r.Missed = of.Dropped, of.Missed
@@ -221,7 +225,7 @@ func (s *sender) row(in *Input, stats *netgear.Stats, now time.Time, seconds flo
 		r.Dropped, r.Missed = stats.Dropped, stats.Missed
 	}
 	if s.stamped > 0 {
-		ms := float64(s.latency.Microseconds()) / 1000 / float64(s.stamped)
+		ms := Round(float64(s.latency.Microseconds()) / 1000 / float64(s.stamped))
 		r.Latency = &ms
 	}
 	s.count, s.bytes, s.latency, s.stamped = 0, 0, 0, 0
