@@ -12,7 +12,7 @@ import (
 )
 
 // Without OpenCV send and receive exchange frames, and write them to files. What
-// needs OpenCV says so.
+// needs OpenCV is an error that names it.
 func TestSendAndReceiveWithoutOpenCV(t *testing.T) {
 	bin, out := t.TempDir(), t.TempDir()
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", "nogocv", "-o", bin, "./send", "./receive", "./service")

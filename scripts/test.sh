@@ -193,6 +193,12 @@ interop_tunnel() {
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./internal/sshtunnel
 }
 
+# The ends that netgear doctor examines are VidGear's, too.
+interop_probe() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./cmd/netgear/internal/probe
+}
+
 # A recording that is played to VidGear is tested in the module of recordings.
 interop_play() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
@@ -324,6 +330,7 @@ do_interop() {
 	step 'Interop: against the real VidGear' interop
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Interop: through an SSH tunnel to the real VidGear' interop_tunnel
+	step 'Interop: netgear doctor examines the real VidGear' interop_probe
 	step 'Interop: a recording to the real VidGear' interop_play
 }
 

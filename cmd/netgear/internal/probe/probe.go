@@ -37,7 +37,7 @@ type Result struct {
 	Socket    string `json:"socket_type,omitempty"` // REP, SUB, …; "" if it is not known
 	Busy      bool   `json:"busy,omitempty"`        // no READY came: a PAIR end that serves a peer
 	Wire      string `json:"wire,omitempty"`        // NetGear or NetGear_Async; "" if it is not known
-	Keys      Keys   `json:"keys,omitempty"`        // what a CURVE end says to this side's keys
+	Keys      Keys   `json:"keys,omitempty"`        // what a CURVE end replies to the keys of this side
 	Asked     bool   `json:"-"`                     // a frame was sent
 	Answer    string `json:"answer,omitempty"`      // the answer to it
 }
