@@ -49,7 +49,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"time"
@@ -57,6 +56,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 	"github.com/vidgear-go/netgear/source/pace"
 )
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) error {
 	conn := cli.NewConnection(fs)
 	var pictures source.Settings
 	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a series of pictures (frame_%03d.png),\na camera's number, a URL, or test, a moving picture, or sample, a short video,\nwhich need none of them. JPEGs of cameras, streams and files are sent as they are")
-	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
+	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return program.ParseSize(s, &pictures.Size) })
 	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
@@ -109,7 +109,7 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message
 
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	pace := pace.New(cmp.Or(*fps, src.Rate()))
 	for i := 0; *n == 0 || i < *n; {
@@ -144,24 +144,9 @@ func run(ctx context.Context, args []string) error {
 
 // printLine prints the JSON line of a frame. A JPEG is decoded for it.
 func printLine(i int, frame source.Frame, reply netgear.Reply) error {
-	if frame.JPEG != nil {
-		decoded, err := netgear.NewJPEGFrame(frame.JPEG, nil)
-		if err != nil {
-			return err
-		}
-		defer decoded.Close()
-		if frame.Array, err = decoded.Array(); err != nil {
-			return err
-		}
+	pixels, err := frame.Pixels()
+	if err != nil {
+		return err
 	}
-	return cli.WriteSent(os.Stdout, i, frame.Array, reply)
-}
-
-func parseSize(s string, size *image.Point) error {
-	var rest string
-	n, _ := fmt.Sscanf(s, "%dx%d%s", &size.X, &size.Y, &rest)
-	if n != 2 || size.X <= 0 || size.Y <= 0 || size.X > 1<<15 || size.Y > 1<<15 {
-		return fmt.Errorf("must be a width and a height in pixels, such as 1280x720")
-	}
-	return nil
+	return program.WriteSent(os.Stdout, i, pixels, reply)
 }
