@@ -367,9 +367,14 @@ func (l *link) endedFruitless() {
 // malformed counts and logs a dropped message; port is its sender's port, if it
 // has one.
 func (l *link) malformed(port string, err error) {
-	l.countMalformed(port, err)
 	l.dropReason.Store(&err)
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
+	l.noteMalformed(port, "dropped a message that cannot be read", err)
+}
+
+// noteMalformed counts and logs a message that could not be read.
+func (l *link) noteMalformed(port, text string, err error) {
+	l.countMalformed(port, err)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, text, "endpoint", l.where(), "err", err)
 }
 
 // refusal is a failed handshake, with its most probable reason and its time.

@@ -8,19 +8,19 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
 // Stats holds the counts of one end since New. They only grow, except for Queue,
-// QueueBytes, Connected, the durations of LatencyStats, and Queue in Ports.
+// QueueBytes, Connected, Open, the durations of LatencyStats, and Queue in Ports.
 //
 // Frames, Bytes, Dropped, Malformed and Missed are of one moment, in Stats and
 // in Ports: the sum of the ports is never more than the count of the end. The
 // other counts may be of a moment later.
 //
 // At a receive end, Frames = Delivered + Dropped + Discarded + the frames in
-// the queue + those of Malformed whose JPEG could not be decoded.
+// the queue + those of Malformed whose JPEG could not be decoded ahead. A frame
+// whose JPEG cannot be decoded on use (Options.Decode) counts in Delivered and
+// in Malformed.
 //
 // In JSON the fields have these names. Durations are numbers, in seconds; see
 // LatencyStats.
@@ -39,12 +39,13 @@ type Stats struct {
 	// drops those without a report, so how many frames which subscriber has
 	// lost is not known here. With Stamp the subscriber's Missed counts them.
 	Overflows uint64
-	Malformed uint64 // messages that were dropped because they could not be read
+	Malformed uint64 // messages that could not be read: dropped, or delivered and not decodable when their pixels were needed
 	Retries   uint64 // frames sent again, or sockets opened again because no peer was connected
 	Unsent    uint64 // receive end: answers that could not be sent, because no peer took them
 	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
 	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
-	// a marker, but all its pixels. A receive end delivers them. A send end
+	// a marker, but all its pixels. A receive end delivers them, and finds the
+	// fault when it decodes. A send end
 	// writes them again without the fault (SendJPEG, SendFrame). libjpeg cannot
 	// distinguish foreign bytes from garbled pixels: if this count grows on a
 	// line that loses data, pixels may be garbled.
@@ -70,6 +71,7 @@ type Stats struct {
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, frames not yet answered
 	QueueBytes int64 // memory of those frames in bytes, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
 	Connected  int   // peers connected at this moment; with Pair at most 1
+	Open       int   // receive end: frames that the application has and has not closed; Frames of Retain count as one
 }
 
 // counters holds the counts that Stats reports.
@@ -103,6 +105,7 @@ func (n *NetGear) Stats() Stats {
 	switch {
 	case n.recv != nil:
 		n.recv.queue.fill(&s)
+		s.Open = int(n.recv.frames.open.Load())
 	case n.send.queue != nil:
 		s.Queue, s.QueueBytes = n.send.queue.length()
 	}
@@ -174,20 +177,6 @@ func (l *link) countTerminate(err error) error {
 		l.counters.terminatesSent.Add(1)
 	}
 	return err
-}
-
-// decode decodes a frame on at most the given number of cores, and counts how
-// long a JPEG takes.
-func (l *link) decode(f *Frame, d *turbojpeg.Decoder, cores int) error {
-	began := time.Now()
-	err := f.decode(d, &l.settings, cores)
-	if !f.coding.jpeg {
-		return err
-	}
-	if err == nil {
-		l.counters.decode.since(began)
-	}
-	return because(malformedJPEG, err)
 }
 
 // trySendHead sends the header of a frame. libzmq reports a full queue of a

@@ -81,7 +81,7 @@ func TestStatsOfAStream(t *testing.T) {
 			for _, ahead := range []int{0, 2} {
 				t.Run(fmt.Sprintf("%v/jpeg=%s/ahead=%d", pattern, jpeg, ahead), func(t *testing.T) {
 					recv, send := openPair(t, Options{Pattern: pattern, JPEGCompression: jpeg, Stamp: true, HighWaterMark: 100}, func(r, s *Options) {
-						s.SendAhead, r.TerminatePolicy = ahead, KeepWaiting
+						s.SendAhead, r.TerminatePolicy, r.Decode = ahead, KeepWaiting, DecodeAhead
 					})
 					ctx := testContext(t)
 					if pattern == PubSub {
