@@ -505,7 +505,7 @@ func (d *demuxer) limit(t *trackInfo) int64 {
 // time returns a block's time.
 func (d *demuxer) time(rel int16) (time.Duration, error) {
 	const longest = 1 << 62
-	if d.clusterTime > uint64(longest/d.scale) {
+	if d.clusterTime > uint64(longest/d.scale) { //nolint:gosec // never negative
 		return 0, errNoElement
 	}
 	return time.Duration(d.clusterTime)*d.scale + time.Duration(rel)*d.scale, nil //nolint:gosec // checked
