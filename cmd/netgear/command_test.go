@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +21,8 @@ import (
 // SIGINT and SIGTERM end every command with success. Peers get the terminate
 // message, and files are complete.
 func TestSignals(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.mkv")
+	t.Parallel()
+	folder := t.TempDir()
 	for name, c := range map[string]struct {
 		args  []string
 		ready string // on stderr
@@ -31,21 +33,19 @@ func TestSignals(t *testing.T) {
 		"relay":   {args: []string{"relay", "--input", "tcp://127.0.0.1:0", "--output", "tcp://127.0.0.1:1"}, ready: "endpoint.*127"},
 		"top":     {args: []string{"top"}, ready: "endpoint"},
 		"view":    {args: []string{"view", "--listen", "127.0.0.1:0"}, ready: "viewer http"},
-		"record":  {args: []string{"record", "--out", file}, ready: "endpoint"},
+		"record":  {args: []string{"record", "--dir", folder}, ready: "endpoint"},
 	} {
 		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(fmt.Sprint(name, " ", s), func(t *testing.T) {
-				if name == "record" && s == syscall.SIGTERM {
-					c.args[2] += "2"
-				}
+				t.Parallel()
 				port := "0"
 				if c.peer != nil {
 					port = freePort(t)
 				}
-				p := start(t, append(c.args, "--address", "127.0.0.1", "--port", port)...)
+				p := start(t, append(slices.Clone(c.args), "--address", "127.0.0.1", "--port", port)...)
 				var peer *process
 				if c.peer != nil {
-					peer = start(t, append(c.peer, "--address", "127.0.0.1", "--port", port, "--json")...)
+					peer = start(t, append(slices.Clone(c.peer), "--address", "127.0.0.1", "--port", port, "--json")...)
 					peer.await(&peer.stdout, `"index": 2`)
 				} else {
 					p.await(&p.stderr, c.ready)

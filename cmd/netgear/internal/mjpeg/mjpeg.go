@@ -69,8 +69,10 @@ func (r *Reader) skip(marker byte) (next byte, err error) {
 }
 
 var (
-	errNoJPEG = errors.New("no JPEG begins here")
-	errLarge  = fmt.Errorf("a JPEG is larger than %d MiB", maxJPEG>>20)
+	errNoJPEG   = errors.New("no JPEG begins here")
+	errNoMarker = errors.New("there is no marker where one must be")
+	errNoLength = errors.New("a segment has no length")
+	errLarge    = fmt.Errorf("a JPEG is larger than %d MiB", maxJPEG>>20)
 )
 
 func broken(err error) error {
@@ -92,7 +94,7 @@ func (r *Reader) byte() (byte, error) {
 func (r *Reader) marker() (byte, error) {
 	b, err := r.byte()
 	if err == nil && b != 0xFF {
-		err = errNoJPEG
+		err = errNoMarker
 	}
 	for err == nil && b == 0xFF {
 		if len(r.buf) > maxJPEG {
@@ -114,8 +116,11 @@ func (r *Reader) segment() error {
 		return err
 	}
 	n := int(high)<<8 | int(low)
-	if n < 2 || len(r.buf)+n > maxJPEG {
-		return errors.Join(errNoJPEG, errLarge)
+	switch {
+	case n < 2:
+		return errNoLength
+	case len(r.buf)+n > maxJPEG:
+		return errLarge
 	}
 	from := len(r.buf)
 	r.buf = append(r.buf, make([]byte, n-2)...)

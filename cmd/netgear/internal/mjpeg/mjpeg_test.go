@@ -56,8 +56,8 @@ func TestBadStreams(t *testing.T) {
 		"one byte":        {"\xFF", errNoJPEG},
 		"cut off":         {string(whole[:len(whole)-1]), io.ErrUnexpectedEOF},
 		"cut in segment":  {string(whole[:30]), io.ErrUnexpectedEOF},
-		"no length":       {"\xFF\xD8\xFF\xE0\x00\x01", errNoJPEG},
-		"no marker":       {"\xFF\xD8ab", errNoJPEG},
+		"no length":       {"\xFF\xD8\xFF\xE0\x00\x01", errNoLength},
+		"no marker":       {"\xFF\xD8ab", errNoMarker},
 		"fill for ever":   {"\xFF\xD8" + strings.Repeat("\xFF", 1000), io.ErrUnexpectedEOF},
 		"nothing but SOI": {"\xFF\xD8", io.ErrUnexpectedEOF},
 	} {
