@@ -10,11 +10,23 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// SendImage sends a picture of package image. As JPEG its pixels are encoded
-// without a conversion. Raw, it is sent in OpenCV's order: [rows, columns, 3]
-// with blue first, or [rows, columns] for an *image.Gray. The caller may reuse
-// the picture as soon as SendImage returns. For retries, errors and concurrency
-// see SendArray.
+// SendImage sends a picture of package image. The caller may reuse the picture
+// as soon as SendImage returns. For retries, errors and concurrency see
+// SendArray.
+//
+// As JPEG, an *image.YCbCr, *image.Gray, *image.RGBA or *image.NRGBA is encoded
+// as its memory is, also if it is a sub-image. The JPEG of an *image.YCbCr has
+// the subsampling of the picture: 4:4:4, 4:4:0, 4:2:2, 4:2:0 or 4:1:1. The
+// other JPEGs are 4:2:2, as in VidGear. (4:1:0 becomes 4:1:1. If a sub-image
+// begins in the middle of a chroma sample, its JPEG has a sample for each pixel
+// in that direction.) A picture of any other type is converted to RGBA by
+// package image/draw before.
+//
+// Raw, a picture is sent in OpenCV's order: [rows, columns, 3] with blue first,
+// or [rows, columns] for an *image.Gray.
+//
+// Alpha is not sent. Its pixels are multiplied by it, as image/draw does, which
+// puts the picture on a black background.
 func (n *NetGear) SendImage(ctx context.Context, img image.Image, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -32,33 +44,48 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 	if err := checkImage(img, n.opts.MaxFrameBytes); err != nil {
 		return payload{}, err
 	}
+	toGray := n.jpeg && n.colorspace == turbojpeg.GRAY
 	b := img.Bounds()
-	gray, isGray := img.(*image.Gray)
-	var err error
-	if !isGray && n.jpeg && n.colorspace == turbojpeg.GRAY {
-		isGray, gray = true, image.NewGray(b)
-		err = convert(gray, img)
+	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
+		a, err := pictureArray(img, toGray)
+		if err != nil {
+			return payload{}, err
+		}
+		return n.arrayPayload(a)
 	}
-	if err == nil && isGray {
-		return n.arrayPayload(grayArray(gray))
-	}
-	rgba := &image.RGBA{}
-	if err == nil {
-		rgba, err = asRGBA(img)
-	}
+	picture, err := encodable(img)
 	if err != nil {
 		return payload{}, err
 	}
-	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
-		return n.arrayPayload(bgrArray(rgba))
+	decoded := n.colorspace
+	if _, isGray := img.(*image.Gray); isGray || toGray {
+		picture, decoded = picture.Gray(), turbojpeg.GRAY
+	} else if decoded == turbojpeg.CMYK {
+		decoded = turbojpeg.BGR // a picture of package image is not CMYK
 	}
-	target := n.colorspace
-	if target == turbojpeg.CMYK {
-		target = turbojpeg.BGR // a picture of package image is not CMYK
-	}
-	p := payload{array: Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 4}, Data: rgba.Pix}}
-	p.asJPEG(n, turbojpeg.RGBX, target, rgba.Stride)
+	var p payload
+	p.asJPEG(n, picture, decoded)
 	return p, nil
+}
+
+// encodable returns a checked picture for the encoder, as its memory is if the
+// encoder can read it.
+func encodable(img image.Image) (turbojpeg.Picture, error) {
+	switch i := img.(type) {
+	case *image.Gray:
+		return turbojpeg.GrayPixels(i), nil
+	case *image.NRGBA:
+		return turbojpeg.NRGBAPixels(i), nil
+	case *image.YCbCr:
+		if i.Rect.Min.X >= 0 && i.Rect.Min.Y >= 0 { // otherwise the samples are not where the encoder reads them
+			return turbojpeg.Planes(i), nil
+		}
+	}
+	rgba, err := asRGBA(img)
+	if err != nil {
+		return turbojpeg.Picture{}, err
+	}
+	return turbojpeg.RGBAPixels(rgba), nil
 }
 
 // maxPicture bounds pictures inside messages, for which no option applies. A
@@ -70,14 +97,26 @@ func imageArray(img image.Image) (Array, error) {
 	if err := checkImage(img, maxPicture); err != nil {
 		return Array{}, err
 	}
-	if gray, ok := img.(*image.Gray); ok {
+	return pictureArray(img, false)
+}
+
+// pictureArray returns a checked picture as an array in OpenCV's order. With
+// toGray a picture in color loses it.
+func pictureArray(img image.Image, toGray bool) (Array, error) {
+	gray, isGray := img.(*image.Gray)
+	if isGray {
 		return grayArray(gray), nil
+	}
+	if toGray {
+		gray = image.NewGray(img.Bounds())
+		err := convert(gray, img)
+		return grayArray(gray), err
 	}
 	rgba, err := asRGBA(img)
 	if err != nil {
 		return Array{}, err
 	}
-	return bgrArray(rgba), nil
+	return bgrArray(rgba)
 }
 
 func grayArray(img *image.Gray) Array {
@@ -85,8 +124,13 @@ func grayArray(img *image.Gray) Array {
 	return Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx()}, Data: packRows(img.Pix, img.Stride, b.Dx(), b.Dy())}
 }
 
-func bgrArray(img *image.RGBA) Array {
-	return Array{DType: "uint8", Shape: []int{img.Rect.Dy(), img.Rect.Dx(), 3}, Data: bgrOf(img)}
+func bgrArray(img *image.RGBA) (Array, error) {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	bgr := make([]byte, 3*w*h)
+	if err := turbojpeg.Reorder(bgr, 3*w, turbojpeg.BGR, img.Pix, img.Stride, turbojpeg.RGBA, w, h); err != nil {
+		return Array{}, frameError(err)
+	}
+	return Array{DType: "uint8", Shape: []int{h, w, 3}, Data: bgr}, nil
 }
 
 func asRGBA(img image.Image) (*image.RGBA, error) {
@@ -113,18 +157,6 @@ func packRows(pix []byte, stride, width, rows int) []byte {
 		packed = append(packed, pix[y*stride:y*stride+width]...)
 	}
 	return packed
-}
-
-func bgrOf(img *image.RGBA) []byte {
-	b := img.Rect
-	bgr := make([]byte, 0, 3*b.Dx()*b.Dy())
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		row := img.Pix[img.PixOffset(b.Min.X, y):]
-		for x := range b.Dx() {
-			bgr = append(bgr, row[4*x+2], row[4*x+1], row[4*x])
-		}
-	}
-	return bgr
 }
 
 // Image returns the frame as a picture of package image, in memory of its own.

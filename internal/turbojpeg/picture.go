@@ -68,10 +68,11 @@ func GrayPixels(img *image.Gray) Picture {
 // each row of chroma is used twice.
 //
 // A sub-image may begin in the middle of a chroma sample. A JPEG cannot, so it
-// then has more chroma samples in that direction, which are copies.
+// then has more chroma samples in that direction, which are copies. Rect.Min
+// must not be negative: the samples of such pictures are not regular (ErrShape).
 func Planes(img *image.YCbCr) Picture {
 	b := img.Rect
-	across, down := ratio(img.SubsampleRatio)
+	across, down := Ratio(img.SubsampleRatio)
 	p := Picture{Width: b.Dx(), Height: b.Dy(), mcu: factors{across, down}}
 	chroma := samples{stride: img.CStride, across: 1, down: 1}
 	if dx := b.Min.X % across; dx != 0 {
@@ -85,8 +86,8 @@ func Planes(img *image.YCbCr) Picture {
 	return p
 }
 
-// ratio returns how many columns and rows of pixels share a chroma sample.
-func ratio(r image.YCbCrSubsampleRatio) (across, down int) {
+// Ratio returns how many columns and rows of pixels share a chroma sample.
+func Ratio(r image.YCbCrSubsampleRatio) (across, down int) {
 	switch r {
 	case image.YCbCrSubsampleRatio422:
 		return 2, 1
@@ -168,6 +169,9 @@ func (p Picture) check() error {
 }
 
 func (p Picture) checkPlanes() error {
+	if p.planes[1].dx < 0 || p.planes[1].dy < 0 {
+		return fmt.Errorf("%w: the planes begin at negative coordinates", ErrShape)
+	}
 	for i, s := range p.components() {
 		width, height := p.Width, p.Height
 		if i > 0 {

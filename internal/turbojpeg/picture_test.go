@@ -58,7 +58,7 @@ func TestPlanesEqualSimplejpeg(t *testing.T) {
 			img.Cb, img.Cr = append(img.Cb, chroma[i]), append(img.Cr, chroma[i+1])
 		}
 		for _, img.SubsampleRatio = range ratios {
-			if a, d := ratio(img.SubsampleRatio); a == across && d == down {
+			if a, d := Ratio(img.SubsampleRatio); a == across && d == down {
 				break
 			}
 		}

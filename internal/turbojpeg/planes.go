@@ -99,7 +99,7 @@ func layoutPlanes(info Info, opts DecodeOptions) (*planeTarget, image.YCbCrSubsa
 	luma, chroma := to.comps[0], to.comps[1]
 	if luma.across == 1 && luma.down == 1 {
 		for r := image.YCbCrSubsampleRatio444; r <= image.YCbCrSubsampleRatio410; r++ {
-			if across, down := ratio(r); across == chroma.across && down == chroma.down {
+			if across, down := Ratio(r); across == chroma.across && down == chroma.down {
 				return to, r, nil
 			}
 		}
