@@ -45,9 +45,9 @@ func readable(tb testing.TB) map[string][]byte {
 	return jpegs
 }
 
-// read decodes with the options. The memory held something else before, and
+// readPart decodes with the options. The memory held something else before, and
 // that between and behind the rows must stay.
-func read(tb testing.TB, d *Decoder, jpeg []byte, cs Colorspace, opts DecodeOptions, strips int) ([]byte, image.Rectangle) {
+func readPart(tb testing.TB, d *Decoder, jpeg []byte, cs Colorspace, opts DecodeOptions, strips int) ([]byte, image.Rectangle) {
 	tb.Helper()
 	info, err := ReadInfo(jpeg)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestReducedEqualsSimplejpeg(t *testing.T) {
 		for i, opts := range decodeFlags {
 			opts.Reduce = by
 			for _, strips := range []int{1, 3} {
-				pix, r := read(t, d, jpeg, parse(t, space), opts, strips)
+				pix, r := readPart(t, d, jpeg, parse(t, space), opts, strips)
 				if float64(r.Dx()) != results[0] || float64(r.Dy()) != results[1] || digest(pix) != results[2+i] {
 					t.Errorf("%s %+v in %d strips: %v, other pixels than simplejpeg's %v", key, opts, strips, r, results[:2])
 				}
@@ -153,13 +153,13 @@ func TestRegionEqualsWhole(t *testing.T) {
 			for _, cs := range []Colorspace{BGR, GRAY} {
 				for _, by := range []int{1, 2, 4, 8} {
 					opts.Reduce, opts.Region = by, image.Rectangle{}
-					whole, all := read(t, d, jpeg, cs, opts, 1)
+					whole, all := readPart(t, d, jpeg, cs, opts, 1)
 					for _, opts.Region = range regionsOf(info.Width, info.Height) {
 						for _, strips := range []int{1, 3} {
 							if strips > 1 && !restarts {
 								continue
 							}
-							pix, r := read(t, d, jpeg, cs, opts, strips)
+							pix, r := readPart(t, d, jpeg, cs, opts, strips)
 							if !bytes.Equal(pix, subPixels(whole, all.Dx(), cs.Channels(), r)) {
 								t.Fatalf("%s to %v %+v in %d strips: other pixels than those of the whole picture", name, cs, opts, strips)
 							}
@@ -188,7 +188,7 @@ func TestRegionReadsOnlyItsRows(t *testing.T) {
 		good := encodePicture(t, e, p, 90, 1)
 		o, _ := readOutline(good)
 		region := DecodeOptions{Region: image.Rect(3, 64, 40, 80)}
-		want, _ := read(t, d, good, BGR, region, 1)
+		want, _ := readPart(t, d, good, BGR, region, 1)
 		for at, wantErr := range map[int]error{o.scanAt + 40: c.above, len(good) - 40: c.below} {
 			jpeg := c.damage(bytes.Clone(good), at)
 			if err := decodeFile(d, jpeg, BGR, DecodeOptions{}, 1, nil); !errors.Is(err, ErrCorrupt) {
@@ -245,7 +245,7 @@ func TestPlanesEqualPixels(t *testing.T) {
 						if err != nil {
 							t.Fatalf("%s %+v in %d strips: %v", name, opts, strips, err)
 						}
-						want, r := read(t, d, jpeg, RGB, opts, 1)
+						want, r := readPart(t, d, jpeg, RGB, opts, 1)
 						if img.Rect != r || !bytes.Equal(rgbOf(img), want) {
 							t.Fatalf("%s %+v in %d strips: %v of %v, other colors than the pixels have", name, opts, strips, img.SubsampleRatio, img.Rect)
 						}
