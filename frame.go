@@ -35,8 +35,9 @@ type Array struct {
 // has no view of its memory; otherwise that memory leaks.
 //
 // A JPEG is decoded once, by the receive end or by the first call that needs
-// its pixels (Options.Decode): Bytes, Array, Mat or Image. Such a call returns
-// an ErrFrame for a damaged JPEG. The other methods decode nothing.
+// its pixels (Options.Decode): Bytes, Array or Mat. Image and YCbCr decode to
+// the picture that they return. Such a call returns an ErrFrame for a damaged
+// JPEG. The other methods decode nothing.
 type Frame struct {
 	// Message is the data that the sender sent with the frame.
 	Message Message
@@ -93,15 +94,21 @@ func (f *Frame) Retain() *Frame {
 	if f.usable() != nil {
 		return nil
 	}
-	g := &Frame{Message: f.Message, Port: f.Port, Peer: f.Peer, ReceivedAt: f.ReceivedAt, frameMemory: f.frameMemory}
-	if f.Stamp != nil {
-		stamp := *f.Stamp
-		g.Stamp = &stamp
-	}
+	g := &Frame{frameMemory: f.frameMemory}
+	f.describe(g)
 	g.track()
 	g.handOut()
 	runtime.KeepAlive(f)
 	return g
+}
+
+// describe copies what describes the frame to another Frame of it.
+func (f *Frame) describe(g *Frame) {
+	g.Message, g.Port, g.Peer, g.ReceivedAt = f.Message, f.Port, f.Peer, f.ReceivedAt
+	if f.Stamp != nil {
+		stamp := *f.Stamp
+		g.Stamp = &stamp
+	}
 }
 
 // DType returns numpy's name of the elements' type, without byte order:
@@ -114,7 +121,9 @@ func (f *Frame) DType() string {
 }
 
 // Shape returns [rows, columns] or [rows, columns, channels], or any other
-// shape that the sender sent. The caller may keep the slice.
+// shape that the sender sent. It is that of the pixels, which a Reading may have
+// selected; FullShape has that of the whole picture. The caller may keep the
+// slice.
 func (f *Frame) Shape() []int {
 	if f == nil || f.frameMemory == nil {
 		return nil
@@ -179,7 +188,7 @@ func (f *Frame) Colorspace() string {
 	if f == nil || f.frameMemory == nil || !f.coding.jpeg {
 		return ""
 	}
-	return f.coding.colorspace.String()
+	return f.space().String()
 }
 
 // Close releases the frame's memory, unless another Frame of it is open

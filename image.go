@@ -160,53 +160,108 @@ func packRows(pix []byte, stride, width, rows int) []byte {
 }
 
 // Image returns the frame as a picture of package image, in memory of its own.
-// It is an *image.Gray for one channel, an *image.CMYK for a CMYK JPEG, and
-// otherwise an *image.NRGBA. A frame that is not uint8 with 1, 3 or 4 channels
-// is an ErrFrame. A raw frame is assumed to be BGR or BGRA, OpenCV's order.
+// It is an *image.Gray for one channel, an *image.CMYK for a CMYK JPEG, an
+// *image.NRGBA for a raw frame with four channels, and otherwise an *image.RGBA.
+// A frame that is not uint8 with 1, 3 or 4 channels is an ErrFrame. A raw frame
+// is assumed to be BGR or BGRA, OpenCV's order.
+//
+// Each call decodes the JPEG to the picture, unless the pixels have been decoded
+// before (Options.Decode, Bytes); then it converts them. Of a Reading with a
+// Region, the picture's Bounds are the region's place in the picture as
+// SubImage has it: in the reduced picture, if Reduce is more than 1.
 func (f *Frame) Image() (image.Image, error) {
+	img, err := f.picture()
+	return img, wrap("Image", err)
+}
+
+func (f *Frame) picture() (image.Image, error) {
 	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	if err := f.usable(); err != nil {
-		return nil, wrap("Image", err)
+		return nil, err
 	}
 	c := f.channels()
 	if f.dtype.Name != "uint8" || len(f.shape) < 2 || len(f.shape) > 3 || c != 1 && c != 3 && c != 4 {
-		return nil, wrap("Image", fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.Name, f.shape))
+		return nil, fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.Name, f.shape)
+	}
+	cs := [5]turbojpeg.Colorspace{1: turbojpeg.GRAY, 3: turbojpeg.BGR, 4: turbojpeg.BGRA}[c]
+	if f.coding.jpeg {
+		cs = f.space()
+	}
+	img, pix, order := newPicture(f.rect(), cs, f.coding.jpeg)
+	stride := f.shape[1] * order.Channels()
+	if settled, _, _, _ := f.outcome(); !settled && f.coding.jpeg {
+		err := f.decodeTo(turbojpeg.Stop{f.stop}, func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) error {
+			return dec.DecodeStrips(pix, f.raw(), f.info, stride, order, opts, strips)
+		})
+		if err != nil {
+			return nil, closedIfStopped(err)
+		}
+		return img, nil
 	}
 	pixels, err := f.load()
-	if err != nil {
-		return nil, wrap("Image", err)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(pixels) == 0:
+		return img, nil
+	case order == cs:
+		copy(pix, pixels)
+		return img, nil
 	}
-	rect := image.Rect(0, 0, f.shape[1], f.shape[0])
-	if c == 1 {
-		gray := image.NewGray(rect)
-		copy(gray.Pix, pixels)
-		return gray, nil
+	if err := turbojpeg.Reorder(pix, stride, order, pixels, f.shape[1]*c, cs, f.shape[1], f.shape[0]); err != nil {
+		return nil, frameError(err)
 	}
-	cs := turbojpeg.BGR
-	if c == 4 {
-		cs = turbojpeg.BGRA
-	}
-	if f.coding.jpeg {
-		cs = f.coding.colorspace
-	}
-	if cs == turbojpeg.CMYK {
-		cmyk := image.NewCMYK(rect)
-		copy(cmyk.Pix, pixels)
-		return cmyk, nil
-	}
-	return nrgba(rect, pixels, c, cs.RGBA()), nil
+	return img, nil
 }
 
-// nrgba returns a picture of pixels. order holds the positions of red, green,
-// blue and alpha; order[3] is -1 without alpha.
-func nrgba(rect image.Rectangle, data []byte, channels int, order [4]int) *image.NRGBA {
-	img := image.NewNRGBA(rect)
-	for i, o := 0, 0; i+channels <= len(data); i, o = i+channels, o+4 {
-		p, q := data[i:i+channels], img.Pix[o:o+4]
-		q[0], q[1], q[2], q[3] = p[order[0]], p[order[1]], p[order[2]], 0xff
-		if order[3] >= 0 {
-			q[3] = p[order[3]]
-		}
+// newPicture returns a picture for pixels of a colorspace, its memory, and the
+// order of that. A JPEG has no alpha.
+func newPicture(r image.Rectangle, cs turbojpeg.Colorspace, jpeg bool) (image.Image, []byte, turbojpeg.Colorspace) {
+	switch {
+	case cs == turbojpeg.GRAY:
+		img := image.NewGray(r)
+		return img, img.Pix, cs
+	case cs == turbojpeg.CMYK:
+		img := image.NewCMYK(r)
+		return img, img.Pix, cs
+	case cs.Channels() == 4 && !jpeg:
+		img := image.NewNRGBA(r)
+		return img, img.Pix, turbojpeg.RGBA
 	}
-	return img
+	img := image.NewRGBA(r)
+	return img, img.Pix, turbojpeg.RGBA
+}
+
+// YCbCr returns the planes of luma and chroma that the frame's JPEG has, in Go
+// memory of their own. They are what most encoders and detectors take, and cost
+// less than pixels, as nothing is converted. Each call decodes the JPEG.
+//
+// The subsampling is that of the JPEG. Where a Reading reduces a 4:2:0 JPEG, the
+// result is 4:4:4, as its chroma then has a sample for each pixel. A gray JPEG
+// has chroma of 128. Of a Reading with a Region the Bounds are as in Image. The
+// planes have the full range of values, 0 to 255, as package image has it.
+//
+// A raw frame is an ErrFrame, as are a JPEG that stores RGB or printing colors,
+// and a Reading with Gray.
+func (f *Frame) YCbCr() (*image.YCbCr, error) {
+	img, err := f.yCbCr()
+	return img, wrap("YCbCr", err)
+}
+
+func (f *Frame) yCbCr() (img *image.YCbCr, err error) {
+	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
+	if err := f.usable(); err != nil {
+		return nil, err
+	}
+	if !f.coding.jpeg || f.reading.Gray {
+		return nil, fmt.Errorf("%w: only a JPEG in color, or of gray, has planes of luma and chroma; use Image", ErrFrame)
+	}
+	err = f.decodeTo(turbojpeg.Stop{f.stop}, func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) (err error) {
+		img, err = dec.DecodeYCbCr(f.raw(), f.info, opts, strips)
+		return err
+	})
+	if err != nil {
+		return nil, closedIfStopped(err)
+	}
+	return img, nil
 }

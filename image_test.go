@@ -34,7 +34,7 @@ func TestImages(t *testing.T) {
 			"4:2:0": yCbCrPicture(40, 34, image.YCbCrSubsampleRatio420), "4:4:4": yCbCrPicture(41, 33, image.YCbCrSubsampleRatio444),
 			"4:2:2": yCbCrPicture(39, 33, image.YCbCrSubsampleRatio422), "4:4:0": yCbCrPicture(40, 31, image.YCbCrSubsampleRatio440),
 			"part of 4:2:0": yCbCrPicture(60, 50, image.YCbCrSubsampleRatio420).SubImage(image.Rect(7, 5, 47, 38)),
-			"4:1:0": yCbCrPicture(64, 40, image.YCbCrSubsampleRatio410), "at negative coordinates": negative(),
+			"4:1:0":         yCbCrPicture(64, 40, image.YCbCrSubsampleRatio410), "at negative coordinates": negative(),
 		} {
 			if _, err := send.SendImage(ctx, img, nil); err != nil {
 				t.Fatal(err)

@@ -193,10 +193,11 @@ func (n *settings) framePayload(f *Frame, stop turbojpeg.Stop) (payload, error) 
 		return payload{}, err
 	}
 	if f.coding.jpeg && n.opts.Wire.compresses() {
-		if _, _, _, bad := f.outcome(); bad != nil {
+		m := f.original()
+		if _, _, _, bad := m.outcome(); bad != nil {
 			return payload{}, asFrameError(bad)
 		}
-		return payload{ready: f.raw(), check: n.needsCheck(f.frameMemory), info: f.info, frame: f.frameMemory, coding: f.coding}, nil
+		return payload{ready: m.raw(), check: n.needsCheck(m), info: m.info, frame: m, coding: m.coding}, nil
 	}
 	pixels, err := f.decodeOnUse(stop)
 	if err != nil {
