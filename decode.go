@@ -65,8 +65,8 @@ func (m *frameMemory) decodeOnUse(stop turbojpeg.Stop) ([]byte, error) {
 	return m.data, nil
 }
 
-// failedOnUse returns the error of a call that needed the pixels. A fresh one is
-// counted.
+// failedOnUse returns the error of a call that needed the pixels. A fresh one
+// is counted.
 func (m *frameMemory) failedOnUse(fresh bool, err error) error {
 	if errors.Is(err, turbojpeg.ErrStopped) {
 		return err
