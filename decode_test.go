@@ -3,9 +3,12 @@ package netgear
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -384,5 +387,41 @@ func TestCloseEndsADecodingInRespond(t *testing.T) {
 	endsWithin(t, "Close", start, 2*time.Second)
 	if err := <-read; !errors.Is(err, ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// Every JPEG has the same pixels, or none, whenever it is decoded.
+func TestPoliciesAgree(t *testing.T) {
+	files, err := filepath.Glob("internal/turbojpeg/testdata/jpeg/*.jpg")
+	if err != nil || len(files) < 15 {
+		t.Fatal(len(files), err)
+	}
+	end := testJPEG(t, 64, 48)
+	read := map[DecodePolicy]map[string]string{}
+	for _, policy := range []DecodePolicy{DecodeAhead, DecodeOnUse} {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Decode: policy})
+		peer := newBare(t, zmq4.PAIR, recv)
+		read[policy] = map[string]string{}
+		for _, file := range files {
+			for _, jpeg := range [][]byte{jpegFile(t, filepath.Base(file)), end} {
+				peer.send([]byte(jpegHeader), jpeg)
+				if peer.recv(testTimeout) == nil {
+					t.Fatal("no answer")
+				}
+			}
+			for last := false; !last; {
+				f := mustRecv(t, recv, testContext(t))
+				if last = bytes.Equal(f.JPEG(), end); !last {
+					if pixels, err := f.Bytes(); err == nil {
+						read[policy][file] = fmt.Sprint(f.Shape(), sha256.Sum256(pixels))
+					}
+				}
+				f.Close()
+			}
+		}
+		recv.Close()
+	}
+	if !maps.Equal(read[DecodeAhead], read[DecodeOnUse]) || len(read[DecodeAhead]) < 10 {
+		t.Errorf("ahead %v\non use %v", read[DecodeAhead], read[DecodeOnUse])
 	}
 }
