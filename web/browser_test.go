@@ -62,7 +62,7 @@ func newBrowser(t *testing.T) context.Context {
 // newTab returns the context of a new tab.
 func newTab(t *testing.T, ctx context.Context) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, browserLimit)
+	ctx, cancel := context.WithTimeout(ctx, browserLimit+time.Duration(*reloads)*time.Second)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)

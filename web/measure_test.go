@@ -236,48 +236,53 @@ func measureCPU(t *testing.T, name, url string, pid, viewers int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	frames := make(chan int, viewers)
+	type count struct{ frames, bytes int }
+	counts := make(chan count, viewers)
 	for range viewers {
 		go func() {
-			n, err := countFrames(ctx, url)
+			frames, bytes, err := countFrames(ctx, url)
 			if ctx.Err() == nil {
 				t.Error(err)
 			}
-			frames <- n
+			counts <- count{frames, bytes}
 		}()
 	}
 	time.Sleep(2 * time.Second)
 	percent := cpu(t, pid)
 	cancel()
-	total := 0
+	var total count
 	for range viewers {
-		total += <-frames
+		c := <-counts
+		total.frames += c.frames
+		total.bytes += c.bytes
 	}
-	t.Logf("%-4s %d viewers: %5.1f %% of a core, %.0f frames a second to all of them", name, viewers, percent, float64(total)/(measure.Seconds()+2))
+	t.Logf("%-4s %d viewers: %5.1f %% of a core, %.0f frames a second of %d KB to all of them", name, viewers, percent,
+		float64(total.frames)/(measure.Seconds()+2), total.bytes/max(1, total.frames)>>10)
 }
 
 // countFrames is a viewer that acknowledges everything at once.
-func countFrames(ctx context.Context, url string) (n int, err error) {
+func countFrames(ctx context.Context, url string) (frames, bytes int, err error) {
 	conn, _, err := websocket.Dial(ctx, url+"/ws", nil)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(-1)
 	for {
 		kind, r, err := conn.Reader(ctx)
 		if err != nil {
-			return n, err
+			return frames, bytes, err
 		}
-		if _, err := io.Copy(io.Discard, r); err != nil {
-			return n, err
+		n, err := io.Copy(io.Discard, r)
+		if err != nil {
+			return frames, bytes, err
 		}
 		if kind != websocket.MessageBinary {
 			continue
 		}
-		n++
+		frames, bytes = frames+1, bytes+int(n)
 		if err := conn.Write(ctx, websocket.MessageText, []byte("1")); err != nil {
-			return n, err
+			return frames, bytes, err
 		}
 	}
 }
