@@ -198,10 +198,11 @@ type Options struct {
 	// next thousand. ToggleOn checks all. Behind a relay a VidGear receive end is
 	// as safe as without it.
 	//
-	// ToggleOff saves that time, half of a decoding, for JPEGs from a trusted
-	// encoder. Faults in a header are refused nevertheless. A receive end of
-	// this library drops a damaged JPEG without reporting it to the sender,
-	// because it answers before it decodes. Default on. [no counterpart]
+	// ToggleOff saves that time, an eighth to a half of a decoding, for JPEGs
+	// from a trusted encoder. Faults in a header are refused nevertheless. A
+	// receive end of this library drops a damaged JPEG without reporting it to
+	// the sender, because it answers before it decodes. Default on.
+	// [no counterpart]
 	JPEGCheck Toggle
 	// Decode selects when a receive end decodes JPEGs. By default it follows
 	// the application. While at least half of the last eight closed frames had

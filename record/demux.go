@@ -426,43 +426,31 @@ var clusterElements = map[uint32]bool{
 	0x75A1: true, 0x75A2: true, 0x8E: true, 0xA2: true, 0xC8: true, // additions, padding, slices, reference frames
 }
 
-// readBlock reads a block, or skips one of a track that is not played.
+// readBlock reads a block, or skips one that is not played or cannot be.
 func (d *demuxer) readBlock(e element, buf []byte) (b rawBlock, ok bool, err error) {
-	const longest = 8 + 2 + 1
-	switch {
-	case e.size < 4, d.clusterEnd >= 0 && e.end() > d.clusterEnd:
-		return b, false, errNoElement
-	case e.size > d.size-e.body:
-		return b, false, fmt.Errorf("%w: it ends inside a frame, at byte %d", ErrTruncated, e.pos)
-	}
-	head, err := d.buf.Peek(int(min(e.size, longest)))
+	head, err := d.blockHeader(e)
 	if err != nil {
-		return b, false, asTruncated(err)
+		return b, false, err
 	}
-	number, n, err := parseNumber(head, 8)
-	if err != nil || n+3 > len(head) {
-		return b, false, errNoElement
-	}
-	b.track = d.tracks[number]
+	b.track = d.tracks[head.track]
 	if b.track == nil || b.track.play == playNothing {
 		return b, false, d.skip(e.size)
 	}
-	rel, flags := int16(binary.BigEndian.Uint16(head[n:])), head[n+2] //nolint:gosec // two's complement
-	if b.at, err = d.time(rel); err != nil {
+	if b.at, err = d.time(head.rel); err != nil {
 		return b, false, err
 	}
-	length := e.size - int64(n+3)
+	length := e.size - head.size
 	switch {
 	case b.at < d.from:
 		return b, false, d.skip(e.size)
 	case length > d.limit(b.track):
 		d.damage.add(fmt.Errorf("%w: a frame or message has %d bytes, the limit is %d", ErrTooLarge, length, d.limit(b.track)), e.size)
 		return b, false, d.skip(e.size)
-	case flags&0x06 != 0:
+	case head.laced:
 		d.damage.add(fmt.Errorf("%w: several frames in one block, at byte %d", ErrFormat, e.pos), e.size)
 		return b, false, d.skip(e.size)
 	}
-	if err := d.skip(int64(n + 3)); err != nil {
+	if err := d.skip(head.size); err != nil {
 		return b, false, err
 	}
 	if b.track.play == playText {
@@ -476,6 +464,36 @@ func (d *demuxer) readBlock(e element, buf []byte) (b rawBlock, ok bool, err err
 	return b, err == nil, err
 }
 
+// blockHead is what stands before the content of a block.
+type blockHead struct {
+	track uint64
+	rel   int16 // the time relative to the cluster's, in ticks
+	laced bool  // it has several frames
+	size  int64 // of the header
+}
+
+// blockHeader returns a block's header, and stays before it. The block must be
+// within its cluster and the file.
+func (d *demuxer) blockHeader(e element) (h blockHead, err error) {
+	const longest = 8 + 2 + 1
+	switch {
+	case e.size < 4, d.clusterEnd >= 0 && e.end() > d.clusterEnd:
+		return h, errNoElement
+	case e.size > d.size-e.body:
+		return h, fmt.Errorf("%w: it ends inside a frame, at byte %d", ErrTruncated, e.pos)
+	}
+	b, err := d.buf.Peek(int(min(e.size, longest)))
+	if err != nil {
+		return h, asTruncated(err)
+	}
+	number, n, err := parseNumber(b, 8)
+	if err != nil || n+3 > len(b) {
+		return h, errNoElement
+	}
+	rel := int16(binary.BigEndian.Uint16(b[n:])) //nolint:gosec // two's complement
+	return blockHead{number, rel, b[n+2]&0x06 != 0, int64(n + 3)}, nil
+}
+
 // limit returns how many bytes a block of a track may have.
 func (d *demuxer) limit(t *trackInfo) int64 {
 	if t.play == playText {
@@ -487,7 +505,7 @@ func (d *demuxer) limit(t *trackInfo) int64 {
 // time returns a block's time.
 func (d *demuxer) time(rel int16) (time.Duration, error) {
 	const longest = 1 << 62
-	if d.clusterTime > uint64(longest/d.scale) {
+	if d.clusterTime > uint64(longest/d.scale) { //nolint:gosec // never negative
 		return 0, errNoElement
 	}
 	return time.Duration(d.clusterTime)*d.scale + time.Duration(rel)*d.scale, nil //nolint:gosec // checked

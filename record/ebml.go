@@ -36,9 +36,9 @@ type seek struct {
 
 type info struct {
 	Info struct {
-		SegmentUID    []byte
 		TimecodeScale uint64
 		Duration      float64 `ebml:"Duration,size=8"`
+		SegmentUID    []byte
 		DateUTC       time.Time
 		MuxingApp     string
 		WritingApp    string
@@ -162,7 +162,7 @@ func marshal(v any) ([]byte, error) {
 func appendID(b []byte, id uint32) []byte {
 	for shift := 24; shift >= 0; shift -= 8 {
 		if id>>shift > 0 {
-			b = append(b, byte(id>>shift))
+			b = append(b, byte(id>>shift)) //nolint:gosec // the lowest byte
 		}
 	}
 	return b
@@ -170,7 +170,7 @@ func appendID(b []byte, id uint32) []byte {
 
 // appendSize appends an element's size in eight bytes.
 func appendSize(b []byte, n int64) []byte {
-	return binary.BigEndian.AppendUint64(b, 1<<56|uint64(n))
+	return binary.BigEndian.AppendUint64(b, 1<<56|uint64(n)) //nolint:gosec // never negative
 }
 
 // paddingHeader is the length of the header of a Void element.

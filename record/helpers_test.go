@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		beChild(dir)
 		return
 	}
+	if port := os.Getenv(senderEnv); port != "" {
+		beSender(port)
+	}
 	code := m.Run()
 	runtime.GC()
 	err := leaktest.Find()
@@ -212,11 +215,6 @@ func load(t testing.TB, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// depth returns an array that no player shows.
-func depth(n int) netgear.Array {
-	return netgear.Array{DType: "uint16", Shape: []int{6, 10}, Data: elements(n, 120)}
 }
 
 // pixels returns a frame's decoded pixels.

@@ -56,15 +56,6 @@ func rawForm(dtype string, shape []int) form {
 	return form{codec: codecArray}
 }
 
-// bytes returns the size of a picture of an uncompressed form.
-func (f form) bytes() int64 {
-	n := int64(f.width) * int64(f.height)
-	if f.codec == codecBGR {
-		n *= 3
-	}
-	return n
-}
-
 // maxName is the number of bytes of a track's name.
 const maxName = 64
 

@@ -147,8 +147,8 @@ func (m *matroska) header() ([]byte, error) {
 	return slices.Concat(b, index, text, list, make([]byte, tracksBytes-len(list))), nil
 }
 
-// durationHeader begins the duration's element, a number of eight bytes. It is
-// not in the SegmentUID before it: that is random, but begins otherwise.
+// durationHeader begins the duration's element, a number of eight bytes. The
+// element comes before those whose content could look like it.
 var durationHeader = []byte{0x44, 0x89, 0x88}
 
 // seekHead returns the index of the file's parts. Without cues, cuesPos is 0.
@@ -180,8 +180,8 @@ func trackList(entries []byte) []byte {
 // written without the rest of its padding: what is short is written in one
 // piece, also if the process is killed.
 func (m *matroska) addTrack(s *sender, of *fileSender, entry trackEntry, kind uint64) (*trackEntry, error) {
-	entry.TrackNumber = uint64(m.tracks + 1)
-	entry.TrackUID = m.uid | uint64(of.index)<<8 | kind
+	entry.TrackNumber = uint64(m.tracks + 1)            //nolint:gosec // never negative
+	entry.TrackUID = m.uid | uint64(of.index)<<8 | kind //nolint:gosec // never negative
 	entry.Name, entry.Language = s.title, "und"
 	b, err := marshal(&trackElement{&entry})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"gocv.io/x/gocv"
+
+	"github.com/vidgear-go/netgear"
 )
 
 // OpenCV finds the frames, their times and their pixels, and seeks.
@@ -57,4 +59,9 @@ func sameMat(t *testing.T, i int, m gocv.Mat) {
 	if mean := difference.Mean(); m.Rows() != 48 || m.Cols() != 64 || mean.Val1 > 1 {
 		t.Errorf("frame %d of %dx%d differs by %v on average", i, m.Cols(), m.Rows(), mean.Val1)
 	}
+}
+
+// depth returns an array that no player shows.
+func depth(n int) netgear.Array {
+	return netgear.Array{DType: "uint16", Shape: []int{6, 10}, Data: elements(n, 120)}
 }

@@ -126,6 +126,34 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// Seek leads to the first frame of its time or later, with the index and in a
+// file that a killed process has left.
+func TestSeek(t *testing.T) {
+	const count = 1200
+	all := make([]given, count)
+	for i := range all {
+		all[i] = given{array: netgear.Array{DType: "uint8", Shape: []int{2, 2}, Data: elements(i, 4)}, message: i, at: epoch.Add(time.Duration(i) * 100 * time.Millisecond)}
+	}
+	whole := load(t, recorded(t, all...))
+	for name, b := range map[string][]byte{"whole": whole, "killed": whole[:len(whole)*3/4]} {
+		p, err := PlayerOptions{}.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{700, 0, 1, 699, 333} {
+			p.Seek(time.Duration(n)*100*time.Millisecond - time.Millisecond)
+			f, err := p.Next()
+			if err != nil || f.Message.Value() != int64(n) || !bytes.Equal(f.Array.Data, elements(n, 4)) {
+				t.Errorf("%s: at frame %d: %+v, %v", name, n, f, err)
+			}
+		}
+		p.Seek(time.Hour)
+		if f, err := p.Next(); err == nil {
+			t.Errorf("%s: after the end is %v", name, f)
+		}
+	}
+}
+
 // A round without frames ends a loop, and so does an error of the sender. Bad
 // arguments are errors.
 func TestPlayEnds(t *testing.T) {
@@ -216,5 +244,31 @@ func TestRecordReceived(t *testing.T) {
 		if !bytes.Equal(f.JPEG, picture(i, 64, 48)) || f.Stamp == nil || f.Stamp.Seq != uint64(i+1) || f.Time.Sub(f.Stamp.Time).Abs() > time.Millisecond || f.Track != "camera" {
 			t.Errorf("frame %d: %s at %v, stamp %v, message %v", i, f.Track, f.Time, f.Stamp, f.Message)
 		}
+	}
+}
+
+// The stamps of what is played are those of playing, for JPEGs and arrays alike.
+func TestPlayStamps(t *testing.T) {
+	old := &netgear.Stamp{Seq: 77, Time: at(0)}
+	path := recorded(t,
+		given{jpeg: picture(1, 64, 48), stamp: old, message: "jpeg", at: at(0)},
+		given{array: netgear.Array{DType: "float32", Shape: []int{2}, Data: elements(1, 8)}, stamp: old, at: at(1)},
+	)
+	send, recv := netgeartest.Pipe(t, netgear.Options{Stamp: true}, netgear.Options{Stamp: true})
+	start := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- open(t, path).Play(within(t), SendTo(send), Pace{}) }()
+	for i, message := range []string{`"jpeg"`, "null"} {
+		f, err := recv.Recv(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Stamp == nil || f.Stamp.Seq != uint64(i+1) || f.Stamp.Time.Before(start.Truncate(time.Millisecond)) || f.Message.String() != message {
+			t.Errorf("frame %d has the stamp %v and the message %v", i, f.Stamp, f.Message)
+		}
+		f.Close()
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

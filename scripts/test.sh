@@ -323,19 +323,19 @@ do_nogocv() {
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
 	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
 	step 'Set-up: a browser for the tests of package web' need_browser
-	step 'Set-up: FFmpeg for the tests of recordings' need ffmpeg ffmpeg
 	step 'Set-up: systemd-analyze for the test of the units' need systemd-analyze systemd
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
+	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
 	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
 	step 'Set-up: a browser for the tests of package web' need_browser
-	step 'Set-up: FFmpeg for the tests of recordings' need ffmpeg ffmpeg
 	step 'Set-up: systemd-analyze for the test of the units' need systemd-analyze systemd
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 
 	"github.com/vidgear-go/netgear/internal/avi"
 )
@@ -15,13 +14,13 @@ const maxPicture = 64 << 20
 // aviFile reads the JPEGs of an AVI file.
 type aviFile struct {
 	*avi.Reader
-	in  *os.File
+	in  io.ReadSeekCloser
 	buf []byte
 }
 
 // newAVI reads the header of an AVI file, and takes ownership of in on success.
 // It returns avi.ErrFormat for other files.
-func newAVI(in *os.File) (*aviFile, error) {
+func newAVI(in io.ReadSeekCloser) (*aviFile, error) {
 	r, err := avi.New(in, maxPicture)
 	if err != nil {
 		return nil, err

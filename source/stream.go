@@ -65,7 +65,7 @@ func openStream(ctx context.Context, s Settings) (*stream, error) {
 	in := &stream{settings: s, client: &http.Client{Transport: transport}, idle: idleTimeout, pause: firstPause}
 	if err := in.connect(ctx); err != nil {
 		in.close()
-		return nil, fmt.Errorf("%s: %w", s.shown(), err)
+		return nil, fmt.Errorf("%s: %w (source \"test\" needs no network)", s.shown(), err)
 	}
 	return in, nil
 }
@@ -151,7 +151,7 @@ func firstDelimiter(in *bufio.Reader) (string, error) {
 			return "", fmt.Errorf("the stream has no part: %w", err)
 		}
 		if text := strings.TrimSpace(string(line)); len(text) > 2 && len(text) < 200 && strings.HasPrefix(text, "--") {
-			return text + "\r\n", nil
+			return text + string(line[len(bytes.TrimRight(line, "\r\n")):]), nil // multipart expects this end of line from then on
 		}
 		read += len(line)
 	}
