@@ -197,6 +197,7 @@ func SendTo(n *netgear.NetGear) func(context.Context, *Frame) error {
 			return cmp.Or(refused, err)
 		}
 		defer frame.Close()
+		frame.Stamp = nil // the time of playing is stamped
 		_, err = n.SendFrame(ctx, frame, f.Message)
 		return err
 	}

@@ -246,3 +246,29 @@ func TestRecordReceived(t *testing.T) {
 		}
 	}
 }
+
+// The stamps of what is played are those of playing, for JPEGs and arrays alike.
+func TestPlayStamps(t *testing.T) {
+	old := &netgear.Stamp{Seq: 77, Time: at(0)}
+	path := recorded(t,
+		given{jpeg: picture(1, 64, 48), stamp: old, message: "jpeg", at: at(0)},
+		given{array: netgear.Array{DType: "float32", Shape: []int{2}, Data: elements(1, 8)}, stamp: old, at: at(1)},
+	)
+	send, recv := netgeartest.Pipe(t, netgear.Options{Stamp: true}, netgear.Options{Stamp: true})
+	start := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- open(t, path).Play(within(t), SendTo(send), Pace{}) }()
+	for i, message := range []string{`"jpeg"`, "null"} {
+		f, err := recv.Recv(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Stamp == nil || f.Stamp.Seq != uint64(i+1) || f.Stamp.Time.Before(start.Truncate(time.Millisecond)) || f.Message.String() != message {
+			t.Errorf("frame %d has the stamp %v and the message %v", i, f.Stamp, f.Message)
+		}
+		f.Close()
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -4,16 +4,14 @@
 // It shows how to
 //
 //  1. read VidGear's own option dictionary into netgear.Options,
-//  2. send pictures with a message, a camera's JPEGs without decoding and
-//     encoding them, and read what the receiver returns in its answers,
+//  2. send OpenCV Mats with a message, and read what the receiver returns in
+//     its answers,
 //  3. end with a terminate message to the receiver, on Ctrl-C too.
 //
 // Run it, in the project's folder, against any receiver on port 5555:
 //
 //	go run ./examples/send -source video.mp4
 //	go run ./examples/send -source 0 -size 1280x720 -address 192.168.1.4    # a camera
-//	go run ./examples/send -source http://user:password@camera/video.mjpg   # its JPEGs as they are
-//	go run ./examples/send -source 'frame_%03d.png' -fps 25
 //	go run ./examples/send -source test -n 100 -pattern 1 -options '{"jpeg_compression": false}' -json
 //	go run ./examples/send -source sample -async -pattern 3
 //
@@ -73,7 +71,7 @@ func run(ctx context.Context, args []string) error {
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
 	n := fs.Int("n", 0, "how many frames to send; 0 = all there are")
-	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go, an MJPEG AVI file as it was recorded")
+	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go")
 	text := fs.String("message", "", "send this `JSON` with every frame")
 	lines := fs.Bool("json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	if err := cli.Parse(fs, args); err != nil {

@@ -117,8 +117,8 @@ var wrappers = map[string]struct {
 	level      string
 	attributes string
 }{
-	"countMalformed": {1, "warn", "`endpoint` `err`"},
-	"log":            {0, "warn", ""}, // of the resolver; the limiter's has a level
+	"noteMalformed": {1, "warn", "`endpoint` `err`"},
+	"log":           {0, "warn", ""}, // of the resolver; the limiter's has a level
 }
 
 // collect adds the messages of a file. A message that is no literal must be one
