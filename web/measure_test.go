@@ -157,7 +157,7 @@ func TestMeasure(t *testing.T) {
 		t.Skip("only with -measure")
 	}
 	b := newBrowser(t)
-	url, port, pid := startView(t)
+	url, port, _ := startView(t)
 	for range 3 {
 		kill := startProcess(t, cameraVariable+"="+port)
 		measureAge(t, b, "the page", url, "", "document.querySelector('canvas')")
@@ -166,7 +166,7 @@ func TestMeasure(t *testing.T) {
 		measureWebGear(t, b)
 	}
 	for _, form := range []string{"", "r"} {
-		url, port, pid = startView(t)
+		url, port, pid := startView(t)
 		kill := startProcess(t, cameraVariable+"="+form+port)
 		for _, viewers := range []int{0, 1, 8} {
 			measureCPU(t, map[string]string{"": "JPEG", "r": "raw"}[form], url, pid, viewers)

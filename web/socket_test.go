@@ -56,25 +56,6 @@ func (c *client) frame() (frameHeader, []byte) {
 	}
 }
 
-// streams returns the next list of streams. It acknowledges no frames.
-func (c *client) streams() []described {
-	c.t.Helper()
-	for {
-		kind, data, err := c.conn.Read(c.ctx)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		var list struct{ Streams []described }
-		if kind != websocket.MessageText {
-			continue
-		}
-		if err := json.Unmarshal(data, &list); err != nil {
-			c.t.Fatal(err)
-		}
-		return list.Streams
-	}
-}
-
 func (c *client) send(kind websocket.MessageType, text string) {
 	c.t.Helper()
 	if err := c.conn.Write(c.ctx, kind, []byte(text)); err != nil {
