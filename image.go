@@ -140,10 +140,14 @@ func (f *Frame) Image() (image.Image, error) {
 	if f.dtype.Name != "uint8" || len(f.shape) < 2 || len(f.shape) > 3 || c != 1 && c != 3 && c != 4 {
 		return nil, wrap("Image", fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.Name, f.shape))
 	}
+	pixels, err := f.load()
+	if err != nil {
+		return nil, wrap("Image", err)
+	}
 	rect := image.Rect(0, 0, f.shape[1], f.shape[0])
 	if c == 1 {
 		gray := image.NewGray(rect)
-		copy(gray.Pix, f.data)
+		copy(gray.Pix, pixels)
 		return gray, nil
 	}
 	cs := turbojpeg.BGR
@@ -155,10 +159,10 @@ func (f *Frame) Image() (image.Image, error) {
 	}
 	if cs == turbojpeg.CMYK {
 		cmyk := image.NewCMYK(rect)
-		copy(cmyk.Pix, f.data)
+		copy(cmyk.Pix, pixels)
 		return cmyk, nil
 	}
-	return nrgba(rect, f.data, c, cs.RGBA()), nil
+	return nrgba(rect, pixels, c, cs.RGBA()), nil
 }
 
 // nrgba returns a picture of pixels. order holds the positions of red, green,

@@ -367,10 +367,14 @@ func (l *link) endedFruitless() {
 // malformed counts and logs a dropped message; port is its sender's port, if it
 // has one.
 func (l *link) malformed(port string, err error) {
-	l.counters.malformed.Add(1)
 	l.dropReason.Store(&err)
-	l.perPort.malformed(port)
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
+	l.noteMalformed(port, "dropped a message that cannot be read", err)
+}
+
+// noteMalformed counts and logs a message that could not be read.
+func (l *link) noteMalformed(port, text string, err error) {
+	l.countMalformed(port, err)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, text, "endpoint", l.where(), "err", err)
 }
 
 // refusal is a failed handshake, with its most probable reason and its time.
@@ -469,6 +473,7 @@ func (c *conn) watch(e transport.Event) {
 
 func (c *conn) connected(e transport.Event) {
 	l, endpoint := c.link, e.Endpoint
+	l.counters.connections.Add(1)
 	c.refused.Store(nil)
 	l.handshakeHangups.Store(0)
 	l.mu.Lock()

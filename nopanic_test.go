@@ -273,10 +273,27 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			_, _, _ = o.GoString(), fmt.Sprintf("%d %v %+v", o, &o, (*Options)(nil)), o.LogValue()
 			return nil
 		}},
+		{"UnmarshalJSON, nil LatencyStats", ErrOption, func() error { return (*LatencyStats)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"UnmarshalJSON, nil Histogram", ErrOption, func() error { return (*Histogram)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"UnmarshalJSON, no Histogram", ErrOption, func() error { return new(Histogram).UnmarshalJSON(nil) }},
+		{"Quantile and Bounds of nothing", nil, func() error {
+			if q := (LatencyStats{Frames: 3}).Quantile(math.NaN()) + (LatencyStats{Frames: 3}).Quantile(0.5); q != 0 || len(Histogram{}.Bounds()) == 0 {
+				return fmt.Errorf("%v", q)
+			}
+			return nil
+		}},
 		{"CertificateDir, none", nil, func() error { return second(CertificateDir("")) }},
 	}
 	for name, f := range map[string]*Frame{"nil": nilFrame, "zero": {}, "within": &within.frame, "made by hand": {Message: Message{}, Port: "x"}} {
 		calls = append(calls, badCall{"Image of a frame that is " + name, ErrFrame, func() error { return second(f.Image()) }},
+			badCall{"Bytes of a frame that is " + name, ErrFrame, func() error { return second(f.Bytes()) }},
+			badCall{"Array of a frame that is " + name, ErrFrame, func() error { return second(f.Array()) }},
+			badCall{"Retain of a frame that is " + name, nil, func() error {
+				if f.Retain() != nil {
+					return errors.New("it returned a Frame")
+				}
+				return nil
+			}},
 			badCall{"a frame that is " + name, nil, func() error { return useFrame(f) }})
 	}
 	return append(calls, moreCalls(ctx, recv, send)...)
@@ -285,7 +302,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 // useFrame calls the methods that return no error.
 func useFrame(f *Frame) error {
 	for range 2 { // also after Close
-		if f.DType() != "" || len(f.Shape()) > 0 || f.Bytes() != nil || f.JPEG() != nil || f.Colorspace() != "" || f.Array().Data != nil {
+		if f.DType() != "" || len(f.Shape()) > 0 || frameBytes(f) != nil || f.JPEG() != nil || f.Colorspace() != "" || frameArray(f).Data != nil {
 			return errors.New("there is something in it")
 		}
 		if err := f.Close(); err != nil {
@@ -382,13 +399,13 @@ func TestCopiedFrame(t *testing.T) {
 		frame  Frame
 	}
 	within.frame = *f
-	if err := within.frame.Close(); err != nil || within.frame.Bytes() != nil {
+	if err := within.frame.Close(); err != nil || frameBytes(&within.frame) != nil {
 		t.Errorf("the copy: %v", err)
 	}
-	if string(f.Bytes()) != string(a.Data) {
+	if string(frameBytes(f)) != string(a.Data) {
 		t.Error("the original has lost its pixels")
 	}
-	if err := f.Close(); err != nil || f.Bytes() != nil {
+	if err := f.Close(); err != nil || frameBytes(f) != nil {
 		t.Errorf("the original: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pyjson"
@@ -82,7 +83,11 @@ func (p *payload) release() {
 // ahead, so that is copied.
 func (s *sendEnd) toPart(p *payload) (part, error) {
 	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
+		began := time.Now()
 		part, err := s.makePart(p, s.enc, s.spec.answers && s.queue == nil)
+		if p.encode && err == nil {
+			s.counters.encode.since(began)
+		}
 		p.release() // it has been encoded
 		return part, err
 	}
@@ -110,6 +115,7 @@ type payload struct {
 	ready  []byte // a finished JPEG
 	check  bool   // check it before it is sent; see mend
 	info   turbojpeg.Info
+	frame  *frameMemory // of a finished JPEG that is a frame's
 	coding coding
 	// done releases owned memory exactly once; nil if the caller keeps it.
 	done func()
@@ -185,17 +191,23 @@ func spell(w wire, a *Array) (d numpy.DType, spelled string, err error) {
 	return d, spelled, err
 }
 
-// framePayload returns the payload of a received frame: its JPEG as received,
-// or its array.
-func (n *settings) framePayload(f *Frame) (payload, error) {
+// framePayload returns the payload of a frame: its JPEG as received, or its
+// array. Only a wire without JPEG requires that it is decoded.
+func (n *settings) framePayload(f *Frame, stop turbojpeg.Stop) (payload, error) {
 	if err := f.usable(); err != nil {
 		return payload{}, err
 	}
-	switch {
-	case f.coding.jpeg && n.opts.Wire.compresses():
-		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
+	if f.coding.jpeg && n.opts.Wire.compresses() {
+		if _, _, _, bad := f.outcome(); bad != nil {
+			return payload{}, asFrameError(bad)
+		}
+		return payload{ready: f.raw(), check: n.needsCheck(f.frameMemory), info: f.info, frame: f.frameMemory, coding: f.coding}, nil
 	}
-	a := Array{DType: f.DType(), Shape: f.Shape(), Data: f.data} // not Array, which hands the memory out
+	pixels, err := f.decodeOnUse(stop)
+	if err != nil {
+		return payload{}, err
+	}
+	a := Array{DType: f.DType(), Shape: f.Shape(), Data: pixels} // not Array, which hands the memory out
 	_, spelled, err := spell(n.wire, &a)
 	return payload{array: a, coding: coding{dtype: spelled, shape: f.shape}}, err
 }

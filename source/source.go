@@ -171,7 +171,10 @@ func (s *Source) read(ctx context.Context) error {
 		if s.decoded, err = netgear.NewJPEGFrame(f.JPEG, nil); err != nil {
 			return fmt.Errorf("%s: %w", s.settings.shown(), err)
 		}
-		f.JPEG, f.Array = nil, s.decoded.Array()
+		f.JPEG = nil
+		if f.Array, err = s.decoded.Array(); err != nil {
+			return fmt.Errorf("%s: %w", s.settings.shown(), err)
+		}
 	}
 	if f.JPEG == nil {
 		if f.Array, err = s.scale.apply(f.Array, s.settings.Size, s.settings.Gray); err != nil {

@@ -150,7 +150,9 @@ func printLine(i int, frame source.Frame, reply netgear.Reply) error {
 			return err
 		}
 		defer decoded.Close()
-		frame.Array = decoded.Array()
+		if frame.Array, err = decoded.Array(); err != nil {
+			return err
+		}
 	}
 	return cli.WriteSent(os.Stdout, i, frame.Array, reply)
 }
