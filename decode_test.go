@@ -95,6 +95,12 @@ func TestQueuedFramesFollowUse(t *testing.T) {
 				}
 			}
 			send.Close()
+			await(t, "the terminate message", func() bool {
+				q := recv.recv.queue
+				q.mu.Lock()
+				defer q.mu.Unlock()
+				return q.end != nil
+			})
 			decoded, n := 0, 0
 			for f, err := range recv.Frames(ctx) {
 				if err != nil || f.Message.Value() != int64(n) {

@@ -121,13 +121,16 @@ func (q *recvQueue) push(f *Frame) {
 	q.work.Signal()
 }
 
-// ahead reports whether frames are decoded before Recv returns them.
-func (q *recvQueue) ahead() bool { return q.use.ahead() && !q.over }
+// ahead reports whether frames are decoded before Recv returns them. When the
+// queue has ended, no worker starts. q.mu must be held.
+func (q *recvQueue) ahead() bool {
+	return q.use.ahead() && !q.over && (q.started || q.end == nil)
+}
 
 // startWorkers starts the workers, the first time that there is something to
 // decode.
 func (q *recvQueue) startWorkers() {
-	if q.started || q.end != nil {
+	if q.started {
 		return
 	}
 	q.started = true
