@@ -74,7 +74,7 @@ func (m *frameMemory) applyReading(r Reading) error {
 	if r == (Reading{}) || !m.coding.jpeg {
 		return nil
 	}
-	return m.setReading(r)
+	return because(malformedJPEG, m.setReading(r))
 }
 
 // space returns the colorspace into which a JPEG is decoded.
