@@ -292,6 +292,11 @@ func TestReadingRefusesWhatDoesNotFit(t *testing.T) {
 			}
 		}
 	}
+	for _, space := range []string{"YCbCr", "Gray"} {
+		if _, err := d.DecodeYCbCr(jpeg, Info{Width: 64, Height: 48, Space: space}, half, 1); !errors.Is(err, ErrShape) {
+			t.Errorf("an Info made by hand: %v", err)
+		}
+	}
 	d.Close()
 	if _, err := d.DecodeYCbCr(jpeg, info, half, 1); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
