@@ -118,8 +118,8 @@ func (m *frameMemory) original() *frameMemory {
 //
 // A raw frame is an ErrFrame, as are a Reduce that does not exist, a Region
 // outside of the picture, and a frame that is nil, closed or zero. Damage is an
-// error only when the pixels are needed. Close of the end ends the decoding of a
-// Frame that Read returned inside Options.Respond.
+// error only when the pixels are needed. Close of the end ends the decoding of
+// a Frame that Read returned inside Options.Respond.
 func (f *Frame) Read(r Reading) (*Frame, error) {
 	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	if err := f.usable(); err != nil {
