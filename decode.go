@@ -91,13 +91,17 @@ func (m *frameMemory) decodeTo(stop turbojpeg.Stop, read func(dec *turbojpeg.Dec
 	defer m.source.giveUp(dec)
 	dec.Stop = stop
 	m.source.decoded.Add(1)
-	how, began := decodeHow{dec: dec, settings: m.source.settings, cores: cores}, time.Now()
+	began := time.Now()
+	how := decodeHow{dec: dec, settings: m.source.settings, cores: cores}
 	err = because(malformedJPEG, read(dec, m.decodeOptions(how.settings), how.strips(m.info)))
 	if err != nil {
 		return m.failedOnUse(m.settle(nil, "", err), err)
 	}
 	fault := dec.Warning()
-	m.source.noteDecoded(m.port, began, fault, m.noteWarning(fault))
+	if !m.noteWarning(fault) {
+		fault = "" // it was counted before
+	}
+	m.source.noteDecoded(m.port, began, fault)
 	return nil
 }
 
@@ -164,8 +168,11 @@ func (m *frameMemory) decode(how decodeHow) error {
 		m.settle(nil, "", err)
 		return err
 	}
-	if fresh := m.settle(buf, fault, nil); m.coding.jpeg {
-		m.source.noteDecoded(m.port, began, fault, fresh)
+	if !m.settle(buf, fault, nil) {
+		fault = "" // it was counted before
+	}
+	if m.coding.jpeg {
+		m.source.noteDecoded(m.port, began, fault)
 	}
 	return nil
 }
@@ -174,7 +181,8 @@ func (m *frameMemory) decode(how decodeHow) error {
 // options of the receive end count as much as the header's, as in VidGear.
 func (m *frameMemory) decodeJPEG(dst []byte, how decodeHow) error {
 	cs := m.space()
-	return because(malformedJPEG, how.dec.DecodeStrips(dst, m.raw(), m.info, m.shape[1]*cs.Channels(), cs, m.decodeOptions(how.settings), how.strips(m.info)))
+	err := how.dec.DecodeStrips(dst, m.raw(), m.info, m.shape[1]*cs.Channels(), cs, m.decodeOptions(how.settings), how.strips(m.info))
+	return because(malformedJPEG, err)
 }
 
 // decodeOptions returns what of the JPEG is decoded, and how exactly.
@@ -310,12 +318,8 @@ func (s *frameSource) noteUse(read bool) {
 }
 
 // noteDecoded counts how long decoding a JPEG took, and counts and logs a
-// received one that libjpeg warned of. A warning that is not fresh was counted
-// when the same JPEG was decoded before.
-func (s *frameSource) noteDecoded(port string, began time.Time, fault string, fresh bool) {
-	if !fresh {
-		fault = ""
-	}
+// received one that libjpeg warned of.
+func (s *frameSource) noteDecoded(port string, began time.Time, fault string) {
 	if fault != "" {
 		s.suspect.Store(suspectFor)
 	}

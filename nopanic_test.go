@@ -232,6 +232,8 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"NewFrame, a message that cannot be", ErrMessage, func() error { return second(NewFrame(good, make(chan int))) }},
 		{"NewJPEGFrame, nil", ErrFrame, func() error { return second(NewJPEGFrame(nil, nil)) }},
 		{"MessageFromJSON, no text", ErrMessage, func() error { return second(MessageFromJSON(nil)) }},
+		{"MessageFromMsgpack, nothing", ErrMessage, func() error { return second(MessageFromMsgpack(nil)) }},
+		{"MessageFromMsgpack, two values", ErrMessage, func() error { return second(MessageFromMsgpack([]byte{1, 1})) }},
 		{"UnmarshalJSON, nil Message", ErrMessage, func() error { return (*Message)(nil).UnmarshalJSON([]byte("1")) }},
 		{"UnmarshalJSON, no text", ErrMessage, func() error { return new(Message).UnmarshalJSON(nil) }},
 		{"Decode, nil", ErrMessage, func() error { return Message{}.Decode(nil) }},
@@ -241,7 +243,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"Decode of msgpack, nil pointer", ErrMessage, func() error { return Message{raw: []byte{1}, packed: true}.Decode((*int)(nil)) }},
 		{"Decode of a zero Message, nil pointer", ErrMessage, func() error { return Message{packed: true}.Decode((*int)(nil)) }},
 		{"the zero Message", nil, func() error {
-			_, _, _ = Message{}.Value(), Message{}.String(), Message{}.IsNone()
+			_, _, _, _ = Message{}.Value(), Message{}.String(), Message{}.IsNone(), Message{}.Msgpack()
 			return second(Message{}.MarshalJSON())
 		}},
 		{"numbers that are no constants", nil, func() error {

@@ -218,6 +218,7 @@ func (n *settings) jpegPayload(jpeg []byte) (payload, error) {
 	if !n.opts.Wire.compresses() {
 		return payload{}, fmt.Errorf("%w: %v carries no JPEG; send the decoded pixels", ErrFrame, n.opts.Wire)
 	}
+	jpeg = turbojpeg.Trim(jpeg)
 	info, err := turbojpeg.ReadInfo(jpeg)
 	if err != nil {
 		return payload{}, fmt.Errorf("%w: %w", ErrFrame, err)
