@@ -74,7 +74,7 @@ func (m *frameMemory) applyReading(r Reading) error {
 	if r == (Reading{}) || !m.coding.jpeg {
 		return nil
 	}
-	return m.setReading(r)
+	return because(malformedJPEG, m.setReading(r))
 }
 
 // space returns the colorspace into which a JPEG is decoded.
@@ -118,7 +118,8 @@ func (m *frameMemory) original() *frameMemory {
 //
 // A raw frame is an ErrFrame, as are a Reduce that does not exist, a Region
 // outside of the picture, and a frame that is nil, closed or zero. Damage is an
-// error only when the pixels are needed.
+// error only when the pixels are needed. Close of the end ends the decoding of
+// a Frame that Read returned inside Options.Respond.
 func (f *Frame) Read(r Reading) (*Frame, error) {
 	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	if err := f.usable(); err != nil {
@@ -135,6 +136,7 @@ func (f *Frame) Read(r Reading) (*Frame, error) {
 	of.frames.Add(1)
 	g.of = of
 	f.describe(g)
+	g.stop = f.stop
 	g.track()
 	g.handOut()
 	return g, nil

@@ -52,20 +52,6 @@ func (d *Decoder) DecodeYCbCr(jpeg []byte, info Info, opts DecodeOptions, strips
 	return img, d.read(jpeg, info, opts, strips, to)
 }
 
-// PlaneBytes returns the size of the planes of DecodeYCbCr in bytes, or 0 for a
-// JPEG that it does not decode.
-func PlaneBytes(info Info, opts DecodeOptions) int64 {
-	to, _, err := layoutPlanes(info, opts)
-	if err != nil {
-		return 0
-	}
-	total := int64(0)
-	for i := range to.comps {
-		total += to.comps[i].bytes(to, info, opts)
-	}
-	return total
-}
-
 // layoutPlanes returns the planes of a JPEG, without memory, and the ratio of
 // luma to chroma samples. They are those of libjpeg: its blocks have
 // 8/opts.Reduce samples a side, and twice as many as long as that makes
@@ -93,6 +79,9 @@ func layoutPlanes(info Info, opts DecodeOptions) (*planeTarget, image.YCbCrSubsa
 			across: most[0] * side / (f[0] * block), down: most[1] * side / (f[1] * block),
 		})
 	}
+	if want := map[string]int{"YCbCr": 3, "Gray": 1}[info.Space]; len(to.comps) != want {
+		return nil, 0, fmt.Errorf("%w: the Info has %d components of a %s JPEG", ErrShape, len(to.comps), info.Space)
+	}
 	if info.Space == "Gray" {
 		return to, image.YCbCrSubsampleRatio420, nil
 	}
@@ -114,7 +103,11 @@ func newPlanes(info Info, opts DecodeOptions) (*image.YCbCr, *planeTarget, error
 		return nil, nil, err
 	}
 	img := &image.YCbCr{SubsampleRatio: r, Rect: opts.Rect(info)}
-	rest := Unzeroed(int(PlaneBytes(info, opts)))
+	total := int64(0)
+	for i := range to.comps {
+		total += to.comps[i].bytes(to, info, opts)
+	}
+	rest := Unzeroed(int(total))
 	above := to.rows(info, opts).from
 	take := func(p *plane) []byte {
 		n := p.bytes(to, info, opts)

@@ -9,6 +9,10 @@
 // JPEG in strips (EncodeStrips, DecodeStrips) uses several cores. It has other
 // bytes and the same pixels.
 //
+// Besides pixels it encodes and decodes planes of luma and chroma
+// (EncodePicture, DecodeYCbCr). It decodes reduced pictures, gray ones and parts
+// (DecodeOptions).
+//
 // Decoding uses libjpeg because TurboJPEG 2 lacks what a receiver of other
 // programs' JPEGs needs: single warnings, a way to stop a long decoding, and a
 // memory limit.
