@@ -19,6 +19,8 @@ import (
 type frameMemory struct {
 	coding     coding         // according to the header
 	info       turbojpeg.Info // the content of a JPEG's header
+	reading    Reading        // which pixels of the JPEG
+	of         *frameMemory   // has the JPEG, if this is a Reading of it (Read)
 	dtype      numpy.DType
 	shape      []int
 	shapeBuf   [4]int       // memory for the shape, unless it is longer
@@ -78,6 +80,9 @@ const maxInlineMsg = 64
 
 // raw returns the bytes of the array, or the JPEG, as received.
 func (m *frameMemory) raw() []byte {
+	if m.of != nil {
+		return m.of.raw()
+	}
 	if m.jpeg != nil {
 		return m.jpeg.Bytes()
 	}
@@ -115,7 +120,7 @@ func (m *frameMemory) check(w wire, part []byte, maxBytes int64) (err error) {
 		m.misaligned = !aligned(b, m.dtype.Unit)
 		return frameError(m.dtype.Check(m.shape, len(b)))
 	}
-	return m.checkJPEG(b, maxBytes)
+	return because(malformedJPEG, m.checkJPEG(b, maxBytes))
 }
 
 // checkJPEG does what check does, for a JPEG.
@@ -125,18 +130,14 @@ func (m *frameMemory) checkJPEG(b []byte, maxBytes int64) (err error) {
 	}
 	width, height, cs := m.info.Width, m.info.Height, m.coding.colorspace
 	if size := int64(width)*int64(height)*int64(cs.Channels()) + m.info.Memory; size > maxBytes {
-		return fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
-			ErrFrame, width, height, size, coefficientsText(m.info), maxBytes)
+		return because(malformedLimit, fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
+			ErrFrame, width, height, size, coefficientsText(m.info), maxBytes))
 	}
 	if cs == turbojpeg.CMYK && !m.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, m.info.Space)
 	}
-	m.dtype, m.shape = numpy.Uint8, append(m.shapeBuf[:0], height, width)
-	// As VidGear: GRAY has no channel dimension.
-	if cs.Channels() > 1 {
-		m.shape = append(m.shape, cs.Channels())
-	}
-	return nil
+	m.dtype = numpy.Uint8
+	return m.setReading(Reading{})
 }
 
 // ready reports whether the received bytes are usable as pixels.
@@ -199,4 +200,7 @@ func (m *frameMemory) free() {
 	m.pixels.Release()
 	m.jpeg.Release()
 	m.part.Close()
+	if m.of != nil {
+		m.of.release()
+	}
 }
