@@ -33,7 +33,9 @@ func NewFrame(a Array, message any) (*Frame, error) {
 // with an array. The pixels are decoded when they are first needed, on all
 // cores: into blue, green, red, with the shape [rows, columns, 3]. Decoding may
 // take no more memory than the default of Options.MaxFrameBytes. SendFrame sends
-// the JPEG as SendJPEG does, checked and without encoding it again.
+// the JPEG as SendJPEG does, checked and without encoding it again. Bytes before
+// the JPEG are left out. One without Huffman tables is decoded with the standard
+// ones.
 //
 // A JPEG with a bad header, or without its end, is an ErrFrame at once. Other
 // damage is one when the pixels are needed, or the frame is sent.
@@ -101,6 +103,7 @@ func (f *Frame) setArray(a Array) (err error) {
 // incomplete, for the error.
 func (f *Frame) setJPEG(jpeg []byte) (err error) {
 	f.coding = coding{jpeg: true, fastDCT: true, colorspace: turbojpeg.BGR}
+	jpeg = turbojpeg.Trim(jpeg)
 	if err := f.checkJPEG(jpeg, defaultMaxFrameBytes); err != nil {
 		return asFrameError(err)
 	}

@@ -205,3 +205,24 @@ func TestMessageFields(t *testing.T) {
 		t.Errorf("%v, %v", h.Inner, err)
 	}
 }
+
+// TestMessageFromMsgpack stores a message of NetGear_Async's wire and reads it
+// again, with an array, bytes and a time in it.
+func TestMessageFromMsgpack(t *testing.T) {
+	at := time.Unix(1764547200, 250).UTC()
+	value := map[string]any{"raw": []byte{0, 1}, "at": at, "box": Array{DType: "uint8", Shape: []int{2}, Data: []byte{3, 4}}}
+	sent, err := (asyncWire{}).encodeMessage(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := MessageFromMsgpack(sent.Msgpack())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := read.Value().(map[string]any); !ok || !reflect.DeepEqual(got["box"], value["box"]) || !bytes.Equal(got["raw"].([]byte), []byte{0, 1}) || !got["at"].(time.Time).Equal(at) {
+		t.Errorf("%v, not %v", read.Value(), value)
+	}
+	if got := (Message{raw: []byte("1")}).Msgpack(); got != nil {
+		t.Errorf("a message of JSON is msgpack: %x", got)
+	}
+}

@@ -3,6 +3,7 @@ package netgear
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,5 +173,78 @@ func TestSendJPEGArrivesInTheOptionsColorSpace(t *testing.T) {
 		}
 		send.Close()
 		recv.Close()
+	}
+}
+
+// A JPEG of a camera is sent untouched, except that bytes before it are left
+// out and a missing end is added. So it is without the check, but for the end.
+func TestSendJPEGOfCameras(t *testing.T) {
+	base := jpegFile(t, "nodht-420.jpg") // without Huffman tables
+	end := bytes.LastIndex(base, []byte{0xFF, 0xD9})
+	junk := []byte("\x00\xFFjunk--boundary\r\n\r\n")
+	want, _ := decodedTo(t, base, turbojpeg.BGR)
+	for _, check := range []Toggle{ToggleDefault, ToggleOff} {
+		recv, send := openPair(t, Options{JPEGCheck: check})
+		ctx := testContext(t)
+		for _, c := range []struct {
+			name       string
+			jpeg, sent []byte
+			mended     bool
+		}{
+			{"as the camera sends it", base, base, false},
+			{"bytes before it", slices.Concat(junk, base), base, false},
+			{"padding behind it", slices.Concat(base, make([]byte, 512)), slices.Concat(base, make([]byte, 512)), false},
+			{"both, and another JPEG", slices.Concat(junk, base, junk, base), slices.Concat(base, junk, base), false},
+			{"no end", slices.Concat(junk, base[:end]), base[:end+2], true},
+			{"zeros in place of the end", slices.Concat(base[:end], make([]byte, 512)), base[:end+2], true},
+			{"zeros before the end", slices.Concat(base[:end], make([]byte, 512), base[end:]), base[:end+2], true},
+		} {
+			if c.mended && check == ToggleOff {
+				continue
+			}
+			before := send.Stats().Damaged
+			if _, err := send.SendJPEG(ctx, c.jpeg, nil); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				continue
+			}
+			f := mustRecv(t, recv, ctx)
+			if !bytes.Equal(f.JPEG(), c.sent) || !bytes.Equal(frameBytes(f), want) {
+				t.Errorf("%s: %d bytes arrive, want %d, or other pixels", c.name, len(f.JPEG()), len(c.sent))
+			}
+			if mended := send.Stats().Damaged > before; mended != c.mended {
+				t.Errorf("%s: counted as damaged: %v", c.name, mended)
+			}
+			f.Close()
+			made, err := NewJPEGFrame(c.jpeg, nil)
+			if err != nil || !bytes.Equal(frameBytes(made), want) {
+				t.Errorf("%s: NewJPEGFrame: %v, or other pixels", c.name, err)
+			}
+			made.Close()
+		}
+		if s := recv.Stats(); s.Malformed != 0 || s.Damaged != 0 {
+			t.Errorf("%d malformed, %d damaged", s.Malformed, s.Damaged)
+		}
+		recv.Close()
+		send.Close()
+	}
+}
+
+// A JPEG that another program sends is decoded without Huffman tables, and
+// dropped by name with bytes before it, as VidGear's decoder does.
+func TestReceivedJPEGsOfCameras(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
+	peer := newBare(t, zmq4.PAIR, recv)
+	base := jpegFile(t, "nodht-avi1-422.jpg")
+	for _, jpeg := range [][]byte{append([]byte{0}, base...), base} {
+		peer.send([]byte(jpegHeader), jpeg)
+		if peer.recv(testTimeout) == nil {
+			t.Fatal("no answer")
+		}
+	}
+	f := mustRecv(t, recv, testContext(t))
+	defer f.Close()
+	want, _ := decodedTo(t, base, turbojpeg.BGR)
+	if !bytes.Equal(frameBytes(f), want) || recv.Stats().Malformed != 1 {
+		t.Errorf("other pixels, or %d malformed", recv.Stats().Malformed)
 	}
 }

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -29,6 +30,26 @@ func MessageFromJSON(raw []byte) (Message, error) {
 		return Message{}, fmt.Errorf("netgear: %w: the text is not JSON: %w", ErrMessage, err)
 	}
 	return Message{raw: text}, nil
+}
+
+// MessageFromMsgpack returns a msgpack value as a Message, as it would arrive on
+// NetGear_Async's wire. It is for programs that store messages: Msgpack returns
+// the value again. A Message can be sent like any other value, on either wire
+// if it has a JSON form. raw is copied. Errors wrap ErrMessage.
+func MessageFromMsgpack(raw []byte) (Message, error) {
+	if _, err := unpack(raw); err != nil {
+		return Message{}, fmt.Errorf("netgear: %w: not one msgpack value: %w", ErrMessage, err)
+	}
+	return Message{raw: bytes.Clone(raw), packed: true}, nil
+}
+
+// Msgpack returns a copy of the message as it arrived on NetGear_Async's wire,
+// or nil for a message that is JSON.
+func (m Message) Msgpack() []byte {
+	if !m.packed {
+		return nil
+	}
+	return bytes.Clone(m.raw)
 }
 
 // UnmarshalJSON sets the message to a JSON text, as MessageFromJSON returns it.

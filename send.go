@@ -153,14 +153,20 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
 //
 // The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
-// ends at every JPEG that libjpeg warns of. That takes less than half the time
-// of decoding it.
+// ends at every JPEG that libjpeg warns of. For a sequential JPEG of one scan,
+// as cameras and this library encode it, that takes an eighth to a quarter of
+// the time of decoding it. For every other one it takes less than half.
+//
+// The JPEG of a camera may lack its Huffman tables (MJPEG): VidGear's decoder
+// then uses the standard ones, as every libjpeg-turbo does, so the JPEG stays as
+// it is. Bytes before the JPEG are left out, as no decoder accepts them, also
+// without the check. Bytes behind its end do no harm and are sent.
 //
 // If the picture is complete, as with extra bytes before a marker or with a
-// missing end, it is sent without the fault. Its coefficients are written
-// again, and its pixels are the same. A JPEG with missing or garbled pixels is
-// an ErrFrame, which names the damage. For retries, errors and concurrency see
-// SendArray.
+// missing end, it is sent without the fault: with an end, or its coefficients
+// are written again. Its pixels are the same. A JPEG with missing or garbled
+// pixels is an ErrFrame, which names the damage. For retries, errors and
+// concurrency see SendArray.
 func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {

@@ -485,7 +485,7 @@ func TestBadInput(t *testing.T) {
 		args []string
 		says []string // all of it on stderr
 	}{
-		{"send", args("-source", "no/such/file.mp4"), args("-source", "no/such/file.mp4", "no such file", "-source test")},
+		{"send", args("-source", "no/such/file.mp4"), args("-source", "no/such/file.mp4", "no such file", `source "test"`)},
 		{"send", args("-source", notAVideo), args("-source", notAVideo, "is it a video")},
 		{"send", args("-source", t.TempDir()), args("-source", "error:")},
 		{"send", args("-options", `{"falg": 0}`), args("-options", "falg", "did you mean flag?")},

@@ -191,9 +191,20 @@ func TestURL(t *testing.T) {
 	if sent != received || strings.Count(sent, "\n") != sample.Frames {
 		t.Errorf("sent\n%sreceived\n%s", sent, received)
 	}
-	refusesSource(t, server.URL+"/nothing.avi", "nobody serves it there")
+	refusesSource(t, server.URL+"/nothing.avi", "the server answers 404 Not Found")
 	server.Close()
 	refusesSource(t, server.URL+"/video.avi", "nobody serves it there")
+}
+
+// The JPEGs of an MJPEG file are sent as they are.
+func TestMJPEGFile(t *testing.T) {
+	t.Parallel()
+	sender, receiver := pair(t, 0, args("-source", "../source/testdata/three.avi", "-json"), args("-json"))
+	sent, _ := sender.exits(0)
+	received, _ := receiver.exits(0)
+	if sent != received || strings.Count(sent, "\n") != 3 {
+		t.Errorf("sent\n%sreceived\n%s", sent, received)
+	}
 }
 
 func TestNoSuchCamera(t *testing.T) {
@@ -206,7 +217,7 @@ func TestNoSuchCamera(t *testing.T) {
 func refusesSource(t *testing.T, source, says string) {
 	t.Helper()
 	_, stderr := start(t, "send", "-source", source).exits(1)
-	if !strings.Contains(stderr, "error: -source "+source+": "+says) || !strings.Contains(stderr, "-source test") {
+	if !strings.Contains(stderr, "error: -source "+source+": "+says) || !strings.Contains(stderr, `source "test"`) {
 		t.Errorf("no %q in: %s", says, stderr)
 	}
 	if strings.Contains(stderr, "OpenCV(") || strings.Contains(stderr, "WARN") {

@@ -235,7 +235,7 @@ func (c compression) pictures(t *testing.T) []string {
 // peer is a running peer.py.
 type peer struct {
 	*peertest.Process[event]
-	t *testing.T
+	t testing.TB
 }
 
 // event is one line of peer.py: its values as JSON text, by key.
@@ -268,7 +268,7 @@ func parseEvent(line []byte) event {
 }
 
 // startPeer starts peer.py.
-func startPeer(t *testing.T, args ...string) *peer {
+func startPeer(t testing.TB, args ...string) *peer {
 	t.Helper()
 	cmd := exec.Command(peertest.Python(), append([]string{"peer.py"}, args...)...)
 	return &peer{peertest.Start(t, "Python end", cmd, parseEvent), t}
@@ -398,7 +398,7 @@ func startSender(t *testing.T, o netgear.Options, flags ...string) *peer {
 // startReceiver starts a VidGear receive end and waits until it listens. If o
 // names no port, it finds free ones. Another program may bind such a port
 // first, so it tries more than once.
-func startReceiver(t *testing.T, o netgear.Options, flags ...string) (*peer, netgear.Options) {
+func startReceiver(t testing.TB, o netgear.Options, flags ...string) (*peer, netgear.Options) {
 	t.Helper()
 	for try := 1; ; try++ {
 		with := o
@@ -426,7 +426,7 @@ func startReceiver(t *testing.T, o netgear.Options, flags ...string) (*peer, net
 // ---- the Go end ----
 
 // address returns the endpoint of the two ends: a new socket file for ipc.
-func address(t *testing.T, protocol string) string {
+func address(t testing.TB, protocol string) string {
 	t.Helper()
 	if protocol != "ipc" {
 		return "127.0.0.1"
@@ -441,7 +441,7 @@ func address(t *testing.T, protocol string) string {
 }
 
 // open opens a Go end, which is closed at the test's end.
-func open(t *testing.T, o netgear.Options) *netgear.NetGear {
+func open(t testing.TB, o netgear.Options) *netgear.NetGear {
 	t.Helper()
 	n, err := netgear.New(o)
 	if err != nil {

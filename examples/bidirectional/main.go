@@ -55,7 +55,9 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
 )
 
 func main() { cli.Main(run) }
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println("listening on", end.Endpoints()[0])
 		return receive(ctx, end, *later)
 	}
-	return cli.Together(ctx,
+	return program.Together(ctx,
 		func(ctx context.Context) error { return receive(ctx, end, *later) },
 		func(ctx context.Context) error { return send(ctx, ends, end.Port()) })
 }
@@ -176,13 +178,13 @@ func thumbnail(frame *netgear.Frame) (netgear.Array, error) {
 	small := gocv.NewMat()
 	defer small.Close()
 	gocv.Resize(mat, &small, image.Pt(64, max(1, 64*mat.Rows()/mat.Cols())), 0, 0, gocv.InterpolationArea)
-	return source.Pixels(small), nil
+	return mats.Pixels(small), nil
 }
 
 // ---- the send end ----
 
 func send(ctx context.Context, ends *cli.Ends, port string) error {
-	src, err := source.Open(source.Settings{Name: ends.Source, Loop: true})
+	src, err := mats.Open(ctx, source.Settings{Name: ends.Source, Loop: true})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,9 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
 )
 
 func main() { cli.Main(run) }
@@ -106,7 +108,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 	defer end.Close()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	err = cli.Together(ctx,
+	err = program.Together(ctx,
 		func(ctx context.Context) (err error) {
 			defer stop()
 			result, err = consume(ctx, end, ends.N, work)
@@ -116,7 +118,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 			// Until it is stopped.
 			err := send(running, ends, end.Port(), math.MaxInt)
 			if ctx.Err() == nil {
-				err = cli.Stopped(running, err)
+				err = program.Stopped(running, err)
 			}
 			return err
 		})
@@ -131,7 +133,7 @@ func options(ends *cli.Ends, o netgear.Options) netgear.Options {
 }
 
 func send(ctx context.Context, ends *cli.Ends, port string, n int) error {
-	src, err := source.Open(source.Settings{Name: ends.Source, Loop: true})
+	src, err := mats.Open(ctx, source.Settings{Name: ends.Source, Loop: true})
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,9 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
 )
 
 func main() { cli.Main(run) }
@@ -90,7 +92,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		receivers = append(receivers, func(ctx context.Context) error { return receive(ctx, end, limit) })
 	}
-	return cli.Together(ctx, func(ctx context.Context) error { return send(ctx, ends, ports) }, receivers...)
+	return program.Together(ctx, func(ctx context.Context) error { return send(ctx, ends, ports) }, receivers...)
 }
 
 // ---- a receive end ----
@@ -132,7 +134,7 @@ func receive(ctx context.Context, end *netgear.NetGear, limit int) error {
 // ---- the send end ----
 
 func send(ctx context.Context, ends *cli.Ends, ports []string) error {
-	src, err := source.Open(source.Settings{Name: ends.Source, Loop: true})
+	src, err := mats.Open(ctx, source.Settings{Name: ends.Source, Loop: true})
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,10 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
-	"github.com/vidgear-go/netgear/examples/internal/window"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/internal/window"
+	"github.com/vidgear-go/netgear/source"
 )
 
 // Window systems must be called from the program's first thread. In init the
@@ -73,7 +75,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if ends.Only == "send" {
-		c, err := openCamera(ends, ends.Ports()[0], source.Settings{Name: ends.Source, Loop: true})
+		c, err := openCamera(ctx, ends, ends.Ports()[0], source.Settings{Name: ends.Source, Loop: true})
 		if err != nil {
 			return err
 		}
@@ -99,7 +101,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	var senders []func(context.Context) error
 	for i, port := range end.Ports() {
-		c, err := openCamera(ends, port, different(ends, i))
+		c, err := openCamera(ctx, ends, port, different(ends, i))
 		if err != nil {
 			return err
 		}
@@ -111,7 +113,7 @@ func run(ctx context.Context, args []string) error {
 		senders = append(senders, func(ctx context.Context) error { return c.stream(ctx, n, ends.FPS) })
 	}
 	// When the user closes the window, the senders end too.
-	return enough(cli.Together(ctx, receive, senders...))
+	return enough(program.Together(ctx, receive, senders...))
 }
 
 // enough returns err, or nil if it only means that the user closed the window.
@@ -133,12 +135,12 @@ func different(ends *cli.Ends, i int) source.Settings {
 
 // camera is a send end and its source.
 type camera struct {
-	src *source.Source
+	src *mats.Source
 	end *netgear.NetGear
 }
 
-func openCamera(ends *cli.Ends, port string, what source.Settings) (c camera, err error) {
-	if c.src, err = source.Open(what); err != nil {
+func openCamera(ctx context.Context, ends *cli.Ends, port string, what source.Settings) (c camera, err error) {
+	if c.src, err = mats.Open(ctx, what); err != nil {
 		return c, err
 	}
 	options := ends.SendOptions()

@@ -1,5 +1,3 @@
-//go:build !nogocv
-
 // The program send sends video to a NetGear receive end: examples/receive, or a
 // Python program with VidGear.
 //
@@ -44,18 +42,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
+	"github.com/vidgear-go/netgear/source/pace"
 )
 
 func main() { cli.Main(run) }
@@ -64,8 +65,8 @@ func run(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("send", flag.ContinueOnError)
 	conn := cli.NewConnection(fs)
 	var pictures source.Settings
-	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a camera's number, a URL,\nor test, a moving picture, or sample, a short video, which need none of them")
-	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
+	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a series of pictures (frame_%03d.png),\na camera's number, a URL, or test, a moving picture, or sample, a short video,\nwhich need none of them. JPEGs of cameras, streams and files are sent as they are")
+	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return program.ParseSize(s, &pictures.Size) })
 	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
@@ -90,9 +91,12 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 
-	src, err := source.Open(pictures)
+	// JPEGs are decoded only where no JPEG may be sent.
+	pictures.Pixels = options.Wire == netgear.AsyncWire || options.JPEGCompression == netgear.JPEGOff
+	pictures.Files, pictures.Rate = sample.Files(), *fps
+	src, err := source.Open(ctx, pictures)
 	if err != nil {
-		return err
+		return fmt.Errorf("-source %w", err)
 	}
 	defer src.Close()
 	end, err := netgear.New(options)
@@ -103,39 +107,44 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message
 
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
-	pace := cli.NewPace(*fps)
-	for i := 0; *n == 0 || i < *n; i++ {
+	pace := pace.New(cmp.Or(*fps, src.Rate()))
+	for i := 0; *n == 0 || i < *n; {
 		if err := pace.Wait(ctx); err != nil {
 			return err
 		}
-		mat, err := src.Next()
+		frame, err := src.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("-source %w", err)
 		}
-		reply, err := end.Send(sending, mat, message)
+		reply, err := frame.Send(sending, end, message)
+		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
+			fmt.Fprintln(os.Stderr, "left out a picture:", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		meter.Frame()
 		if *lines {
-			if err := cli.WriteSent(os.Stdout, i, source.Pixels(mat), reply); err != nil {
+			if err := printLine(i, frame, reply); err != nil {
 				return err
 			}
 		}
+		i++
 	}
 	return nil
 }
 
-func parseSize(s string, size *image.Point) error {
-	var rest string
-	n, _ := fmt.Sscanf(s, "%dx%d%s", &size.X, &size.Y, &rest)
-	if n != 2 || size.X <= 0 || size.Y <= 0 || size.X > 1<<15 || size.Y > 1<<15 {
-		return fmt.Errorf("must be a width and a height in pixels, such as 1280x720")
+// printLine prints the JSON line of a frame. A JPEG is decoded for it.
+func printLine(i int, frame source.Frame, reply netgear.Reply) error {
+	pixels, err := frame.Pixels()
+	if err != nil {
+		return err
 	}
-	return nil
+	return program.WriteSent(os.Stdout, i, pixels, reply)
 }

@@ -9,7 +9,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/examples/internal/source"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
 )
 
 // sender is the send end, to which the workers connect.
@@ -26,7 +26,7 @@ func (s *settings) sender(endpoint string) (*netgear.NetGear, error) {
 // terminate message to every worker.
 func (s *settings) send(ctx context.Context, end *netgear.NetGear) error {
 	defer end.Close()
-	src, err := source.Open(s.pictures)
+	src, err := mats.Open(ctx, s.pictures)
 	if err != nil {
 		return err
 	}

@@ -38,3 +38,8 @@ func WriteTemp() (path string, err error) {
 	}
 	return f.Name(), err
 }
+
+// Files has the name that stands for the video, for source.Settings.
+func Files() map[string]func() (path string, err error) {
+	return map[string]func() (string, error){"sample": WriteTemp}
+}

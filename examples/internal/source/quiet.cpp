@@ -1,7 +1,0 @@
-//go:build !nogocv
-
-#include <opencv2/core/utils/logger.hpp>
-
-using namespace cv::utils::logging;
-
-extern "C" int netgear_example_log(int level) { return setLogLevel(LogLevel(level)); }
