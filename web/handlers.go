@@ -225,7 +225,7 @@ func (v *Viewer) writePart(w http.ResponseWriter, p *picture) error {
 	defer p.release()
 	jpeg, err := p.bytes(&v.encoder)
 	if err != nil {
-		return nil //nolint:nilerr // not a picture: it is left out
+		return nil // not a picture: it is left out
 	}
 	v.deadline(w, len(jpeg))
 	fmt.Fprintf(w, "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", len(jpeg))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"image/jpeg"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net"
@@ -33,9 +34,7 @@ func get(t testing.TB, url string) *httptest.ResponseRecorder {
 	}
 	defer response.Body.Close()
 	w := httptest.NewRecorder()
-	for k, all := range response.Header {
-		w.Header()[k] = all
-	}
+	maps.Copy(w.Header(), response.Header)
 	w.WriteHeader(response.StatusCode)
 	if _, err := io.Copy(w, response.Body); err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func sampleFrame(t *testing.T, jpegs [][]byte, n, camera int) *netgear.Frame {
 func sampleVideo(t *testing.T, filter string) (jpegs [][]byte) {
 	t.Helper()
 	folder := t.TempDir()
-	out, err := exec.Command("ffmpeg", "-v", "error", "-i", "../examples/internal/sample/vtest-excerpt.avi", //nolint:gosec // the filters are above
+	out, err := exec.Command("ffmpeg", "-v", "error", "-i", "../examples/internal/sample/vtest-excerpt.avi",
 		"-vf", filter, "-q:v", "4", filepath.Join(folder, "%03d.jpg")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ffmpeg: %v: %s", err, out)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"sync"
@@ -213,7 +214,7 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 	if err != nil {
 		return err
 	}
-	start := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(text)), uint32(len(text))) //nolint:gosec // it is below 100 KB
+	start := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(text)), uint32(min(len(text), math.MaxInt32)))
 	start = append(start, text...)
 	ctx, cancel := s.allow(ctx, len(start)+len(jpeg))
 	defer cancel()
