@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
@@ -111,7 +112,7 @@ func (m *frameMemory) decode(how decodeHow) error {
 		return err
 	}
 	m.source.decoded.Add(1)
-	var fault string
+	began, fault := time.Now(), ""
 	switch {
 	case m.coding.jpeg:
 		err = m.decodeJPEG(buf.Bytes(), how)
@@ -127,7 +128,9 @@ func (m *frameMemory) decode(how decodeHow) error {
 		return err
 	}
 	m.settle(buf, fault, nil)
-	m.source.noteFault(m.port, fault)
+	if m.coding.jpeg {
+		m.source.noteDecoded(m.port, began, fault)
+	}
 	return nil
 }
 
@@ -138,10 +141,11 @@ func (m *frameMemory) decodeJPEG(dst []byte, how decodeHow) error {
 	if how.cores > 1 {
 		strips = how.settings.strips(m.info.Width, m.info.Height, how.cores)
 	}
-	return how.dec.DecodeStrips(dst, m.raw(), m.info, m.info.Width*m.channels(), m.coding.colorspace, turbojpeg.DecodeOptions{
+	err := how.dec.DecodeStrips(dst, m.raw(), m.info, m.info.Width*m.channels(), m.coding.colorspace, turbojpeg.DecodeOptions{
 		FastDCT:      own.FastDCT || m.coding.fastDCT,
 		FastUpsample: own.FastUpsample || m.coding.fastUpsample,
 	}, strips)
+	return because(malformedJPEG, err)
 }
 
 // damage reports whether an error is about the JPEG, so that every decoding of
@@ -253,13 +257,14 @@ func (s *frameSource) noteUse(read bool) {
 	}
 }
 
-// noteFault counts and logs a received frame whose JPEG libjpeg warned of.
-func (s *frameSource) noteFault(port, fault string) {
-	if fault == "" {
-		return
+// noteDecoded counts how long decoding a JPEG took, and counts and logs a
+// received one that libjpeg warned of.
+func (s *frameSource) noteDecoded(port string, began time.Time, fault string) {
+	if fault != "" {
+		s.suspect.Store(suspectFor)
 	}
-	s.suspect.Store(suspectFor)
 	if s.link != nil {
+		s.link.counters.decode.since(began)
 		s.link.noteFault(port, fault)
 	}
 }
@@ -272,7 +277,7 @@ func (s *frameSource) damagedOnUse(port string, err error) {
 	}
 	s.suspect.Store(suspectFor)
 	if s.link != nil {
-		s.link.countMalformed(port, "a frame that was delivered cannot be decoded", err)
+		s.link.noteMalformed(port, "a frame that was delivered cannot be decoded", err)
 	}
 }
 

