@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench profile api clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench profile api logs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (B
 
 api: ## write the exported API to api/, which lint compares
 	@go run -buildvcs=false ./internal/apilist
+
+logs: ## write the list of log messages to docs/logs.md, which a test compares
+	@go run -buildvcs=false ./internal/loglist
 
 clean: ## remove the Python environment and build leftovers
 	rm -rf interop/.venv interop/__pycache__

@@ -33,6 +33,14 @@ type decodeHow struct {
 	cores    int
 }
 
+// strips returns the number of strips in which a JPEG may be decoded.
+func (h *decodeHow) strips(info turbojpeg.Info) int {
+	if h.cores == 1 {
+		return 1
+	}
+	return h.settings.strips(info.Width, info.Height, h.cores)
+}
+
 // ---- one frame ----
 
 // decodes reports whether the frame's pixels are not what was received.
@@ -52,16 +60,49 @@ func (m *frameMemory) decodeOnUse(stop turbojpeg.Stop) ([]byte, error) {
 		dec.Stop = stop
 		return m.decode(decodeHow{dec: dec, settings: m.source.settings, cores: cores})
 	})
-	switch {
-	case err == nil:
-		return m.data, nil
-	case errors.Is(err, turbojpeg.ErrStopped):
-		return nil, err
+	if err != nil {
+		return nil, m.failedOnUse(fresh, err)
+	}
+	return m.data, nil
+}
+
+// failedOnUse returns the error of a call that needed the pixels. A fresh one
+// is counted.
+func (m *frameMemory) failedOnUse(fresh bool, err error) error {
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return err
 	}
 	if err = asFrameError(err); fresh {
 		m.source.damagedOnUse(m.port, err)
 	}
-	return nil, err
+	return err
+}
+
+// decodeTo has read decode the JPEG to memory of the caller. The frame does not
+// keep the result, other than an error about the JPEG.
+func (m *frameMemory) decodeTo(stop turbojpeg.Stop, read func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) error) error {
+	if _, _, _, bad := m.outcome(); bad != nil {
+		return m.failedOnUse(false, bad)
+	}
+	dec, cores, err := m.source.acquire()
+	if err != nil {
+		return m.failedOnUse(false, err)
+	}
+	defer m.source.giveUp(dec)
+	dec.Stop = stop
+	m.source.decoded.Add(1)
+	began := time.Now()
+	how := decodeHow{dec: dec, settings: m.source.settings, cores: cores}
+	err = because(malformedJPEG, read(dec, m.decodeOptions(how.settings), how.strips(m.info)))
+	if err != nil {
+		return m.failedOnUse(m.settle(nil, "", err), err)
+	}
+	fault := dec.Warning()
+	if !m.noteWarning(fault) {
+		fault = "" // it was counted before
+	}
+	m.source.noteDecoded(m.port, began, fault)
+	return nil
 }
 
 // decodeAhead decodes the pixels with the resources of the caller, unless it
@@ -127,7 +168,9 @@ func (m *frameMemory) decode(how decodeHow) error {
 		m.settle(nil, "", err)
 		return err
 	}
-	m.settle(buf, fault, nil)
+	if !m.settle(buf, fault, nil) {
+		fault = "" // it was counted before
+	}
 	if m.coding.jpeg {
 		m.source.noteDecoded(m.port, began, fault)
 	}
@@ -137,15 +180,18 @@ func (m *frameMemory) decode(how decodeHow) error {
 // decodeJPEG decodes a JPEG into dst, on several cores if the JPEG permits. The
 // options of the receive end count as much as the header's, as in VidGear.
 func (m *frameMemory) decodeJPEG(dst []byte, how decodeHow) error {
-	own, strips := how.settings.decodeOptions(), 1
-	if how.cores > 1 {
-		strips = how.settings.strips(m.info.Width, m.info.Height, how.cores)
-	}
-	err := how.dec.DecodeStrips(dst, m.raw(), m.info, m.info.Width*m.channels(), m.coding.colorspace, turbojpeg.DecodeOptions{
-		FastDCT:      own.FastDCT || m.coding.fastDCT,
-		FastUpsample: own.FastUpsample || m.coding.fastUpsample,
-	}, strips)
+	cs := m.space()
+	err := how.dec.DecodeStrips(dst, m.raw(), m.info, m.shape[1]*cs.Channels(), cs, m.decodeOptions(how.settings), how.strips(m.info))
 	return because(malformedJPEG, err)
+}
+
+// decodeOptions returns what of the JPEG is decoded, and how exactly.
+func (m *frameMemory) decodeOptions(n *settings) turbojpeg.DecodeOptions {
+	opts := n.decodeOptions()
+	opts.FastDCT = opts.FastDCT || m.coding.fastDCT
+	opts.FastUpsample = opts.FastUpsample || m.coding.fastUpsample
+	opts.Reduce, opts.Region = m.reading.Reduce, m.reading.Region
+	return opts
 }
 
 // damage reports whether an error is about the JPEG, so that every decoding of
@@ -155,16 +201,30 @@ func damage(err error) bool {
 }
 
 // settle stores the result of a decoding, unless it may be another next time.
-func (m *frameMemory) settle(pixels *zmsg.Buffer, fault string, err error) {
+// It reports whether the error or the warning is new.
+func (m *frameMemory) settle(pixels *zmsg.Buffer, fault string, err error) (fresh bool) {
 	if err != nil && !damage(err) {
-		return
+		return true
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	fresh = m.bad == nil && m.fault == ""
 	m.settled, m.bad = true, err
 	if err == nil {
 		m.pixels, m.data, m.fault = pixels, pixels.Bytes(), fault
 	}
+	return fresh
+}
+
+// noteWarning stores libjpeg's warning, and reports whether it is new.
+func (m *frameMemory) noteWarning(fault string) (fresh bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if fault == "" || m.fault != "" {
+		return false
+	}
+	m.fault = fault
+	return true
 }
 
 // outcome returns the result of the decoding, if there is one: whether it has

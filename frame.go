@@ -25,18 +25,19 @@ type Array struct {
 }
 
 // Frame is one frame. Recv returns received frames; NewFrame and NewJPEGFrame
-// create others. Only one goroutine at a time may use it. Retain returns another
-// Frame of the same memory, for another goroutine.
+// create others. Only one goroutine at a time may use it. Retain returns
+// another Frame of the same memory, for another goroutine.
 //
 // The pixels of a frame are memory of libzmq or of this library, not of Go.
 // Close of its last Frame releases it. The results of Bytes, JPEG and (without
-// Options.Copy) Mat are invalid after the Close of the Frame that returned them.
-// The garbage collector frees a frame that was not closed, if the application
-// has no view of its memory; otherwise that memory leaks.
+// Options.Copy) Mat are invalid after the Close of the Frame that returned
+// them. The garbage collector frees a frame that was not closed, if the
+// application has no view of its memory; otherwise that memory leaks.
 //
 // A JPEG is decoded once, by the receive end or by the first call that needs
-// its pixels (Options.Decode): Bytes, Array, Mat or Image. Such a call returns
-// an ErrFrame for a damaged JPEG. The other methods decode nothing.
+// its pixels (Options.Decode): Bytes, Array or Mat. Image and YCbCr decode to
+// the picture that they return. Such a call returns an ErrFrame for a damaged
+// JPEG. The other methods decode nothing.
 type Frame struct {
 	// Message is the data that the sender sent with the frame.
 	Message Message
@@ -87,21 +88,27 @@ func (f *Frame) track() {
 // once for all.
 //
 // Inside Options.Respond it is the way to use the frame after the call. Retain
-// returns nil for a Frame that is nil, closed or zero; the methods of a nil Frame
-// return an ErrFrame, or nothing.
+// returns nil for a Frame that is nil, closed or zero; the methods of a nil
+// Frame return an ErrFrame, or nothing.
 func (f *Frame) Retain() *Frame {
 	if f.usable() != nil {
 		return nil
 	}
-	g := &Frame{Message: f.Message, Port: f.Port, Peer: f.Peer, ReceivedAt: f.ReceivedAt, frameMemory: f.frameMemory}
-	if f.Stamp != nil {
-		stamp := *f.Stamp
-		g.Stamp = &stamp
-	}
+	g := &Frame{frameMemory: f.frameMemory}
+	f.describe(g)
 	g.track()
 	g.handOut()
 	runtime.KeepAlive(f)
 	return g
+}
+
+// describe copies what describes the frame to another Frame of it.
+func (f *Frame) describe(g *Frame) {
+	g.Message, g.Port, g.Peer, g.ReceivedAt = f.Message, f.Port, f.Peer, f.ReceivedAt
+	if f.Stamp != nil {
+		stamp := *f.Stamp
+		g.Stamp = &stamp
+	}
 }
 
 // DType returns numpy's name of the elements' type, without byte order:
@@ -114,7 +121,9 @@ func (f *Frame) DType() string {
 }
 
 // Shape returns [rows, columns] or [rows, columns, channels], or any other
-// shape that the sender sent. The caller may keep the slice.
+// shape that the sender sent. It is that of the pixels, which a Reading may
+// have selected; FullShape has that of the whole picture. The caller may keep
+// the slice.
 func (f *Frame) Shape() []int {
 	if f == nil || f.frameMemory == nil {
 		return nil
@@ -179,7 +188,7 @@ func (f *Frame) Colorspace() string {
 	if f == nil || f.frameMemory == nil || !f.coding.jpeg {
 		return ""
 	}
-	return f.coding.colorspace.String()
+	return f.space().String()
 }
 
 // Close releases the frame's memory, unless another Frame of it is open

@@ -19,6 +19,8 @@ import (
 type frameMemory struct {
 	coding     coding         // according to the header
 	info       turbojpeg.Info // the content of a JPEG's header
+	reading    Reading        // which pixels of the JPEG
+	of         *frameMemory   // has the JPEG, if this is a Reading of it (Read)
 	dtype      numpy.DType
 	shape      []int
 	shapeBuf   [4]int       // memory for the shape, unless it is longer
@@ -78,6 +80,9 @@ const maxInlineMsg = 64
 
 // raw returns the bytes of the array, or the JPEG, as received.
 func (m *frameMemory) raw() []byte {
+	if m.of != nil {
+		return m.of.raw()
+	}
 	if m.jpeg != nil {
 		return m.jpeg.Bytes()
 	}
@@ -131,12 +136,8 @@ func (m *frameMemory) checkJPEG(b []byte, maxBytes int64) (err error) {
 	if cs == turbojpeg.CMYK && !m.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, m.info.Space)
 	}
-	m.dtype, m.shape = numpy.Uint8, append(m.shapeBuf[:0], height, width)
-	// As VidGear: GRAY has no channel dimension.
-	if cs.Channels() > 1 {
-		m.shape = append(m.shape, cs.Channels())
-	}
-	return nil
+	m.dtype = numpy.Uint8
+	return m.setReading(Reading{})
 }
 
 // ready reports whether the received bytes are usable as pixels.
@@ -199,4 +200,7 @@ func (m *frameMemory) free() {
 	m.pixels.Release()
 	m.jpeg.Release()
 	m.part.Close()
+	if m.of != nil {
+		m.of.release()
+	}
 }

@@ -24,11 +24,13 @@ var bounds = [...]time.Duration{
 // Histogram counts durations by their length. Element i counts those that are
 // at most Bounds()[i], and longer than the bound before it. The last element
 // counts those that are longer than every bound.
-type Histogram [len(bounds) + 1]uint64
+type Histogram [17]uint64
 
 // Bounds returns the upper bounds of the elements except the last: 16 durations
 // from 100 microseconds to 10 seconds. The caller may keep the slice.
 func (Histogram) Bounds() []time.Duration { return slices.Clone(bounds[:]) }
+
+var _ [len(bounds) + 1]uint64 = Histogram{}
 
 // bucket returns the element that counts d.
 func bucket(d time.Duration) int {
@@ -90,7 +92,7 @@ type latencies struct {
 	last, sum atomic.Int64
 	max       atomic.Uint64 // ordered
 	recent    [2]atomic.Uint64
-	buckets   [len(bounds) + 1]atomic.Uint64
+	buckets   [len(Histogram{})]atomic.Uint64
 }
 
 // since adds the time that has passed since began.

@@ -44,8 +44,10 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 func (n *settings) needsCheck(m *frameMemory) bool {
 	settled, fault, _, _ := m.outcome()
 	switch {
-	case settled:
-		return fault != ""
+	case fault != "":
+		return true
+	case settled && m.readsAll():
+		return false
 	case n.opts.JPEGCheck == ToggleOff || m.sound.Load():
 		return false
 	case n.opts.JPEGCheck == ToggleOn || m.source == &created:

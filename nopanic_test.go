@@ -288,6 +288,8 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 	}
 	for name, f := range map[string]*Frame{"nil": nilFrame, "zero": {}, "within": &within.frame, "made by hand": {Message: Message{}, Port: "x"}} {
 		calls = append(calls, badCall{"Image of a frame that is " + name, ErrFrame, func() error { return second(f.Image()) }},
+			badCall{"YCbCr of a frame that is " + name, ErrFrame, func() error { return second(f.YCbCr()) }},
+			badCall{"Read of a frame that is " + name, ErrFrame, func() error { return second(f.Read(Reading{Reduce: 2})) }},
 			badCall{"Bytes of a frame that is " + name, ErrFrame, func() error { return second(f.Bytes()) }},
 			badCall{"Array of a frame that is " + name, ErrFrame, func() error { return second(f.Array()) }},
 			badCall{"Retain of a frame that is " + name, nil, func() error {
@@ -304,7 +306,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 // useFrame calls the methods that return no error.
 func useFrame(f *Frame) error {
 	for range 2 { // also after Close
-		if f.DType() != "" || len(f.Shape()) > 0 || frameBytes(f) != nil || f.JPEG() != nil || f.Colorspace() != "" || frameArray(f).Data != nil {
+		if f.DType() != "" || len(f.Shape()) > 0 || len(f.FullShape()) > 0 || f.Reading() != (Reading{}) || frameBytes(f) != nil || f.JPEG() != nil || f.Colorspace() != "" || frameArray(f).Data != nil {
 			return errors.New("there is something in it")
 		}
 		if err := f.Close(); err != nil {
@@ -420,7 +422,7 @@ func TestNoPanicsIsComplete(t *testing.T) {
 		names.WriteString(c.name + "\n")
 	}
 	// useFrame and the other groups, and the methods of builds with gocv.
-	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
+	names.WriteString("DType Shape FullShape Reading Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
 	found := 0
 	for file, tree := range sourceFiles(t) {
 		for _, d := range tree.Decls {

@@ -191,18 +191,17 @@ type Options struct {
 	// [NetGear.SetReturnData] sends on. VidGear's receive thread ends at a JPEG
 	// with any fault.
 	//
-	// By default a JPEG that came from another end, and that [NetGear.SendFrame]
-	// sends on without having been decoded, is not checked, because its sender
-	// has done so or has encoded it. Only a sample of them is checked: the first
-	// and one in 64, those that are incomplete, and after one with a fault the
-	// next thousand. ToggleOn checks all. Behind a relay a VidGear receive end is
-	// as safe as without it.
+	// By default SendFrame checks only a sample of the received JPEGs that were
+	// not decoded, because their sender has encoded or checked them: the first
+	// one and one in 64, each that is incomplete, and the thousand after one
+	// with a fault. So a VidGear receive end behind a relay is as safe as
+	// without it. ToggleOn checks all of them.
 	//
 	// ToggleOff saves that time, an eighth to a half of a decoding, for JPEGs
 	// from a trusted encoder. Faults in a header are refused nevertheless. A
-	// receive end of this library drops a damaged JPEG without reporting it to
-	// the sender, because it answers before it decodes. Default on.
-	// [no counterpart]
+	// receive end of this library drops a damaged JPEG, or delivers it (Decode),
+	// without reporting it to the sender, because it answers before it decodes.
+	// Default on, with the sample for SendFrame. [no counterpart]
 	JPEGCheck Toggle
 	// Decode selects when a receive end decodes JPEGs. By default it follows
 	// the application. While at least half of the last eight closed frames had
@@ -212,11 +211,21 @@ type Options struct {
 	// is never decoded. Frames before the first count as read. For Respond the
 	// calls of Respond count.
 	//
+	// [Frame.Image] and [Frame.YCbCr] decode to the picture that they return,
+	// so they do not count as reading the pixels.
+	//
 	// A damaged JPEG that is decoded ahead is dropped and counted in
 	// Stats.Malformed. On use it is delivered, and the call that needs its
 	// pixels returns an ErrFrame; it counts in Stats.Malformed then. Default
 	// DecodeFollowUse. [no counterpart: VidGear always decodes ahead]
 	Decode DecodePolicy
+	// Reading selects which pixels of JPEGs a receive end decodes: a reduced
+	// picture, gray, a region. [Frame.Read] selects others for one frame. Raw
+	// frames have all of their pixels. A JPEG without any part of the Region is
+	// dropped and counted in Stats.Malformed. MaxFrameBytes limits the whole
+	// picture nevertheless. At a send end it has no effect. Default all pixels.
+	// [no counterpart]
+	Reading Reading
 	// Copy makes [Frame.Mat] return a Mat that owns its pixels. Without it the
 	// Mat refers to the frame's memory and is valid until Frame.Close. At a
 	// send end it has no effect. Default off. [copy]
@@ -532,6 +541,9 @@ func checkFrames(o *Options) error {
 	}
 	if o.Decode < DecodeFollowUse || o.Decode > DecodeOnUse {
 		return invalid("Decode", o.Decode, "must be DecodeFollowUse, DecodeAhead or DecodeOnUse")
+	}
+	if why := o.Reading.check(); why != "" {
+		return invalid("Reading", o.Reading, "%s", why)
 	}
 	if s := o.JPEGStrips; s < 0 || s > turbojpeg.MaxStrips {
 		return invalid("JPEGStrips", s, "must be from 1 to %d, or 0 for the default", turbojpeg.MaxStrips)

@@ -507,6 +507,10 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.applyReading(r.opts.Reading); err != nil {
+		f.Close()
+		return nil, err
+	}
 	f.copies, f.Peer, f.source = r.opts.Copy, m.peer, &r.frames
 	r.dropReason.Store(nil)
 	r.countFrame(f.Port, size)

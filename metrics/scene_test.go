@@ -60,6 +60,7 @@ func startScene(t *testing.T) *scene {
 	running.Go(func() { film(ctx.Done(), s.camera, s.frame) })
 	running.Go(func() {
 		for f := range s.viewer.Frames(ctx) {
+			f.Bytes() // decodes it
 			f.Close()
 		}
 	})
@@ -198,7 +199,7 @@ func (s *scene) counts() map[string]uint64 {
 		`netgear_connections_refused_total{end="in"}`:               in.Refused,
 		`netgear_terminates_total{end="camera"}`:                    camera.TerminatesSent,
 		`sum(netgear_latency_seconds_count{end="in"})`:              in.Latency.Frames,
-		`netgear_decode_seconds_count{end="in"}`:                    in.Decode.Frames,
+		`netgear_decode_seconds_count{end="viewer"}`:                viewer.Decode.Frames,
 		`netgear_frames_total{end="camera",direction="send"}`:       camera.Frames,
 		`netgear_rejected_total{end="camera"}`:                      camera.Rejected,
 		`netgear_encode_seconds_bucket{end="camera",le="+Inf"}`:     camera.Encode.Frames,

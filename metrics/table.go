@@ -61,6 +61,7 @@ var table = []metric{
 	gauge("peers", "Peers that are connected.", func(s *netgear.Stats) float64 { return float64(s.Connected) }),
 	queueFrames(),
 	gauge("queue_bytes", "Memory of the frames in the queue.", func(s *netgear.Stats) float64 { return float64(s.QueueBytes) }),
+	openFrames(),
 	latency(),
 	latencyMax(),
 	histogram(receiveEnds, "decode_seconds", "Time to decode a JPEG.", func(s *netgear.Stats) *netgear.LatencyStats { return &s.Decode }),
@@ -91,7 +92,7 @@ func portCounter(of kind, name, help string, value func(*netgear.PortStats) uint
 }
 
 func malformed() metric {
-	desc := describe("malformed_total", "Messages that were dropped because they could not be read, by what was wrong.", "reason")
+	desc := describe("malformed_total", "Messages that could not be read, by what was wrong.", "reason")
 	return metric{desc, everyEnd, func(ch chan<- prometheus.Metric, s *netgear.Stats, _ map[string]netgear.PortStats, end, direction string) {
 		by := &s.MalformedBy
 		for reason, n := range map[string]uint64{
@@ -117,6 +118,12 @@ func queueFrames() metric {
 			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(p.Queue), end, direction, port)
 		}
 	}}
+}
+
+func openFrames() metric {
+	m := gauge("open_frames", "Frames that the application has and has not closed.", func(s *netgear.Stats) float64 { return float64(s.Open) })
+	m.of = receiveEnds
+	return m
 }
 
 // latency is the histogram of the latencies by port, once there is one: without

@@ -193,6 +193,12 @@ interop_tunnel() {
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./internal/sshtunnel
 }
 
+# The ends that netgear doctor examines are VidGear's, too.
+interop_probe() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./cmd/netgear/internal/probe
+}
+
 # A recording that is played to VidGear is tested in the module of recordings.
 interop_play() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
@@ -234,6 +240,12 @@ need_screen() {
 	need Xvfb xvfb && need xdotool xdotool
 }
 
+# The page of package web is tested in a browser.
+need_browser() {
+	command -v apt-get >/dev/null || return 0
+	need chromium chromium
+}
+
 # need_stopped UNITS PROGRAM PACKAGE... is need for packages with a service, which
 # must not be started on this machine.
 need_stopped() {
@@ -266,6 +278,19 @@ need_sshd() {
 need_prometheus() {
 	command -v apt-get >/dev/null || return 0
 	need_stopped prometheus.service prometheus prometheus
+}
+
+# What the unit tests run: an SSH server, a screen for -show, Prometheus for the
+# dashboard, FFmpeg for sources and recordings, a browser for package web, and
+# systemd-analyze for the units.
+need_programs() {
+	need_sshd
+	need_screen
+	need_prometheus
+	need_browser
+	command -v apt-get >/dev/null || return 0
+	need ffmpeg ffmpeg
+	need systemd-analyze systemd
 }
 
 # --- the groups ------------------------------------------------------------
@@ -310,17 +335,12 @@ do_vuln() {
 do_nogocv() {
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
-	step 'Set-up: sshd for the tests of the tunnel' need_sshd
-	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
-	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
+	step 'Set-up: programs that the tests run' need_programs
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
-	step 'Set-up: FFmpeg for the tests of sources and recordings' need ffmpeg ffmpeg
-	step 'Set-up: sshd for the tests of the tunnel' need_sshd
-	step 'Set-up: a screen for the tests of -show' need_screen
-	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
+	step 'Set-up: programs that the tests run' need_programs
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
@@ -330,6 +350,7 @@ do_interop() {
 	step 'Interop: against the real VidGear' interop
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Interop: through an SSH tunnel to the real VidGear' interop_tunnel
+	step 'Interop: netgear doctor examines the real VidGear' interop_probe
 	step 'Interop: a recording to the real VidGear' interop_play
 }
 

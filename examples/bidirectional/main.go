@@ -56,6 +56,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 )
 
@@ -83,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println("listening on", end.Endpoints()[0])
 		return receive(ctx, end, *later)
 	}
-	return cli.Together(ctx,
+	return program.Together(ctx,
 		func(ctx context.Context) error { return receive(ctx, end, *later) },
 		func(ctx context.Context) error { return send(ctx, ends, end.Port()) })
 }

@@ -9,7 +9,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // enough is the PSNR in dB that a frame must have after JPEG, after which it
@@ -59,7 +59,7 @@ func (c *checker) frame(f *netgear.Frame, n note) {
 		return
 	}
 	if c.raw && n.SHA256 != "" {
-		if got := cli.SHA256(pixels); got != n.SHA256 {
+		if got := program.SHA256(pixels); got != n.SHA256 {
 			c.mistake("frame %d has the checksum %s, at the sender it had %s", index, got, n.SHA256)
 		}
 		return

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // send is the sending process.
@@ -29,7 +29,7 @@ func send(ctx context.Context, s *settings) error {
 		if err != nil {
 			return err
 		}
-		notes[i].SHA256 = cli.SHA256(pixels)
+		notes[i].SHA256 = program.SHA256(pixels)
 	}
 
 	end, err := netgear.New(s.options())
@@ -44,7 +44,7 @@ func send(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	for i := range s.frames() {
 		if ctx.Err() != nil {

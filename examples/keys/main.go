@@ -23,17 +23,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/certs"
 )
 
 func main() { cli.Main(run) }
@@ -73,70 +71,21 @@ func run(_ context.Context, args []string) error {
 func show(dir string) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\nfile\tmode\tneeded by\tpublic key")
-	var open []string // secret files that others can read
-	for _, kind := range [][2]string{{"private_keys", ".key_secret"}, {"public_keys", ".key"}} {
-		folder, suffix := kind[0], kind[1]
-		entries, err := os.ReadDir(filepath.Join(dir, folder))
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if !strings.HasSuffix(e.Name(), suffix) {
-				continue
-			}
-			file := filepath.Join(dir, folder, e.Name())
-			info, err := os.Stat(file)
-			if err != nil {
-				return err
-			}
-			key, err := publicKey(file)
-			if err != nil {
-				return err
-			}
-			name := filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator)))
-			fmt.Fprintf(table, "%s\t%04o\t%s\t%s\n", name, info.Mode().Perm(), neededBy(name), key)
-			if filepath.Ext(name) == ".key_secret" && info.Mode().Perm()&0o077 != 0 {
-				open = append(open, name)
-			}
-		}
+	files, err := certs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		fmt.Fprintf(table, "%s\t%04o\t%s\t%s\n", f.Name, f.Mode.Perm(), f.NeededBy(), f.PublicKey)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	fmt.Println("\nA secret file (.key_secret) is for one machine: copy it by a way that nobody can read, or better not at all.")
-	for _, name := range open {
-		fmt.Printf("%s can be read by others: chmod 600 it.\n", name)
-	}
-	return nil
-}
-
-// neededBy returns which ends read a file.
-func neededBy(name string) string {
-	switch name {
-	case "private_keys/server.key_secret":
-		return "the receive end"
-	case "private_keys/client.key_secret":
-		return "the send end"
-	case "public_keys/server.key":
-		return "the send end"
-	}
-	if strings.HasPrefix(name, "public_keys/") {
-		return "the receive end, in IronHouse: whoever it belongs to is admitted"
-	}
-	return "nobody"
-}
-
-// publicKey reads the public key of a certificate; secret files contain it too.
-func publicKey(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if key, value, ok := strings.Cut(lines.Text(), "="); ok && strings.TrimSpace(key) == "public-key" {
-			return strings.Trim(value, " \t'\""), nil
+	for _, f := range files {
+		if f.Exposed() {
+			fmt.Printf("%s can be read by others: chmod 600 it.\n", f.Name)
 		}
 	}
-	return "none: not a certificate", nil
+	return nil
 }

@@ -56,6 +56,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 )
 
@@ -107,7 +108,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 	defer end.Close()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	err = cli.Together(ctx,
+	err = program.Together(ctx,
 		func(ctx context.Context) (err error) {
 			defer stop()
 			result, err = consume(ctx, end, ends.N, work)
@@ -117,7 +118,7 @@ func both(ctx context.Context, ends *cli.Ends, latest bool, work time.Duration) 
 			// Until it is stopped.
 			err := send(running, ends, end.Port(), math.MaxInt)
 			if ctx.Err() == nil {
-				err = cli.Stopped(running, err)
+				err = program.Stopped(running, err)
 			}
 			return err
 		})

@@ -51,6 +51,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/mats"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 )
 
@@ -91,7 +92,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		receivers = append(receivers, func(ctx context.Context) error { return receive(ctx, end, limit) })
 	}
-	return cli.Together(ctx, func(ctx context.Context) error { return send(ctx, ends, ports) }, receivers...)
+	return program.Together(ctx, func(ctx context.Context) error { return send(ctx, ends, ports) }, receivers...)
 }
 
 // ---- a receive end ----

@@ -50,7 +50,8 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/mats"
-	"github.com/vidgear-go/netgear/examples/internal/window"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/internal/window"
 	"github.com/vidgear-go/netgear/source"
 )
 
@@ -112,7 +113,7 @@ func run(ctx context.Context, args []string) error {
 		senders = append(senders, func(ctx context.Context) error { return c.stream(ctx, n, ends.FPS) })
 	}
 	// When the user closes the window, the senders end too.
-	return enough(cli.Together(ctx, receive, senders...))
+	return enough(program.Together(ctx, receive, senders...))
 }
 
 // enough returns err, or nil if it only means that the user closed the window.

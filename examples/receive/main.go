@@ -1,5 +1,3 @@
-//go:build !nogocv
-
 // The program receive receives video from a NetGear send end: examples/send, or
 // a Python program with VidGear.
 //
@@ -56,7 +54,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/window"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // Window systems must be called from the program's first thread. In init the
@@ -76,7 +74,7 @@ func run(ctx context.Context, args []string) error {
 	var out outputs
 	fs.StringVar(&out.folder, "out", "", "write the frames to this `folder` as numbered PNG files")
 	fs.StringVar(&out.video, "video", "", "write the frames to this video `file` at 25 frames per second:\n.mp4 as MPEG-4, anything else as motion JPEG (use .avi)")
-	show := fs.Bool("show", false, "show the frames in a window; Esc or q ends")
+	fs.BoolVar(&out.show, "show", false, "show the frames in a window; Esc or q ends")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
@@ -98,18 +96,9 @@ func run(ctx context.Context, args []string) error {
 				`or "multiclient_mode": true (with -pattern 1)`)
 		}
 	}
-	receive := func(ctx context.Context, w *window.Window) error {
-		out.window = w
+	return out.with(ctx, func(ctx context.Context) error {
 		return receive(ctx, options, answer, *n, *timeout, *lines, &out)
-	}
-	if *show {
-		if err = window.With(ctx, "NetGear", receive); err == window.ErrEnough {
-			return nil
-		}
-		return err
-	}
-	runtime.UnlockOSThread() // without a window any thread can run it, which is faster
-	return receive(ctx, nil)
+	})
 }
 
 // receive receives n frames, or those until the terminate message.
@@ -136,7 +125,7 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 
 	for i := 0; n == 0 || i < n; i++ {
 		frame, err := next(ctx, end, timeout)
-		if errors.Is(err, io.EOF) || err != nil && context.Cause(ctx) == window.ErrEnough {
+		if errors.Is(err, io.EOF) || err != nil && out.enough(ctx) {
 			return nil
 		}
 		if err != nil {
@@ -144,7 +133,7 @@ func receive(ctx context.Context, options netgear.Options, answer netgear.Messag
 		}
 		out.meter.Frame()
 		if lines {
-			err = cli.WriteReceived(os.Stdout, i, frame)
+			err = program.WriteReceived(os.Stdout, i, frame)
 		}
 		if err == nil {
 			err = out.put(i, frame)

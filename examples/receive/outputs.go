@@ -3,22 +3,25 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
-	"github.com/vidgear-go/netgear/examples/internal/window"
+	"github.com/vidgear-go/netgear/internal/window"
 )
 
 // outputs are the outputs for frames as pictures: files, a video, a window.
 type outputs struct {
 	folder, video string
+	show          bool
 	window        *window.Window // nil: none
 
 	meter  *cli.Meter
@@ -28,6 +31,26 @@ type outputs struct {
 }
 
 const videoRate = 25
+
+// with runs work, with a window if one is to be shown. The caller must be on
+// the program's first thread.
+func (o *outputs) with(ctx context.Context, work func(context.Context) error) error {
+	if !o.show {
+		runtime.UnlockOSThread() // without a window any thread can run it, which is faster
+		return work(ctx)
+	}
+	err := window.With(ctx, "NetGear", func(ctx context.Context, w *window.Window) error {
+		o.window = w
+		return work(ctx)
+	})
+	if err == window.ErrEnough {
+		return nil
+	}
+	return err
+}
+
+// enough reports whether the user has closed the window.
+func (o *outputs) enough(ctx context.Context) bool { return context.Cause(ctx) == window.ErrEnough }
 
 // open returns an error for unusable outputs, before a frame is received.
 func (o *outputs) open() error {

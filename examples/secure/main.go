@@ -55,6 +55,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source/pace"
 )
 
@@ -137,7 +138,7 @@ func (s *settings) both(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("\nNow the camera:")
-	return cli.Together(ctx,
+	return program.Together(ctx,
 		func(ctx context.Context) error { return receive(ctx, end) },
 		func(ctx context.Context) error { return s.send(ctx, port, camera) })
 }
@@ -207,7 +208,7 @@ func receive(ctx context.Context, end *netgear.NetGear) error {
 	count := 0
 	for frame, err := range end.Frames(ctx) {
 		if err != nil {
-			return cli.Stopped(ctx, err)
+			return program.Stopped(ctx, err)
 		}
 		count++
 		frame.Close()
@@ -227,7 +228,7 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 		return err
 	}
 	defer end.Close() // sends the terminate message
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	pace := pace.New(s.fps)
 	sent := 0
@@ -235,7 +236,7 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 		if err := pace.Wait(ctx); err != nil {
 			break
 		}
-		if _, err := end.SendArray(sending, cli.Picture(sent), nil); err != nil {
+		if _, err := end.SendArray(sending, program.Picture(sent), nil); err != nil {
 			return err // ErrAuth if the two ends do not trust each other
 		}
 	}
@@ -291,7 +292,7 @@ func (s *settings) tryAs(ctx context.Context, who string, options netgear.Option
 	}
 	defer end.Close()
 	fmt.Printf("\n%s tries to send:\n", who)
-	_, err = end.SendArray(ctx, cli.Picture(0), nil)
+	_, err = end.SendArray(ctx, program.Picture(0), nil)
 	if err == nil && options.Pattern == netgear.PubSub {
 		// A publisher does not wait for peers, so only OnEvent and the log
 		// report it.

@@ -4,16 +4,14 @@
 // It shows how to
 //
 //  1. read VidGear's own option dictionary into netgear.Options,
-//  2. send pictures with a message, a camera's JPEGs without decoding and
-//     encoding them, and read what the receiver returns in its answers,
+//  2. send OpenCV Mats with a message, and read what the receiver returns in
+//     its answers,
 //  3. end with a terminate message to the receiver, on Ctrl-C too.
 //
 // Run it, in the project's folder, against any receiver on port 5555:
 //
 //	go run ./examples/send -source video.mp4
 //	go run ./examples/send -source 0 -size 1280x720 -address 192.168.1.4    # a camera
-//	go run ./examples/send -source http://user:password@camera/video.mjpg   # its JPEGs as they are
-//	go run ./examples/send -source 'frame_%03d.png' -fps 25
 //	go run ./examples/send -source test -n 100 -pattern 1 -options '{"jpeg_compression": false}' -json
 //	go run ./examples/send -source sample -async -pattern 3
 //
@@ -49,7 +47,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"time"
@@ -57,6 +54,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 	"github.com/vidgear-go/netgear/source/pace"
 )
@@ -68,12 +66,12 @@ func run(ctx context.Context, args []string) error {
 	conn := cli.NewConnection(fs)
 	var pictures source.Settings
 	fs.StringVar(&pictures.Name, "source", "test", "`what` to send: a video or picture file, a series of pictures (frame_%03d.png),\na camera's number, a URL, or test, a moving picture, or sample, a short video,\nwhich need none of them. JPEGs of cameras, streams and files are sent as they are")
-	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return parseSize(s, &pictures.Size) })
+	fs.Func("size", "resize to `WxH`, such as 1280x720", func(s string) error { return program.ParseSize(s, &pictures.Size) })
 	fs.BoolVar(&pictures.Gray, "gray", false, "send one channel")
 	fs.BoolVar(&pictures.Loop, "loop", false, "start a file again at its end")
 	fs.BoolVar(&pictures.Still, "still", false, "send the first frame again and again: all the time goes into sending")
 	n := fs.Int("n", 0, "how many frames to send; 0 = all there are")
-	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go, an MJPEG AVI file as it was recorded")
+	fps := fs.Float64("fps", 0, "frames per second; 0 = as fast as they go")
 	text := fs.String("message", "", "send this `JSON` with every frame")
 	lines := fs.Bool("json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	if err := cli.Parse(fs, args); err != nil {
@@ -109,7 +107,7 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message
 
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	pace := pace.New(cmp.Or(*fps, src.Rate()))
 	for i := 0; *n == 0 || i < *n; {
@@ -144,24 +142,9 @@ func run(ctx context.Context, args []string) error {
 
 // printLine prints the JSON line of a frame. A JPEG is decoded for it.
 func printLine(i int, frame source.Frame, reply netgear.Reply) error {
-	if frame.JPEG != nil {
-		decoded, err := netgear.NewJPEGFrame(frame.JPEG, nil)
-		if err != nil {
-			return err
-		}
-		defer decoded.Close()
-		if frame.Array, err = decoded.Array(); err != nil {
-			return err
-		}
+	pixels, err := frame.Pixels()
+	if err != nil {
+		return err
 	}
-	return cli.WriteSent(os.Stdout, i, frame.Array, reply)
-}
-
-func parseSize(s string, size *image.Point) error {
-	var rest string
-	n, _ := fmt.Sscanf(s, "%dx%d%s", &size.X, &size.Y, &rest)
-	if n != 2 || size.X <= 0 || size.Y <= 0 || size.X > 1<<15 || size.Y > 1<<15 {
-		return fmt.Errorf("must be a width and a height in pixels, such as 1280x720")
-	}
-	return nil
+	return program.WriteSent(os.Stdout, i, pixels, reply)
 }

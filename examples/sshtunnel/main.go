@@ -47,6 +47,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source/pace"
 )
 
@@ -119,14 +120,14 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message, then closes the tunnel
 
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	pace := pace.New(*fps)
 	for i := 0; *n == 0 || i < *n; i++ {
 		if err := pace.Wait(ctx); err != nil {
 			return err
 		}
-		if _, err := end.SendArray(sending, cli.Picture(i), nil); err != nil {
+		if _, err := end.SendArray(sending, program.Picture(i), nil); err != nil {
 			return err
 		}
 		meter.Frame()

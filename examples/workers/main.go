@@ -65,6 +65,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 )
 
@@ -170,13 +171,13 @@ func (s *settings) stream(ctx context.Context, k int) (time.Duration, error) {
 		})
 	}
 	var took time.Duration
-	err = cli.Together(ctx, func(ctx context.Context) error {
+	err = program.Together(ctx, func(ctx context.Context) error {
 		defer stop() // those that missed the terminate message
 		if err := assemble(ctx, k, sender, collector); err != nil {
 			return err
 		}
 		begin := time.Now()
-		err := cli.Together(ctx,
+		err := program.Together(ctx,
 			func(ctx context.Context) (err error) {
 				var last time.Time
 				last, err = s.collect(ctx, collector)

@@ -14,8 +14,8 @@ import (
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/threads"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // found is a worker's result for a frame.
@@ -52,7 +52,7 @@ func (s *settings) work(ctx context.Context) error {
 	defer out.Close()
 
 	name := fmt.Sprint("process ", os.Getpid())
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	for frame, err := range in.Frames(ctx) {
 		if err != nil {

@@ -62,8 +62,8 @@ func TestStreamThroughTheTunnel(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if !bytes.Equal(f.Bytes(), bytesArray(frameSize, byte(i)).Data) {
-						t.Errorf("frame %d arrived changed", i)
+					if got, err := f.Bytes(); err != nil || !bytes.Equal(got, bytesArray(frameSize, byte(i)).Data) {
+						t.Errorf("frame %d arrived changed (%v)", i, err)
 					}
 					f.Close()
 					if err := <-sent; err != nil {

@@ -1,6 +1,5 @@
 // Package cli is the command-line part that the example programs share:
-// connection flags, a clean end on Ctrl-C, the progress bar, the summary and
-// the JSON lines.
+// flags, the process's exit status, the progress bar and the summary.
 package cli
 
 import (
@@ -10,9 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
+
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // Main runs a program and ends the process: with status 0 for success and for
@@ -21,8 +19,7 @@ import (
 // The context of run ends with SIGINT or SIGTERM. run must then close what it
 // opened and return. A second Ctrl-C kills the program at once.
 func Main(run func(ctx context.Context, args []string) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx := program.UntilSignal()
 	err := run(ctx, os.Args[1:])
 	interrupted := ctx.Err() != nil && errors.Is(err, context.Canceled)
 	if err != nil && !interrupted && !errors.Is(err, flag.ErrHelp) {
@@ -49,14 +46,4 @@ func Parse(fs *flag.FlagSet, args []string) error {
 		return fmt.Errorf("unexpected argument after the flags: everything is a flag; -h lists them")
 	}
 	return nil
-}
-
-// Grace returns a context that ends d after ctx. With it Ctrl-C does not
-// interrupt the exchange of a frame. A send end ends between two frames, when
-// it can send the terminate message. The wait is cut short only if no peer
-// answers.
-func Grace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
-	return late, func() { stop(); cancel() }
 }

@@ -50,7 +50,7 @@ func (c *Connection) options(receive bool) (netgear.Options, error) {
 		// json.Unmarshal would refuse Python's NaN before the library parses
 		// it.
 		if err := o.UnmarshalJSON([]byte(c.settings)); err != nil {
-			return o, inOptions(err)
+			return o, flags.InDictionary(err)
 		}
 	}
 	if o.ReceiveMode && !receive {
@@ -74,5 +74,5 @@ func (c *Connection) options(receive bool) (netgear.Options, error) {
 			o.Pattern = netgear.Pattern(c.pattern)
 		}
 	})
-	return o, InFlags(o.Validate())
+	return o, flags.Reword(o.Validate())
 }

@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/vidgear-go/netgear"
 )
@@ -56,7 +53,7 @@ func (e *Ends) Check() error {
 	o := e.options(e.Only == "receive")
 	for _, o.Port = range e.Ports() {
 		if err := o.Validate(); err != nil {
-			return InFlags(err)
+			return flags.Reword(err)
 		}
 	}
 	return nil
@@ -98,36 +95,4 @@ func (e *Ends) ListenOn(n int) []string {
 		return e.Ports()
 	}
 	return strings.Split(strings.Repeat(",0", n)[1:], ",")
-}
-
-// Together runs functions concurrently, the first one in the caller's
-// goroutine, and returns the first error. The error also ends the context of
-// the others.
-func Together(ctx context.Context, first func(context.Context) error, others ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	failed := func(err error) {
-		if err != nil {
-			cancel(err)
-		}
-	}
-	var running sync.WaitGroup
-	for _, f := range others {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			failed(f(ctx))
-		}()
-	}
-	failed(first(ctx))
-	running.Wait()
-	return context.Cause(ctx)
-}
-
-// Stopped returns err, or nil if err only means that ctx ended.
-func Stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
-		return nil
-	}
-	return err
 }

@@ -1,53 +1,19 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
-// InFlags rewords an *[netgear.OptionError] for the command line, from its
-// parts. It returns other errors unchanged.
-func InFlags(err error) error {
-	var wrong *netgear.OptionError
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	subject := asFlag(netgear.Setting{Field: wrong.Field, Value: wrong.Value})
-	if subject == "" {
-		subject = inDictionary(wrong.Key)
-	}
-	return fmt.Errorf("%s: %s", subject, advice(wrong))
-}
+// InFlags returns an error about options as an error about the examples'
+// flags.
+func InFlags(err error) error { return flags.Reword(err) }
 
-// inOptions does the same for an error about the value of -options.
-func inOptions(err error) error {
-	var wrong *netgear.OptionError
-	if !errors.As(err, &wrong) {
-		return fmt.Errorf("-options: %w", err) // not a dictionary
-	}
-	return fmt.Errorf("%s: %s", inDictionary(wrong.Key), advice(wrong))
-}
-
-func inDictionary(key string) string { return fmt.Sprintf("-options: %q", key) }
-
-// advice returns the rule, and the flags with which to follow it.
-func advice(wrong *netgear.OptionError) string {
-	var fixes []string
-	for _, fix := range wrong.Fixes {
-		text := asFlag(fix)
-		if text == "" {
-			text = fmt.Sprintf("-options '{%q: %v}'", fix.Key, fix.Value)
-		}
-		fixes = append(fixes, text)
-	}
-	if fixes == nil {
-		return wrong.Reason
-	}
-	return wrong.Reason + "; use " + strings.Join(fixes, " or ")
-}
+// flags are the flags of the examples.
+var flags = program.Wording{Dictionary: "-options", Flag: asFlag}
 
 // asFlag returns the flag for a setting, or "" if it has none.
 func asFlag(s netgear.Setting) string {

@@ -13,8 +13,8 @@ import (
 	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
-	"github.com/vidgear-go/netgear/examples/internal/cli"
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/source"
 	"github.com/vidgear-go/netgear/source/pace"
 )
@@ -63,7 +63,7 @@ func (s *Source) Next(ctx context.Context) (gocv.Mat, error) {
 // source has fewer. When ctx ends it returns after the current picture, whose
 // own context lasts a little longer.
 func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx context.Context, i int, picture gocv.Mat) error) error {
-	sending, cancel := cli.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	pace := pace.New(fps)
 	for i := range n {

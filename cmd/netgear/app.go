@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+)
+
+// The statuses with which the program exits.
+const (
+	exitOK      = 0 // success, and an end by SIGINT or SIGTERM
+	exitFailure = 1
+	exitUsage   = 2 // a mistake in the flags, the environment or the file
+)
+
+const long = `netgear sends, receives, displays, records and passes on video on the wire of
+VidGear's NetGear and NetGear_Async.`
+
+const precedence = `Every flag can also be set by a variable of the environment, NETGEAR_ and its
+name (NETGEAR_PORT, NETGEAR_LOG_LEVEL), and in a settings file in TOML
+(--config FILE or NETGEAR_CONFIG). A flag counts more than the environment, and
+the environment more than the file. Secrets have no flag: they come from the
+environment or the file (NETGEAR_SSH_PASSWORD, ssh-password).
+
+Exit status: 0 after success and after SIGINT or SIGTERM, 1 after a failure, 2
+for a mistake in flags, environment or file.`
+
+// app is what the commands share.
+type app struct {
+	file    *settings.File
+	logger  *slog.Logger
+	started bool // a command runs: its flags are correct
+}
+
+// execute runs the program and returns the status with which it exits.
+func execute(ctx context.Context, args []string) int {
+	a := &app{logger: slog.New(slog.DiscardHandler)}
+	root := a.root()
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
+		return exitOK
+	}
+	var wrong *settings.WrongError
+	usage := !a.started || errors.As(err, &wrong)
+	var said *reportedError
+	if !errors.As(err, &said) {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", command.CommandPath(), err)
+		if usage {
+			fmt.Fprintf(os.Stderr, "%s --help lists the flags.\n", command.CommandPath())
+		}
+	}
+	if usage {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// reportedError is a failure that the command's output has described.
+type reportedError struct{ text string }
+
+func (e *reportedError) Error() string { return e.text }
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "netgear", Short: "Video on the wire of VidGear's NetGear", Long: long + "\n\n" + precedence,
+		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		PersistentPreRunE: a.prepare,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:              unknownCommand,
+	}
+	root.PersistentFlags().String("config", "", "read settings from this `FILE` (TOML)")
+	root.PersistentFlags().String("log-level", "warn", "log from this `LEVEL` on: debug, info, warn or error")
+	root.PersistentFlags().String("log-format", "text", "log as `FORMAT`: text or json")
+	complete(root, "log-level", "debug", "info", "warn", "error")
+	complete(root, "log-format", "text", "json")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetUsageTemplate(usageTemplate)
+	root.AddGroup(&cobra.Group{ID: "ends", Title: "Commands:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
+	for _, command := range a.commands() {
+		root.AddCommand(command)
+	}
+	root.SetHelpCommandGroupID("tools")
+	root.SetCompletionCommandGroupID("tools")
+	root.Version = version()
+	return root
+}
+
+// commands returns the subcommands, in the order of the help.
+func (a *app) commands() []*cobra.Command {
+	commands := []*cobra.Command{a.send(), a.receive(), a.view(), a.record(), a.play(), a.relay(), a.top()}
+	for _, c := range commands {
+		c.GroupID = "ends"
+	}
+	for _, c := range []*cobra.Command{a.doctor(), a.keys()} {
+		c.GroupID = "tools"
+		commands = append(commands, c)
+	}
+	return commands
+}
+
+// prepare reads the settings file and the environment, before a command runs.
+func (a *app) prepare(cmd *cobra.Command, _ []string) error {
+	fs := cmd.Flags()
+	var err error
+	if a.file, err = settings.ReadFile(fs); err != nil {
+		return err
+	}
+	if err := a.checkFile(cmd.Root()); err != nil {
+		return err
+	}
+	if err := settings.Fill(fs, a.file, cmd.Name()); err != nil {
+		return err
+	}
+	if a.logger, err = newLogger(os.Stderr, fs); err != nil {
+		return err
+	}
+	a.started = true
+	return nil
+}
+
+// checkFile refuses keys of the settings file that no command has.
+func (a *app) checkFile(root *cobra.Command) error {
+	common := []string{"log-level", "log-format", "input", "output"}
+	for _, c := range settings.Connections {
+		common = append(common, c.Name)
+	}
+	commands := map[string][]string{}
+	for _, cmd := range root.Commands() {
+		var own []string
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { own = append(own, f.Name) })
+		commands[cmd.Name()] = append(own, secretKeys[cmd.Name()]...)
+	}
+	return a.file.Check(common, commands)
+}
+
+// secretKeys are the keys of commands that have no flag.
+var secretKeys = map[string][]string{"view": {"password", "token"}}
+
+// secret returns a secret of a command, from the environment or the file.
+func (a *app) secret(cmd *cobra.Command, name string) (string, error) {
+	if text, ok := os.LookupEnv(settings.Variable(name)); ok {
+		return text, nil
+	}
+	text, _, err := a.file.Value(cmd.Name(), name)
+	return text, err
+}
+
+func newLogger(w io.Writer, fs *pflag.FlagSet) (*slog.Logger, error) {
+	var level slog.Level
+	text, _ := fs.GetString("log-level")
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return nil, settings.Wrong("--log-level %s: must be debug, info, warn or error", text)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch format, _ := fs.GetString("log-format"); format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	default:
+		return nil, settings.Wrong("--log-format %s: must be text or json", format)
+	}
+}
+
+// flagError returns an error of the flags' parser without the command line,
+// which may contain a password.
+func flagError(err error) error {
+	text := err.Error()
+	if before, rest, ok := strings.Cut(text, " in -"); ok {
+		if name, _, _ := strings.Cut(rest, "="); len(name) > 1 && !strings.ContainsAny(name, `{"' `) {
+			before = fmt.Sprintf("%s; flags have two dashes, such as --port", before)
+		}
+		return settings.Wrong("%s", before)
+	}
+	return &settings.WrongError{Err: err}
+}
+
+// noArguments refuses arguments without quoting them: a shell may have split
+// one from an --options with a password.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return settings.Wrong("unexpected argument: everything is a flag")
+	}
+	return nil
+}
+
+// unknownCommand returns an error for an argument that is no command.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return settings.Wrong("unknown command; did you mean %s?", strings.Join(near, " or "))
+	}
+	return settings.Wrong("unknown command")
+}
+
+// complete sets the values that a shell completes for a flag.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // no such flag
+	}
+}
+
+// addConnection adds the flags of a connection to a command.
+func addConnection(cmd *cobra.Command) {
+	settings.AddConnection(cmd.Flags())
+	for _, c := range settings.Connections {
+		if c.Words != nil {
+			complete(cmd, c.Name, c.Words...)
+		}
+	}
+}
+
+// options returns the options of a command's end. defaults has those that the
+// command sets.
+func (a *app) options(cmd *cobra.Command, defaults netgear.Options) (netgear.Options, error) {
+	layers, err := settings.Layers(cmd.Flags(), a.file, cmd.Name())
+	if err != nil {
+		return defaults, err
+	}
+	defaults.Logger = a.logger
+	return settings.Resolve(defaults, layers...)
+}

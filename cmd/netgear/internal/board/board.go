@@ -1,0 +1,233 @@
+// Package board keeps the figures of the senders of several receive ends, for
+// tables and JSON lines.
+package board
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+)
+
+// State is the state of a sender.
+type State string
+
+const (
+	Waiting State = "waiting" // no sender has connected
+	Live    State = "live"
+	Stalled State = "stalled" // no frame for StallAfter, although the peer is connected
+	Lost    State = "lost"    // the connection ended
+	Ended   State = "ended"   // the sender sent its terminate message
+)
+
+// StallAfter is how long a sender may be without a frame until it is Stalled.
+const StallAfter = 3 * time.Second
+
+// Row holds the figures of one sender. Rates are those since the last call of
+// Rows.
+type Row struct {
+	Name    string   `json:"name"`
+	State   State    `json:"state"`
+	FPS     float64  `json:"fps"`
+	Rate    float64  `json:"mb_per_s"`
+	Frames  uint64   `json:"frames"`
+	Dropped uint64   `json:"dropped"`
+	Missed  uint64   `json:"missed"`
+	Latency *float64 `json:"latency_ms"` // mean, from capture to arrival; nil without stamps
+}
+
+// Board has the senders of all inputs. It is safe for concurrent use.
+type Board struct {
+	mu     sync.Mutex
+	inputs []*Input
+	last   time.Time
+}
+
+// New returns an empty Board.
+func New() *Board { return &Board{last: time.Now()} }
+
+// Input is one receive end on a Board.
+type Input struct {
+	board *Board
+	name  string
+
+	// board.mu protects these.
+	stats   func() netgear.Stats
+	senders []*sender // in the order in which they appeared
+}
+
+// sender is one sender of an input.
+type sender struct {
+	port, peer string
+	state      State
+	seen       time.Time // of the last frame
+	changed    time.Time // of the last event
+	frames     uint64
+
+	// since the last call of Rows
+	count   uint64
+	bytes   int64
+	latency time.Duration // sum over stamped
+	stamped int
+}
+
+// Input adds a receive end.
+func (b *Board) Input(name string) *Input {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	in := &Input{board: b, name: name}
+	b.inputs = append(b.inputs, in)
+	return in
+}
+
+// Open sets where the input's counts are from. It is called when the end is
+// open.
+func (in *Input) Open(stats func() netgear.Stats) {
+	in.board.mu.Lock()
+	defer in.board.mu.Unlock()
+	in.stats = stats
+}
+
+// Frame counts a received frame. It does not decode it.
+func (in *Input) Frame(f *netgear.Frame) {
+	in.board.mu.Lock()
+	defer in.board.mu.Unlock()
+	s := in.find(f.Port, f.Peer)
+	s.seen = f.ReceivedAt
+	if s.state == "" || s.seen.After(s.changed) { // an event may overtake a frame
+		s.state = Live
+	}
+	s.frames++
+	s.count++
+	s.bytes += Size(f)
+	if f.Stamp != nil {
+		s.latency += f.ReceivedAt.Sub(f.Stamp.Time)
+		s.stamped++
+	}
+}
+
+// Round returns a figure with three decimals.
+func Round(x float64) float64 { return math.Round(x*1000) / 1000 }
+
+// Size returns the bytes of a frame's picture on the wire, without decoding it.
+func Size(f *netgear.Frame) int64 {
+	if jpeg := f.JPEG(); jpeg != nil {
+		return int64(len(jpeg))
+	}
+	pixels, _ := f.Bytes()
+	return int64(len(pixels))
+}
+
+// Event updates the states. It is meant for Options.OnEvent.
+func (in *Input) Event(e netgear.Event) {
+	in.board.mu.Lock()
+	defer in.board.mu.Unlock()
+	state := Lost
+	switch e.Kind {
+	case netgear.EventLost, netgear.EventReconnecting:
+	case netgear.EventTerminated:
+		state = Ended
+	default:
+		return
+	}
+	for _, s := range in.senders {
+		mine := e.Port != "" && s.port == e.Port || e.Port == "" && e.Peer != "" && s.peer == e.Peer ||
+			e.Port == "" && (e.Peer == "" || s.peer == "") && len(in.senders) == 1 || e.Kind == netgear.EventReconnecting
+		if mine && s.seen.Before(e.Time) && s.state != Ended {
+			s.state, s.changed = state, e.Time
+		}
+	}
+}
+
+// find returns the sender of a frame. A sender that has returned from another
+// port of its host continues its row.
+func (in *Input) find(port, peer string) *sender {
+	for _, s := range in.senders {
+		if port != "" && s.port == port || port == "" && s.peer == peer {
+			s.peer = peer
+			return s
+		}
+	}
+	for _, s := range in.senders {
+		if port == "" && s.state != Live && host(s.peer) == host(peer) {
+			s.peer = peer
+			return s
+		}
+	}
+	s := &sender{port: port, peer: peer}
+	in.senders = append(in.senders, s)
+	return s
+}
+
+func host(peer string) string {
+	h, _, err := net.SplitHostPort(peer)
+	if err != nil {
+		return peer
+	}
+	return h
+}
+
+// Rows returns the figures of all senders, and begins the next interval. An
+// input without a sender has one row.
+func (b *Board) Rows(now time.Time) []Row {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seconds := now.Sub(b.last).Seconds()
+	b.last = now
+	var rows []Row
+	for _, in := range b.inputs {
+		rows = append(rows, in.rows(now, seconds)...)
+	}
+	return rows
+}
+
+func (in *Input) rows(now time.Time, seconds float64) []Row {
+	var stats netgear.Stats
+	if in.stats != nil {
+		stats = in.stats()
+	}
+	if len(in.senders) == 0 && len(stats.Ports) == 0 {
+		return []Row{{Name: in.name, State: Waiting, Dropped: stats.Dropped}}
+	}
+	var rows []Row
+	for _, s := range in.senders {
+		rows = append(rows, s.row(in, &stats, now, seconds))
+	}
+	for _, port := range slices.Sorted(maps.Keys(stats.Ports)) {
+		if !slices.ContainsFunc(in.senders, func(s *sender) bool { return s.port == port }) {
+			rows = append(rows, Row{Name: in.name + "/" + port, State: Waiting})
+		}
+	}
+	return rows
+}
+
+func (s *sender) row(in *Input, stats *netgear.Stats, now time.Time, seconds float64) Row {
+	if s.state == Live && now.Sub(s.seen) > StallAfter {
+		s.state = Stalled
+	}
+	r := Row{Name: in.name, State: s.state, Frames: s.frames}
+	if s.port != "" {
+		r.Name += "/" + s.port
+	} else if len(in.senders) > 1 {
+		r.Name += "/" + cmp.Or(s.peer, "?")
+	}
+	if seconds > 0 {
+		r.FPS, r.Rate = Round(float64(s.count)/seconds), Round(float64(s.bytes)/seconds/1e6)
+	}
+	if of, ok := stats.Ports[s.port]; ok {
+		r.Dropped, r.Missed = of.Dropped, of.Missed
+	} else { // of the whole input
+		r.Dropped, r.Missed = stats.Dropped, stats.Missed
+	}
+	if s.stamped > 0 {
+		ms := Round(float64(s.latency.Microseconds()) / 1000 / float64(s.stamped))
+		r.Latency = &ms
+	}
+	s.count, s.bytes, s.latency, s.stamped = 0, 0, 0, 0
+	return r
+}

@@ -1,0 +1,329 @@
+// Package probe examines what listens at an address, by a ZMTP handshake of its
+// own (ZeroMQ RFC 37). It stays below a whole connection where that suffices: a
+// peer that never sends its READY command is attached to no socket, so that a
+// running stream is not disturbed.
+package probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"time"
+	"unicode"
+)
+
+// Kind is what listens at an address.
+type Kind string
+
+const (
+	Nothing     Kind = "nothing"     // the host refuses connections to the port
+	Unreachable Kind = "unreachable" // no answer, or no such host
+	Foreign     Kind = "not ZeroMQ"  // a program that does not use ZeroMQ
+	Silent      Kind = "silent"      // it accepts connections and sends nothing
+	ZeroMQ      Kind = "ZeroMQ"
+)
+
+// Result describes what listens at an address.
+type Result struct {
+	Address   string `json:"address"`
+	Kind      Kind   `json:"kind"`
+	Detail    string `json:"detail,omitempty"`      // why it is not ZeroMQ
+	ZMTP      string `json:"zmtp,omitempty"`        // the version of the protocol
+	Mechanism string `json:"mechanism,omitempty"`   // NULL, CURVE, PLAIN, GSSAPI
+	Socket    string `json:"socket_type,omitempty"` // REP, SUB, …; "" if it is not known
+	Busy      bool   `json:"busy,omitempty"`        // no READY came: a PAIR end that serves a peer
+	Wire      string `json:"wire,omitempty"`        // NetGear or NetGear_Async; "" if it is not known
+	Keys      Keys   `json:"keys,omitempty"`        // what a CURVE end replies to the keys of this side
+	Asked     bool   `json:"-"`                     // a frame was sent
+	Answer    string `json:"answer,omitempty"`      // the answer to it
+}
+
+// Keys is what a CURVE end replies to the keys of this side.
+type Keys string
+
+const (
+	KeysUnknown  Keys = ""
+	KeysAccepted Keys = "accepted"
+	KeysWrong    Keys = "its key is another one than server.key"
+	KeysRefused  Keys = "it does not admit client.key"
+	KeysMismatch Keys = "server.key fits; then it hung up: client.key is not admitted, or the pattern is another one"
+)
+
+// The parts of ZMTP that are used here.
+const (
+	signature    = "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"
+	version      = "\x03\x00"
+	greetingSize = 64
+	flagMore     = 1
+	flagLong     = 2
+	flagCommand  = 4
+	// maxPart bounds what is read of one part.
+	maxPart = 64 << 10
+)
+
+// conn is a connection with the deadline of the probe.
+type conn struct {
+	net.Conn
+	result *Result
+}
+
+// Options select how far a probe goes.
+type Options struct {
+	// Keys are for a CURVE handshake. nil: none is performed.
+	Keys *KeyPair
+	// Client is the socket type of this side in that handshake.
+	Client string
+	// Frame is the wire, NetGear or NetGear_Async, on which a frame is sent to a
+	// receive end that answers. "": none is sent.
+	Frame string
+}
+
+// Probe examines the TCP address HOST:PORT until ctx ends.
+func Probe(ctx context.Context, address string, o Options) Result {
+	r := Result{Address: address}
+	for _, client := range clients(o.Client) {
+		o.Client = client
+		r = probeOnce(ctx, address, o)
+		if r.Keys != KeysMismatch {
+			break
+		}
+	}
+	return r
+}
+
+// clients returns the socket types to try in a CURVE handshake: the first one,
+// then all others. An end hangs up if the type does not fit its own.
+func clients(first string) []string {
+	all := []string{first}
+	for _, t := range []string{"PAIR", "REQ", "PUB", "PUSH", "REP", "SUB", "PULL"} {
+		if t != first {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func probeOnce(ctx context.Context, address string, o Options) Result {
+	r := Result{Address: address}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		r.unreachable(err)
+		return r
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })() //nolint:errcheck // of a connection that is open
+	p := conn{c, &r}
+	if !p.greet() {
+		return r
+	}
+	r.Kind = ZeroMQ
+	switch {
+	case r.Mechanism == "NULL":
+		p.null(ctx, o.Frame)
+	case r.Mechanism == "CURVE" && o.Keys != nil:
+		r.Keys, r.Socket = p.curve(o.Keys, o.Client)
+	}
+	if r.Socket == "PUSH" || r.Socket == "PULL" {
+		r.Wire = "NetGear_Async" // NetGear has no such pattern
+	}
+	return r
+}
+
+func (r *Result) unreachable(err error) {
+	r.Kind, r.Detail = Unreachable, err.Error()
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		r.Kind, r.Detail = Nothing, "the host refuses connections to this port"
+	case errors.As(err, &dns):
+		r.Detail = "there is no such host: " + dns.Name
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		r.Detail = "no answer: the host is off, or a firewall drops the packets"
+	}
+}
+
+// greet exchanges the greetings, as far as the peer's mechanism. It does not
+// send a mechanism of its own yet.
+func (p conn) greet() bool {
+	if _, err := io.WriteString(p, signature+version[:1]); err != nil {
+		p.result.Kind, p.result.Detail = Foreign, err.Error()
+		return false
+	}
+	greeting := make([]byte, greetingSize)
+	n, err := io.ReadFull(p, greeting)
+	greeting = greeting[:n]
+	switch {
+	case n >= 10 && greeting[0] == 0xff && greeting[9] == 0x7f && n > 10 && greeting[10] < 3:
+		p.result.Kind, p.result.ZMTP = ZeroMQ, fmt.Sprintf("%d.0", greeting[10])
+		p.result.Detail = "it uses a version of the protocol from before 2013"
+		return false
+	case err == nil && greeting[0] == 0xff && greeting[9] == 0x7f:
+		p.result.ZMTP = fmt.Sprintf("%d.%d", greeting[10], greeting[11])
+		p.result.Mechanism = string(bytes.TrimRight(greeting[12:32], "\x00"))
+		return true
+	case n == 0 && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET):
+		p.result.Kind, p.result.Detail = Silent, "it accepts connections and sends nothing"
+	case n == 0:
+		p.result.Kind, p.result.Detail = Foreign, "it hangs up"
+	case n >= 10 && greeting[0] == 0xff && greeting[9] == 0x7f:
+		p.result.Kind, p.result.Detail = Foreign, "it begins as ZeroMQ and then stops"
+	default:
+		p.result.Kind, p.result.Detail = Foreign, "it answers "+shown(greeting)
+	}
+	return false
+}
+
+// shown returns the beginning of an answer as text.
+func shown(b []byte) string {
+	text := bytes.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '.'
+		}
+		return r
+	}, b[:min(len(b), 40)])
+	return fmt.Sprintf("%q", text)
+}
+
+// rest returns what follows the first byte of the version in this side's
+// greeting.
+func rest(mechanism string) string {
+	b := make([]byte, greetingSize-len(signature)-1)
+	copy(b[1:], mechanism)
+	return version[1:] + string(b[1:])
+}
+
+// null performs a handshake without security, as far as the peer's READY.
+func (p conn) null(ctx context.Context, wire string) {
+	if _, err := io.WriteString(p, rest("NULL")); err != nil {
+		return
+	}
+	command, body, err := p.command()
+	if err != nil {
+		// A PAIR end of the Go library keeps a second peer waiting.
+		p.result.Busy = ctx.Err() != nil
+		return
+	}
+	if command == "READY" {
+		p.result.Socket = socketType(body)
+	}
+	switch p.result.Socket {
+	case "PUB", "XPUB":
+		p.result.Wire = p.subscribe()
+	case "REP", "PAIR":
+		if wire != "" {
+			client := map[string]string{"REP": "REQ", "PAIR": "PAIR"}[p.result.Socket]
+			p.result.Wire, p.result.Answer = p.sendFrame(wire, client)
+			p.result.Asked = true
+		}
+	}
+}
+
+// subscribe becomes a subscriber for the beginning of one message, and returns
+// its wire.
+func (p conn) subscribe() string {
+	ready := command("READY", property("Socket-Type", "SUB"))
+	if _, err := io.WriteString(p, ready+part(0, "\x01")); err != nil {
+		return ""
+	}
+	for {
+		flags, body, err := p.part()
+		if err != nil {
+			return ""
+		}
+		if flags&flagCommand == 0 {
+			return wireOf(body)
+		}
+	}
+}
+
+// wireOf returns the wire of a frame's first part: JSON, or a map of msgpack.
+func wireOf(body []byte) string {
+	switch {
+	case len(body) > 0 && body[0] == '{':
+		return "NetGear"
+	case len(body) > 0 && (body[0]&0xf0 == 0x80 || body[0] == 0xde || body[0] == 0xdf):
+		return "NetGear_Async"
+	}
+	return ""
+}
+
+// command reads parts up to the next command, and returns its name and body.
+func (p conn) command() (name string, body []byte, err error) {
+	for {
+		flags, b, err := p.part()
+		if err != nil {
+			return "", nil, err
+		}
+		if flags&flagCommand == 0 || len(b) == 0 || len(b) < 1+int(b[0]) {
+			continue
+		}
+		return string(b[1 : 1+b[0]]), b[1+b[0]:], nil
+	}
+}
+
+// part reads a part, or the beginning of a long one.
+func (p conn) part() (flags byte, body []byte, err error) {
+	head := make([]byte, 9)
+	if _, err := io.ReadFull(p, head[:2]); err != nil {
+		return 0, nil, err
+	}
+	flags = head[0]
+	size := uint64(head[1])
+	if flags&flagLong != 0 {
+		if _, err := io.ReadFull(p, head[2:]); err != nil {
+			return 0, nil, err
+		}
+		size = 0
+		for _, b := range head[1:] {
+			size = size<<8 | uint64(b)
+		}
+	}
+	body = make([]byte, min(size, maxPart))
+	_, err = io.ReadFull(p, body)
+	return flags, body, err
+}
+
+// part returns a part with up to 255 bytes.
+func part(flags byte, body string) string {
+	return string([]byte{flags, byte(len(body))}) + body
+}
+
+// command returns a command.
+func command(name, body string) string {
+	body = string([]byte{byte(len(name))}) + name + body
+	if len(body) > 255 {
+		return string([]byte{flagCommand | flagLong, 0, 0, 0, 0, 0, 0, byte(len(body) >> 8), byte(len(body))}) + body
+	}
+	return part(flagCommand, body)
+}
+
+// property returns a property of a READY command.
+func property(name, value string) string {
+	return string([]byte{byte(len(name))}) + name + string([]byte{0, 0, 0, byte(len(value))}) + value
+}
+
+// socketType returns the property Socket-Type of a READY command's body.
+func socketType(body []byte) string {
+	for len(body) > 0 {
+		n := int(body[0])
+		if len(body) < 1+n+4 {
+			return ""
+		}
+		name, size := body[1:1+n], body[1+n:1+n+4]
+		body = body[1+n+4:]
+		length := int(size[0])<<24 | int(size[1])<<16 | int(size[2])<<8 | int(size[3])
+		if length > len(body) {
+			return ""
+		}
+		if string(bytes.ToLower(name)) == "socket-type" {
+			return string(body[:length])
+		}
+		body = body[length:]
+	}
+	return ""
+}

@@ -1,0 +1,120 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/program"
+)
+
+// Layer holds the connection settings of one origin, as texts.
+type Layer struct {
+	// Origin returns how an error names a setting of this layer, such as
+	// "--port" or "NETGEAR_PORT".
+	Origin func(name string) string
+	Values map[string]string
+}
+
+// A WrongError is an error about a setting: a mistake of the program's caller.
+type WrongError struct{ Err error }
+
+func (e *WrongError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error itself.
+func (e *WrongError) Unwrap() error { return e.Err }
+
+// Wrong returns an error about a setting.
+func Wrong(format string, args ...any) error {
+	return &WrongError{fmt.Errorf(format, args...)}
+}
+
+// Resolve adds the layers to the options, the lowest first, and checks them.
+// Within a layer a setting takes precedence over the same key of the option
+// dictionary. Errors are WrongErrors, and contain no secret.
+func Resolve(o netgear.Options, layers ...Layer) (netgear.Options, error) {
+	receive := o.ReceiveMode
+	// The wire comes first: it determines which keys the dictionary may have.
+	for _, layer := range layers {
+		if err := layer.apply(&o, "wire"); err != nil {
+			return o, err
+		}
+	}
+	for _, layer := range layers {
+		if err := layer.apply(&o, "options"); err != nil {
+			return o, err
+		}
+		for _, c := range Connections {
+			if c.Name == "wire" || c.Name == "options" {
+				continue
+			}
+			if err := layer.apply(&o, c.Name); err != nil {
+				return o, err
+			}
+		}
+	}
+	if o.ReceiveMode && !receive {
+		return o, Wrong("--options: receive_mode is true, but this end sends")
+	}
+	o.ReceiveMode = receive
+	if err := o.Validate(); err != nil {
+		return o, &WrongError{flags.Reword(err)}
+	}
+	return o, nil
+}
+
+func (l Layer) apply(o *netgear.Options, name string) error {
+	value, ok := l.Values[name]
+	if !ok {
+		return nil
+	}
+	err := find(name).set(o, value)
+	if err == nil {
+		return nil
+	}
+	origin := l.Origin(name)
+	if name == "options" {
+		w := flags
+		w.Dictionary = origin
+		return &WrongError{w.InDictionary(err)}
+	}
+	var wrong *netgear.OptionError
+	if errors.As(err, &wrong) {
+		return Wrong("%s: %s", origin, wrong.Reason)
+	}
+	if errors.Is(err, netgear.ErrOption) { // a text that is none of an enum's
+		return Wrong("%s: %s", origin, strings.TrimPrefix(err.Error(), "netgear: "+netgear.ErrOption.Error()+": "))
+	}
+	return Wrong("%s: %w", origin, err)
+}
+
+// flags is the wording of errors about the options of a connection.
+var flags = program.Wording{Dictionary: "--options", Flag: asFlag}
+
+// asFlag returns the flag for a setting, or "" if it has none.
+func asFlag(s netgear.Setting) string {
+	field := s.Field
+	if field == "Ports" {
+		field = "Port"
+	}
+	i := slices.IndexFunc(Connections, func(c Connection) bool { return c.Field == field })
+	if i < 0 || s.Field == "" {
+		return ""
+	}
+	flag := "--" + Connections[i].Name
+	switch v := s.Value.(type) {
+	case nil, netgear.Secret:
+		return flag
+	case netgear.Pattern:
+		return fmt.Sprint(flag, " ", int(v))
+	case netgear.SecureMode:
+		return fmt.Sprint(flag, " ", int(v))
+	case []string:
+		return flag + " " + strings.Join(v, ",")
+	case bool:
+		return flag + " " + map[bool]string{true: "on", false: "off"}[v]
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %v", flag, s.Value))
+}

@@ -1,0 +1,157 @@
+package settings
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/vidgear-go/netgear"
+)
+
+func write(t *testing.T, text string) *File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// resolve returns the options of flags, environment and file.
+func resolve(t *testing.T, f *File, args ...string) (netgear.Options, error) {
+	t.Helper()
+	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	AddConnection(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	layers, err := Layers(fs, f, "send")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Resolve(netgear.Options{}, layers...)
+}
+
+// A flag counts more than the environment, and that more than the file, also
+// where one has the option dictionary and the other the setting itself.
+func TestPrecedence(t *testing.T) {
+	file := write(t, `
+address = "of-file"
+port = 1000
+max-retries = 0
+pattern = 2
+[options]
+request_timeout = 9
+jpeg_compression_quality = 40
+jpeg_compression = "GRAY"
+[send]
+port = ["2000", "2001"]
+ssh-password = "hidden"
+[send.options]
+multiclient_mode = true
+jpeg_compression_quality = 50
+`)
+	t.Setenv("NETGEAR_OPTIONS", `{"address": "of-env", "jpeg_compression_quality": 60, "pattern": 1}`)
+	t.Setenv("NETGEAR_STAMP", "on")
+	o, err := resolve(t, file, "--options", `{"jpeg_compression_quality": 70}`, "--request-timeout", "3s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := netgear.Options{
+		Address: "of-env", Ports: []string{"2000", "2001"}, MaxRetries: -1, Pattern: netgear.ReqRep, RequestTimeout: 3 * time.Second,
+		JPEGCompressionQuality: 70, JPEGCompression: netgear.JPEGGray, MulticlientMode: true, Stamp: true, SSHTunnelPwd: netgear.NewSecret("hidden"),
+	}
+	if !reflect.DeepEqual(o, want) {
+		t.Errorf("got  %+v\nwant %+v", o, want)
+	}
+	if o, err = resolve(t, nil, "--address", "of-flag"); err != nil || o.Address != "of-flag" {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// An error names the origin of the setting.
+func TestOrigins(t *testing.T) {
+	for _, c := range []struct{ file, env, flag, want string }{
+		{file: "[send]\nstamp = 7\n", want: "[send] stamp: must be on or off"},
+		{file: "[options]\nflag = 1\n", want: `options: "flag": it would`},
+		{file: "port = [[1]]\n", want: ""},
+		{env: "7h", want: "NETGEAR_REQUEST_TIMEOUT: must be a time"},
+		{flag: "soon", want: "--request-timeout: must be a time"},
+		{flag: "1ms", want: "--request-timeout 1ms: must be at least 10ms"},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			if c.env != "" {
+				t.Setenv("NETGEAR_REQUEST_TIMEOUT", c.env+"x")
+			}
+			var args []string
+			if c.flag != "" {
+				args = []string{"--request-timeout", c.flag}
+			}
+			_, err := resolve(t, write(t, c.file), args...)
+			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	common := []Layer{{Origin: Variable, Values: map[string]string{"pattern": "1", "address": "common"}}}
+	for _, c := range []struct {
+		text string
+		want netgear.Options
+	}{
+		{"tcp://10.0.0.4:5566?pattern=2&attach=connect", netgear.Options{Protocol: "tcp", Address: "10.0.0.4", Port: "5566", Pattern: netgear.PubSub, Attach: netgear.AttachConnect}},
+		{"tcp://*:5566?stamp=on", netgear.Options{Protocol: "tcp", Address: "*", Port: "5566", Pattern: netgear.ReqRep, Attach: 0, Stamp: true, ReceiveMode: true}},
+		{"tcp://:7", netgear.Options{Protocol: "tcp", Address: "common", Port: "7", Pattern: netgear.ReqRep}},
+		{"tcp://[::1]:7", netgear.Options{Protocol: "tcp", Address: "::1", Port: "7", Pattern: netgear.ReqRep}},
+		{"tcp://[::1]", netgear.Options{Protocol: "tcp", Address: "::1", Pattern: netgear.ReqRep}},
+		{"ipc:///run/camera", netgear.Options{Protocol: "ipc", Address: "/run/camera", Pattern: netgear.ReqRep}},
+		{"tcp://cam?options=%7B%22multiclient_mode%22:true%7D&port=1,2", netgear.Options{Protocol: "tcp", Address: "cam", Ports: []string{"1", "2"}, Pattern: netgear.ReqRep, MulticlientMode: true}},
+	} {
+		e, err := ParseEndpoint("--output", c.text, "name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := e.Resolve(netgear.Options{ReceiveMode: c.want.ReceiveMode}, common); err != nil || !reflect.DeepEqual(o, c.want) {
+			t.Errorf("%s:\ngot  %+v\nwant %+v\n%v", c.text, o, c.want, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"udp://x:1": "must be such as", "x:1": "must be such as", "tcp://x:1?patern=1": "did you mean pattern?", "tcp://x:1?%": "invalid URL escape",
+	} {
+		if _, err := ParseEndpoint("--output", text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// The tables of a command replace those at the top.
+func TestEndpointsOfAFile(t *testing.T) {
+	file := write(t, "[[input]]\nport = 1\n[[input]]\nport = 2\nname = \"two\"\n[[view.input]]\nport = 3\n")
+	for command, want := range map[string][]string{"relay": {"1", "2"}, "view": {"3"}} {
+		inputs, err := file.Endpoints(command, "input", "name")
+		var ports []string
+		for _, e := range inputs {
+			ports = append(ports, e.Values["port"])
+		}
+		if err != nil || !reflect.DeepEqual(ports, want) {
+			t.Errorf("%s: %v, %v", command, ports, err)
+		}
+	}
+	for text, want := range map[string]string{"[input]\nport = 1\n": "[[input]]", "input = [1]\n": "must be a table", "[[input]]\nprot = 1\n": "did you mean port?"} {
+		if _, err := write(t, text).Endpoints("relay", "input"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

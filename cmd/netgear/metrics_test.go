@@ -1,0 +1,51 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The commands that run for long serve metrics of their ends.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"view":   {[]string{"view", "--listen", "127.0.0.1:0", "--input", "tcp://127.0.0.1:0?name=gate"}, `netgear_frames_total{direction="receive",end="gate",port=""} 3`},
+		"record": {[]string{"record", "--out", filepath.Join(t.TempDir(), "a.mkv"), "--input", "tcp://127.0.0.1:0?name=gate"}, `netgear_frames_total{direction="receive",end="gate",port=""} 3`},
+		"relay": {[]string{"relay", "--input", "tcp://127.0.0.1:0?name=gate", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind"},
+			`netgear_frames_total{direction="send",end="output out",port=""} 3`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, append(c.args, "--metrics", "127.0.0.1:0", "--log-level", "info")...)
+			url := p.await(&p.stderr, `url=(http://127\.0\.0\.1:\d+/metrics)`)
+			port := p.await(&p.stderr, `(?s)endpoint tcp://.*?:(\d+)\n`)
+			if name == "relay" {
+				port = p.await(&p.stderr, `(?s)endpoint .*endpoint tcp://\S+:(\d+)\n`)
+			}
+			start(t, "send", "--address", "127.0.0.1", "--port", port, "--frames", "3").succeed()
+			deadline := time.Now().Add(timeLimit)
+			for text := ""; !strings.Contains(text, c.want); {
+				res, err := http.Get(url)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(res.Body)
+				res.Body.Close()
+				if text = string(body); time.Now().After(deadline) {
+					t.Fatalf("no %s in\n%s", c.want, text)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			p.signal(syscall.SIGTERM)
+			p.succeed()
+		})
+	}
+}

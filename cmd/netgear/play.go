@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/record"
+)
+
+// playCommand holds the settings of the command play.
+type playCommand struct {
+	pace  record.Pace
+	track string
+	info  bool
+
+	options netgear.Options
+}
+
+func (a *app) play() *cobra.Command {
+	var p playCommand
+	cmd := &cobra.Command{
+		Use: "play FILE", Short: "Send a recording, or another MJPEG file",
+		Long: `Send a recording of netgear record, or another Matroska or AVI file with Motion
+JPEG, to a receive end: at its pace, faster or slower. JPEGs are sent as they
+are in the file.`,
+		Example: `  netgear play front.mkv
+  netgear play front.mkv --speed 4 --from 10m --loop
+  netgear play front.mkv --speed 0        # as fast as the receive end takes frames
+  netgear play front.mkv --info`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return settings.Wrong("expected one file")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if p.options, err = a.options(cmd, netgear.Options{}); err != nil {
+				return err
+			}
+			switch {
+			case p.pace.Speed < 0 || math.IsNaN(p.pace.Speed) || p.pace.From < 0:
+				return settings.Wrong("--speed and --from must not be negative")
+			case p.pace.Speed == 0:
+				p.pace.Speed = math.Inf(1)
+			}
+			runtime.UnlockOSThread()
+			return p.run(cmd.Context(), args[0])
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.Float64Var(&p.pace.Speed, "speed", 1, "play so many `TIMES` as fast; 0: as fast as the receive end takes frames")
+	fs.DurationVar(&p.pace.From, "from", 0, "begin at this `TIME` of the recording, such as 90s")
+	fs.BoolVar(&p.pace.Loop, "loop", false, "begin again at the end")
+	fs.StringVar(&p.track, "track", "", "send only the sender with this `NAME`")
+	fs.BoolVar(&p.info, "info", false, "print what is in the file, and send nothing")
+	addConnection(cmd)
+	return cmd
+}
+
+func (p *playCommand) run(ctx context.Context, path string) error {
+	player, err := record.Open(path)
+	if err != nil {
+		return err
+	}
+	defer player.Close()
+	if p.info {
+		return describe(player)
+	}
+	if err := p.checkTrack(player); err != nil {
+		return err
+	}
+	end, err := netgear.New(p.options)
+	if err != nil {
+		return err
+	}
+	progress := newProgress("sent", 0)
+	progress.length(player.Duration())
+	late, cancel := program.Grace(ctx, time.Second)
+	defer cancel()
+	send := record.SendTo(end)
+	err = player.Play(ctx, func(_ context.Context, f *record.Frame) error {
+		if p.track != "" && f.Track != p.track {
+			return nil
+		}
+		if err := send(late, f); err != nil {
+			return err
+		}
+		progress.at(f.At)
+		return nil
+	}, p.pace)
+	err = errors.Join(err, end.Close()) // sends the terminate message
+	progress.summary(end.Stats())
+	return err
+}
+
+func (p *playCommand) checkTrack(player *record.Player) error {
+	if p.track == "" {
+		return nil
+	}
+	names := ""
+	for _, t := range player.Tracks() {
+		if t.Name == p.track {
+			return nil
+		}
+		names += fmt.Sprintf(" %q", t.Name)
+	}
+	return settings.Wrong("--track: there is none with this name; the file has%s", names)
+}
+
+// describe prints what is in a file.
+func describe(player *record.Player) error {
+	if start := player.Start(); !start.IsZero() {
+		fmt.Println("from", start.Local().Format(time.RFC3339))
+	}
+	fmt.Println("length", player.Duration())
+	for _, t := range player.Tracks() {
+		fmt.Fprintf(os.Stdout, "%q  %s  %dx%d\n", t.Name, t.Codec, t.Width, t.Height)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/vidgear-go/netgear"
+)
+
+// progress shows how far a command is, if stderr is a terminal, and prints a
+// summary at the end.
+type progress struct {
+	verb        string
+	bar         *progressbar.ProgressBar // nil unless stderr is a terminal
+	frames      int
+	total       time.Duration // of what is played
+	first, last time.Time
+}
+
+// newProgress starts. total is the number of expected frames, 0 if it is not
+// known.
+func newProgress(verb string, total int) *progress {
+	p := &progress{verb: verb}
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return p
+	}
+	if total == 0 {
+		total = -1 // a spinner
+	}
+	p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(verb),
+		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	return p
+}
+
+// frame counts one frame.
+func (p *progress) frame() {
+	p.count()
+	if p.bar != nil {
+		_ = p.bar.Add(1)
+	}
+}
+
+// length sets the length of what is played, if it is known. The bar then shows
+// the time in it.
+func (p *progress) length(d time.Duration) {
+	if p.bar != nil && d > 0 {
+		p.total = d
+		p.bar.ChangeMax64(d.Milliseconds())
+	}
+}
+
+// at counts one frame at a time of what is played.
+func (p *progress) at(d time.Duration) {
+	if p.total == 0 {
+		p.frame()
+		return
+	}
+	p.count()
+	p.bar.Describe(fmt.Sprintf("%s %d frames, %v of %v", p.verb, p.frames, d.Round(time.Second), p.total.Round(time.Second)))
+	_ = p.bar.Set64(min(d, p.total).Milliseconds())
+}
+
+func (p *progress) count() {
+	p.last = time.Now()
+	if p.frames++; p.frames == 1 {
+		p.first = p.last
+	}
+}
+
+// clear removes the bar, before other text is printed.
+func (p *progress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
+// summary prints one line on stderr. The time runs from the first frame to the
+// last, so that waiting for the peer does not count. Bytes are those on the
+// wire.
+func (p *progress) summary(s netgear.Stats) {
+	p.clear()
+	seconds := p.last.Sub(p.first).Seconds()
+	var fps, rate float64
+	if seconds > 0 {
+		fps = float64(p.frames-1) / seconds
+	}
+	if s.Frames > 0 {
+		rate = fps * float64(s.Bytes) / float64(s.Frames) / 1e6
+	}
+	fmt.Fprintf(os.Stderr, "%s %d frames in %.2f s: %.1f fps, %.1f MB/s, %d dropped\n", p.verb, p.frames, seconds, fps, rate, s.Dropped)
+}

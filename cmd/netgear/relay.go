@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/fanout"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/program"
+)
+
+// relayCommand holds the settings of the command relay.
+type relayCommand struct {
+	lines   bool
+	metrics string
+
+	inputs  []input
+	outputs []output
+}
+
+// output is a send end of the relay, not yet open.
+type output struct {
+	name    string
+	options netgear.Options
+	queue   int      // frames that may wait
+	from    []string // names of inputs; nil: all
+	tag     bool     // the message names the input
+	merges  bool     // it has several senders
+}
+
+// defaultQueue is how many frames wait for a slow output: a second of video.
+const defaultQueue = 30
+
+const outputUsage = "send to this `ENDPOINT`, such as tcp://10.0.0.9:5555?pattern=1 or\n" +
+	"tcp://*:5600?pattern=2&attach=bind for many viewers; repeat it for more.\n" +
+	"Its parameters are the flags of the connection, and: name; queue=FRAMES, which\n" +
+	"may wait for a slow receiver (default 30); from=INPUT,...; tag=on, which sends\n" +
+	`{"source": INPUT, "message": MESSAGE}`
+
+func (a *app) relay() *cobra.Command {
+	var r relayCommand
+	cmd := &cobra.Command{
+		Use: "relay", Short: "Pass streams on: to many viewers, merged, in another pattern, wire or mode", Args: noArguments,
+		Long: `Receive streams and send their frames on. JPEGs stay as they are, to the bit.
+Each output has a queue of its own: a slow receiver loses only its own frames,
+and the table or --json shows how many.
+
+The relay waits for its senders and receivers without limit. It ends with a
+signal, or with its senders if their inputs have terminate=stop.`,
+		Example: `  netgear relay --input tcp://*:5555 --output "tcp://*:5600?pattern=2&attach=bind"
+  netgear relay --input tcp://*:5566?name=front --input tcp://*:5567?name=back \
+      --output "tcp://10.0.0.9:5555?pattern=1&tag=on"
+  netgear relay --config relay.toml`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := r.read(a, cmd); err != nil {
+				return err
+			}
+			runtime.UnlockOSThread()
+			return r.run(cmd.Context(), a)
+		},
+	}
+	cmd.Flags().StringArray("output", nil, outputUsage)
+	cmd.Flags().BoolVar(&r.lines, "json", false, "print one JSON line per second, also on a terminal")
+	cmd.Flags().StringVar(&r.metrics, "metrics", "", metricsUsage)
+	addInputs(cmd)
+	return cmd
+}
+
+// read reads the inputs and outputs from the flags or the settings file.
+func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
+	var err error
+	if r.inputs, err = a.inputs(cmd, netgear.Options{}); err != nil {
+		return err
+	}
+	layers, err := settings.Layers(cmd.Flags(), a.file, cmd.Name())
+	if err != nil {
+		return err
+	}
+	endpoints, err := a.endpoints(cmd, "output", "name", "queue", "from", "tag")
+	if err != nil {
+		return err
+	}
+	if endpoints == nil {
+		return settings.Wrong("there is no output: set --output, or [[output]] in the settings file")
+	}
+	for _, e := range endpoints {
+		out, err := r.output(e, layers, a)
+		if err != nil {
+			return err
+		}
+		r.outputs = append(r.outputs, out)
+	}
+	return nil
+}
+
+func (r *relayCommand) output(e settings.Endpoint, layers []settings.Layer, a *app) (output, error) {
+	out := output{name: e.Take("name", ""), queue: defaultQueue}
+	var err error
+	if text := e.Take("queue", ""); text != "" {
+		if out.queue, err = strconv.Atoi(text); err != nil || out.queue < 1 || out.queue > 10000 {
+			return out, settings.Wrong("%s: must be from 1 to 10000", e.Origin("queue"))
+		}
+	}
+	if text := e.Take("from", ""); text != "" {
+		out.from = strings.Split(text, ",")
+	}
+	for _, name := range out.from {
+		if !slices.ContainsFunc(r.inputs, func(in input) bool { return in.name == name }) {
+			return out, settings.Wrong("%s: there is no input %q", e.Origin("from"), name)
+		}
+	}
+	switch tag := e.Take("tag", "off"); tag {
+	case "on", "true", "off", "false":
+		out.tag = tag == "on" || tag == "true"
+	default:
+		return out, settings.Wrong("%s: must be on or off", e.Origin("tag"))
+	}
+	out.merges = r.merges(out.from)
+	if out.options, err = e.Resolve(netgear.Options{MaxRetries: -1, Logger: a.logger}, layers); err != nil {
+		return out, err
+	}
+	if out.name == "" {
+		out.name = defaultName(out.options)
+	}
+	out.options.Logger = a.logger.With("output", out.name)
+	return out, nil
+}
+
+// merges reports whether the inputs with these names, or all, have several
+// senders.
+func (r *relayCommand) merges(from []string) bool {
+	senders := 0
+	for _, in := range r.inputs {
+		if from == nil || slices.Contains(from, in.name) {
+			senders += max(1, len(in.options.Ports))
+		}
+	}
+	return senders > 1
+}
+
+// branchRow holds the figures of an output.
+type branchRow struct {
+	Name    string  `json:"name"`
+	Peers   int     `json:"peers"`
+	FPS     float64 `json:"fps"`
+	Rate    float64 `json:"mb_per_s"`
+	Frames  uint64  `json:"frames"`
+	Dropped uint64  `json:"dropped"`
+	Lost    uint64  `json:"lost"`
+	Queue   int     `json:"queue"`
+}
+
+// branch is an open output.
+type branch struct {
+	output
+	end *netgear.NetGear
+	*fanout.Branch
+	before fanout.Counts // at the last row
+}
+
+// run relays until the context or all inputs end.
+func (r *relayCommand) run(ctx context.Context, a *app) error {
+	b := board.New()
+	branches, err := r.open(a)
+	if err != nil {
+		return err
+	}
+	ends, err := openInputs(r.inputs, b)
+	if err != nil {
+		return errors.Join(err, closeBranches(branches))
+	}
+	meter, err := r.measure(a, ends, branches)
+	if err != nil {
+		ends.close()
+		return errors.Join(err, closeBranches(branches))
+	}
+	defer meter.close()
+	work := func(ctx context.Context) error { return r.pass(ctx, ends, branches) }
+	last := time.Now()
+	figures := func(now time.Time) snapshot {
+		s := snapshot{Time: now, Streams: b.Rows(now)}
+		for _, br := range branches {
+			s.Outputs = append(s.Outputs, br.row(now.Sub(last).Seconds()))
+		}
+		last = now
+		return s
+	}
+	if r.lines || live.Open(os.Stdout) != nil {
+		err = monitored(ctx, os.Stdout, figures, work)
+	} else {
+		err = work(ctx)
+	}
+	ends.close()
+	err = errors.Join(err, closeBranches(branches))
+	for _, br := range branches {
+		c := br.Counts()
+		fmt.Fprintf(os.Stderr, "output %s: %d frames sent, %d dropped, %d lost\n", br.name, c.Sent, c.Dropped, c.Lost)
+	}
+	return err
+}
+
+// measure serves metrics of all ends, if the flag is set.
+func (r *relayCommand) measure(a *app, ends *openEnds, branches []*branch) (*meter, error) {
+	m, err := openMetrics(r.metrics, a.logger)
+	if err != nil {
+		return nil, err
+	}
+	for i, end := range ends.ends {
+		err = errors.Join(err, m.add("input "+ends.names[i], end))
+	}
+	for _, br := range branches {
+		err = errors.Join(err, m.add("output "+br.name, br.end))
+	}
+	if err != nil {
+		m.close()
+	}
+	return m, err
+}
+
+// open opens the outputs.
+func (r *relayCommand) open(a *app) ([]*branch, error) {
+	var branches []*branch
+	for _, out := range r.outputs {
+		end, err := netgear.New(out.options)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("output %s: %w", out.name, err), closeBranches(branches))
+		}
+		announce(end)
+		branches = append(branches, &branch{output: out, end: end, Branch: fanout.NewBranch(end, out.queue, out.options.Logger)})
+	}
+	return branches, nil
+}
+
+// closeBranches closes the outputs at once, which sends the terminate messages.
+func closeBranches(branches []*branch) error {
+	errs := make([]error, len(branches))
+	var closing sync.WaitGroup
+	for i, br := range branches {
+		closing.Go(func() { errs[i] = br.end.Close() })
+	}
+	closing.Wait()
+	return errors.Join(errs...)
+}
+
+// drainTime is how long queued frames are still sent after the last input has
+// ended.
+const drainTime = 5 * time.Second
+
+// pass passes the frames of the inputs to the branches.
+func (r *relayCommand) pass(ctx context.Context, ends *openEnds, branches []*branch) error {
+	late, cancel := program.Grace(ctx, time.Second)
+	defer cancel()
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	for _, br := range branches {
+		running.Go(func() { br.Run(sending, late) }) //nolint:errcheck // it ends with the context or with End
+	}
+	err := ends.receive(ctx, func(i int, f *netgear.Frame) error {
+		for _, br := range branches {
+			br.offer(ends.names[i], f)
+		}
+		return nil
+	})
+	for _, br := range branches {
+		br.End()
+	}
+	timer := time.AfterFunc(drainTime, func() { stop(); cancel() })
+	defer timer.Stop()
+	running.Wait()
+	return err
+}
+
+// offer queues a frame of an input, if the output takes it.
+func (br *branch) offer(from string, f *netgear.Frame) {
+	if br.from != nil && !slices.Contains(br.from, from) {
+		return
+	}
+	kept := f.Retain()
+	if kept == nil {
+		return
+	}
+	br.Put(fanout.Item{Frame: kept, Message: br.message(from, f)})
+}
+
+// message returns the message that goes on with a frame. nil is the frame's own.
+func (br *branch) message(from string, f *netgear.Frame) any {
+	var message any = f.Message
+	if br.tag {
+		message = map[string]any{"source": sender(from, f), "message": f.Message}
+	}
+	switch {
+	case br.options.Stamp && br.merges && f.Stamp != nil:
+		// Each sender has its own numbers; the output's are new ones.
+		return netgear.StampedMessage{At: f.Stamp.Time, Message: message}
+	case br.tag:
+		return message
+	}
+	return nil
+}
+
+// row returns the figures of the seconds since the last one.
+func (br *branch) row(seconds float64) branchRow {
+	c := br.Counts()
+	row := branchRow{Name: br.name, Peers: c.Peers, Frames: c.Sent, Dropped: c.Dropped, Lost: c.Lost, Queue: c.Queue}
+	if seconds > 0 {
+		row.FPS = board.Round(float64(c.Sent-br.before.Sent) / seconds)
+		row.Rate = board.Round(float64(c.Bytes-br.before.Bytes) / seconds / 1e6)
+	}
+	br.before = c
+	return row
+}

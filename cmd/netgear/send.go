@@ -1,0 +1,202 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/mjpeg"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/source"
+	"github.com/vidgear-go/netgear/source/pace"
+)
+
+// sendCommand holds the settings of the command send.
+type sendCommand struct {
+	pictures source.Settings
+	size     string
+	frames   int
+	fps      float64
+	message  string
+	lines    bool
+	ahead    int
+
+	options netgear.Options
+	value   netgear.Message // of message
+}
+
+func (a *app) send() *cobra.Command {
+	var s sendCommand
+	cmd := &cobra.Command{
+		Use: "send", Short: "Send a camera, a file, a URL, pictures from stdin or a test picture", Args: noArguments,
+		Long: `Send pictures to a receive end, until they end or --frames are sent. The
+receive end then gets the terminate message, also after SIGINT and SIGTERM.
+JPEGs are sent as they are, without decoding and encoding.`,
+		Example: `  netgear send --source test --fps 25
+  netgear send --source 0 --size 1280x720 --address 192.168.1.4    # a camera
+  netgear send --source http://camera/stream.mjpg --stamp on
+  ffmpeg -i video.mp4 -f mjpeg - | netgear send --source - --fps 25`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if s.options, err = a.options(cmd, netgear.Options{SendAhead: s.ahead}); err != nil {
+				return err
+			}
+			s.pictures.Logger = a.logger
+			return s.run(cmd.Context())
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&s.pictures.Name, "source", "test", "what to send: `PICTURES` are a video or picture file, a series (f_%03d.png), a\ncamera's number or device, a URL, -: JPEGs from stdin, or test: a moving picture")
+	fs.StringVar(&s.size, "size", "", "resize to `WxH`, such as 1280x720 (needs OpenCV)")
+	fs.BoolVar(&s.pictures.Gray, "gray", false, "send one channel (needs OpenCV)")
+	fs.BoolVar(&s.pictures.Loop, "loop", false, "start a file again at its end")
+	fs.BoolVar(&s.pictures.Still, "still", false, "send the first frame again and again")
+	fs.IntVarP(&s.frames, "frames", "n", 0, "send `N` frames; 0: all there are")
+	fs.Float64Var(&s.fps, "fps", 0, "send `N` frames per second; 0: as the file, or as fast as they go")
+	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame")
+	fs.BoolVar(&s.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
+	fs.IntVar(&s.ahead, "send-ahead", 0, "let `N` frames wait while an answer is awaited")
+	addConnection(cmd)
+	return cmd
+}
+
+func (s *sendCommand) run(ctx context.Context) error {
+	if s.frames < 0 || s.fps < 0 {
+		return settings.Wrong("--frames and --fps must not be negative")
+	}
+	var err error
+	if s.size != "" {
+		if err := program.ParseSize(s.size, &s.pictures.Size); err != nil {
+			return settings.Wrong("--size: %w", err)
+		}
+	}
+	if s.message != "" {
+		if s.value, err = netgear.MessageFromJSON([]byte(s.message)); err != nil {
+			return settings.Wrong("--message: %w", err)
+		}
+	}
+	// JPEGs are decoded only where no JPEG may be sent.
+	s.pictures.Pixels = s.options.Wire == netgear.AsyncWire || s.options.JPEGCompression == netgear.JPEGOff
+	s.pictures.Rate = s.fps
+	in, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	end, err := netgear.New(s.options)
+	if err != nil {
+		return err
+	}
+	progress := newProgress("sent", s.frames)
+	defer func() { progress.summary(end.Stats()) }()
+	err = s.sendAll(ctx, in, end, progress)
+	if err == nil && s.ahead > 0 {
+		err = end.Flush(ctx)
+	}
+	return errors.Join(err, end.Close()) // sends the terminate message
+}
+
+// pictures is what the command sends.
+type pictures interface {
+	Next(ctx context.Context) (source.Frame, error)
+	Rate() float64
+	Close()
+}
+
+func (s *sendCommand) open(ctx context.Context) (pictures, error) {
+	if s.pictures.Name == "-" {
+		return &stdin{frames: mjpeg.NewReader(os.Stdin), pixels: s.pictures.Pixels}, nil
+	}
+	in, err := source.Open(ctx, s.pictures)
+	if err != nil {
+		return nil, fmt.Errorf("--source %w", err)
+	}
+	return in, nil
+}
+
+func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.NetGear, progress *progress) error {
+	sending, cancel := program.Grace(ctx, time.Second)
+	defer cancel()
+	clock := pace.New(cmp.Or(s.fps, in.Rate()))
+	for i := 0; s.frames == 0 || i < s.frames; {
+		if err := clock.Wait(ctx); err != nil {
+			return err
+		}
+		frame, err := in.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("--source %w", err)
+		}
+		reply, err := frame.Send(sending, end, s.value)
+		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
+			fmt.Fprintln(os.Stderr, "left out a picture:", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		progress.frame()
+		if s.lines {
+			pixels, err := frame.Pixels()
+			if err != nil {
+				return err
+			}
+			if err := program.WriteSent(os.Stdout, i, pixels, reply); err != nil {
+				return err
+			}
+		}
+		i++
+	}
+	return nil
+}
+
+// stdin is a stream of JPEGs on stdin.
+type stdin struct {
+	frames *mjpeg.Reader
+	pixels bool // decode each JPEG
+}
+
+func (s *stdin) Rate() float64 { return 0 }
+func (s *stdin) Close()        {}
+
+// Next reads the next JPEG. It returns early when ctx ends, although the read
+// continues.
+func (s *stdin) Next(ctx context.Context) (source.Frame, error) {
+	type result struct {
+		jpeg []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		jpeg, err := s.frames.Next()
+		done <- result{jpeg, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-ctx.Done():
+		return source.Frame{}, ctx.Err()
+	}
+	if r.err != nil && !errors.Is(r.err, io.EOF) {
+		return source.Frame{}, fmt.Errorf("-: %w", r.err)
+	}
+	frame := source.Frame{JPEG: r.jpeg}
+	if r.err != nil || !s.pixels {
+		return frame, r.err
+	}
+	var err error
+	frame.Array, err = frame.Pixels()
+	frame.JPEG = nil
+	return frame, err
+}

@@ -1,0 +1,237 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// assets are the page's files besides index.html, with their types. Go's own
+// table of types depends on the system.
+var assets = map[string]string{
+	"view.js":   "text/javascript; charset=utf-8",
+	"style.css": "text/css; charset=utf-8",
+	"icon.svg":  "image/svg+xml",
+}
+
+// routes returns the paths of a Viewer.
+func (v *Viewer) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	page, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	mux.Handle("GET /{$}", v.page(page))
+	for name, kind := range assets {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			http.ServeFileFS(w, r, page, name)
+		})
+	}
+	mux.HandleFunc("GET /ws", v.serveSocket)
+	mux.HandleFunc("GET /stream.mjpg", v.limited(v.serveMJPEG))
+	mux.HandleFunc("GET /frame.jpg", v.limited(v.serveFrame))
+	mux.HandleFunc("GET /api/streams", v.serveStreams)
+	return mux
+}
+
+// page returns the handler of the page, which is the same for all requests.
+func (v *Viewer) page(files fs.FS) http.HandlerFunc {
+	var text bytes.Buffer
+	t := template.Must(template.ParseFS(files, "index.html"))
+	if err := t.Execute(&text, struct{ Title string }{cleanName(v.opts.Title)}); err != nil {
+		panic(err) // the template is embedded
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text.Bytes()))
+	}
+}
+
+// limited returns a handler that counts as a viewer while it runs.
+func (v *Viewer) limited(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !v.acquire() {
+			tooMany(w)
+			return
+		}
+		defer v.release()
+		defer context.AfterFunc(v.ctx, func() { setDeadline(w, time.Now()) })()
+		handler(w, r)
+	}
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "10")
+	http.Error(w, "There are too many viewers. Try again later.", http.StatusServiceUnavailable)
+}
+
+// serveStreams answers with the list of streams as JSON.
+func (v *Viewer) serveStreams(w http.ResponseWriter, _ *http.Request) {
+	text, err := json.MarshalIndent(v.Streams(), "", "  ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	v.deadline(w, len(text))
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(text, '\n'))
+}
+
+// deadline sets how long the client may take to receive n bytes. Close ends the
+// time at once.
+func (v *Viewer) deadline(w http.ResponseWriter, n int) {
+	setDeadline(w, time.Now().Add(v.allowance(n)))
+	if v.ctx.Err() != nil {
+		setDeadline(w, time.Now())
+	}
+}
+
+func setDeadline(w http.ResponseWriter, t time.Time) {
+	// Not every ResponseWriter has deadlines; then the server's own hold.
+	_ = http.NewResponseController(w).SetWriteDeadline(t)
+}
+
+// newest returns the newest picture of the stream that the request names, if its
+// number is above after. The caller must release it. ok is false if the stream
+// does not exist.
+func (v *Viewer) newest(r *http.Request, after uint64) (p *picture, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	st := v.named(r.URL.Query()["stream"])
+	if st == nil {
+		return nil, false
+	}
+	if st.picture == nil || st.seq <= after {
+		return nil, true
+	}
+	return st.picture.acquire(), true
+}
+
+// named returns the stream with a name, the first one if none is given, or nil.
+// v.mu must be held.
+func (v *Viewer) named(name []string) *stream {
+	switch {
+	case len(name) > 0:
+		return v.byName(name[0])
+	case len(v.streams) > 0:
+		return v.streams[0]
+	}
+	return nil
+}
+
+func noStream(w http.ResponseWriter, r *http.Request) {
+	text := "There is no stream yet."
+	if r.URL.Query().Has("stream") {
+		text = "There is no stream with this name; api/streams lists them."
+	}
+	http.Error(w, text, http.StatusNotFound)
+}
+
+// serveFrame answers with the newest picture.
+func (v *Viewer) serveFrame(w http.ResponseWriter, r *http.Request) {
+	p, ok := v.newest(r, 0)
+	switch {
+	case !ok:
+		noStream(w, r)
+		return
+	case p == nil:
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "No frame has arrived yet.", http.StatusServiceUnavailable)
+		return
+	}
+	defer p.release()
+	jpeg, err := p.bytes(&v.encoder)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
+		return
+	}
+	h := w.Header()
+	pictureHeaders(h, "image/jpeg")
+	h.Set("Content-Length", strconv.Itoa(len(jpeg)))
+	h.Set("Last-Modified", p.received.UTC().Format(http.TimeFormat))
+	h.Set("Age", strconv.Itoa(int(max(0, time.Since(p.received).Seconds()))))
+	v.deadline(w, len(jpeg))
+	if r.Method != http.MethodHead {
+		w.Write(jpeg)
+	}
+}
+
+// pictureHeaders permits other sites to show a picture in an img element. They
+// cannot read its pixels.
+func pictureHeaders(h http.Header, kind string) {
+	h.Set("Content-Type", kind)
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+}
+
+// boundary separates the parts of an MJPEG stream.
+const boundary = "netgear-frame"
+
+// serveMJPEG sends pictures until the client leaves, each time the newest.
+func (v *Viewer) serveMJPEG(w http.ResponseWriter, r *http.Request) {
+	if _, ok := v.newest(r, ^uint64(0)); !ok {
+		noStream(w, r)
+		return
+	}
+	pictureHeaders(w.Header(), "multipart/x-mixed-replace; boundary="+boundary)
+	if r.Method == http.MethodHead {
+		return
+	}
+	watcher := v.watch()
+	defer v.unwatch(watcher)
+	flush := http.NewResponseController(w).Flush
+	v.deadline(w, 0)
+	fmt.Fprintf(w, "--%s\r\n", boundary)
+	for last := uint64(0); ; {
+		p, ok := v.newest(r, last)
+		if !ok {
+			return
+		}
+		if p != nil {
+			last = p.seq
+			if err := v.writePart(w, p); err != nil {
+				return
+			}
+		}
+		if p == nil || last == 0 {
+			if flush() != nil {
+				return
+			}
+			select {
+			case <-watcher.more:
+			case <-r.Context().Done():
+				return
+			case <-v.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// writePart writes a picture as a part of an MJPEG stream, and releases it. The
+// boundary follows at once, because browsers show a part when they have read
+// the next boundary.
+func (v *Viewer) writePart(w http.ResponseWriter, p *picture) error {
+	defer p.release()
+	jpeg, err := p.bytes(&v.encoder)
+	if err != nil {
+		return nil //nolint:nilerr // not a picture: it is left out
+	}
+	v.deadline(w, len(jpeg))
+	fmt.Fprintf(w, "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", len(jpeg))
+	w.Write(jpeg)
+	if _, err := fmt.Fprintf(w, "\r\n--%s\r\n", boundary); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}

@@ -1,0 +1,252 @@
+package web
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/vidgear-go/netgear"
+)
+
+// client is a viewer without a browser.
+type client struct {
+	t    *testing.T
+	ctx  context.Context
+	conn *websocket.Conn
+}
+
+func dial(t *testing.T, url string) *client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), browserLimit)
+	t.Cleanup(cancel)
+	conn, _, err := websocket.Dial(ctx, url+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.CloseNow() })
+	conn.SetReadLimit(-1)
+	return &client{t, ctx, conn}
+}
+
+// frame returns the next frame, and skips lists of streams.
+func (c *client) frame() (frameHeader, []byte) {
+	c.t.Helper()
+	for {
+		kind, data, err := c.conn.Read(c.ctx)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if kind == websocket.MessageText {
+			continue
+		}
+		n := binary.BigEndian.Uint32(data)
+		var h frameHeader
+		if err := json.Unmarshal(data[4:4+n], &h); err != nil {
+			c.t.Fatal(err)
+		}
+		return h, data[4+n:]
+	}
+}
+
+func (c *client) send(kind websocket.MessageType, text string) {
+	c.t.Helper()
+	if err := c.conn.Write(c.ctx, kind, []byte(text)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *client) acknowledge(id int) { c.send(websocket.MessageText, strconv.Itoa(id)) }
+
+func TestNewestFrameAfterTheAcknowledgement(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("gate")
+	c := dial(t, url)
+	publish(t, s, jpegFrame(t, 1, map[string]int{"n": 1}))
+	h, _ := c.frame()
+	if h.Seq != 1 || h.Message != `{"n": 1}` {
+		t.Fatalf("%+v", h)
+	}
+	for n := 2; n <= 100; n++ {
+		publish(t, s, jpegFrame(t, n, nil))
+	}
+	last := jpegFrame(t, 101, nil)
+	publish(t, s, last)
+	c.acknowledge(h.ID)
+	if h, jpeg := c.frame(); h.Seq != 101 || string(jpeg) != string(last.JPEG()) {
+		t.Errorf("frame %d came, of %d bytes", h.Seq, len(jpeg))
+	}
+}
+
+// Streams take turns, so a fast one does not displace the others.
+func TestStreamsTakeTurns(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	var sources []*Source
+	for range 4 {
+		sources = append(sources, v.Source("camera"))
+	}
+	frame := jpegFrame(t, 1, nil)
+	for _, s := range sources {
+		publish(t, s, frame)
+	}
+	c := dial(t, url)
+	order := ""
+	for range 4 {
+		h, _ := c.frame()
+		order += strconv.Itoa(h.ID)
+		publish(t, sources[0], frame)
+		c.acknowledge(h.ID)
+	}
+	if order != "1234" {
+		t.Errorf("the order is %s", order)
+	}
+}
+
+func TestViewersThatBreakTheProtocol(t *testing.T) {
+	for name, send := range map[string]func(*client){
+		"garbage":                      func(c *client) { c.send(websocket.MessageText, "<script>") },
+		"binary":                       func(c *client) { c.send(websocket.MessageBinary, "1") },
+		"empty":                        func(c *client) { c.send(websocket.MessageText, "") },
+		"too long":                     func(c *client) { c.send(websocket.MessageText, strings.Repeat("1", 1000)) },
+		"an overflow":                  func(c *client) { c.acknowledge(-1) },
+		"an acknowledgement too many":  func(c *client) { c.acknowledge(1); c.acknowledge(1) },
+		"of an unknown stream":         func(c *client) { c.acknowledge(7) },
+		"many acknowledgements at all": func(c *client) { flood(c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, url := newViewer(t, Options{})
+			publish(t, v.Source(""), jpegFrame(t, 1, nil))
+			c := dial(t, url)
+			c.frame()
+			send(c)
+			for {
+				_, _, err := c.conn.Read(c.ctx)
+				if err == nil {
+					continue
+				}
+				if code := websocket.CloseStatus(err); code != websocket.StatusPolicyViolation && code != websocket.StatusMessageTooBig {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+		})
+	}
+}
+
+func flood(c *client) {
+	for range 1000 {
+		if c.conn.Write(c.ctx, websocket.MessageText, []byte("1")) != nil {
+			return
+		}
+	}
+}
+
+// A viewer that acknowledges nothing has one frame of each stream, and others
+// have all that they want.
+func TestViewerThatNeverAcknowledges(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("")
+	publish(t, s, jpegFrame(t, 1, nil))
+	silent, eager := dial(t, url), dial(t, url)
+	h, _ := silent.frame()
+	for n := range 50 {
+		h, _ := eager.frame()
+		publish(t, s, jpegFrame(t, n, nil))
+		eager.acknowledge(h.ID)
+	}
+	// The list of streams changes after them, so it comes after what the silent
+	// one was sent.
+	v.Source("end")
+	for {
+		kind, data, err := silent.conn.Read(silent.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == websocket.MessageBinary {
+			t.Fatal("a frame came without an acknowledgement")
+		}
+		if strings.Contains(string(data), `"end"`) {
+			break
+		}
+	}
+	silent.acknowledge(h.ID)
+	if h, _ := silent.frame(); h.Seq != 51 {
+		t.Errorf("frame %d came", h.Seq)
+	}
+}
+
+func TestThousandSockets(t *testing.T) {
+	v, url := newViewer(t, Options{MaxViewers: 10})
+	publish(t, v.Source(""), jpegFrame(t, 1, nil))
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var admitted []*websocket.Conn
+	refused := 0
+	for range 50 {
+		wait.Go(func() {
+			for range 20 {
+				conn, response, err := websocket.Dial(t.Context(), url+"/ws", nil)
+				mu.Lock()
+				switch {
+				case err == nil:
+					admitted = append(admitted, conn)
+				case response != nil && response.StatusCode == http.StatusServiceUnavailable:
+					refused++
+				default:
+					t.Error(err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	if len(admitted) != 10 || refused != 990 {
+		t.Errorf("%d admitted, %d refused", len(admitted), refused)
+	}
+	if w := get(t, url+"/frame.jpg"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("a picture as well: %d", w.Code)
+	}
+	for _, conn := range admitted {
+		conn.CloseNow()
+	}
+	for v.Viewers() > 0 {
+		time.Sleep(time.Millisecond) // no event reports it
+	}
+	c := dial(t, url)
+	c.frame()
+}
+
+// What a viewer holds is released, and Close ends everything.
+func TestClose(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("")
+	publish(t, s, jpegFrame(t, 1, nil))
+	v.mu.Lock()
+	p := v.streams[0].picture
+	v.mu.Unlock()
+	c := dial(t, url)
+	c.frame()
+	part, err := parts(t, url+"/stream.mjpg").NextRawPart()
+	if err != nil || part == nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	if n := p.refs.Load(); n != 0 {
+		t.Errorf("%d references to a picture are left", n)
+	}
+	if err := s.Publish(jpegFrame(t, 2, nil)); !errors.Is(err, netgear.ErrClosed) {
+		t.Errorf("Publish after Close: %v", err)
+	}
+	if w := get(t, url+"/"); w.Code != 503 {
+		t.Errorf("after Close: %d", w.Code)
+	}
+	v.Close()
+	c.conn.CloseNow()
+}
