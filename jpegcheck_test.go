@@ -216,8 +216,12 @@ func TestSendJPEGOfCameras(t *testing.T) {
 			}
 			f.Close()
 			made, err := NewJPEGFrame(c.jpeg, nil)
-			if err != nil || !bytes.Equal(frameBytes(made), want) {
-				t.Errorf("%s: NewJPEGFrame: %v, or other pixels", c.name, err)
+			if err != nil {
+				t.Errorf("%s: NewJPEGFrame: %v", c.name, err)
+				continue
+			}
+			if !bytes.Equal(frameBytes(made), want) {
+				t.Errorf("%s: NewJPEGFrame: other pixels", c.name)
 			}
 			made.Close()
 		}
