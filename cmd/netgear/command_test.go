@@ -91,7 +91,7 @@ func TestMistakes(t *testing.T) {
 		status int
 		want   string
 	}{
-		{[]string{"recieve"}, 2, "did you mean receive?"},
+		{[]string{"receve"}, 2, "did you mean receive?"},
 		{[]string{"send", "-pattern", "1"}, 2, "flags have two dashes"},
 		{[]string{"send", "--patern", "1"}, 2, "unknown flag: --patern"},
 		{[]string{"send", "--fps", "x"}, 2, `invalid argument "x" for "--fps"`},

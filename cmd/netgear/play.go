@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,14 +110,14 @@ func (p *playCommand) checkTrack(player *record.Player) error {
 	if p.track == "" {
 		return nil
 	}
-	names := ""
+	var names strings.Builder
 	for _, t := range player.Tracks() {
 		if t.Name == p.track {
 			return nil
 		}
-		names += fmt.Sprintf(" %q", t.Name)
+		fmt.Fprintf(&names, " %q", t.Name)
 	}
-	return settings.Wrong("--track: there is none with this name; the file has%s", names)
+	return settings.Wrong("--track: there is none with this name; the file has%s", names.String())
 }
 
 // describe prints what is in a file.

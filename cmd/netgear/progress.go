@@ -31,10 +31,13 @@ func newProgress(verb string, total int) *progress {
 	if total == 0 {
 		total = -1 // a spinner
 	}
-	p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(verb),
-		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	p.bar = newBar(int64(total), verb, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"))
 	return p
+}
+
+func newBar(total int64, text string, more ...progressbar.Option) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total, append(more, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(text),
+		progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())...)
 }
 
 // frame counts one frame.
@@ -50,7 +53,7 @@ func (p *progress) frame() {
 func (p *progress) length(d time.Duration) {
 	if p.bar != nil && d > 0 {
 		p.total = d
-		p.bar.ChangeMax64(d.Milliseconds())
+		p.bar = newBar(d.Milliseconds(), p.verb)
 	}
 }
 

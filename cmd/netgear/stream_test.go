@@ -217,6 +217,13 @@ func TestRecordPlay(t *testing.T) {
 	if got := recv.stdout.String(); got != string(want) {
 		t.Errorf("%d bytes were played, want %d", len(got), len(want))
 	}
+	// SIGTERM ends a loop, with the terminate message.
+	recv = start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--json")
+	play := start(t, "play", file, "--address", "127.0.0.1", "--port", recv.port(), "--loop", "--speed", "4")
+	recv.await(&recv.stdout, `"index": 14`)
+	play.signal(syscall.SIGTERM)
+	play.succeed()
+	recv.succeed()
 	status, stdout, _ := run(t, "play", file, "--info")
 	if status != 0 || !strings.Contains(stdout, "V_MJPEG  64x48") {
 		t.Errorf("status %d: %s", status, stdout)

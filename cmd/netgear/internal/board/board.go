@@ -17,6 +17,7 @@ import (
 // State is the state of a sender.
 type State string
 
+// The states.
 const (
 	Waiting State = "waiting" // no sender has connected
 	Live    State = "live"

@@ -22,6 +22,7 @@ import (
 // Status is the result of a check.
 type Status string
 
+// The results.
 const (
 	OK   Status = "ok"
 	Note Status = "note" // works, but could be better

@@ -39,7 +39,7 @@ func TestReader(t *testing.T) {
 					t.Fatalf("picture %d: %d bytes, want %d: %v", i, len(got), len(want), err)
 				}
 			}
-			if _, err := r.Next(); err != io.EOF {
+			if _, err := r.Next(); !errors.Is(err, io.EOF) {
 				t.Errorf("after the last: %v", err)
 			}
 		})

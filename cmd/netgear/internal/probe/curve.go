@@ -87,7 +87,7 @@ func initiate(keys *KeyPair, public, secret, peer *[32]byte, cookie []byte, clie
 	return string(cookie) + short(2) + seal([]byte(content), "CurveZMQINITIATE"+short(2), peer, secret)
 }
 
-// short returns a nonce of a command.
+// short returns a number of eight bytes: a nonce of a command, or a length.
 func short(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
 func seal(text []byte, nonce string, peer, own *[32]byte) string {

@@ -19,6 +19,7 @@ import (
 // Kind is what listens at an address.
 type Kind string
 
+// The kinds.
 const (
 	Nothing     Kind = "nothing"     // the host refuses connections to the port
 	Unreachable Kind = "unreachable" // no answer, or no such host
@@ -45,6 +46,7 @@ type Result struct {
 // Keys is what a CURVE end replies to the keys of this side.
 type Keys string
 
+// The replies. KeysUnknown is none.
 const (
 	KeysUnknown  Keys = ""
 	KeysAccepted Keys = "accepted"
@@ -290,21 +292,21 @@ func (p conn) part() (flags byte, body []byte, err error) {
 
 // part returns a part with up to 255 bytes.
 func part(flags byte, body string) string {
-	return string([]byte{flags, byte(len(body))}) + body
+	return string([]byte{flags, byte(len(body))}) + body //nolint:gosec // up to 255
 }
 
 // command returns a command.
 func command(name, body string) string {
-	body = string([]byte{byte(len(name))}) + name + body
+	body = string([]byte{byte(len(name))}) + name + body //nolint:gosec // a few bytes
 	if len(body) > 255 {
-		return string([]byte{flagCommand | flagLong, 0, 0, 0, 0, 0, 0, byte(len(body) >> 8), byte(len(body))}) + body
+		return string(append([]byte{flagCommand | flagLong}, short(uint64(len(body)))...)) + body
 	}
 	return part(flagCommand, body)
 }
 
 // property returns a property of a READY command.
 func property(name, value string) string {
-	return string([]byte{byte(len(name))}) + name + string([]byte{0, 0, 0, byte(len(value))}) + value
+	return string([]byte{byte(len(name))}) + name + string([]byte{0, 0, 0, byte(len(value))}) + value //nolint:gosec // a few bytes
 }
 
 // socketType returns the property Socket-Type of a READY command's body.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,4 +109,35 @@ func TestVidGear(t *testing.T) {
 			p.Fail("it does not print end")
 		})
 	}
+}
+
+// The answer of a real receive end of NetGear_Async shows its wire.
+func TestVidGearAsync(t *testing.T) {
+	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
+		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")
+	}
+	t.Parallel()
+	port := peertest.FreePort(t)
+	peer := filepath.Join("..", "..", "..", "..", "interop", "peer.py")
+	cmd := exec.Command(peertest.Python(), peer, "recv", "--async", "--port", port, "--pattern", "1", "--n", "1")
+	p := peertest.Start(t, "VidGear", cmd, func(line []byte) string { return string(line) })
+	expect := func(want string) {
+		t.Helper()
+		select {
+		case line := <-p.Lines:
+			if !strings.Contains(line, want) {
+				p.Fail("it prints %q, not %q", line, want)
+			}
+		case <-time.After(time.Minute):
+			p.Fail("it does not print %q", want)
+		}
+	}
+	expect(`"event": "ready"`)
+	if r := probe(t, "127.0.0.1:"+port, waitFor, Options{}); r.Socket != "REP" || r.Wire != "" {
+		t.Errorf("%+v", r)
+	}
+	if r := probe(t, "127.0.0.1:"+port, waitFor, Options{Frame: "NetGear_Async"}); r.Wire != "NetGear_Async" {
+		t.Errorf("%+v", r)
+	}
+	expect(`"shape": [1, 1, 3]`)
 }

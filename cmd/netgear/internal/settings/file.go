@@ -24,7 +24,7 @@ type File struct {
 
 // Read reads a settings file. Its errors name the line.
 func Read(path string) (*File, error) {
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // the caller's
 	if err != nil {
 		return nil, &WrongError{fmt.Errorf("--config: %w", err)}
 	}
