@@ -93,7 +93,7 @@ func TestSendAhead(t *testing.T) {
 						if c != JPEGOff {
 							want.Data = throughCodec(t, &send.link.settings, want)
 						}
-						if got := f.Array(); string(got.Data) != string(want.Data) || f.Message.Value() != int64(i) || f.Stamp == nil || f.Stamp.Seq != uint64(before+i+1) {
+						if got := frameArray(f); string(got.Data) != string(want.Data) || f.Message.Value() != int64(i) || f.Stamp == nil || f.Stamp.Seq != uint64(before+i+1) {
 							t.Errorf("frame %d came as %v, %v, changed or out of order", i, f.Message, f.Stamp)
 						}
 						f.Close()

@@ -92,7 +92,7 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
 	var data any
 	var err error
-	f.borrowed = true
+	f.borrowed, f.stop = true, r.ctx.Done()
 	returned := false
 	defer func() {
 		if !returned { // Respond has ended the goroutine
@@ -101,7 +101,10 @@ func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
 		}
 	}()
 	r.calls.call(respondCallback, func() { data, err = r.opts.Respond(r.ctx, f) })
-	f.borrowed, returned = false, true
+	f.borrowed, f.stop, returned = false, nil, true
+	if f.decodes() {
+		r.responses.note(f.read.Load())
+	}
 	if err != nil {
 		return prepared{}, fmt.Errorf("Respond returned an error: %w", err)
 	}
@@ -121,8 +124,8 @@ func (r *receiveEnd) returnedArray(data any) (p payload, isArray bool, err error
 	kind := kindOf(reflect.TypeOf(data))
 	switch v := data.(type) {
 	case *Frame:
-		p, err = r.framePayload(v)
-		return p, true, err
+		p, err = r.framePayload(v, turbojpeg.Stop{r.ctx.Done()})
+		return p, true, closedIfStopped(err)
 	case image.Image:
 		if kind == imageValue {
 			p, err = r.imagePayload(v)
@@ -151,7 +154,7 @@ func (r *receiveEnd) prepareData(data any, typeName string) (prepared, error) {
 }
 
 // closedIfStopped returns ErrClosed for an error of work that Close has ended.
-func (r *receiveEnd) closedIfStopped(err error) error {
+func closedIfStopped(err error) error {
 	if errors.Is(err, turbojpeg.ErrStopped) {
 		return ErrClosed
 	}
@@ -166,11 +169,11 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 	defer enc.Close()
 	enc.Stop[0] = r.ctx.Done()
 	if err := r.mend(p, enc); err != nil {
-		return prepared{}, r.closedIfStopped(err)
+		return prepared{}, closedIfStopped(err)
 	}
 	part, err := r.makePart(p, enc, false)
 	if err != nil {
-		return prepared{}, r.closedIfStopped(err)
+		return prepared{}, closedIfStopped(err)
 	}
 	head := r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "ndarray", array: true, coding: p.coding})
 	return prepared{head: head, array: part.buf}, nil
@@ -178,14 +181,16 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 
 // ---- the answer to a frame ----
 
-// respond answers a frame with what Respond returns. An error means that the
-// frame could not be decoded; the frame is then closed and not answered.
+// respond answers a frame with what Respond returns, decoded before if Respond
+// reads pixels. An error means that the frame could not be decoded; the frame is
+// then closed and not answered.
 func (r *receiveEnd) respond(h *header, f *Frame) error {
-	if err := f.decode(r.dec, &r.settings, cores()); err != nil {
-		f.Close()
-		return err
+	if r.responses.ahead() {
+		if _, err := f.decodeAhead(decodeHow{dec: r.dec, settings: &r.settings, cores: cores()}); err != nil {
+			f.Close()
+			return err
+		}
 	}
-	r.noteFault(f)
 	p, err := r.prepareResponse(f)
 	if err != nil {
 		// The frame is good; only the application's data is not.

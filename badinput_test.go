@@ -116,7 +116,7 @@ func TestBadMessages(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					good := string(f.Bytes()) == name[:2]
+					good := string(frameBytes(f)) == name[:2]
 					f.Close()
 					if good {
 						break
@@ -326,7 +326,7 @@ func FuzzFrame(f *testing.F) {
 		if err != nil || h.terminate {
 			return
 		}
-		fr := &Frame{coding: h.coding}
+		fr := &frameMemory{coding: h.coding}
 		if err := fr.check(jsonWire{}, pixels, limit); err != nil {
 			return
 		}

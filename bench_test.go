@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/vidgear-go/netgear/internal/pyjson"
 )
@@ -110,8 +109,9 @@ func BenchmarkMessageEncode(b *testing.B) {
 func BenchmarkQueue(b *testing.B) {
 	for _, waiting := range []int{0, defaultQueueFrames - 2} {
 		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
-			q := newRecvQueue(&link{settings: *newSettingsOf(b, JPEGOff)})
-			f := &Frame{data: make([]byte, 1), ReceivedAt: time.Now()}
+			q := newRecvQueue(&link{settings: *newSettingsOf(b, JPEGOff)}, &useHistory{})
+			f := newBlankFrame()
+			f.settled = true
 			for range waiting {
 				q.push(f)
 			}
@@ -154,7 +154,7 @@ func exchangeFrames(b *testing.B, recv, send *NetGear, frame Array) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		f.Bytes()
+		frameBytes(f)
 		f.Close()
 	}
 	exchange()

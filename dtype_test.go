@@ -71,8 +71,8 @@ func TestShortDTypes(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			f := mustRecv(t, recv, ctx)
-			if f.DType() != want || len(f.Bytes()) != 64*size || (f.JPEG() != nil) != (want == "uint8" && wire == NetGearWire) {
-				t.Errorf("%s arrived as %s, %d bytes, JPEG %v", name, f.DType(), len(f.Bytes()), f.JPEG() != nil)
+			if f.DType() != want || len(frameBytes(f)) != 64*size || (f.JPEG() != nil) != (want == "uint8" && wire == NetGearWire) {
+				t.Errorf("%s arrived as %s, %d bytes, JPEG %v", name, f.DType(), len(frameBytes(f)), f.JPEG() != nil)
 			}
 			f.Close()
 		}
@@ -85,19 +85,19 @@ func TestShortDTypesReceived(t *testing.T) {
 	for name, want := range map[string]string{"u1": "uint8", "B": "uint8", "f4": "float32", ">f4": "float32", "int": "int64", "b": "int8", "b1": "bool"} {
 		h := header{coding: coding{dtype: name, shape: []int{3}}}
 		size := dtypeSize(t, want)
-		f := &Frame{coding: h.coding}
-		if err := f.check(jsonWire{}, make([]byte, 3*size), 1<<20); err != nil || f.DType() != want {
-			t.Errorf("%s is %s, %v", name, f.DType(), err)
+		f := &frameMemory{coding: h.coding}
+		if err := f.check(jsonWire{}, make([]byte, 3*size), 1<<20); err != nil || f.dtype.Name != want {
+			t.Errorf("%s is %s, %v", name, f.dtype.Name, err)
 		}
-		if err := (&Frame{coding: h.coding}).check(jsonWire{}, make([]byte, 3*size+3), 1<<20); !errors.Is(err, ErrFrame) {
+		if err := (&frameMemory{coding: h.coding}).check(jsonWire{}, make([]byte, 3*size+3), 1<<20); !errors.Is(err, ErrFrame) {
 			t.Errorf("%s of another size: %v", name, err)
 		}
 	}
 	// What this library does not hold passes as it did.
 	for _, name := range []string{"datetime64[ns]", "<U5", "S3", "|S3", "CV_8UC3", "[('a', '<i4')]"} {
-		f := &Frame{coding: coding{dtype: name, shape: []int{2}}}
-		if err := f.check(jsonWire{}, make([]byte, 40), 1<<20); err != nil || f.DType() != name {
-			t.Errorf("%s is %s, %v", name, f.DType(), err)
+		f := &frameMemory{coding: coding{dtype: name, shape: []int{2}}}
+		if err := f.check(jsonWire{}, make([]byte, 40), 1<<20); err != nil || f.dtype.Name != name {
+			t.Errorf("%s is %s, %v", name, f.dtype.Name, err)
 		}
 	}
 }

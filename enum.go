@@ -120,6 +120,9 @@ var (
 	patternNames = enumTable[Pattern]{"Pattern", []enumValue[Pattern]{
 		{Pair, "PAIR", "Pair"}, {ReqRep, "REQ/REP", "ReqRep"}, {PubSub, "PUB/SUB", "PubSub"}, {PushPull, "PUSH/PULL", "PushPull"},
 	}, true}
+	decodePolicies = enumTable[DecodePolicy]{"DecodePolicy", []enumValue[DecodePolicy]{
+		{DecodeFollowUse, "follow use", "DecodeFollowUse"}, {DecodeAhead, "ahead", "DecodeAhead"}, {DecodeOnUse, "on use", "DecodeOnUse"},
+	}, false}
 	eventKinds = enumTable[EventKind]{"EventKind", []enumValue[EventKind]{
 		{EventConnected, "connected", "EventConnected"},
 		{EventLost, "lost", "EventLost"},
@@ -188,6 +191,20 @@ func (t TerminatePolicy) MarshalText() ([]byte, error) { return terminatePolicie
 func (t *TerminatePolicy) UnmarshalText(text []byte) error {
 	return terminatePolicies.unmarshal(t, text)
 }
+
+// String returns "follow use", "ahead" or "on use".
+// For any other value it returns such as "DecodePolicy(7)".
+func (p DecodePolicy) String() string { return decodePolicies.text(p) }
+
+// GoString returns the name of the constant, for %#v.
+func (p DecodePolicy) GoString() string { return decodePolicies.goText(p) }
+
+// MarshalText returns String, or an ErrOption for a value that is no constant.
+func (p DecodePolicy) MarshalText() ([]byte, error) { return decodePolicies.marshal(p) }
+
+// UnmarshalText reads what MarshalText returns, or the name of the constant, in
+// any case. It returns an ErrOption for any other text.
+func (p *DecodePolicy) UnmarshalText(text []byte) error { return decodePolicies.unmarshal(p, text) }
 
 // String returns VidGear's name of the mode.
 // For any other value it returns such as "SecureMode(7)".

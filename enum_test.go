@@ -26,6 +26,7 @@ var enumTexts = map[string]map[any]string{
 	"Toggle":          {ToggleDefault: "default", ToggleOn: "on", ToggleOff: "off"},
 	"Attachment":      {AttachDefault: "default", AttachBind: "bind", AttachConnect: "connect"},
 	"TerminatePolicy": {StopOnTerminate: "stop", KeepWaiting: "keep waiting"},
+	"DecodePolicy":    {DecodeFollowUse: "follow use", DecodeAhead: "ahead", DecodeOnUse: "on use"},
 	"SecureMode":      {Grasslands: "Grasslands", StoneHouse: "StoneHouse", IronHouse: "IronHouse"},
 	"Colorspace":      {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
 	"EventKind": {EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed",
@@ -33,7 +34,7 @@ var enumTexts = map[string]map[any]string{
 }
 
 // notInEnum holds values that no constant has.
-var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(2), Toggle(-1), Toggle(3), Attachment(3), TerminatePolicy(2), SecureMode(3), Colorspace("YUV"),
+var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(2), Toggle(-1), Toggle(3), Attachment(3), TerminatePolicy(2), SecureMode(3), DecodePolicy(3), Colorspace("YUV"),
 	EventKind(0), EventKind(-1), EventKind(99)}
 
 func TestEnumTexts(t *testing.T) {

@@ -83,8 +83,8 @@ func ExampleFrame_Mat() {
 			log.Fatal(err)
 		}
 		mat, err := frame.Mat()
-		array = frame.Array()
-		fmt.Println(array.DType, array.Shape, len(array.Data), err)
+		pixels, _ := frame.Bytes()
+		fmt.Println(frame.DType(), frame.Shape(), len(pixels), err)
 		frame.Close()
 		if err == nil {
 			fmt.Println(mat.Rows(), mat.Cols(), mat.Type() == gocv.MatTypeCV32F)
@@ -128,7 +128,11 @@ func ExampleNetGear_SendOwned() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(frame.Shape(), frame.Bytes()[0])
+		pixels, err := frame.Bytes()
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(frame.Shape(), pixels[0])
 		frame.Close()
 	}
 	// Output:

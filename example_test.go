@@ -104,10 +104,11 @@ func ExampleNetGear_SendArray() {
 		log.Fatal(err)
 	}
 	defer frame.Close()
-	fmt.Println(frame.DType(), frame.Shape(), frame.Bytes())
+	pixels, err := frame.Bytes()
+	fmt.Println(frame.DType(), frame.Shape(), pixels, err)
 	fmt.Println(frame.Message)
 	// Output:
-	// uint16 [2 3] [1 0 2 0 3 0 4 0 5 0 0 1]
+	// uint16 [2 3] [1 0 2 0 3 0 4 0 5 0 0 1] <nil>
 	// {"camera": "left"}
 }
 

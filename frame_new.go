@@ -22,8 +22,7 @@ import (
 //
 // The message may be any value that a send call takes. It is stored as JSON, or
 // as msgpack if it has no JSON form. A [StampedMessage] also sets Stamp, which
-// InOrder requires. SendFrame sends the array raw, with the message of that
-// call.
+// InOrder requires. SendFrame sends the array raw.
 //
 // Errors wrap ErrFrame or ErrMessage.
 func NewFrame(a Array, message any) (*Frame, error) {
@@ -31,17 +30,21 @@ func NewFrame(a Array, message any) (*Frame, error) {
 }
 
 // NewJPEGFrame returns a frame with a copy of a finished JPEG, as NewFrame does
-// with an array. The pixels are decoded at once, on all cores: into blue,
-// green, red, with the shape [rows, columns, 3]. Decoding may take no more
-// memory than the default of Options.MaxFrameBytes. SendFrame sends the JPEG
-// without encoding it again. SendJPEG does only that and takes less time.
+// with an array. The pixels are decoded when they are first needed, on all
+// cores: into blue, green, red, with the shape [rows, columns, 3]. Decoding may
+// take no more memory than the default of Options.MaxFrameBytes. SendFrame sends
+// the JPEG as SendJPEG does, checked and without encoding it again.
+//
+// A JPEG with a bad header, or without its end, is an ErrFrame at once. Other
+// damage is one when the pixels are needed, or the frame is sent.
 func NewJPEGFrame(jpeg []byte, message any) (*Frame, error) {
 	return newOwnFrame(message, func(f *Frame) error { return f.setJPEG(jpeg) })
 }
 
 // newOwnFrame returns a frame with a message, whose pixels are set by fill.
 func newOwnFrame(message any, fill func(*Frame) error) (*Frame, error) {
-	f := &Frame{}
+	f := newBlankFrame()
+	f.source = &created
 	f.track()
 	if s, ok := message.(StampedMessage); ok {
 		f.Stamp = &Stamp{Seq: s.Seq, Time: s.At}
@@ -85,7 +88,7 @@ func (f *Frame) setArray(a Array) (err error) {
 	if f.pixels, err = zmsg.NewBuffer(len(a.Data)); err != nil {
 		return err
 	}
-	f.data = f.pixels.Bytes()
+	f.data, f.settled = f.pixels.Bytes(), true
 	if f.dtype.BigEndian {
 		numpy.SwapBytes(f.data, a.Data, f.dtype.Unit)
 	} else {
@@ -94,7 +97,8 @@ func (f *Frame) setArray(a Array) (err error) {
 	return nil
 }
 
-// setJPEG copies a JPEG into the frame and decodes it.
+// setJPEG copies a JPEG into the frame. It decodes one that seems to be
+// incomplete, for the error.
 func (f *Frame) setJPEG(jpeg []byte) (err error) {
 	f.coding = coding{jpeg: true, fastDCT: true, colorspace: turbojpeg.BGR}
 	if err := f.checkJPEG(jpeg, defaultMaxFrameBytes); err != nil {
@@ -104,13 +108,10 @@ func (f *Frame) setJPEG(jpeg []byte) (err error) {
 		return err
 	}
 	copy(f.jpeg.Bytes(), jpeg)
-	dec, err := turbojpeg.NewDecoder()
-	if err != nil {
-		return err
+	if !turbojpeg.Whole(jpeg) {
+		_, err = f.decodeOnUse(turbojpeg.Stop{})
 	}
-	defer dec.Close()
-	s := newSettings(Options{})
-	return asFrameError(f.decode(dec, &s, cores()))
+	return err
 }
 
 // asFrameError returns an error as an ErrFrame, and nil as nil.

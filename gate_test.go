@@ -24,8 +24,8 @@ func delivers(t *testing.T, recv *NetGear, want byte) {
 	t.Helper()
 	f := mustRecv(t, recv, testContext(t))
 	defer f.Close()
-	if f.Bytes()[0] != want {
-		t.Errorf("frame %d came, not %d", f.Bytes()[0], want)
+	if frameBytes(f)[0] != want {
+		t.Errorf("frame %d came, not %d", frameBytes(f)[0], want)
 	}
 }
 

@@ -328,3 +328,21 @@ func dial(t *testing.T, n *NetGear) net.Conn {
 
 // asJSON writes and reads messages as NetGear does.
 var asJSON jsonWire
+
+// frameBytes returns a frame's pixels, or nil if it has none.
+func frameBytes(f *Frame) []byte {
+	b, err := f.Bytes()
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// frameArray returns a frame's array, or the zero Array if it has none.
+func frameArray(f *Frame) Array {
+	a, err := f.Array()
+	if err != nil {
+		return Array{}
+	}
+	return a
+}

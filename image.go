@@ -10,11 +10,23 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// SendImage sends a picture of package image. As JPEG its pixels are encoded
-// without a conversion. Raw, it is sent in OpenCV's order: [rows, columns, 3]
-// with blue first, or [rows, columns] for an *image.Gray. The caller may reuse
-// the picture as soon as SendImage returns. For retries, errors and concurrency
-// see SendArray.
+// SendImage sends a picture of package image. The caller may reuse the picture
+// as soon as SendImage returns. For retries, errors and concurrency see
+// SendArray.
+//
+// As JPEG, an *image.YCbCr, *image.Gray, *image.RGBA or *image.NRGBA is encoded
+// as its memory is, also if it is a sub-image. The JPEG of an *image.YCbCr has
+// the subsampling of the picture: 4:4:4, 4:4:0, 4:2:2, 4:2:0 or 4:1:1. The
+// other JPEGs are 4:2:2, as in VidGear. (4:1:0 becomes 4:1:1. If a sub-image
+// begins in the middle of a chroma sample, its JPEG has a sample for each pixel
+// in that direction.) A picture of any other type is converted to RGBA by
+// package image/draw before.
+//
+// Raw, a picture is sent in OpenCV's order: [rows, columns, 3] with blue first,
+// or [rows, columns] for an *image.Gray.
+//
+// Alpha is not sent. Its pixels are multiplied by it, as image/draw does, which
+// puts the picture on a black background.
 func (n *NetGear) SendImage(ctx context.Context, img image.Image, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -32,33 +44,48 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 	if err := checkImage(img, n.opts.MaxFrameBytes); err != nil {
 		return payload{}, err
 	}
+	toGray := n.jpeg && n.colorspace == turbojpeg.GRAY
 	b := img.Bounds()
-	gray, isGray := img.(*image.Gray)
-	var err error
-	if !isGray && n.jpeg && n.colorspace == turbojpeg.GRAY {
-		isGray, gray = true, image.NewGray(b)
-		err = convert(gray, img)
+	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
+		a, err := pictureArray(img, toGray)
+		if err != nil {
+			return payload{}, err
+		}
+		return n.arrayPayload(a)
 	}
-	if err == nil && isGray {
-		return n.arrayPayload(grayArray(gray))
-	}
-	rgba := &image.RGBA{}
-	if err == nil {
-		rgba, err = asRGBA(img)
-	}
+	picture, err := encodable(img)
 	if err != nil {
 		return payload{}, err
 	}
-	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
-		return n.arrayPayload(bgrArray(rgba))
+	decoded := n.colorspace
+	if _, isGray := img.(*image.Gray); isGray || toGray {
+		picture, decoded = picture.Gray(), turbojpeg.GRAY
+	} else if decoded == turbojpeg.CMYK {
+		decoded = turbojpeg.BGR // a picture of package image is not CMYK
 	}
-	target := n.colorspace
-	if target == turbojpeg.CMYK {
-		target = turbojpeg.BGR // a picture of package image is not CMYK
-	}
-	p := payload{array: Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 4}, Data: rgba.Pix}}
-	p.asJPEG(n, turbojpeg.RGBX, target, rgba.Stride)
+	var p payload
+	p.asJPEG(n, picture, decoded)
 	return p, nil
+}
+
+// encodable returns a checked picture for the encoder, as its memory is if the
+// encoder can read it.
+func encodable(img image.Image) (turbojpeg.Picture, error) {
+	switch i := img.(type) {
+	case *image.Gray:
+		return turbojpeg.GrayPixels(i), nil
+	case *image.NRGBA:
+		return turbojpeg.NRGBAPixels(i), nil
+	case *image.YCbCr:
+		if i.Rect.Min.X >= 0 && i.Rect.Min.Y >= 0 { // otherwise the samples are not where the encoder reads them
+			return turbojpeg.Planes(i), nil
+		}
+	}
+	rgba, err := asRGBA(img)
+	if err != nil {
+		return turbojpeg.Picture{}, err
+	}
+	return turbojpeg.RGBAPixels(rgba), nil
 }
 
 // maxPicture bounds pictures inside messages, for which no option applies. A
@@ -70,14 +97,26 @@ func imageArray(img image.Image) (Array, error) {
 	if err := checkImage(img, maxPicture); err != nil {
 		return Array{}, err
 	}
-	if gray, ok := img.(*image.Gray); ok {
+	return pictureArray(img, false)
+}
+
+// pictureArray returns a checked picture as an array in OpenCV's order. With
+// toGray a picture in color loses it.
+func pictureArray(img image.Image, toGray bool) (Array, error) {
+	gray, isGray := img.(*image.Gray)
+	if isGray {
 		return grayArray(gray), nil
+	}
+	if toGray {
+		gray = image.NewGray(img.Bounds())
+		err := convert(gray, img)
+		return grayArray(gray), err
 	}
 	rgba, err := asRGBA(img)
 	if err != nil {
 		return Array{}, err
 	}
-	return bgrArray(rgba), nil
+	return bgrArray(rgba)
 }
 
 func grayArray(img *image.Gray) Array {
@@ -85,8 +124,13 @@ func grayArray(img *image.Gray) Array {
 	return Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx()}, Data: packRows(img.Pix, img.Stride, b.Dx(), b.Dy())}
 }
 
-func bgrArray(img *image.RGBA) Array {
-	return Array{DType: "uint8", Shape: []int{img.Rect.Dy(), img.Rect.Dx(), 3}, Data: bgrOf(img)}
+func bgrArray(img *image.RGBA) (Array, error) {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	bgr := make([]byte, 3*w*h)
+	if err := turbojpeg.Reorder(bgr, 3*w, turbojpeg.BGR, img.Pix, img.Stride, turbojpeg.RGBA, w, h); err != nil {
+		return Array{}, frameError(err)
+	}
+	return Array{DType: "uint8", Shape: []int{h, w, 3}, Data: bgr}, nil
 }
 
 func asRGBA(img image.Image) (*image.RGBA, error) {
@@ -115,62 +159,109 @@ func packRows(pix []byte, stride, width, rows int) []byte {
 	return packed
 }
 
-func bgrOf(img *image.RGBA) []byte {
-	b := img.Rect
-	bgr := make([]byte, 0, 3*b.Dx()*b.Dy())
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		row := img.Pix[img.PixOffset(b.Min.X, y):]
-		for x := range b.Dx() {
-			bgr = append(bgr, row[4*x+2], row[4*x+1], row[4*x])
-		}
-	}
-	return bgr
+// Image returns the frame as a picture of package image, in memory of its own.
+// It is an *image.Gray for one channel, an *image.CMYK for a CMYK JPEG, an
+// *image.NRGBA for a raw frame with four channels, and otherwise an *image.RGBA.
+// A frame that is not uint8 with 1, 3 or 4 channels is an ErrFrame. A raw frame
+// is assumed to be BGR or BGRA, OpenCV's order.
+//
+// Each call decodes the JPEG to the picture, unless the pixels have been decoded
+// before (Options.Decode, Bytes); then it converts them. Of a Reading with a
+// Region, the picture's Bounds are the region's place in the picture as
+// SubImage has it: in the reduced picture, if Reduce is more than 1.
+func (f *Frame) Image() (image.Image, error) {
+	img, err := f.picture()
+	return img, wrap("Image", err)
 }
 
-// Image returns the frame as a picture of package image, in memory of its own.
-// It is an *image.Gray for one channel, an *image.CMYK for a CMYK JPEG, and
-// otherwise an *image.NRGBA. A frame that is not uint8 with 1, 3 or 4 channels
-// is an ErrFrame. A raw frame is assumed to be BGR or BGRA, OpenCV's order.
-func (f *Frame) Image() (image.Image, error) {
+func (f *Frame) picture() (image.Image, error) {
 	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	if err := f.usable(); err != nil {
-		return nil, wrap("Image", err)
+		return nil, err
 	}
 	c := f.channels()
 	if f.dtype.Name != "uint8" || len(f.shape) < 2 || len(f.shape) > 3 || c != 1 && c != 3 && c != 4 {
-		return nil, wrap("Image", fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.Name, f.shape))
+		return nil, fmt.Errorf("%w: %s of shape %v is no picture; use Array", ErrFrame, f.dtype.Name, f.shape)
 	}
-	rect := image.Rect(0, 0, f.shape[1], f.shape[0])
-	if c == 1 {
-		gray := image.NewGray(rect)
-		copy(gray.Pix, f.data)
-		return gray, nil
-	}
-	cs := turbojpeg.BGR
-	if c == 4 {
-		cs = turbojpeg.BGRA
-	}
+	cs := [5]turbojpeg.Colorspace{1: turbojpeg.GRAY, 3: turbojpeg.BGR, 4: turbojpeg.BGRA}[c]
 	if f.coding.jpeg {
-		cs = f.coding.colorspace
+		cs = f.space()
 	}
-	if cs == turbojpeg.CMYK {
-		cmyk := image.NewCMYK(rect)
-		copy(cmyk.Pix, f.data)
-		return cmyk, nil
+	img, pix, order := newPicture(f.rect(), cs, f.coding.jpeg)
+	stride := f.shape[1] * order.Channels()
+	if settled, _, _, _ := f.outcome(); !settled && f.coding.jpeg {
+		err := f.decodeTo(turbojpeg.Stop{f.stop}, func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) error {
+			return dec.DecodeStrips(pix, f.raw(), f.info, stride, order, opts, strips)
+		})
+		if err != nil {
+			return nil, closedIfStopped(err)
+		}
+		return img, nil
 	}
-	return nrgba(rect, f.data, c, cs.RGBA()), nil
+	pixels, err := f.load()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(pixels) == 0:
+		return img, nil
+	case order == cs:
+		copy(pix, pixels)
+		return img, nil
+	}
+	if err := turbojpeg.Reorder(pix, stride, order, pixels, f.shape[1]*c, cs, f.shape[1], f.shape[0]); err != nil {
+		return nil, frameError(err)
+	}
+	return img, nil
 }
 
-// nrgba returns a picture of pixels. order holds the positions of red, green,
-// blue and alpha; order[3] is -1 without alpha.
-func nrgba(rect image.Rectangle, data []byte, channels int, order [4]int) *image.NRGBA {
-	img := image.NewNRGBA(rect)
-	for i, o := 0, 0; i+channels <= len(data); i, o = i+channels, o+4 {
-		p, q := data[i:i+channels], img.Pix[o:o+4]
-		q[0], q[1], q[2], q[3] = p[order[0]], p[order[1]], p[order[2]], 0xff
-		if order[3] >= 0 {
-			q[3] = p[order[3]]
-		}
+// newPicture returns a picture for pixels of a colorspace, its memory, and the
+// order of that. A JPEG has no alpha.
+func newPicture(r image.Rectangle, cs turbojpeg.Colorspace, jpeg bool) (image.Image, []byte, turbojpeg.Colorspace) {
+	switch {
+	case cs == turbojpeg.GRAY:
+		img := image.NewGray(r)
+		return img, img.Pix, cs
+	case cs == turbojpeg.CMYK:
+		img := image.NewCMYK(r)
+		return img, img.Pix, cs
+	case cs.Channels() == 4 && !jpeg:
+		img := image.NewNRGBA(r)
+		return img, img.Pix, turbojpeg.RGBA
 	}
-	return img
+	img := image.NewRGBA(r)
+	return img, img.Pix, turbojpeg.RGBA
+}
+
+// YCbCr returns the planes of luma and chroma that the frame's JPEG has, in Go
+// memory of their own. They are what most encoders and detectors take, and cost
+// less than pixels, as nothing is converted. Each call decodes the JPEG.
+//
+// The subsampling is that of the JPEG. Where a Reading reduces a 4:2:0 JPEG, the
+// result is 4:4:4, as its chroma then has a sample for each pixel. A gray JPEG
+// has chroma of 128. Of a Reading with a Region the Bounds are as in Image. The
+// planes have the full range of values, 0 to 255, as package image has it.
+//
+// A raw frame is an ErrFrame, as are a JPEG that stores RGB or printing colors,
+// and a Reading with Gray.
+func (f *Frame) YCbCr() (*image.YCbCr, error) {
+	img, err := f.yCbCr()
+	return img, wrap("YCbCr", err)
+}
+
+func (f *Frame) yCbCr() (img *image.YCbCr, err error) {
+	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
+	if err := f.usable(); err != nil {
+		return nil, err
+	}
+	if !f.coding.jpeg || f.reading.Gray {
+		return nil, fmt.Errorf("%w: only a JPEG in color, or of gray, has planes of luma and chroma; use Image", ErrFrame)
+	}
+	err = f.decodeTo(turbojpeg.Stop{f.stop}, func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) (err error) {
+		img, err = dec.DecodeYCbCr(f.raw(), f.info, opts, strips)
+		return err
+	})
+	if err != nil {
+		return nil, closedIfStopped(err)
+	}
+	return img, nil
 }

@@ -5,6 +5,8 @@ import (
 	"image"
 	"math"
 	"slices"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
 // checkImage refuses a picture whose pixels are incomplete. Go code can
@@ -96,7 +98,7 @@ func planesOf(img image.Image, b image.Rectangle) (planes []plane, known bool) {
 // positions for any bounds.
 func planesOfYCbCr(i *image.YCbCr) []plane {
 	b := i.Rect
-	across, down := subsampling(i.SubsampleRatio)
+	across, down := turbojpeg.Ratio(i.SubsampleRatio)
 	columns := (b.Max.X-1)/across - b.Min.X/across + 1
 	rows := (b.Max.Y-1)/down - b.Min.Y/down + 1
 	return []plane{
@@ -104,22 +106,6 @@ func planesOfYCbCr(i *image.YCbCr) []plane {
 		{"Cb", i.Cb, i.CStride, columns, rows},
 		{"Cr", i.Cr, i.CStride, columns, rows},
 	}
-}
-
-func subsampling(r image.YCbCrSubsampleRatio) (across, down int) {
-	switch r {
-	case image.YCbCrSubsampleRatio422:
-		return 2, 1
-	case image.YCbCrSubsampleRatio420:
-		return 2, 2
-	case image.YCbCrSubsampleRatio440:
-		return 1, 2
-	case image.YCbCrSubsampleRatio411:
-		return 4, 1
-	case image.YCbCrSubsampleRatio410:
-		return 4, 2
-	}
-	return 1, 1
 }
 
 // checkPalette refuses pixels without a color in the palette.

@@ -3,6 +3,7 @@ package netgear
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"testing"
 )
 
@@ -29,7 +30,11 @@ func TestImages(t *testing.T) {
 		ctx := testContext(t)
 		for name, img := range map[string]image.Image{
 			"RGBA": picture(40, 33), "part": sub, "gray": gray, "part of gray": gray.SubImage(image.Rect(3, 4, 20, 15)),
-			"paletted": paletted(),
+			"paletted": paletted(), "NRGBA": nrgbaPicture(40, 33), "part of NRGBA": nrgbaPicture(60, 50).SubImage(image.Rect(7, 5, 47, 38)),
+			"4:2:0": yCbCrPicture(40, 34, image.YCbCrSubsampleRatio420), "4:4:4": yCbCrPicture(41, 33, image.YCbCrSubsampleRatio444),
+			"4:2:2": yCbCrPicture(39, 33, image.YCbCrSubsampleRatio422), "4:4:0": yCbCrPicture(40, 31, image.YCbCrSubsampleRatio440),
+			"part of 4:2:0": yCbCrPicture(60, 50, image.YCbCrSubsampleRatio420).SubImage(image.Rect(7, 5, 47, 38)),
+			"4:1:0":         yCbCrPicture(64, 40, image.YCbCrSubsampleRatio410), "at negative coordinates": negative(),
 		} {
 			if _, err := send.SendImage(ctx, img, nil); err != nil {
 				t.Fatal(err)
@@ -50,11 +55,53 @@ func TestImages(t *testing.T) {
 			if c == JPEGOff {
 				limit = 0
 			}
+			if name == "NRGBA" || name == "part of NRGBA" {
+				img = flat(img)
+			}
 			if d := difference(img, got, c == JPEGGray); d > limit {
 				t.Errorf("%s/%s differs by up to %d", c, name, d)
 			}
 		}
 	}
+}
+
+// nrgbaPicture is a picture with alpha.
+func nrgbaPicture(w, h int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.SetNRGBA(x, y, color.NRGBA{uint8(x * 4), uint8(y * 5), uint8(200 - x - y), uint8(255 - x)})
+		}
+	}
+	return img
+}
+
+// flat is what image/draw makes of a picture with alpha.
+func flat(img image.Image) image.Image {
+	rgba := image.NewRGBA(img.Bounds())
+	draw.Draw(rgba, rgba.Rect, img, rgba.Rect.Min, draw.Src)
+	for i := 3; i < len(rgba.Pix); i += 4 {
+		rgba.Pix[i] = 255
+	}
+	return rgba
+}
+
+func yCbCrPicture(w, h int, r image.YCbCrSubsampleRatio) *image.YCbCr {
+	img := image.NewYCbCr(image.Rect(0, 0, w, h), r)
+	for y := range h {
+		for x := range w {
+			img.Y[img.YOffset(x, y)] = uint8(40 + x + 2*y)
+			img.Cb[img.COffset(x, y)], img.Cr[img.COffset(x, y)] = uint8(100+x/2), uint8(140-y/2)
+		}
+	}
+	return img
+}
+
+// negative is a picture whose chroma samples are not regular.
+func negative() image.Image {
+	img := yCbCrPicture(40, 30, image.YCbCrSubsampleRatio420)
+	img.Rect = image.Rect(-5, -3, 30, 25)
+	return img
 }
 
 func paletted() image.Image {

@@ -90,7 +90,7 @@ func TestJPEGBombsAreDropped(t *testing.T) {
 // option that sets it.
 func TestJPEGLimitsAreNamed(t *testing.T) {
 	check := func(jpeg []byte, maxBytes int64) error {
-		f := &Frame{coding: coding{jpeg: true, colorspace: turbojpeg.GRAY}}
+		f := &frameMemory{coding: coding{jpeg: true, colorspace: turbojpeg.GRAY}}
 		return f.check(asJSON, jpeg, maxBytes)
 	}
 	err := check(jpegtest.Scans(2000, 2000, 480), 1<<40)

@@ -17,6 +17,9 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 		return nil
 	}
 	whole, err := enc.Mend(p.ready, p.info, l.opts.MaxFrameBytes)
+	if p.frame != nil && !errors.Is(err, turbojpeg.ErrStopped) {
+		p.frame.noteChecked(err == nil && &whole[0] == &p.ready[0])
+	}
 	switch {
 	case errors.Is(err, turbojpeg.ErrStopped):
 		return err
@@ -33,11 +36,59 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 	return nil
 }
 
-// noteFault counts and logs a received frame whose JPEG libjpeg warned of.
-func (l *link) noteFault(f *Frame) {
-	if f.fault != "" {
+// needsCheck reports whether a frame's JPEG must be checked before it is sent
+// on. What a decoding has found is known. Of a JPEG that was not decoded since it
+// came from another end, that end's sender is responsible: VidGear encodes
+// every JPEG, and SendJPEG checks it. So by default a part of them is checked,
+// until one is found that has a fault; see doubts.
+func (n *settings) needsCheck(m *frameMemory) bool {
+	settled, fault, _, _ := m.outcome()
+	switch {
+	case fault != "":
+		return true
+	case settled && m.readsAll():
+		return false
+	case n.opts.JPEGCheck == ToggleOff || m.sound.Load():
+		return false
+	case n.opts.JPEGCheck == ToggleOn || m.source == &created:
+		return true
+	}
+	return m.source.doubts(m.raw())
+}
+
+// checkedOneIn is how many received JPEGs are sent on for one that is read in
+// full. A check takes a third of a decoding, so it is about a hundredth of the
+// work of decoding all.
+const checkedOneIn = 64
+
+// suspectFor is how many JPEGs of a receive end are checked after one with a
+// fault, until no other has one.
+const suspectFor = 1000
+
+// doubts reports whether a received JPEG that is sent on may have a fault. It is
+// the first or one of a sample, its markers are out of order, or one of the last
+// JPEGs of the same receive end had a fault.
+func (s *frameSource) doubts(jpeg []byte) bool {
+	sampled := s.sentOn.Add(1)%checkedOneIn == 1
+	return sampled || s.suspect.Load() > 0 || !turbojpeg.Whole(jpeg)
+}
+
+// noteChecked notes the result of a check: whether the JPEG has no fault.
+func (m *frameMemory) noteChecked(sound bool) {
+	switch {
+	case !sound:
+		m.source.suspect.Store(suspectFor)
+	case !m.sound.Swap(true) && m.source.suspect.Load() > 0:
+		m.source.suspect.Add(-1)
+	}
+}
+
+// noteFault counts and logs a received frame whose JPEG libjpeg warned of, if
+// it did.
+func (l *link) noteFault(port, fault string) {
+	if fault != "" {
 		l.counters.damaged.Add(1)
-		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", f.Port, "fault", f.fault)
+		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", port, "fault", fault)
 	}
 }
 

@@ -367,10 +367,14 @@ func (l *link) endedFruitless() {
 // malformed counts and logs a dropped message; port is its sender's port, if it
 // has one.
 func (l *link) malformed(port string, err error) {
-	l.counters.malformed.Add(1)
 	l.dropReason.Store(&err)
+	l.countMalformed(port, "dropped a message that cannot be read", err)
+}
+
+func (l *link) countMalformed(port, text string, err error) {
+	l.counters.malformed.Add(1)
 	l.perPort.malformed(port)
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "dropped a message that cannot be read", "endpoint", l.where(), "err", err)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, text, "endpoint", l.where(), "err", err)
 }
 
 // refusal is a failed handshake, with its most probable reason and its time.

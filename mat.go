@@ -150,7 +150,11 @@ func (f *Frame) Mat() (gocv.Mat, error) {
 	if err != nil {
 		return gocv.Mat{}, wrap("Mat", err)
 	}
-	view, err := gocv.NewMatFromBytes(f.shape[0], f.shape[1], t, f.data)
+	pixels, err := f.load()
+	if err != nil {
+		return gocv.Mat{}, wrap("Mat", err)
+	}
+	view, err := gocv.NewMatFromBytes(f.shape[0], f.shape[1], t, pixels)
 	if err != nil {
 		return gocv.Mat{}, wrap("Mat", fmt.Errorf("%w: %w", ErrFrame, err))
 	}

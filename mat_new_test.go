@@ -22,7 +22,7 @@ func TestMatOfNewFrames(t *testing.T) {
 			t.Fatal(err)
 		}
 		b, err := mat.DataPtrUint8()
-		if err != nil || mat.Rows() != 4 || mat.Cols() != 5 || mat.Channels() != 3 || string(b) != string(f.Bytes()) {
+		if err != nil || mat.Rows() != 4 || mat.Cols() != 5 || mat.Channels() != 3 || string(b) != string(frameBytes(f)) {
 			t.Errorf("%s: %v rows, %v columns, %v", f.DType(), mat.Rows(), mat.Cols(), err)
 		}
 		mat.Close()

@@ -31,11 +31,11 @@ func TestRespondClosesItsFrame(t *testing.T) {
 				t.Errorf("%+v, %v", reply, err)
 			}
 			f := mustRecv(t, recv, testContext(t))
-			if len(f.Bytes()) != 64*64*3 {
-				t.Errorf("%d bytes", len(f.Bytes()))
+			if len(frameBytes(f)) != 64*64*3 {
+				t.Errorf("%d bytes", len(frameBytes(f)))
 			}
 			f.Close()
-			if f.Bytes() != nil {
+			if frameBytes(f) != nil {
 				t.Error("the frame is not closed by its owner")
 			}
 		})

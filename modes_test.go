@@ -228,7 +228,7 @@ func TestRespond(t *testing.T) {
 						if f.Message.Value() == "nonsense" {
 							return make(chan int), nil
 						}
-						return map[string]any{"sum": int(f.Bytes()[0]) + int(f.Bytes()[1]), "m": f.Message}, nil
+						return map[string]any{"sum": int(frameBytes(f)[0]) + int(frameBytes(f)[1]), "m": f.Message}, nil
 					}
 				})
 				ctx := testContext(t)
@@ -256,7 +256,7 @@ func TestRespond(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if len(f.Bytes()) == 0 {
+					if len(frameBytes(f)) == 0 {
 						t.Error("no pixels")
 					}
 					f.Close()

@@ -9,7 +9,7 @@
 //
 //	reply, err := send.Send(ctx, mat, message) // a gocv.Mat; SendArray, SendImage, SendJPEG for the rest
 //	for frame, err := range recv.Frames(ctx) {
-//		img, err := frame.Mat() // or frame.Array(), frame.Image(), frame.JPEG()
+//		img, err := frame.Mat() // or Array, Bytes, Image, JPEG
 //		…
 //		frame.Close()
 //	}

@@ -125,7 +125,7 @@ func exchange(t *testing.T, recv, send *NetGear, c Colorspace) {
 		if c != JPEGOff {
 			want.Data = throughCodec(t, &send.link.settings, want)
 		}
-		if got := f.Array(); got.DType != "uint8" || !slices.Equal(got.Shape, shape) || !bytes.Equal(got.Data, want.Data) {
+		if got := frameArray(f); got.DType != "uint8" || !slices.Equal(got.Shape, shape) || !bytes.Equal(got.Data, want.Data) {
 			t.Errorf("frame %d arrived changed: %s %v", i, got.DType, got.Shape)
 		}
 		if got := f.Message.String(); got != fmt.Sprintf(`{"i": %d}`, i) {

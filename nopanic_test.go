@@ -277,6 +277,16 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 	}
 	for name, f := range map[string]*Frame{"nil": nilFrame, "zero": {}, "within": &within.frame, "made by hand": {Message: Message{}, Port: "x"}} {
 		calls = append(calls, badCall{"Image of a frame that is " + name, ErrFrame, func() error { return second(f.Image()) }},
+			badCall{"YCbCr of a frame that is " + name, ErrFrame, func() error { return second(f.YCbCr()) }},
+			badCall{"Read of a frame that is " + name, ErrFrame, func() error { return second(f.Read(Reading{Reduce: 2})) }},
+			badCall{"Bytes of a frame that is " + name, ErrFrame, func() error { return second(f.Bytes()) }},
+			badCall{"Array of a frame that is " + name, ErrFrame, func() error { return second(f.Array()) }},
+			badCall{"Retain of a frame that is " + name, nil, func() error {
+				if f.Retain() != nil {
+					return errors.New("it returned a Frame")
+				}
+				return nil
+			}},
 			badCall{"a frame that is " + name, nil, func() error { return useFrame(f) }})
 	}
 	return append(calls, moreCalls(ctx, recv, send)...)
@@ -285,7 +295,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 // useFrame calls the methods that return no error.
 func useFrame(f *Frame) error {
 	for range 2 { // also after Close
-		if f.DType() != "" || len(f.Shape()) > 0 || f.Bytes() != nil || f.JPEG() != nil || f.Colorspace() != "" || f.Array().Data != nil {
+		if f.DType() != "" || len(f.Shape()) > 0 || len(f.FullShape()) > 0 || f.Reading() != (Reading{}) || frameBytes(f) != nil || f.JPEG() != nil || f.Colorspace() != "" || frameArray(f).Data != nil {
 			return errors.New("there is something in it")
 		}
 		if err := f.Close(); err != nil {
@@ -382,13 +392,13 @@ func TestCopiedFrame(t *testing.T) {
 		frame  Frame
 	}
 	within.frame = *f
-	if err := within.frame.Close(); err != nil || within.frame.Bytes() != nil {
+	if err := within.frame.Close(); err != nil || frameBytes(&within.frame) != nil {
 		t.Errorf("the copy: %v", err)
 	}
-	if string(f.Bytes()) != string(a.Data) {
+	if string(frameBytes(f)) != string(a.Data) {
 		t.Error("the original has lost its pixels")
 	}
-	if err := f.Close(); err != nil || f.Bytes() != nil {
+	if err := f.Close(); err != nil || frameBytes(f) != nil {
 		t.Errorf("the original: %v", err)
 	}
 }
@@ -401,7 +411,7 @@ func TestNoPanicsIsComplete(t *testing.T) {
 		names.WriteString(c.name + "\n")
 	}
 	// useFrame and the other groups, and the methods of builds with gocv.
-	names.WriteString("DType Shape Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
+	names.WriteString("DType Shape FullShape Reading Bytes JPEG Colorspace Array Close Stats Endpoints Port Ports Value String IsNone MarshalJSON Error Unwrap Validate Send SendOwned SetReturnMat Mat")
 	found := 0
 	for file, tree := range sourceFiles(t) {
 		for _, d := range tree.Decls {

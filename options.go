@@ -191,11 +191,41 @@ type Options struct {
 	// [NetGear.SetReturnData] sends on. VidGear's receive thread ends at a JPEG
 	// with any fault.
 	//
+	// By default a JPEG that came from another end, and that [NetGear.SendFrame]
+	// sends on without having been decoded, is not checked, because its sender
+	// has done so or has encoded it. Only a sample of them is checked: the first
+	// and one in 64, those that are incomplete, and after one with a fault the
+	// next thousand. ToggleOn checks all. Behind a relay a VidGear receive end is
+	// as safe as without it.
+	//
 	// ToggleOff saves that time, half of a decoding, for JPEGs from a trusted
 	// encoder. Faults in a header are refused nevertheless. A receive end of
 	// this library drops a damaged JPEG without reporting it to the sender,
 	// because it answers before it decodes. Default on. [no counterpart]
 	JPEGCheck Toggle
+	// Decode selects when a receive end decodes JPEGs. By default it follows
+	// the application. While at least half of the last eight closed frames had
+	// their pixels read, frames are decoded before Recv returns them, on all
+	// cores. Otherwise, and always with DecodeOnUse, the first call that needs
+	// the pixels decodes them, and a frame of which only [Frame.JPEG] is used
+	// is never decoded. Frames before the first count as read. For Respond the
+	// calls of Respond count.
+	//
+	// [Frame.Image] and [Frame.YCbCr] decode to the picture that they return,
+	// so they do not count as reading the pixels.
+	//
+	// A damaged JPEG that is decoded ahead is dropped and counted in
+	// Stats.Malformed. On use it is delivered, and the call that needs its
+	// pixels returns an ErrFrame; it counts in Stats.Malformed then. Default
+	// DecodeFollowUse. [no counterpart: VidGear always decodes ahead]
+	Decode DecodePolicy
+	// Reading selects which pixels of JPEGs a receive end decodes: a reduced
+	// picture, gray, a region. [Frame.Read] selects others for one frame. Raw
+	// frames have all of their pixels. A JPEG without any part of the Region is
+	// dropped and counted in Stats.Malformed. MaxFrameBytes limits the whole
+	// picture nevertheless. At a send end it has no effect. Default all pixels.
+	// [no counterpart]
+	Reading Reading
 	// Copy makes [Frame.Mat] return a Mat that owns its pixels. Without it the
 	// Mat refers to the frame's memory and is valid until Frame.Close. At a
 	// send end it has no effect. Default off. [copy]
@@ -271,6 +301,12 @@ type Options struct {
 	// With Latest the oldest frames of other senders are dropped. Default 256
 	// MiB. [no counterpart]
 	QueueBytes int64
+	// OpenFrames is how many frames the application expects to have at most,
+	// returned by Recv and not closed. It limits nothing. When there are more,
+	// Logger gets one line, with the stack of the Recv call that returned the
+	// frame too many. Stats.Open has their number. Default 0: no limit. [no
+	// counterpart]
+	OpenFrames int
 	// SendAhead is how many encoded frames may wait behind the one whose answer
 	// is awaited, 0 to 1024. With it the send calls do not wait for the answer.
 	// They wait for a place in the queue, encode or copy the frame, and return
@@ -318,12 +354,13 @@ type Options struct {
 	// counted (Stats.NoData) and logged, and Recv returns the frame
 	// nevertheless.
 	//
-	// It is called in the receive goroutine for one frame after the other, with
-	// the frame decoded, before the frame is answered and queued. So the sender
+	// It is called in the receive goroutine for one frame after the other, before
+	// the frame is answered and queued. So the sender
 	// and Close wait for it. The context ends when Close is called: a Respond
 	// that takes long must return then.
 	//
-	// The frame is borrowed for the call and must not be closed. Inside
+	// The frame is borrowed for the call and must not be closed; [Frame.Retain]
+	// keeps it for longer. Inside
 	// Respond, Recv and Close of this end return ErrCallback. Receive end, in
 	// bidirectional or multi-client mode. [no counterpart]
 	Respond func(ctx context.Context, frame *Frame) (any, error)
@@ -502,6 +539,12 @@ func checkFrames(o *Options) error {
 	if o.JPEGCheck < ToggleDefault || o.JPEGCheck > ToggleOff {
 		return invalid("JPEGCheck", o.JPEGCheck, "must be ToggleDefault, ToggleOn or ToggleOff")
 	}
+	if o.Decode < DecodeFollowUse || o.Decode > DecodeOnUse {
+		return invalid("Decode", o.Decode, "must be DecodeFollowUse, DecodeAhead or DecodeOnUse")
+	}
+	if why := o.Reading.check(); why != "" {
+		return invalid("Reading", o.Reading, "%s", why)
+	}
 	if s := o.JPEGStrips; s < 0 || s > turbojpeg.MaxStrips {
 		return invalid("JPEGStrips", s, "must be from 1 to %d, or 0 for the default", turbojpeg.MaxStrips)
 	}
@@ -547,7 +590,7 @@ func checkLimits(o *Options) error {
 		name  string
 		value int64
 	}{
-		{"HighWaterMark", int64(o.HighWaterMark)}, {"QueueFrames", int64(o.QueueFrames)},
+		{"HighWaterMark", int64(o.HighWaterMark)}, {"QueueFrames", int64(o.QueueFrames)}, {"OpenFrames", int64(o.OpenFrames)},
 		{"QueueBytes", o.QueueBytes}, {"MaxFrameBytes", o.MaxFrameBytes},
 	} {
 		if f.value < 0 {

@@ -3,6 +3,7 @@ package netgear
 import (
 	"encoding/json"
 	"errors"
+	"image"
 	"reflect"
 	"strings"
 	"testing"
@@ -82,6 +83,8 @@ func TestValidate(t *testing.T) {
 		"JPEGCompressionQuality": {JPEGCompressionQuality: 9},
 		"JPEGCompressionFastDCT": {JPEGCompressionFastDCT: 5},
 		"JPEGStrips":             {JPEGStrips: -1},
+		"Reading":                {Reading: Reading{Reduce: 3}},
+		"Reading ":               {Reading: Reading{Region: image.Rect(0, 0, 0, 9)}},
 		"JPEGStrips ":            {JPEGStrips: 9},
 		"RequestTimeout":         {RequestTimeout: time.Millisecond},
 		"SubscriberTimeout":      {SubscriberTimeout: -1},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,14 +23,17 @@ import (
 type receiveEnd struct {
 	*link
 	queue     *recvQueue
+	frames    frameSource // what the frames have in common
+	warned    atomic.Bool // of open frames
 	returning returning
 	done      chan struct{} // closed when the goroutine has ended
 
 	// The goroutine's own fields.
-	conn    *recvConn          // nil while there is no socket
-	retries int                // the remaining tries of MaxRetries
-	dec     *turbojpeg.Decoder // for Respond
-	servers map[string]bool    // multi-server mode: the ports of known senders, true until their terminate message
+	conn      *recvConn          // nil while there is no socket
+	retries   int                // the remaining tries of MaxRetries
+	dec       *turbojpeg.Decoder // for Respond
+	responses useHistory         // whether Respond reads pixels
+	servers   map[string]bool    // multi-server mode: the ports of known senders, true until their terminate message
 
 	in    message    // the message being read, reused for its memory
 	early []*message // PAIR: messages read while the queue had no room
@@ -60,7 +65,10 @@ func newReceiveEnd(l *link) (_ *receiveEnd, err error) {
 		return nil, err
 	}
 	r.dec.Stop[0] = l.ctx.Done()
-	r.queue = newRecvQueue(l)
+	r.responses.policy = l.opts.Decode
+	r.frames.link, r.frames.settings, r.frames.use.policy = l, &l.settings, l.opts.Decode
+	r.queue = newRecvQueue(l, &r.frames.use)
+	r.frames.changed = r.queue.useChanged
 	c, err := l.open(l.ctx, r.dial)
 	if err != nil {
 		r.dec.Close()
@@ -102,11 +110,23 @@ func (r *receiveEnd) receive(ctx context.Context) (*Frame, error) {
 	switch {
 	case err == nil:
 		r.counters.delivered.Add(1)
+		f.recvd = true
+		f.handOut()
+		r.warnOpen()
 		return f, nil
 	case errors.Is(err, io.EOF), errors.Is(err, ErrTimeout), errors.Is(err, ErrPeerGone), errors.Is(err, ErrAuth):
 		return nil, err
 	}
 	return nil, wrap("receive on "+r.where(), r.hint(ctx, err))
+}
+
+// warnOpen logs, once, that the application has more open frames than it
+// expects. The stack is that of the call of Recv.
+func (r *receiveEnd) warnOpen() {
+	open := r.frames.open.Load()
+	if limit := r.opts.OpenFrames; limit > 0 && open > int64(limit) && !r.warned.Swap(true) {
+		r.opts.Logger.Warn("the application has more open frames than Options.OpenFrames; each must be closed", "endpoint", r.where(), "open", open, "limit", limit, "stack", string(debug.Stack()))
+	}
 }
 
 // close ends the goroutine, closes the socket and frees the queued frames.
@@ -115,6 +135,7 @@ func (r *receiveEnd) close() {
 	r.wake()
 	<-r.done
 	r.queue.discard(ErrClosed)
+	r.frames.closeDecoders()
 	r.returning.Lock() // setReturnData may be running
 	r.returning.array.Release()
 	r.returning.Unlock()
@@ -486,7 +507,11 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.copies, f.Peer = r.opts.Copy, m.peer
+	if err := f.applyReading(r.opts.Reading); err != nil {
+		f.Close()
+		return nil, err
+	}
+	f.copies, f.Peer, f.source = r.opts.Copy, m.peer, &r.frames
 	r.dropReason.Store(nil)
 	r.counters.frames.Add(1)
 	r.counters.bytes.Add(uint64(size))

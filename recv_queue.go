@@ -20,6 +20,7 @@ type recvQueue struct {
 	latest    bool
 	lossy     bool // drop new frames when full, and do not make the sender wait
 	link      *link
+	use       *useHistory // whether the application reads pixels
 
 	mu      sync.Mutex
 	items   []item
@@ -30,6 +31,7 @@ type recvQueue struct {
 	full    bool         // the loop waits for room
 	workers int
 	started bool
+	over    bool // a worker has ended: nothing more is decoded ahead
 
 	ready chan struct{} // a token: check the head of the queue again
 	work  *sync.Cond    // something to decode, or the end
@@ -52,13 +54,14 @@ const (
 	decoded
 )
 
-func newRecvQueue(l *link) *recvQueue {
+func newRecvQueue(l *link, use *useHistory) *recvQueue {
 	q := &recvQueue{
 		maxFrames: l.opts.QueueFrames,
 		maxBytes:  l.opts.QueueBytes,
 		latest:    l.opts.Latest,
 		lossy:     l.spec.lossy,
 		link:      l,
+		use:       use,
 		workers:   cores(),
 		ready:     make(chan struct{}, 1),
 	}
@@ -91,11 +94,9 @@ func (q *recvQueue) overLimit() bool {
 // push appends a frame. With Latest it replaces the one before.
 func (q *recvQueue) push(f *Frame) {
 	it := item{frame: f, bytes: f.footprint()}
-	if f.data != nil || f.ready() {
+	if settled, _, extra, _ := f.outcome(); settled {
 		it.state = decoded
-		if f.pixels != nil {
-			it.bytes += int64(f.size())
-		}
+		it.bytes += extra
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,18 +113,41 @@ func (q *recvQueue) push(f *Frame) {
 	}
 	q.items = append(q.items, it)
 	q.bytes += it.bytes
-	if it.state == decoded {
+	if it.state == decoded || !q.ahead() {
 		q.signal()
 		return
 	}
-	if !q.started {
-		q.started = true
-		q.gone.Add(q.workers)
-		for range q.workers {
-			go q.decodeLoop()
-		}
-	}
+	q.startWorkers()
 	q.work.Signal()
+}
+
+// ahead reports whether frames are decoded before Recv returns them.
+func (q *recvQueue) ahead() bool { return q.use.ahead() && !q.over }
+
+// startWorkers starts the workers, the first time that there is something to
+// decode.
+func (q *recvQueue) startWorkers() {
+	if q.started || q.end != nil {
+		return
+	}
+	q.started = true
+	q.gone.Add(q.workers)
+	for range q.workers {
+		go q.decodeLoop()
+	}
+}
+
+// useChanged is called when the application has begun to read pixels, or reads
+// them no longer: the workers decode the frames in the queue, or Recv returns
+// them undecoded.
+func (q *recvQueue) useChanged() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ahead() && q.undecodedLeft() {
+		q.startWorkers()
+	}
+	q.work.Broadcast()
+	q.signal()
 }
 
 // dropStale removes frames that a newer one of the same sender replaces. One
@@ -218,7 +242,9 @@ func (q *recvQueue) decodeLoop() {
 	for {
 		it := q.nextUndecoded()
 		if it == nil {
-			if q.end != nil && !q.undecodedLeft() {
+			if q.end != nil && !(q.ahead() && q.undecodedLeft()) {
+				q.over = true
+				q.signal()
 				return
 			}
 			q.work.Wait()
@@ -232,23 +258,25 @@ func (q *recvQueue) decodeLoop() {
 		it.bytes += int64(f.size()) + f.info.Memory
 		q.bytes += int64(f.size()) + f.info.Memory
 		q.mu.Unlock()
-		err := noDecoder
+		fresh, err := true, noDecoder
 		if err == nil {
-			err = f.decode(dec, &q.link.settings, share)
+			fresh, err = f.decodeAhead(decodeHow{dec: dec, settings: &q.link.settings, cores: share})
 		}
-		q.report(f, err)
+		q.report(f, fresh, err)
 		q.mu.Lock()
 		q.finishDecode(f, err)
 	}
 }
 
-// report must be called without the lock, because it may call the application's
-// logger.
-func (q *recvQueue) report(f *Frame, err error) {
-	switch {
-	case err == nil:
-		q.link.noteFault(f)
-	case !errors.Is(err, turbojpeg.ErrStopped):
+// report counts a frame that cannot be decoded and will be dropped. It must be
+// called without the lock, because it may call the application's logger. A
+// Frame of Retain may have found the damage before; then it is counted.
+func (q *recvQueue) report(f *Frame, fresh bool, err error) {
+	if err == nil || errors.Is(err, turbojpeg.ErrStopped) {
+		return
+	}
+	f.source.suspect.Store(suspectFor)
+	if fresh {
 		q.link.malformed(f.Port, err)
 	}
 }
@@ -257,7 +285,7 @@ func (q *recvQueue) report(f *Frame, err error) {
 // result is valid while the lock is held. With Latest a frame is decoded only
 // when a Recv waits for it, because most are replaced before that.
 func (q *recvQueue) nextUndecoded() *item {
-	if q.latest && q.waiting == 0 {
+	if !q.ahead() || q.latest && q.waiting == 0 {
 		return nil
 	}
 	window := q.window()
@@ -368,7 +396,7 @@ func (q *recvQueue) take() (*Frame, error, bool) {
 		return nil, q.end, q.end != nil
 	}
 	it := q.items[0]
-	if it.state != decoded {
+	if it.state == decoding || it.state == undecoded && q.ahead() {
 		return nil, nil, false
 	}
 	q.remove(0)

@@ -174,20 +174,50 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 }
 
 // SendFrame sends a received frame on unchanged: it neither decodes nor encodes
-// a JPEG. Only a JPEG with a fault (Stats.Damaged) is checked and written
-// again, as by SendJPEG. The caller still owns the frame. For retries, errors
-// and concurrency see SendArray.
+// a JPEG, whose bytes stay the same. The caller still owns the frame. For
+// retries, errors and concurrency see SendArray.
+//
+// With a nil message it sends the frame's own. Any other replaces it, and
+// Message{} sends none. If this end has Options.Stamp, the frame's own Stamp
+// goes along in every case, so Latency and Missed at the last end are those of
+// the whole way. A [StampedMessage] replaces message and stamp: one without Seq
+// gets the next number of this end. An end that merges several streams requires
+// that, because each of them has its own numbers.
+//
+// A JPEG with a fault (Stats.Damaged) is written again without it, as by
+// SendJPEG. A decoding reveals a fault. Of JPEGs that were not decoded a sample
+// is checked, and all of them after one with a fault; Options.JPEGCheck selects
+// all or none. On AsyncWire, which has no JPEG, the pixels are sent, decoded if
+// need be.
 func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
 		return Reply{}, wrap("send", err)
 	}
 	defer runtime.KeepAlive(f) // the frame's memory is being sent, also if the caller has dropped the frame
-	p, err := s.framePayload(f)
-	if err != nil {
-		return Reply{}, wrap("send", err)
+	if err := s.refuses(ctx); err != nil {
+		return Reply{}, wrap("send to "+s.where(), err)
 	}
-	return s.send(ctx, &p, message)
+	p, err := s.framePayload(f, turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()})
+	if err != nil {
+		return Reply{}, wrap("send", s.stopped(ctx, err))
+	}
+	return s.send(ctx, &p, forwarded(f, message))
+}
+
+// forwarded returns the message with which a frame is sent on, given that of
+// the call.
+func forwarded(f *Frame, message any) any {
+	if _, ok := message.(StampedMessage); ok {
+		return message
+	}
+	if message == nil {
+		message = f.Message
+	}
+	if f.Stamp == nil {
+		return message
+	}
+	return StampedMessage{At: f.Stamp.Time, Seq: f.Stamp.Seq, Message: message}
 }
 
 // SendArrayOwned sends an array and takes ownership of its memory. It is

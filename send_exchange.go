@@ -508,13 +508,12 @@ func (s *sendEnd) readArray(m *message, c coding) (*Array, error) {
 	}
 	defer dec.Close()
 	dec.Stop = turbojpeg.Stop{s.boundCtx, s.ctx.Done()}
-	if err := f.decode(dec, &s.settings, cores()); err != nil {
+	if _, err := f.decodeAhead(decodeHow{dec: dec, settings: &s.settings, cores: cores()}); err != nil {
 		return nil, err
 	}
-	s.noteFault(f)
-	array := f.Array()
-	array.Data = bytes.Clone(array.Data)
-	return &array, nil
+	_, fault, _, _ := f.outcome()
+	s.noteFault(f.port, fault)
+	return &Array{DType: f.DType(), Shape: f.Shape(), Data: bytes.Clone(f.data)}, nil
 }
 
 // ---- errors ----

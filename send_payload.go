@@ -101,16 +101,15 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 // payload is what a send call is given as part 2, still in the caller's memory.
 type payload struct {
 	array Array
-	// For pixels that a JPEG can hold: their order, and the colorspace that the
-	// header requires the receiver to decode into. It is the same for arrays;
-	// pictures of package image have orders of their own.
-	encode bool
-	order  turbojpeg.Colorspace
-	stride int
-	ready  []byte // a finished JPEG
-	check  bool   // check it before it is sent; see mend
-	info   turbojpeg.Info
-	coding coding
+	// For what is encoded: the picture, instead of the array. The colorspace
+	// into which the receiver decodes is in coding.
+	encode  bool
+	picture turbojpeg.Picture
+	ready   []byte // a finished JPEG
+	check   bool   // check it before it is sent; see mend
+	info    turbojpeg.Info
+	frame   *frameMemory // of a finished JPEG that is a frame's
+	coding  coding
 	// done releases owned memory exactly once; nil if the caller keeps it.
 	done func()
 }
@@ -127,14 +126,16 @@ func (n *settings) arrayPayload(a Array) (payload, error) {
 	p := payload{array: a, coding: coding{dtype: spelled, shape: a.Shape}}
 	cs, ok := n.jpegOf(d, a.Shape)
 	if ok {
-		p.asJPEG(n, cs, cs, a.Shape[1]*cs.Channels())
+		p.asJPEG(n, turbojpeg.Pixels(a.Data, a.Shape[1], a.Shape[0], a.Shape[1]*cs.Channels(), cs), cs)
 	}
 	return p, nil
 }
 
-func (p *payload) asJPEG(n *settings, order, tell turbojpeg.Colorspace, stride int) {
-	p.encode, p.order, p.stride = true, order, stride
-	p.coding = n.jpegCoding(tell)
+// asJPEG makes a picture the payload, which the receiver decodes into a
+// colorspace.
+func (p *payload) asJPEG(n *settings, picture turbojpeg.Picture, decoded turbojpeg.Colorspace) {
+	p.encode, p.picture = true, picture
+	p.coding = n.jpegCoding(decoded)
 }
 
 func (n *settings) jpegCoding(cs turbojpeg.Colorspace) coding {
@@ -185,17 +186,24 @@ func spell(w wire, a *Array) (d numpy.DType, spelled string, err error) {
 	return d, spelled, err
 }
 
-// framePayload returns the payload of a received frame: its JPEG as received,
-// or its array.
-func (n *settings) framePayload(f *Frame) (payload, error) {
+// framePayload returns the payload of a frame: its JPEG as received, or its
+// array. Only a wire without JPEG requires that it is decoded.
+func (n *settings) framePayload(f *Frame, stop turbojpeg.Stop) (payload, error) {
 	if err := f.usable(); err != nil {
 		return payload{}, err
 	}
-	switch {
-	case f.coding.jpeg && n.opts.Wire.compresses():
-		return payload{ready: f.raw(), check: f.fault != "", info: f.info, coding: f.coding}, nil
+	if f.coding.jpeg && n.opts.Wire.compresses() {
+		m := f.original()
+		if _, _, _, bad := m.outcome(); bad != nil {
+			return payload{}, asFrameError(bad)
+		}
+		return payload{ready: m.raw(), check: n.needsCheck(m), info: m.info, frame: m, coding: m.coding}, nil
 	}
-	a := Array{DType: f.DType(), Shape: f.Shape(), Data: f.data} // not Array, which hands the memory out
+	pixels, err := f.decodeOnUse(stop)
+	if err != nil {
+		return payload{}, err
+	}
+	a := Array{DType: f.DType(), Shape: f.Shape(), Data: pixels} // not Array, which hands the memory out
 	_, spelled, err := spell(n.wire, &a)
 	return payload{array: a, coding: coding{dtype: spelled, shape: f.shape}}, err
 }
@@ -260,15 +268,14 @@ func newPart(head, b []byte, external bool) (part, error) {
 }
 
 func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer, error) {
-	h, w := p.array.Shape[0], p.array.Shape[1]
-	strips := n.strips(w, h, cores())
-	room := enc.StripsBound(w, h, p.order, strips)
+	strips := n.strips(p.picture.Width, p.picture.Height, cores())
+	room := enc.PictureBound(p.picture, strips)
 	for {
 		buf, err := zmsg.NewBuffer(room)
 		if err != nil {
 			return nil, err
 		}
-		size, err := enc.EncodeStrips(buf.Bytes(), p.array.Data, w, h, p.stride, p.order,
+		size, err := enc.EncodePicture(buf.Bytes(), p.picture,
 			turbojpeg.EncodeOptions{Quality: n.opts.JPEGCompressionQuality, FastDCT: n.fastDCT}, strips)
 		if err == nil {
 			buf.Truncate(size)

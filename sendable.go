@@ -176,10 +176,11 @@ func asArray(v any, kind kindOfValue) (a Array, err error) {
 	case *Array:
 		return *v, nil
 	case *Frame:
-		if err := v.usable(); err != nil {
+		b, err := v.view()
+		if err != nil {
 			return a, err
 		}
-		return v.Array(), nil
+		return Array{DType: v.DType(), Shape: v.Shape(), Data: b}, nil
 	}
 	return a, fmt.Errorf("%w: %w", ErrFrame, errFrameValue)
 }

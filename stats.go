@@ -9,24 +9,27 @@ import (
 )
 
 // Stats holds the counts of one end since New. They only grow, except for Queue,
-// QueueBytes, Connected, the durations of Latency, and Queue in Ports.
+// QueueBytes, Connected, Open, the durations of Latency, and Queue in Ports.
 //
 // At a receive end, Frames = Delivered + Dropped + Discarded + the frames in
-// the queue + those of Malformed whose JPEG could not be decoded.
+// the queue + those of Malformed whose JPEG could not be decoded ahead. A frame
+// whose JPEG cannot be decoded on use (Options.Decode) counts in Delivered and
+// in Malformed.
 type Stats struct {
 	Frames    uint64 // frames sent (and, in Pair and ReqRep, answered), or received complete
 	Bytes     uint64 // bytes of those frames on the wire, headers included
 	Delivered uint64 // receive end: frames that Recv has returned
 	Dropped   uint64 // receive end: frames that a newer one replaced (Latest), or that arrived at a full queue (PubSub)
 	Discarded uint64 // receive end: frames still queued when the end was closed
-	Malformed uint64 // messages that were dropped because they could not be read
+	Malformed uint64 // messages that could not be read: dropped, or delivered and not decodable when their pixels were needed
 	Retries   uint64 // frames sent again, or sockets opened again because no peer was connected
 	Refused   uint64 // connections that failed in the handshake
 	Lost      uint64 // connections that ended
 	Unsent    uint64 // receive end: answers that could not be sent, because no peer took them
 	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
 	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
-	// a marker, but all its pixels. A receive end delivers them. A send end
+	// a marker, but all its pixels. A receive end delivers them, and finds the
+	// fault when it decodes. A send end
 	// writes them again without the fault (SendJPEG, SendFrame). libjpeg cannot
 	// distinguish foreign bytes from garbled pixels: if this count grows on a
 	// line that loses data, pixels may be garbled.
@@ -41,6 +44,7 @@ type Stats struct {
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, frames not yet answered
 	QueueBytes int64 // memory of those frames in bytes, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
 	Connected  int   // peers connected at this moment; with Pair at most 1
+	Open       int   // receive end: frames that the application has and has not closed; Frames of Retain count as one
 }
 
 // counters holds the counts that Stats reports.
@@ -66,6 +70,7 @@ func (n *NetGear) Stats() Stats {
 	switch {
 	case n.recv != nil:
 		n.recv.queue.fill(&s)
+		s.Open = int(n.recv.frames.open.Load())
 	case n.send.queue != nil:
 		s.Queue, s.QueueBytes = n.send.queue.length()
 	}

@@ -37,9 +37,9 @@ func TestStripsArriveAsOnePiece(t *testing.T) {
 					t.Errorf("%s: JPEGStrips %d: in strips: %v", c, strips, got)
 				}
 				if whole == nil {
-					whole = bytes.Clone(f.Bytes())
+					whole = bytes.Clone(frameBytes(f))
 				}
-				if !bytes.Equal(f.Bytes(), whole) {
+				if !bytes.Equal(frameBytes(f), whole) {
 					t.Errorf("%s: other pixels with JPEGStrips %d, read with %d", c, strips, readIn)
 				}
 				f.Close()

@@ -349,7 +349,7 @@ func TestAsyncDTypes(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := mustRecv(t, recv, ctx)
-			if got := f.Array(); !reflect.DeepEqual(got, a) {
+			if got := frameArray(f); !reflect.DeepEqual(got, a) {
 				t.Errorf("%s %v arrived as %s %v, same data: %v", name, shape, got.DType, got.Shape, bytes.Equal(got.Data, a.Data))
 			}
 			if len(f.data) > 0 && !aligned(f.data, f.dtype.Unit) {
@@ -365,8 +365,8 @@ func TestAsyncDTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := mustRecv(t, recv, ctx)
-	if f.DType() != "uint16" || !bytes.Equal(f.Bytes(), []byte{0, 1, 0, 2}) {
-		t.Errorf(">u2 arrived as %s % x", f.DType(), f.Bytes())
+	if f.DType() != "uint16" || !bytes.Equal(frameBytes(f), []byte{0, 1, 0, 2}) {
+		t.Errorf(">u2 arrived as %s % x", f.DType(), frameBytes(f))
 	}
 	f.Close()
 	for _, dtype := range []string{"object", "|O", "what"} {
@@ -435,7 +435,7 @@ func TestBadAsyncMessages(t *testing.T) {
 		peer.send(asyncFrame(false, name)...)
 		peer.recv(testTimeout)
 		f := mustRecv(t, recv, testContext(t))
-		if f.Message.Value() != name || !bytes.Equal(f.Bytes(), []byte{1, 2}) {
+		if f.Message.Value() != name || !bytes.Equal(frameBytes(f), []byte{1, 2}) {
 			t.Errorf("%s: then came %v", name, f.Message)
 		}
 		f.Close()
@@ -915,7 +915,7 @@ func FuzzAsyncFrame(f *testing.F) {
 		alloctest.AtMost(t, "arriving", 4*(len(head)+len(part))+8192, func() {
 			h, err = w.parseHeader(head, nil)
 			w.parseAnswer(head, true)
-			new(Frame).check(w, part, 1<<20)
+			new(frameMemory).check(w, part, 1<<20)
 		})
 		if err == nil {
 			alloctest.AtMost(t, "read", 1000*len(head)+65536, func() {
@@ -936,7 +936,7 @@ func FuzzAsyncFrame(f *testing.F) {
 				t.Errorf("the answer %q was read and cannot be written: %v", head, err)
 			}
 		}
-		fr := &Frame{}
+		fr := &frameMemory{}
 		if err := fr.check(w, part, 1<<20); err != nil {
 			return
 		}

@@ -59,7 +59,7 @@ func TestCapturedHeaders(t *testing.T) {
 
 // arrayOf checks a part against its header as newFrame does.
 func arrayOf(h *header, part []byte) (Array, error) {
-	f := &Frame{coding: h.coding}
+	f := &frameMemory{coding: h.coding}
 	err := f.check(jsonWire{}, part, defaultMaxFrameBytes)
 	return Array{DType: f.dtype.Name, Shape: f.shape}, err
 }
@@ -247,7 +247,7 @@ func TestReceiveEndAnswersWhatVidGearAnswered(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(f.Bytes(), pixelsOf(t, recv.link.wire, new(coding), sent[1])) {
+				if !bytes.Equal(frameBytes(f), pixelsOf(t, recv.link.wire, new(coding), sent[1])) {
 					t.Errorf("frame %d arrived changed", i)
 				}
 				f.Close()

@@ -254,7 +254,11 @@ func (f *endFlags) recv(ctx context.Context, cancel func()) error {
 			return err
 		}
 		if i == 0 {
-			sum = crc32.ChecksumIEEE(frame.Bytes())
+			pixels, err := frame.Bytes()
+			if err != nil {
+				return err
+			}
+			sum = crc32.ChecksumIEEE(pixels)
 		}
 		frame.Close()
 	}
@@ -298,8 +302,9 @@ func receiveOne(ctx context.Context, end *netgear.NetGear, m *measure, times boo
 		return err
 	}
 	m.note(times)
-	frame.Bytes()
-	return frame.Close()
+	defer frame.Close()
+	_, err = frame.Bytes()
+	return err
 }
 
 // countFrames receives published frames until "go", then prints the times of

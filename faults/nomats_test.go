@@ -20,6 +20,9 @@ func sendFrame(n *netgear.NetGear, i int64, fill func(pixels []byte)) (netgear.R
 }
 
 func look(f *netgear.Frame, at func(pixels []byte)) error {
-	at(f.Bytes())
-	return nil
+	pixels, err := f.Bytes()
+	if err == nil {
+		at(pixels)
+	}
+	return err
 }

@@ -459,7 +459,7 @@ func asyncDataToGo(t *testing.T, o netgear.Options) {
 		defer f.Close()
 		_, want := asyncRound(i)
 		i++
-		equal(t, "frame", picture(f.Array()), want)
+		equal(t, "frame", framePicture(t, f), want)
 		return f.Message, p.expect("frame")
 	}
 	for _, v := range asyncValues() {

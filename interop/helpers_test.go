@@ -488,12 +488,22 @@ func tryReceive(n *netgear.NetGear) (*netgear.Frame, error) {
 	return n.Recv(ctx)
 }
 
+// framePicture returns a received frame as a picture.
+func framePicture(t *testing.T, f *netgear.Frame) string {
+	t.Helper()
+	a, err := f.Array()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture(a)
+}
+
 // receivePicture returns the next frame as a picture.
 func receivePicture(t *testing.T, n *netgear.NetGear) string {
 	t.Helper()
 	f := receive(t, n)
 	defer f.Close()
-	return picture(f.Array())
+	return framePicture(t, f)
 }
 
 // receiveEnd fails unless the stream ends, at a Go end.

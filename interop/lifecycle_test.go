@@ -67,7 +67,7 @@ func TestPythonCloses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, picture(f.Array()))
+			got = append(got, framePicture(t, f))
 			f.Close()
 		}
 		inOrder(t, got, numbered(256))
@@ -311,7 +311,7 @@ func TestPythonSenderRestarts(t *testing.T) {
 				f := receive(t, receiver)
 				switch of := f.Message.Value(); of {
 				case int64(life):
-					got = append(got, picture(f.Array()))
+					got = append(got, framePicture(t, f))
 				case int64(life - 1): // read before the crash
 				default:
 					t.Fatalf("a frame of sender %v", of)

@@ -130,7 +130,7 @@ func subscribeToPython(t *testing.T, receiver *netgear.NetGear, o netgear.Option
 		if !ok || number <= before {
 			t.Fatalf("frame %v after frame %d", f.Message, before)
 		}
-		equal(t, fmt.Sprintf("frame %d", number), picture(f.Array()), want[number%int64(len(want))])
+		equal(t, fmt.Sprintf("frame %d", number), framePicture(t, f), want[number%int64(len(want))])
 		before = number
 		f.Close()
 	}

@@ -415,7 +415,7 @@ func (r goReceiver) next(t *testing.T, within time.Duration) (arrival, bool) {
 		t.Fatalf("%v (%+v)", err, r.Stats())
 	}
 	defer f.Close()
-	return arrival{f.Port, picture(f.Array()), f.Message.String()}, true
+	return arrival{f.Port, framePicture(t, f), f.Message.String()}, true
 }
 
 func (r goReceiver) end(t *testing.T) { drain(t, r.NetGear) }
@@ -709,7 +709,7 @@ func TestStamps(t *testing.T) {
 			p := startSender(t, o, append(numberedSource, "--n", fmt.Sprint(len(list)), "--messages", "["+strings.Join(list, ", ")+"]")...)
 			for i, text := range inner {
 				f := receive(t, receiver)
-				equal(t, "frame", picture(f.Array()), picture(number(i)))
+				equal(t, "frame", framePicture(t, f), picture(number(i)))
 				equal(t, "message", f.Message.String(), text)
 				if f.Stamp == nil {
 					t.Fatalf("frame %d has no stamp", i)

@@ -183,8 +183,8 @@ func securePairFromVidGear(t *testing.T, connections int) {
 		if err != nil {
 			t.Fatalf("connection %d: %v\n%s", i+1, err, said.String())
 		}
-		if f.Message.Value() != int64(i+1) || len(f.Bytes()) != 600*720*3 {
-			t.Errorf("connection %d delivered %v, %d bytes", i+1, f.Message, len(f.Bytes()))
+		if b, err := f.Bytes(); f.Message.Value() != int64(i+1) || len(b) != 600*720*3 {
+			t.Errorf("connection %d delivered %v, %d bytes, %v", i+1, f.Message, len(b), err)
 		}
 		f.Close()
 	}

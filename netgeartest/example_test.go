@@ -16,11 +16,15 @@ func brightness(ctx context.Context, end *netgear.NetGear) (float64, error) {
 		return 0, err
 	}
 	defer frame.Close()
+	pixels, err := frame.Bytes()
+	if err != nil {
+		return 0, err
+	}
 	sum := 0
-	for _, b := range frame.Bytes() {
+	for _, b := range pixels {
 		sum += int(b)
 	}
-	return float64(sum) / float64(len(frame.Bytes())), nil
+	return float64(sum) / float64(len(pixels)), nil
 }
 
 func TestBrightness(t *testing.T) {

@@ -122,7 +122,8 @@ func respond(_ context.Context, frame *netgear.Frame) (any, error) {
 	if r.Thumbnail {
 		return thumbnail(frame)
 	}
-	return report{r.Frame, brightness(frame)}, nil
+	mean, err := brightness(frame)
+	return report{r.Frame, mean}, err
 }
 
 func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
@@ -138,7 +139,11 @@ func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
 				return err
 			}
 			// This frame is already answered. The next answer has this data.
-			if err := end.SetReturnData(report{r.Frame, brightness(frame)}); err != nil {
+			mean, err := brightness(frame)
+			if err != nil {
+				return err
+			}
+			if err := end.SetReturnData(report{r.Frame, mean}); err != nil {
 				return err
 			}
 		}
@@ -149,12 +154,16 @@ func receive(ctx context.Context, end *netgear.NetGear, later bool) error {
 }
 
 // brightness returns the mean of all pixels and channels.
-func brightness(frame *netgear.Frame) float64 {
+func brightness(frame *netgear.Frame) (float64, error) {
+	pixels, err := frame.Bytes()
+	if err != nil {
+		return 0, err
+	}
 	sum := 0
-	for _, b := range frame.Bytes() {
+	for _, b := range pixels {
 		sum += int(b)
 	}
-	return math.Round(10*float64(sum)/float64(max(1, len(frame.Bytes())))) / 10
+	return math.Round(10*float64(sum)/float64(max(1, len(pixels)))) / 10, nil
 }
 
 // thumbnail returns the picture 64 pixels wide, in memory of its own.

@@ -53,15 +53,20 @@ func (c *checker) frame(f *netgear.Frame, n note) {
 	c.missing += max(0, index-c.expected)
 	c.expected = max(c.expected, index+1)
 
+	pixels, err := f.Bytes()
+	if err != nil {
+		c.mistake("frame %d: %v", index, err)
+		return
+	}
 	if c.raw && n.SHA256 != "" {
-		if got := cli.SHA256(f.Bytes()); got != n.SHA256 {
+		if got := cli.SHA256(pixels); got != n.SHA256 {
 			c.mistake("frame %d has the checksum %s, at the sender it had %s", index, got, n.SHA256)
 		}
 		return
 	}
 	// JPEG changes pixels a little, and another program may decode the video a
 	// little differently, so the difference is measured.
-	quality := psnr(f.Bytes(), c.source[index%len(c.source)])
+	quality := psnr(pixels, c.source[index%len(c.source)])
 	if math.IsInf(quality, 1) {
 		c.equal++
 		return

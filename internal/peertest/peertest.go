@@ -5,6 +5,7 @@ package peertest
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -122,26 +125,52 @@ func (p *Process[L]) wait() {
 	for range p.Lines { // until listen ends: only then Wait may be called
 	}
 	p.cmd.Wait()
+	if p.crashed() {
+		p.t.Errorf("the %s crashed: %v\nIts stderr:\n%s", p.Name, p.cmd.ProcessState, p.Stderr.String())
+	}
 }
 
-// Tail stores the last 4000 bytes written to it. It is safe for concurrent use.
+// crashed reports whether the process died of an assertion, of a memory fault
+// or of a panic. Go's runtime turns the first two into exit status 2 after it has
+// listed its goroutines.
+func (p *Process[L]) crashed() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case !ok:
+		return false
+	case status.Signaled():
+		return slices.Contains([]syscall.Signal{syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS}, status.Signal())
+	}
+	return status.ExitStatus() == 2 && strings.Contains(p.Stderr.String(), "goroutine ")
+}
+
+// Tail stores the last 64 KiB written to it: enough for all goroutines that Go
+// lists after an assertion of libzmq. It is safe for concurrent use.
 type Tail struct {
 	mu   sync.Mutex
 	text []byte
 }
 
+const tailSize = 64 << 10
+
 func (w *Tail) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.text = append(w.text, b...)
-	w.text = append([]byte(nil), w.text[max(0, len(w.text)-4000):]...)
+	w.text = append([]byte(nil), w.text[max(0, len(w.text)-tailSize):]...)
 	return len(b), nil
 }
 
+// String returns the last 4000 bytes, or, after an assertion, a fault or a
+// panic, what was printed before and after it.
 func (w *Tail) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return string(w.text)
+	from := max(0, len(w.text)-4000)
+	if at := bytes.Index(w.text, []byte("\ngoroutine ")); at >= 0 {
+		from = max(0, at-2000)
+	}
+	return string(w.text[from:min(len(w.text), from+4000)])
 }
 
 // FreePort returns a free port outside the system's ephemeral range. On an

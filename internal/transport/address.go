@@ -74,17 +74,22 @@ func Available(from netip.AddrPort) bool {
 // tryStream calls try with the descriptor of a new stream socket, which it
 // closes. It returns the result, and false if there is no such socket.
 func tryStream(family int, try func(fd int) bool) bool {
-	syscall.ForkLock.RLock() // no child inherits it
-	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(fd)
-	}
-	syscall.ForkLock.RUnlock()
+	fd, err := newStream(family)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
 	return try(fd)
+}
+
+// newStream opens a stream socket. No child process inherits it.
+func newStream(family int) (fd int, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM, 0); err == nil {
+		unix.CloseOnExec(fd)
+	}
+	return fd, err
 }
 
 // localAddress returns the address that a connection to a TCP endpoint was made

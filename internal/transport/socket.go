@@ -180,7 +180,11 @@ func (s *Socket) attach(endpoints []string) error {
 		if err := ipcFree(ep); err != nil {
 			return err
 		}
-		if err := s.Bind(ep); err != nil {
+		bind := s.Bind
+		if strings.HasPrefix(ep, "tcp://") {
+			bind = s.bindTCP
+		}
+		if err := bind(ep); err != nil {
 			return addressError("bind", ep, err)
 		}
 		// The real port, where port 0 was asked for.
@@ -344,6 +348,8 @@ func addressError(doing, ep string, err error) error {
 		e.Hint = "the folder does not exist"
 	case zmq4.Errno(syscall.EINVAL):
 		e.Hint = "it is not a valid endpoint"
+	case zmq4.Errno(syscall.EMFILE), zmq4.Errno(syscall.ENFILE):
+		e.Hint = "close some, or raise the limit (ulimit -n)"
 	}
 	return e
 }

@@ -2,6 +2,7 @@ package turbojpeg
 
 import (
 	"fmt"
+	"image"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -232,4 +233,100 @@ func BenchmarkStripsBesideOnePiece(b *testing.B) {
 		b.ReportMetric(c/w, "free-ratio")
 		b.ReportMetric(ratio[len(ratio)/2], "median-ratio")
 	})
+}
+
+// BenchmarkReadings1080p compares the ways of reading a JPEG, in one piece, so
+// that the time is CPU time. Divide by the first.
+func BenchmarkReadings1080p(b *testing.B) {
+	pix := photo(benchWidth, benchHeight, BGR)
+	e, d := newEncoder(b), newDecoder(b)
+	dst := make([]byte, 4*benchWidth*benchHeight)
+	for kind, jpeg := range map[string][]byte{
+		"422": encodeStrips(b, e, pix, benchWidth, benchHeight, BGR, EncodeOptions{90, true}, 4),
+		"420": encodePicture(b, e, Planes(photoPlanes(b)), 90, 4),
+	} {
+		info, err := ReadInfo(jpeg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		read := func(cs Colorspace, opts DecodeOptions) func() error {
+			opts.FastDCT = true
+			return func() error {
+				return d.DecodeStrips(dst, jpeg, info, opts.Rect(info).Dx()*cs.Channels(), cs, opts, 1)
+			}
+		}
+		for _, c := range []struct {
+			name string
+			read func() error
+		}{
+			{"BGR", read(BGR, DecodeOptions{})},
+			{"RGBA", read(RGBA, DecodeOptions{})},
+			{"YCbCr", func() error { _, err := d.DecodeYCbCr(jpeg, info, DecodeOptions{FastDCT: true}, 1); return err }},
+			{"half", read(BGR, DecodeOptions{Reduce: 2})},
+			{"quarter", read(BGR, DecodeOptions{Reduce: 4})},
+			{"eighth", read(BGR, DecodeOptions{Reduce: 8})},
+			{"gray", read(GRAY, DecodeOptions{})},
+			{"gray-half", read(GRAY, DecodeOptions{Reduce: 2})},
+			{"region-640x360", read(BGR, DecodeOptions{Region: image.Rect(640, 360, 1280, 720)})},
+		} {
+			b.Run(kind+"/"+c.name, func(b *testing.B) {
+				for b.Loop() {
+					if err := c.read(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// photoPlanes returns the picture of photo as 4:2:0 planes.
+func photoPlanes(tb testing.TB) *image.YCbCr {
+	e, d := newEncoder(tb), newDecoder(tb)
+	jpeg := encode(tb, e, photo(benchWidth, benchHeight, BGR), benchWidth, benchHeight, BGR, EncodeOptions{98, true})
+	info, err := ReadInfo(jpeg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	from, err := d.DecodeYCbCr(jpeg, info, DecodeOptions{}, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	to := image.NewYCbCr(from.Rect, image.YCbCrSubsampleRatio420)
+	copy(to.Y, from.Y)
+	for y := range benchHeight / 2 {
+		copy(to.Cb[y*to.CStride:(y+1)*to.CStride], from.Cb[2*y*from.CStride:])
+		copy(to.Cr[y*to.CStride:(y+1)*to.CStride], from.Cr[2*y*from.CStride:])
+	}
+	return to
+}
+
+// BenchmarkEncodePictures1080p compares the pictures that are encoded, in one
+// piece. Divide by the first.
+func BenchmarkEncodePictures1080p(b *testing.B) {
+	e := newEncoder(b)
+	rgba := &image.RGBA{Pix: photo(benchWidth, benchHeight, RGBA), Stride: 4 * benchWidth, Rect: image.Rect(0, 0, benchWidth, benchHeight)}
+	nrgba := image.NRGBA(*rgba)
+	opaque := image.NewNRGBA(rgba.Rect)
+	copy(opaque.Pix, rgba.Pix)
+	for i := 3; i < len(opaque.Pix); i += 4 {
+		opaque.Pix[i] = 255
+	}
+	planes := photoPlanes(b)
+	for _, c := range []struct {
+		name string
+		p    Picture
+	}{
+		{"RGBA", RGBAPixels(rgba)}, {"NRGBA-opaque", NRGBAPixels(opaque)}, {"NRGBA", NRGBAPixels(&nrgba)},
+		{"YCbCr-420", Planes(planes)}, {"YCbCr-420-gray", Planes(planes).Gray()},
+	} {
+		dst := make([]byte, e.PictureBound(c.p, 1))
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.EncodePicture(dst, c.p, EncodeOptions{90, true}, 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

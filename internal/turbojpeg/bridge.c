@@ -1,5 +1,6 @@
 #include "bridge.h"
 #include "reader.h"
+#include "writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,12 @@ void bridge_do(bridge_job *job)
 		break;
 	case JOB_MEND:
 		job->result = reader_mend(job);
+		break;
+	case JOB_PLANES:
+		job->result = reader_planes(job);
+		break;
+	case JOB_WRITE:
+		job->result = writer_write(job);
 		break;
 	}
 }

@@ -42,8 +42,27 @@ enum {
 	JOB_ENCODE, // pixels to a JPEG
 	JOB_DECODE, // a JPEG to pixels
 	JOB_CHECK,  // read all of a JPEG and discard the pixels
-	JOB_MEND    // write the same picture as a JPEG without errors
+	JOB_MEND,   // write the same picture as a JPEG without errors
+	JOB_PLANES, // a JPEG to planes of luma and chroma
+	JOB_WRITE   // planes, or pixels with alpha, to a JPEG; see writer.c
 };
+
+enum { BRIDGE_PLANES = 3 }; // Y, Cb and Cr
+
+// bridge_plane is one plane of a picture.
+//
+// JOB_WRITE reads the sample in column x and row y of a component at column
+// (x + dx) / x_step and row (y + dy) / y_step of its plane. A step is larger
+// than 1 if the JPEG has more samples of this component than the plane.
+//
+// JOB_PLANES writes to the plane, and fails if the JPEG needs a longer row than
+// pitch or has another number of rows in an MCU than unit.
+typedef struct {
+	uintptr_t at; // address of the first sample
+	int pitch;    // bytes from row to row
+	int x_step, dx, y_step, dy;
+	int unit;
+} bridge_plane;
 
 // bridge_job is one picture, or one strip of a picture.
 typedef struct {
@@ -51,12 +70,19 @@ typedef struct {
 	tjhandle encoder; // of JOB_ENCODE
 	// Addresses, not pointers: the job is in C memory, which must not hold
 	// pointers into Go memory.
-	uintptr_t src;      // the pixels, or the JPEG
+	uintptr_t src;      // the pixels (of JOB_WRITE: 0 for planes), or the JPEG
 	unsigned long size; // of the JPEG
 	uintptr_t dst;
 	unsigned long capacity; // for the JPEG
-	int width, pitch, height, format, flags;
+	int width, pitch, height, format, flags; // the size is the JPEG's
+	int reduce; // the picture that is read is so many times smaller: 1, 2, 4, 8
+	// The part of the reduced picture that is read. JOB_PLANES reads rows of
+	// MCUs: so many (rows) from the one at top.
+	int left, top, columns, rows;
+	bridge_plane planes[BRIDGE_PLANES]; // of JOB_PLANES and JOB_WRITE
 	int subsamp, quality; // of the JPEG to write
+	int across, down;     // JOB_WRITE: luma's sampling factors; 0: no chroma
+	int restart_rows;     // JOB_WRITE: a restart marker after so many rows of MCUs
 	int strip;            // a STRIP_*; 0: the whole picture
 	int max_scans;        // more scans are an error
 	int64_t memory;       // bytes that libjpeg may allocate
@@ -73,6 +99,11 @@ enum {
 
 // bridge_do runs one job, and stores the outcome in it.
 void bridge_do(bridge_job *job);
+
+// bridge_reorder copies pixels from one order of channels to another. Both are
+// a TJPF_* other than TJPF_GRAY and TJPF_CMYK. It multiplies nothing by alpha.
+void bridge_reorder(unsigned char *dst, int dst_pitch, int dst_format, const unsigned char *src, int src_pitch, int src_format,
+                    int width, int height);
 
 // ---- the worker pool ----
 

@@ -7,11 +7,9 @@ import "C"
 
 import (
 	"fmt"
-	"math"
 )
 
-// EncodeOptions are the parameters of a JPEG. Chroma is always 4:2:2 (none for
-// GRAY), as in VidGear.
+// EncodeOptions are the parameters of a JPEG. The subsampling is the Picture's.
 type EncodeOptions struct {
 	Quality int // 1 (smallest) to 100 (best); VidGear's default is 90
 	// FastDCT requests the fast, less exact DCT. TurboJPEG uses the fast one
@@ -72,37 +70,7 @@ func (e *Encoder) Close() {
 // computed to exceed this bound. It returns 0 for an impossible size (see
 // MaxDimension). It is safe for concurrent use.
 func (e *Encoder) Bound(width, height int, cs Colorspace) int {
-	return bound(width, height, cs)
-}
-
-// bound returns TurboJPEG's tjBufSize(): two bytes per stored sample and 2048
-// for the headers. It adds the samples of CMYK's K, which tjBufSize() leaves
-// out.
-func bound(width, height int, cs Colorspace) int {
-	if checkSize(width, height) != nil || !cs.valid() {
-		return 0
-	}
-	bytes := int64(4) // for a pixel
-	switch cs {
-	case GRAY:
-		bytes = 2
-	case CMYK:
-		bytes = 6
-	}
-	n := roundUp(int64(width), unitWidth(cs))*roundUp(int64(height), 8)*bytes + 2048
-	if n > math.MaxInt {
-		return 0
-	}
-	return int(n)
-}
-
-// unitWidth returns the width in pixels of an MCU, the unit of coding: 16x8
-// pixels in 4:2:2, 8x8 in gray.
-func unitWidth(cs Colorspace) int64 {
-	if cs == GRAY {
-		return 8
-	}
-	return 16
+	return e.StripsBound(width, height, cs, 1)
 }
 
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
@@ -119,30 +87,28 @@ func (e *Encoder) EncodeInto(dst, pix []byte, width, height, stride int, cs Colo
 }
 
 // encode encodes a picture in one piece. Its sizes are checked.
-func (e *Encoder) encode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) (int, error) {
-	e.prepare(0, dst, pix, width, height, stride, cs, opts)
-	e.batch.run(1, width*height, &e.Stop)
-	return e.result(0)
+func (e *Encoder) encode(dst []byte, p Picture, opts EncodeOptions) (int, error) {
+	e.prepare(0, dst, p, span{0, p.Height}, opts)
+	e.batch.run(1, p.Width*p.Height, &e.Stop)
+	return e.result(0, p)
 }
 
-// prepare sets up a job.
-func (e *Encoder) prepare(i int, dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) {
+// prepare sets up a job for some rows of a picture.
+func (e *Encoder) prepare(i int, dst []byte, p Picture, rows span, opts EncodeOptions) {
 	j := &e.batch.c.jobs[i]
-	j.kind, j.encoder = C.JOB_ENCODE, e.handles[i]
-	j.src, j.dst, j.capacity = e.batch.address(pix), e.batch.address(dst), C.ulong(len(dst))
-	j.width, j.height, j.pitch, j.format = C.int(width), C.int(height), C.int(stride), C.int(cs)
-	j.quality, j.subsamp, j.flags = C.int(opts.Quality), C.TJSAMP_422, 0
-	if cs == GRAY {
-		j.subsamp = C.TJSAMP_GRAY
-	}
+	j.encoder = e.handles[i]
+	j.dst, j.capacity = e.batch.address(dst), C.ulong(len(dst))
+	j.width, j.height = C.int(p.Width), C.int(rows.to-rows.from)
+	j.quality, j.flags, j.restart_rows = C.int(opts.Quality), 0, C.int(p.restartRows)
 	if opts.FastDCT {
 		j.flags = C.TJFLAG_FASTDCT
 	}
+	p.set(e.batch, j, rows)
 }
 
 // result returns the length of the JPEG that a job has written, or the job's
 // error.
-func (e *Encoder) result(i int) (int, error) {
+func (e *Encoder) result(i int, p Picture) (int, error) {
 	j := &e.batch.c.jobs[i]
 	switch j.result {
 	case C.BRIDGE_OK:
@@ -152,29 +118,19 @@ func (e *Encoder) result(i int) (int, error) {
 	case C.BRIDGE_TOO_SMALL:
 		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(j.report.size), uint64(j.capacity))
 	}
-	return 0, fmt.Errorf("turbojpeg: encoding %dx%d %v: %s", int(j.width), int(j.height), Colorspace(j.format), reportText(&j.report))
+	return 0, fmt.Errorf("turbojpeg: encoding %v: %s", p, reportText(&j.report))
 }
 
 // checkEncode returns an error for arguments that C could not handle safely.
-func checkEncode(dst, pix []byte, width, height, stride int, cs Colorspace, opts EncodeOptions) error {
-	if err := checkSize(width, height); err != nil {
+func checkEncode(dst []byte, p Picture, opts EncodeOptions) error {
+	if err := p.check(); err != nil {
 		return err
-	}
-	if !cs.valid() {
-		return fmt.Errorf("%w: %v", ErrShape, cs)
 	}
 	if opts.Quality < 1 || opts.Quality > 100 {
 		return fmt.Errorf("%w: quality %d is not in 1..100", ErrShape, opts.Quality)
 	}
-	need, ok := pixelBytes(width, height, stride, cs)
-	if !ok {
-		return fmt.Errorf("%w: stride %d for rows of %d bytes", ErrShape, stride, width*cs.Channels())
-	}
-	if int64(len(pix)) < need {
-		return fmt.Errorf("%w: %d bytes of pixels, %dx%d %v takes %d", ErrShape, len(pix), width, height, cs, need)
-	}
-	if room := bound(width, height, cs); room == 0 || len(dst) < room {
-		return fmt.Errorf("%w: %d bytes of room, %dx%d %v may take %d", ErrTooSmall, len(dst), width, height, cs, room)
+	if room := p.bound(p.Height); room == 0 || len(dst) < room {
+		return fmt.Errorf("%w: %d bytes of room, %v may take %d", ErrTooSmall, len(dst), p, room)
 	}
 	return nil
 }

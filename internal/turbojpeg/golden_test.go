@@ -150,11 +150,11 @@ func TestEncodeSkipsWhatLiesBetweenRows(t *testing.T) {
 
 // described returns what simplejpeg also reports about a header.
 func described(info Info) Info {
-	info.Memory, info.coefficients = 0, 0
+	info.Memory, info.coefficients, info.sampling = 0, 0, [4]factors{}
 	return info
 }
 
-var decodeFlags = []DecodeOptions{{false, false}, {false, true}, {true, false}, {true, true}}
+var decodeFlags = []DecodeOptions{{}, {FastUpsample: true}, {FastDCT: true}, {FastDCT: true, FastUpsample: true}}
 
 func TestDecodeEqualsSimplejpeg(t *testing.T) {
 	d := newDecoder(t)

@@ -20,7 +20,8 @@ type Info struct {
 	// scans, otherwise 0.
 	Memory int64
 
-	coefficients int64 // the size of all coefficients in bytes
+	coefficients int64      // the size of all coefficients in bytes
+	sampling     [4]factors // of each component, zero for one that the JPEG lacks
 }
 
 // CMYK reports whether the JPEG holds printing colors: Space is "CMYK" or
@@ -50,6 +51,9 @@ func ReadInfo(jpeg []byte) (Info, error) {
 		return Info{}, fmt.Errorf("%w: sampling factors %dx%d, %dx%d, … are none that simplejpeg reads", ErrCorrupt,
 			int(report.across[0]), int(report.down[0]), int(report.across[1]), int(report.down[1]))
 	}
+	for i := range min(int(report.components), len(info.sampling)) {
+		info.sampling[i] = factors{int(report.across[i]), int(report.down[i])}
+	}
 	if report.multi_scan != 0 {
 		info.Memory = info.coefficients
 		return info, checkScans(info, jpeg[report.scan:])
@@ -75,7 +79,20 @@ func spaceName(space C.int) string {
 }
 
 // factors are sampling factors: the blocks of an MCU across and down.
-type factors [2]C.int
+type factors [2]int
+
+// most returns the sampling factors of an MCU: the largest of all components. A
+// JPEG of one component has MCUs of one block (T.81, A.2.2).
+func (i Info) most() factors {
+	if i.sampling[1] == (factors{}) {
+		return factors{1, 1}
+	}
+	m := factors{1, 1}
+	for _, f := range i.sampling {
+		m = factors{max(m[0], f[0]), max(m[1], f[1])}
+	}
+	return m
+}
 
 // subsamplings are those that TurboJPEG has names for, by the factors of the
 // first component, where the others have one block.
@@ -93,7 +110,7 @@ func subsampling(report *C.bridge_report) string {
 		return "Gray"
 	}
 	inks := report.components == 4 // the last, K, is sampled like the first
-	at := func(i int) factors { return factors{report.across[i], report.down[i]} }
+	at := func(i int) factors { return factors{int(report.across[i]), int(report.down[i])} }
 	others := func(want, last factors) bool {
 		return at(1) == want && at(2) == want && (!inks || at(3) == last)
 	}

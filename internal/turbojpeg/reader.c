@@ -169,7 +169,7 @@ void reader_open(reader *r, const unsigned char *jpeg, unsigned long size)
 		r->in.progress = &r->progress;
 		r->in.mem->max_memory_to_use = r->job->memory < LONG_MAX ? (long) r->job->memory : LONG_MAX;
 	}
-	if (r->job != NULL && r->job->kind != JOB_DECODE) {
+	if (r->job != NULL && (r->job->kind == JOB_CHECK || r->job->kind == JOB_MEND)) {
 		// libjpeg checks color profiles, and rewrite copies markers.
 		int marker;
 
@@ -267,15 +267,30 @@ static void convert(unsigned char *dst, const unsigned char *cmyk, int width, in
 	}
 }
 
+// check_stop ends the reading if the job must end. libjpeg calls watch only
+// where it decodes.
+static void check_stop(reader *r)
+{
+	if (__atomic_load_n(r->job->stop, __ATOMIC_RELAXED))
+		end(r, BRIDGE_STOPPED);
+}
+
+// read_row reads one row.
+static void read_row(reader *r, JSAMPARRAY row)
+{
+	if (jpeg_read_scanlines(&r->in, row, 1) != 1)
+		reader_fail(r, "libjpeg made no row");
+}
+
 // read_rows has libjpeg write the pixels to dst.
 static void read_rows(reader *r, const bridge_job *job)
 {
 	JSAMPROW rows[64];
-	JDIMENSION n, i;
+	JDIMENSION n, i, end = job->top + job->rows;
 
-	while (r->in.output_scanline < (JDIMENSION) job->height) {
-		for (n = 0; n < 64 && r->in.output_scanline + n < (JDIMENSION) job->height; n++)
-			rows[n] = row_at(job, r->in.output_scanline + n);
+	while (r->in.output_scanline < end) {
+		for (n = 0; n < 64 && r->in.output_scanline + n < end; n++)
+			rows[n] = row_at(job, r->in.output_scanline + n - job->top);
 		i = jpeg_read_scanlines(&r->in, rows, n);
 		if (i == 0)
 			reader_fail(r, "libjpeg made no row");
@@ -288,30 +303,63 @@ static JSAMPARRAY one_row(reader *r)
 	return (*r->in.mem->alloc_sarray)((j_common_ptr) &r->in, JPOOL_IMAGE, r->in.output_width * 4, 1);
 }
 
-// read_converted decodes to a row of CMYK, the only output that libjpeg
-// supports for such a JPEG, and converts it.
-static void read_converted(reader *r, const bridge_job *job)
-{
-	JSAMPARRAY row = one_row(r);
-	JDIMENSION y;
+// EXACT_PARTS is set if jpeg_crop_scanline and jpeg_skip_scanlines of this
+// libjpeg-turbo change no pixel. Versions before 2.1 had errors in them.
+#define EXACT_PARTS (LIBJPEG_TURBO_VERSION_NUMBER >= 2001000)
 
-	for (y = 0; y < (JDIMENSION) job->height; y++) {
-		if (jpeg_read_scanlines(&r->in, row, 1) != 1)
-			reader_fail(r, "libjpeg made no row");
-		convert(row_at(job, y), row[0], job->width, job->format);
+// crop has libjpeg convert only the columns of the part, and some beside them:
+// colors are interpolated between columns. It returns the first column that is
+// read.
+static JDIMENSION crop(reader *r, const bridge_job *job)
+{
+	JDIMENSION from, width, beside = r->in.max_h_samp_factor * DCTSIZE;
+
+	if (!EXACT_PARTS || job->columns == (int) r->in.output_width || jpeg_has_multiple_scans(&r->in))
+		return 0;
+	from = (JDIMENSION) job->left > beside ? job->left - beside : 0;
+	width = job->left + job->columns + beside - from;
+	if (width > r->in.output_width - from)
+		width = r->in.output_width - from;
+	jpeg_crop_scanline(&r->in, &from, &width);
+	return from;
+}
+
+// skip_rows reads on to the first row of the part.
+static void skip_rows(reader *r, const bridge_job *job)
+{
+	enum { AT_ONCE = 256 }; // rows between two checks
+	JDIMENSION top = job->top;
+	JSAMPARRAY row = EXACT_PARTS ? NULL : one_row(r);
+
+	while (r->in.output_scanline < top) {
+		JDIMENSION n = top - r->in.output_scanline;
+
+		check_stop(r);
+		if (row != NULL)
+			read_row(r, row);
+		else if (jpeg_skip_scanlines(&r->in, n < AT_ONCE ? n : AT_ONCE) == 0)
+			reader_fail(r, "libjpeg skipped no row");
 	}
 }
 
-// close_strip has libjpeg read on to the marker after the strip, and so count
-// the strip's extra bytes. It does not return. libjpeg does not expect that
-// marker, so resync ends the reading, before any pixel of the row is written.
-static void close_strip(reader *r)
+// read_part reads row by row, and copies the part's columns. inks means that
+// the rows are CMYK, the only output that libjpeg supports for such a JPEG, and
+// are converted.
+static void read_part(reader *r, const bridge_job *job, int inks)
 {
 	JSAMPARRAY row = one_row(r);
+	JDIMENSION from = crop(r, job);
+	int bytes = inks ? 4 : tjPixelSize[job->format], y;
+	const unsigned char *pixels = row[0] + (size_t) (job->left - from) * bytes;
 
-	r->closing = 1;
-	jpeg_read_scanlines(&r->in, row, 1);
-	reader_fail(r, "no marker behind a strip");
+	skip_rows(r, job);
+	for (y = 0; y < job->rows; y++) {
+		read_row(r, row);
+		if (inks)
+			convert(row_at(job, y), pixels, job->columns, job->format);
+		else
+			memcpy(row_at(job, y), pixels, (size_t) job->columns * bytes);
+	}
 }
 
 // reader_close searches for EOI within REST bytes after the last scan. Without
@@ -325,25 +373,63 @@ void reader_close(reader *r)
 	jpeg_finish_decompress(&r->in);
 }
 
-static void read_pixels(reader *r, bridge_job *job)
-{
-	int cmyk, height = job->height + (job->strip == STRIP_MORE ? DCTSIZE : 0);
+// ---- what is common to pixels and planes ----
 
+// close_strip has libjpeg read on to the marker after the strip, and so count
+// the strip's extra bytes. It does not return. libjpeg does not expect that
+// marker, so resync ends the reading, before any pixel of the row is written.
+static void close_strip(reader *r, JSAMPIMAGE planes)
+{
+	r->closing = 1;
+	if (planes != NULL)
+		jpeg_read_raw_data(&r->in, planes, UINT_MAX);
+	else
+		jpeg_read_scanlines(&r->in, one_row(r), 1);
+	reader_fail(r, "no marker behind a strip");
+}
+
+// close_part ends the reading behind a part of the picture. What follows the
+// part is not read.
+static void close_part(reader *r, JSAMPIMAGE planes)
+{
+	if (r->job->strip == STRIP_MORE)
+		close_strip(r, planes);
+	if (r->in.output_scanline >= r->in.output_height)
+		reader_close(r);
+}
+
+// open_part reads the header, and sets what the job requires.
+static void open_part(reader *r, const bridge_job *job)
+{
 	reader_open(r, (const unsigned char *) job->src, job->size);
-	if (r->in.image_width != (JDIMENSION) job->width || r->in.image_height != (JDIMENSION) height)
+	if (r->in.image_width != (JDIMENSION) job->width || r->in.image_height != (JDIMENSION) job->height)
 		reader_fail(r, "the JPEG has another size than expected");
-	cmyk = r->in.jpeg_color_space == JCS_CMYK || r->in.jpeg_color_space == JCS_YCCK;
-	r->in.out_color_space = cmyk ? JCS_CMYK : orders[job->format];
+	r->in.scale_num = 1;
+	r->in.scale_denom = job->reduce;
 	r->in.dct_method = job->flags & TJFLAG_FASTDCT ? JDCT_FASTEST : JDCT_ISLOW;
 	r->in.do_fancy_upsampling = !(job->flags & TJFLAG_FASTUPSAMPLE);
+}
+
+// ---- pixels ----
+
+static void read_pixels(reader *r, bridge_job *job)
+{
+	int inks;
+
+	open_part(r, job);
+	inks = r->in.jpeg_color_space == JCS_CMYK || r->in.jpeg_color_space == JCS_YCCK;
+	r->in.out_color_space = inks ? JCS_CMYK : orders[job->format];
 	jpeg_start_decompress(&r->in);
-	if (cmyk && job->format != TJPF_CMYK)
-		read_converted(r, job);
-	else
+	if (job->left + job->columns > (int) r->in.output_width || job->top + job->rows > (int) r->in.output_height)
+		reader_fail(r, "the JPEG has another size than expected");
+	inks = inks && job->format != TJPF_CMYK;
+	if (inks || job->columns < (int) r->in.output_width) {
+		read_part(r, job, inks);
+	} else {
+		skip_rows(r, job);
 		read_rows(r, job);
-	if (job->strip == STRIP_MORE)
-		close_strip(r);
-	reader_close(r);
+	}
+	close_part(r, NULL);
 }
 
 int reader_decode(bridge_job *job)
@@ -354,6 +440,92 @@ int reader_decode(bridge_job *job)
 	r.strict = job->strip != 0;
 	if (setjmp(r.end) == 0)
 		read_pixels(&r, job);
+	reader_free(&r);
+	return r.result;
+}
+
+// ---- planes ----
+
+#if JPEG_LIB_VERSION >= 70
+#define BLOCK_SIZE(c) ((c)->DCT_v_scaled_size)
+#define MIN_BLOCK_SIZE(in) ((in)->min_DCT_v_scaled_size)
+#else
+#define BLOCK_SIZE(c) ((c)->DCT_scaled_size)
+#define MIN_BLOCK_SIZE(in) ((in)->min_DCT_scaled_size)
+#endif
+
+// check_planes checks that the JPEG's samples have the places that the job has
+// for them.
+static void check_planes(reader *r, const bridge_job *job)
+{
+	int i, units = round_up(r->in.image_height, r->in.max_v_samp_factor * DCTSIZE) / (r->in.max_v_samp_factor * DCTSIZE);
+
+	if (r->in.num_components > BRIDGE_PLANES || job->top + job->rows > units)
+		reader_fail(r, "the JPEG has other planes than expected");
+	for (i = r->in.num_components; i < BRIDGE_PLANES; i++)
+		if (job->planes[i].at != 0)
+			reader_fail(r, "the JPEG has fewer planes than expected");
+	for (i = 0; i < r->in.num_components; i++) {
+		const jpeg_component_info *c = &r->in.comp_info[i];
+
+		if (job->planes[i].at == 0 || c->v_samp_factor * BLOCK_SIZE(c) != job->planes[i].unit ||
+		    (int64_t) c->width_in_blocks * BLOCK_SIZE(c) > job->planes[i].pitch)
+			reader_fail(r, "the JPEG has other planes than expected");
+	}
+}
+
+// need sets whether the rows of MCUs that are read next are needed. If not,
+// libjpeg only reads their codes.
+static void need(reader *r, boolean needed)
+{
+	int i;
+
+	for (i = 0; i < r->in.num_components; i++)
+		r->in.comp_info[i].component_needed = needed;
+}
+
+static void read_planes(reader *r, bridge_job *job)
+{
+	JSAMPROW rows[BRIDGE_PLANES][4 * DCTSIZE];
+	JSAMPARRAY planes[BRIDGE_PLANES];
+	int i, j, unit, at;
+
+	open_part(r, job);
+	r->in.out_color_space = r->in.jpeg_color_space;
+	r->in.do_fancy_upsampling = FALSE;
+	r->in.raw_data_out = TRUE;
+	jpeg_start_decompress(&r->in);
+	check_planes(r, job);
+	unit = r->in.max_v_samp_factor * MIN_BLOCK_SIZE(&r->in);
+	for (at = 0; at < job->top + job->rows; at++) {
+		int skipped = at < job->top;
+
+		need(r, !skipped);
+		for (i = 0; i < r->in.num_components; i++) {
+			const bridge_plane *p = &job->planes[i];
+			unsigned char *first = (unsigned char *) p->at;
+
+			if (!skipped)
+				first += (size_t) (at - job->top) * (size_t) p->unit * (size_t) p->pitch;
+			for (j = 0; j < p->unit; j++)
+				rows[i][j] = first + (size_t) j * (size_t) p->pitch;
+			planes[i] = rows[i];
+		}
+		if (jpeg_read_raw_data(&r->in, planes, unit) == 0)
+			reader_fail(r, "libjpeg made no row");
+	}
+	need(r, FALSE);
+	close_part(r, planes);
+}
+
+int reader_planes(bridge_job *job)
+{
+	reader r;
+
+	reader_init(&r, job, &job->report);
+	r.strict = job->strip != 0;
+	if (setjmp(r.end) == 0)
+		read_planes(&r, job);
 	reader_free(&r);
 	return r.result;
 }

@@ -40,6 +40,7 @@ void reader_close(reader *r);
 void reader_fail(reader *r, const char *text);
 
 int reader_decode(bridge_job *job);
+int reader_planes(bridge_job *job);
 int reader_check(bridge_job *job);
 int reader_mend(bridge_job *job);
 

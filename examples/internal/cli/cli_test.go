@@ -70,7 +70,9 @@ func TestReceivedLine(t *testing.T) {
 	}
 	defer frame.Close()
 	var out bytes.Buffer
-	WriteReceived(&out, 0, frame)
+	if err := WriteReceived(&out, 0, frame); err != nil {
+		t.Fatal(err)
+	}
 	want := `{"index": 0, "shape": [1, 1, 1, 1], "dtype": "complex64", "sha256": "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab", "message": "hi"}` + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)

@@ -33,7 +33,11 @@ func WriteSent(w io.Writer, index int, pixels netgear.Array, reply netgear.Reply
 //
 //	{"index": 0, "shape": [480, 640, 3], "dtype": "uint8", "sha256": "9c56…", "message": {"t": 1.5}, "port": "5555"}
 func WriteReceived(w io.Writer, index int, f *netgear.Frame) error {
-	fields := describe(index, f.Array())
+	a, err := f.Array()
+	if err != nil {
+		return err
+	}
+	fields := describe(index, a)
 	if !f.Message.IsNone() {
 		// The unchanged text, which may contain what only Python's JSON has,
 		// such as NaN.

@@ -1,0 +1,379 @@
+package netgear
+
+import (
+	"errors"
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vidgear-go/netgear/internal/numpy"
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// DecodePolicy selects when a receive end decodes JPEGs.
+type DecodePolicy int8
+
+const (
+	// DecodeFollowUse decodes ahead of Recv while the application reads pixels,
+	// and on use while it does not.
+	DecodeFollowUse DecodePolicy = iota
+	// DecodeAhead decodes every frame before Recv returns it.
+	DecodeAhead
+	// DecodeOnUse decodes a frame in the first call that needs its pixels.
+	DecodeOnUse
+)
+
+// decodeHow is what one decoding uses.
+type decodeHow struct {
+	dec      *turbojpeg.Decoder
+	settings *settings
+	cores    int
+}
+
+// strips returns the number of strips in which a JPEG may be decoded.
+func (h *decodeHow) strips(info turbojpeg.Info) int {
+	if h.cores == 1 {
+		return 1
+	}
+	return h.settings.strips(info.Width, info.Height, h.cores)
+}
+
+// ---- one frame ----
+
+// decodes reports whether the frame's pixels are not what was received.
+func (m *frameMemory) decodes() bool { return !m.ready() }
+
+// decodeOnUse returns the pixels for a call that needs them, and decodes them
+// in that call unless it has been done. A result that the source has not seen
+// is counted there.
+func (m *frameMemory) decodeOnUse(stop turbojpeg.Stop) ([]byte, error) {
+	m.read.Store(true)
+	fresh, err := m.decodeOnce(stop, func() error {
+		dec, cores, err := m.source.acquire()
+		if err != nil {
+			return err
+		}
+		defer m.source.giveUp(dec)
+		dec.Stop = stop
+		return m.decode(decodeHow{dec: dec, settings: m.source.settings, cores: cores})
+	})
+	if err != nil {
+		return nil, m.failedOnUse(fresh, err)
+	}
+	return m.data, nil
+}
+
+// failedOnUse returns the error of a call that needed the pixels. A fresh one is
+// counted.
+func (m *frameMemory) failedOnUse(fresh bool, err error) error {
+	if errors.Is(err, turbojpeg.ErrStopped) {
+		return err
+	}
+	if err = asFrameError(err); fresh {
+		m.source.damagedOnUse(m.port, err)
+	}
+	return err
+}
+
+// decodeTo has read decode the JPEG to memory of the caller. The frame does not
+// keep the result, other than an error about the JPEG.
+func (m *frameMemory) decodeTo(stop turbojpeg.Stop, read func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) error) error {
+	if _, _, _, bad := m.outcome(); bad != nil {
+		return m.failedOnUse(false, bad)
+	}
+	dec, cores, err := m.source.acquire()
+	if err != nil {
+		return m.failedOnUse(false, err)
+	}
+	defer m.source.giveUp(dec)
+	dec.Stop = stop
+	m.source.decoded.Add(1)
+	how := decodeHow{dec: dec, settings: m.source.settings, cores: cores}
+	err = read(dec, m.decodeOptions(how.settings), how.strips(m.info))
+	if err != nil {
+		return m.failedOnUse(m.settle(nil, "", err), err)
+	}
+	if fault := dec.Warning(); m.noteWarning(fault) {
+		m.source.noteFault(m.port, fault)
+	}
+	return nil
+}
+
+// decodeAhead decodes the pixels with the resources of the caller, unless it
+// has been done. fresh reports whether this call found the error.
+func (m *frameMemory) decodeAhead(how decodeHow) (fresh bool, err error) {
+	return m.decodeOnce(how.dec.Stop, func() error { return m.decode(how) })
+}
+
+// decodeOnce calls decode in the first of several goroutines, while the others
+// wait for its result. If its Stop ended it, the next one decodes. It returns
+// the result, and whether this call got it from decode.
+func (m *frameMemory) decodeOnce(stop turbojpeg.Stop, decode func() error) (fresh bool, err error) {
+	for {
+		m.mu.Lock()
+		if m.settled {
+			defer m.mu.Unlock()
+			return false, m.bad
+		}
+		other := m.decoding
+		if other == nil {
+			own := make(chan struct{})
+			m.decoding = own
+			m.mu.Unlock()
+			err := decode()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.decoding = nil
+			close(own)
+			return true, err
+		}
+		m.mu.Unlock()
+		select {
+		case <-other:
+		case <-stop[0]:
+			return false, turbojpeg.ErrStopped
+		case <-stop[1]:
+			return false, turbojpeg.ErrStopped
+		}
+	}
+}
+
+// decode decodes the pixels, or copies them to where they are aligned. It is
+// called by decodeOnce. An error other than of the JPEG is not stored, because
+// memory may be free at the next call.
+func (m *frameMemory) decode(how decodeHow) error {
+	buf, err := zmsg.NewBuffer(m.size())
+	if err != nil {
+		return err
+	}
+	m.source.decoded.Add(1)
+	var fault string
+	switch {
+	case m.coding.jpeg:
+		err = m.decodeJPEG(buf.Bytes(), how)
+		fault = how.dec.Warning()
+	case m.dtype.BigEndian:
+		numpy.SwapBytes(buf.Bytes(), m.raw(), m.dtype.Unit)
+	default:
+		copy(buf.Bytes(), m.raw())
+	}
+	if err != nil {
+		buf.Release()
+		m.settle(nil, "", err)
+		return err
+	}
+	if m.settle(buf, fault, nil) {
+		m.source.noteFault(m.port, fault)
+	}
+	return nil
+}
+
+// decodeJPEG decodes a JPEG into dst, on several cores if the JPEG permits. The
+// options of the receive end count as much as the header's, as in VidGear.
+func (m *frameMemory) decodeJPEG(dst []byte, how decodeHow) error {
+	cs := m.space()
+	return how.dec.DecodeStrips(dst, m.raw(), m.info, m.shape[1]*cs.Channels(), cs, m.decodeOptions(how.settings), how.strips(m.info))
+}
+
+// decodeOptions returns what of the JPEG is decoded, and how exactly.
+func (m *frameMemory) decodeOptions(n *settings) turbojpeg.DecodeOptions {
+	opts := n.decodeOptions()
+	opts.FastDCT = opts.FastDCT || m.coding.fastDCT
+	opts.FastUpsample = opts.FastUpsample || m.coding.fastUpsample
+	opts.Reduce, opts.Region = m.reading.Reduce, m.reading.Region
+	return opts
+}
+
+// damage reports whether an error is about the JPEG, so that every decoding of
+// it returns the same.
+func damage(err error) bool {
+	return errors.Is(err, turbojpeg.ErrCorrupt) || errors.Is(err, turbojpeg.ErrLimit)
+}
+
+// settle stores the result of a decoding, unless it may be another next time.
+// It reports whether the error or the warning is new.
+func (m *frameMemory) settle(pixels *zmsg.Buffer, fault string, err error) (fresh bool) {
+	if err != nil && !damage(err) {
+		return true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fresh = m.bad == nil && m.fault == ""
+	m.settled, m.bad = true, err
+	if err == nil {
+		m.pixels, m.data, m.fault = pixels, pixels.Bytes(), fault
+	}
+	return fresh
+}
+
+// noteWarning stores libjpeg's warning, and reports whether it is new.
+func (m *frameMemory) noteWarning(fault string) (fresh bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if fault == "" || m.fault != "" {
+		return false
+	}
+	m.fault = fault
+	return true
+}
+
+// outcome returns the result of the decoding, if there is one: whether it has
+// been tried, libjpeg's warning, the memory of the pixels beside what was
+// received, and the error.
+func (m *frameMemory) outcome() (settled bool, fault string, extra int64, bad error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pixels != nil {
+		extra = int64(m.size())
+	}
+	return m.settled, m.fault, extra, m.bad
+}
+
+// ---- all frames of an end ----
+
+// frameSource is what the frames of one receive end have in common, also after
+// its Close. All methods may be called concurrently.
+type frameSource struct {
+	link     *link // nil for frames that the application creates
+	settings *settings
+	use      useHistory // whether frames that Recv returned were read
+	changed  func()     // called when use has changed its answer
+
+	open    atomic.Int64  // frames that the application has, for Stats
+	decoded atomic.Uint64 // decodings that have begun
+	suspect atomic.Int32  // JPEGs still to check, after one with a fault; see doubts
+	sentOn  atomic.Uint64 // JPEGs that were sent on without having been decoded
+
+	mu     sync.Mutex
+	idle   []*turbojpeg.Decoder
+	busy   int
+	closed bool // decoders are not kept
+}
+
+// created is the source of frames that the application creates.
+var created = frameSource{settings: defaultSettings(), changed: func() {}, closed: true}
+
+func defaultSettings() *settings {
+	s := newSettings(Options{})
+	return &s
+}
+
+// acquire returns a decoder for a call that decodes on use, and the number of
+// cores that are its share of all such calls.
+func (s *frameSource) acquire() (dec *turbojpeg.Decoder, share int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.idle); n > 0 {
+		dec, s.idle = s.idle[n-1], s.idle[:n-1]
+	} else if dec, err = turbojpeg.NewDecoder(); err != nil {
+		return nil, 0, err
+	}
+	s.busy++
+	return dec, max(1, cores()/s.busy), nil
+}
+
+// giveUp takes a decoder back. It is kept for the next call, or closed after
+// the end's Close.
+func (s *frameSource) giveUp(dec *turbojpeg.Decoder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
+	if s.closed || len(s.idle) >= cores() {
+		dec.Close()
+		return
+	}
+	dec.Stop = turbojpeg.Stop{}
+	s.idle = append(s.idle, dec)
+}
+
+// closeDecoders closes the decoders that are not in use, and makes the others
+// be closed after their use. Frames that the application has can be decoded
+// nevertheless.
+func (s *frameSource) closeDecoders() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, dec := range s.idle {
+		dec.Close()
+	}
+	s.idle = slices.Delete(s.idle, 0, len(s.idle))
+}
+
+// noteUse notes whether the application has read the pixels of a frame that
+// Recv returned, before it closed the frame.
+func (s *frameSource) noteUse(read bool) {
+	if s.use.note(read) {
+		s.changed()
+	}
+}
+
+// noteFault counts and logs a received frame whose JPEG libjpeg warned of.
+func (s *frameSource) noteFault(port, fault string) {
+	if fault == "" {
+		return
+	}
+	s.suspect.Store(suspectFor)
+	if s.link != nil {
+		s.link.noteFault(port, fault)
+	}
+}
+
+// damagedOnUse counts and logs a frame whose JPEG could not be decoded when its
+// pixels were needed. Recv has returned it, so it is not dropped.
+func (s *frameSource) damagedOnUse(port string, err error) {
+	if !damage(err) {
+		return
+	}
+	s.suspect.Store(suspectFor)
+	if s.link != nil {
+		s.link.countMalformed(port, "a frame that was delivered cannot be decoded", err)
+	}
+}
+
+// ---- the decision ----
+
+const (
+	// usesKept is how many closed frames decide whether the next are decoded
+	// ahead. It is few, so that an application which reads no pixels soon pays
+	// for no decoding, and one that begins to read them soon has them at once.
+	usesKept = 8
+	// usesAhead is how many of them must have been read. With half of them no
+	// application pays for more than twice the decodings that it uses.
+	usesAhead = usesKept / 2
+)
+
+// useHistory decides whether frames are decoded before the application needs
+// their pixels.
+type useHistory struct {
+	policy DecodePolicy
+	unread atomic.Uint32 // a bit for each of the last usesKept frames, 1 if it was not read
+}
+
+// ahead reports whether the next frames are to be decoded ahead. Before the
+// first frame they are, so that an application that reads pixels waits for no
+// decoding.
+func (u *useHistory) ahead() bool {
+	if u.policy != DecodeFollowUse {
+		return u.policy == DecodeAhead
+	}
+	return aheadAfter(u.unread.Load())
+}
+
+func aheadAfter(unread uint32) bool { return usesKept-bits.OnesCount32(unread) >= usesAhead }
+
+// note notes whether a frame was read, and reports whether that has changed
+// what ahead returns.
+func (u *useHistory) note(read bool) (changed bool) {
+	for {
+		before := u.unread.Load()
+		after := before << 1 & (1<<usesKept - 1)
+		if !read {
+			after |= 1
+		}
+		if u.unread.CompareAndSwap(before, after) {
+			return u.policy == DecodeFollowUse && aheadAfter(before) != aheadAfter(after)
+		}
+	}
+}
