@@ -64,6 +64,7 @@ type account struct {
 	Port                                       string
 	Frames, Malformed, Flooded, Refused, Opens uint64
 	Peak                                       int64         // memory, in bytes
+	Memory, Before                             int64         // now, and before the end was opened
 	CPU                                        time.Duration // taken so far
 	Results                                    []string
 	Retries                                    uint64
@@ -98,7 +99,7 @@ func runChild() {
 }
 
 func report(a account) {
-	a.Peak = peakMemory()
+	a.Peak, a.Memory, a.Before = memoryOf("VmHWM:"), memoryOf("VmRSS:"), memoryBefore
 	var use unix.Rusage
 	unix.Getrusage(unix.RUSAGE_SELF, &use)
 	a.CPU = time.Duration(use.Utime.Nano() + use.Stime.Nano())
@@ -106,11 +107,15 @@ func report(a account) {
 	fmt.Println(string(line))
 }
 
-// peakMemory returns the largest memory use of the process.
-func peakMemory() int64 {
+// memoryBefore is the memory of this process before its end was opened.
+var memoryBefore int64
+
+// memoryOf returns a count of the process's memory: VmRSS is that in use, VmHWM
+// the most that ever was.
+func memoryOf(name string) int64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kb << 10
 		}
@@ -120,6 +125,7 @@ func peakMemory() int64 {
 
 // runEnd runs an end that reports its counts when it is asked.
 func runEnd(s childSpec) int {
+	memoryBefore = memoryOf("VmRSS:")
 	n, err := New(s.options())
 	if err != nil {
 		report(account{Error: err.Error()})

@@ -42,7 +42,7 @@ func (n *NetGear) WaitConnected(ctx context.Context, peers int) error {
 		return wrap("wait for peers", fmt.Errorf("%w: %v has one peer, not %d", ErrMode, l.opts.Pattern, peers))
 	}
 	err := n.waitConnected(ctx, peers)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	return wrap(fmt.Sprintf("wait for %d peers at %s", peers, l.where()), err)
@@ -173,7 +173,7 @@ func (s *sendEnd) refresh(ctx context.Context) error {
 	}
 	if s.conn != nil {
 		switch err := s.follow(); {
-		case err == errMoved:
+		case errors.Is(err, errMoved):
 			s.shut(0)
 		case err != nil:
 			return err

@@ -3,12 +3,17 @@ package netgear
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pebbe/zmq4"
 
@@ -302,5 +307,121 @@ func TestNewJPEGFrameDecodesOnUse(t *testing.T) {
 	defer g.Close()
 	if !readsAs(t, g, true) {
 		t.Error("damage is no error")
+	}
+}
+
+// receiveSlow returns a received frame that takes seconds to decode.
+func receiveSlow(t *testing.T, o Options) *Frame {
+	t.Helper()
+	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
+	recv := mustNew(t, o)
+	newBare(t, zmq4.PAIR, recv).send(grayHeader(), slowJPEG())
+	return mustRecv(t, recv, testContext(t))
+}
+
+// A send call that decodes a frame ends with its context and with Close. So does
+// one that waits for the decoding in another goroutine. The next call can
+// decode again.
+func TestContextAndCloseEndADecodingOnUse(t *testing.T) {
+	o := slowOptions()
+	o.Decode = DecodeOnUse
+	f := receiveSlow(t, o)
+	defer f.Close()
+	for _, closes := range []bool{false, true} {
+		o := slowOptions()
+		o.Wire, o.Address, o.Port, o.JPEGCompression = AsyncWire, "127.0.0.1", "1", JPEGDefault
+		send := mustNew(t, o)
+		ctx, cancel := context.WithCancel(testContext(t))
+		ended := make(chan error, 2)
+		for range cap(ended) {
+			g := f.Retain()
+			go func() {
+				defer g.Close()
+				_, err := send.SendFrame(ctx, g, nil)
+				ended <- err
+			}()
+		}
+		await(t, "a call to decode", func() bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.decoding != nil
+		})
+		want, start := context.Canceled, startStopwatch()
+		if closes {
+			want = ErrClosed
+			send.Close()
+		} else {
+			cancel()
+		}
+		for range cap(ended) {
+			if err := <-ended; !errors.Is(err, want) {
+				t.Errorf("close %v: %v", closes, err)
+			}
+		}
+		endsWithin(t, "the send calls", start, 2*time.Second)
+		cancel()
+	}
+	if isDecoded(f) {
+		t.Error("a decoding that was ended has a result")
+	}
+}
+
+// Close does not wait for a decoding in Respond.
+func TestCloseEndsADecodingInRespond(t *testing.T) {
+	read := make(chan error, 1)
+	o := slowOptions()
+	o.Decode, o.BidirectionalMode = DecodeOnUse, true
+	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
+	var decoding atomic.Bool
+	o.Respond = func(_ context.Context, f *Frame) (any, error) {
+		decoding.Store(true)
+		_, err := f.Bytes()
+		read <- err
+		return nil, err
+	}
+	recv := mustNew(t, o)
+	newBare(t, zmq4.PAIR, recv).send(grayHeader(), slowJPEG())
+	await(t, "Respond", decoding.Load)
+	start := startStopwatch()
+	recv.Close()
+	endsWithin(t, "Close", start, 2*time.Second)
+	if err := <-read; !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// Every JPEG has the same pixels, or none, whenever it is decoded.
+func TestPoliciesAgree(t *testing.T) {
+	files, err := filepath.Glob("internal/turbojpeg/testdata/jpeg/*.jpg")
+	if err != nil || len(files) < 15 {
+		t.Fatal(len(files), err)
+	}
+	end := testJPEG(t, 64, 48)
+	read := map[DecodePolicy]map[string]string{}
+	for _, policy := range []DecodePolicy{DecodeAhead, DecodeOnUse} {
+		recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Decode: policy})
+		peer := newBare(t, zmq4.PAIR, recv)
+		read[policy] = map[string]string{}
+		for _, file := range files {
+			for _, jpeg := range [][]byte{jpegFile(t, filepath.Base(file)), end} {
+				peer.send([]byte(jpegHeader), jpeg)
+				if peer.recv(testTimeout) == nil {
+					t.Fatal("no answer")
+				}
+			}
+			for last := false; !last; {
+				f := mustRecv(t, recv, testContext(t))
+				if last = bytes.Equal(f.JPEG(), end); !last {
+					if pixels, err := f.Bytes(); err == nil {
+						read[policy][file] = fmt.Sprint(f.Shape(), sha256.Sum256(pixels))
+					}
+				}
+				f.Close()
+			}
+		}
+		recv.Close()
+	}
+	if !maps.Equal(read[DecodeAhead], read[DecodeOnUse]) || len(read[DecodeAhead]) < 10 {
+		t.Errorf("ahead %v\non use %v", read[DecodeAhead], read[DecodeOnUse])
 	}
 }

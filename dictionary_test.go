@@ -73,7 +73,7 @@ func TestHeaderSwitches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := appendFields(nil, "terminate", m, "bi_mode", m, "data", nil)
+		raw := appendFields(nil, packedText("terminate"), m, packedText("bi_mode"), m, packedText("data"), packedNil{})
 		if h, err := (asyncWire{}).parseHeader(raw, nil); err != nil || h.terminate != want || h.bidirectional != want {
 			t.Errorf("msgpack %v: %+v, %v", value, h, err)
 		}
@@ -83,7 +83,7 @@ func TestHeaderSwitches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h, err := (asyncWire{}).parseHeader(appendFields(nil, "terminate", m), nil); !errors.Is(err, errWire) || h.terminate {
+		if h, err := (asyncWire{}).parseHeader(appendFields(nil, packedText("terminate"), m), nil); !errors.Is(err, errWire) || h.terminate {
 			t.Errorf("msgpack %v: %+v, %v", value, h, err)
 		}
 	}

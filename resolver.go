@@ -380,12 +380,6 @@ func (r *resolver) close() {
 
 // ---- the name server ----
 
-// lookupIP is the system's name resolution. Tests replace it with swapLookup.
-var lookupIP = struct {
-	sync.RWMutex
-	call func(context.Context, string) ([]net.IPAddr, error)
-}{call: net.DefaultResolver.LookupIPAddr}
-
 // lookupAddresses returns the addresses of a host, at most maxAddresses. IPv4
 // is before IPv6 as in VidGear, whose sockets do not use IPv6.
 func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -395,10 +389,7 @@ func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
 		}
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	lookupIP.RLock()
-	call := lookupIP.call
-	lookupIP.RUnlock()
-	ips, err := call(ctx, host)
+	ips, err := net.DefaultResolver.LookupIPAddr(ctx, host)
 	if err != nil {
 		return nil, cannotResolve(host, err)
 	}

@@ -2,8 +2,9 @@ package netgear
 
 import (
 	"context"
-	"errors"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -12,13 +13,13 @@ import (
 	"time"
 )
 
-// nameServer resolves one name. Other names go to the system.
+// nameServer resolves one name, by DNS.
 type nameServer struct {
 	name string
 
 	mu        sync.Mutex
 	addresses []string
-	err       error
+	fails     bool
 	hangs     bool
 	asked     int
 }
@@ -26,14 +27,14 @@ type nameServer struct {
 // nameServers are those of the tests that run, by name.
 var nameServers sync.Map
 
+// The process's resolver asks the tests' name servers. A name that none of them
+// has, and that is not in the system's hosts file, does not exist.
 func init() {
-	system := lookupIP.call
-	lookupIP.call = func(ctx context.Context, host string) ([]net.IPAddr, error) {
-		if s, ok := nameServers.Load(host); ok {
-			return s.(*nameServer).lookup(ctx)
-		}
-		return system(ctx, host)
-	}
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		go serveNames(server)
+		return client, nil
+	}}
 }
 
 var nameNumbers atomic.Uint64
@@ -46,33 +47,94 @@ func newNameServer(t *testing.T, addresses ...string) *nameServer {
 	return s
 }
 
-func (s *nameServer) lookup(ctx context.Context) (all []net.IPAddr, err error) {
+// serveNames answers questions as a name server does over TCP (RFC 1035).
+func serveNames(c net.Conn) {
+	defer c.Close()
+	for {
+		var length [2]byte
+		if _, err := io.ReadFull(c, length[:]); err != nil {
+			return
+		}
+		query := make([]byte, binary.BigEndian.Uint16(length[:]))
+		if _, err := io.ReadFull(c, query); err != nil {
+			return
+		}
+		if answer := answerName(query); answer != nil {
+			c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(answer))))
+			c.Write(answer)
+		}
+	}
+}
+
+const (
+	dnsServFail = 2
+	dnsNXDomain = 3
+	dnsA        = 1
+	dnsAAAA     = 28
+)
+
+// answerName returns the answer to a question, and nil for none.
+func answerName(query []byte) []byte {
+	labels, at := []string{}, 12
+	for query[at] != 0 {
+		end := at + 1 + int(query[at])
+		labels, at = append(labels, string(query[at+1:end])), end
+	}
+	question := query[12 : at+5]
+	kind := binary.BigEndian.Uint16(query[at+1:])
+	status, addresses := uint16(dnsNXDomain), []net.IP{}
+	if s, ok := nameServers.Load(strings.Join(labels, ".")); ok {
+		if status, addresses, ok = s.(*nameServer).lookup(kind); !ok {
+			return nil
+		}
+	}
+	answer := append([]byte{}, query[:2]...)
+	for _, n := range []uint16{0x8180 | status, 1, uint16(len(addresses)), 0, 0} {
+		answer = binary.BigEndian.AppendUint16(answer, n)
+	}
+	answer = append(answer, question...)
+	for _, ip := range addresses {
+		answer = append(answer, 0xc0, 12, byte(kind>>8), byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(len(ip)))
+		answer = append(answer, ip...)
+	}
+	return answer
+}
+
+// lookup returns the addresses of one kind. ok is false if there is no answer.
+func (s *nameServer) lookup(kind uint16) (status uint16, all []net.IP, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked++
-	if s.hangs {
-		s.mu.Unlock()
-		<-ctx.Done()
-		s.mu.Lock()
-		return nil, ctx.Err()
+	if kind == dnsA { // each lookup asks for both kinds
+		s.asked++
 	}
-	for _, a := range s.addresses {
-		all = append(all, net.IPAddr{IP: net.ParseIP(a)})
+	switch {
+	case s.hangs:
+		return 0, nil, false
+	case s.fails:
+		return dnsServFail, nil, true
 	}
-	return all, s.err
+	for _, text := range s.addresses {
+		ip := net.ParseIP(text)
+		if four := ip.To4(); four != nil && kind == dnsA {
+			all = append(all, four)
+		} else if four == nil && kind == dnsAAAA {
+			all = append(all, ip)
+		}
+	}
+	return 0, all, true
 }
 
 // move changes the addresses of the name.
 func (s *nameServer) move(addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.addresses, s.err, s.hangs = addresses, nil, false
+	s.addresses, s.fails, s.hangs = addresses, false, false
 }
 
-func (s *nameServer) fail(err error) {
+func (s *nameServer) fail() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = err
+	s.fails = true
 }
 
 func (s *nameServer) hang() {
@@ -309,7 +371,7 @@ func TestNameServerFails(t *testing.T) {
 			names := newNameServer(t, "127.0.0.1")
 			p := newMovingPair(t, names, o, true, "127.0.0.1")
 			p.exchange(0, 1)
-			names.fail(errors.New("SERVFAIL"))
+			names.fail()
 			p.moving.Close()
 			p.reopen("127.0.0.1")
 			p.exchange(1, 1)

@@ -18,9 +18,8 @@ type Stamp struct {
 
 // StampedMessage is a message together with the time at which its frame was
 // captured. It is for a send end with Options.Stamp; without it the stamp has
-// the time of the call to Send. A worker that sends received frames on sets
-// both fields from the frame's own Stamp, so that InOrder can restore the
-// order.
+// the time of the call to Send. SendFrame sends the frame's own Stamp unless it
+// gets a StampedMessage.
 type StampedMessage struct {
 	At      time.Time
 	Seq     uint64 // 0: the next number of this send end

@@ -38,44 +38,58 @@ import (
 //	{"return_type": "NoneType", "return_data": "", "rejected": …}
 type asyncWire struct{}
 
-// appendFields writes a map of texts and ready-made values, in order.
-func appendFields(dst []byte, fields ...any) []byte {
+// packable is a key or a value of a map on NetGear_Async's wire.
+type packable interface{ appendPacked(dst []byte) []byte }
+
+// appendFields writes a map of keys and values, in order.
+func appendFields(dst []byte, fields ...packable) []byte {
 	dst = append(dst, msgpcode.FixedMapLow|byte(len(fields)/2))
-	for i, f := range fields {
-		switch f := f.(type) {
-		case string: // short ones: keys, and names of types
-			if len(f) < 32 {
-				dst = append(dst, msgpcode.FixedStrLow|byte(len(f)))
-			} else {
-				dst = append(dst, msgpcode.Str8, byte(len(f)))
-			}
-			dst = append(dst, f...)
-		case bool:
-			code := msgpcode.False
-			if f {
-				code = msgpcode.True
-			}
-			dst = append(dst, code)
-		case Message:
-			if len(f.raw) == 0 {
-				dst = append(dst, msgpcode.FixedStrLow)
-			}
-			dst = append(dst, f.raw...)
-		case nil:
-			dst = append(dst, msgpcode.Nil)
-		default:
-			panic(fmt.Sprintf("field %d is a %T", i, f)) // a mistake in this file
-		}
+	for _, f := range fields {
+		dst = f.appendPacked(dst)
 	}
 	return dst
 }
 
+// packedText is a text of less than 256 bytes: a key, or the name of a type.
+type packedText string
+
+func (t packedText) appendPacked(dst []byte) []byte {
+	if len(t) < 32 {
+		dst = append(dst, msgpcode.FixedStrLow|byte(len(t)))
+	} else {
+		dst = append(dst, msgpcode.Str8, byte(len(t)))
+	}
+	return append(dst, t...)
+}
+
+type packedBool bool
+
+func (b packedBool) appendPacked(dst []byte) []byte {
+	if b {
+		return append(dst, msgpcode.True)
+	}
+	return append(dst, msgpcode.False)
+}
+
+type packedNil struct{}
+
+func (packedNil) appendPacked(dst []byte) []byte { return append(dst, msgpcode.Nil) }
+
+// appendPacked appends a message that was encoded for this wire. None is an
+// empty text.
+func (m Message) appendPacked(dst []byte) []byte {
+	if len(m.raw) == 0 {
+		return append(dst, msgpcode.FixedStrLow)
+	}
+	return append(dst, m.raw...)
+}
+
 func (asyncWire) appendHeader(dst []byte, h header) []byte {
-	return appendFields(dst, "terminate", h.terminate, "bi_mode", h.bidirectional, "data", h.message)
+	return appendFields(dst, packedText("terminate"), packedBool(h.terminate), packedText("bi_mode"), packedBool(h.bidirectional), packedText("data"), h.message)
 }
 
 func (asyncWire) appendTerminate(dst []byte, _ pyjson.Raw) []byte {
-	return appendFields(dst, "terminate", true)
+	return appendFields(dst, packedText("terminate"), packedBool(true))
 }
 
 func (asyncWire) appendAnswer(dst []byte, a *answer) []byte {
@@ -83,12 +97,12 @@ func (asyncWire) appendAnswer(dst []byte, a *answer) []byte {
 	case a.text != "":
 		return append(dst, a.text...)
 	case a.array:
-		return appendFields(dst, "return_type", a.returnType, "return_data", nil)
+		return appendFields(dst, packedText("return_type"), packedText(a.returnType), packedText("return_data"), packedNil{})
 	}
 	if a.rejected != "" {
-		return appendFields(dst, "return_type", a.returnType, "return_data", a.data, "rejected", a.rejected)
+		return appendFields(dst, packedText("return_type"), packedText(a.returnType), packedText("return_data"), a.data, packedText("rejected"), packedText(a.rejected))
 	}
-	return appendFields(dst, "return_type", a.returnType, "return_data", a.data)
+	return appendFields(dst, packedText("return_type"), packedText(a.returnType), packedText("return_data"), a.data)
 }
 
 func (asyncWire) received(id string) string { return "Data received on client: " + id + " !" }
@@ -98,7 +112,7 @@ func (asyncWire) rejected(id, reason string) string {
 }
 
 func (asyncWire) terminateReply(id string, _ bool) []byte {
-	return appendFields(nil, "terminated", "Client-`"+id+"` successfully terminated!")
+	return appendFields(nil, packedText("terminated"), packedText("Client-`"+id+"` successfully terminated!"))
 }
 
 func (asyncWire) answersTerminate(p Pattern) bool { return p.spec().answers }

@@ -65,9 +65,7 @@ func (s *settings) work(ctx context.Context) error {
 		boxes, err := people.find(frame)
 		if err == nil {
 			// The frame keeps its number and its time.
-			_, err = out.SendFrame(sending, frame, netgear.StampedMessage{
-				At: frame.Stamp.Time, Seq: frame.Stamp.Seq, Message: found{Worker: name, Boxes: boxes},
-			})
+			_, err = out.SendFrame(sending, frame, found{Worker: name, Boxes: boxes})
 		}
 		frame.Close()
 		if err != nil {

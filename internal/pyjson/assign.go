@@ -205,7 +205,7 @@ func (f *field) reach(v reflect.Value) (reflect.Value, error) {
 	for _, i := range f.index {
 		if v.Kind() == reflect.Pointer {
 			if v.IsNil() && !v.CanSet() {
-				return v, fmt.Errorf("pyjson: cannot set embedded pointer to unexported struct %v", v.Type().Elem())
+				return v, fmt.Errorf("cannot set embedded pointer to unexported struct %v", v.Type().Elem())
 			}
 			if v.IsNil() {
 				v.Set(reflect.New(v.Type().Elem()))

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrSyntax matches every SyntaxError with errors.Is.
-var ErrSyntax = errors.New("pyjson: not valid JSON")
+var ErrSyntax = errors.New("not valid JSON")
 
 // SyntaxError reports where a text is not JSON by Python's rules.
 type SyntaxError struct {
@@ -16,7 +16,7 @@ type SyntaxError struct {
 	Problem string // such as "expected a value"
 }
 
-func (e *SyntaxError) Error() string { return fmt.Sprintf("pyjson: byte %d: %s", e.Offset, e.Problem) }
+func (e *SyntaxError) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Problem) }
 
 // Unwrap returns ErrSyntax.
 func (e *SyntaxError) Unwrap() error { return ErrSyntax }
@@ -49,9 +49,9 @@ func (e *EncodeError) Path() string {
 
 func (e *EncodeError) Error() string {
 	if len(e.path) == 0 {
-		return fmt.Sprintf("pyjson: cannot encode %v: %v", e.Type, e.Err)
+		return fmt.Sprintf("cannot encode %v: %v", e.Type, e.Err)
 	}
-	return fmt.Sprintf("pyjson: cannot encode %v at %s: %v", e.Type, e.Path(), e.Err)
+	return fmt.Sprintf("cannot encode %v at %s: %v", e.Type, e.Path(), e.Err)
 }
 
 // Unwrap returns the reason.
