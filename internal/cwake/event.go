@@ -7,14 +7,14 @@ import (
 )
 
 // Event wakes one goroutine from C threads. The goroutine sleeps in Go's
-// network poller, which needs no other goroutine in between as a Waker does. C
-// stores its result, and then writes 8 bytes to the descriptor: in this order,
-// so that the goroutine reads the result when it is woken.
+// network poller, so no other goroutine has to run first, as that of a Waker
+// does. C stores its result, and then writes 8 bytes to the descriptor. In this
+// order the goroutine reads the result when it is woken.
 type Event struct {
-	file *os.File
-	conn syscall.RawConn
-	fd   int // for C to write to
-	also *os.File
+	file   *os.File // what the poller watches
+	conn   syscall.RawConn
+	fd     int      // for C to write to
+	writer *os.File // of a pipe; nil where one descriptor has both ends
 
 	// The condition of Wait, and its test as a value that is created once: a
 	// closure for each wait would allocate memory.
@@ -50,8 +50,8 @@ func NewEvent() (*Event, error) {
 func (e *Event) FD() int { return e.fd }
 
 // Wait sleeps until done returns true, and returns true. done is called at
-// once, and after each write. Wait returns false if Interrupt was called
-// meanwhile, or since the last Wait. Only one goroutine may wait.
+// once, and after each write. Wait returns false if Interrupt is called
+// meanwhile, or was called since the last Wait. Only one goroutine may wait.
 func (e *Event) Wait(done func() bool) bool {
 	e.done = done
 	if e.conn.Read(e.step) == nil {
@@ -68,7 +68,7 @@ func (e *Event) Interrupt() { e.file.SetReadDeadline(time.Unix(1, 0)) }
 // Close closes the descriptor. C must not write to it from then on.
 func (e *Event) Close() {
 	e.file.Close()
-	if e.also != nil {
-		e.also.Close()
+	if e.writer != nil {
+		e.writer.Close()
 	}
 }

@@ -9,10 +9,10 @@ import (
 
 // open opens a pipe.
 func (e *Event) open() (err error) {
-	if e.file, e.also, err = os.Pipe(); err != nil {
+	if e.file, e.writer, err = os.Pipe(); err != nil {
 		return err
 	}
-	conn, err := e.also.SyscallConn() // Fd would make writing block
+	conn, err := e.writer.SyscallConn() // Fd would make writing block
 	if err == nil {
 		err = conn.Control(func(fd uintptr) { e.fd = int(fd) })
 	}
