@@ -228,7 +228,7 @@ func newPicture(r image.Rectangle, cs turbojpeg.Colorspace, jpeg bool) (image.Im
 		img := image.NewNRGBA(r)
 		return img, img.Pix, turbojpeg.RGBA
 	}
-	img := image.NewRGBA(r)
+	img := &image.RGBA{Pix: turbojpeg.Unzeroed(4*r.Dx()*r.Dy()), Stride: 4*r.Dx(), Rect: r}
 	return img, img.Pix, turbojpeg.RGBA
 }
 

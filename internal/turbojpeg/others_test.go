@@ -36,6 +36,44 @@ func TestJPEGsOfOthers(t *testing.T) {
 	}
 }
 
+// TestExtremeSizes reads and writes pictures of one pixel, one row and one
+// column, and of the largest width and height.
+func TestExtremeSizes(t *testing.T) {
+	e, d := newEncoder(t), newDecoder(t)
+	for _, size := range []image.Point{{1, 1}, {1, 2}, {3, 1}, {1, MaxDimension}, {MaxDimension, 1}, {MaxDimension, 3}, {3, MaxDimension}} {
+		img := planesPicture(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio420)
+		if !inEveryWay(t, d, size.String(), encodePicture(t, e, Planes(img), 90, 3)) {
+			t.Errorf("%v: not read", size)
+		}
+	}
+	for _, size := range []image.Point{{MaxDimension + 1, 1}, {1, MaxDimension + 1}} {
+		p := Planes(planesPicture(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio420))
+		if _, err := e.EncodePicture(make([]byte, 1<<20), p, EncodeOptions{90, true}, 1); e.PictureBound(p, 1) != 0 || !errors.Is(err, ErrShape) {
+			t.Errorf("%v: %v", size, err)
+		}
+	}
+}
+
+// FuzzReadings reads changed JPEGs in every way: an error, or the same pixels.
+func FuzzReadings(f *testing.F) {
+	e := newEncoder(f)
+	for _, r := range ratios {
+		p := Planes(planesPicture(image.Rect(0, 0, 37, 43), r))
+		f.Add(encodePicture(f, e, p, 60, 1))
+		f.Add(encodePicture(f, e, p, 60, 3))
+	}
+	for name, g := range golden(f).Decode {
+		if g.Info.Width == 49 || name == "trailing bytes" {
+			f.Add(g.JPEG)
+		}
+	}
+	f.Fuzz(func(t *testing.T, jpeg []byte) {
+		if info, err := ReadInfo(jpeg); err == nil && info.Width*info.Height <= 1<<16 {
+			inEveryWay(t, newDecoder(t), "the input", jpeg)
+		}
+	})
+}
+
 // named reports whether an error is one of this package's.
 func named(err error) bool {
 	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrLimit) || errors.Is(err, ErrShape)

@@ -114,12 +114,14 @@ func newPlanes(info Info, opts DecodeOptions) (*image.YCbCr, *planeTarget, error
 		return nil, nil, err
 	}
 	img := &image.YCbCr{SubsampleRatio: r, Rect: opts.Rect(info)}
-	rest := make([]byte, PlaneBytes(info, opts))
+	rest := Unzeroed(int(PlaneBytes(info, opts)))
+	above := to.rows(info, opts).from
 	take := func(p *plane) []byte {
 		n := p.bytes(to, info, opts)
 		p.pix, rest = rest[:n:n], rest[n:]
-		above := to.rows(info, opts).from
-		return p.pix[(img.Rect.Min.Y/p.down-above/p.down)*p.stride+img.Rect.Min.X/p.across:]
+		// libjpeg writes the rows of whole blocks that have a visible one.
+		first, end := img.Rect.Min.Y/p.down-above/p.down, ceilDiv(img.Rect.Max.Y, p.down)-above/p.down
+		return p.pix[first*p.stride+img.Rect.Min.X/p.across : end*p.stride : end*p.stride]
 	}
 	img.Y, img.YStride = take(&to.comps[0]), to.comps[0].stride
 	if info.Space == "Gray" {
