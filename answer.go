@@ -215,12 +215,12 @@ func (r *receiveEnd) reject(h *header, m *message, err error) {
 	if other := r.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
 		// The form with fields is accepted by every send end of the other wire.
 		w, h.bidirectional = other.wire(), true
-		err = malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire)
+		err = because(malformedWire, malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire))
 	}
+	r.malformed(h.from, err) // before the answer, after which the sender may look at the counts
 	if r.spec.answers {
 		r.reply(&prepared{head: w.appendAnswer(nil, r.rejection(w, h, err))})
 	}
-	r.malformed(h.from, err)
 }
 
 // isHeader reports whether raw is part 1 of a message on a wire.

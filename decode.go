@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
@@ -65,8 +66,8 @@ func (m *frameMemory) decodeOnUse(stop turbojpeg.Stop) ([]byte, error) {
 	return m.data, nil
 }
 
-// failedOnUse returns the error of a call that needed the pixels. A fresh one is
-// counted.
+// failedOnUse returns the error of a call that needed the pixels. A fresh one
+// is counted.
 func (m *frameMemory) failedOnUse(fresh bool, err error) error {
 	if errors.Is(err, turbojpeg.ErrStopped) {
 		return err
@@ -90,14 +91,13 @@ func (m *frameMemory) decodeTo(stop turbojpeg.Stop, read func(dec *turbojpeg.Dec
 	defer m.source.giveUp(dec)
 	dec.Stop = stop
 	m.source.decoded.Add(1)
-	how := decodeHow{dec: dec, settings: m.source.settings, cores: cores}
-	err = read(dec, m.decodeOptions(how.settings), how.strips(m.info))
+	how, began := decodeHow{dec: dec, settings: m.source.settings, cores: cores}, time.Now()
+	err = because(malformedJPEG, read(dec, m.decodeOptions(how.settings), how.strips(m.info)))
 	if err != nil {
 		return m.failedOnUse(m.settle(nil, "", err), err)
 	}
-	if fault := dec.Warning(); m.noteWarning(fault) {
-		m.source.noteFault(m.port, fault)
-	}
+	fault := dec.Warning()
+	m.source.noteDecoded(m.port, began, fault, m.noteWarning(fault))
 	return nil
 }
 
@@ -149,7 +149,7 @@ func (m *frameMemory) decode(how decodeHow) error {
 		return err
 	}
 	m.source.decoded.Add(1)
-	var fault string
+	began, fault := time.Now(), ""
 	switch {
 	case m.coding.jpeg:
 		err = m.decodeJPEG(buf.Bytes(), how)
@@ -164,8 +164,8 @@ func (m *frameMemory) decode(how decodeHow) error {
 		m.settle(nil, "", err)
 		return err
 	}
-	if m.settle(buf, fault, nil) {
-		m.source.noteFault(m.port, fault)
+	if fresh := m.settle(buf, fault, nil); m.coding.jpeg {
+		m.source.noteDecoded(m.port, began, fault, fresh)
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (m *frameMemory) decode(how decodeHow) error {
 // options of the receive end count as much as the header's, as in VidGear.
 func (m *frameMemory) decodeJPEG(dst []byte, how decodeHow) error {
 	cs := m.space()
-	return how.dec.DecodeStrips(dst, m.raw(), m.info, m.shape[1]*cs.Channels(), cs, m.decodeOptions(how.settings), how.strips(m.info))
+	return because(malformedJPEG, how.dec.DecodeStrips(dst, m.raw(), m.info, m.shape[1]*cs.Channels(), cs, m.decodeOptions(how.settings), how.strips(m.info)))
 }
 
 // decodeOptions returns what of the JPEG is decoded, and how exactly.
@@ -309,13 +309,18 @@ func (s *frameSource) noteUse(read bool) {
 	}
 }
 
-// noteFault counts and logs a received frame whose JPEG libjpeg warned of.
-func (s *frameSource) noteFault(port, fault string) {
-	if fault == "" {
-		return
+// noteDecoded counts how long decoding a JPEG took, and counts and logs a
+// received one that libjpeg warned of. A warning that is not fresh was counted
+// when the same JPEG was decoded before.
+func (s *frameSource) noteDecoded(port string, began time.Time, fault string, fresh bool) {
+	if !fresh {
+		fault = ""
 	}
-	s.suspect.Store(suspectFor)
+	if fault != "" {
+		s.suspect.Store(suspectFor)
+	}
 	if s.link != nil {
+		s.link.counters.decode.since(began)
 		s.link.noteFault(port, fault)
 	}
 }
@@ -328,7 +333,7 @@ func (s *frameSource) damagedOnUse(port string, err error) {
 	}
 	s.suspect.Store(suspectFor)
 	if s.link != nil {
-		s.link.countMalformed(port, "a frame that was delivered cannot be decoded", err)
+		s.link.noteMalformed(port, "a frame that was delivered cannot be decoded", err)
 	}
 }
 

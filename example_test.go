@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"expvar"
 	"fmt"
 	"image"
 	"image/color"
@@ -310,6 +311,26 @@ func ExampleOptions_Validate() {
 	// true true
 	// Flag 1
 	// true
+}
+
+// The counts of an end are readable as JSON, with durations in seconds. So an
+// application needs no other library to show them: package expvar serves what is
+// published at /debug/vars.
+func ExampleNetGear_Stats() {
+	recv, err := netgear.New(netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer recv.Close()
+	expvar.Publish("yard", expvar.Func(func() any { return recv.Stats() }))
+
+	var shown netgear.Stats // as a program that reads /debug/vars
+	if err := json.Unmarshal([]byte(expvar.Get("yard").String()), &shown); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(shown.Pattern, shown.Frames, shown.Connected, shown.Latency.Quantile(0.99))
+	// Output:
+	// PAIR 0 0 0s
 }
 
 // Messages are JSON as Python reads and writes it.

@@ -25,14 +25,14 @@ type Array struct {
 }
 
 // Frame is one frame. Recv returns received frames; NewFrame and NewJPEGFrame
-// create others. Only one goroutine at a time may use it. Retain returns another
-// Frame of the same memory, for another goroutine.
+// create others. Only one goroutine at a time may use it. Retain returns
+// another Frame of the same memory, for another goroutine.
 //
 // The pixels of a frame are memory of libzmq or of this library, not of Go.
 // Close of its last Frame releases it. The results of Bytes, JPEG and (without
-// Options.Copy) Mat are invalid after the Close of the Frame that returned them.
-// The garbage collector frees a frame that was not closed, if the application
-// has no view of its memory; otherwise that memory leaks.
+// Options.Copy) Mat are invalid after the Close of the Frame that returned
+// them. The garbage collector frees a frame that was not closed, if the
+// application has no view of its memory; otherwise that memory leaks.
 //
 // A JPEG is decoded once, by the receive end or by the first call that needs
 // its pixels (Options.Decode): Bytes, Array or Mat. Image and YCbCr decode to
@@ -88,8 +88,8 @@ func (f *Frame) track() {
 // once for all.
 //
 // Inside Options.Respond it is the way to use the frame after the call. Retain
-// returns nil for a Frame that is nil, closed or zero; the methods of a nil Frame
-// return an ErrFrame, or nothing.
+// returns nil for a Frame that is nil, closed or zero; the methods of a nil
+// Frame return an ErrFrame, or nothing.
 func (f *Frame) Retain() *Frame {
 	if f.usable() != nil {
 		return nil
@@ -121,9 +121,9 @@ func (f *Frame) DType() string {
 }
 
 // Shape returns [rows, columns] or [rows, columns, channels], or any other
-// shape that the sender sent. It is that of the pixels, which a Reading may have
-// selected; FullShape has that of the whole picture. The caller may keep the
-// slice.
+// shape that the sender sent. It is that of the pixels, which a Reading may
+// have selected; FullShape has that of the whole picture. The caller may keep
+// the slice.
 func (f *Frame) Shape() []int {
 	if f == nil || f.frameMemory == nil {
 		return nil

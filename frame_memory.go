@@ -120,7 +120,7 @@ func (m *frameMemory) check(w wire, part []byte, maxBytes int64) (err error) {
 		m.misaligned = !aligned(b, m.dtype.Unit)
 		return frameError(m.dtype.Check(m.shape, len(b)))
 	}
-	return m.checkJPEG(b, maxBytes)
+	return because(malformedJPEG, m.checkJPEG(b, maxBytes))
 }
 
 // checkJPEG does what check does, for a JPEG.
@@ -130,8 +130,8 @@ func (m *frameMemory) checkJPEG(b []byte, maxBytes int64) (err error) {
 	}
 	width, height, cs := m.info.Width, m.info.Height, m.coding.colorspace
 	if size := int64(width)*int64(height)*int64(cs.Channels()) + m.info.Memory; size > maxBytes {
-		return fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
-			ErrFrame, width, height, size, coefficientsText(m.info), maxBytes)
+		return because(malformedLimit, fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",
+			ErrFrame, width, height, size, coefficientsText(m.info), maxBytes))
 	}
 	if cs == turbojpeg.CMYK && !m.info.CMYK() {
 		return fmt.Errorf("%w: a %s JPEG does not decode to CMYK", ErrFrame, m.info.Space)

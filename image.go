@@ -161,13 +161,13 @@ func packRows(pix []byte, stride, width, rows int) []byte {
 
 // Image returns the frame as a picture of package image, in memory of its own.
 // It is an *image.Gray for one channel, an *image.CMYK for a CMYK JPEG, an
-// *image.NRGBA for a raw frame with four channels, and otherwise an *image.RGBA.
-// A frame that is not uint8 with 1, 3 or 4 channels is an ErrFrame. A raw frame
-// is assumed to be BGR or BGRA, OpenCV's order.
+// *image.NRGBA for a raw frame with four channels, and otherwise an
+// *image.RGBA. A frame that is not uint8 with 1, 3 or 4 channels is an
+// ErrFrame. A raw frame is assumed to be BGR or BGRA, OpenCV's order.
 //
-// Each call decodes the JPEG to the picture, unless the pixels have been decoded
-// before (Options.Decode, Bytes); then it converts them. Of a Reading with a
-// Region, the picture's Bounds are the region's place in the picture as
+// Each call decodes the JPEG to the picture, unless the pixels have been
+// decoded before (Options.Decode, Bytes); then it converts them. Of a Reading
+// with a Region, the picture's Bounds are the region's place in the picture as
 // SubImage has it: in the reduced picture, if Reduce is more than 1.
 func (f *Frame) Image() (image.Image, error) {
 	img, err := f.picture()
@@ -228,7 +228,7 @@ func newPicture(r image.Rectangle, cs turbojpeg.Colorspace, jpeg bool) (image.Im
 		img := image.NewNRGBA(r)
 		return img, img.Pix, turbojpeg.RGBA
 	}
-	img := &image.RGBA{Pix: turbojpeg.Unzeroed(4*r.Dx()*r.Dy()), Stride: 4*r.Dx(), Rect: r}
+	img := &image.RGBA{Pix: turbojpeg.Unzeroed(4 * r.Dx() * r.Dy()), Stride: 4 * r.Dx(), Rect: r}
 	return img, img.Pix, turbojpeg.RGBA
 }
 
@@ -236,10 +236,11 @@ func newPicture(r image.Rectangle, cs turbojpeg.Colorspace, jpeg bool) (image.Im
 // memory of their own. They are what most encoders and detectors take, and cost
 // less than pixels, as nothing is converted. Each call decodes the JPEG.
 //
-// The subsampling is that of the JPEG. Where a Reading reduces a 4:2:0 JPEG, the
-// result is 4:4:4, as its chroma then has a sample for each pixel. A gray JPEG
-// has chroma of 128. Of a Reading with a Region the Bounds are as in Image. The
-// planes have the full range of values, 0 to 255, as package image has it.
+// The subsampling is that of the JPEG. Where a Reading reduces a 4:2:0 JPEG,
+// the result is 4:4:4, as its chroma then has a sample for each pixel. A gray
+// JPEG has chroma of 128. Of a Reading with a Region the Bounds are as in
+// Image. The planes have the full range of values, 0 to 255, as package image
+// has it.
 //
 // A raw frame is an ErrFrame, as are a JPEG that stores RGB or printing colors,
 // and a Reading with Gray.

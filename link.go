@@ -368,12 +368,12 @@ func (l *link) endedFruitless() {
 // has one.
 func (l *link) malformed(port string, err error) {
 	l.dropReason.Store(&err)
-	l.countMalformed(port, "dropped a message that cannot be read", err)
+	l.noteMalformed(port, "dropped a message that cannot be read", err)
 }
 
-func (l *link) countMalformed(port, text string, err error) {
-	l.counters.malformed.Add(1)
-	l.perPort.malformed(port)
+// noteMalformed counts and logs a message that could not be read.
+func (l *link) noteMalformed(port, text string, err error) {
+	l.countMalformed(port, err)
 	l.messageLog.log(l.opts.Logger, slog.LevelWarn, text, "endpoint", l.where(), "err", err)
 }
 
@@ -473,6 +473,7 @@ func (c *conn) watch(e transport.Event) {
 
 func (c *conn) connected(e transport.Event) {
 	l, endpoint := c.link, e.Endpoint
+	l.counters.connections.Add(1)
 	c.refused.Store(nil)
 	l.handshakeHangups.Store(0)
 	l.mu.Lock()

@@ -273,6 +273,15 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			_, _, _ = o.GoString(), fmt.Sprintf("%d %v %+v", o, &o, (*Options)(nil)), o.LogValue()
 			return nil
 		}},
+		{"UnmarshalJSON, nil LatencyStats", ErrOption, func() error { return (*LatencyStats)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"UnmarshalJSON, nil Histogram", ErrOption, func() error { return (*Histogram)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"UnmarshalJSON, no Histogram", ErrOption, func() error { return new(Histogram).UnmarshalJSON(nil) }},
+		{"Quantile and Bounds of nothing", nil, func() error {
+			if q := (LatencyStats{Frames: 3}).Quantile(math.NaN()) + (LatencyStats{Frames: 3}).Quantile(0.5); q != 0 || len(Histogram{}.Bounds()) == 0 {
+				return fmt.Errorf("%v", q)
+			}
+			return nil
+		}},
 		{"CertificateDir, none", nil, func() error { return second(CertificateDir("")) }},
 	}
 	for name, f := range map[string]*Frame{"nil": nilFrame, "zero": {}, "within": &within.frame, "made by hand": {Message: Message{}, Port: "x"}} {

@@ -191,17 +191,17 @@ type Options struct {
 	// [NetGear.SetReturnData] sends on. VidGear's receive thread ends at a JPEG
 	// with any fault.
 	//
-	// By default a JPEG that came from another end, and that [NetGear.SendFrame]
-	// sends on without having been decoded, is not checked, because its sender
-	// has done so or has encoded it. Only a sample of them is checked: the first
-	// and one in 64, those that are incomplete, and after one with a fault the
-	// next thousand. ToggleOn checks all. Behind a relay a VidGear receive end is
-	// as safe as without it.
+	// By default SendFrame checks only a sample of the received JPEGs that were
+	// not decoded, because their sender has encoded or checked them: the first
+	// one and one in 64, each that is incomplete, and the thousand after one
+	// with a fault. So a VidGear receive end behind a relay is as safe as
+	// without it. ToggleOn checks all of them.
 	//
 	// ToggleOff saves that time, half of a decoding, for JPEGs from a trusted
 	// encoder. Faults in a header are refused nevertheless. A receive end of
-	// this library drops a damaged JPEG without reporting it to the sender,
-	// because it answers before it decodes. Default on. [no counterpart]
+	// this library drops a damaged JPEG, or delivers it (Decode), without
+	// reporting it to the sender, because it answers before it decodes. Default
+	// on, with the sample for SendFrame. [no counterpart]
 	JPEGCheck Toggle
 	// Decode selects when a receive end decodes JPEGs. By default it follows
 	// the application. While at least half of the last eight closed frames had

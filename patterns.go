@@ -87,6 +87,8 @@ func streamOptions(s *zmq4.Socket, o *Options) error {
 	switch {
 	case o.Pattern == PubSub && o.ReceiveMode:
 		errs = append(errs, s.SetSubscribe(""))
+	case o.Pattern == PubSub:
+		errs = append(errs, s.SetXpubNodrop(true)) // see trySendHead
 	case o.Pattern == PushPull && !o.ReceiveMode:
 		// A frame is accepted only when a receiver is connected.
 		errs = append(errs, s.SetImmediate(true))

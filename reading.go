@@ -74,7 +74,7 @@ func (m *frameMemory) applyReading(r Reading) error {
 	if r == (Reading{}) || !m.coding.jpeg {
 		return nil
 	}
-	return m.setReading(r)
+	return because(malformedJPEG, m.setReading(r))
 }
 
 // space returns the colorspace into which a JPEG is decoded.
@@ -141,9 +141,9 @@ func (f *Frame) Read(r Reading) (*Frame, error) {
 }
 
 // Reading returns which pixels of the JPEG the frame has: Options.Reading of
-// the receive end, or that of Read. Reduce is at least 1, and Region is the part
-// of the whole picture that the pixels show. It returns the zero Reading for a
-// raw frame.
+// the receive end, or that of Read. Reduce is at least 1, and Region is the
+// part of the whole picture that the pixels show. It returns the zero Reading
+// for a raw frame.
 func (f *Frame) Reading() Reading {
 	if f == nil || f.frameMemory == nil {
 		return Reading{}

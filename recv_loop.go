@@ -513,9 +513,7 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 	}
 	f.copies, f.Peer, f.source = r.opts.Copy, m.peer, &r.frames
 	r.dropReason.Store(nil)
-	r.counters.frames.Add(1)
-	r.counters.bytes.Add(uint64(size))
-	r.perPort.frame(f.Port, size)
+	r.countFrame(f.Port, size)
 	if r.opts.Stamp {
 		if f.Message, f.Stamp = unstamp(f.Message); f.Stamp != nil {
 			r.perPort.stamp(f.Port, f.Stamp, f.ReceivedAt)
@@ -556,6 +554,7 @@ func (r *receiveEnd) terminated(h *header, peer string) error {
 	if r.wire.answersTerminate(r.opts.Pattern) {
 		r.reply(&prepared{head: r.wire.terminateReply(r.id, r.servers != nil)})
 	}
+	r.counters.terminatesReceived.Add(1)
 	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Peer: peer, Port: h.from})
 	r.opts.Logger.Info("the sender sent its terminate message", "endpoint", r.where(), "port", h.from)
 	for _, here := range r.servers {

@@ -185,8 +185,7 @@ func (q *recvQueue) makeRoom(bytes int64) {
 
 func (q *recvQueue) drop(f *Frame) {
 	f.Close()
-	q.link.counters.dropped.Add(1)
-	q.link.perPort.dropped(f.Port)
+	q.link.countDropped(f.Port)
 }
 
 // pushError queues an error for Recv, but not two in a row.

@@ -58,7 +58,7 @@ type sendConn struct {
 // newSendEnd opens a send end on l, which it does not own.
 func newSendEnd(l *link) (_ *sendEnd, err error) {
 	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
-	s.tryHead = func() error { return s.conn.TrySend(s.head, true) }
+	s.tryHead = s.trySendHead
 	s.frame.sendEnd, s.stop = s, s.frame.mustStop
 	s.settler = newSettler(s)
 	l.onEvent, l.onPending, l.explain = s.observe, s.settler.want, s.withTrouble
@@ -293,9 +293,8 @@ func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	if err != nil {
 		return Reply{}, s.hint(ctx, err)
 	}
-	s.counters.frames.Add(1)
-	s.counters.bytes.Add(uint64(size))
-	s.perPort.frame(reply.Port, size)
+	s.counters.send.since(s.frame.began)
+	s.countFrame(reply.Port, size)
 	return reply, nil
 }
 

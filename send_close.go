@@ -33,7 +33,7 @@ func (s *sendEnd) terminate() time.Duration {
 	s.leaveLost()
 	text := s.wire.appendTerminate(nil, s.port)
 	send := func(deadline time.Time) error {
-		return s.conn.Wait(deadline, s.deserted, func() error { return s.conn.TrySend(text, false) })
+		return s.countTerminate(s.conn.Wait(deadline, s.deserted, func() error { return s.conn.TrySend(text, false) }))
 	}
 	switch s.opts.Pattern {
 	case PubSub:
@@ -42,7 +42,7 @@ func (s *sendEnd) terminate() time.Duration {
 		s.conn.SetXpubNodrop(true)
 		if send(time.Now().Add(timeout/2)) != nil {
 			s.conn.SetXpubNodrop(false)
-			s.conn.TrySend(text, false)
+			s.countTerminate(s.conn.TrySend(text, false))
 		}
 		return s.lingering(end)
 	case PushPull:

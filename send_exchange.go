@@ -33,6 +33,7 @@ type frameExchange struct {
 
 	began    time.Time
 	deadline time.Time // of this try
+	sentAt   time.Time // when it was sent last
 	retries  int       // remaining tries; negative: no limit
 	pause    time.Duration
 	lost     uint64 // sendConn.lost when the wait for this answer began
@@ -91,7 +92,7 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 		if err := x.sendParts(); err != nil || !x.spec.answers {
 			return answered, err
 		}
-		x.conn.sent = true
+		x.conn.sent, x.sentAt = true, time.Now()
 		x.order.took()
 		return awaiting, nil
 	}
@@ -423,13 +424,14 @@ func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error
 	if err := m.read(x.conn.Socket, deadline, stop); err != nil {
 		return err
 	}
+	x.counters.roundTrip.since(x.sentAt)
 	reply, err := x.readAnswer(m)
 	if errors.Is(err, turbojpeg.ErrStopped) {
 		return stop() // it returns why
 	}
 	rejected := errors.Is(err, ErrRejected)
 	if err != nil && !rejected {
-		x.malformed(reply.Port, err)
+		x.malformed(reply.Port, because(malformedAnswer, err))
 		return nil
 	}
 	x.noteClient(reply.Port)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/pyjson"
@@ -82,7 +83,11 @@ func (p *payload) release() {
 // ahead, so that is copied.
 func (s *sendEnd) toPart(p *payload) (part, error) {
 	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
+		began := time.Now()
 		part, err := s.makePart(p, s.enc, s.spec.answers && s.queue == nil)
+		if p.encode && err == nil {
+			s.counters.encode.since(began)
+		}
 		p.release() // it has been encoded
 		return part, err
 	}

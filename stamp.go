@@ -75,24 +75,6 @@ func unstamp(m Message) (Message, *Stamp) {
 	return inner, &s
 }
 
-// LatencyStats holds the time from capture to arrival since New, according to
-// the stamps. It is meaningful only if the clocks of the two machines agree.
-type LatencyStats struct {
-	Frames          uint64 // stamped frames received
-	Last, Mean, Max time.Duration
-}
-
-// add counts one more latency; sum is the sum of all before it.
-func (l *LatencyStats) add(d time.Duration, sum *time.Duration) {
-	*sum += d
-	l.Frames++
-	l.Last = d
-	l.Mean = *sum / time.Duration(l.Frames)
-	if l.Frames == 1 || d > l.Max {
-		l.Max = d
-	}
-}
-
 // PortStats holds the counts of one sender (multi-server mode) or one client
 // (multi-client mode). A frame that is sent again may go to another client, so
 // retries are counted only for the end as a whole.
@@ -110,9 +92,9 @@ type PortStats struct {
 // portCounts holds the counts of one port that PortStats reports.
 type portCounts struct {
 	PortStats
-	sum   time.Duration
-	seq   uint64 // the last stamp's number
-	known bool   // a stamp has been counted
+	latency latencies
+	seq     uint64 // the last stamp's number
+	known   bool   // a stamp has been counted
 }
 
 // perPortStats holds the counts that are kept per port, and those of the
@@ -128,37 +110,8 @@ func newPerPortStats(shared bool) perPortStats {
 	return perPortStats{ports: map[string]*portCounts{}, shared: shared}
 }
 
-// frame counts a frame of a port.
-func (t *perPortStats) frame(port string, bytes int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if p := t.of(port); p != nil {
-		p.Frames++
-		p.Bytes += uint64(bytes)
-		p.Last = time.Now()
-	}
-}
-
-// dropped counts a frame of a port that the queue dropped.
-func (t *perPortStats) dropped(port string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if p := t.of(port); p != nil {
-		p.Dropped++
-	}
-}
-
-// malformed counts a message of a port that could not be read.
-func (t *perPortStats) malformed(port string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if p := t.of(port); p != nil {
-		p.Malformed++
-	}
-}
-
 // of returns a port's counts, or nil if there are too many ports: a peer may
-// invent them.
+// invent them. t.mu must be held.
 func (t *perPortStats) of(port string) *portCounts {
 	if port == "" {
 		return &t.all
@@ -177,13 +130,13 @@ func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	latency := arrived.Sub(s.Time)
-	t.all.Latency.add(latency, &t.all.sum)
+	t.all.latency.add(latency, arrived)
 	p := t.of(port)
 	if p == nil {
 		return
 	}
 	if p != &t.all {
-		p.Latency.add(latency, &p.sum)
+		p.latency.add(latency, arrived)
 	}
 	if p.known && s.Seq > p.seq && !t.shared {
 		gap := s.Seq - p.seq - 1
@@ -195,16 +148,16 @@ func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	p.seq, p.known = s.Seq, true
 }
 
-// fill copies the counts into Stats.
-func (t *perPortStats) fill(s *Stats) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s.Missed, s.Latency = t.all.Missed, t.all.Latency
+// fill copies the counts into Stats. t.mu must be held.
+func (t *perPortStats) fill(s *Stats, now time.Time) {
+	s.Missed, s.Latency = t.all.Missed, t.all.latency.stats(now)
 	if len(t.ports) == 0 {
 		return
 	}
 	s.Ports = make(map[string]PortStats, len(t.ports))
 	for port, p := range t.ports {
-		s.Ports[port] = p.PortStats
+		counts := p.PortStats
+		counts.Latency = p.latency.stats(now)
+		s.Ports[port] = counts
 	}
 }

@@ -2,29 +2,45 @@ package netgear
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 // Stats holds the counts of one end since New. They only grow, except for Queue,
-// QueueBytes, Connected, Open, the durations of Latency, and Queue in Ports.
+// QueueBytes, Connected, Open, the durations of LatencyStats, and Queue in Ports.
+//
+// Frames, Bytes, Dropped, Malformed and Missed are of one moment, in Stats and
+// in Ports: the sum of the ports is never more than the count of the end. The
+// other counts may be of a moment later.
 //
 // At a receive end, Frames = Delivered + Dropped + Discarded + the frames in
 // the queue + those of Malformed whose JPEG could not be decoded ahead. A frame
 // whose JPEG cannot be decoded on use (Options.Decode) counts in Delivered and
 // in Malformed.
+//
+// In JSON the fields have these names. Durations are numbers, in seconds; see
+// LatencyStats.
 type Stats struct {
+	ReceiveMode bool    // whether it is a receive end
+	Pattern     Pattern // of the end
+
 	Frames    uint64 // frames sent (and, in Pair and ReqRep, answered), or received complete
 	Bytes     uint64 // bytes of those frames on the wire, headers included
 	Delivered uint64 // receive end: frames that Recv has returned
 	Dropped   uint64 // receive end: frames that a newer one replaced (Latest), or that arrived at a full queue (PubSub)
 	Discarded uint64 // receive end: frames still queued when the end was closed
+	// Overflows counts, at a publisher, the frames that found the queue of a
+	// subscriber full (HighWaterMark). The subscriber has lost the frame. It
+	// also loses the next ones, until it has read half of its queue. libzmq
+	// drops those without a report, so how many frames which subscriber has
+	// lost is not known here. With Stamp the subscriber's Missed counts them.
+	Overflows uint64
 	Malformed uint64 // messages that could not be read: dropped, or delivered and not decodable when their pixels were needed
 	Retries   uint64 // frames sent again, or sockets opened again because no peer was connected
-	Refused   uint64 // connections that failed in the handshake
-	Lost      uint64 // connections that ended
 	Unsent    uint64 // receive end: answers that could not be sent, because no peer took them
 	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
 	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
@@ -33,13 +49,24 @@ type Stats struct {
 	// writes them again without the fault (SendJPEG, SendFrame). libjpeg cannot
 	// distinguish foreign bytes from garbled pixels: if this count grows on a
 	// line that loses data, pixels may be garbled.
-	Damaged uint64
-	NoData  uint64 // receive end: frames answered without data, because Respond returned an error or data that cannot be sent
-	Flooded uint64 // connections that this end closed because the peer sent far more than this end read
+	Damaged     uint64
+	NoData      uint64         // receive end: frames answered without data, because Respond returned an error or data that cannot be sent
+	MalformedBy MalformedStats // the messages of Malformed, by what was wrong
 
-	Missed  uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where other receivers may have got them)
-	Latency LatencyStats         // receive end with Stamp: from capture to arrival
-	Ports   map[string]PortStats // multi-server and multi-client mode: by the other end's port
+	Connections        uint64 // connections that were made: their handshakes have succeeded
+	Lost               uint64 // connections that ended, before Close
+	Refused            uint64 // connections that failed in the handshake
+	Flooded            uint64 // connections that this end closed because the peer sent far more than this end read
+	TerminatesSent     uint64 // send end: terminate messages that Close has given to libzmq
+	TerminatesReceived uint64 // receive end: terminate messages of senders
+
+	Missed    uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where other receivers may have got them)
+	Latency   LatencyStats         // receive end with Stamp: from capture to arrival; meaningful only if the clocks of the two machines agree
+	Decode    LatencyStats         // receive end: decoding a JPEG
+	Encode    LatencyStats         // send end: encoding a JPEG
+	Send      LatencyStats         // send end: of the frames of Frames, from when they were prepared to the answer, with all tries; without answers, until libzmq has accepted them
+	RoundTrip LatencyStats         // send end of Pair and ReqRep: from sending a frame to its answer, of the last try alone
+	Ports     map[string]PortStats // multi-server and multi-client mode: by the other end's port, at most 4096 of them
 
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead, frames not yet answered
 	QueueBytes int64 // memory of those frames in bytes, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
@@ -49,7 +76,16 @@ type Stats struct {
 
 // counters holds the counts that Stats reports.
 type counters struct {
-	frames, bytes, delivered, dropped, discarded, malformed, retries, refused, lost, unsent, rejected, damaged, noData, flooded atomic.Uint64
+	frames, bytes, dropped         atomic.Uint64 // perPort.mu must be held to change them
+	malformed                      malformedCounts
+	delivered, discarded, overflow atomic.Uint64
+	retries, unsent, rejected      atomic.Uint64
+	damaged, noData                atomic.Uint64
+
+	connections, lost, refused, flooded atomic.Uint64
+	terminatesSent, terminatesReceived  atomic.Uint64
+
+	decode, encode, send, roundTrip latencies
 }
 
 // Stats returns the counts of this end. It may be called at any time from any
@@ -59,14 +95,13 @@ func (n *NetGear) Stats() Stats {
 		return Stats{}
 	}
 	l := n.link
-	s := l.counters.stats()
+	s := l.counts(time.Now())
 	s.Connected = l.peers()
 	if l.opts.Pattern == Pair {
 		// Another peer may be connected besides the one that is served: see the
 		// peer gate in docs/design.md.
 		s.Connected = min(s.Connected, 1)
 	}
-	l.perPort.fill(&s)
 	switch {
 	case n.recv != nil:
 		n.recv.queue.fill(&s)
@@ -77,13 +112,87 @@ func (n *NetGear) Stats() Stats {
 	return s
 }
 
-func (c *counters) stats() Stats {
-	return Stats{
+// counts returns the counts of the end and of its ports, of one moment.
+func (l *link) counts(now time.Time) Stats {
+	l.perPort.mu.Lock()
+	defer l.perPort.mu.Unlock()
+	s := l.counters.stats(now)
+	s.ReceiveMode, s.Pattern = l.opts.ReceiveMode, l.opts.Pattern
+	l.perPort.fill(&s, now)
+	return s
+}
+
+func (c *counters) stats(now time.Time) Stats {
+	s := Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
-		Discarded: c.discarded.Load(), Malformed: c.malformed.Load(), Retries: c.retries.Load(),
-		Refused: c.refused.Load(), Lost: c.lost.Load(), Unsent: c.unsent.Load(), Rejected: c.rejected.Load(), Damaged: c.damaged.Load(),
-		NoData: c.noData.Load(), Flooded: c.flooded.Load(),
+		Discarded: c.discarded.Load(), Overflows: c.overflow.Load(), Retries: c.retries.Load(), Unsent: c.unsent.Load(),
+		Rejected: c.rejected.Load(), Damaged: c.damaged.Load(), NoData: c.noData.Load(),
+		Connections: c.connections.Load(), Lost: c.lost.Load(), Refused: c.refused.Load(), Flooded: c.flooded.Load(),
+		TerminatesSent: c.terminatesSent.Load(), TerminatesReceived: c.terminatesReceived.Load(),
+		Decode: c.decode.stats(now), Encode: c.encode.stats(now), Send: c.send.stats(now), RoundTrip: c.roundTrip.stats(now),
 	}
+	s.MalformedBy, s.Malformed = c.malformed.stats()
+	return s
+}
+
+// ---- counting ----
+
+// countFrame counts a frame, and its port's.
+func (l *link) countFrame(port string, bytes int) {
+	l.perPort.mu.Lock()
+	defer l.perPort.mu.Unlock()
+	l.counters.frames.Add(1)
+	l.counters.bytes.Add(uint64(bytes))
+	if p := l.perPort.of(port); p != nil {
+		p.Frames++
+		p.Bytes += uint64(bytes)
+		p.Last = time.Now()
+	}
+}
+
+// countDropped counts a frame that the queue dropped.
+func (l *link) countDropped(port string) {
+	l.perPort.mu.Lock()
+	defer l.perPort.mu.Unlock()
+	l.counters.dropped.Add(1)
+	if p := l.perPort.of(port); p != nil {
+		p.Dropped++
+	}
+}
+
+// countMalformed counts a message that could not be read.
+func (l *link) countMalformed(port string, why error) {
+	l.perPort.mu.Lock()
+	defer l.perPort.mu.Unlock()
+	l.counters.malformed[reasonOf(why)].Add(1)
+	if p := l.perPort.of(port); p != nil {
+		p.Malformed++
+	}
+}
+
+// countTerminate counts a terminate message that was sent without an error, and
+// returns the error.
+func (l *link) countTerminate(err error) error {
+	if err == nil {
+		l.counters.terminatesSent.Add(1)
+	}
+	return err
+}
+
+// trySendHead sends the header of a frame. libzmq reports a full queue of a
+// subscriber only with XPUB_NODROP, and then sends to none. So the header is
+// sent again without it, to those that have room. libzmq passes over the others
+// until they have read half of their queue. The rest of the message goes where
+// the header went, in either mode.
+func (s *sendEnd) trySendHead() error {
+	err := s.conn.TrySend(s.head, true)
+	if !s.opts.publishes() || !errors.Is(err, syscall.EAGAIN) {
+		return err
+	}
+	s.counters.overflow.Add(1)
+	s.conn.SetXpubNodrop(false)
+	defer s.conn.SetXpubNodrop(true)
+	return s.conn.TrySend(s.head, true)
 }
 
 // logLimiter limits how often a line is logged, so that a peer cannot flood the

@@ -217,7 +217,7 @@ func (asyncWire) appendArrayHead(dst []byte, c coding, size int) []byte {
 func (asyncWire) findArray(part []byte, c *coding) (from, size int, err error) {
 	a, from, err := pymsgpack.ParseArray(part)
 	if err != nil {
-		return 0, 0, malformed("frame: %w", err)
+		return 0, 0, because(malformedArray, malformed("frame: %w", err))
 	}
 	*c = coding{dtype: a.Type, shape: a.Shape}
 	return from, len(a.Data), nil

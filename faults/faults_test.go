@@ -100,7 +100,7 @@ func (c *cell) run(t *testing.T) {
 // build creates the ends and links of a cell.
 func (r *rig) build() {
 	c := r.cell
-	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50}
+	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50, VidGear: c.vidgear == receiver}
 	if r.net != nil {
 		s.Address = receiverAddress
 	}

@@ -228,24 +228,38 @@ need_screen() {
 	need Xvfb xvfb && need xdotool xdotool
 }
 
+# need_stopped UNITS PROGRAM PACKAGE... is need for packages with a service, which
+# must not be started on this machine.
+need_stopped() {
+	local units=$1 policy=/usr/sbin/policy-rc.d status=0 had=
+	shift
+	command -v "$1" >/dev/null && had=yes
+	if [ -d /usr/sbin ] && [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
+		need "$@" || status=$?
+		as_root rm -f $policy
+	else
+		need "$@" || status=$?
+	fi
+	if [ $status -eq 0 ] && [ -z "$had" ] && [ -d /run/systemd/system ]; then
+		# shellcheck disable=SC2086
+		as_root systemctl disable $units 2>/dev/null || true
+		echo "$2 is installed for the tests; its service is not started."
+	fi
+	return $status
+}
+
 # The tunnel's tests start their own sshd. Installing one must not open the
 # machine's port 22.
 need_sshd() {
 	[ -x /usr/sbin/sshd ] && ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 && return
-	local policy=/usr/sbin/policy-rc.d status=0 had=
-	[ -x /usr/sbin/sshd ] && had=yes
-	if [ -d /usr/sbin ] && [ ! -e $policy ]; then
-		printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
-		need sshd openssh-server libnss-wrapper || status=$?
-		as_root rm -f $policy
-	else
-		need sshd openssh-server libnss-wrapper || status=$?
-	fi
-	if [ $status -eq 0 ] && [ -z "$had" ] && [ -d /run/systemd/system ]; then
-		as_root systemctl disable ssh.service ssh.socket 2>/dev/null || true
-		echo 'openssh-server is installed for the tests; its service is not started.'
-	fi
-	return $status
+	need_stopped 'ssh.service ssh.socket' /usr/sbin/sshd openssh-server libnss-wrapper
+}
+
+# The dashboard's test starts its own Prometheus. It is skipped without one.
+need_prometheus() {
+	command -v apt-get >/dev/null || return 0
+	need_stopped prometheus.service prometheus prometheus
 }
 
 # --- the groups ------------------------------------------------------------
@@ -291,12 +305,14 @@ do_nogocv() {
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
+	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
 	step 'Unit tests: without gocv, race detector' unit nogocv
 }
 
 do_unit() {
 	step 'Set-up: sshd for the tests of the tunnel' need_sshd
 	step 'Set-up: a screen for the tests of -show' need_screen
+	step 'Set-up: Prometheus for the test of the dashboard' need_prometheus
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest

@@ -69,7 +69,8 @@ func GrayPixels(img *image.Gray) Picture {
 //
 // A sub-image may begin in the middle of a chroma sample. A JPEG cannot, so it
 // then has more chroma samples in that direction, which are copies. Rect.Min
-// must not be negative: the samples of such pictures are not regular (ErrShape).
+// must not be negative: the samples of such pictures are not regular
+// (ErrShape).
 func Planes(img *image.YCbCr) Picture {
 	b := img.Rect
 	across, down := Ratio(img.SubsampleRatio)

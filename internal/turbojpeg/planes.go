@@ -19,8 +19,8 @@ type plane struct {
 	across, down int
 }
 
-// planeTarget is a target of planes. Rows are always decoded in whole, and whole rows
-// of MCUs.
+// planeTarget is a target of planes. Rows are always decoded in whole, and
+// whole rows of MCUs.
 type planeTarget struct {
 	comps []plane
 	unit  int // rows of the reduced picture in an MCU

@@ -298,7 +298,8 @@ func TestReadingRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestLimitsHoldForEveryReading checks the limits on scans and memory, and Stop.
+// TestLimitsHoldForEveryReading checks the limits on scans and memory, and
+// Stop.
 func TestLimitsHoldForEveryReading(t *testing.T) {
 	d := newDecoder(t)
 	stopped := make(chan struct{})
