@@ -57,26 +57,45 @@ def load(args):
     return np.fromfile(args.frames, np.uint8).reshape(-1, args.height, args.width, 3)
 
 
+class Camera:
+    """The frames in turn. With --fresh each is written into one buffer first, as a camera does; the time is noted."""
+
+    def __init__(self, args):
+        self.frames = load(args)
+        self.buffer = np.empty_like(self.frames[0]) if args.fresh else None
+        self.wrote = 0
+
+    def take(self, i):
+        frame = self.frames[i % len(self.frames)]
+        if self.buffer is None:
+            return frame
+        begun = now()
+        np.copyto(self.buffer, frame)
+        self.wrote += now() - begun
+        return self.buffer
+
+
 def run_send(args, contender):
-    frames = load(args)
+    camera = Camera(args)
     send = contender.open_send(args)
     emit("ready")
     for i in range(args.warm):
-        send(frames[i % len(frames)])
+        send(camera.take(i))
         if args.pattern == 2:
             time.sleep(0.02)  # the first are lost until the subscriber is there
     emit("warm")
     await_go()
     m = Measure()
-    i = 0
+    i = camera.wrote = 0
     while now() - m.start < args.seconds * 1e9 if args.seconds else i < args.n:
         if args.fps:
             time.sleep(max(0, m.start + i * 1e9 / args.fps - now()) / 1e9)
+        frame = camera.take(i)
         if args.times:
             m.times.append(now())
-        send(frames[i % len(frames)])
+        send(frame)
         i += 1
-    m.done(count=i)
+    m.done(count=i, wrote=camera.wrote)
 
 
 def run_recv(args, contender):
@@ -203,6 +222,7 @@ def main(contender):
     parser.add_argument("--fps", type=float, default=0, help="frames per second, 0: as fast as it goes")
     parser.add_argument("--seconds", type=float, default=0, help="send end: send for so long instead of n frames")
     parser.add_argument("--times", action="store_true", help="note when each frame was sent or received")
+    parser.add_argument("--fresh", action="store_true", help="send end: write each frame before it is sent")
     parser.add_argument("--idle", type=float, default=0, help="receive end: measure so many seconds of waiting instead")
     args = parser.parse_args()
     roles = ROLES | (contender.ASYNC_ROLES if args.is_async else {})

@@ -31,7 +31,7 @@ type endFlags struct {
 	role, frames, address, port, protocol, profile       string
 	width, height, pattern, warm, n, ends, ahead, strips int
 	highWaterMark                                        int
-	jpeg, async, multiserver, times, transfer            bool
+	jpeg, async, multiserver, times, transfer, fresh     bool
 	idle, fps, seconds                                   float64
 }
 
@@ -61,6 +61,7 @@ func runEnd(args []string) error {
 	fs.IntVar(&f.strips, "strips", 0, "strips of a JPEG, 0: the default")
 	fs.IntVar(&f.highWaterMark, "high-water-mark", 0, "frames kept for a slow subscriber, 0: the default")
 	fs.BoolVar(&f.transfer, "transfer", false, "publish memory whose ownership is transferred instead of copied")
+	fs.BoolVar(&f.fresh, "fresh", false, "send end: write each frame before it is sent")
 	f.role = args[0]
 	fs.Parse(args[1:])
 	// A context that can end, as programs use.
@@ -123,8 +124,17 @@ func (f *endFlags) load() ([]netgear.Array, error) {
 	return frames, nil
 }
 
-// readHuge reads a file into huge pages if the system has free ones, as numpy
-// does. Sending from them is a little faster.
+// allocateHuge allocates huge pages if the system has free ones, as numpy does.
+// Sending from them is a little faster.
+func allocateHuge(size int) ([]byte, error) {
+	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err == nil {
+		adviseHuge(data)
+	}
+	return data, err
+}
+
+// readHuge reads a file into huge pages.
 func readHuge(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -135,17 +145,46 @@ func readHuge(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := unix.Mmap(-1, 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	data, err := allocateHuge(int(info.Size()))
 	if err != nil {
 		return nil, err
 	}
-	adviseHuge(data)
 	_, err = io.ReadFull(file, data)
 	return data, err
 }
 
-func (f *endFlags) send(ctx context.Context) error {
+// camera returns the frames in turn. With -fresh each is written into one
+// buffer first, as a camera does.
+type camera struct {
+	frames []netgear.Array
+	fresh  bool
+	buffer netgear.Array
+	wrote  int64 // ns, for writing
+}
+
+func (f *endFlags) newCamera() (*camera, error) {
 	frames, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	c := &camera{frames: frames, fresh: f.fresh, buffer: frames[0]}
+	c.buffer.Data, err = allocateHuge(len(frames[0].Data))
+	return c, err
+}
+
+func (c *camera) take(i int) netgear.Array {
+	frame := c.frames[i%len(c.frames)]
+	if !c.fresh {
+		return frame
+	}
+	begun := now()
+	copy(c.buffer.Data, frame.Data)
+	c.wrote += now() - begun
+	return c.buffer
+}
+
+func (f *endFlags) send(ctx context.Context) error {
+	camera, err := f.newCamera()
 	if err != nil {
 		return err
 	}
@@ -156,7 +195,7 @@ func (f *endFlags) send(ctx context.Context) error {
 	defer end.Close()
 	say(event{Event: "ready"})
 	for i := range f.warm {
-		if err := f.sendOne(ctx, end, frames[i%len(frames)]); err != nil {
+		if err := f.sendOne(ctx, end, camera.take(i)); err != nil {
 			return err
 		}
 		if f.pattern == 2 {
@@ -167,12 +206,14 @@ func (f *endFlags) send(ctx context.Context) error {
 	awaitGo()
 	m := f.start()
 	count := 0
+	camera.wrote = 0
 	for f.seconds > 0 && float64(now()-m.begun) < f.seconds*1e9 || f.seconds == 0 && count < f.n {
 		if f.fps > 0 {
 			time.Sleep(time.Duration(m.begun + int64(float64(count)*1e9/f.fps) - now()))
 		}
+		frame := camera.take(count)
 		m.note(f.times)
-		if err := f.sendOne(ctx, end, frames[count%len(frames)]); err != nil {
+		if err := f.sendOne(ctx, end, frame); err != nil {
 			return err
 		}
 		count++
@@ -180,6 +221,7 @@ func (f *endFlags) send(ctx context.Context) error {
 	if err := end.Flush(ctx); err != nil {
 		return err
 	}
+	m.wrote = camera.wrote
 	m.done(count)
 	return nil
 }
@@ -359,6 +401,7 @@ type measure struct {
 	usage   usage
 	mem     runtime.MemStats
 	times   []int64
+	wrote   int64
 	profile string
 }
 
@@ -395,7 +438,7 @@ func (m *measure) done(count int) {
 		}
 	}
 	say(event{
-		Event: "done", Start: m.begun, End: ended, Count: count, Times: m.times,
+		Event: "done", Start: m.begun, End: ended, Count: count, Times: m.times, Wrote: m.wrote,
 		CPU: after.cpu - m.usage.cpu, Switches: after.switches - m.usage.switches,
 		Allocs: float64(mem.Mallocs - m.mem.Mallocs), AllocBytes: float64(mem.TotalAlloc - m.mem.TotalAlloc),
 	})

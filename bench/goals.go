@@ -65,6 +65,13 @@ func (r *results) goals() (all []goal) {
 			goal{what: s + ", ownership transferred ÷ VidGear", need: 1.25, got: r.ratio(s, transfers, vidgear, fps), verb: "%.2f"},
 			goal{what: s + ", ownership transferred, with imagezmq's high-water mark ÷ imagezmq", need: 1.25, got: r.ratio(s, keepsMany, imagezmq, fps), verb: "%.2f"})
 	}
+	for _, protocol := range []string{"tcp", "ipc"} {
+		all = append(all, goal{what: publishScene(protocol) + ", ownership transferred ÷ copied", need: 1, got: r.ratio(publishScene(protocol), transfers, ours, fps), verb: "%.2f"})
+	}
+	all = append(all, goal{what: sizeScene(size480, false) + " ÷ bare libzmq with the same settings", need: 0.95, got: r.ratio(sizeScene(size480, false), ours, bareSame, fps), verb: "%.2f"})
+	for _, s := range []string{sizeScene(size480, true), sizeScene(size720, true), sizeScene(size1080, true), sizeScene(size4K, true), streamsScene(2, true)} {
+		all = append(all, goal{what: s + " ÷ imagezmq", need: 1.05, got: r.ratio(s, ours, imagezmq, fps), verb: "%.2f"})
+	}
 	for pattern := range 2 {
 		s := framesScene(true, pattern, "tcp")
 		all = append(all,

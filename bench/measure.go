@@ -62,6 +62,9 @@ func (b *bench) args(s scene, ports []string, more ...string) []string {
 	if s.Streams > 0 {
 		a = append(a, "--multiserver")
 	}
+	if s.Fresh {
+		a = append(a, "--fresh")
+	}
 	if s.FPS > 0 {
 		a = append(a, "--times", "--fps", fmt.Sprint(s.FPS))
 	}
@@ -117,10 +120,11 @@ func (b *bench) stream(ctx context.Context, c *contender, s scene) (o outcome, e
 	return o, o.collect(s, recv, senders)
 }
 
-// collect waits for the end and computes the results.
+// collect waits for the end and computes the results. The time in which a
+// sender wrote its frames does not count.
 func (o *outcome) collect(s scene, recv *process, senders []*process) error {
 	frames := float64(s.N * len(senders))
-	var start int64
+	var start, wrote int64
 	for _, p := range senders {
 		sent, err := p.await("done")
 		if err != nil {
@@ -129,7 +133,8 @@ func (o *outcome) collect(s scene, recv *process, senders []*process) error {
 		if start == 0 || sent.Start < start {
 			start = sent.Start
 		}
-		o.SendCPU += sent.CPU / frames
+		o.SendCPU += (sent.CPU - float64(sent.Wrote)/1e9) / frames
+		wrote = max(wrote, sent.Wrote)
 		if o.Send == nil {
 			o.Send = &sent
 		}
@@ -139,7 +144,7 @@ func (o *outcome) collect(s scene, recv *process, senders []*process) error {
 		return err
 	}
 	o.Done, o.Recv = recv.footprint(), &got
-	o.FPS = frames / (float64(got.End-start) / 1e9)
+	o.FPS = frames / (float64(got.End-start-wrote) / 1e9)
 	o.RecvCPU = got.CPU / frames
 	// If every frame is answered none is lost, so the order identifies them.
 	for i := range min(len(got.Times), len(o.Send.Times)) {

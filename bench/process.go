@@ -22,6 +22,7 @@ type event struct {
 	Switches   int64   `json:"switches,omitempty"`
 	Count      int     `json:"count,omitempty"` // frames sent or received
 	Times      []int64 `json:"times,omitempty"` // when each was sent or received
+	Wrote      int64   `json:"wrote,omitempty"` // ns spent writing frames before they were sent
 	Allocs     float64 `json:"allocs,omitempty"`
 	AllocBytes float64 `json:"allocbytes,omitempty"`
 	Encode     float64 `json:"encode,omitempty"` // seconds a frame

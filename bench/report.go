@@ -17,6 +17,7 @@ var printers = []struct {
 	{"publish", (*results).printPublish},
 	{"latency", (*results).printLatency},
 	{"idle", (*results).printIdle},
+	{"fresh", printFPS("Fresh and cold frames, 1920x1080 raw", "Fresh: each frame is written just before it is sent, as by a camera, and the time for that does not count. Cold: the frames are older than the cache. Received frames per second")},
 	{"memory", (*results).printMemory},
 	{"sizes", printFPS("Frames per second by size", "Pattern 0 over tcp (imagezmq, which has no PAIR: REQ/REP)")},
 	{"streams", printFPS("Several streams into one receive end", "Multi-server mode, REQ/REP over tcp, each sender a process; frames per second of all together")},

@@ -42,6 +42,7 @@ type scene struct {
 	AnyPattern bool // a contender without this pattern uses REQ/REP
 	JPEG       bool
 	Async      bool    // on the wire of NetGear_Async
+	Fresh      bool    // each frame is written just before it is sent, as a camera's
 	N          int     // measured frames of each sender
 	Seconds    float64 // publish, waiting: for how long
 	FPS        float64 // paced, and each frame's latency is noted
@@ -104,7 +105,7 @@ var (
 // The groups, by the names for -only. quick has the first ones.
 var (
 	quickGroups = []string{"frames", "async", "publish", "latency", "idle"}
-	moreGroups  = []string{"memory", "sizes", "streams", "cores", "many"}
+	moreGroups  = []string{"fresh", "memory", "sizes", "streams", "cores", "many"}
 )
 
 func (l lengths) group(name string) (group, error) {
@@ -142,6 +143,14 @@ func (l lengths) group(name string) (group, error) {
 		pair.Connected, rep.Connected, rep.Pattern = true, true, 1
 		pair.AnyPattern = false
 		g.add(alone, pair, rep)
+	case "fresh":
+		for pattern := range 2 {
+			for _, protocol := range []string{"tcp", "ipc"} {
+				for _, fresh := range []bool{false, true} {
+					g.add(scene{Name: freshScene(pattern, protocol, fresh), Kind: stream, Size: size1080, Protocol: protocol, Pattern: pattern, Fresh: fresh, N: l.raw / 2})
+				}
+			}
+		}
 	case "memory":
 		g.Rounds = 1
 		for _, jpeg := range []bool{false, true} {
@@ -224,6 +233,9 @@ func coreCounts() (counts []int) {
 
 func framesScene(jpeg bool, pattern int, protocol string) string {
 	return fmt.Sprintf("%s, pattern %d (%s), %s", mode(jpeg), pattern, patternNames[pattern], protocol)
+}
+func freshScene(pattern int, protocol string, fresh bool) string {
+	return framesScene(false, pattern, protocol) + map[bool]string{true: ", fresh", false: ", cold"}[fresh]
 }
 func publishScene(protocol string) string  { return framesScene(false, 2, protocol) }
 func latencyScene(jpeg bool) string        { return mode(jpeg) + " at 30 fps" }

@@ -24,12 +24,15 @@
 
 static const char *frames_file, *address = "127.0.0.1", *ports = "0", *protocol = "tcp";
 static int width, height, pattern, warm, n, ends = 1, same_settings, sndbuf, rcvbuf, iothreads = 1, keep_times;
+static int fresh;
 static double idle, fps, seconds;
 
 static void *context;
 static unsigned char *pixels; // all frames, one after the other
 static size_t frame_size;
 static int frame_count;
+static unsigned char *buffer; // with --fresh: the frame, written before it is sent
+static int64_t wrote;
 static int64_t *times;
 static int time_count, time_room;
 
@@ -95,8 +98,8 @@ static void start(void) {
 
 static void done(long count) {
 	int64_t end = now();
-	printf("{\"event\": \"done\", \"start\": %" PRId64 ", \"end\": %" PRId64 ", \"cpu\": %.6f, \"switches\": %ld, \"count\": %ld, \"times\": [",
-		begun, end, cpu() - begun_cpu, sleeps() - begun_sleeps, count);
+	printf("{\"event\": \"done\", \"start\": %" PRId64 ", \"end\": %" PRId64 ", \"cpu\": %.6f, \"switches\": %ld, \"count\": %ld, \"wrote\": %" PRId64 ", \"times\": [",
+		begun, end, cpu() - begun_cpu, sleeps() - begun_sleeps, count, wrote);
 	for (int i = 0; i < time_count; i++)
 		printf("%s%" PRId64, i ? "," : "", times[i]);
 	printf("]}\n");
@@ -171,17 +174,25 @@ static int open_receivers(void **s) {
 
 // ---- frames ----
 
+// Allocates pages as numpy does, which requests huge ones.
+static unsigned char *allocate(size_t size) {
+	unsigned char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(p != MAP_FAILED, "memory");
+#ifdef MADV_HUGEPAGE
+	madvise(p, size, MADV_HUGEPAGE);
+#endif
+	return p;
+}
+
 static void load_frames(void) {
 	FILE *f = fopen(frames_file, "rb");
 	check(f != NULL, frames_file);
 	fseek(f, 0, SEEK_END);
 	long size = ftell(f);
 	rewind(f);
-	pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(pixels != MAP_FAILED, "memory");
-#ifdef MADV_HUGEPAGE
-	madvise(pixels, size, MADV_HUGEPAGE); // numpy requests huge pages too
-#endif
+	pixels = allocate(size);
+	if (fresh)
+		buffer = allocate(frame_size);
 	check(fread(pixels, 1, size, f) == (size_t) size, frames_file);
 	fclose(f);
 	frame_count = size / frame_size;
@@ -199,9 +210,19 @@ static uint32_t crc32(const unsigned char *p, size_t size) {
 
 static void still_mine(void *data, void *hint) { (void) data, (void) hint; }
 
-static void send_frame(void *s, int i) {
+static unsigned char *take_frame(long i) {
+	unsigned char *frame = pixels + frame_size * (i % frame_count);
+	if (!fresh)
+		return frame;
+	int64_t begin = now();
+	memcpy(buffer, frame, frame_size);
+	wrote += now() - begin;
+	return buffer;
+}
+
+static void send_frame(void *s, unsigned char *frame) {
 	zmq_msg_t m;
-	check(zmq_msg_init_data(&m, pixels + frame_size * (i % frame_count), frame_size, still_mine, NULL) == 0, "msg");
+	check(zmq_msg_init_data(&m, frame, frame_size, still_mine, NULL) == 0, "msg");
 	check(zmq_msg_send(&m, s, 0) >= 0, "send");
 	if (pattern == 2)
 		return;
@@ -236,19 +257,21 @@ static void run_send(void) {
 	check(zmq_connect(s, ep) == 0, ep);
 	say("ready");
 	for (int i = 0; i < warm; i++) {
-		send_frame(s, i);
+		send_frame(s, take_frame(i));
 		if (pattern == 2)
 			sleep_until(now() + 20000000);
 	}
 	say("warm");
 	await_go();
 	start();
+	wrote = 0;
 	long count = 0;
 	for (; seconds > 0 ? now() - begun < seconds * 1e9 : count < n; count++) {
 		if (fps > 0)
 			sleep_until(begun + (int64_t) (count * 1e9 / fps));
+		unsigned char *frame = take_frame(count);
 		note_time();
-		send_frame(s, count);
+		send_frame(s, frame);
 	}
 	done(count);
 }
@@ -304,7 +327,7 @@ int main(int argc, char **argv) {
 		{"frames", 1, 0, 'f'}, {"width", 1, 0, 'w'}, {"height", 1, 0, 'h'}, {"address", 1, 0, 'a'}, {"port", 1, 0, 'p'},
 		{"protocol", 1, 0, 'P'}, {"pattern", 1, 0, 'o'}, {"warm", 1, 0, 'W'}, {"n", 1, 0, 'n'}, {"idle", 1, 0, 'i'},
 		{"fps", 1, 0, 'F'}, {"seconds", 1, 0, 's'}, {"ends", 1, 0, 'e'}, {"times", 0, 0, 't'}, {"multiserver", 0, 0, 'm'},
-		{"same-settings", 0, 0, 'S'}, {"sndbuf", 1, 0, 'b'}, {"rcvbuf", 1, 0, 'r'}, {"iothreads", 1, 0, 'I'}, {0}};
+		{"same-settings", 0, 0, 'S'}, {"fresh", 0, 0, 'R'}, {"sndbuf", 1, 0, 'b'}, {"rcvbuf", 1, 0, 'r'}, {"iothreads", 1, 0, 'I'}, {0}};
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (c) {
 		case 'f': frames_file = optarg; break;
@@ -323,6 +346,7 @@ int main(int argc, char **argv) {
 		case 't': keep_times = 1; break;
 		case 'm': break; // one REP socket serves them all
 		case 'S': same_settings = 1; break;
+		case 'R': fresh = 1; break;
 		case 'b': sndbuf = atoi(optarg); break;
 		case 'r': rcvbuf = atoi(optarg); break;
 		case 'I': iothreads = atoi(optarg); break;

@@ -1,6 +1,9 @@
-// Package cwake wakes a goroutine from a C thread through a pipe, because a
-// call into Go would be slow there. C collects its results in a list, and
-// writes a byte to the pipe when it adds the first one.
+// Package cwake wakes a goroutine from a C thread through a descriptor, because
+// a call into Go would be slow there.
+//
+// A Waker has a goroutine of its own, for results that no goroutine waits for.
+// C collects them in a list, and writes a byte when it adds the first one. An
+// Event wakes a goroutine that waits for one result.
 package cwake
 
 import (

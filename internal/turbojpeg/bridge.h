@@ -110,7 +110,7 @@ void bridge_reorder(unsigned char *dst, int dst_pitch, int dst_format, const uns
 enum { NG_POOL_JOBS = 8, NG_POOL_THREADS = 64 };
 
 // ng_batch is a set of jobs that run at the same time. The pool owns it from
-// ng_pool_post until ng_pool_finished returns it.
+// ng_pool_post until finished is 1.
 typedef struct ng_batch ng_batch;
 struct ng_batch {
 	bridge_job jobs[NG_POOL_JOBS];
@@ -118,19 +118,22 @@ struct ng_batch {
 	int started; // by the threads
 	int left;  // not yet done
 	int stop;  // 1: the jobs are to end; their stop points here
+	int finished; // atomic
+	int fd;    // 8 bytes are written to it when finished is 1
 	ng_batch *next;
 };
 
 typedef struct ng_pool ng_pool;
 
-// ng_pool_new starts so many threads. They write a byte to fd when a batch is
-// finished.
-ng_pool *ng_pool_new(int threads, int fd);
+// ng_pool_new starts so many threads.
+ng_pool *ng_pool_new(int threads);
 void ng_pool_post(ng_pool *c, ng_batch *b);
 // ng_pool_cancel makes the jobs of a posted batch end soon, with
-// BRIDGE_STOPPED. ng_pool_finished returns the batch all the same.
+// BRIDGE_STOPPED. The batch is finished by a thread all the same.
 void ng_pool_cancel(ng_pool *c, ng_batch *b);
-ng_batch *ng_pool_finished(ng_pool *c);
+// ng_pool_posted returns the number of batches that are not finished. It first
+// waits until no thread writes to the fd of a finished one.
+int ng_pool_posted(ng_pool *c);
 // ng_pool_free ends the threads and waits for them. No batch may be posted.
 void ng_pool_free(ng_pool *c);
 

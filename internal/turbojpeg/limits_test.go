@@ -247,7 +247,5 @@ func postedBatches() int {
 	if shared.pool == nil {
 		return 0
 	}
-	shared.pool.mu.Lock()
-	defer shared.pool.mu.Unlock()
-	return len(shared.pool.batches)
+	return shared.pool.posted()
 }

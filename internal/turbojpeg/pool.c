@@ -18,14 +18,12 @@ struct ng_pool {
 	pthread_mutex_t mu;
 	pthread_cond_t work;
 	ng_batch *first, *last; // with jobs that no thread has started, oldest first
-	ng_batch *finished;
-	int posted;        // batches that are not finished
+	int posted;         // batches that are not finished
 	int64_t idle_since; // when the last batch was finished
-	int pinned;          // each thread is pinned to a core of its own
+	int pinned;         // each thread is pinned to a core of its own
 #ifdef __linux__
 	cpu_set_t allowed; // the cores before pinning; valid while pinned
 #endif
-	int fd;
 	int ending;
 	int threads;
 	pthread_t thread[NG_POOL_THREADS];
@@ -53,18 +51,19 @@ static bridge_job *next_job(ng_pool *c, ng_batch **of)
 	return &b->jobs[b->started++];
 }
 
-// finish_jobs counts so many jobs of a batch as finished. c->mu must be held.
+// finish_jobs counts so many jobs of a batch as finished. c->mu must be held,
+// so that ng_pool_leave can wait for the write.
 static void finish_jobs(ng_pool *c, ng_batch *b, int jobs)
 {
+	static const uint64_t one = 1;
+
 	if ((b->left -= jobs) > 0)
 		return;
 	if (--c->posted == 0)
 		c->idle_since = now();
-	b->next = c->finished;
-	c->finished = b;
-	if (b->next == NULL)
-		while (write(c->fd, "", 1) < 0 && errno == EINTR)
-			; // a full pipe wakes the reader as well
+	__atomic_store_n(&b->finished, 1, __ATOMIC_RELEASE);
+	while (write(b->fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
 }
 
 static void *work(void *arg)
@@ -148,13 +147,12 @@ static void place_threads(ng_pool *c, const ng_batch *b)
 		pin_threads(c, pinned);
 }
 
-ng_pool *ng_pool_new(int threads, int fd)
+ng_pool *ng_pool_new(int threads)
 {
 	ng_pool *c = calloc(1, sizeof *c);
 
 	if (c == NULL)
 		return NULL;
-	c->fd = fd;
 	pthread_mutex_init(&c->mu, NULL);
 	pthread_cond_init(&c->work, NULL);
 	while (c->threads < threads && c->threads < NG_POOL_THREADS && start(c))
@@ -183,7 +181,7 @@ void ng_pool_post(ng_pool *c, ng_batch *b)
 {
 	int n = b->n; // the pool owns b after the unlock; b's owner has a reference to c
 
-	b->started = 0;
+	b->started = b->finished = 0;
 	b->left = b->n;
 	b->next = NULL;
 	pthread_mutex_lock(&c->mu);
@@ -236,14 +234,12 @@ void ng_pool_cancel(ng_pool *c, ng_batch *b)
 	pthread_mutex_unlock(&c->mu);
 }
 
-ng_batch *ng_pool_finished(ng_pool *c)
+int ng_pool_posted(ng_pool *c)
 {
-	ng_batch *b;
+	int posted;
 
 	pthread_mutex_lock(&c->mu);
-	b = c->finished;
-	if (b != NULL)
-		c->finished = b->next;
+	posted = c->posted;
 	pthread_mutex_unlock(&c->mu);
-	return b;
+	return posted;
 }

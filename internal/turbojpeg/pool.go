@@ -6,10 +6,10 @@ package turbojpeg
 #cgo nocallback bridge_do
 #cgo noescape ng_pool_post
 #cgo nocallback ng_pool_post
-#cgo noescape ng_pool_finished
-#cgo nocallback ng_pool_finished
 #cgo noescape ng_pool_cancel
 #cgo nocallback ng_pool_cancel
+#cgo noescape ng_pool_posted
+#cgo nocallback ng_pool_posted
 #cgo noescape ng_batch_stop
 #cgo nocallback ng_batch_stop
 #include <stdlib.h>
@@ -21,6 +21,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/vidgear-go/netgear/internal/cwake"
@@ -31,17 +32,14 @@ import (
 // for milliseconds would keep one of Go's processors busy. Go's monitor thread
 // (runtime.sysmon) would stay awake and check every 20 µs whether to take the
 // processor away. That cost a twentieth of the pictures' CPU time. So the
-// goroutine sleeps, and a pipe wakes it.
+// goroutine sleeps in Go's network poller, and the thread that finishes its
+// picture wakes it.
 //
 // The pool starts with the first large picture. It ends when the last Encoder
 // or Decoder that has used it is closed.
 type workerPool struct {
-	refs  int // Encoders and Decoders; guarded by shared's mutex
-	c     *C.ng_pool
-	waker *cwake.Waker // its goroutine calls notifyFinished
-
-	mu      sync.Mutex
-	batches map[*C.ng_batch]*batch // posted and not finished
+	refs int // Encoders and Decoders; guarded by shared's mutex
+	c    *C.ng_pool
 }
 
 // shared holds the process's pool, nil while no batch uses one.
@@ -54,17 +52,22 @@ func acquirePool() (*workerPool, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.pool == nil {
-		p, err := startPool()
-		if err != nil {
-			return nil, err
+		c := C.ng_pool_new(C.int(runtime.GOMAXPROCS(0)))
+		if c == nil {
+			return nil, errors.New("turbojpeg: no threads")
 		}
-		shared.pool = p
+		shared.pool = &workerPool{c: c}
 	}
 	shared.pool.refs++
 	return shared.pool, nil
 }
 
+// posted returns the number of batches that are not finished. No thread writes
+// to the descriptor of a finished one from then on.
+func (p *workerPool) posted() int { return int(C.ng_pool_posted(p.c)) }
+
 func (p *workerPool) release() {
+	p.posted()
 	shared.Lock()
 	p.refs--
 	last := p.refs == 0
@@ -73,45 +76,24 @@ func (p *workerPool) release() {
 	}
 	shared.Unlock()
 	if last {
-		p.stop()
+		C.ng_pool_free(p.c)
 	}
-}
-
-func startPool() (p *workerPool, err error) {
-	p = &workerPool{batches: map[*C.ng_batch]*batch{}}
-	p.waker, err = cwake.Start(func(fd int) error {
-		if p.c = C.ng_pool_new(C.int(runtime.GOMAXPROCS(0)), C.int(fd)); p.c == nil {
-			return errors.New("turbojpeg: no threads")
-		}
-		return nil
-	}, p.notifyFinished)
-	return p, err
-}
-
-// notifyFinished notifies the owners of finished batches.
-func (p *workerPool) notifyFinished() {
-	for c := C.ng_pool_finished(p.c); c != nil; c = C.ng_pool_finished(p.c) {
-		p.mu.Lock()
-		b := p.batches[c]
-		delete(p.batches, c)
-		p.mu.Unlock()
-		b.done <- struct{}{}
-	}
-}
-
-// stop ends the threads. No batch may be posted.
-func (p *workerPool) stop() {
-	p.waker.Stop()
-	C.ng_pool_free(p.c)
 }
 
 // batch is what one Encoder or Decoder processes at a time: a picture, or the
 // strips of one.
 type batch struct {
-	c    *C.ng_batch
-	pin  runtime.Pinner
-	done chan struct{} // receives a token when the pool has finished the batch
-	pool *workerPool   // nil before the first large picture
+	c   *C.ng_batch
+	pin runtime.Pinner
+
+	// Unset before the first large picture.
+	pool     *workerPool
+	event    *cwake.Event
+	finished func() bool // whether the pool has finished the batch
+
+	// The goroutine that interrupts the event when a Stop does.
+	followed Stop
+	unfollow func()
 }
 
 var errNoMemory = errors.New("turbojpeg: out of memory")
@@ -121,15 +103,17 @@ func newBatch() (*batch, error) {
 	if c == nil {
 		return nil, errNoMemory
 	}
-	return &batch{c: c, done: make(chan struct{}, 1)}, nil
+	return &batch{c: c, unfollow: func() {}}, nil
 }
 
 func (b *batch) close() {
 	if b.c == nil {
 		return
 	}
+	b.unfollow()
 	if b.pool != nil {
 		b.pool.release()
+		b.event.Close()
 		b.pool = nil
 	}
 	C.free(unsafe.Pointer(b.c))
@@ -158,6 +142,23 @@ func (s *Stop) now() bool {
 	return true
 }
 
+// watch calls end, on another goroutine, when a channel is closed. It does so
+// until unwatch is called, which waits for it.
+func (s Stop) watch(end func()) (unwatch func()) {
+	over, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-s[0]:
+		case <-s[1]:
+		case <-over:
+			return
+		}
+		end()
+	}()
+	return func() { close(over); <-gone }
+}
+
 // run runs the first n jobs. It uses the pool if there are several or the
 // picture is large. Otherwise, or if no pool can be started, it runs them on
 // this goroutine. Jobs that stop has ended have the result BRIDGE_STOPPED.
@@ -167,32 +168,35 @@ func (b *batch) run(n, pixels int, stop *Stop) {
 	for i := range n {
 		b.c.jobs[i].stop = &b.c.stop
 	}
-	p := b.acquire(n, pixels)
-	if p == nil {
-		b.runHere(n, pixels, stop)
+	if n == 1 && pixels < stripPixels || !b.usePool() {
+		b.runHere(n, pixels, *stop)
 		return
 	}
-	p.mu.Lock()
-	p.batches[b.c] = b
-	p.mu.Unlock()
-	C.ng_pool_post(p.c, b.c)
-	select {
-	case <-b.done:
-		return
-	case <-stop[0]:
-	case <-stop[1]:
+	b.follow(*stop)
+	C.ng_pool_post(b.pool.c, b.c)
+	for finished := false; !finished; finished = b.event.Wait(b.finished) {
+		if stop.now() {
+			C.ng_pool_cancel(b.pool.c, b.c)
+		}
 	}
-	C.ng_pool_cancel(p.c, b.c)
-	<-b.done
+}
+
+// follow makes the end of stop interrupt the wait for the pool. Most pictures
+// of an Encoder or a Decoder have the same stop, so it stays in force until
+// another takes its place.
+func (b *batch) follow(stop Stop) {
+	if stop == b.followed {
+		return
+	}
+	b.unfollow()
+	b.followed, b.unfollow = stop, stop.watch(b.event.Interrupt)
 }
 
 // runHere runs the jobs on this goroutine. If they may take long, as no pool
 // exists, another goroutine watches stop meanwhile.
-func (b *batch) runHere(n, pixels int, stop *Stop) {
-	if pixels >= stripPixels && *stop != (Stop{}) {
-		over, gone := make(chan struct{}), make(chan struct{})
-		go b.watch(stop, over, gone)
-		defer func() { close(over); <-gone }()
+func (b *batch) runHere(n, pixels int, stop Stop) {
+	if pixels >= stripPixels && stop != (Stop{}) {
+		defer stop.watch(func() { C.ng_batch_stop(b.c) })()
 	}
 	for i := range n {
 		job := &b.c.jobs[i]
@@ -200,25 +204,22 @@ func (b *batch) runHere(n, pixels int, stop *Stop) {
 	}
 }
 
-func (b *batch) watch(stop *Stop, over, gone chan struct{}) {
-	defer close(gone)
-	select {
-	case <-stop[0]:
-	case <-stop[1]:
-	case <-over:
-		return
+// usePool reports whether the batch can use the pool. It fails if the pool
+// cannot start, or if no descriptor is free.
+func (b *batch) usePool() bool {
+	if b.pool != nil {
+		return true
 	}
-	C.ng_batch_stop(b.c)
-}
-
-// acquire returns the pool for n jobs. It returns nil if the picture is too
-// small for the pool, or if none can be started.
-func (b *batch) acquire(n, pixels int) *workerPool {
-	if n == 1 && pixels < stripPixels {
-		return nil
+	event, err := cwake.NewEvent()
+	if err != nil {
+		return false
 	}
-	if b.pool == nil {
-		b.pool, _ = acquirePool()
+	pool, err := acquirePool()
+	if err != nil {
+		event.Close()
+		return false
 	}
-	return b.pool
+	b.pool, b.event, b.c.fd = pool, event, C.int(event.FD())
+	b.finished = func() bool { return atomic.LoadInt32((*int32)(&b.c.finished)) != 0 }
+	return true
 }
