@@ -48,11 +48,7 @@ func Together(ctx context.Context, first func(context.Context) error, others ...
 	}
 	var running sync.WaitGroup
 	for _, f := range others {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			failed(f(ctx))
-		}()
+		running.Go(func() { failed(f(ctx)) })
 	}
 	failed(first(ctx))
 	running.Wait()
