@@ -350,7 +350,7 @@ func TestContextAndCloseEndADecodingOnUse(t *testing.T) {
 		await(t, "a call to decode", func() bool {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			return f.decoding != nil
+			return f.decoding
 		})
 		want, start := context.Canceled, startStopwatch()
 		if closes {
