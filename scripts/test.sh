@@ -143,7 +143,7 @@ newest() {
 		cat >"$tmp/go.work" <<-END
 			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
 			use (
-		$(for m in $WORK; do echo "$PWD/$m"; done)
+		$(for m in $WORK; do (cd "$m" && pwd); done)
 			)
 			replace gocv.io/x/gocv => gocv.io/x/gocv $NEWEST_GOCV
 		END
