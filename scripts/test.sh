@@ -151,6 +151,8 @@ newest() {
 	GOWORK=$tmp/go.work "$@"
 }
 
+ROOT=github.com/vidgear-go/netgear # the library's package
+
 # The packages of the unit tests: all but the interop and fault suites, which
 # have their own steps. They are listed with the tags: without gocv some have no
 # file at all.
@@ -164,18 +166,19 @@ LONG='^Test(Storm|EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscrib
 # wait for something, so they run in several processes.
 unit() {
 	local others
-	others=$(packages "$1" | grep -v '/netgear$')
+	others=$(packages "$1" | grep -vx "$ROOT")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
 }
 
 # unit_other TAGS: what another build may change, in the short form: Mats, the
 # programs, the public API's examples, and each pattern and dtype once. The rest is
-# the same code in every build, and unit runs all of it.
+# the same code in every build, as are internal/ and the packages that no build tag
+# changes, and unit runs all of it.
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -v '/netgear\(/internal/.*\)\?$')
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics)?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
