@@ -127,7 +127,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"keys", "--list", "--cert-location", t.TempDir()}, 1, "there are no keys yet"},
 		{[]string{"receive", "--address", "127.0.0.1", "--port", port}, 1, "in use"},
 		{[]string{"view", "--listen", "127.0.0.1:" + port, "--address", "127.0.0.1", "--port", "0"}, 1, "in use"},
-		{[]string{"send", "--source", "/nosuch.mp4"}, 1, "--source cannot read it"},
+		{[]string{"send", "--source", "/nosuch.mp4"}, 1, "--source: cannot read it: open /nosuch.mp4"},
 		{[]string{"play", "/nosuch.mkv"}, 1, "/nosuch.mkv"},
 	} {
 		status, stdout, stderr := run(t, c.args...)

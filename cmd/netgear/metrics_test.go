@@ -32,7 +32,8 @@ func TestMetrics(t *testing.T) {
 			}
 			start(t, "send", "--address", "127.0.0.1", "--port", port, "--frames", "3").succeed()
 			deadline := time.Now().Add(timeLimit)
-			for text := ""; !strings.Contains(text, c.want); {
+			text := ""
+			for !strings.Contains(text, c.want) {
 				res, err := http.Get(url)
 				if err != nil {
 					t.Fatal(err)
@@ -43,6 +44,10 @@ func TestMetrics(t *testing.T) {
 					t.Fatalf("no %s in\n%s", c.want, text)
 				}
 				time.Sleep(10 * time.Millisecond)
+			}
+			const noDecoding = `netgear_decode_seconds_count{direction="receive",end="gate"} 0`
+			if name != "relay" && !strings.Contains(text, noDecoding) {
+				t.Error("decodes frames whose pixels it does not need")
 			}
 			p.signal(syscall.SIGTERM)
 			p.succeed()

@@ -118,7 +118,7 @@ func (s *sendCommand) open(ctx context.Context) (pictures, error) {
 	}
 	in, err := source.Open(ctx, s.pictures)
 	if err != nil {
-		return nil, fmt.Errorf("--source %w", err)
+		return nil, fmt.Errorf("--source: %w", err)
 	}
 	return in, nil
 }
@@ -136,7 +136,7 @@ func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.Net
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("--source %w", err)
+			return fmt.Errorf("--source: %w", err)
 		}
 		reply, err := frame.Send(sending, end, s.value)
 		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
