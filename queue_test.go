@@ -88,7 +88,7 @@ func decodingQueue(t *testing.T) (q *recvQueue, first, second *Frame) {
 	q = newRecvQueue(&link{settings: *defaultSettings(), ctx: testContext(t)}, use)
 	frames := [2]*Frame{}
 	for i := range frames {
-		f, err := NewJPEGFrame(noisyJPEG(t), nil)
+		f, err := NewJPEGFrame(testJPEG(t, 16, 16), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
