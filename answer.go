@@ -92,16 +92,19 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 func (r *receiveEnd) prepareResponse(f *Frame) (prepared, error) {
 	var data any
 	var err error
-	f.borrowed, f.stop = true, r.ctx.Done()
+	f.borrowed = true
+	f.responding.Store(true)
 	returned := false
 	defer func() {
 		if !returned { // Respond has ended the goroutine
 			f.borrowed = false
+			f.responding.Store(false)
 			f.Close()
 		}
 	}()
 	r.calls.call(respondCallback, func() { data, err = r.opts.Respond(r.ctx, f) })
-	f.borrowed, f.stop, returned = false, nil, true
+	f.borrowed, returned = false, true
+	f.responding.Store(false)
 	if f.decodes() {
 		r.responses.note(f.read.Load())
 	}

@@ -46,6 +46,16 @@ func (h *decodeHow) strips(info turbojpeg.Info) int {
 // decodes reports whether the frame's pixels are not what was received.
 func (m *frameMemory) decodes() bool { return !m.ready() }
 
+// stop returns what ends a decoding by a call without a context: Close, while
+// Respond has the frame, as Close waits for Respond. That applies to every Frame
+// of the memory, also to those that Retain and Read return.
+func (m *frameMemory) stop() turbojpeg.Stop {
+	if m.original().responding.Load() {
+		return turbojpeg.Stop{m.source.link.ctx.Done()}
+	}
+	return turbojpeg.Stop{}
+}
+
 // decodeOnUse returns the pixels for a call that needs them, and decodes them
 // in that call unless it has been done. A result that the source has not seen
 // is counted there.

@@ -372,27 +372,54 @@ func TestContextAndCloseEndADecodingOnUse(t *testing.T) {
 	}
 }
 
-// Close does not wait for a decoding in Respond.
+// Close does not wait for a decoding in Respond, by whichever Frame. Afterwards
+// Close ends no decoding.
 func TestCloseEndsADecodingInRespond(t *testing.T) {
-	read := make(chan error, 1)
-	o := slowOptions()
-	o.Decode, o.BidirectionalMode = DecodeOnUse, true
-	o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
-	var decoding atomic.Bool
-	o.Respond = func(_ context.Context, f *Frame) (any, error) {
-		decoding.Store(true)
-		_, err := f.Bytes()
-		read <- err
-		return nil, err
-	}
-	recv := mustNew(t, o)
-	newBare(t, zmq4.PAIR, recv).send(grayHeader(), slowJPEG())
-	await(t, "Respond", decoding.Load)
-	start := startStopwatch()
-	recv.Close()
-	endsWithin(t, "Close", start, 2*time.Second)
-	if err := <-read; !errors.Is(err, ErrClosed) {
-		t.Error(err)
+	for name, other := range map[string]func(*Frame) (*Frame, error){
+		"borrowed": func(f *Frame) (*Frame, error) { return f, nil },
+		"Retain":   func(f *Frame) (*Frame, error) { return f.Retain(), nil },
+		"Read":     func(f *Frame) (*Frame, error) { return f.Read(Reading{}) },
+		"both": func(f *Frame) (*Frame, error) {
+			g := f.Retain()
+			defer g.Close()
+			return g.Read(Reading{Gray: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, kept := make(chan error, 1), make(chan *Frame, 1)
+			o := slowOptions()
+			o.Decode, o.BidirectionalMode = DecodeOnUse, true
+			o.ReceiveMode, o.Address, o.Port = true, "127.0.0.1", "0"
+			var decoding atomic.Bool
+			o.Respond = func(_ context.Context, f *Frame) (any, error) {
+				g, err := other(f)
+				if err != nil {
+					return nil, err
+				}
+				if g != f {
+					defer g.Close()
+				}
+				kept <- g.Retain()
+				decoding.Store(true)
+				_, err = g.Bytes()
+				read <- err
+				return nil, err
+			}
+			recv := mustNew(t, o)
+			newBare(t, zmq4.PAIR, recv).send(grayHeader(), slowJPEG())
+			await(t, "Respond", decoding.Load)
+			start := startStopwatch()
+			recv.Close()
+			endsWithin(t, "Close", start, 2*time.Second)
+			if err := <-read; !errors.Is(err, ErrClosed) {
+				t.Error(err)
+			}
+			f := <-kept
+			defer f.Close()
+			if f.stop() != (turbojpeg.Stop{}) {
+				t.Error("a decoding after Respond would end with Close")
+			}
+		})
 	}
 }
 

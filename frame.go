@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 	"unsafe"
-
-	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
 // Array is an n-dimensional array as numpy describes it. A picture has the
@@ -57,10 +55,9 @@ type Frame struct {
 	// the zero Time for a frame that was not received.
 	ReceivedAt time.Time
 
-	*frameMemory                 // nil in a zero Frame
-	viewed       bool            // the application has a view of the memory
-	borrowed     bool            // Respond uses it: Close has no effect
-	stop         <-chan struct{} // ends a decoding in Respond
+	*frameMemory      // nil in a zero Frame
+	viewed       bool // the application has a view of the memory
+	borrowed     bool // Respond uses it: Close has no effect
 	closed       bool
 	self         uintptr // the address of the original Frame; a copy has another
 }
@@ -136,8 +133,8 @@ func (f *Frame) Shape() []int {
 // until Close.
 //
 // A damaged JPEG is an ErrFrame, in every call, and so is a frame that is nil,
-// closed or zero. Inside Options.Respond the error is ErrClosed if Close ended
-// the decoding.
+// closed or zero. If Close ended the decoding while Options.Respond had the
+// frame, the error is ErrClosed; then the next call decodes again.
 func (f *Frame) Bytes() ([]byte, error) {
 	b, err := f.view()
 	return b, wrap("Bytes", err)
@@ -168,7 +165,7 @@ func (f *Frame) load() ([]byte, error) {
 	if err := f.usable(); err != nil {
 		return nil, err
 	}
-	b, err := f.decodeOnUse(turbojpeg.Stop{f.stop})
+	b, err := f.decodeOnUse(f.stop())
 	return b, closedIfStopped(err)
 }
 

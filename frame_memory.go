@@ -40,6 +40,8 @@ type frameMemory struct {
 	read   atomic.Bool  // the application has read the pixels
 	sound  atomic.Bool  // the JPEG was checked since it was received
 
+	responding atomic.Bool // Respond has the frame
+
 	mu           sync.Mutex
 	decoding     bool          // a goroutine decodes
 	decodingEnds chan struct{} // closed then; nil unless another one waits

@@ -190,7 +190,7 @@ func (f *Frame) picture() (image.Image, error) {
 	img, pix, order := newPicture(f.rect(), cs, f.coding.jpeg)
 	stride := f.shape[1] * order.Channels()
 	if settled, _, _, _ := f.outcome(); !settled && f.coding.jpeg {
-		err := f.decodeTo(turbojpeg.Stop{f.stop}, func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) error {
+		err := f.decodeTo(f.stop(), func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) error {
 			return dec.DecodeStrips(pix, f.raw(), f.info, stride, order, opts, strips)
 		})
 		if err != nil {
@@ -257,7 +257,7 @@ func (f *Frame) yCbCr() (img *image.YCbCr, err error) {
 	if !f.coding.jpeg || f.reading.Gray {
 		return nil, fmt.Errorf("%w: only a JPEG in color, or of gray, has planes of luma and chroma; use Image", ErrFrame)
 	}
-	err = f.decodeTo(turbojpeg.Stop{f.stop}, func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) (err error) {
+	err = f.decodeTo(f.stop(), func(dec *turbojpeg.Decoder, opts turbojpeg.DecodeOptions, strips int) (err error) {
 		img, err = dec.DecodeYCbCr(f.raw(), f.info, opts, strips)
 		return err
 	})

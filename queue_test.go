@@ -1,8 +1,11 @@
 package netgear
 
 import (
+	"context"
 	"io"
 	"testing"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
 // A full queue makes the sender wait and loses nothing.
@@ -70,6 +73,75 @@ func TestLatest(t *testing.T) {
 		send.Close()
 		if _, err := recv.Recv(ctx); err != io.EOF {
 			t.Errorf("after the goodbye: %v", err)
+		}
+	}
+}
+
+// decodingQueue returns a queue of an application that reads no pixels any
+// more. A worker still decodes the first frame; the second is undecoded.
+func decodingQueue(t *testing.T) (q *recvQueue, first, second *Frame) {
+	t.Helper()
+	use := &useHistory{}
+	for range usesKept {
+		use.note(false)
+	}
+	q = newRecvQueue(&link{settings: *defaultSettings(), ctx: testContext(t)}, use)
+	frames := [2]*Frame{}
+	for i := range frames {
+		f, err := NewJPEGFrame(testJPEG(t, 16, 16), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		q.push(f)
+		frames[i] = f
+	}
+	q.items[0].state = decoding
+	return q, frames[0], frames[1]
+}
+
+// A frame behind one that turns out to be damaged is returned, also if the
+// application has ceased to read pixels meanwhile, so that none is decoded.
+func TestFrameBehindADamagedOne(t *testing.T) {
+	q, damaged, next := decodingQueue(t)
+	<-q.ready
+	type result struct {
+		f   *Frame
+		err error
+	}
+	got := make(chan result, 1)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	go func() {
+		f, err := q.pop(ctx)
+		got <- result{f, err}
+	}()
+	await(t, "Recv to wait", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.waiting == 1
+	})
+	q.mu.Lock()
+	q.finishDecode(damaged, turbojpeg.ErrCorrupt)
+	q.mu.Unlock()
+	if r := <-got; r.f != next {
+		t.Errorf("%v, %v", r.f, r.err)
+	}
+}
+
+// A frame that turns out to be damaged after Close counts once.
+func TestDamagedFrameAfterDiscard(t *testing.T) {
+	for err, want := range map[error]uint64{nil: 2, turbojpeg.ErrStopped: 2, turbojpeg.ErrCorrupt: 1} {
+		q, first, _ := decodingQueue(t)
+		q.discard(ErrClosed)
+		q.report(first, true, err)
+		q.mu.Lock()
+		q.finishDecode(first, err)
+		q.mu.Unlock()
+		counts := &q.link.counters
+		_, malformed := counts.malformed.stats()
+		if discarded := counts.discarded.Load(); discarded != want || discarded+malformed != 2 {
+			t.Errorf("%v: %d discarded, %d malformed", err, discarded, malformed)
 		}
 	}
 }

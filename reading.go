@@ -118,8 +118,7 @@ func (m *frameMemory) original() *frameMemory {
 //
 // A raw frame is an ErrFrame, as are a Reduce that does not exist, a Region
 // outside of the picture, and a frame that is nil, closed or zero. Damage is an
-// error only when the pixels are needed. Close of the end ends the decoding of
-// a Frame that Read returned inside Options.Respond.
+// error only when the pixels are needed.
 func (f *Frame) Read(r Reading) (*Frame, error) {
 	defer runtime.KeepAlive(f) // keeps the memory of an unreferenced frame
 	if err := f.usable(); err != nil {
@@ -136,7 +135,6 @@ func (f *Frame) Read(r Reading) (*Frame, error) {
 	of.frames.Add(1)
 	g.of = of
 	f.describe(g)
-	g.stop = f.stop
 	g.track()
 	g.handOut()
 	return g, nil

@@ -326,10 +326,10 @@ func (q *recvQueue) undecodedLeft() bool {
 
 // finishDecode stores the result of a decoding. A frame that could not be
 // decoded leaves the queue. A frame that the queue dropped meanwhile (discard),
-// or whose decoding Close has ended, is freed.
+// or whose decoding Close has ended, is freed. report has counted damage.
 func (q *recvQueue) finishDecode(f *Frame, err error) {
 	at := slices.IndexFunc(q.items, func(it item) bool { return it.frame == f })
-	if at < 0 || errors.Is(err, turbojpeg.ErrStopped) {
+	if at < 0 && err == nil || errors.Is(err, turbojpeg.ErrStopped) {
 		q.link.counters.discarded.Add(1)
 	}
 	switch {
@@ -343,7 +343,8 @@ func (q *recvQueue) finishDecode(f *Frame, err error) {
 		q.items[at].bytes -= f.info.Memory
 		q.bytes -= f.info.Memory
 	}
-	if len(q.items) == 0 || q.items[0].state == decoded {
+	// The frame behind one that has left may be returned as it is.
+	if len(q.items) == 0 || q.items[0].state == decoded || q.items[0].state == undecoded && !q.ahead() {
 		q.signal()
 	}
 }

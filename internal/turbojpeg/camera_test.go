@@ -149,6 +149,29 @@ func TestTidyWithOtherTables(t *testing.T) {
 	}
 }
 
+// TestTidyOfACodeOfOnes checks that a Huffman table in which a code is all ones
+// is none: libjpeg refuses it.
+func TestTidyOfACodeOfOnes(t *testing.T) {
+	segment := func(marker byte, body ...byte) []byte {
+		return append([]byte{0xFF, marker, 0, byte(2 + len(body))}, body...)
+	}
+	for _, c := range []struct {
+		codes byte // of DC differences, each of one bit
+		want  verdict
+	}{{1, sound}, {2, unknown}} {
+		counts := append([]byte{0, c.codes}, make([]byte, 15)...)
+		jpeg := slices.Concat([]byte{0xFF, mSOI},
+			segment(mDQT, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...),
+			segment(mSOF0, 8, 0, 8, 0, 8, 1, 1, 0x11, 0),
+			segment(mDHT, append(counts, []byte{0, 1}[:c.codes]...)...),
+			segment(mSOS, 1, 1, 0, 0, 63, 0),
+			[]byte{0b0_1010_111}, eoi) // the difference 0, the end of the block
+		if v := checkTidy(t, newEncoder(t), newDecoder(t), jpeg); v != c.want {
+			t.Errorf("%d codes: verdict %d", c.codes, v)
+		}
+	}
+}
+
 func TestTrim(t *testing.T) {
 	jpeg := file(t, "ok-small.jpg")
 	for _, before := range []string{"", "\x00", "\xFF", "\xFF\xD8", strings.Repeat("\x00", 5000), "--b\r\nContent-Type: image/jpeg\r\n\r\n", "\xFF\xFE\xD8"} {

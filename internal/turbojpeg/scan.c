@@ -10,7 +10,7 @@
 // ---- tables ----
 
 // set_codes assigns the codes in order of their length (T.81, C.2). It returns
-// 0 if there are more than fit.
+// 0 if there are more than fit. As in libjpeg, no code is all ones.
 static int set_codes(scan_codes *c)
 {
 	int32_t code = 0, index = 0;
@@ -21,7 +21,7 @@ static int set_codes(scan_codes *c)
 		code += c->counts[length];
 		index += c->counts[length];
 		c->limit[length] = code;
-		if (code > 1 << length || index > 256)
+		if (code >= 1 << length || index > 256)
 			return 0;
 		code <<= 1;
 	}
