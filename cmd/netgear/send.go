@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -46,6 +47,9 @@ JPEGs are sent as they are, without decoding and encoding.`,
   ffmpeg -i video.mp4 -f mjpeg - | netgear send --source - --fps 25`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
+			if s.ahead < 0 || s.ahead > 1024 {
+				return settings.Wrong("--send-ahead must be from 0 to 1024")
+			}
 			if s.options, err = a.options(cmd, netgear.Options{SendAhead: s.ahead}); err != nil {
 				return err
 			}
@@ -70,8 +74,8 @@ JPEGs are sent as they are, without decoding and encoding.`,
 }
 
 func (s *sendCommand) run(ctx context.Context) error {
-	if s.frames < 0 || s.fps < 0 {
-		return settings.Wrong("--frames and --fps must not be negative")
+	if s.frames < 0 || !(s.fps >= 0 && s.fps <= math.MaxInt32) {
+		return settings.Wrong("--frames and --fps must not be negative, and --fps a number")
 	}
 	var err error
 	if s.size != "" {
