@@ -127,10 +127,15 @@ func (s *sendCommand) open(ctx context.Context) (pictures, error) {
 	return in, nil
 }
 
+// maxRefused is how many damaged pictures may follow each other. With --loop a
+// file of nothing else would have no end.
+const maxRefused = 1000
+
 func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.NetGear, progress *progress) error {
 	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	clock := pace.New(cmp.Or(s.fps, in.Rate()))
+	refused := 0
 	for i := 0; s.frames == 0 || i < s.frames; {
 		if err := clock.Wait(ctx); err != nil {
 			return err
@@ -144,12 +149,16 @@ func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.Net
 		}
 		reply, err := frame.Send(sending, end, s.value)
 		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
+			if refused++; refused == maxRefused || s.pictures.Still {
+				return fmt.Errorf("--source: no picture can be sent: %w", err)
+			}
 			fmt.Fprintln(os.Stderr, "left out a picture:", err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		refused = 0
 		progress.frame()
 		if s.lines {
 			pixels, err := frame.Pixels()

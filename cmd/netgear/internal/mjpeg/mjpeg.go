@@ -30,7 +30,9 @@ type Reader struct {
 }
 
 // NewReader returns a Reader of a stream.
-func NewReader(r io.Reader) *Reader { return &Reader{in: bufio.NewReaderSize(r, 1<<20), limit: maxJPEG} }
+func NewReader(r io.Reader) *Reader {
+	return &Reader{in: bufio.NewReaderSize(r, 1<<20), limit: maxJPEG}
+}
 
 // Next returns the next JPEG, whose memory is valid until the next call. It
 // returns io.EOF at the end of the stream. A stream that ends within a JPEG, or
