@@ -19,8 +19,8 @@ func TestMetrics(t *testing.T) {
 	}{
 		"view":   {[]string{"view", "--listen", "127.0.0.1:0", "--input", "tcp://127.0.0.1:0?name=gate"}, `netgear_frames_total{direction="receive",end="gate",port=""} 3`},
 		"record": {[]string{"record", "--out", filepath.Join(t.TempDir(), "a.mkv"), "--input", "tcp://127.0.0.1:0?name=gate"}, `netgear_frames_total{direction="receive",end="gate",port=""} 3`},
-		"relay": {[]string{"relay", "--input", "tcp://127.0.0.1:0?name=gate", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind"},
-			`netgear_frames_total{direction="send",end="output out",port=""} 3`},
+		"relay": {[]string{"relay", "--input", "tcp://127.0.0.1:0?name=gate", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind"},
+			`netgear_frames_total{direction="send",end="output out (2)",port=""} 3`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -93,7 +93,7 @@ func size(flag, text string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseFloat(upper, 64)
-	if err != nil || !(n > 0 && n*unit < 1<<62) {
+	if err != nil || !(n*unit >= 1 && n*unit < 1<<62) {
 		return 0, settings.Wrong("%s %s: must be a size such as 500MB or 2GB", flag, text)
 	}
 	return int64(n * unit), nil

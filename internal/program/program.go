@@ -18,8 +18,10 @@ import (
 )
 
 // UntilSignal returns a context that ends with SIGINT or SIGTERM. A second
-// signal kills the program at once.
+// signal kills the program at once. A pipe on stdout or stderr whose reader has
+// ended does not kill it: writing is an error then.
 func UntilSignal() context.Context {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx
