@@ -82,7 +82,7 @@ signal, or with its senders if their inputs have terminate=stop.`,
 // read reads the inputs and outputs from the flags or the settings file.
 func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 	var err error
-	if r.inputs, err = a.inputs(cmd, netgear.Options{}); err != nil {
+	if r.inputs, err = a.inputs(cmd, netgear.Options{Decode: netgear.DecodeOnUse}); err != nil {
 		return err
 	}
 	layers, err := settings.Layers(cmd.Flags(), a.file, cmd.Name())
