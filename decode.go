@@ -2,28 +2,11 @@ package netgear
 
 import (
 	"errors"
-	"math/bits"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
-)
-
-// DecodePolicy selects when a receive end decodes JPEGs.
-type DecodePolicy int8
-
-const (
-	// DecodeFollowUse decodes ahead of Recv while the application reads pixels,
-	// and on use while it does not.
-	DecodeFollowUse DecodePolicy = iota
-	// DecodeAhead decodes every frame before Recv returns it.
-	DecodeAhead
-	// DecodeOnUse decodes a frame in the first call that needs its pixels.
-	DecodeOnUse
 )
 
 // decodeHow is what one decoding uses.
@@ -40,8 +23,6 @@ func (h *decodeHow) strips(info turbojpeg.Info) int {
 	}
 	return h.settings.strips(info.Width, info.Height, h.cores)
 }
-
-// ---- one frame ----
 
 // decodes reports whether the frame's pixels are not what was received.
 func (m *frameMemory) decodes() bool { return !m.ready() }
@@ -268,152 +249,4 @@ func (m *frameMemory) outcome() (settled bool, fault string, extra int64, bad er
 		extra = int64(m.size())
 	}
 	return m.settled, m.fault, extra, m.bad
-}
-
-// ---- all frames of an end ----
-
-// frameSource is what the frames of one receive end have in common, also after
-// its Close. All methods may be called concurrently.
-type frameSource struct {
-	link     *link // nil for frames that the application creates
-	settings *settings
-	use      useHistory // whether frames that Recv returned were read
-	changed  func()     // called when use has changed its answer
-
-	open    atomic.Int64  // frames that the application has, for Stats
-	decoded atomic.Uint64 // decodings that have begun
-	suspect atomic.Int32  // JPEGs still to check, after one with a fault; see doubts
-	sentOn  atomic.Uint64 // JPEGs that were sent on without having been decoded
-
-	mu     sync.Mutex
-	idle   []*turbojpeg.Decoder
-	busy   int
-	closed bool // decoders are not kept
-}
-
-// created is the source of frames that the application creates.
-var created = frameSource{settings: defaultSettings(), changed: func() {}, closed: true}
-
-func defaultSettings() *settings {
-	s := newSettings(Options{})
-	return &s
-}
-
-// acquire returns a decoder for a call that decodes on use, and the number of
-// cores that are its share of all such calls.
-func (s *frameSource) acquire() (dec *turbojpeg.Decoder, share int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.idle); n > 0 {
-		dec, s.idle = s.idle[n-1], s.idle[:n-1]
-	} else if dec, err = turbojpeg.NewDecoder(); err != nil {
-		return nil, 0, err
-	}
-	s.busy++
-	return dec, max(1, cores()/s.busy), nil
-}
-
-// giveUp takes a decoder back. It is kept for the next call, or closed after
-// the end's Close.
-func (s *frameSource) giveUp(dec *turbojpeg.Decoder) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.busy--
-	if s.closed || len(s.idle) >= cores() {
-		dec.Close()
-		return
-	}
-	dec.Stop = turbojpeg.Stop{}
-	s.idle = append(s.idle, dec)
-}
-
-// closeDecoders closes the decoders that are not in use, and makes the others
-// be closed after their use. Frames that the application has can be decoded
-// nevertheless.
-func (s *frameSource) closeDecoders() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, dec := range s.idle {
-		dec.Close()
-	}
-	s.idle = slices.Delete(s.idle, 0, len(s.idle))
-}
-
-// noteUse notes whether the application has read the pixels of a frame that
-// Recv returned, before it closed the frame.
-func (s *frameSource) noteUse(read bool) {
-	if s.use.note(read) {
-		s.changed()
-	}
-}
-
-// noteDecoded counts how long decoding a JPEG took, and counts and logs a
-// received one that libjpeg warned of.
-func (s *frameSource) noteDecoded(port string, began time.Time, fault string) {
-	if fault != "" {
-		s.suspect.Store(suspectFor)
-	}
-	if s.link != nil {
-		s.link.counters.decode.since(began)
-		s.link.noteFault(port, fault)
-	}
-}
-
-// damagedOnUse counts and logs a frame whose JPEG could not be decoded when its
-// pixels were needed. Recv has returned it, so it is not dropped.
-func (s *frameSource) damagedOnUse(port string, err error) {
-	if !damage(err) {
-		return
-	}
-	s.suspect.Store(suspectFor)
-	if s.link != nil {
-		s.link.noteMalformed(port, "a frame that was delivered cannot be decoded", err)
-	}
-}
-
-// ---- the decision ----
-
-const (
-	// usesKept is how many closed frames decide whether the next are decoded
-	// ahead. It is few, so that an application which reads no pixels soon pays
-	// for no decoding, and one that begins to read them soon has them at once.
-	usesKept = 8
-	// usesAhead is how many of them must have been read. With half of them no
-	// application pays for more than twice the decodings that it uses.
-	usesAhead = usesKept / 2
-)
-
-// useHistory decides whether frames are decoded before the application needs
-// their pixels.
-type useHistory struct {
-	policy DecodePolicy
-	unread atomic.Uint32 // a bit for each of the last usesKept frames, 1 if it was not read
-}
-
-// ahead reports whether the next frames are to be decoded ahead. Before the
-// first frame they are, so that an application that reads pixels waits for no
-// decoding.
-func (u *useHistory) ahead() bool {
-	if u.policy != DecodeFollowUse {
-		return u.policy == DecodeAhead
-	}
-	return aheadAfter(u.unread.Load())
-}
-
-func aheadAfter(unread uint32) bool { return usesKept-bits.OnesCount32(unread) >= usesAhead }
-
-// note notes whether a frame was read, and reports whether that has changed
-// what ahead returns.
-func (u *useHistory) note(read bool) (changed bool) {
-	for {
-		before := u.unread.Load()
-		after := before << 1 & (1<<usesKept - 1)
-		if !read {
-			after |= 1
-		}
-		if u.unread.CompareAndSwap(before, after) {
-			return u.policy == DecodeFollowUse && aheadAfter(before) != aheadAfter(after)
-		}
-	}
 }
