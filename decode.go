@@ -136,12 +136,8 @@ func (m *frameMemory) decodeOnce(stop turbojpeg.Stop, decode func() error) (fres
 			own := make(chan struct{})
 			m.decoding = own
 			m.mu.Unlock()
-			err := decode()
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.decoding = nil
-			close(own)
-			return true, err
+			defer m.endDecoding(own) // also if the application's logger ends the goroutine
+			return true, decode()
 		}
 		m.mu.Unlock()
 		select {
@@ -152,6 +148,14 @@ func (m *frameMemory) decodeOnce(stop turbojpeg.Stop, decode func() error) (fres
 			return false, turbojpeg.ErrStopped
 		}
 	}
+}
+
+// endDecoding makes the goroutines continue that wait for a decoding.
+func (m *frameMemory) endDecoding(own chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.decoding = nil
+	close(own)
 }
 
 // decode decodes the pixels, or copies them to where they are aligned. It is
