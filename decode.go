@@ -61,19 +61,26 @@ func (m *frameMemory) stop() turbojpeg.Stop {
 // is counted there.
 func (m *frameMemory) decodeOnUse(stop turbojpeg.Stop) ([]byte, error) {
 	m.read.Store(true)
-	fresh, err := m.decodeOnce(stop, func() error {
-		dec, cores, err := m.source.acquire()
-		if err != nil {
-			return err
-		}
-		defer m.source.giveUp(dec)
-		dec.Stop = stop
-		return m.decode(decodeHow{dec: dec, settings: m.source.settings, cores: cores})
-	})
-	if err != nil {
+	if fresh, err := m.decodeHere(stop); err != nil {
 		return nil, m.failedOnUse(fresh, err)
 	}
 	return m.data, nil
+}
+
+// decodeHere decodes the pixels with a decoder of the source, unless it has been
+// done. fresh reports whether this call found the error.
+func (m *frameMemory) decodeHere(stop turbojpeg.Stop) (fresh bool, err error) {
+	if mine, err := m.begin(stop); !mine {
+		return false, err
+	}
+	defer m.end()
+	dec, cores, err := m.source.acquire()
+	if err != nil {
+		return true, err
+	}
+	defer m.source.giveUp(dec)
+	dec.Stop = stop
+	return true, m.decode(decodeHow{dec: dec, settings: m.source.settings, cores: cores})
 }
 
 // failedOnUse returns the error of a call that needed the pixels. A fresh one
@@ -118,48 +125,58 @@ func (m *frameMemory) decodeTo(stop turbojpeg.Stop, read func(dec *turbojpeg.Dec
 // decodeAhead decodes the pixels with the resources of the caller, unless it
 // has been done. fresh reports whether this call found the error.
 func (m *frameMemory) decodeAhead(how decodeHow) (fresh bool, err error) {
-	return m.decodeOnce(how.dec.Stop, func() error { return m.decode(how) })
+	if mine, err := m.begin(how.dec.Stop); !mine {
+		return false, err
+	}
+	defer m.end()
+	return true, m.decode(how)
 }
 
-// decodeOnce calls decode in the first of several goroutines, while the others
-// wait for its result. If its Stop ended it, the next one decodes. It returns
-// the result, and whether this call got it from decode.
-func (m *frameMemory) decodeOnce(stop turbojpeg.Stop, decode func() error) (fresh bool, err error) {
+// begin reports whether the caller must decode, and then call end. Otherwise
+// err is the result. Of several goroutines the first one decodes, while the
+// others wait. If its Stop ended it, the next one decodes.
+func (m *frameMemory) begin(stop turbojpeg.Stop) (mine bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for {
-		m.mu.Lock()
-		if m.settled {
-			defer m.mu.Unlock()
+		switch {
+		case m.settled:
 			return false, m.bad
+		case !m.decoding:
+			m.decoding = true
+			return true, nil
+		case m.decodingEnds == nil:
+			m.decodingEnds = make(chan struct{})
 		}
-		other := m.decoding
-		if other == nil {
-			own := make(chan struct{})
-			m.decoding = own
-			m.mu.Unlock()
-			defer m.endDecoding(own) // also if the application's logger ends the goroutine
-			return true, decode()
-		}
+		ends := m.decodingEnds
 		m.mu.Unlock()
 		select {
-		case <-other:
+		case <-ends:
 		case <-stop[0]:
-			return false, turbojpeg.ErrStopped
+			err = turbojpeg.ErrStopped
 		case <-stop[1]:
-			return false, turbojpeg.ErrStopped
+			err = turbojpeg.ErrStopped
+		}
+		m.mu.Lock()
+		if err != nil {
+			return false, err
 		}
 	}
 }
 
-// endDecoding makes the goroutines continue that wait for a decoding.
-func (m *frameMemory) endDecoding(own chan struct{}) {
+// end is called after a decoding that begin has permitted.
+func (m *frameMemory) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.decoding = nil
-	close(own)
+	m.decoding = false
+	if m.decodingEnds != nil {
+		close(m.decodingEnds)
+		m.decodingEnds = nil
+	}
 }
 
 // decode decodes the pixels, or copies them to where they are aligned. It is
-// called by decodeOnce. An error other than of the JPEG is not stored, because
+// called between begin and end. An error other than of the JPEG is not stored, because
 // memory may be free at the next call.
 func (m *frameMemory) decode(how decodeHow) error {
 	buf, err := zmsg.NewBuffer(m.size())

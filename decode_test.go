@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -351,7 +350,7 @@ func TestContextAndCloseEndADecodingOnUse(t *testing.T) {
 		await(t, "a call to decode", func() bool {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			return f.decoding != nil
+			return f.decoding
 		})
 		want, start := context.Canceled, startStopwatch()
 		if closes {
@@ -370,27 +369,6 @@ func TestContextAndCloseEndADecodingOnUse(t *testing.T) {
 	}
 	if isDecoded(f) {
 		t.Error("a decoding that was ended has a result")
-	}
-}
-
-// A decoding whose goroutine ends, as a logger may do, makes no other call wait.
-func TestGoroutineEndsInADecoding(t *testing.T) {
-	m := &frameMemory{}
-	for _, end := range []func() error{
-		func() error { runtime.Goexit(); return nil },
-		func() error { panic("test") },
-	} {
-		decodes, ended := make(chan struct{}), make(chan struct{})
-		go func() {
-			defer close(ended)
-			defer func() { _ = recover() }()
-			_, _ = m.decodeOnce(turbojpeg.Stop{}, func() error { close(decodes); return end() })
-		}()
-		<-decodes
-		if fresh, err := m.decodeOnce(turbojpeg.Stop{testContext(t).Done()}, func() error { return nil }); !fresh || err != nil {
-			t.Error(fresh, err)
-		}
-		<-ended
 	}
 }
 

@@ -44,13 +44,14 @@ type frameMemory struct {
 	faulty     atomic.Bool // it counts in Stats.Damaged
 	broken     atomic.Bool // it counts in Stats.Malformed
 
-	mu       sync.Mutex
-	decoding chan struct{} // not nil while a goroutine decodes; closed then
-	settled  bool          // data or bad is set
-	data     []byte        // pixels in C order, little-endian
-	pixels   *zmsg.Buffer  // decoded or swapped pixels, if part cannot be used directly
-	fault    string        // libjpeg's warning, if the picture is complete nevertheless
-	bad      error         // why the JPEG cannot be decoded
+	mu           sync.Mutex
+	decoding     bool          // a goroutine decodes
+	decodingEnds chan struct{} // closed then; nil unless another one waits
+	settled      bool          // data or bad is set
+	data         []byte        // pixels in C order, little-endian
+	pixels       *zmsg.Buffer  // decoded or swapped pixels, if part cannot be used directly
+	fault        string        // libjpeg's warning, if the picture is complete nevertheless
+	bad          error         // why the JPEG cannot be decoded
 }
 
 // newFrame takes ownership of part, after it has checked it against the header.

@@ -519,7 +519,7 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "kind", e.Kind.String(), "value", e.Value)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "peer", e.Address, "err", why, "kind", e.Kind.String(), "value", e.Value)
 }
 
 // probed reports whether a failed handshake belongs to a PAIR sender that had

@@ -354,15 +354,15 @@ type Options struct {
 	// counted (Stats.NoData) and logged, and Recv returns the frame
 	// nevertheless.
 	//
-	// It is called in the receive goroutine for one frame after the other, before
-	// the frame is answered and queued. So the sender
-	// and Close wait for it. The context ends when Close is called: a Respond
-	// that takes long must return then.
+	// It is called in the receive goroutine for one frame after the other,
+	// before the frame is answered and queued. So the sender and Close wait for
+	// it. The context ends when Close is called: a Respond that takes long must
+	// return then.
 	//
 	// The frame is borrowed for the call and must not be closed; [Frame.Retain]
-	// keeps it for longer. Inside
-	// Respond, Recv and Close of this end return ErrCallback. Receive end, in
-	// bidirectional or multi-client mode. [no counterpart]
+	// keeps it for longer. Inside Respond, Recv and Close of this end return
+	// ErrCallback. Receive end, in bidirectional or multi-client mode. [no
+	// counterpart]
 	Respond func(ctx context.Context, frame *Frame) (any, error)
 	// Stamp makes a send end put a sequence number and the time of capture into
 	// each frame's message, which is a dictionary to Python (see Stamp). A

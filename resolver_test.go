@@ -22,6 +22,7 @@ type nameServer struct {
 	fails     bool
 	hangs     bool
 	asked     int
+	gone      chan struct{} // closed at the end of the test
 }
 
 // nameServers are those of the tests that run, by name.
@@ -41,9 +42,12 @@ var nameNumbers atomic.Uint64
 
 func newNameServer(t *testing.T, addresses ...string) *nameServer {
 	t.Helper()
-	s := &nameServer{name: fmt.Sprintf("camera-%d.example", nameNumbers.Add(1)), addresses: addresses}
+	s := &nameServer{name: fmt.Sprintf("camera-%d.example", nameNumbers.Add(1)), addresses: addresses, gone: make(chan struct{})}
 	nameServers.Store(s.name, s)
-	t.Cleanup(func() { nameServers.Delete(s.name) })
+	t.Cleanup(func() {
+		nameServers.Delete(s.name)
+		close(s.gone) // lookups that hang end
+	})
 	return s
 }
 
@@ -59,10 +63,13 @@ func serveNames(c net.Conn) {
 		if _, err := io.ReadFull(c, query); err != nil {
 			return
 		}
-		if answer := answerName(query); answer != nil {
-			c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(answer))))
-			c.Write(answer)
+		answer, gone := answerName(query)
+		if answer == nil {
+			<-gone
+			return
 		}
+		c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(answer))))
+		c.Write(answer)
 	}
 }
 
@@ -73,8 +80,9 @@ const (
 	dnsAAAA     = 28
 )
 
-// answerName returns the answer to a question, and nil for none.
-func answerName(query []byte) []byte {
+// answerName returns the answer to a question. For none it returns nil, and what
+// is closed when the name server ends.
+func answerName(query []byte) (answer []byte, gone <-chan struct{}) {
 	labels, at := []string{}, 12
 	for query[at] != 0 {
 		end := at + 1 + int(query[at])
@@ -85,10 +93,10 @@ func answerName(query []byte) []byte {
 	status, addresses := uint16(dnsNXDomain), []net.IP{}
 	if s, ok := nameServers.Load(strings.Join(labels, ".")); ok {
 		if status, addresses, ok = s.(*nameServer).lookup(kind); !ok {
-			return nil
+			return nil, s.(*nameServer).gone
 		}
 	}
-	answer := append([]byte{}, query[:2]...)
+	answer = append(answer, query[:2]...)
 	for _, n := range []uint16{0x8180 | status, 1, uint16(len(addresses)), 0, 0} {
 		answer = binary.BigEndian.AppendUint16(answer, n)
 	}
@@ -97,7 +105,7 @@ func answerName(query []byte) []byte {
 		answer = append(answer, 0xc0, 12, byte(kind>>8), byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(len(ip)))
 		answer = append(answer, ip...)
 	}
-	return answer
+	return answer, nil
 }
 
 // lookup returns the addresses of one kind. ok is false if there is no answer.

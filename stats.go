@@ -45,10 +45,10 @@ type Stats struct {
 	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
 	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
 	// a marker, but all its pixels. A receive end delivers them, and finds the
-	// fault when it decodes. A send end
-	// writes them again without the fault (SendJPEG, SendFrame). libjpeg cannot
-	// distinguish foreign bytes from garbled pixels: if this count grows on a
-	// line that loses data, pixels may be garbled.
+	// fault when it decodes. A send end writes them again without the fault
+	// (SendJPEG, SendFrame). libjpeg cannot distinguish foreign bytes from
+	// garbled pixels: if this count grows on a line that loses data, pixels may
+	// be garbled.
 	Damaged     uint64
 	NoData      uint64         // receive end: frames answered without data, because Respond returned an error or data that cannot be sent
 	MalformedBy MalformedStats // the messages of Malformed, by what was wrong

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -130,6 +131,12 @@ func TestForeign(t *testing.T) {
 	if _, err := Open(dir); !errors.Is(err, ErrFormat) {
 		t.Errorf("a folder: %v", err)
 	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
+		t.Log(err)
+	} else if _, err := Open(pipe); !errors.Is(err, ErrFormat) {
+		t.Errorf("a pipe: %v", err)
+	}
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
@@ -158,6 +165,34 @@ func TestSizesAreChecked(t *testing.T) {
 	if len(frames) != 0 || !errors.Is(err, ErrTruncated) || allocated > 1<<20 {
 		t.Errorf("%d frames, %v, %d bytes of memory", len(frames), err, allocated)
 	}
+}
+
+// The lists of tracks of a file are not kept, however many and long they are.
+func TestManyTrackLists(t *testing.T) {
+	whole := load(t, recorded(t, jpegs(1)...))
+	file := bytes.Clone(whole[:bytes.Index(whole, clusterID)])
+	const lists, size = 20, maxTracksBytes - maxHeader
+	for i := range lists {
+		entry := appendUint(nil, idTrackNumber, uint64(100+i))
+		entry = append(appendSize(appendID(entry, idCodecPrivate), 64), make([]byte, 64)...)
+		list := append(appendSize(appendID(nil, idTrackEntry), int64(len(entry))), entry...)
+		list = appendPadding(list, size-len(list))
+		file = append(appendSize(appendID(file, idTracks), size), list...)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	p, err := PlayerOptions{}.Read(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > lists*size/2 {
+		t.Errorf("a Player of %d bytes holds %d bytes", len(file), grown)
+	}
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(file)
 }
 
 // allocations returns the bytes that fn allocates.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -213,7 +214,7 @@ func (t *trackInfo) read(id uint32, b []byte) error {
 	case idCodecID:
 		t.codecID = toText(b[:min(len(b), 4*maxName)])
 	case idCodecPrivate:
-		t.private = b[:min(len(b), 64)]
+		t.private = slices.Clone(b[:min(len(b), 64)]) // b may be the whole list
 	case idContentEncodings:
 		t.encoded = true
 	case idVideo:
@@ -229,7 +230,7 @@ func (t *trackInfo) readVideo(id uint32, b []byte) error {
 	case idPixelHeight:
 		t.height = int(min(toUint(b), math.MaxInt32)) //nolint:gosec // checked
 	case idColourSpace:
-		t.colorspace = b[:min(len(b), 4)]
+		t.colorspace = slices.Clone(b[:min(len(b), 4)])
 	}
 	return nil
 }

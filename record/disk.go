@@ -20,8 +20,9 @@ type disk struct {
 }
 
 type ownFile struct {
-	path string
-	size int64
+	path   string
+	size   int64
+	warned bool // that it cannot be deleted
 }
 
 // newDisk finds the files of earlier recordings.
@@ -61,7 +62,7 @@ const markBytes = 512
 
 // add adds a complete file.
 func (d *disk) add(path string, size int64) {
-	d.files = append(d.files, ownFile{path, size})
+	d.files = append(d.files, ownFile{path: path, size: size})
 	d.bytes += size
 }
 
@@ -76,7 +77,10 @@ func (d *disk) makeRoom(current int64) (deleted int, err error) {
 			d.log.Info("record: file deleted for the disk budget", "file", f.path)
 		case os.IsNotExist(err): // the user has deleted it
 		default:
-			d.log.Warn("record: a file cannot be deleted for the disk budget", "file", f.path, "error", err)
+			if !f.warned {
+				d.log.Warn("record: a file cannot be deleted for the disk budget", "file", f.path, "error", err)
+			}
+			d.files[i].warned = true
 			i++
 			continue
 		}

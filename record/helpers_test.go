@@ -139,9 +139,11 @@ func (g *given) write(t testing.TB, r *Recorder) error {
 	return r.Write(g.name, f)
 }
 
-// quiet returns options that log nothing.
+// quiet returns options that log nothing, unless they have a Logger.
 func quiet(o Options) Options {
-	o.Logger = slog.New(slog.DiscardHandler)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	return o
 }
 

@@ -101,6 +101,9 @@ func Open(path string) (*Player, error) { return PlayerOptions{}.Open(path) }
 
 // Open opens a recording with these options, as [Open] does.
 func (o PlayerOptions) Open(path string) (*Player, error) {
+	if i, err := os.Stat(path); err == nil && !i.Mode().IsRegular() { // opening a pipe would wait for a writer
+		return nil, fmt.Errorf("%w: it is no regular file (%s)", ErrFormat, path)
+	}
 	f, err := os.Open(path) //nolint:gosec // the caller's
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
@@ -115,11 +118,8 @@ func (o PlayerOptions) Open(path string) (*Player, error) {
 
 func (o PlayerOptions) open(f *os.File) (*Player, error) {
 	i, err := f.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
-	case !i.Mode().IsRegular():
-		return nil, fmt.Errorf("%w: it is no regular file", ErrFormat)
 	}
 	p, err := o.Read(f, i.Size())
 	if err != nil {

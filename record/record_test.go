@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -194,7 +195,7 @@ func TestStamps(t *testing.T) {
 		r := create(t, Options{Path: path, ArrivalTime: arrival})
 		for i := range 4 {
 			late := time.Duration(10+5*(i%2)) * time.Millisecond
-			g := given{jpeg: picture(i, 16, 16), at: at(3 * i), stamp: &netgear.Stamp{Seq: uint64(i), Time: at(3 * i).Add(clock - late)}}
+			g := given{jpeg: picture(i, 16, 16), at: at(3 * i), stamp: &netgear.Stamp{Seq: uint64(i), Time: at(3 * i).Add(clock).Add(clock / 2).Add(-late)}}
 			if err := g.write(t, r); err != nil {
 				t.Fatal(err)
 			}
@@ -222,6 +223,8 @@ func TestStamps(t *testing.T) {
 		"arrival":            {0, true, []time.Duration{0, 100 * ms, 200 * ms, 300 * ms}},
 		"a clock hours fast": {5 * time.Hour, false, []time.Duration{0, 95 * ms, 200 * ms, 295 * ms}},
 		"a clock years slow": {-9000 * time.Hour, false, []time.Duration{0, 95 * ms, 200 * ms, 295 * ms}},
+		"centuries fast":     {math.MaxInt64, false, []time.Duration{0, 100 * ms, 200 * ms, 300 * ms}},
+		"centuries slow":     {math.MinInt64, false, []time.Duration{0, 100 * ms, 200 * ms, 300 * ms}},
 	} {
 		if got := capture(test.clock, test.arrival); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %v, not %v", name, got, test.want)

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,7 +152,8 @@ func TestBudgetOfTwo(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	file := busy.Stats().File
-	r := create(t, Options{Dir: dir, DiskBudget: 4 * minFileBytes, QueueFrames: 1000, QueueBytes: 1 << 30})
+	var log bytes.Buffer
+	r := create(t, Options{Dir: dir, DiskBudget: 4 * minFileBytes, QueueFrames: 1000, QueueBytes: 1 << 30, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for i := range 200 {
 		g.at = at(100 + i)
 		if err := g.write(t, r); err != nil {
@@ -163,5 +165,8 @@ func TestBudgetOfTwo(t *testing.T) {
 	}
 	if _, err := os.Stat(file); err != nil || r.Stats().Deleted == 0 {
 		t.Errorf("%v, %+v", err, r.Stats())
+	}
+	if n := strings.Count(log.String(), "cannot be deleted"); n != 1 {
+		t.Errorf("%d warnings about one file", n)
 	}
 }

@@ -82,5 +82,9 @@ func (s *sender) time(i *item, arrival bool) time.Time {
 			s.skew = 0
 		}
 	}
-	return i.captured.Add(s.skew)
+	at := i.captured.Add(s.skew)
+	if at.Sub(i.received).Abs() > clockSkew { // a clock that is centuries off
+		return i.received
+	}
+	return at
 }

@@ -143,13 +143,15 @@ newest() {
 		cat >"$tmp/go.work" <<-END
 			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
 			use (
-		$(for m in $WORK; do echo "$PWD/$m"; done)
+		$(for m in $WORK; do (cd "$m" && pwd); done)
 			)
 			replace gocv.io/x/gocv => gocv.io/x/gocv $NEWEST_GOCV
 		END
 	fi
 	GOWORK=$tmp/go.work "$@"
 }
+
+ROOT=github.com/vidgear-go/netgear # the library's package
 
 # The packages of the unit tests: all but the interop and fault suites, which
 # have their own steps. They are listed with the tags: without gocv some have no
@@ -164,18 +166,19 @@ LONG='^Test(Storm|EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscrib
 # wait for something, so they run in several processes.
 unit() {
 	local others
-	others=$(packages "$1" | grep -v '/netgear$')
+	others=$(packages "$1" | grep -vx "$ROOT")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
 }
 
 # unit_other TAGS: what another build may change, in the short form: Mats, the
 # programs, the public API's examples, and each pattern and dtype once. The rest is
-# the same code in every build, and unit runs all of it.
+# the same code in every build, as are internal/ and the packages that no build tag
+# changes, and unit runs all of it.
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -v '/netgear\(/internal/.*\)\?$')
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics)?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others

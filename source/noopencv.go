@@ -5,10 +5,12 @@ package source
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	_ "image/gif" // image.Decode reads these
 	_ "image/png"
+	"io"
 	"os"
 
 	"github.com/vidgear-go/netgear"
@@ -33,6 +35,10 @@ func (*scaler) apply(a netgear.Array, size image.Point, gray bool) (netgear.Arra
 	return a, nil
 }
 
+// maxPixels is the largest picture that is decoded: a file of some bytes may
+// claim any size.
+const maxPixels = 1 << 27
+
 // readPicture reads a picture file unchanged: with 16 bits and alpha.
 func readPicture(file string) (netgear.Array, error) {
 	f, err := os.Open(file)
@@ -40,6 +46,13 @@ func readPicture(file string) (netgear.Array, error) {
 		return netgear.Array{}, err
 	}
 	defer f.Close()
+	config, _, err := image.DecodeConfig(f)
+	if err == nil && int64(config.Width)*int64(config.Height) > maxPixels {
+		return netgear.Array{}, fmt.Errorf("it has more than %d pixels", maxPixels)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return netgear.Array{}, err
+	}
 	m, _, err := image.Decode(f)
 	if err != nil {
 		return netgear.Array{}, errors.Join(err, errNoOpenCV)

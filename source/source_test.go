@@ -3,8 +3,10 @@ package source
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -179,6 +181,25 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+// hugePNG returns the header of a picture of ten gigapixels.
+func hugePNG() []byte {
+	head := append([]byte("IHDR"), 0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0, 8, 2, 0, 0, 0)
+	b := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), head...)
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(head))
+	return append(b, "\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e"...)
+}
+
+// TestHugePicture refuses a picture by its header, before memory is taken.
+func TestHugePicture(t *testing.T) {
+	if haveOpenCV {
+		t.Skip("OpenCV has a limit of its own")
+	}
+	_, err := Open(testContext(t), Settings{Name: write(t, "huge.png", hugePNG())})
+	if err == nil || !strings.Contains(err.Error(), "more than 134217728 pixels") {
+		t.Error(err)
+	}
+}
+
 // TestErrors checks that an error names what is wrong, and no password.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
@@ -187,6 +208,7 @@ func TestErrors(t *testing.T) {
 		{filepath.Join(t.TempDir(), "frame_%03d.png"), "there is no frame_000.png"},
 		{write(t, "a.png", []byte("not a picture")), "a.png"},
 		{write(t, "empty.jpg", nil), "no picture"},
+		{write(t, "huge.png", hugePNG()), "huge.png"},
 		{"http://joe:S3cr3t@127.0.0.1:1/x?token=S3cr3t", "nobody serves it"},
 		{"http://joe:S3cr3t@\x7f/", "no URL"},
 		{"/dev/video87", "no such camera"},

@@ -162,8 +162,11 @@ func firstDelimiter(in *bufio.Reader) (string, error) {
 // until there has been none for Settings.Outage.
 func (s *stream) next(ctx context.Context) (Frame, error) {
 	since := time.Now()
+	// A server that sends bytes, but no picture, is as good as none.
+	bounded, cancel := context.WithTimeout(ctx, s.settings.Outage)
+	defer cancel()
 	for pause := s.pause; ; pause = min(2*pause, longestPause) {
-		f, err := s.part(ctx)
+		f, err := s.part(bounded)
 		if err == nil || ctx.Err() != nil {
 			return f, cmp.Or(ctx.Err(), err)
 		}

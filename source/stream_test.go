@@ -154,6 +154,39 @@ func TestStreamThatStalls(t *testing.T) {
 	}
 }
 
+// TestStreamWithoutPictures ends streams that send bytes for ever, and never a
+// whole picture.
+func TestStreamWithoutPictures(t *testing.T) {
+	for name, forever := range map[string]string{"empty parts": "--b\r\nContent-Type: image/jpeg\r\n\r\n\r\n", "slow bytes": "x"} {
+		t.Run(name, func(t *testing.T) {
+			server := mjpegServer(t, func(w http.ResponseWriter, n int) {
+				j := testJPEG(t, 1)
+				fmt.Fprintf(w, "--b\r\nContent-Length: %d\r\n\r\n%s\r\n", len(j), j)
+				if forever == "x" {
+					io.WriteString(w, "--b\r\n\r\n")
+				}
+				for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
+					if _, err := io.WriteString(w, forever); err != nil {
+						return
+					}
+					w.(http.Flusher).Flush()
+				}
+			})
+			src, err := Open(testContext(t), Settings{Name: withUser(t, server.URL, "S3cr3t"), Logger: quiet, Outage: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close()
+			if _, err = src.Next(testContext(t)); err == nil { // of Open
+				_, err = src.Next(testContext(t))
+			}
+			if err == nil || !strings.Contains(err.Error(), "no picture for") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // TestStreamErrors checks that a URL that is no stream is refused by name.
 func TestStreamErrors(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -58,7 +58,7 @@ func (a *access) admit(w http.ResponseWriter, r *http.Request) bool {
 		if r.TLS != nil || a.ownHost(r.Host) {
 			return true
 		}
-		http.Error(w, fmt.Sprintf("This viewer is not reached by the name %q, unless it is listed in Hosts.", hostName(r.Host)), http.StatusMisdirectedRequest)
+		http.Error(w, fmt.Sprintf("This viewer is not reached by the name %q, unless it is listed in Options.Hosts (netgear view --host).", hostName(r.Host)), http.StatusMisdirectedRequest)
 		return false
 	}
 	query := r.URL.Query()

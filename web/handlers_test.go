@@ -238,6 +238,21 @@ func TestStalledMJPEG(t *testing.T) {
 	}
 }
 
+// A client cannot keep a connection by a body that it never sends.
+func TestBodyThatNeverComes(t *testing.T) {
+	_, url := newViewer(t, Options{})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET /api/streams HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+	conn.SetReadDeadline(time.Now().Add(browserLimit))
+	if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 413 ") {
+		t.Errorf("%v: %.40s", err, text)
+	}
+}
+
 // Close does not wait for viewers that read nothing.
 func TestCloseWithStalledViewers(t *testing.T) {
 	const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"

@@ -193,6 +193,12 @@ func (v *Viewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer v.running.Done()
 	setHeaders(w.Header())
+	if r.ContentLength != 0 {
+		// No request needs a body. The server would wait for it, without limit.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		http.Error(w, "A request must have no body.", http.StatusRequestEntityTooLarge)
+		return
+	}
 	if v.access.admit(w, r) {
 		v.mux.ServeHTTP(w, r)
 	}

@@ -127,10 +127,6 @@ static void set_same(void *s, int sending) {
 	if (sending)
 		set(s, ZMQ_SNDBUF, 512 << 10);
 	set(s, ZMQ_RCVHWM, 0);
-	if (pattern != 0) {
-		set(s, ZMQ_HEARTBEAT_IVL, 1000);
-		set(s, ZMQ_HEARTBEAT_TIMEOUT, 30000);
-	}
 	if (pattern == 1 && sending) {
 		set(s, ZMQ_REQ_RELAXED, 1);
 		set(s, ZMQ_REQ_CORRELATE, 1);

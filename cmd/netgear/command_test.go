@@ -60,6 +60,26 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// A reader of stdout that ends is a failure, not the end of the process: the
+// peer gets the terminate message.
+func TestBrokenPipe(t *testing.T) {
+	t.Parallel()
+	recv := start(t, "receive", "--address", "127.0.0.1", "--port", "0")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	cmd := command("send", "--address", "127.0.0.1", "--port", recv.port(), "--json")
+	cmd.Stdout = w
+	send := startCommand(t, cmd)
+	w.Close()
+	if status := send.status(); status != 1 || !strings.Contains(send.stderr.String(), "broken pipe") {
+		t.Errorf("status %d\n%s", status, &send.stderr)
+	}
+	recv.succeed() // at the terminate message
+}
+
 // freePort returns a port that is free at this moment.
 func freePort(t *testing.T) string {
 	t.Helper()
@@ -95,6 +115,8 @@ func TestMistakes(t *testing.T) {
 		{[]string{"send", "-pattern", "1"}, 2, "flags have two dashes"},
 		{[]string{"send", "--patern", "1"}, 2, "unknown flag: --patern"},
 		{[]string{"send", "--fps", "x"}, 2, `invalid argument "x" for "--fps"`},
+		{[]string{"send", "--fps", "NaN"}, 2, "--fps a number"},
+		{[]string{"send", "--send-ahead", "-1"}, 2, "--send-ahead must be from 0"},
 		{[]string{"send", "--pattern", "7"}, 2, `--pattern: Pattern "7" is none of 0 (PAIR)`},
 		{[]string{"send", "--pattern", "3"}, 2, "use --wire NetGear_Async"},
 		{[]string{"send", "--port", "x"}, 2, "--port x: must be a number"},
@@ -118,6 +140,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"relay", "--output", "tcp://x:1?queue=0"}, 2, "must be from 1 to 10000"},
 		{[]string{"record"}, 2, "set --out FILE or --dir FOLDER"},
 		{[]string{"record", "--dir", "x", "--budget", "much"}, 2, "must be a size such as"},
+		{[]string{"record", "--dir", "x", "--max-size", "1e-5"}, 2, "must be a size such as"},
 		{[]string{"play"}, 2, "expected one file"},
 		{[]string{"play", "x.mkv", "--speed", "-1"}, 2, "must not be negative"},
 		{[]string{"view", "--listen", "8080"}, 2, "must be HOST:PORT"},
@@ -127,7 +150,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"keys", "--list", "--cert-location", t.TempDir()}, 1, "there are no keys yet"},
 		{[]string{"receive", "--address", "127.0.0.1", "--port", port}, 1, "in use"},
 		{[]string{"view", "--listen", "127.0.0.1:" + port, "--address", "127.0.0.1", "--port", "0"}, 1, "in use"},
-		{[]string{"send", "--source", "/nosuch.mp4"}, 1, "--source cannot read it"},
+		{[]string{"send", "--source", "/nosuch.mp4"}, 1, "--source: cannot read it: open /nosuch.mp4"},
 		{[]string{"play", "/nosuch.mkv"}, 1, "/nosuch.mkv"},
 	} {
 		status, stdout, stderr := run(t, c.args...)

@@ -68,7 +68,7 @@ Exit status 1 if something does not work or does not fit.`,
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().BoolVar(&d.lines, "json", false, "print JSON")
-	cmd.Flags().DurationVar(&d.timeout, "timeout", 5*time.Second, "how long to wait for a live end (`TIME`)")
+	cmd.Flags().DurationVar(&d.timeout, "timeout", 4*time.Second, "give up on a live end after this `TIME`")
 	cmd.Flags().BoolVar(&d.frame, "send-frame", false, "send one black pixel on the wire of --wire to a live end of PAIR or REQ/REP.\nThe answer shows its wire. On the wrong wire it ends a VidGear receive end")
 	addConnection(cmd)
 	return cmd

@@ -59,13 +59,18 @@ func (a *app) inputs(cmd *cobra.Command, defaults netgear.Options) ([]input, err
 		if name == "" {
 			name = defaultName(o)
 		}
-		for n, base := 2, name; used[name]; n++ {
-			name = base + " (" + strconv.Itoa(n) + ")"
-		}
-		used[name] = true
-		inputs = append(inputs, input{name, o})
+		inputs = append(inputs, input{unique(name, used), o})
 	}
 	return inputs, nil
+}
+
+// unique returns a name that is not in use, and notes it.
+func unique(name string, used map[string]bool) string {
+	for n, base := 2, name; used[name]; n++ {
+		name = base + " (" + strconv.Itoa(n) + ")"
+	}
+	used[name] = true
+	return name
 }
 
 // endpoints returns the endpoints of a flag or, if it is not set, of the

@@ -124,7 +124,7 @@ func (d *doctorCommand) patternOf(r probe.Result) health.Check {
 	case r.Socket == "" && r.Mechanism == "CURVE":
 		c.Status, c.Detail = health.Note, "not shown without keys that it accepts"
 	case r.Socket == "":
-		c.Status, c.Detail = health.Note, "not shown: it hung up in the handshake"
+		c.Status, c.Detail = health.Note, "not shown: it hung up in the handshake. A PAIR end that serves another peer does so after 5 s"
 	case !ok:
 		c.Status, c.Detail = health.Fail, fmt.Sprintf("a %s socket, which is no end of NetGear", r.Socket)
 	default:

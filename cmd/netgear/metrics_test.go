@@ -19,8 +19,8 @@ func TestMetrics(t *testing.T) {
 	}{
 		"view":   {[]string{"view", "--listen", "127.0.0.1:0", "--input", "tcp://127.0.0.1:0?name=gate"}, `netgear_frames_total{direction="receive",end="gate",port=""} 3`},
 		"record": {[]string{"record", "--out", filepath.Join(t.TempDir(), "a.mkv"), "--input", "tcp://127.0.0.1:0?name=gate"}, `netgear_frames_total{direction="receive",end="gate",port=""} 3`},
-		"relay": {[]string{"relay", "--input", "tcp://127.0.0.1:0?name=gate", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind"},
-			`netgear_frames_total{direction="send",end="output out",port=""} 3`},
+		"relay": {[]string{"relay", "--input", "tcp://127.0.0.1:0?name=gate", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind", "--output", "tcp://127.0.0.1:0?name=out&pattern=2&attach=bind"},
+			`netgear_frames_total{direction="send",end="output out (2)",port=""} 3`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,7 +32,8 @@ func TestMetrics(t *testing.T) {
 			}
 			start(t, "send", "--address", "127.0.0.1", "--port", port, "--frames", "3").succeed()
 			deadline := time.Now().Add(timeLimit)
-			for text := ""; !strings.Contains(text, c.want); {
+			text := ""
+			for !strings.Contains(text, c.want) {
 				res, err := http.Get(url)
 				if err != nil {
 					t.Fatal(err)
@@ -43,6 +44,10 @@ func TestMetrics(t *testing.T) {
 					t.Fatalf("no %s in\n%s", c.want, text)
 				}
 				time.Sleep(10 * time.Millisecond)
+			}
+			const noDecoding = `netgear_decode_seconds_count{direction="receive",end="gate"} 0`
+			if name != "relay" && !strings.Contains(text, noDecoding) {
+				t.Error("decodes frames whose pixels it does not need")
 			}
 			p.signal(syscall.SIGTERM)
 			p.succeed()

@@ -35,9 +35,12 @@ func newProgress(verb string, total int) *progress {
 	return p
 }
 
+// newBar returns a bar that is drawn by the calls of its methods alone. With a
+// spinner that changes by itself, a goroutine would draw it after clear.
 func newBar(total int64, text string, more ...progressbar.Option) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total, append(more, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(text),
-		progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())...)
+		progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetSpinnerChangeInterval(0))...)
 }
 
 // frame counts one frame.

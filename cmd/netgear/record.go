@@ -49,7 +49,7 @@ disk never delay the stream: frames are dropped, counted and logged.`,
 	fs.SortFlags = false
 	fs.StringVar(&r.options.Path, "out", "", "write this one `FILE`")
 	fs.StringVar(&r.options.Dir, "dir", "", "write files with the time in their names to this `FOLDER`")
-	fs.StringVar(&r.options.Name, "name", "", "how the names in --dir begin (default netgear)")
+	fs.StringVar(&r.options.Name, "name", "", "begin the names in --dir with this `NAME` (default netgear)")
 	fs.StringVar(&r.fileSize, "max-size", "", "begin another file at this `SIZE`, such as 2GB")
 	fs.DurationVar(&r.options.MaxFileDuration, "max-duration", 0, "and after this `TIME`, such as 1h")
 	fs.StringVar(&r.total, "budget", "", "delete the oldest files in --dir beyond this `SIZE` of all, such as 50GB")
@@ -61,7 +61,7 @@ disk never delay the stream: frames are dropped, counted and logged.`,
 
 func (r *recordCommand) read(a *app, cmd *cobra.Command) error {
 	var err error
-	if r.inputs, err = a.inputs(cmd, netgear.Options{Stamp: true}); err != nil {
+	if r.inputs, err = a.inputs(cmd, netgear.Options{Stamp: true, Decode: netgear.DecodeOnUse}); err != nil {
 		return err
 	}
 	if r.options.MaxFileBytes, err = size("--max-size", r.fileSize); err != nil {
@@ -93,7 +93,7 @@ func size(flag, text string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseFloat(upper, 64)
-	if err != nil || !(n > 0 && n*unit < 1<<62) {
+	if err != nil || !(n*unit >= 1 && n*unit < 1<<62) {
 		return 0, settings.Wrong("%s %s: must be a size such as 500MB or 2GB", flag, text)
 	}
 	return int64(n * unit), nil

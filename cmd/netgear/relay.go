@@ -82,7 +82,7 @@ signal, or with its senders if their inputs have terminate=stop.`,
 // read reads the inputs and outputs from the flags or the settings file.
 func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 	var err error
-	if r.inputs, err = a.inputs(cmd, netgear.Options{}); err != nil {
+	if r.inputs, err = a.inputs(cmd, netgear.Options{Decode: netgear.DecodeOnUse}); err != nil {
 		return err
 	}
 	layers, err := settings.Layers(cmd.Flags(), a.file, cmd.Name())
@@ -96,11 +96,14 @@ func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 	if endpoints == nil {
 		return settings.Wrong("there is no output: set --output, or [[output]] in the settings file")
 	}
+	used := map[string]bool{}
 	for _, e := range endpoints {
 		out, err := r.output(e, layers, a)
 		if err != nil {
 			return err
 		}
+		out.name = unique(out.name, used)
+		out.options.Logger = a.logger.With("output", out.name)
 		r.outputs = append(r.outputs, out)
 	}
 	return nil
@@ -135,7 +138,6 @@ func (r *relayCommand) output(e settings.Endpoint, layers []settings.Layer, a *a
 	if out.name == "" {
 		out.name = defaultName(out.options)
 	}
-	out.options.Logger = a.logger.With("output", out.name)
 	return out, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -46,6 +47,9 @@ JPEGs are sent as they are, without decoding and encoding.`,
   ffmpeg -i video.mp4 -f mjpeg - | netgear send --source - --fps 25`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
+			if s.ahead < 0 || s.ahead > 1024 {
+				return settings.Wrong("--send-ahead must be from 0 to 1024")
+			}
 			if s.options, err = a.options(cmd, netgear.Options{SendAhead: s.ahead}); err != nil {
 				return err
 			}
@@ -70,8 +74,8 @@ JPEGs are sent as they are, without decoding and encoding.`,
 }
 
 func (s *sendCommand) run(ctx context.Context) error {
-	if s.frames < 0 || s.fps < 0 {
-		return settings.Wrong("--frames and --fps must not be negative")
+	if s.frames < 0 || !(s.fps >= 0 && s.fps <= math.MaxInt32) {
+		return settings.Wrong("--frames and --fps must not be negative, and --fps a number")
 	}
 	var err error
 	if s.size != "" {
@@ -118,15 +122,20 @@ func (s *sendCommand) open(ctx context.Context) (pictures, error) {
 	}
 	in, err := source.Open(ctx, s.pictures)
 	if err != nil {
-		return nil, fmt.Errorf("--source %w", err)
+		return nil, fmt.Errorf("--source: %w", err)
 	}
 	return in, nil
 }
+
+// maxRefused is how many damaged pictures may follow each other. With --loop a
+// file of nothing else would have no end.
+const maxRefused = 1000
 
 func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.NetGear, progress *progress) error {
 	sending, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	clock := pace.New(cmp.Or(s.fps, in.Rate()))
+	refused := 0
 	for i := 0; s.frames == 0 || i < s.frames; {
 		if err := clock.Wait(ctx); err != nil {
 			return err
@@ -136,16 +145,20 @@ func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.Net
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("--source %w", err)
+			return fmt.Errorf("--source: %w", err)
 		}
 		reply, err := frame.Send(sending, end, s.value)
 		if frame.JPEG != nil && errors.Is(err, netgear.ErrFrame) {
+			if refused++; refused == maxRefused || s.pictures.Still {
+				return fmt.Errorf("--source: no picture can be sent: %w", err)
+			}
 			fmt.Fprintln(os.Stderr, "left out a picture:", err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		refused = 0
 		progress.frame()
 		if s.lines {
 			pixels, err := frame.Pixels()

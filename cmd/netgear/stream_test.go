@@ -262,3 +262,17 @@ func TestReceiveFiles(t *testing.T) {
 		}
 	}
 }
+
+// A source of nothing but damaged pictures is a failure, and not an endless one.
+func TestOnlyDamagedPictures(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "bad.jpg")
+	os.WriteFile(file, []byte("\xFF\xD8\xFF\xE0 damaged \xFF\xD9"), 0o600)
+	recv := start(t, "receive", "--address", "127.0.0.1", "--port", "0")
+	for _, flag := range []string{"--still", "--loop"} {
+		status, _, stderr := run(t, "send", "--address", "127.0.0.1", "--port", recv.port(), "--source", file, flag)
+		if status != 1 || !strings.Contains(stderr, "no picture can be sent") {
+			t.Errorf("%s: status %d\n%.300s", flag, status, stderr)
+		}
+	}
+}

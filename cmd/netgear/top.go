@@ -27,7 +27,7 @@ end for each frame.`,
   netgear top --pattern 1 --port 5566,5567 --options '{"multiserver_mode": true}'
   netgear top --input tcp://*:5566 --input "tcp://*:5567?pattern=1" | jq .streams`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			inputs, err := a.inputs(cmd, netgear.Options{Stamp: true})
+			inputs, err := a.inputs(cmd, netgear.Options{Stamp: true, Decode: netgear.DecodeOnUse})
 			if err != nil {
 				return err
 			}

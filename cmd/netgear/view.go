@@ -57,8 +57,8 @@ the settings file.`,
 	fs.StringVar(&v.user, "user", "", "ask for this user `NAME` and the password of NETGEAR_PASSWORD")
 	fs.StringArrayVar(&v.options.Hosts, "host", nil, "a `NAME` by which browsers reach the page, without TLS, user and token")
 	fs.StringArrayVar(&v.options.Origins, "origin", nil, "a `HOST` whose pages may embed the streams")
-	fs.StringVar(&v.options.Title, "title", "", "the page's title")
-	fs.IntVar(&v.options.MaxViewers, "max-viewers", 0, "how many may watch at once (default 64)")
+	fs.StringVar(&v.options.Title, "title", "", "the page's title, a `TEXT`")
+	fs.IntVar(&v.options.MaxViewers, "max-viewers", 0, "at most `N` may watch at once (default 64)")
 	fs.StringVar(&v.metrics, "metrics", "", metricsUsage)
 	addInputs(cmd)
 	return cmd
@@ -66,7 +66,7 @@ the settings file.`,
 
 func (v *viewCommand) read(a *app, cmd *cobra.Command) error {
 	var err error
-	if v.inputs, err = a.inputs(cmd, netgear.Options{Latest: true, Stamp: true}); err != nil {
+	if v.inputs, err = a.inputs(cmd, netgear.Options{Latest: true, Stamp: true, Decode: netgear.DecodeOnUse}); err != nil {
 		return err
 	}
 	password, err := a.secret(cmd, "password")

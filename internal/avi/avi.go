@@ -54,9 +54,10 @@ func New(in io.ReadSeeker, limit int64) (*Reader, error) {
 	if err != nil || first.id != "RIFF" || first.list != "AVI " {
 		return nil, ErrFormat
 	}
-	for a.at = first.begin; ; {
+	a.at = first.begin
+	for n := 0; ; n++ {
 		c, err := a.chunk(a.at)
-		if err != nil {
+		if err != nil || n > maxChunks {
 			return nil, ErrFormat
 		}
 		if c.list == "movi" {
@@ -174,6 +175,10 @@ func (a *Reader) Period() time.Duration {
 	return time.Duration(a.period * float64(time.Second))
 }
 
+// maxChunks is how many chunks may follow each other without a picture. A file
+// that was never filled has billions of empty ones.
+const maxChunks = 1 << 18
+
 // Rewind continues with the first picture.
 func (a *Reader) Rewind() { a.at, a.count = a.first, 0 }
 
@@ -182,9 +187,9 @@ func (a *Reader) Rewind() { a.at, a.count = a.first, 0 }
 // counts, but is not returned. At the end it returns io.EOF, or ErrTruncated
 // for a picture that is not complete.
 func (a *Reader) Next(buf []byte, from int) (jpeg []byte, number int, err error) {
-	for {
+	for n := 0; ; n++ {
 		c, err := a.chunk(a.at)
-		if err != nil {
+		if err != nil || n > maxChunks {
 			return nil, 0, io.EOF
 		}
 		if c.list == "movi" || c.list == "rec " || c.id == "RIFF" && c.list == "AVIX" {
@@ -197,6 +202,7 @@ func (a *Reader) Next(buf []byte, from int) (jpeg []byte, number int, err error)
 		}
 		number = a.count
 		a.count++
+		n = 0
 		if c.begin < c.end && number >= from {
 			jpeg, err = a.read(c, buf)
 			return jpeg, number, err

@@ -114,6 +114,28 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// A file that was never filled is given up: it has an empty chunk every eight
+// bytes.
+func TestUnfilled(t *testing.T) {
+	file := film(jpeg(1))
+	file = append(file[:len(file)-40], make([]byte, 8*(maxChunks+10))...) // without the index
+	binary.LittleEndian.PutUint32(file[4:], 0)
+	a, err := New(bytes.NewReader(append(file, pack("01dc", jpeg(2))...)), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := a.Next(nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := a.Next(nil, 0); !errors.Is(err, io.EOF) {
+		t.Errorf("after the gap: %v", err)
+	}
+	empty := append(film()[:24], make([]byte, 8*(maxChunks+10))...)
+	if _, err := New(bytes.NewReader(empty), 1000); !errors.Is(err, ErrFormat) {
+		t.Errorf("a header that was never filled: %v", err)
+	}
+}
+
 // FuzzNext reads damaged files. It must end, and return no more than is in the
 // file.
 func FuzzNext(f *testing.F) {

@@ -18,8 +18,10 @@ import (
 )
 
 // UntilSignal returns a context that ends with SIGINT or SIGTERM. A second
-// signal kills the program at once.
+// signal kills the program at once. A pipe on stdout or stderr whose reader has
+// ended does not kill it: writing is an error then.
 func UntilSignal() context.Context {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx
@@ -48,11 +50,7 @@ func Together(ctx context.Context, first func(context.Context) error, others ...
 	}
 	var running sync.WaitGroup
 	for _, f := range others {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			failed(f(ctx))
-		}()
+		running.Go(func() { failed(f(ctx)) })
 	}
 	failed(first(ctx))
 	running.Wait()

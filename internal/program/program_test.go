@@ -87,13 +87,13 @@ func TestTogether(t *testing.T) {
 		{waits, []func(context.Context) error{works, fails, waits}, mine},
 		{fails, []func(context.Context) error{waits}, mine},
 	} {
-		if err := Together(context.Background(), c.first, c.others...); err != c.want {
+		if err := Together(context.Background(), c.first, c.others...); !errors.Is(err, c.want) {
 			t.Errorf("%v, want %v", err, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Together(ctx, waits, waits); err != context.Canceled {
+	if err := Together(ctx, waits, waits); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
 }

@@ -247,7 +247,7 @@ func TestRedialChecksTheHostKey(t *testing.T) {
 func TestFrozenServer(t *testing.T) {
 	s := newSSHD(t)
 	c := s.config(serve(t, "127.0.0.1:0", echo))
-	c.KeepAlive = 100 * time.Millisecond
+	c.KeepAlive = 500 * time.Millisecond // a busy machine answers in that time
 	tunnel := open(t, c)
 	old := talks(t, tunnel)
 	frozen := s.sessions()

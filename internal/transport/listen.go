@@ -53,15 +53,9 @@ func listenTCP(ep string) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	family, address := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(port)})
-	if ip.Is4() {
-		address = &unix.SockaddrInet4{Port: int(port), Addr: ip.As4()}
-	} else {
-		six := &unix.SockaddrInet6{Port: int(port), Addr: ip.As16()}
-		if six.ZoneId, err = zoneID(ip.Zone()); err != nil {
-			return -1, err
-		}
-		family, address = unix.AF_INET6, six
+	family, address, err := socketAddress(ip, int(port))
+	if err != nil {
+		return -1, err
 	}
 	if fd, err = newStream(family); err != nil {
 		return -1, err
@@ -71,6 +65,15 @@ func listenTCP(ep string) (fd int, err error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// socketAddress returns what an address and a port are to the system.
+func socketAddress(ip netip.Addr, port int) (family int, a unix.Sockaddr, err error) {
+	if ip.Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: port, Addr: ip.As4()}, nil
+	}
+	zone, err := zoneID(ip.Zone())
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: port, Addr: ip.As16(), ZoneId: zone}, err
 }
 
 func listen(fd, family int, address unix.Sockaddr) error {

@@ -5,20 +5,25 @@ import (
 	"errors"
 	"image"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"testing"
 )
 
 // TestJPEGsOfOthers reads the JPEGs of Go's package image, and of the folders
 // in NETGEAR_JPEGS, in every way.
 func TestJPEGsOfOthers(t *testing.T) {
-	folders := append(filepath.SplitList(os.Getenv("NETGEAR_JPEGS")), filepath.Join(runtime.GOROOT(), "src", "image", "testdata"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := append(filepath.SplitList(os.Getenv("NETGEAR_JPEGS")), filepath.Join(strings.TrimSpace(string(root)), "src", "image", "testdata"))
 	d, read := newDecoder(t), 0
 	for _, folder := range folders {
 		entries, err := os.ReadDir(folder)
 		if err != nil {
-			t.Skipf("no files to read: %v", err)
+			t.Fatal(err)
 		}
 		for _, entry := range entries {
 			name := filepath.Join(folder, entry.Name())

@@ -17,7 +17,8 @@ type Pace struct {
 func New(fps float64) *Pace {
 	p := &Pace{next: time.Now()}
 	if fps > 0 {
-		p.interval = time.Duration(float64(time.Second) / fps)
+		const longest = 1 << 62
+		p.interval = time.Duration(min(float64(time.Second)/fps, longest))
 	}
 	return p
 }

@@ -39,6 +39,8 @@ func NewMeter(verb string, total int) *Meter {
 		progressbar.OptionSetItsString("frames"),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
+		// Otherwise a goroutine of the bar draws it after ClearBar.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	)
 	return m
 }

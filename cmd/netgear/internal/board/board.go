@@ -145,8 +145,12 @@ func (in *Input) Event(e netgear.Event) {
 	}
 }
 
+// maxSenders bounds the rows of an input: a peer may invent ports.
+const maxSenders = 256
+
 // find returns the sender of a frame. A sender that has returned from another
-// port of its host continues its row.
+// port of its host continues its row. When there are too many, a new one
+// replaces the one that has been silent for longest.
 func (in *Input) find(port, peer string) *sender {
 	for _, s := range in.senders {
 		if port != "" && s.port == port || port == "" && s.peer == peer {
@@ -159,6 +163,10 @@ func (in *Input) find(port, peer string) *sender {
 			s.peer = peer
 			return s
 		}
+	}
+	if len(in.senders) >= maxSenders {
+		oldest := slices.MinFunc(in.senders, func(a, b *sender) int { return a.seen.Compare(b.seen) })
+		in.senders = slices.DeleteFunc(in.senders, func(s *sender) bool { return s == oldest })
 	}
 	s := &sender{port: port, peer: peer}
 	in.senders = append(in.senders, s)

@@ -1,6 +1,7 @@
 package board
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -72,5 +73,19 @@ func TestPorts(t *testing.T) {
 	rows := b.Rows(time.Now())
 	if len(rows) != 2 || rows[0].Name != "all/2" || rows[0].Dropped != 2 || rows[1].Name != "all/1" || rows[1].State != Waiting {
 		t.Errorf("%+v", rows)
+	}
+}
+
+// A peer that invents ports does not make the board grow without end.
+func TestInventedPorts(t *testing.T) {
+	start := time.Now()
+	b := New()
+	in := b.Input("gate")
+	for i := range 2 * maxSenders {
+		in.Frame(received(t, strconv.Itoa(i), "10.0.0.1:1", start.Add(time.Duration(i)*time.Millisecond)))
+	}
+	rows := b.Rows(start.Add(time.Second))
+	if last := "gate/" + strconv.Itoa(2*maxSenders-1); len(rows) != maxSenders || rows[maxSenders-1].Name != last {
+		t.Errorf("%d rows, the last is %s, want %d and %s", len(rows), rows[len(rows)-1].Name, maxSenders, last)
 	}
 }

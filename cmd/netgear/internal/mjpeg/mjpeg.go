@@ -24,12 +24,15 @@ const (
 
 // Reader reads JPEGs from a stream.
 type Reader struct {
-	in  *bufio.Reader
-	buf []byte
+	in    *bufio.Reader
+	buf   []byte
+	limit int // of a JPEG, in bytes
 }
 
 // NewReader returns a Reader of a stream.
-func NewReader(r io.Reader) *Reader { return &Reader{in: bufio.NewReaderSize(r, 1<<20)} }
+func NewReader(r io.Reader) *Reader {
+	return &Reader{in: bufio.NewReaderSize(r, 1<<20), limit: maxJPEG}
+}
 
 // Next returns the next JPEG, whose memory is valid until the next call. It
 // returns io.EOF at the end of the stream. A stream that ends within a JPEG, or
@@ -83,6 +86,9 @@ func broken(err error) error {
 }
 
 func (r *Reader) byte() (byte, error) {
+	if len(r.buf) >= r.limit {
+		return 0, errLarge
+	}
 	b, err := r.in.ReadByte()
 	if err == nil {
 		r.buf = append(r.buf, b)
@@ -97,9 +103,6 @@ func (r *Reader) marker() (byte, error) {
 		err = errNoMarker
 	}
 	for err == nil && b == 0xFF {
-		if len(r.buf) > maxJPEG {
-			return 0, errLarge
-		}
 		b, err = r.byte()
 	}
 	return b, err
@@ -119,7 +122,7 @@ func (r *Reader) segment() error {
 	switch {
 	case n < 2:
 		return errNoLength
-	case len(r.buf)+n > maxJPEG:
+	case len(r.buf)+n > r.limit:
 		return errLarge
 	}
 	from := len(r.buf)
@@ -134,7 +137,7 @@ func (r *Reader) scan() (marker byte, err error) {
 	for {
 		part, err := r.in.ReadSlice(0xFF)
 		r.buf = append(r.buf, part...)
-		if len(r.buf) > maxJPEG {
+		if len(r.buf) > r.limit {
 			return 0, errLarge
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {

@@ -66,3 +66,24 @@ func TestBadStreams(t *testing.T) {
 		}
 	}
 }
+
+// endless is a stream of fill bytes without an end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 0xFF
+	}
+	return len(b), nil
+}
+
+// A JPEG without an end is refused before it takes all memory.
+func TestFillBytesWithoutEnd(t *testing.T) {
+	for name, head := range map[string]string{"before a segment": "\xFF\xD8", "in a scan": "\xFF\xD8\xFF\xDA\x00\x02"} {
+		r := NewReader(io.MultiReader(strings.NewReader(head), endless{}))
+		r.limit = 1 << 20
+		if _, err := r.Next(); !errors.Is(err, errLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

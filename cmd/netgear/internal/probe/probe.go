@@ -166,7 +166,7 @@ func (p conn) greet() bool {
 		return false
 	case err == nil && greeting[0] == 0xff && greeting[9] == 0x7f:
 		p.result.ZMTP = fmt.Sprintf("%d.%d", greeting[10], greeting[11])
-		p.result.Mechanism = string(bytes.TrimRight(greeting[12:32], "\x00"))
+		p.result.Mechanism = printable(bytes.TrimRight(greeting[12:32], "\x00"))
 		return true
 	case n == 0 && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET):
 		p.result.Kind, p.result.Detail = Silent, "it accepts connections and sends nothing"
@@ -181,14 +181,17 @@ func (p conn) greet() bool {
 }
 
 // shown returns the beginning of an answer as text.
-func shown(b []byte) string {
-	text := bytes.Map(func(r rune) rune {
+func shown(b []byte) string { return fmt.Sprintf("%q", printable(b)) }
+
+// printable returns the beginning of what a peer has sent, without characters
+// that control a terminal.
+func printable(b []byte) string {
+	return string(bytes.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			return '.'
 		}
 		return r
-	}, b[:min(len(b), 40)])
-	return fmt.Sprintf("%q", text)
+	}, b[:min(len(b), 40)]))
 }
 
 // rest returns what follows the first byte of the version in this side's
@@ -264,7 +267,8 @@ func (p conn) command() (name string, body []byte, err error) {
 		if flags&flagCommand == 0 || len(b) == 0 || len(b) < 1+int(b[0]) {
 			continue
 		}
-		return string(b[1 : 1+b[0]]), b[1+b[0]:], nil
+		end := 1 + int(b[0])
+		return string(b[1:end]), b[end:], nil
 	}
 }
 
@@ -323,7 +327,7 @@ func socketType(body []byte) string {
 			return ""
 		}
 		if string(bytes.ToLower(name)) == "socket-type" {
-			return string(body[:length])
+			return printable(body[:length])
 		}
 		body = body[length:]
 	}

@@ -89,6 +89,7 @@ func TestHostileParts(t *testing.T) {
 		"empty command":   part(flagCommand, ""),
 		"name beyond":     part(flagCommand, "\xffREADY"),
 		"message instead": part(0, "hello"),
+		"longest name":    "\x06" + short(300) + "\xff" + strings.Repeat("x", 299),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,6 +97,21 @@ func TestHostileParts(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// What a peer sends must not control the terminal on which it is printed.
+func TestControlCharacters(t *testing.T) {
+	t.Parallel()
+	const title = "\x1b]0;x\x07"
+	greeting := func(mechanism string) string {
+		return signature + "\x03\x01" + mechanism + strings.Repeat("\x00", 52-len(mechanism))
+	}
+	ready := part(flagCommand, "\x05READY"+property("Socket-Type", title+"REP"))
+	for want, text := range map[string]string{".]0;x.": greeting(title), "NULL.]0;x.REP": greeting("NULL") + ready} {
+		if r := probe(t, serve(t, says(text)), soon, Options{}); r.Mechanism+r.Socket != want {
+			t.Errorf("%q %q, want %q", r.Mechanism, r.Socket, want)
+		}
 	}
 }
 
