@@ -71,7 +71,7 @@ func (m *frameMemory) failedOnUse(fresh bool, err error) error {
 		return err
 	}
 	if err = asFrameError(err); fresh {
-		m.source.damagedOnUse(m.port, err)
+		m.source.damagedOnUse(m, err)
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (m *frameMemory) decodeTo(stop turbojpeg.Stop, read func(dec *turbojpeg.Dec
 	if !m.noteWarning(fault) {
 		fault = "" // it was counted before
 	}
-	m.source.noteDecoded(m.port, began, fault)
+	m.source.noteDecoded(m, began, fault)
 	return nil
 }
 
@@ -184,7 +184,7 @@ func (m *frameMemory) decode(how decodeHow) error {
 		fault = "" // it was counted before
 	}
 	if m.coding.jpeg {
-		m.source.noteDecoded(m.port, began, fault)
+		m.source.noteDecoded(m, began, fault)
 	}
 	return nil
 }

@@ -41,6 +41,8 @@ type frameMemory struct {
 	sound  atomic.Bool  // the JPEG was checked since it was received
 
 	responding atomic.Bool // Respond has the frame
+	faulty     atomic.Bool // it counts in Stats.Damaged
+	broken     atomic.Bool // it counts in Stats.Malformed
 
 	mu           sync.Mutex
 	decoding     bool          // a goroutine decodes

@@ -86,25 +86,28 @@ func (s *frameSource) noteUse(read bool) {
 }
 
 // noteDecoded counts how long decoding a JPEG took, and counts and logs a
-// received one that libjpeg warned of.
-func (s *frameSource) noteDecoded(port string, began time.Time, fault string) {
+// received one that libjpeg warned of, once for all its Readings.
+func (s *frameSource) noteDecoded(m *frameMemory, began time.Time, fault string) {
 	if fault != "" {
 		s.suspect.Store(suspectFor)
 	}
 	if s.link != nil {
 		s.link.counters.decode.since(began)
-		s.link.noteFault(port, fault)
+		if fault != "" && !m.original().faulty.Swap(true) {
+			s.link.noteFault(m.port, fault)
+		}
 	}
 }
 
 // damagedOnUse counts and logs a frame whose JPEG could not be decoded when its
-// pixels were needed. Recv has returned it, so it is not dropped.
-func (s *frameSource) damagedOnUse(port string, err error) {
+// pixels were needed, once for all its Readings. Recv has returned it, so it is
+// not dropped.
+func (s *frameSource) damagedOnUse(m *frameMemory, err error) {
 	if !damage(err) {
 		return
 	}
 	s.suspect.Store(suspectFor)
-	if s.link != nil {
-		s.link.noteMalformed(port, "a frame that was delivered cannot be decoded", err)
+	if s.link != nil && !m.original().broken.Swap(true) {
+		s.link.noteMalformed(m.port, "a frame that was delivered cannot be decoded", err)
 	}
 }

@@ -281,6 +281,7 @@ func TestStats(t *testing.T) {
 		}
 	}
 	awaitPeers(t, send, 1)
+	awaitPeers(t, recv, 1)
 	// A frame is answered before it is counted.
 	await(t, "the last frame to be counted", func() bool { s := recv.Stats(); return s.Frames == 10 && s.Queue == 10 })
 	for range 4 {

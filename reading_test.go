@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"image"
 	"slices"
@@ -221,6 +222,51 @@ func TestDamageInEveryReading(t *testing.T) {
 	if got, err := top.Bytes(); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("a region above the damage: %v, or other pixels", err)
 	}
+}
+
+// TestReadingsCountOnce checks that a frame with damage, or with a fault, is
+// counted once, whichever Readings find it and in whatever order.
+func TestReadingsCountOnce(t *testing.T) {
+	for file, want := range map[string][2]uint64{"cut-90.jpg": {1, 0}, "small-rst-2-bytes.jpg": {0, 1}} {
+		for _, policy := range []DecodePolicy{DecodeAhead, DecodeOnUse} {
+			recv, send := openPair(t, Options{BidirectionalMode: true}, func(recv, send *Options) {
+				recv.Decode, send.JPEGCheck = policy, ToggleOff
+				recv.Respond = func(_ context.Context, f *Frame) (any, error) {
+					useInReadings(t, f)
+					return nil, nil
+				}
+			})
+			for _, jpeg := range [][]byte{jpegFile(t, file), jpegFile(t, "ok-small.jpg")} {
+				if _, err := send.SendJPEG(testContext(t), jpeg, nil); err != nil && !errors.Is(err, ErrRejected) {
+					t.Fatal(err)
+				}
+			}
+			for range recv.Stats().Frames - recv.Stats().Malformed*uint64(DecodeOnUse-policy) {
+				f := mustRecv(t, recv, testContext(t))
+				useInReadings(t, f)
+				f.Close()
+			}
+			if s := recv.Stats(); s.Malformed != want[0] || s.Damaged != want[1] {
+				t.Errorf("%s, policy %d: %d malformed, %d damaged, want %d", file, policy, s.Malformed, s.Damaged, want)
+			}
+		}
+	}
+}
+
+// useInReadings needs the pixels of a frame in several Readings.
+func useInReadings(t *testing.T, f *Frame) {
+	t.Helper()
+	for _, r := range []Reading{{}, {Reduce: 2}, {Gray: true}} {
+		g, err := f.Read(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		g.Image()
+		g.Bytes()
+		g.Close()
+	}
+	f.Bytes()
 }
 
 // TestReadingsAreSentOnWhole sends Readings on: the JPEG is the one that came.

@@ -272,13 +272,13 @@ func (q *recvQueue) decodeLoop() {
 
 // report counts a frame that cannot be decoded and will be dropped. It must be
 // called without the lock, because it may call the application's logger. A
-// Frame of Retain may have found the damage before; then it is counted.
+// Frame of Retain or Read may have found the damage before; then it is counted.
 func (q *recvQueue) report(f *Frame, fresh bool, err error) {
 	if err == nil || errors.Is(err, turbojpeg.ErrStopped) {
 		return
 	}
 	f.source.suspect.Store(suspectFor)
-	if fresh {
+	if fresh && !f.broken.Swap(true) {
 		q.link.malformed(f.Port, err)
 	}
 }
