@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear"
 )
 
 // pictures returns JPEGs that differ.
@@ -274,5 +277,27 @@ func TestOnlyDamagedPictures(t *testing.T) {
 		if status != 1 || !strings.Contains(stderr, "no picture can be sent") {
 			t.Errorf("%s: status %d\n%.300s", flag, status, stderr)
 		}
+	}
+}
+
+// A sender of frames that cannot be recorded does not fill the log.
+func TestRecordRefusesQuietly(t *testing.T) {
+	t.Parallel()
+	rec := start(t, "record", "--out", filepath.Join(t.TempDir(), "x.mkv"), "--address", "127.0.0.1", "--port", "0", "--frames", "200")
+	end, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: rec.port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	began := time.Now()
+	for range 200 {
+		if _, err := end.SendArray(t.Context(), netgear.Array{DType: "uint8", Shape: []int{0}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec.succeed()
+	most := 1 + int(time.Since(began).Seconds())
+	if n := strings.Count(rec.stderr.String(), "left out a frame"); n < 1 || n > most {
+		t.Errorf("%d lines, want 1 to %d\n%s", n, most, &rec.stderr)
 	}
 }
