@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vidgear-go/netgear"
+	"github.com/pebbe/zmq4"
 )
 
 // pictures returns JPEGs that differ.
@@ -283,15 +283,23 @@ func TestOnlyDamagedPictures(t *testing.T) {
 // A sender of frames that cannot be recorded does not fill the log.
 func TestRecordRefusesQuietly(t *testing.T) {
 	t.Parallel()
-	rec := start(t, "record", "--out", filepath.Join(t.TempDir(), "x.mkv"), "--address", "127.0.0.1", "--port", "0", "--frames", "200")
-	end, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: rec.port()})
+	rec := start(t, "record", "--out", filepath.Join(t.TempDir(), "x.mkv"), "--address", "127.0.0.1", "--port", "0", "--pattern", "1", "--frames", "200")
+	peer, err := zmq4.NewSocket(zmq4.REQ) // the library sends no empty frames
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end.Close()
+	defer peer.Close()
+	peer.SetLinger(0)
+	peer.SetRcvtimeo(timeLimit)
+	if err := peer.Connect("tcp://127.0.0.1:" + rec.port()); err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
-	for range 200 {
-		if _, err := end.SendArray(t.Context(), netgear.Array{DType: "uint8", Shape: []int{0}}, nil); err != nil {
+	for i := range 200 {
+		if _, err := peer.SendMessage(`{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [0]}`, ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := peer.RecvMessage(0); err != nil && i < 199 { // the last one ends the program
 			t.Fatal(err)
 		}
 	}
