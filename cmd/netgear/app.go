@@ -149,7 +149,11 @@ var secretKeys = map[string][]string{"view": {"password", "token"}}
 
 // secret returns a secret of a command, from the environment or the file.
 func (a *app) secret(cmd *cobra.Command, name string) (string, error) {
-	if text, ok := os.LookupEnv(settings.Variable(name)); ok {
+	text, ok := os.LookupEnv(settings.Variable(name))
+	if ok && text == "" { // it would disable the authentication that the file asks for
+		return "", settings.Wrong("%s is empty: unset it, or give it a value", settings.Variable(name))
+	}
+	if ok {
 		return text, nil
 	}
 	text, _, err := a.file.Value(cmd.Name(), name)

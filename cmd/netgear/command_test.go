@@ -146,6 +146,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"view", "--listen", "8080"}, 2, "must be HOST:PORT"},
 		{[]string{"view", "--user", "joe"}, 2, "set NETGEAR_PASSWORD"},
 		{[]string{"view", "--tls-cert", "x"}, 2, "go together"},
+		{[]string{"doctor", "localhost:1", "--timeout", "0"}, 2, "--timeout must be more than 0"},
 		{[]string{"doctor", "localhost"}, 2, "must be HOST:PORT"},
 		{[]string{"keys", "--list", "--cert-location", t.TempDir()}, 1, "there are no keys yet"},
 		{[]string{"receive", "--address", "127.0.0.1", "--port", port}, 1, "in use"},

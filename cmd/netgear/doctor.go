@@ -76,6 +76,9 @@ Exit status 1 if something does not work or does not fit.`,
 
 // read reads the settings. Both ends are allowed to have them.
 func (d *doctorCommand) read(a *app, cmd *cobra.Command) error {
+	if d.timeout <= 0 {
+		return settings.Wrong("--timeout must be more than 0")
+	}
 	layers, err := settings.Layers(cmd.Flags(), a.file, cmd.Name())
 	if err != nil {
 		return err

@@ -145,6 +145,11 @@ func TestViewTLS(t *testing.T) {
 	if strings.Contains(view.stderr.String(), "sesame") {
 		t.Error("the token is printed")
 	}
+	empty := command("view", "--config", file)
+	empty.Env = append(empty.Env, "NETGEAR_TOKEN=")
+	if p := startCommand(t, empty); p.status() != 2 || !strings.Contains(p.stderr.String(), "NETGEAR_TOKEN is empty") {
+		t.Errorf("an empty token: %s", &p.stderr)
+	}
 	if status, _, stderr := run(t, "view", "--config", file, "--tls-cert", key, "--tls-key", cert); status != 2 || !strings.Contains(stderr, "--tls-cert") {
 		t.Errorf("files that are exchanged: status %d: %s", status, stderr)
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -136,15 +137,19 @@ func (r *recordCommand) run(ctx context.Context, a *app) error {
 }
 
 func (r *recordCommand) receive(ctx context.Context, ends *openEnds, recorder *record.Recorder, progress *progress) error {
-	frames := make(chan struct{}, 1) // guards progress
+	frames := make(chan struct{}, 1) // guards progress and said
+	var said time.Time               // a sender may send such frames only
 	err := ends.receive(ctx, func(i int, f *netgear.Frame) error {
-		if err := recorder.Write(sender(ends.names[i], f), f); errors.Is(err, record.ErrClosed) {
+		err := recorder.Write(sender(ends.names[i], f), f)
+		if errors.Is(err, record.ErrClosed) {
 			return err
-		} else if err != nil && !errors.Is(err, record.ErrQueueFull) {
-			fmt.Fprintln(os.Stderr, "left out a frame:", err)
 		}
 		frames <- struct{}{}
 		defer func() { <-frames }()
+		if err != nil && !errors.Is(err, record.ErrQueueFull) && time.Since(said) >= time.Second {
+			said = time.Now()
+			fmt.Fprintln(os.Stderr, "left out a frame:", err)
+		}
 		if r.frames > 0 && progress.frames >= r.frames {
 			return errEnough
 		}

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
 )
 
 // pictures returns JPEGs that differ.
@@ -274,5 +277,35 @@ func TestOnlyDamagedPictures(t *testing.T) {
 		if status != 1 || !strings.Contains(stderr, "no picture can be sent") {
 			t.Errorf("%s: status %d\n%.300s", flag, status, stderr)
 		}
+	}
+}
+
+// A sender of frames that cannot be recorded does not fill the log.
+func TestRecordRefusesQuietly(t *testing.T) {
+	t.Parallel()
+	rec := start(t, "record", "--out", filepath.Join(t.TempDir(), "x.mkv"), "--address", "127.0.0.1", "--port", "0", "--pattern", "1", "--frames", "200")
+	peer, err := zmq4.NewSocket(zmq4.REQ) // the library sends no empty frames
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	peer.SetLinger(0)
+	peer.SetRcvtimeo(timeLimit)
+	if err := peer.Connect("tcp://127.0.0.1:" + rec.port()); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for i := range 200 {
+		if _, err := peer.SendMessage(`{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [0]}`, ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := peer.RecvMessage(0); err != nil && i < 199 { // the last one ends the program
+			t.Fatal(err)
+		}
+	}
+	rec.succeed()
+	most := 1 + int(time.Since(began).Seconds())
+	if n := strings.Count(rec.stderr.String(), "left out a frame"); n < 1 || n > most {
+		t.Errorf("%d lines, want 1 to %d\n%s", n, most, &rec.stderr)
 	}
 }

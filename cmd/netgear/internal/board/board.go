@@ -208,6 +208,9 @@ func (in *Input) rows(now time.Time, seconds float64) []Row {
 		rows = append(rows, s.row(in, &stats, now, seconds))
 	}
 	for _, port := range slices.Sorted(maps.Keys(stats.Ports)) {
+		if len(rows) >= maxSenders {
+			break
+		}
 		if !slices.ContainsFunc(in.senders, func(s *sender) bool { return s.port == port }) {
 			rows = append(rows, Row{Name: in.name + "/" + port, State: Waiting})
 		}

@@ -81,7 +81,10 @@ func TestInventedPorts(t *testing.T) {
 	start := time.Now()
 	b := New()
 	in := b.Input("gate")
+	ports := map[string]netgear.PortStats{}
+	in.Open(func() netgear.Stats { return netgear.Stats{Ports: ports} })
 	for i := range 2 * maxSenders {
+		ports[strconv.Itoa(i)] = netgear.PortStats{Frames: 1}
 		in.Frame(received(t, strconv.Itoa(i), "10.0.0.1:1", start.Add(time.Duration(i)*time.Millisecond)))
 	}
 	rows := b.Rows(start.Add(time.Second))
