@@ -79,18 +79,6 @@ func array(m gocv.Mat) (netgear.Array, error) {
 	return a, err
 }
 
-// readPicture reads a picture file unchanged: with 16 bits and alpha.
-func readPicture(file string) (netgear.Array, error) {
-	mat := gocv.IMRead(file, gocv.IMReadUnchanged)
-	defer mat.Close()
-	if mat.Empty() {
-		return netgear.Array{}, errors.New("it is no picture that OpenCV can decode")
-	}
-	a, err := array(mat)
-	a.Data = append([]byte(nil), a.Data...)
-	return a, err
-}
-
 // scaler converts arrays to another size and to gray.
 type scaler struct{ out *gocv.Mat }
 

@@ -137,8 +137,8 @@ func (r *recordCommand) run(ctx context.Context, a *app) error {
 }
 
 func (r *recordCommand) receive(ctx context.Context, ends *openEnds, recorder *record.Recorder, progress *progress) error {
-	frames := make(chan struct{}, 1) // guards progress and said
-	var said time.Time               // a sender may send such frames only
+	frames := make(chan struct{}, 1) // guards progress and printed
+	var printed time.Time            // a sender may send such frames only
 	err := ends.receive(ctx, func(i int, f *netgear.Frame) error {
 		err := recorder.Write(sender(ends.names[i], f), f)
 		if errors.Is(err, record.ErrClosed) {
@@ -146,8 +146,8 @@ func (r *recordCommand) receive(ctx context.Context, ends *openEnds, recorder *r
 		}
 		frames <- struct{}{}
 		defer func() { <-frames }()
-		if err != nil && !errors.Is(err, record.ErrQueueFull) && time.Since(said) >= time.Second {
-			said = time.Now()
+		if err != nil && !errors.Is(err, record.ErrQueueFull) && time.Since(printed) >= time.Second {
+			printed = time.Now()
 			fmt.Fprintln(os.Stderr, "left out a frame:", err)
 		}
 		if r.frames > 0 && progress.frames >= r.frames {
