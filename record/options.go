@@ -37,11 +37,12 @@ type Options struct {
 	// MaxFileDuration is the time after which the next file begins. Default 0:
 	// no limit.
 	MaxFileDuration time.Duration
-	// DiskBudget bounds the bytes of all files of this Name in Dir. The oldest
+	// DiskBudget bounds the bytes of the files of this Name in Dir. The oldest
 	// are deleted to make room. Other files are never deleted: a file must have
 	// the name of a recording, be a regular file, contain the mark of this
-	// package, and not be open in another Recorder. At least four times the
-	// smallest MaxFileBytes. Default 0: no limit.
+	// package, and not be open in another Recorder. One that is open there does
+	// not count either. At least four times the smallest MaxFileBytes. Default
+	// 0: no limit.
 	DiskBudget int64
 	// QueueFrames and QueueBytes bound the frames that wait for the disk. A
 	// frame for which there is no room is dropped. A single frame larger than

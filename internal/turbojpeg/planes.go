@@ -8,6 +8,7 @@ import "C"
 import (
 	"fmt"
 	"image"
+	"slices"
 )
 
 // plane is one plane of a decoded picture: rows of blocks.
@@ -123,7 +124,7 @@ func newPlanes(info Info, opts DecodeOptions) (*image.YCbCr, *planeTarget, error
 		for i := range img.Cb {
 			img.Cb[i] = 128
 		}
-		img.Cr = img.Cb
+		img.Cr = slices.Clone(img.Cb)
 		return img, to, nil
 	}
 	img.Cb, img.Cr, img.CStride = take(&to.comps[1]), take(&to.comps[2]), to.comps[1].stride
