@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +33,22 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
+// mustNew opens an end. One that listens on any free port gets one outside of
+// the system's ephemeral range: tests close such an end and open another one on
+// its port, which must not be that of another test's connection by then.
 func mustNew(t testing.TB, o Options) *NetGear {
 	t.Helper()
+	if o.binds() && o.protocol() == "tcp" {
+		if o.Port == "0" {
+			o.Port = peertest.FreePort(t)
+		}
+		o.Ports = slices.Clone(o.Ports)
+		for i, port := range o.Ports {
+			if port == "0" {
+				o.Ports[i] = peertest.FreePort(t)
+			}
+		}
+	}
 	n, err := New(o)
 	if err != nil {
 		t.Fatal(err)
