@@ -253,11 +253,11 @@ func (f *endFlags) recv(ctx context.Context, cancel func()) error {
 		if err != nil {
 			return err
 		}
+		pixels, err := frame.Bytes() // as receiveOne: decoding follows use
+		if err != nil {
+			return err
+		}
 		if i == 0 {
-			pixels, err := frame.Bytes()
-			if err != nil {
-				return err
-			}
 			sum = crc32.ChecksumIEEE(pixels)
 		}
 		frame.Close()
