@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
 // cpuTime returns the CPU time of this process: both ends of a benchmark.
@@ -40,20 +38,7 @@ func jpeg1080p(b *testing.B) []byte {
 	b.Helper()
 	s := newSettingsOf(b, JPEGDefault)
 	p, err := s.arrayPayload(scenery(1920, 1080))
-	if err != nil {
-		b.Fatal(err)
-	}
-	enc, err := turbojpeg.NewEncoder()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer enc.Close()
-	buf, err := s.encodeJPEG(&p, enc)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer buf.Release()
-	return append([]byte(nil), buf.Bytes()...)
+	return encoded(b, s, p, err)
 }
 
 func mustSendJPEG(b *testing.B, send *NetGear, jpeg []byte) {

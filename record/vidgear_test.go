@@ -4,11 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/peertest"
@@ -39,9 +37,7 @@ print("end", flush=True)
 // A recording is played to a real VidGear receive end, which gets each JPEG bit
 // for bit.
 func TestPlayToVidGear(t *testing.T) {
-	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
-		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")
-	}
+	peertest.NeedVidGear(t)
 	all := []given{
 		{name: "a", jpeg: picture(1, 64, 48), message: map[string]any{"n": 1, "html": "<b>"}, at: at(0)},
 		{name: "a", jpeg: picture(2, 80, 48), at: at(1)},
@@ -59,14 +55,7 @@ func TestPlayToVidGear(t *testing.T) {
 			p := peertest.Start(t, "VidGear receive end", cmd, func(line []byte) string { return string(line) })
 			expect := func(want string) {
 				t.Helper()
-				select {
-				case line, ok := <-p.Lines:
-					if !ok || line != want {
-						p.Fail("it prints %q, not %q", line, want)
-					}
-				case <-time.After(time.Minute):
-					p.Fail("it does not print %q", want)
-				}
+				p.Expect(want, func(line string) bool { return line == want })
 			}
 			expect("ready")
 			send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: port, Pattern: pattern, BidirectionalMode: true})

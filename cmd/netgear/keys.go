@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -70,19 +69,5 @@ func listKeys(dir string) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nfile\tmode\tneeded by\tpublic key")
-	for _, f := range files {
-		fmt.Fprintf(table, "%s\t%04o\t%s\t%s\n", f.Name, f.Mode.Perm(), f.NeededBy(), f.PublicKey)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Println("\nA secret file (.key_secret) is for one machine: copy it by a way that nobody can read, or better not at all.")
-	for _, f := range files {
-		if f.Exposed() {
-			fmt.Printf("%s can be read by others: chmod 600 it.\n", f.Name)
-		}
-	}
-	return nil
+	return certs.WriteTable(os.Stdout, files)
 }

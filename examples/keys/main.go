@@ -27,7 +27,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"text/tabwriter"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
@@ -69,23 +68,9 @@ func run(_ context.Context, args []string) error {
 
 // show prints the files of a certificate folder.
 func show(dir string) error {
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nfile\tmode\tneeded by\tpublic key")
 	files, err := certs.List(dir)
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		fmt.Fprintf(table, "%s\t%04o\t%s\t%s\n", f.Name, f.Mode.Perm(), f.NeededBy(), f.PublicKey)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Println("\nA secret file (.key_secret) is for one machine: copy it by a way that nobody can read, or better not at all.")
-	for _, f := range files {
-		if f.Exposed() {
-			fmt.Printf("%s can be read by others: chmod 600 it.\n", f.Name)
-		}
-	}
-	return nil
+	return certs.WriteTable(os.Stdout, files)
 }

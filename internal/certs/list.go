@@ -1,11 +1,14 @@
 package certs
 
 import (
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 )
 
 // File is one key file of a certificate folder.
@@ -61,4 +64,24 @@ func (f File) NeededBy() string {
 		return "the receive end, in IronHouse: its owner is admitted"
 	}
 	return "no end"
+}
+
+// WriteTable writes the files as a table, and then what is to be done about
+// those that other users can read. It writes no secret.
+func WriteTable(w io.Writer, files []File) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nfile\tmode\tneeded by\tpublic key")
+	for _, f := range files {
+		fmt.Fprintf(table, "%s\t%04o\t%s\t%s\n", f.Name, f.Mode.Perm(), f.NeededBy(), f.PublicKey)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nA secret file (.key_secret) is for one machine: copy it only in a way that keeps it secret, or better not at all.")
+	for _, f := range files {
+		if f.Exposed() {
+			fmt.Fprintf(w, "%s can be read by others: chmod 600 it.\n", f.Name)
+		}
+	}
+	return nil
 }

@@ -32,6 +32,15 @@ func Python() string {
 	return filepath.Join("..", "interop", ".venv", "bin", "python")
 }
 
+// NeedVidGear skips a test that is part of the interop tests, unless
+// NETGEAR_INTEROP_PYTHON names an interpreter with VidGear.
+func NeedVidGear(t testing.TB) {
+	t.Helper()
+	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
+		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")
+	}
+}
+
 // Process is a running end. L is the type of a parsed line of its stdout.
 type Process[L any] struct {
 	Name   string
@@ -87,6 +96,20 @@ func (p *Process[L]) Tell(command string) {
 
 // Pid returns the number of the process.
 func (p *Process[L]) Pid() int { return p.cmd.Process.Pid }
+
+// Expect reads the next line, and ends the test with the process's stderr unless
+// accept takes it within a minute. want describes the line.
+func (p *Process[L]) Expect(want string, accept func(L) bool) {
+	p.t.Helper()
+	select {
+	case line, ok := <-p.Lines:
+		if !ok || !accept(line) {
+			p.Fail("it prints %[2]v, not %[1]q", want, line)
+		}
+	case <-time.After(time.Minute):
+		p.Fail("it does not print %q", want)
+	}
+}
 
 // Signal sends a signal to the process.
 func (p *Process[L]) Signal(s syscall.Signal) {

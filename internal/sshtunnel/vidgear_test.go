@@ -2,11 +2,9 @@ package sshtunnel_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/peertest"
@@ -27,9 +25,7 @@ print("end", flush=True)
 // A real VidGear receive end behind the tunnel receives every frame, and the
 // terminate message.
 func TestTunnelToVidGear(t *testing.T) {
-	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
-		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")
-	}
+	peertest.NeedVidGear(t)
 	for _, pattern := range []netgear.Pattern{netgear.Pair, netgear.ReqRep} {
 		t.Run(pattern.String(), func(t *testing.T) {
 			server := sshtunnel.NewServer(t)
@@ -38,14 +34,7 @@ func TestTunnelToVidGear(t *testing.T) {
 			p := peertest.Start(t, "VidGear receive end", cmd, func(line []byte) string { return string(line) })
 			expect := func(want string) {
 				t.Helper()
-				select {
-				case line, ok := <-p.Lines:
-					if !ok || line != want {
-						p.Fail("it says %q, not %q", line, want)
-					}
-				case <-time.After(time.Minute):
-					p.Fail("it does not say %q", want)
-				}
+				p.Expect(want, func(line string) bool { return line == want })
 			}
 			expect("ready")
 			send := mustNew(t, through(server, "tcp://127.0.0.1:"+port, netgear.Options{Pattern: pattern, JPEGCompression: netgear.JPEGOff}))

@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -28,9 +27,7 @@ print("end", flush=True)
 
 // VidGear's own receive ends are examined, and serve their sender afterwards.
 func TestVidGear(t *testing.T) {
-	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
-		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")
-	}
+	peertest.NeedVidGear(t)
 	location := t.TempDir()
 	dir, err := netgear.CreateCertificates(location)
 	if err != nil {
@@ -60,14 +57,7 @@ func TestVidGear(t *testing.T) {
 			p := peertest.Start(t, "VidGear", cmd, func(line []byte) string { return string(line) })
 			expect := func(want string) {
 				t.Helper()
-				select {
-				case line, ok := <-p.Lines:
-					if !ok || line != want {
-						p.Fail("it prints %q, not %q", line, want)
-					}
-				case <-time.After(time.Minute):
-					p.Fail("it does not print %q", want)
-				}
+				p.Expect(want, func(line string) bool { return line == want })
 			}
 			expect("ready")
 			r := probe(t, "127.0.0.1:"+port, waitFor, c.o)
@@ -113,9 +103,7 @@ func TestVidGear(t *testing.T) {
 
 // The answer of a real receive end of NetGear_Async shows its wire.
 func TestVidGearAsync(t *testing.T) {
-	if os.Getenv("NETGEAR_INTEROP_PYTHON") == "" {
-		t.Skip("NETGEAR_INTEROP_PYTHON names no Python with VidGear: it is part of the interop tests (scripts/test.sh interop)")
-	}
+	peertest.NeedVidGear(t)
 	t.Parallel()
 	port := peertest.FreePort(t)
 	peer := filepath.Join("..", "..", "..", "..", "interop", "peer.py")
@@ -123,14 +111,7 @@ func TestVidGearAsync(t *testing.T) {
 	p := peertest.Start(t, "VidGear", cmd, func(line []byte) string { return string(line) })
 	expect := func(want string) {
 		t.Helper()
-		select {
-		case line := <-p.Lines:
-			if !strings.Contains(line, want) {
-				p.Fail("it prints %q, not %q", line, want)
-			}
-		case <-time.After(time.Minute):
-			p.Fail("it does not print %q", want)
-		}
+		p.Expect(want, func(line string) bool { return strings.Contains(line, want) })
 	}
 	expect(`"event": "ready"`)
 	if r := probe(t, "127.0.0.1:"+port, waitFor, Options{}); r.Socket != "REP" || r.Wire != "" {
