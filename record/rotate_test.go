@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // recordings returns the files in a folder that have the name of a recording.
@@ -148,9 +149,7 @@ func TestBudgetOfTwo(t *testing.T) {
 	if err := g.write(t, busy); err != nil {
 		t.Fatal(err)
 	}
-	for busy.Stats().Frames == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	peertest.Await(t, waitLimit, "a frame", func() bool { return busy.Stats().Frames > 0 })
 	file := busy.Stats().File
 	var log bytes.Buffer
 	r := create(t, Options{Dir: dir, DiskBudget: 4 * minFileBytes, QueueFrames: 1000, QueueBytes: 1 << 30, Logger: slog.New(slog.NewTextHandler(&log, nil))})

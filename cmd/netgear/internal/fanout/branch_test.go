@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/netgeartest"
 )
 
@@ -68,9 +69,7 @@ func TestBranchWithoutReceiver(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx, ctx) }()
-	for b.Counts().Queue > 1 { // the first is under way
-		time.Sleep(time.Millisecond)
-	}
+	peertest.Await(t, 30*time.Second, "the first to be under way", func() bool { return b.Counts().Queue <= 1 })
 	cancel()
 	if err := <-done; err == nil {
 		t.Error("it ends without an error")

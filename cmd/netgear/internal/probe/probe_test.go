@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // waitFor is how long a probe may take. It is no measure of speed.
@@ -187,13 +189,10 @@ func TestSendFrame(t *testing.T) {
 					}
 				}
 				// The end counts after it has answered.
-				deadline := time.Now().Add(waitFor)
-				for s := n.Stats(); s.Frames != 1 || s.Malformed != 1; s = n.Stats() {
-					if time.Now().After(deadline) {
-						t.Fatalf("%v, %v: %d frames, %d malformed", pattern, wire, s.Frames, s.Malformed)
-					}
-					time.Sleep(time.Millisecond)
-				}
+				peertest.Await(t, waitFor, fmt.Sprintf("one frame and one malformed (%v, %v)", pattern, wire), func() bool {
+					s := n.Stats()
+					return s.Frames == 1 && s.Malformed == 1
+				})
 			}
 		}
 	}
