@@ -26,6 +26,7 @@ type Socket struct {
 	Endpoints []string
 	Bound     bool // the socket listens
 
+	context      *sharedContext
 	monitor      *monitor
 	gate         *gate
 	flow         *flow
@@ -45,17 +46,18 @@ const AckTimeout = 4 * time.Second
 //
 // An endpoint that cannot be used is an *[AddressError].
 func Open(c Config, endpoints []string, report func(Event)) (_ *Socket, err error) {
-	ctx, err := acquireContext()
+	g := newGate(&c, func() { report(Event{Kind: PeerPending}) })
+	shared, err := acquireContext(c.zapUse(g))
 	if err != nil {
 		return nil, err
 	}
-	g := newGate(&c, func() { report(Event{Kind: PeerPending}) })
-	s, err := assemble(ctx, &c, g, endpoints, report)
+	s, err := assemble(shared.ctx, &c, g, endpoints, report)
 	if err != nil {
 		g.close()
-		releaseContext()
+		shared.release()
 		return nil, err
 	}
+	s.context = shared
 	return s, nil
 }
 
@@ -115,7 +117,7 @@ func (s *Socket) noteHandshakes(report func(Event)) func(Event) {
 
 func (s *Socket) configure(c *Config, endpoints []string) error {
 	plain := s.Socket.Socket
-	errs := []error{setCommon(plain, c), c.Setup(plain), s.gate.configure(plain)}
+	errs := []error{setCommon(plain, c), c.Setup(plain), s.gate.configure(plain, c)}
 	for _, ep := range endpoints {
 		if strings.HasPrefix(ep, "tcp://[") {
 			errs = append(errs, s.SetIpv6(true))
@@ -270,7 +272,7 @@ func (s *Socket) SettlePeers() (again bool) {
 func (s *Socket) Shut(linger time.Duration) {
 	s.tearDown(linger)
 	s.gate.close()
-	releaseContext()
+	s.context.release()
 }
 
 func (s *Socket) tearDown(linger time.Duration) {
