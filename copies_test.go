@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -220,6 +221,68 @@ func TestSendFrameCopiesNothing(t *testing.T) {
 				}
 				allReleased(t)
 			})
+		}
+	}
+}
+
+// If the call does not wait for an answer, the frame's memory is sent
+// nevertheless, also after the frame was closed. Only pixels that the
+// application has a view of are copied, as it may change them.
+func TestSendFrameSharesMemory(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		o      Options
+		view   func(*Frame)
+		copied bool
+	}{
+		{"JPEG", Options{}, func(*Frame) {}, false},
+		{"JPEG that was viewed", Options{}, func(f *Frame) { f.JPEG(); f.Bytes() }, false},
+		{"raw", Options{JPEGCompression: JPEGOff}, func(*Frame) {}, false},
+		{"raw that was viewed", Options{JPEGCompression: JPEGOff}, func(f *Frame) { f.Bytes() }, true},
+		{"raw, viewed through another Frame", Options{JPEGCompression: JPEGOff}, func(f *Frame) {
+			g := f.Retain()
+			g.Array()
+			g.Close()
+		}, true},
+	} {
+		for _, pattern := range []Pattern{Pair, ReqRep, PubSub} {
+			for _, ahead := range []int{0, 2} {
+				if pattern.spec().answers && ahead == 0 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%v/ahead=%d", c.name, pattern, ahead), func(t *testing.T) {
+					c.o.Pattern = pattern
+					recv, send := openInside(t, c.o)
+					c.o.SendAhead = ahead
+					last, relay := openInside(t, c.o)
+					ctx := testContext(t)
+					a := testArray(1, "uint8", 400, 300, 3)
+					go send.SendArray(ctx, a, nil)
+					f := mustRecv(t, recv, ctx)
+					c.view(f)
+					was, want := f.raw(), bytes.Clone(f.raw())
+					if _, err := relay.SendFrame(ctx, f, nil); err != nil {
+						t.Fatal(err)
+					}
+					f.Close()
+					g := mustRecv(t, last, ctx)
+					if sameMemory(g.raw(), was) == c.copied {
+						t.Errorf("copied: %v", !c.copied)
+					}
+					if !bytes.Equal(g.raw(), want) {
+						t.Error("other bytes arrived")
+					}
+					if open := recv.Stats().Open; open != map[bool]int{true: 0, false: 1}[c.copied] {
+						t.Errorf("%d frames are open at the relay", open)
+					}
+					g.Close()
+					if err := relay.Close(); err != nil {
+						t.Error(err)
+					}
+					await(t, "the relay's frame to be released", func() bool { return recv.Stats().Open == 0 })
+					allReleased(t)
+				})
+			}
 		}
 	}
 }

@@ -92,11 +92,11 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		return part, err
 	}
 	if s.spec.answers {
-		own := part{external: p.array.Data, done: p.done}
+		own := part{external: p.data(), done: p.done}
 		p.done = nil
 		return own, nil
 	}
-	buf, err := s.buffers.Wrap(p.array.Data, p.done)
+	buf, err := s.buffers.Wrap(p.data(), p.done)
 	if err == nil {
 		p.done = nil
 	}
@@ -117,6 +117,25 @@ type payload struct {
 	coding  coding
 	// done releases owned memory exactly once; nil if the caller keeps it.
 	done func()
+}
+
+// data returns the bytes of a payload that is not encoded.
+func (p *payload) data() []byte {
+	if p.ready != nil {
+		return p.ready
+	}
+	return p.array.Data
+}
+
+// share makes the payload an owner of the frame's memory, to which it refers.
+// Pixels that the application has a view of, and may change, are copied
+// instead.
+func (p *payload) share(f *Frame) {
+	if len(p.data()) == 0 || p.ready == nil && f.exposed.Load() {
+		return
+	}
+	f.frames.Add(1)
+	p.done = f.frameMemory.release
 }
 
 // arrayPayload selects, from the options, whether an array is sent as JPEG.
