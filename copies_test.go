@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"reflect"
 	"testing"
 	"unsafe"
@@ -79,6 +80,13 @@ func TestFramesAreNotCopied(t *testing.T) {
 		_, err := n.SendJPEG(ctx, jpeg, nil)
 		return err
 	}
+	planes := func(ctx context.Context, n *NetGear, a Array, _ []byte) error {
+		r := image.Rect(0, 0, a.Shape[1], a.Shape[0])
+		_, err := n.SendImage(ctx, &image.YCbCr{
+			Y: a.Data, Cb: a.Data, Cr: a.Data, YStride: r.Dx(), CStride: r.Dx() / 2, SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: r,
+		}, nil)
+		return err
+	}
 	everywhere := func(Pattern) bool { return true }
 	answered := func(p Pattern) bool { return p.spec().answers }
 	nowhere := func(Pattern) bool { return false }
@@ -98,6 +106,8 @@ func TestFramesAreNotCopied(t *testing.T) {
 		{"array as JPEG", Options{}, array, nowhere},
 		{"array as JPEG, ahead", Options{SendAhead: 2}, array, nowhere},
 		{"JPEG", Options{}, ready, answered},
+		{"planes", raw, planes, nowhere},
+		{"planes, ahead", rawAhead, planes, nowhere},
 	} {
 		for _, pattern := range allPatterns {
 			t.Run(fmt.Sprintf("%s/%v", c.name, pattern), func(t *testing.T) {
