@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +57,11 @@ func (b *bench) makeContenders(self, python string) error {
 		{Name: bareZMQ, command: []string{bare}, patterns: all},
 	}
 	return nil
+}
+
+// contender returns the contender of that name.
+func (b *bench) contender(name string) *contender {
+	return b.contenders[slices.IndexFunc(b.contenders, func(c *contender) bool { return c.Name == name })]
 }
 
 func compile(ctx context.Context, source, out string) error {

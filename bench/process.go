@@ -28,6 +28,8 @@ type event struct {
 	Encode     float64 `json:"encode,omitempty"` // seconds a frame
 	Decode     float64 `json:"decode,omitempty"`
 	Size       float64 `json:"size,omitempty"` // bytes of a JPEG
+
+	Ways []wayResult `json:"ways,omitempty"`
 }
 
 // process is a contender's process with a role.
