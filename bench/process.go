@@ -49,6 +49,7 @@ func (c *contender) start(ctx context.Context, s scene, role string, args ...str
 	}
 	p := &process{cmd: exec.CommandContext(ctx, line[0], line[1:]...), name: c.Name + " " + role}
 	p.cmd.Stderr = &p.stderr
+	p.cmd.Env = append(os.Environ(), c.env...)
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

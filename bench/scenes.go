@@ -140,10 +140,10 @@ func (l lengths) group(name string) (group, error) {
 		}
 	case "latency":
 		for _, jpeg := range []bool{false, true} {
-			g.add(scene{Name: latencyScene(jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, FPS: 30, N: int(30 * l.paced), Without: []string{bareZMQ}})
+			g.add(scene{Name: latencyScene(jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, FPS: 30, N: int(30 * l.paced), Without: []string{bareZMQ}, With: []string{awake}})
 		}
 	case "idle":
-		idle := scene{Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Seconds: l.idle, Ends: 1, Without: []string{bareZMQ}}
+		idle := scene{Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Seconds: l.idle, Ends: 1, Without: []string{bareZMQ}, With: []string{awake}}
 		alone, pair, rep := idle, idle, idle
 		alone.Name, pair.Name, rep.Name = idleScenes[0], idleScenes[1], idleScenes[2]
 		pair.Connected, rep.Connected, rep.Pattern = true, true, 1
@@ -175,7 +175,7 @@ func (l lengths) group(name string) (group, error) {
 				}
 				// About as long for each size.
 				n = max(10, n*size1080.Width*size1080.Height/(s.Width*s.Height))
-				g.add(scene{Name: sizeScene(s, jpeg), Kind: stream, Size: s, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Without: []string{bareZMQ}})
+				g.add(scene{Name: sizeScene(s, jpeg), Kind: stream, Size: s, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Without: []string{bareZMQ}, With: []string{awake}})
 			}
 		}
 	case "streams":
@@ -185,7 +185,7 @@ func (l lengths) group(name string) (group, error) {
 				if jpeg {
 					n = l.jpeg * 4
 				}
-				g.add(scene{Name: streamsScene(k, jpeg), Kind: stream, Size: size480, Protocol: "tcp", Pattern: 1, JPEG: jpeg, Streams: k, N: n / k, Without: []string{bareZMQ}})
+				g.add(scene{Name: streamsScene(k, jpeg), Kind: stream, Size: size480, Protocol: "tcp", Pattern: 1, JPEG: jpeg, Streams: k, N: n / k, Without: []string{bareZMQ}, With: []string{awake}})
 			}
 		}
 	case "cores":
