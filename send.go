@@ -183,6 +183,12 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 // a JPEG, whose bytes stay the same. The caller still owns the frame. For
 // retries, errors and concurrency see SendArray.
 //
+// The frame is not copied. With PubSub, PushPull and Options.SendAhead this end
+// shares its memory until it has been sent, which may be after the call and
+// after the frame's Close (see SendArrayOwned). So the caller must not change
+// the frame's bytes afterwards. A raw frame whose pixels the application has a
+// view of (Bytes, Array, Mat) is copied in these cases.
+//
 // With a nil message it sends the frame's own. Any other replaces it, and
 // Message{} sends none. If this end has Options.Stamp, the frame's own Stamp
 // goes along in every case, so Latency and Missed at the last end are those of
@@ -207,6 +213,9 @@ func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, 
 	p, err := s.framePayload(f, turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()})
 	if err != nil {
 		return Reply{}, wrap("send", s.stopped(ctx, err))
+	}
+	if !s.spec.answers || s.queue != nil {
+		p.share(f)
 	}
 	return s.send(ctx, &p, forwarded(f, message))
 }
