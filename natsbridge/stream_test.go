@@ -142,11 +142,13 @@ func TestLatestWhileReplaced(t *testing.T) {
 	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
 		for n := 2; ; n++ {
 			select {
 			case <-done:
 				return
-			default:
+			case <-ticker.C:
 			}
 			if err := pub.Publish(t.Context(), "a", rawFrame(t, n, 9000)); err != nil {
 				t.Error(err)
@@ -155,7 +157,7 @@ func TestLatestWhileReplaced(t *testing.T) {
 	})
 	watch := subscriber(t)(Watch(within(t), nc, WatchOptions{source()}))
 	newest := uint64(0)
-	for range 50 {
+	for range 20 {
 		d, err := Last(within(t), nc, WatchOptions{source()}, "a")
 		must(t, err)
 		equal(t, d, "a", rawFrame(t, int(d.Frame.Stamp.Seq), 9000))
