@@ -109,7 +109,7 @@ func TestWrongCredentials(t *testing.T) {
 	for _, option := range []nats.Option{func(*nats.Options) error { return nil }, nats.IgnoreAuthErrorAbort()} {
 		nc := dial(t, s.ClientURL(), nats.UserInfo("camera", "wrong"), option)
 		cameraEnd, in := netgeartest.Pipe(t, netgear.Options{}, netgear.Options{})
-		pub := publisher(t, nc, PublisherOptions{Backpressure: KeepLatest, InFlight: 1, Logger: slog.New(slog.DiscardHandler)})
+		pub := publisher(t, nc, PublisherOptions{Backpressure: KeepLatest, InFlight: 1, RetryFor: 300 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(within(t))
 		ended := make(chan error, 1)
 		go func() { ended <- pub.Forward(ctx, in, CameraName("a")) }()
@@ -120,7 +120,7 @@ func TestWrongCredentials(t *testing.T) {
 		}
 		await(t, "every frame is accounted for", func() bool {
 			s := pub.Stats()
-			return s.Dropped.Replaced+s.Dropped.Closed+uint64(s.InFlight+s.Waiting) == frames
+			return s.Dropped.Replaced+s.Dropped.Closed+s.Dropped.Expired+uint64(s.InFlight+s.Waiting) == frames
 		})
 		await(t, "the reason is known", func() bool { return errors.Is(nc.LastError(), nats.ErrAuthorization) })
 		if s := pub.Stats(); s.Frames != 0 || !errors.Is(nc.LastError(), nats.ErrAuthorization) {

@@ -286,7 +286,9 @@ func TestIncompleteInStream(t *testing.T) {
 		"replay": func() (*Subscriber, error) {
 			return Replay(within(t), nc, ReplayOptions{StreamSource: source()})
 		},
-		"work": func() (*Subscriber, error) { return Work(within(t), nc, WorkOptions{StreamSource: source(), Name: "w"}) },
+		"work": func() (*Subscriber, error) {
+			return Work(within(t), nc, WorkOptions{StreamSource: source(), Name: "w"})
+		},
 	} {
 		sub := subscriber(t)(open())
 		equal(t, receive(t, sub), "a", rawFrame(t, 2, 9000))
