@@ -141,7 +141,7 @@ check_bare() {
 newest() {
 	if [ ! -f "$tmp/go.work" ]; then
 		cat >"$tmp/go.work" <<-END
-			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
+			go $(go work edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
 			use (
 		$(for m in $WORK; do (cd "$m" && pwd); done)
 			)
