@@ -116,15 +116,16 @@ func (f *fetch) missing(ctx context.Context, seq uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	info, err := f.t.stream.Info(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil // the server is away
-	case info.State.FirstSeq > seq:
-		return errDeleted
-	case info.Config.MaxMsgsPerSubject == 1:
+	}
+	if info.Config.MaxMsgsPerSubject == 1 {
 		if last, err := f.t.stream.GetLastMsgForSubject(ctx, f.head); err == nil && last.Sequence > f.seq {
 			return errReplaced
 		}
+	}
+	if info.State.FirstSeq > seq {
+		return errDeleted
 	}
 	return nil
 }

@@ -3,7 +3,7 @@ module github.com/vidgear-go/netgear/natsbridge
 go 1.26.0
 
 require (
-	github.com/nats-io/nats-server/v2 v2.15.3
+	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
 	github.com/nats-io/nuid v1.0.1
 	github.com/vidgear-go/netgear v0.0.0

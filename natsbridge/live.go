@@ -31,6 +31,7 @@ type live struct {
 	queue   []*assembled
 	partial int
 	bytes   int64
+	slow    uint64 // messages that the client library has dropped, after close
 }
 
 // Subscribe returns a Subscriber for live frames from core NATS. The caller must
@@ -185,6 +186,10 @@ func (l *live) next(ctx context.Context) (*incoming, error) {
 
 // close implements origin.
 func (l *live) close() {
+	n := l.slowClient()
+	l.mu.Lock()
+	l.slow = n
+	l.mu.Unlock()
 	l.unsubscribe()
 	l.ended.Wait()
 }
@@ -193,10 +198,18 @@ func (l *live) close() {
 func (l *live) fill(s *SubscriberStats) {
 	l.mu.Lock()
 	s.Queue, s.Partial, s.PartialBytes = len(l.queue), l.partial, l.bytes
+	slow := l.slow
 	l.mu.Unlock()
+	s.Dropped.SlowClient = max(slow, l.slowClient())
+}
+
+// slowClient returns the messages that the client library has dropped. After
+// unsubscribing it is 0.
+func (l *live) slowClient() (n uint64) {
 	for _, sub := range l.subs {
-		if n, err := sub.Dropped(); err == nil {
-			s.Dropped.SlowClient += uint64(n)
+		if dropped, err := sub.Dropped(); err == nil {
+			n += uint64(dropped)
 		}
 	}
+	return n
 }

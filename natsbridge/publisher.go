@@ -95,7 +95,7 @@ func newJetStream(nc *nats.Conn, domain string, opts ...jetstream.JetStreamOpt) 
 // the calls. One that has to be sent again may be stored after later ones.
 //
 // With Block, Publish waits for room, until the context ends. Errors to test
-// for: ErrDropped (with DropNewest), ErrCamera, ErrClosed, netgear.ErrFrame for
+// for: ErrDropped (with DropNewest), ErrCamera, ErrTooLarge, ErrClosed, netgear.ErrFrame for
 // a frame that cannot be published, netgear.ErrContext, and the context's. What
 // happens to an accepted frame later is counted in Stats.
 func (p *Publisher) Publish(ctx context.Context, camera string, f *netgear.Frame) error {
@@ -130,6 +130,12 @@ func (p *Publisher) accept(name string, f *netgear.Frame) (*outgoing, error) {
 	j, err := newOutgoing(name, f)
 	if err != nil {
 		p.refuse(&p.stats.Dropped.Unusable, err)
+		return nil, err
+	}
+	if j.size > p.o.MaxFrameBytes {
+		j.close()
+		err := fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, j.size, p.o.MaxFrameBytes)
+		p.refuse(&p.stats.Dropped.TooLarge, err)
 		return nil, err
 	}
 	p.mu.Lock()
