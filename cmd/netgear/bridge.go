@@ -37,6 +37,7 @@ type bridgeCommand struct {
 
 	cameras []string
 	replay  string
+	since   time.Time // replay as a time; zero: the start
 	speed   float64
 	follow  bool
 	latest  bool
@@ -80,7 +81,7 @@ func (b *bridgeCommand) addFlags(cmd *cobra.Command) {
 	fs.BoolVar(&b.fromNATS, "from-nats", false, "send frames from NATS, instead of publishing those that are received")
 	fs.StringVar(&b.publish.Subject, "subject", "frames", "begin the subjects with this `NAME`")
 	fs.StringVar(&b.publish.Stream, "stream", "", "store frames in this JetStream `STREAM`, or with --from-nats read them there")
-	fs.StringVar(&b.pressed, "backpressure", "keep-latest", "what to do when NATS is too slow: block, drop-newest or keep-latest")
+	fs.StringVar(&b.pressed, "backpressure", "keep-latest", "what to do with frames that NATS, or with --from-nats the receive\nend, is too slow for: block, drop-newest or keep-latest")
 	complete(cmd, "backpressure", "block", "drop-newest", "keep-latest")
 	fs.IntVar(&b.publish.InFlight, "in-flight", 0, "have at most `N` frames of an input on their way (default 4)")
 	fs.BoolVar(&b.create, "create", false, "create the stream, or change it, as the next flags describe it")
@@ -112,6 +113,9 @@ func (b *bridgeCommand) read(a *app, cmd *cobra.Command) error {
 	if err := b.publish.Backpressure.UnmarshalText([]byte(b.pressed)); err != nil {
 		return settings.Wrong("--backpressure %s: must be block, drop-newest or keep-latest", b.pressed)
 	}
+	if b.since, err = replayFrom(b.replay, time.Now()); err != nil {
+		return err
+	}
 	b.publish.Logger = a.logger
 	b.stream.Name, b.stream.Subject = b.publish.Stream, b.publish.Subject
 	if b.fromNATS {
@@ -132,13 +136,15 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		}
 		return ""
 	}
-	from, into := set("camera", "replay", "latest", "work"), set("input", "create", "backpressure", "in-flight")
+	from, into := set("camera", "replay", "latest", "work"), set("input", "create", "in-flight")
 	stored := set("create", "replay", "latest", "work")
 	switch described := set("max-age", "max-size", "latest-only", "memory", "replicas"); {
 	case !b.fromNATS && from != "":
 		return settings.Wrong("--%s needs --from-nats", from)
 	case b.fromNATS && into != "":
 		return settings.Wrong("--%s has no effect with --from-nats", into)
+	case b.fromNATS && b.publish.Stream != "" && set("backpressure") != "":
+		return settings.Wrong("--backpressure has no effect with --from-nats and --stream: JetStream waits")
 	case b.publish.Stream == "" && stored != "":
 		return settings.Wrong("--%s needs --stream", stored)
 	case !b.create && described != "":
@@ -306,15 +312,11 @@ func (b *bridgeCommand) subscribe(ctx context.Context, nc natsConn) (*natsbridge
 	case b.latest:
 		return natsbridge.Watch(ctx, nc, natsbridge.WatchOptions{StreamSource: from})
 	case b.publish.Stream == "":
-		return natsbridge.Subscribe(nc, natsbridge.SubscribeOptions{Subject: b.publish.Subject, Cameras: b.cameras})
+		return natsbridge.Subscribe(nc, natsbridge.SubscribeOptions{Subject: b.publish.Subject, Cameras: b.cameras, Backpressure: b.publish.Backpressure})
 	}
-	o := natsbridge.ReplayOptions{StreamSource: from, Speed: b.speed, Follow: b.follow}
+	o := natsbridge.ReplayOptions{StreamSource: from, From: b.since, Speed: b.speed, Follow: b.follow}
 	if b.speed == 0 {
 		o.Speed = math.Inf(1)
-	}
-	var err error
-	if o.From, err = replayFrom(b.replay, time.Now()); err != nil {
-		return nil, err
 	}
 	return natsbridge.Replay(ctx, nc, o)
 }

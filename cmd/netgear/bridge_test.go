@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
 )
@@ -47,7 +48,7 @@ func TestBridge(t *testing.T) {
 	port := into.port()
 
 	viewer := start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--out", "-")
-	live := bridge("--from-nats", "--camera", "front-door", "--address", "127.0.0.1", "--port", viewer.port())
+	live := bridge("--from-nats", "--camera", "front-door", "--backpressure", "block", "--address", "127.0.0.1", "--port", viewer.port())
 	live.await(&live.stderr, "endpoint")
 
 	cmd := command("send", "--source", "-", "--address", "127.0.0.1", "--port", port)
@@ -65,15 +66,16 @@ func TestBridge(t *testing.T) {
 	if !strings.Contains(replay.stderr.String(), "20 frames sent, 0 dropped\n") {
 		t.Error(replay.stderr.String())
 	}
-	waitBytes(viewer, len(want))
+	waitBytes(t, viewer, len(want))
 	live.signal(syscall.SIGTERM)
 	live.succeed()
 	check("live", viewer)
 }
 
 // waitBytes waits until a process has written so much, or ends.
-func waitBytes(p *process, n int) {
-	for {
+func waitBytes(t *testing.T, p *process, n int) {
+	t.Helper()
+	for late := time.After(timeLimit); ; {
 		text, more := p.stdout.get()
 		if len(text) >= n {
 			return
@@ -82,6 +84,8 @@ func waitBytes(p *process, n int) {
 		case <-more:
 		case <-p.done:
 			return
+		case <-late:
+			t.Fatalf("%d bytes of %d", len(text), n)
 		}
 	}
 }
