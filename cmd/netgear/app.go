@@ -98,7 +98,7 @@ func (a *app) root() *cobra.Command {
 
 // commands returns the subcommands, in the order of the help.
 func (a *app) commands() []*cobra.Command {
-	commands := []*cobra.Command{a.send(), a.receive(), a.view(), a.record(), a.play(), a.relay(), a.top()}
+	commands := []*cobra.Command{a.send(), a.receive(), a.view(), a.record(), a.play(), a.relay(), a.bridge(), a.top()}
 	for _, c := range commands {
 		c.GroupID = "ends"
 	}
@@ -145,7 +145,7 @@ func (a *app) checkFile(root *cobra.Command) error {
 }
 
 // secretKeys are the keys of commands that have no flag.
-var secretKeys = map[string][]string{"view": {"password", "token"}}
+var secretKeys = map[string][]string{"view": {"password", "token"}, "bridge": {"nats-password", "nats-token"}}
 
 // secret returns a secret of a command, from the environment or the file.
 func (a *app) secret(cmd *cobra.Command, name string) (string, error) {
