@@ -83,6 +83,8 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 		return prepared{}, err
 	case !isArray:
 		return r.prepareData(data, "")
+	case !r.opts.Wire.returnsArrays():
+		return prepared{}, fmt.Errorf("%w: imagezmq's reply is a text or bytes, and carries no array", ErrMessage)
 	}
 	defer runtime.KeepAlive(data) // keeps the memory of an unreferenced frame
 	return r.prepareArray(&p)
@@ -215,7 +217,7 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 // on the sender's wire if that is not this end's.
 func (r *receiveEnd) reject(h *header, m *message, err error) {
 	w := r.wire
-	if other := r.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
+	if other, ok := r.opts.Wire.ofHeader(m.parts[0].Bytes()); ok {
 		// The form with fields is accepted by every send end of the other wire.
 		w, h.bidirectional = other.wire(), true
 		err = because(malformedWire, malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire))
