@@ -62,6 +62,11 @@ const (
 	// instance because the port was in use. It doubles up to maxPause.
 	firstReopen = 10 * time.Millisecond
 
+	// hubSilenceLimit is how long an imagezmq hub keeps a connection that is cut
+	// off. A shorter limit loses senders (silenceLimit); dead ones are counted as
+	// connected for that time.
+	hubSilenceLimit = time.Minute
+
 	// ---- host names ----
 
 	// lookupPause is the least time between two lookups of a name. After

@@ -3,6 +3,7 @@ package netgear
 import (
 	"bytes"
 	"errors"
+	"time"
 	"unicode/utf8"
 
 	"github.com/vidgear-go/netgear/internal/pyjson"
@@ -189,4 +190,15 @@ func checkImageZMQ(o *Options) error {
 			set("MulticlientMode", false))
 	}
 	return nil
+}
+
+// silenceLimit returns how long a cut-off connection is kept; 0 is the default.
+// imagezmq's sender waits for its reply without a limit. A connection that ends
+// meanwhile makes that for ever, so a hub keeps it while TCP may repeat what was
+// lost.
+func (o *Options) silenceLimit() time.Duration {
+	if o.Wire == ImageZMQWire && o.Pattern == ReqRep && o.ReceiveMode {
+		return hubSilenceLimit
+	}
+	return 0
 }

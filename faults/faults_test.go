@@ -100,8 +100,12 @@ func (c *cell) run(t *testing.T) {
 // build creates the ends and links of a cell.
 func (r *rig) build() {
 	c := r.cell
-	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50, VidGear: c.vidgear == receiver}
-	if r.net != nil {
+	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50, VidGear: c.inPython(receiver)}
+	switch {
+	case r.net == nil:
+	case c.mode.ImageZMQ && c.pattern == 2: // there the send end listens
+		s.Address = senderAddress
+	default:
 		s.Address = receiverAddress
 	}
 	if c.mode.Secure > 0 {
@@ -139,7 +143,7 @@ func (r *rig) add(sort string, s spec, ports []string, each bool) []*end {
 		if each {
 			e.spec.Ports = []string{port}
 		}
-		e.python = c.vidgear == sort && i == 0
+		e.python = c.inPython(sort) && i == 0
 		e.struck = strings.HasPrefix(c.victim, both) || c.victim == sort && i == 0
 		if r.net != nil {
 			e.wall = map[bool]string{false: r.net.sender, true: r.net.receiver}[s.Receive]
@@ -273,9 +277,12 @@ func (r *rig) round(round int) bool {
 		} else {
 			c.hung++
 		}
-		e := r.ends[slices.IndexFunc(r.ends, func(e *end) bool { return e.python })]
-		e.Kill()
-		over = r.start(e)
+		for _, e := range r.ends {
+			if e.python {
+				e.Kill()
+				over = r.start(e)
+			}
+		}
 		at, err = r.resumed(over)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,7 +67,7 @@ JPEGs are sent as they are, without decoding and encoding.`,
 	fs.BoolVar(&s.pictures.Still, "still", false, "send the first frame again and again")
 	fs.IntVarP(&s.frames, "frames", "n", 0, "send `N` frames; 0: all there are")
 	fs.Float64Var(&s.fps, "fps", 0, "send `N` frames per second; 0: as the file, or as fast as they go")
-	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame")
+	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame (with --wire imagezmq default the host's name)")
 	fs.BoolVar(&s.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	fs.IntVar(&s.ahead, "send-ahead", 0, "let `N` frames wait while an answer is awaited")
 	addConnection(cmd)
@@ -88,6 +89,11 @@ func (s *sendCommand) run(ctx context.Context) error {
 			return settings.Wrong("--message: %w", err)
 		}
 	}
+	if s.message == "" && s.options.Wire == netgear.ImageZMQWire {
+		if s.value, err = hostName(); err != nil {
+			return err
+		}
+	}
 	// JPEGs are decoded only where no JPEG may be sent.
 	s.pictures.Pixels = s.options.Wire == netgear.AsyncWire || s.options.JPEGCompression == netgear.JPEGOff
 	s.pictures.Rate = s.fps
@@ -107,6 +113,20 @@ func (s *sendCommand) run(ctx context.Context) error {
 		err = end.Flush(ctx)
 	}
 	return errors.Join(err, end.Close()) // sends the terminate message
+}
+
+// hostName returns the name of this machine as a message. imagezmq's hubs
+// distinguish senders by it.
+func hostName() (netgear.Message, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return netgear.Message{}, err
+	}
+	text, err := json.Marshal(name)
+	if err != nil {
+		return netgear.Message{}, err
+	}
+	return netgear.MessageFromJSON(text)
 }
 
 // pictures is what the command sends.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,7 +34,7 @@ type Socket struct {
 }
 
 // AckTimeout is how long TCP data may go without an acknowledgement before the
-// connection is given up.
+// connection is given up, unless Config.SilenceLimit is set.
 const AckTimeout = 4 * time.Second
 
 // Open opens a socket, the first time and after a loss. So a new socket has every
@@ -130,6 +131,8 @@ func (s *Socket) configure(c *Config, endpoints []string) error {
 // setCommon sets the options of every socket. All of them take effect only
 // before bind and connect.
 func setCommon(s *zmq4.Socket, c *Config) error {
+	silence := cmp.Or(c.SilenceLimit, AckTimeout)
+	probes := int(silence / (4 * time.Second)) // in seconds, a quarter
 	errs := []error{
 		// Nothing lingers unless Shut asks for it: a lost peer must not delay the
 		// end of the program.
@@ -144,14 +147,14 @@ func setCommon(s *zmq4.Socket, c *Config) error {
 		// quiet, by unacknowledged data while it is not. Unlike ZMTP's heartbeats
 		// these do not take a long transfer for silence.
 		s.SetTcpKeepalive(1),
-		s.SetTcpKeepaliveIdle(1),
-		s.SetTcpKeepaliveIntvl(1),
+		s.SetTcpKeepaliveIdle(probes),
+		s.SetTcpKeepaliveIntvl(probes),
 		s.SetTcpKeepaliveCnt(3),
 	}
 	if !c.pushes() {
 		// There a receiver holds its senders back by not reading, which TCP takes
 		// for a cut-off: the connection would end, and frames with it.
-		errs = append(errs, s.SetTcpMaxrt(AckTimeout))
+		errs = append(errs, s.SetTcpMaxrt(silence))
 	}
 	if c.HeartbeatInterval > 0 {
 		errs = append(errs, s.SetHeartbeatIvl(c.HeartbeatInterval), s.SetHeartbeatTimeout(c.HeartbeatTimeout))
