@@ -218,7 +218,7 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 func (r *receiveEnd) reject(h *header, m *message, err error) {
 	w := r.wire
 	if other, ok := r.opts.Wire.ofHeader(m.parts[0].Bytes()); ok {
-		// The form with fields is accepted by every send end of the other wire.
+		// The form with fields is accepted by every send end of that wire.
 		w, h.bidirectional = other.wire(), true
 		err = because(malformedWire, malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire))
 	}

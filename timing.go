@@ -62,10 +62,10 @@ const (
 	// instance because the port was in use. It doubles up to maxPause.
 	firstReopen = 10 * time.Millisecond
 
-	// hubSilenceLimit is how long an imagezmq hub keeps a connection that is cut
-	// off. A shorter limit loses senders (silenceLimit); dead ones are counted as
-	// connected for that time.
-	hubSilenceLimit = time.Minute
+	// imagezmqSilenceLimit is how long an end that listens on imagezmq's wire
+	// keeps a connection that is cut off. A shorter limit loses peers (see
+	// silenceLimit). Dead ones are counted as connected for that time.
+	imagezmqSilenceLimit = time.Minute
 
 	// ---- host names ----
 

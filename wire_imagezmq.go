@@ -193,12 +193,13 @@ func checkImageZMQ(o *Options) error {
 }
 
 // silenceLimit returns how long a cut-off connection is kept; 0 is the default.
-// imagezmq's sender waits for its reply without a limit. A connection that ends
-// meanwhile makes that for ever, so a hub keeps it while TCP may repeat what was
-// lost.
+// An imagezmq end that connects notices no cut: the sender waits for its reply,
+// and the subscriber for a frame, without a limit. If the end that listens ended
+// the connection, they would wait for ever. So it keeps the connection while TCP
+// may repeat what was lost.
 func (o *Options) silenceLimit() time.Duration {
-	if o.Wire == ImageZMQWire && o.Pattern == ReqRep && o.ReceiveMode {
-		return hubSilenceLimit
+	if o.Wire == ImageZMQWire && o.binds() {
+		return imagezmqSilenceLimit
 	}
 	return 0
 }

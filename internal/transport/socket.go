@@ -132,7 +132,6 @@ func (s *Socket) configure(c *Config, endpoints []string) error {
 // before bind and connect.
 func setCommon(s *zmq4.Socket, c *Config) error {
 	silence := cmp.Or(c.SilenceLimit, AckTimeout)
-	probes := int(silence / (4 * time.Second)) // in seconds, a quarter
 	errs := []error{
 		// Nothing lingers unless Shut asks for it: a lost peer must not delay the
 		// end of the program.
@@ -147,9 +146,9 @@ func setCommon(s *zmq4.Socket, c *Config) error {
 		// quiet, by unacknowledged data while it is not. Unlike ZMTP's heartbeats
 		// these do not take a long transfer for silence.
 		s.SetTcpKeepalive(1),
-		s.SetTcpKeepaliveIdle(probes),
-		s.SetTcpKeepaliveIntvl(probes),
-		s.SetTcpKeepaliveCnt(3),
+		s.SetTcpKeepaliveIdle(1),
+		s.SetTcpKeepaliveIntvl(1),
+		s.SetTcpKeepaliveCnt(int(silence/time.Second)-1),
 	}
 	if !c.pushes() {
 		// There a receiver holds its senders back by not reading, which TCP takes

@@ -36,8 +36,8 @@ type Config struct {
 	MaxParts   int64 // how many parts a message has
 	ReceiveHWM int   // the receive high-water mark that Setup sets; 0 if none
 
-	// SilenceLimit is how long a cut-off connection is kept, in whole multiples of
-	// 4 s. Default: AckTimeout.
+	// SilenceLimit is how long a cut-off connection is kept: 2 s to 2 minutes.
+	// Default: AckTimeout.
 	SilenceLimit time.Duration
 
 	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
