@@ -17,7 +17,8 @@ import (
 // SetReturnData sets the data that the answers carry from now on, until it is
 // replaced. The data is any value that JSON can hold, a Tuple, or an array.
 // Arrays are an Array, a *Frame, a picture of package image, a gocv.Mat, or a
-// pointer to one; they are copied.
+// pointer to one; they are copied. On ImageZMQWire the data is the reply: a text
+// or bytes as they are, any other value as JSON, and no array.
 //
 // It corresponds to VidGear's recv(return_data=…), so the data goes with the
 // answer to a later frame than the last one received. After an error the

@@ -353,11 +353,14 @@ type Options struct {
 	// ---- exclusive modes ----
 
 	// BidirectionalMode sends data with the answers: see
-	// [NetGear.SetReturnData]. It must be the same at both ends. Patterns Pair
-	// and ReqRep. [bidirectional_mode]
+	// [NetGear.SetReturnData]. It must be the same at both ends. On
+	// ImageZMQWire it is the reply of imagezmq's send_reply. Patterns Pair and
+	// ReqRep. [bidirectional_mode]
 	BidirectionalMode bool
 	// MultiserverMode connects one receive end with several senders, each with
-	// its own port. Patterns ReqRep and PubSub. [multiserver_mode]
+	// its own port. On ImageZMQWire it is for a receive end, and the message, if
+	// it is a short text, is the sender's name in Frame.Port. Patterns ReqRep
+	// and PubSub. [multiserver_mode]
 	MultiserverMode bool
 	// MulticlientMode connects one send end with several receive ends, each
 	// with its own port. Patterns ReqRep and PubSub. [multiclient_mode]
