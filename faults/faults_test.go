@@ -242,7 +242,11 @@ func (r *rig) hold(do func(*end)) {
 }
 
 func (r *rig) checkHoldings(e *end) {
-	h := e.settled(e.before)
+	within := waitLimit / 2
+	if r.cell.mode.ImageZMQ {
+		within = 75 * time.Second // an end that listens keeps a dead connection for a minute
+	}
+	h := e.settled(e.before, within)
 	if h.more(e.before) {
 		r.t.Errorf("the %s holds more than before:\nbefore %v\nafter  %v\n%s", e.Name, e.before, h, r.stderr())
 		r.cell.notes = append(r.cell.notes, "LEAK")

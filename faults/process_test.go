@@ -216,9 +216,9 @@ func (h holdings) more(before holdings) bool {
 
 // settled returns what a process holds once that is no more than before, or
 // after a while.
-func (p *process) settled(before holdings) holdings {
+func (p *process) settled(before holdings, within time.Duration) holdings {
 	p.t.Helper()
-	for deadline := time.Now().Add(waitLimit / 2); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
 		if h := p.holdings(); !h.more(before) || time.Now().After(deadline) {
 			return h
 		}
