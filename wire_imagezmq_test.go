@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pebbe/zmq4"
 
@@ -324,6 +325,23 @@ func TestImageZMQOptions(t *testing.T) {
 	for _, o := range []Options{{Pattern: ReqRep}, {Pattern: PubSub, Address: "*"}, {Pattern: PubSub, ReceiveMode: true, MultiserverMode: true, Ports: []string{"1", "2"}}} {
 		if o.Wire = ImageZMQWire; o.Validate() != nil {
 			t.Errorf("%+v: %v", o, o.Validate())
+		}
+	}
+}
+
+// An end that listens keeps a cut-off connection longer, for the sake of peers
+// that would wait for ever.
+func TestImageZMQSilenceLimit(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		want time.Duration
+	}{
+		{Options{Wire: ImageZMQWire, Pattern: ReqRep, ReceiveMode: true}, imagezmqSilenceLimit}, {Options{Wire: ImageZMQWire, Pattern: ReqRep}, 0},
+		{Options{Wire: ImageZMQWire, Pattern: PubSub}, imagezmqSilenceLimit}, {Options{Wire: ImageZMQWire, Pattern: PubSub, ReceiveMode: true}, 0},
+		{Options{Pattern: ReqRep, ReceiveMode: true}, 0},
+	} {
+		if got := c.o.socketConfig(nil).SilenceLimit; got != c.want {
+			t.Errorf("%v, %v, receives %v: %v", c.o.Wire, c.o.Pattern, c.o.ReceiveMode, got)
 		}
 	}
 }

@@ -206,39 +206,3 @@ func TestImageZMQTellsNoFrame(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 }
-
-// TestOldestVidGear streams frames to and from the oldest VidGear that is
-// supported. Its JPEGs have no colorspace in the header and are blue, green, red.
-func TestOldestVidGear(t *testing.T) {
-	t.Parallel()
-	for _, pattern := range lockstep {
-		for _, c := range []compression{raw, jpegDefault} {
-			o := netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: c.jpeg, BidirectionalMode: true}
-			t.Run(fmt.Sprintf("%s/%s/go-to-python", patternNames[pattern], c.name), func(t *testing.T) {
-				t.Parallel()
-				want := c.pictures(t)
-				p, o := startReceiver(t, o, "--oldest", "--return", `{"seen": 1}`)
-				sender := open(t, o)
-				for i, m := range c.clip().mats {
-					reply := send(t, sender, m, i)
-					e := p.expect("frame")
-					equal(t, "frame", e.picture(), want[i])
-					equal(t, "reply", reply.Data.String(), `{"seen": 1}`)
-				}
-				sender.Close()
-				p.end("terminated")
-			})
-			t.Run(fmt.Sprintf("%s/%s/python-to-go", patternNames[pattern], c.name), func(t *testing.T) {
-				t.Parallel()
-				want := c.pictures(t)
-				receiver, o := openReceiver(t, o)
-				p := startSender(t, o, "--oldest", "--source", "npy-dir", c.clip().dir)
-				for i := range want {
-					equal(t, fmt.Sprintf("frame %d", i), receivePicture(t, receiver), want[i])
-				}
-				receiveEnd(t, receiver)
-				p.end("count")
-			})
-		}
-	}
-}
