@@ -281,11 +281,9 @@ func (r *rig) round(round int) bool {
 		} else {
 			c.hung++
 		}
-		for _, e := range r.ends {
-			if e.python {
-				e.Kill()
-				over = r.start(e)
-			}
+		for _, e := range r.stuck() {
+			e.Kill()
+			over = r.start(e)
 		}
 		at, err = r.resumed(over)
 	}
@@ -299,6 +297,16 @@ func (r *rig) round(round int) bool {
 		r.judge(held, "round %d held the others up for %v\n%s", round, held, r.stderr())
 	}
 	return true
+}
+
+// stuck returns the Python ends that must be started again after a stream did not
+// resume: those without the fault, or if there are none all of them.
+func (r *rig) stuck() []*end {
+	python := slices.DeleteFunc(slices.Clone(r.ends), func(e *end) bool { return !e.python })
+	if without := slices.DeleteFunc(slices.Clone(python), func(e *end) bool { return e.struck }); len(without) > 0 {
+		return without
+	}
+	return python
 }
 
 // judge reports what took longer than the limit. That is an error if all ends
