@@ -78,7 +78,10 @@ func (s *sendCommand) run(ctx context.Context) error {
 	if s.frames < 0 || !(s.fps >= 0 && s.fps <= math.MaxInt32) {
 		return settings.Wrong("--frames and --fps must not be negative, and --fps a number")
 	}
-	var err error
+	err := s.nameSender()
+	if err != nil {
+		return err
+	}
 	if s.size != "" {
 		if err := program.ParseSize(s.size, &s.pictures.Size); err != nil {
 			return settings.Wrong("--size: %w", err)
@@ -87,11 +90,6 @@ func (s *sendCommand) run(ctx context.Context) error {
 	if s.message != "" {
 		if s.value, err = netgear.MessageFromJSON([]byte(s.message)); err != nil {
 			return settings.Wrong("--message: %w", err)
-		}
-	}
-	if s.message == "" && s.options.Wire == netgear.ImageZMQWire {
-		if s.value, err = hostName(); err != nil {
-			return err
 		}
 	}
 	// JPEGs are decoded only where no JPEG may be sent.
@@ -113,20 +111,6 @@ func (s *sendCommand) run(ctx context.Context) error {
 		err = end.Flush(ctx)
 	}
 	return errors.Join(err, end.Close()) // sends the terminate message
-}
-
-// hostName returns the name of this machine as a message. imagezmq's hubs
-// distinguish senders by it.
-func hostName() (netgear.Message, error) {
-	name, err := os.Hostname()
-	if err != nil {
-		return netgear.Message{}, err
-	}
-	text, err := json.Marshal(name)
-	if err != nil {
-		return netgear.Message{}, err
-	}
-	return netgear.MessageFromJSON(text)
 }
 
 // pictures is what the command sends.
@@ -232,4 +216,19 @@ func (s *stdin) Next(ctx context.Context) (source.Frame, error) {
 	frame.Array, err = frame.Pixels()
 	frame.JPEG = nil
 	return frame, err
+}
+
+// nameSender makes this machine's name the message where that is the custom:
+// imagezmq's hubs distinguish senders by it.
+func (s *sendCommand) nameSender() error {
+	if s.message != "" || s.options.Wire != netgear.ImageZMQWire {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(name)
+	s.message = string(text)
+	return err
 }

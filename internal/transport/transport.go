@@ -36,12 +36,12 @@ type Config struct {
 	MaxParts   int64 // how many parts a message has
 	ReceiveHWM int   // the receive high-water mark that Setup sets; 0 if none
 
+	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
+	HeartbeatTimeout  time.Duration // how long an answer to one may take
+
 	// SilenceLimit is how long a cut-off connection is kept: 2 s to 2 minutes.
 	// Default: AckTimeout.
 	SilenceLimit time.Duration
-
-	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
-	HeartbeatTimeout  time.Duration // how long an answer to one may take
 
 	Logger *slog.Logger // gets the errors of the authentication handler
 }
