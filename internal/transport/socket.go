@@ -148,7 +148,7 @@ func setCommon(s *zmq4.Socket, c *Config) error {
 		s.SetTcpKeepalive(1),
 		s.SetTcpKeepaliveIdle(1),
 		s.SetTcpKeepaliveIntvl(1),
-		s.SetTcpKeepaliveCnt(int(silence/time.Second)-1),
+		s.SetTcpKeepaliveCnt(int(silence/time.Second) - 1),
 	}
 	if !c.pushes() {
 		// There a receiver holds its senders back by not reading, which TCP takes
