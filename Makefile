@@ -50,7 +50,7 @@ fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and the plots; ARGS=-sweep: settings)
-	@scripts/setup.sh --bench
+	@scripts/setup.sh --python
 	@go run -buildvcs=false ./bench $(ARGS)
 
 profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (BENCH=... chooses them)

@@ -135,6 +135,11 @@ func (m *frameMemory) checkJPEG(b []byte, maxBytes int64) (err error) {
 	if m.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
 	}
+	if m.coding.colorspace == ownColorspace {
+		if m.coding.colorspace = turbojpeg.BGR; m.info.Space == "Gray" {
+			m.coding.colorspace = turbojpeg.GRAY
+		}
+	}
 	width, height, cs := m.info.Width, m.info.Height, m.coding.colorspace
 	if size := int64(width)*int64(height)*int64(cs.Channels()) + m.info.Memory; size > maxBytes {
 		return because(malformedLimit, fmt.Errorf("%w: to decode a JPEG of %dx%d takes %d bytes%s, the limit is %d (Options.MaxFrameBytes)",

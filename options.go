@@ -71,31 +71,45 @@ const colorspaces = "RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK"
 type Attachment int8
 
 const (
-	AttachDefault Attachment = iota // as VidGear: the receive end binds, the send end connects
+	AttachDefault Attachment = iota // as VidGear: the receive end binds, the send end connects; a publisher on ImageZMQWire binds, as imagezmq's
 	AttachBind                      // listen on Address and Port
 	AttachConnect                   // connect to Address and Port
 )
 
-// Wire is one of VidGear's two wire formats.
+// Wire is a wire format: one of VidGear's two, or imagezmq's.
 type Wire int8
 
 const (
-	NetGearWire Wire = iota // JSON headers: vidgear.gears.NetGear
-	AsyncWire               // msgpack: vidgear.gears.asyncio.NetGear_Async
+	NetGearWire  Wire = iota // JSON headers: vidgear.gears.NetGear
+	AsyncWire                // msgpack: vidgear.gears.asyncio.NetGear_Async
+	ImageZMQWire             // JSON headers: imagezmq's ImageSender and ImageHub
 )
 
 func (w Wire) wire() wire {
-	if w == AsyncWire {
+	switch w {
+	case AsyncWire:
 		return asyncWire{}
+	case ImageZMQWire:
+		return imagezmqWire{}
 	}
 	return jsonWire{}
 }
 
-// other returns the wire that w is not.
-func (w Wire) other() Wire { return AsyncWire - w }
+// ofHeader returns the wire other than w on which raw is part 1 of a message.
+func (w Wire) ofHeader(raw []byte) (Wire, bool) {
+	for other := range ImageZMQWire + 1 {
+		if other != w && isHeader(other.wire(), raw) {
+			return other, true
+		}
+	}
+	return w, false
+}
 
 // compresses reports whether frames may be sent as JPEG.
-func (w Wire) compresses() bool { return w == NetGearWire }
+func (w Wire) compresses() bool { return w != AsyncWire }
+
+// returnsArrays reports whether answers may carry an array.
+func (w Wire) returnsArrays() bool { return w != ImageZMQWire }
 
 // TerminatePolicy is what a receive end does after a sender's terminate
 // message.
@@ -154,13 +168,14 @@ type Options struct {
 	// [pattern]
 	Pattern Pattern
 	// Wire is the wire format, which must be the same at both ends: NetGearWire
-	// (VidGear's NetGear, JSON) or AsyncWire (VidGear's NetGear_Async,
-	// msgpack). AsyncWire has no JPEG and no multi-server and multi-client
-	// modes. Default NetGearWire. [the class]
+	// (VidGear's NetGear, JSON), AsyncWire (VidGear's NetGear_Async, msgpack)
+	// or ImageZMQWire (imagezmq). AsyncWire has no JPEG and no multi-server and
+	// multi-client modes. ImageZMQWire has ReqRep and PubSub, no terminate
+	// message and no multi-client mode. Default NetGearWire. [the class]
 	Wire Wire
 	// Attach selects which end listens, for instance for one PubSub sender to
-	// which many viewers connect. Default: the receive end binds. [no
-	// counterpart]
+	// which many viewers connect. Default: the receive end binds; with PubSub
+	// on ImageZMQWire the send end. [no counterpart]
 	Attach Attachment
 
 	// ---- frames ----
@@ -338,11 +353,14 @@ type Options struct {
 	// ---- exclusive modes ----
 
 	// BidirectionalMode sends data with the answers: see
-	// [NetGear.SetReturnData]. It must be the same at both ends. Patterns Pair
-	// and ReqRep. [bidirectional_mode]
+	// [NetGear.SetReturnData]. It must be the same at both ends. On
+	// ImageZMQWire it is the reply of imagezmq's send_reply. Patterns Pair and
+	// ReqRep. [bidirectional_mode]
 	BidirectionalMode bool
 	// MultiserverMode connects one receive end with several senders, each with
-	// its own port. Patterns ReqRep and PubSub. [multiserver_mode]
+	// its own port. On ImageZMQWire it is for a receive end, and the message, if
+	// it is a short text, is the sender's name in Frame.Port. Patterns ReqRep
+	// and PubSub. [multiserver_mode]
 	MultiserverMode bool
 	// MulticlientMode connects one send end with several receive ends, each
 	// with its own port. Patterns ReqRep and PubSub. [multiclient_mode]
@@ -426,7 +444,7 @@ type Options struct {
 // Otherwise the error is an *[OptionError].
 func (o Options) Validate() error {
 	for _, check := range []func(*Options) error{
-		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
+		checkFlag, checkImageZMQ, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
 	} {
 		if err := check(&o); err != nil {
 			return err
@@ -452,8 +470,8 @@ func checkFlag(o *Options) error {
 }
 
 func checkConnection(o *Options) error {
-	if o.Wire < NetGearWire || o.Wire > AsyncWire {
-		return invalid("Wire", o.Wire, "must be NetGearWire or AsyncWire")
+	if o.Wire < NetGearWire || o.Wire > ImageZMQWire {
+		return invalid("Wire", o.Wire, "must be NetGearWire, AsyncWire or ImageZMQWire")
 	}
 	if o.Pattern < 0 || int(o.Pattern) >= len(patterns) {
 		return invalid("Pattern", o.Pattern, "must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), and with NetGear_Async's wire also 3 (PUSH/PULL)")
@@ -677,8 +695,12 @@ func checkSecurity(o *Options) error {
 // ---- the options with their defaults filled in ----
 
 func (o *Options) binds() bool {
-	return o.Attach == AttachBind || o.Attach == AttachDefault && o.ReceiveMode
+	return o.Attach == AttachBind || o.Attach == AttachDefault && o.ReceiveMode != o.publisherBinds()
 }
+
+// publisherBinds reports whether by default the send end binds, as imagezmq's
+// publisher.
+func (o *Options) publisherBinds() bool { return o.Wire == ImageZMQWire && o.Pattern == PubSub }
 
 func (o *Options) address() string {
 	switch {

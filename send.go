@@ -105,7 +105,8 @@ func (n *NetGear) sender() (*sendEnd, error) {
 type Reply struct {
 	// Port is the port of the client that answered, in multi-client mode.
 	Port string
-	// Data is the data that the receive end returned.
+	// Data is the data that the receive end returned. On ImageZMQWire it is the
+	// hub's reply: a text, or bytes that are no UTF-8.
 	Data Message
 	// Array is the array that the receive end returned, in memory of its own;
 	// nil if it returned none.

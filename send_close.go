@@ -32,6 +32,9 @@ func (s *sendEnd) terminate() time.Duration {
 	end := time.Now().Add(timeout)
 	s.leaveLost()
 	text := s.wire.appendTerminate(nil, s.port)
+	if len(text) == 0 { // the wire has none
+		return s.lingering(end)
+	}
 	send := func(deadline time.Time) error {
 		return s.countTerminate(s.conn.Wait(deadline, s.deserted, func() error { return s.conn.TrySend(text, false) }))
 	}

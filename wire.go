@@ -15,11 +15,11 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// wire is one of VidGear's two wire formats. An implementation handles bytes,
-// and no sockets.
+// wire is a wire format. An implementation handles bytes, and no sockets.
 type wire interface {
 	appendHeader(dst []byte, h header) []byte
-	// appendTerminate writes the message that ends a stream.
+	// appendTerminate writes the message that ends a stream, or nothing if the
+	// wire has none.
 	appendTerminate(dst []byte, port pyjson.Raw) []byte
 	appendAnswer(dst []byte, a *answer) []byte
 	// parseHeader and parseAnswer return values that refer to raw. parseHeader
@@ -77,6 +77,10 @@ type jsonWire struct{}
 
 // maxHeader bounds the JSON part of a message.
 const maxHeader = 16 << 20
+
+// ownColorspace stands for the colorspace of a JPEG whose header names none:
+// GRAY for a gray JPEG, otherwise BGR, as OpenCV decodes it.
+const ownColorspace turbojpeg.Colorspace = -1
 
 // coding describes how a part holds an array: as a JPEG or raw.
 type coding struct {
@@ -210,11 +214,13 @@ func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 	if err := checkLength("header", raw); err != nil {
 		return h, err
 	}
+	known := false
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) (err error) {
 		switch key {
 		case "port":
 			h.port = v
 		case "terminate_flag":
+			known = true
 			h.terminate, err = parseBool(v)
 		case "compression":
 			err = h.coding.parseCompression(v)
@@ -232,6 +238,9 @@ func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 		}
 		return nil
 	})
+	if err == nil && !known {
+		err = fmt.Errorf("%q is missing (does the sender speak NetGear's JSON?)", "terminate_flag")
+	}
 	if err != nil {
 		return h, malformed("header: %w", err)
 	}
@@ -357,7 +366,7 @@ func (c *coding) parseCompression(v pyjson.Raw) error {
 		}
 		return err
 	}
-	c.jpeg, c.colorspace = true, -1
+	c.jpeg, c.colorspace = true, turbojpeg.BGR // VidGear 0.2.1 names none
 	err := pyjson.Fields(v, func(key string, v pyjson.Raw) (err error) {
 		switch key {
 		case "dct":
@@ -369,9 +378,6 @@ func (c *coding) parseCompression(v pyjson.Raw) error {
 		}
 		return err
 	})
-	if err == nil && c.colorspace < 0 {
-		err = errors.New("colorspace is missing")
-	}
 	return err
 }
 

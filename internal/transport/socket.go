@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +35,7 @@ type Socket struct {
 }
 
 // AckTimeout is how long TCP data may go without an acknowledgement before the
-// connection is given up.
+// connection is given up, unless Config.SilenceLimit is set.
 const AckTimeout = 4 * time.Second
 
 // Open opens a socket, the first time and after a loss. So a new socket has every
@@ -132,6 +133,7 @@ func (s *Socket) configure(c *Config, endpoints []string) error {
 // setCommon sets the options of every socket. All of them take effect only
 // before bind and connect.
 func setCommon(s *zmq4.Socket, c *Config) error {
+	silence := cmp.Or(c.SilenceLimit, AckTimeout)
 	errs := []error{
 		// Nothing lingers unless Shut asks for it: a lost peer must not delay the
 		// end of the program.
@@ -148,12 +150,12 @@ func setCommon(s *zmq4.Socket, c *Config) error {
 		s.SetTcpKeepalive(1),
 		s.SetTcpKeepaliveIdle(1),
 		s.SetTcpKeepaliveIntvl(1),
-		s.SetTcpKeepaliveCnt(3),
+		s.SetTcpKeepaliveCnt(int(silence/time.Second) - 1),
 	}
 	if !c.pushes() {
 		// There a receiver holds its senders back by not reading, which TCP takes
 		// for a cut-off: the connection would end, and frames with it.
-		errs = append(errs, s.SetTcpMaxrt(AckTimeout))
+		errs = append(errs, s.SetTcpMaxrt(silence))
 	}
 	if c.HeartbeatInterval > 0 {
 		errs = append(errs, s.SetHeartbeatIvl(c.HeartbeatInterval), s.SetHeartbeatTimeout(c.HeartbeatTimeout))

@@ -39,6 +39,10 @@ type Config struct {
 	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
 	HeartbeatTimeout  time.Duration // how long an answer to one may take
 
+	// SilenceLimit is how long a cut-off connection is kept: 2 s to 2 minutes.
+	// Default: AckTimeout.
+	SilenceLimit time.Duration
+
 	Logger *slog.Logger // gets the errors of the authentication handler
 }
 

@@ -42,6 +42,9 @@ func Resolve(o netgear.Options, layers ...Layer) (netgear.Options, error) {
 			return o, err
 		}
 	}
+	if o.Wire == netgear.ImageZMQWire && o.Pattern == netgear.Pair {
+		o.Pattern = netgear.ReqRep // imagezmq's default; it has no PAIR
+	}
 	for _, layer := range layers {
 		if err := layer.apply(&o, "options"); err != nil {
 			return o, err
