@@ -60,6 +60,7 @@ func New(o Options) (*NetGear, error) {
 	if err != nil {
 		return nil, wrap("open", err)
 	}
+	o.logUnused(l.opts.Logger)
 	n, err := openEnd(l)
 	return n, wrap("open", err)
 }

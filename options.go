@@ -31,6 +31,7 @@ const (
 	defaultQueueBytes       = 256 << 20
 	defaultMaxFrameBytes    = 256 << 20
 	defaultHeartbeatTimeout = 30 * time.Second
+	defaultTerminateDelay   = 500 * time.Millisecond
 )
 
 // Toggle is a switch whose zero value selects the default.
@@ -125,8 +126,12 @@ const (
 // dictionary key that VidGear's NetGear takes. [Options.UnmarshalJSON] reads
 // settings in the form of VidGear's dictionary.
 //
-// A field whose comment names patterns, or one end, has no effect elsewhere,
-// unless Validate refuses it.
+// An option without effect is ignored, as in VidGear, where both ends get the
+// same dictionary. So a field whose comment names patterns, one end, a wire or
+// another option has no effect elsewhere. New gives Logger a line for each of
+// them. Validate refuses only access lists and tunnels that would not protect,
+// functions that would never be called, and modes that the pattern or the wire
+// does not have.
 type Options struct {
 	// ---- the connection ----
 
@@ -261,6 +266,18 @@ type Options struct {
 	// TerminatePolicy selects what a receive end does after a sender's
 	// terminate message. Default StopOnTerminate. [no counterpart]
 	TerminatePolicy TerminatePolicy
+	// TerminateDelay is the time between the last frame and the terminate
+	// message, for which Close of a send end waits if need be. VidGear's
+	// receive end discards the frames in its queue at that message, and its
+	// answer only means that a frame will be queued. Its queue holds up to 96
+	// frames, so 96 times the application's time for one frame is always
+	// enough.
+	//
+	// Close does not wait if no peer is connected, nor for receive ends of this
+	// library, which discard nothing. With PubSub, where frames are not
+	// answered, it waits for those, too. NetGearWire. Default 500 ms; negative:
+	// no wait. [no counterpart]
+	TerminateDelay time.Duration
 	// StallAfter makes a receive end report EventStalled to OnEvent, once,
 	// after that time without a frame. The next frame is then reported as
 	// EventResumed. Default 0: never. [no counterpart]
@@ -273,7 +290,8 @@ type Options struct {
 	// ReqRep and PubSub. [no counterpart]
 	HeartbeatInterval time.Duration
 	// HeartbeatTimeout closes a connection on which nothing has arrived for
-	// that time after a heartbeat. It must be longer than the largest frame's
+	// that time after a heartbeat. It counts from each heartbeat, so it may be
+	// shorter than HeartbeatInterval. It must be longer than the largest frame's
 	// transfer, because libzmq counts only complete parts. The default is
 	// enough for a raw 1080p frame (6.2 MB) at 2 Mbit/s. Default 30 s. [no
 	// counterpart]
@@ -471,10 +489,8 @@ func checkConnection(o *Options) error {
 	}
 	switch o.Protocol {
 	case "", "tcp":
-		for _, p := range o.ports() {
-			if err := checkPort(o, p); err != nil {
-				return err
-			}
+		if err := checkPorts(o); err != nil {
+			return err
 		}
 		if strings.Contains(o.Address, "@") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without user and password")
@@ -483,7 +499,7 @@ func checkConnection(o *Options) error {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
 		}
 		if host, port, err := net.SplitHostPort(o.Address); err == nil && host != "" && port != "" {
-			return invalid("Address", o.Address, "must be a host alone, such as %q; give the port (%s) apart from it", host, port)
+			return fixed(invalid("Address", o.Address, "must be a host alone; the port (%s) is an option of its own", port), set("Address", host))
 		}
 		return checkHost(o)
 	case "ipc":
@@ -510,13 +526,25 @@ func checkHost(o *Options) error {
 	return nil
 }
 
-func checkPort(o *Options, p string) error {
-	low := 1
+// checkPorts refuses what is no port, and a port that is listed twice.
+func checkPorts(o *Options) error {
+	low, field := 1, "Port"
 	if o.binds() {
 		low = 0
 	}
-	if n, err := strconv.Atoi(p); err != nil || n < low || n > 65535 {
-		return invalid("Port", p, "must be a number from %d to 65535", low)
+	if len(o.Ports) > 0 {
+		field = "Ports"
+	}
+	seen := map[int]bool{}
+	for _, p := range o.ports() {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < low || n > 65535 {
+			return invalid(field, p, "must be a number from %d to 65535", low)
+		}
+		if seen[n] && n != 0 {
+			return invalid(field, o.Ports, "%d is listed twice; each end has a port of its own", n)
+		}
+		seen[n] = true
 	}
 	return nil
 }
@@ -610,8 +638,6 @@ func checkAhead(o *Options) error {
 	switch {
 	case o.SendAhead < 0 || o.SendAhead > 1024:
 		return invalid("SendAhead", o.SendAhead, "must be from 0 to 1024")
-	case o.SendAhead > 0 && o.ReceiveMode:
-		return invalid("SendAhead", o.SendAhead, "needs a send end: a receive end sends no frames")
 	case o.OnReply != nil && o.SendAhead == 0:
 		return invalid("OnReply", o.OnReply, "needs SendAhead; without it every send call returns its Reply")
 	}
@@ -721,6 +747,7 @@ func (o Options) withDefaults() Options {
 	o.QueueFrames = cmp.Or(o.QueueFrames, defaultQueueFrames)
 	o.QueueBytes = cmp.Or(o.QueueBytes, defaultQueueBytes)
 	o.MaxFrameBytes = cmp.Or(o.MaxFrameBytes, defaultMaxFrameBytes)
+	o.TerminateDelay = cmp.Or(o.TerminateDelay, defaultTerminateDelay)
 	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, defaultHeartbeatTimeout)
 	if !o.Pattern.spec().heartbeats {
 		o.HeartbeatInterval = -1

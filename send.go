@@ -38,6 +38,7 @@ type sendEnd struct {
 	frame    frameExchange      // of the current frame
 	stop     func() error       // frame.stop; created once
 	clients  map[string]bool    // multi-client mode: the ports that have answered
+	queuedAt time.Time          // when a receive end that may discard its queue got a frame; see awaitReading
 	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
 	halfOpen transport.HalfOpen // PAIR
 
