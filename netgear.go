@@ -56,6 +56,9 @@ func New(o Options) (*NetGear, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := checkLocation(&o); err != nil {
+		return nil, err
+	}
 	l, err := newLink(o)
 	if err != nil {
 		return nil, wrap("open", err)

@@ -440,8 +440,10 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Validate returns nil if New would accept the options, which New checks first.
-// Otherwise the error is an *[OptionError].
+// Validate checks the options alone, as New does first: it opens no file and no
+// socket. So New may fail where Validate returns nil, for instance because an
+// address is in use, or because CustomCertLocation does not exist. The error is
+// an *[OptionError].
 func (o Options) Validate() error {
 	for _, check := range []func(*Options) error{
 		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,

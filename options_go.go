@@ -13,6 +13,7 @@ import (
 
 	"github.com/vidgear-go/netgear/internal/levenshtein"
 	"github.com/vidgear-go/netgear/internal/pyjson"
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // goKey is the key of the option dictionary under which options stand that
@@ -196,7 +197,8 @@ func allTexts(to any) string {
 // The password (SSHTunnelPwd) is left out, and so are the functions (OnEvent,
 // OnReply, Respond). A Logger is "logging": true, for which UnmarshalJSON sets
 // slog.Default. MarshalJSON returns an ErrOption for a value that is no constant
-// of its type.
+// of its type, and for a text with a password where none belongs, such as
+// "joe:password@host".
 func (o Options) MarshalJSON() ([]byte, error) {
 	var own, more []entry
 	v := reflect.ValueOf(o)
@@ -204,6 +206,9 @@ func (o Options) MarshalJSON() ([]byte, error) {
 		name := v.Type().Field(i).Name
 		if v.Field(i).IsZero() || v.Field(i).Kind() == reflect.Func || name == "SSHTunnelPwd" {
 			continue
+		}
+		if o.holdsPassword(name) {
+			return nil, invalid(name, v.Field(i).Interface(), "it may contain a password, which is not written")
 		}
 		if value, ok := o.vidGearValue(name); ok {
 			if value != nil {
@@ -225,6 +230,14 @@ func (o Options) MarshalJSON() ([]byte, error) {
 		own = append(own, entry{goKey, json.RawMessage(inner)})
 	}
 	return object(own)
+}
+
+// holdsPassword reports whether a text may contain a password where none
+// belongs. A path may look like that.
+func (o *Options) holdsPassword(field string) bool {
+	text, isText := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(string)
+	isPath := field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc"
+	return isText && !isPath && secret.Hide(text) != text
 }
 
 // entry is one entry of a JSON object.

@@ -3,16 +3,28 @@
 drain.py PATTERN PORT RUNS [SECONDS]: with SECONDS the application takes that long for each frame.
 """
 
+import logging
 import sys
 import time
 
 from vidgear.gears import NetGear
 
+logging.disable()  # VidGear reports each attempt
 pattern, port, runs = (int(arg) for arg in sys.argv[1:4])
 pause = float(sys.argv[4]) if len(sys.argv) > 4 else 0
 
+
+def open_client():
+    """libzmq releases the port of the last stream a moment after its close."""
+    while True:
+        try:
+            return NetGear(address="127.0.0.1", port=str(port), pattern=pattern, receive_mode=True)
+        except RuntimeError:
+            time.sleep(0.02)
+
+
 for _ in range(runs):
-    client = NetGear(address="127.0.0.1", port=str(port), pattern=pattern, receive_mode=True)
+    client = open_client()
     print("ready", flush=True)
     frames = 0
     while True:

@@ -36,36 +36,35 @@ func Distance(a, b string) int {
 }
 
 // Like returns the known names that a mistyped name may stand for: the one that
-// differs in case, hyphens and underscores only, or else the nearest one, or
-// else those of which it is a part, at most three. It returns nil if there are
-// none. The result is in the order of known.
+// Near returns, or else those of which it is a part, at most three. It returns
+// nil if there are none.
 func Like(name string, known []string) []string {
-	short := Fold(name)
-	if short == "" {
-		return nil
+	if near := Near(name, known); near != "" {
+		return []string{near}
 	}
-	best, near := "", min(4, len(short)/2+1)
+	short := Fold(name)
 	var parts []string
 	for _, k := range known {
-		d := Distance(short, Fold(k))
-		if d == 0 {
-			return []string{k}
-		}
-		if d < near {
-			best, near = k, d
-		}
 		if len(short) > 2 && strings.Contains(Fold(k), short) {
 			parts = append(parts, k)
 		}
 	}
-	switch {
-	case best != "":
-		return []string{best}
-	case len(parts) > 3:
-		slices.SortStableFunc(parts, func(a, b string) int { return len(a) - len(b) })
-		return parts[:3]
+	slices.SortStableFunc(parts, func(a, b string) int { return len(a) - len(b) })
+	return parts[:min(len(parts), 3)]
+}
+
+// Near returns the known name that differs in case, hyphens and underscores
+// only, or else the nearest one: up to three edits, and up to half of a short
+// name. It returns "" if there is none.
+func Near(name string, known []string) string {
+	short := Fold(name)
+	best, near := "", min(4, len(short)/2+1)
+	for _, k := range known {
+		if d := Distance(short, Fold(k)); d < near {
+			best, near = k, d
+		}
 	}
-	return parts
+	return best
 }
 
 // Fold returns a name without case, hyphens and underscores.
