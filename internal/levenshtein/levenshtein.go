@@ -58,7 +58,7 @@ func Like(name string, known []string) []string {
 // name. It returns "" if there is none.
 func Near(name string, known []string) string {
 	short := Fold(name)
-	best, near := "", min(4, len(short)/2+1)
+	best, near := "", min(4, (len(short)+1)/2+1)
 	for _, k := range known {
 		if d := Distance(short, Fold(k)); d < near {
 			best, near = k, d
