@@ -395,11 +395,14 @@ type Options struct {
 	// It must be a secure mode at both ends. Default Grasslands. [secure_mode]
 	SecureMode SecureMode
 	// CustomCertLocation is the location of the certificates:
-	// LOCATION/.vidgear/keys. LOCATION must exist. If it has no folder of keys,
+	// LOCATION/.vidgear/keys. LOCATION must exist, or New returns an ErrOption.
+	// If it has no folder of keys,
 	// one is created, and Logger gets a line, because the other end does not
-	// have those keys yet. Default: the home folder. [custom_cert_location]
+	// have those keys yet. Secure modes. Default: the home folder.
+	// [custom_cert_location]
 	CustomCertLocation string
-	// OverwriteCert creates new certificates. Send end only. [overwrite_cert]
+	// OverwriteCert creates new certificates. Send end, secure modes.
+	// [overwrite_cert]
 	OverwriteCert bool
 	// AllowAddresses lists the only peers that a secure receive end admits:
 	// addresses and ranges such as "10.0.0.0/8". Default: all. Secure modes.
@@ -409,11 +412,13 @@ type Options struct {
 	// AllowAddresses would admit them. Secure modes. [no counterpart]
 	DenyAddresses []string
 	// SSHTunnelMode is "user@host[:port]", an SSH host through which the send
-	// end connects to Address and Port, as seen from that host. Default: no
-	// tunnel. [ssh_tunnel_mode]
+	// end connects to Address and Port, as seen from that host. Without "user@"
+	// the name is that of the current user. The port is 22 by default. Default:
+	// no tunnel. [ssh_tunnel_mode]
 	SSHTunnelMode string
 	// SSHTunnelPwd is the password for the SSH host, or the passphrase of the
-	// key file: see [NewSecret]. No text contains it. [ssh_tunnel_pwd]
+	// key file: see [NewSecret]. No text and no JSON contains it. This and the
+	// following options are for a tunnel (SSHTunnelMode). [ssh_tunnel_pwd]
 	SSHTunnelPwd Secret
 	// SSHTunnelKeyfile is the private key file for the SSH host. Default: the
 	// usual ones in the home folder, and those of the agent.

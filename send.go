@@ -152,6 +152,7 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // SendJPEG sends a finished JPEG unchanged, also if the options disable
 // compression. The receive end decodes it into the options' colorspace, also a
 // CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
+// Neither this library nor VidGear applies an EXIF orientation.
 //
 // The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
 // ends at every JPEG that libjpeg warns of. For a sequential JPEG of one scan,
