@@ -255,7 +255,8 @@ type Options struct {
 	// RequestTimeout bounds the wait for an answer, including the frame's
 	// transfer, and with PushPull the wait for room. It is at least 10 ms
 	// (VidGear: whole seconds, at least 4). Default 4 s, on AsyncWire 15 s.
-	// Patterns Pair, ReqRep and PushPull. [request_timeout; timeout of
+	// Patterns Pair, ReqRep and PushPull; with PubSub a fifth of it bounds the
+	// delivery of the last messages at Close. [request_timeout; timeout of
 	// NetGear_Async]
 	RequestTimeout time.Duration
 	// SubscriberTimeout makes Recv return ErrTimeout after that time without a
@@ -307,23 +308,24 @@ type Options struct {
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server
 	// mode the newest of each sender). So a slow consumer gets new frames, and
-	// Stats counts the dropped ones. [no counterpart]
+	// Stats counts the dropped ones. Receive end. Default off. [no counterpart]
 	Latest bool
 	// QueueFrames is how many received frames wait for Recv. When the queue is
 	// full the receive end stops reading, which makes the sender wait. With
 	// PubSub the sender does not wait, so the receive end drops new frames, and
-	// Stats counts them. Default 96. [no counterpart: VidGear has 96]
+	// Stats counts them. Receive end without Latest. Default 96. [no
+	// counterpart: VidGear has 96]
 	QueueFrames int
 	// QueueBytes bounds the same queue in bytes: of the frames, of their
 	// messages, and 1 KiB for each. A single larger frame is still accepted.
-	// With Latest the oldest frames of other senders are dropped. Default 256
-	// MiB. [no counterpart]
+	// With Latest the oldest frames of other senders are dropped. Receive end.
+	// Default 256 MiB. [no counterpart]
 	QueueBytes int64
 	// OpenFrames is how many frames the application expects to have at most,
 	// returned by Recv and not closed. It limits nothing. When there are more,
 	// Logger gets one line, with the stack of the Recv call that returned the
-	// frame too many. Stats.Open has their number. Default 0: no limit. [no
-	// counterpart]
+	// frame too many. Stats.Open has their number. Receive end. Default 0: no
+	// limit. [no counterpart]
 	OpenFrames int
 	// SendAhead is how many encoded frames may wait behind the one whose answer
 	// is awaited, 0 to 1024. With it the send calls do not wait for the answer.

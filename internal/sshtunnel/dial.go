@@ -66,7 +66,7 @@ func parseTarget(s string) (target, error) {
 			if net.ParseIP(rest) != nil {
 				return bad("put the IPv6 address in brackets")
 			}
-			return bad(err.Error())
+			return bad("the port does not follow the host after one colon")
 		}
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
