@@ -98,7 +98,6 @@ func TestValidate(t *testing.T) {
 		"MaxFrameBytes":          {MaxFrameBytes: -1},
 		"SendAhead":              {SendAhead: -1},
 		"SendAhead ":             {SendAhead: 1025},
-		"SendAhead  ":            {SendAhead: 1, ReceiveMode: true},
 		"OnReply":                {OnReply: func(Reply, error) {}},
 		"BidirectionalMode":      {BidirectionalMode: true, Pattern: PubSub},
 		"MultiserverMode":        {MultiserverMode: true},

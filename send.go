@@ -38,6 +38,7 @@ type sendEnd struct {
 	frame    frameExchange      // of the current frame
 	stop     func() error       // frame.stop; created once
 	clients  map[string]bool    // multi-client mode: the ports that have answered
+	queuedAt time.Time          // when a receive end that may discard its queue got a frame; see awaitReading
 	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
 	halfOpen transport.HalfOpen // PAIR
 
@@ -152,6 +153,7 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // SendJPEG sends a finished JPEG unchanged, also if the options disable
 // compression. The receive end decodes it into the options' colorspace, also a
 // CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
+// Neither this library nor VidGear applies an EXIF orientation.
 //
 // The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
 // ends at every JPEG that libjpeg warns of. For a sequential JPEG of one scan,

@@ -47,10 +47,17 @@ func execute(ctx context.Context, args []string) int {
 	a := &app{logger: slog.New(slog.DiscardHandler)}
 	root := a.root()
 	root.SetArgs(args)
+	root.InitDefaultCompletionCmd(args...)
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's shows its help for an unknown shell, with success
+			c.Args, c.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
 		return exitOK
 	}
+	err = settings.Reword(err)
 	var wrong *settings.WrongError
 	usage := !a.started || errors.As(err, &wrong)
 	var said *reportedError
@@ -90,6 +97,7 @@ func (a *app) root() *cobra.Command {
 	for _, command := range a.commands() {
 		root.AddCommand(command)
 	}
+	root.SetHelpCommand(helpCommand())
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
 	root.Version = version()
@@ -119,6 +127,9 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	if err := a.checkFile(cmd.Root()); err != nil {
 		return err
 	}
+	if err := checkEnvironment(cmd.Root()); err != nil {
+		return err
+	}
 	if err := settings.Fill(fs, a.file, cmd.Name()); err != nil {
 		return err
 	}
@@ -142,6 +153,25 @@ func (a *app) checkFile(root *cobra.Command) error {
 		commands[cmd.Name()] = append(own, secretKeys[cmd.Name()]...)
 	}
 	return a.file.Check(common, commands)
+}
+
+// checkEnvironment refuses a variable whose name is like that of a setting.
+// Others may belong to another program, for instance to a container system that
+// describes a service called netgear.
+func checkEnvironment(root *cobra.Command) error {
+	var known []string
+	add := func(f *pflag.Flag) { known = append(known, settings.Variable(f.Name)) }
+	root.PersistentFlags().VisitAll(add)
+	for _, c := range settings.Connections {
+		known = append(known, settings.Variable(c.Name))
+	}
+	for _, cmd := range root.Commands() {
+		cmd.LocalNonPersistentFlags().VisitAll(add)
+		for _, key := range secretKeys[cmd.Name()] {
+			known = append(known, settings.Variable(key))
+		}
+	}
+	return settings.CheckEnvironment(os.Environ(), known)
 }
 
 // secretKeys are the keys of commands that have no flag.
@@ -208,6 +238,25 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		return settings.Wrong("unknown command; did you mean %s?", strings.Join(near, " or "))
 	}
 	return settings.Wrong("unknown command")
+}
+
+// helpCommand returns cobra's help command, but with an error for a command that
+// does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "Help about any command", GroupID: "tools",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil || topic == nil || topic == cmd.Root() && len(args) > 0 {
+				return unknownCommand(cmd.Root(), args)
+			}
+			if len(rest) > 0 && topic.HasSubCommands() {
+				return unknownCommand(topic, rest)
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
 }
 
 // complete sets the values that a shell completes for a flag.
