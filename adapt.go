@@ -59,8 +59,8 @@ const (
 	rateWindow = 200 * time.Millisecond
 	// sizeMargin is how far the size of frames may be from what it should be,
 	// below and above, before the setting changes.
-	marginBelow = 0.78
-	marginAbove = 1.08
+	marginBelow = 0.76
+	marginAbove = 1.1
 )
 
 // controller selects how frames are sent, so that none is older than
@@ -188,7 +188,8 @@ func (c *controller) rate() float64 {
 type answerModel struct {
 	answerFit
 	before  answerFit // before the last restart
-	suspect bool      // the last answer took far longer than expected, and is not in the sums
+	suspect answerFit // what an answer that took far longer than expected would mean; zero if the last one did not
+	since   int       // how many answers there were after the last such one
 }
 
 type answerFit struct {
@@ -197,11 +198,14 @@ type answerFit struct {
 	least               float64 // the least took in the sums
 }
 
+func (f *answerFit) expected(bytes float64) float64 { return f.base + bytes*f.perByte }
+
+func (f *answerFit) off(bytes, took float64) float64 { return math.Abs(took - f.expected(bytes)) }
+
 // far reports whether an answer is far from what is expected.
 func (f *answerFit) far(bytes, took float64) bool {
-	expected := f.base + bytes*f.perByte
-	off := math.Abs(took - expected)
-	return f.perByte == 0 || off > step*expected && off > stepTime
+	off := f.off(bytes, took)
+	return f.perByte == 0 || off > step*f.expected(bytes) && off > stepTime
 }
 
 const (
@@ -211,24 +215,34 @@ const (
 	// network to have changed. stepTime is how far it must be in any case.
 	step     = 0.5
 	stepTime = 0.015
+	// suspectFrames is how soon after one answer that is far too late another
+	// shows that the network has changed.
+	suspectFrames = 4
 )
 
 // add adds an answer, and reports whether the network is again what it was. A
 // lost packet delays one frame, so after an answer that is far too late the next
 // one shows whether the network has changed.
 func (m *answerModel) add(bytes, took float64) (again bool) {
+	suspect := m.suspect
+	m.suspect = answerFit{}
+	m.since++
 	far := m.far(bytes, took)
-	if far && !m.suspect && m.perByte > 0 && took > m.base+bytes*m.perByte {
-		m.suspect = true
-		return false
-	}
-	again, m.suspect = m.suspect && !far, false
 	switch {
+	case suspect.perByte > 0 && suspect.off(bytes, took) < m.off(bytes, took):
+		m.restart(bytes, took)
+		return false
+	case far && suspect.perByte == 0 && m.since > suspectFrames && m.perByte > 0 && took > m.expected(bytes):
+		m.suspect = answerFit{base: m.base, perByte: (took - m.base) / bytes}
+		m.since = 0
+		return false
 	case far && !m.before.far(bytes, took):
 		m.answerFit, m.before, again = m.before, answerFit{}, true
 	case far:
 		m.restart(bytes, took)
 		return false
+	default:
+		again = suspect.perByte > 0
 	}
 	m.n, m.sb, m.st = memory*m.n+1, memory*m.sb+bytes, memory*m.st+took
 	m.sbb, m.sbt = memory*m.sbb+bytes*bytes, memory*m.sbt+bytes*took
@@ -273,8 +287,8 @@ func (c *controller) answered(bytes int, took time.Duration) {
 	why := reasonRate
 	if took.Seconds() > most {
 		why = reasonAge
-		if m.suspect {
-			c.room = min(c.room, float64(bytes)*target/took.Seconds())
+		if m.suspect.perByte > 0 {
+			c.room = min(c.room, float64(bytes)*max(target/took.Seconds(), 0.2))
 		}
 	}
 	c.choose(0, raise, why)
@@ -291,6 +305,7 @@ type streamModel struct {
 	grows    float64 // by which share rate grows in a second
 	period   float64 // seconds from one frame of the application to the next
 	due      time.Time
+	chosenAt time.Time
 
 	offeredAt time.Time     // when the application last had a frame
 	sentAt    time.Time     // when the last frame was due
@@ -336,7 +351,8 @@ func (c *controller) backlog(p streamPoint) bool {
 	if rate > 0 {
 		c.delay = p.base/2 + time.Duration((float64(p.queued)+size)/rate*float64(time.Second))
 	}
-	if m.rate > 0 {
+	if m.rate > 0 && p.at.Sub(m.chosenAt).Seconds() > 0.9*m.period {
+		m.chosenAt = p.at
 		late := float64(p.overdue) / (c.maxAge.Seconds() / 2)
 		c.room = max(useShare*m.rate-late, m.rate/10) * m.period
 		raise := probe
