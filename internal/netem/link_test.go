@@ -46,7 +46,7 @@ func run(l *Link, count, size int, every time.Duration, change func(i int, now t
 	return got
 }
 
-// near fails unless a measured value is within a share of the wanted one.
+// near fails unless a measured value is within a share of the expected one.
 func near(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
 	if math.Abs(got-want) > tolerance*want {
@@ -74,7 +74,7 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestLateCalls offers a burst and looks for it only at its end.
+// TestLateCalls offers packets at once and takes them only at the end.
 func TestLateCalls(t *testing.T) {
 	l := NewLink(1, Settings{Rate: 1_000_000, Queue: 1 << 20})
 	for range 100 {
@@ -136,7 +136,7 @@ func TestLoss(t *testing.T) {
 	for name, loss := range map[string]Loss{
 		"1 %":             Random(0.01),
 		"5 %":             Random(0.05),
-		"5 % in bursts":   Bursts(0.05, 4),
+		"5 % in runs":   Runs(0.05, 4),
 		"good and bad":    {Good: 0.001, Bad: 0.3, Enter: 0.01, Exit: 0.1},
 		"everything lost": Random(1),
 	} {
@@ -149,9 +149,9 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// TestBursts checks how long the gaps are: four packets in the mean.
-func TestBursts(t *testing.T) {
-	got := run(NewLink(7, Settings{Loss: Bursts(0.05, 4)}), 50_000, 100, time.Millisecond, nil)
+// TestRuns checks how long the gaps are: four packets in the mean.
+func TestRuns(t *testing.T) {
+	got := run(NewLink(7, Settings{Loss: Runs(0.05, 4)}), 50_000, 100, time.Millisecond, nil)
 	gaps, lost := 0, 0
 	for i := 1; i < len(got); i++ {
 		if missing := got[i].number - got[i-1].number - 1; missing > 0 {
@@ -159,7 +159,7 @@ func TestBursts(t *testing.T) {
 			lost += missing
 		}
 	}
-	near(t, "the mean length of a burst", float64(lost)/float64(gaps), 4, 0.1)
+	near(t, "the mean length of a run", float64(lost)/float64(gaps), 4, 0.1)
 }
 
 func TestReorderAndDuplicate(t *testing.T) {
@@ -200,7 +200,7 @@ func TestDown(t *testing.T) {
 
 // TestSeed checks that equal seeds give equal results, and others do not.
 func TestSeed(t *testing.T) {
-	s := Settings{Rate: 5_000_000, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond, Loss: Bursts(0.1, 3), Reorder: 0.1, Duplicate: 0.1}
+	s := Settings{Rate: 5_000_000, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond, Loss: Runs(0.1, 3), Reorder: 0.1, Duplicate: 0.1}
 	once := run(NewLink(1, s), 2000, 500, time.Millisecond, nil)
 	if !slices.Equal(once, run(NewLink(1, s), 2000, 500, time.Millisecond, nil)) {
 		t.Error("the same seed gives another result")

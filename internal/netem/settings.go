@@ -50,9 +50,9 @@ type Loss struct {
 // Random returns a loss of independent packets.
 func Random(share float64) Loss { return Loss{Good: share} }
 
-// Bursts returns a loss of whole bursts: a share of all packets is lost, in
-// bursts of a mean length, which is at least one packet.
-func Bursts(share, length float64) Loss {
+// Runs returns a loss of packets that follow each other: a share of all packets is
+// lost, in runs of a mean length, which is at least one packet.
+func Runs(share, length float64) Loss {
 	exit := 1 / max(length, 1)
 	return Loss{Bad: 1, Enter: exit * share / (1 - share), Exit: exit}
 }
