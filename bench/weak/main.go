@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // flags are the command line.
@@ -34,7 +35,7 @@ type flags struct {
 	parallel                   int
 	results, again             string
 	page, plots                string
-	sysctl                     string
+	congestion, sysctl         string
 	verbose                    bool
 }
 
@@ -52,7 +53,8 @@ func main() {
 	flag.StringVar(&f.again, "again", "", "measure nothing: print and draw from this file of results")
 	flag.StringVar(&f.page, "page", "", "also write the page to this document, between two marks")
 	flag.StringVar(&f.plots, "plots", "", "also draw to this folder")
-	flag.StringVar(&f.sysctl, "sysctl", "", "settings of the sender's host, such as net.ipv4.tcp_congestion_control=bbr, with semicolons between")
+	flag.StringVar(&f.congestion, "congestion", "cubic", "TCP's congestion control at the sender")
+	flag.StringVar(&f.sysctl, "sysctl", "", "settings of the sender's host, such as net.ipv4.tcp_notsent_lowat=16384, with semicolons between")
 	flag.BoolVar(&f.verbose, "v", false, "print each second of each stream")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -69,8 +71,8 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, f *flags) error {
-	r := &results{}
 	if f.again != "" {
+		r := &results{}
 		if err := r.read(f.again); err != nil {
 			return err
 		}
@@ -86,14 +88,15 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	m := &measurement{frames: filepath.Join(tmp, "frames.bgr"), python: python(), sysctl: f.sysctl}
+	m := &measurement{frames: filepath.Join(tmp, "frames.bgr"), python: python(), congestion: f.congestion, sysctl: f.sysctl}
 	if err := m.makeFrames(ctx); err != nil {
 		return err
 	}
-	r.describe()
+	r, begun := newResults(scenes, f.congestion), time.Now()
 	if err := m.all(ctx, scenes, f, r); err != nil {
 		return err
 	}
+	r.Took = time.Since(begun).Minutes()
 	if err := r.write(f.results); err != nil {
 		return err
 	}

@@ -44,8 +44,8 @@ var patternNames = []string{"PAIR", "REQ/REP", "PUB/SUB"}
 
 // measurement is one run of the program.
 type measurement struct {
-	frames, python string
-	sysctl         string
+	frames, python     string
+	congestion, sysctl string
 }
 
 // makeFrames decodes the sample video to a file.
@@ -167,7 +167,7 @@ func (m *measurement) measure(ctx context.Context, s *scene, c *contender, patte
 		return o, err
 	}
 	defer network.Close()
-	if err := configure(network.Sender, m.sysctl); err != nil {
+	if err := m.configure(network.Sender); err != nil {
 		return o, err
 	}
 	receiver, err := m.start(network.Receiver, c, spec{Receive: true, Pattern: pattern, Address: netem.ReceiverAddress})
@@ -191,16 +191,29 @@ func (m *measurement) measure(ctx context.Context, s *scene, c *contender, patte
 	return o, nil
 }
 
-// configure sets sysctls of a host, "name=value" with semicolons between.
-func configure(host *netem.Host, settings string) (err error) {
-	for setting := range strings.SplitSeq(settings, ";") {
-		name, value, ok := strings.Cut(setting, "=")
-		if !ok {
-			continue
+// configure sets TCP's congestion control and the sysctls at the sender.
+func (m *measurement) configure(host *netem.Host) (err error) {
+	for setting := range strings.SplitSeq(m.sysctl, ";") {
+		if name, value, ok := strings.Cut(setting, "="); ok {
+			host.Do(func() {
+				err = errors.Join(err, os.WriteFile("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), []byte(value), 0))
+			})
 		}
-		host.Do(func() {
-			err = errors.Join(err, os.WriteFile("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), []byte(value), 0))
-		})
+	}
+	system, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil || m.congestion == "" || m.congestion == strings.TrimSpace(string(system)) {
+		return err
+	}
+	// A namespace's sysctl admits only what the system allows its users. The
+	// route has no such limit.
+	cmd := exec.Command("ip", "route", "change", netem.ReceiverAddress, "dev", netem.DeviceName, "src", netem.SenderAddress, "congctl", m.congestion)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err = host.Start(cmd); err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		err = fmt.Errorf("setting the congestion control: %w: %s", err, bytes.TrimSpace(out.Bytes()))
 	}
 	return err
 }

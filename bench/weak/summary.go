@@ -97,9 +97,9 @@ func (w *watch) passedAt(t time.Duration) (p sample) {
 	return p
 }
 
-// recoveries returns, for each marked step, the time until the first second
-// with a frame and with no frame older than MaxAge. It is -1 if there is none
-// before the next marked step.
+// recoveries returns, for each marked step, the time until the first second in
+// which a frame arrives and none is on its way for longer than MaxAge. It is -1
+// if there is no such second before the next marked step.
 func (w *watch) recoveries() (all []time.Duration) {
 	s := w.scene
 	for i, step := range s.Steps {
@@ -122,10 +122,11 @@ func (w *watch) recovery(from, until time.Duration) time.Duration {
 	for t := from; t+time.Second <= until; t += 10 * time.Millisecond {
 		count, old := 0, false
 		for i := range w.arrivals {
-			if a := &w.arrivals[i]; a.At >= t && a.At < t+time.Second {
+			a := &w.arrivals[i]
+			if a.At >= t && a.At < t+time.Second {
 				count++
-				old = old || a.age() > w.scene.MaxAge
 			}
+			old = old || a.age() > w.scene.MaxAge && a.At >= t && a.Captured+w.scene.MaxAge < t+time.Second
 		}
 		if count > 0 && !old {
 			return t - from

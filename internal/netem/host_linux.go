@@ -71,12 +71,11 @@ func (h *Host) Start(cmd *exec.Cmd) (err error) {
 // newDevice creates a TUN device in the calling thread's namespace, and brings
 // it and the loopback device up.
 func newDevice(here, there string) (*os.File, error) {
-	const name = "weak0"
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, needs("/dev/net/tun", err)
 	}
-	if err := configure(fd, name, here, there); err != nil {
+	if err := configure(fd, DeviceName, here, there); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}

@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-// Addresses of the two ends of every Network.
-const (
-	SenderAddress   = "10.78.0.1"
-	ReceiverAddress = "10.78.0.2"
-)
-
 // Network is two hosts, each a network namespace, with a Link in each
 // direction. Its methods are safe for concurrent use.
 type Network struct {

@@ -7,12 +7,6 @@ import (
 	"os/exec"
 )
 
-// Addresses of the two ends of every Network.
-const (
-	SenderAddress   = "10.78.0.1"
-	ReceiverAddress = "10.78.0.2"
-)
-
 var errLinux = errors.New("netem: the emulated network needs Linux")
 
 // Network exists only on Linux.

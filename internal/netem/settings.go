@@ -2,6 +2,13 @@ package netem
 
 import "time"
 
+// The addresses of the two hosts of every Network, and their device's name.
+const (
+	SenderAddress   = "10.78.0.1"
+	ReceiverAddress = "10.78.0.2"
+	DeviceName      = "weak0"
+)
+
 // defaultQueue is the bottleneck's queue unless Settings have one: 40
 // full-sized packets.
 const defaultQueue = 60000
