@@ -88,7 +88,7 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	m := &measurement{frames: filepath.Join(tmp, "frames.bgr"), python: python(), congestion: f.congestion, sysctl: f.sysctl}
+	m := &measurement{frames: filepath.Join(tmp, "frames.bgr"), width: frameWidth, height: frameHeight, python: python(), congestion: f.congestion, sysctl: f.sysctl}
 	if err := m.makeFrames(ctx); err != nil {
 		return err
 	}

@@ -45,12 +45,13 @@ var patternNames = []string{"PAIR", "REQ/REP", "PUB/SUB"}
 // measurement is one run of the program.
 type measurement struct {
 	frames, python     string
+	width, height      int
 	congestion, sysctl string
 }
 
 // makeFrames decodes the sample video to a file.
 func (m *measurement) makeFrames(ctx context.Context) error {
-	text, err := json.Marshal(map[string]any{"video": video, "frames": m.frames, "width": frameWidth, "height": frameHigh, "count": frameCount})
+	text, err := json.Marshal(map[string]any{"video": video, "frames": m.frames, "width": m.width, "height": m.height, "count": frameCount})
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ type end struct {
 }
 
 func (m *measurement) start(host *netem.Host, c *contender, s spec) (*end, error) {
-	s.Contender, s.Port, s.Frames, s.Width, s.Height, s.FPS, s.Adapt = c.Name, port, m.frames, frameWidth, frameHigh, fps, c.Adapt
+	s.Contender, s.Port, s.Frames, s.Width, s.Height, s.FPS, s.Adapt = c.Name, port, m.frames, m.width, m.height, fps, c.Adapt
 	text, err := json.Marshal(s)
 	if err != nil {
 		return nil, err

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	mbit       = 1_000_000
-	fps        = 30
-	frameWidth = 1280
-	frameHigh  = 720
-	frameCount = 40 // different frames, which repeat
+	mbit        = 1_000_000
+	fps         = 30
+	frameWidth  = 1280
+	frameHeight = 720
+	frameCount  = 40 // different frames, which repeat
 )
 
 // scene is a network over time.

@@ -138,7 +138,7 @@ func (w *watch) finish() {
 	for _, l := range w.sender.stop() {
 		w.line(l)
 	}
-	for timer := time.After(settleTime); ; {
+	for timer := time.After(min(settleTime, w.scene.Length/2)); ; {
 		select {
 		case l, ok := <-w.receiver.lines:
 			if ok {
