@@ -27,17 +27,18 @@ const (
 
 // contender is one implementation with its settings.
 type contender struct {
-	Name     string
-	Python   bool
-	Adapt    bool
-	patterns []int
+	Name           string
+	Python         bool
+	Adapt          bool
+	patterns       []int
+	publisherBinds bool // the subscriber connects
 }
 
 // The names, in the order of the tables.
 var contenders = []contender{
 	{Name: "netgear", patterns: []int{0, 1, 2}},
 	{Name: "VidGear", Python: true, patterns: []int{0, 1, 2}},
-	{Name: "imagezmq", Python: true, patterns: []int{1, 2}},
+	{Name: "imagezmq", Python: true, patterns: []int{1, 2}, publisherBinds: true},
 }
 
 var patternNames = []string{"PAIR", "REQ/REP", "PUB/SUB"}
@@ -171,12 +172,16 @@ func (m *measurement) measure(ctx context.Context, s *scene, c *contender, patte
 	if err := m.configure(network.Sender); err != nil {
 		return o, err
 	}
-	receiver, err := m.start(network.Receiver, c, spec{Receive: true, Pattern: pattern, Address: netem.ReceiverAddress})
+	address := netem.ReceiverAddress
+	if c.publisherBinds && pattern == 2 {
+		address = netem.SenderAddress
+	}
+	receiver, err := m.start(network.Receiver, c, spec{Receive: true, Pattern: pattern, Address: address})
 	if err != nil {
 		return o, err
 	}
 	defer receiver.stop()
-	sender, err := m.start(network.Sender, c, spec{Pattern: pattern, Address: netem.ReceiverAddress, MaxAge: s.MaxAge.Seconds()})
+	sender, err := m.start(network.Sender, c, spec{Pattern: pattern, Address: address, MaxAge: s.MaxAge.Seconds()})
 	if err != nil {
 		return o, err
 	}

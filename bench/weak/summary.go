@@ -14,7 +14,7 @@ type outcome struct {
 
 	FPS      float64         // frames that arrived, per second
 	P50, P99 time.Duration   // of the age on arrival
-	Fresh    float64         // share of frames not older than MaxAge
+	Fresh    float64         // share of the seconds that are fresh
 	Recover  []time.Duration // after each marked step; negative: not before the next
 	Used     float64         // share of the rate
 	Sent     int64           // send calls that succeeded
@@ -43,7 +43,7 @@ func (w *watch) summarize(o *outcome) {
 	o.Received = int64(len(w.arrivals))
 	o.Lost = max(0, o.Sent-o.Received)
 	var ages []time.Duration
-	var bytes, fresh int
+	bytes := 0
 	for i := range w.arrivals {
 		a := &w.arrivals[i]
 		if a.At > s.Length {
@@ -51,14 +51,10 @@ func (w *watch) summarize(o *outcome) {
 		}
 		ages = append(ages, a.age())
 		bytes += a.Bytes
-		if a.age() <= s.MaxAge {
-			fresh++
-		}
 	}
 	if n := len(ages); n > 0 {
 		o.FPS = float64(n) / s.Length.Seconds()
 		o.P50, o.P99 = quantile(ages, 0.5), quantile(ages, 0.99)
-		o.Fresh = float64(fresh) / float64(n)
 		o.KB = float64(bytes) / float64(n) / 1000
 	}
 	o.Used = w.used(0, s.Length)
@@ -74,6 +70,9 @@ func (w *watch) summarize(o *outcome) {
 	o.Recover = w.recoveries()
 	for t := time.Duration(0); t < s.Length; t += time.Second {
 		o.Seconds = append(o.Seconds, w.second(t))
+		if w.fresh(t) {
+			o.Fresh += time.Second.Seconds() / s.Length.Seconds()
+		}
 	}
 }
 
@@ -97,9 +96,8 @@ func (w *watch) passedAt(t time.Duration) (p sample) {
 	return p
 }
 
-// recoveries returns, for each marked step, the time until the first second in
-// which a frame arrives and none is on its way for longer than MaxAge. It is -1
-// if there is no such second before the next marked step.
+// recoveries returns, for each marked step, the time until the first second
+// that is fresh. It is -1 if there is none before the next marked step.
 func (w *watch) recoveries() (all []time.Duration) {
 	s := w.scene
 	for i, step := range s.Steps {
@@ -120,19 +118,25 @@ func (w *watch) recoveries() (all []time.Duration) {
 
 func (w *watch) recovery(from, until time.Duration) time.Duration {
 	for t := from; t+time.Second <= until; t += 10 * time.Millisecond {
-		count, old := 0, false
-		for i := range w.arrivals {
-			a := &w.arrivals[i]
-			if a.At >= t && a.At < t+time.Second {
-				count++
-			}
-			old = old || a.age() > w.scene.MaxAge && a.At >= t && a.Captured+w.scene.MaxAge < t+time.Second
-		}
-		if count > 0 && !old {
+		if w.fresh(t) {
 			return t - from
 		}
 	}
 	return -1
+}
+
+// fresh reports whether, in the second after a time, a frame arrives and none
+// is on its way for longer than MaxAge.
+func (w *watch) fresh(from time.Duration) bool {
+	any, to := false, from+time.Second
+	for i := range w.arrivals {
+		a := &w.arrivals[i]
+		if a.age() > w.scene.MaxAge && a.At >= from && a.Captured+w.scene.MaxAge < to {
+			return false
+		}
+		any = any || a.At >= from && a.At < to
+	}
+	return any
 }
 
 func (w *watch) second(t time.Duration) (x second) {

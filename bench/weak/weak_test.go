@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -97,7 +98,7 @@ func someWatch() *watch {
 func TestSummary(t *testing.T) {
 	var o outcome
 	someWatch().summarize(&o)
-	if o.FPS != 10 || o.P50 != 100*time.Millisecond || o.P99 != 800*time.Millisecond || o.Fresh != 0.8 || o.Lost != 1 || o.KB != 50 {
+	if o.FPS != 10 || o.P50 != 100*time.Millisecond || o.P99 != 800*time.Millisecond || math.Abs(o.Fresh-0.7) > 1e-9 || o.Lost != 1 || o.KB != 50 {
 		t.Errorf("the summary is %+v", o)
 	}
 	if want := []time.Duration{1910 * time.Millisecond}; !slices.Equal(o.Recover, want) {
