@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 // TestShortRun sends real frames over a network whose rate drops. It looks at
 // what the network must cause, and at no time that depends on the machine.
 func TestShortRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 5 s")
+	}
 	needNetwork(t)
 	m := &measurement{frames: filepath.Join(t.TempDir(), "frames.bgr"), width: 320, height: 240}
 	pixels := make([]byte, m.width*m.height*3)
