@@ -21,6 +21,7 @@ type sendEnd struct {
 	sendMu  chan struct{} // a lock; a context or Close can end the wait for it
 	queue   *sendQueue    // nil unless Options.SendAhead
 	settler *settler      // nil unless this end is a publisher
+	adapt   *adaptation   // nil unless Options.Adapt
 
 	// Preparation; see send_payload.go.
 	enc      *turbojpeg.Encoder
@@ -60,7 +61,7 @@ func newSendEnd(l *link) (_ *sendEnd, err error) {
 	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
 	s.tryHead = s.trySendHead
 	s.frame.sendEnd, s.stop = s, s.frame.mustStop
-	s.settler = newSettler(s)
+	s.settler, s.adapt = newSettler(s), newAdaptation(s)
 	l.onEvent, l.onPending, l.explain = s.observe, s.settler.want, s.withTrouble
 	if s.tracker, err = zmsg.NewMessageTracker(); err != nil {
 		return nil, err
@@ -82,6 +83,7 @@ func newSendEnd(l *link) (_ *sendEnd, err error) {
 func (s *sendEnd) release() {
 	s.bindContext(context.Background())
 	s.tracker.Close()
+	s.adapt.release()
 	s.buffers.Close()
 	if s.enc != nil {
 		s.enc.Close()
@@ -208,6 +210,7 @@ func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, 
 	if err != nil {
 		return Reply{}, wrap("send", s.stopped(ctx, err))
 	}
+	p.from = f
 	return s.send(ctx, &p, forwarded(f, message))
 }
 
@@ -277,6 +280,11 @@ func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, err
 	if s.queue != nil {
 		return Reply{}, s.queue.add(ctx, p, message)
 	}
+	s.adapt.offered(time.Now())
+	if !s.adapt.due() {
+		s.counters.skipped.Add(1)
+		return Reply{}, nil
+	}
 	o, err := s.prepare(ctx, p, message)
 	if err != nil {
 		return Reply{}, wrap("send", err)
@@ -294,12 +302,14 @@ func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, err
 func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	s.head = s.wire.appendHeader(s.head[:0], header{port: s.port, coding: o.coding, message: o.text, pattern: s.opts.Pattern, bidirectional: s.structured()})
 	size := len(s.head) + o.size()
+	s.adapt.prepared(o)
 	s.size.Store(int64(size))
 	reply, err := s.exchange(ctx, &o.part)
 	if err != nil {
 		return Reply{}, s.hint(ctx, err)
 	}
 	s.counters.send.since(s.frame.began)
+	s.adapt.answered(size, time.Since(s.frame.sentAt))
 	s.countFrame(reply.Port, size)
 	return reply, nil
 }

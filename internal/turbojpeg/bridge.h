@@ -105,6 +105,11 @@ void bridge_do(bridge_job *job);
 void bridge_reorder(unsigned char *dst, int dst_pitch, int dst_format, const unsigned char *src, int src_pitch, int src_format,
                     int width, int height);
 
+// bridge_shrink scales pixels of some channels down. The new ones have no gaps
+// between rows.
+int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsigned char *src, int pitch, int width,
+                  int height, int channels);
+
 // ---- the worker pool ----
 
 enum { NG_POOL_JOBS = 8, NG_POOL_THREADS = 64 };
