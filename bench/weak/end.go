@@ -38,7 +38,7 @@ type spec struct {
 //
 //	start NS                      send end: when frame 0 was captured
 //	frame INDEX NS WIDTH BYTES    receive end: a frame arrived (0: not known)
-//	sent COUNT ATTEMPTS           send end, at the end: calls that succeeded, calls
+//	sent COUNT ATTEMPTS           send end, at the end: frames sent, calls
 //	gone TEXT                     the end has given up
 //
 // Frame i is captured i/FPS after frame 0. Times are CLOCK_MONOTONIC, which is
@@ -79,7 +79,7 @@ func runEnd(text string) error {
 }
 
 func (s *spec) options() netgear.Options {
-	return netgear.Options{
+	o := netgear.Options{
 		ReceiveMode:     s.Receive,
 		Address:         s.Address,
 		Port:            s.Port,
@@ -87,9 +87,13 @@ func (s *spec) options() netgear.Options {
 		MaxRetries:      -1,
 		TerminatePolicy: netgear.KeepWaiting,
 		OnEvent: func(e netgear.Event) {
-			fmt.Fprintln(os.Stderr, now().Milliseconds(), e.Kind, e.Endpoint, e.Err)
+			fmt.Fprintln(os.Stderr, now().Milliseconds(), e.Kind, e.Endpoint, e.Err, e.Adapt)
 		},
 	}
+	if s.Adapt && !s.Receive {
+		o.Adapt.MaxAge = time.Duration(s.MaxAge * float64(time.Second))
+	}
+	return o
 }
 
 // camera returns the newest frame at each call, and waits for the next if the
@@ -129,7 +133,7 @@ func (s *spec) sendAll(ctx context.Context, end *netgear.NetGear) error {
 			fmt.Fprintln(os.Stderr, now().Milliseconds(), "send:", err)
 		}
 	}
-	say("sent %d %d", sent.Load(), attempts.Load())
+	say("sent %d %d", sent.Load()-int64(end.Stats().Skipped), attempts.Load())
 	return nil
 }
 

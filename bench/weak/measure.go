@@ -37,6 +37,7 @@ type contender struct {
 // The names, in the order of the tables.
 var contenders = []contender{
 	{Name: "netgear", patterns: []int{0, 1, 2}},
+	{Name: "netgear with Adapt", Adapt: true, patterns: []int{0, 1, 2}},
 	{Name: "VidGear", Python: true, patterns: []int{0, 1, 2}},
 	{Name: "imagezmq", Python: true, patterns: []int{1, 2}, publisherBinds: true},
 }
