@@ -319,7 +319,6 @@ type streamPoint struct {
 	delivered int64         // bytes that have arrived at the peer since the beginning
 	queued    int64         // bytes that have been sent and have not arrived
 	base      time.Duration // what the network's delay is without a queue
-	busy      time.Duration // for how long bytes were on their way since the beginning; 0 if unknown
 	fresh     bool          // the figures are those of another connection than before
 	// Of queued, the bytes that are not only on their way: those that were sent
 	// more than base ago, and those that were sent a period before that. There
@@ -341,16 +340,22 @@ const (
 	shortest = 25 * time.Millisecond
 )
 
-// backlog notes what is queued before a frame, and reports whether the frame
-// should be sent. p.waiting is set by it.
-func (c *controller) backlog(p streamPoint) bool {
+// observe notes what is queued. The more often it is called between two frames,
+// the sooner a higher rate shows.
+func (c *controller) observe(p *streamPoint) {
 	m := &c.stream
-	m.add(&p)
+	m.add(p)
 	size := c.normal * relativeSize(c.now)
-	rate := m.estimate(&p, size)
-	if rate > 0 {
+	if rate := m.estimate(p, size); rate > 0 {
 		c.delay = p.base/2 + time.Duration((float64(p.queued)+size)/rate*float64(time.Second))
 	}
+}
+
+// backlog notes what is queued before a frame, and reports whether the frame
+// should be sent.
+func (c *controller) backlog(p streamPoint) bool {
+	m := &c.stream
+	c.observe(&p)
 	if m.rate > 0 && p.at.Sub(m.chosenAt).Seconds() > 0.9*m.period {
 		m.chosenAt = p.at
 		late := float64(p.overdue) / (c.maxAge.Seconds() / 2)
@@ -496,19 +501,22 @@ func (m *streamModel) grow(seconds float64) {
 }
 
 // headroom returns a rate that the network takes at least: that of the last
-// frame that has arrived.
+// frame that has arrived. It is known from the first point at which it had.
 func (m *streamModel) headroom() float64 {
 	last := m.points[len(m.points)-1]
 	for i := len(m.points) - 2; i >= 0; i-- {
 		sent, next := &m.points[i], &m.points[i+1]
-		bytes := next.delivered + next.queued - sent.delivered - sent.queued
-		if bytes > 0 && next.delivered+next.queued <= last.delivered {
-			took := last.at.Sub(sent.at) - last.base
-			if i == len(m.points)-2 && last.queued == 0 && last.busy > 0 {
-				took = last.busy - sent.busy - last.base
-			}
-			return float64(bytes) / max(took, time.Millisecond).Seconds()
+		end := next.delivered + next.queued
+		bytes := end - sent.delivered - sent.queued
+		if bytes <= 0 || end > last.delivered {
+			continue
 		}
+		arrived := i + 1
+		for m.points[arrived].delivered < end {
+			arrived++
+		}
+		took := m.points[arrived].at.Sub(sent.at) - last.base
+		return float64(bytes) / max(took, time.Millisecond).Seconds()
 	}
 	return 0
 }
