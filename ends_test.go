@@ -95,9 +95,9 @@ func subjects() (all []subject) {
 		if p == PushPull {
 			o.Wire = AsyncWire
 		}
-		recv, latest, few, ahead := o, o, o, o
+		recv, latest, few, ahead, newest := o, o, o, o, o
 		recv.ReceiveMode, latest.ReceiveMode, few.ReceiveMode = true, true, true
-		latest.Latest, few.QueueFrames, ahead.SendAhead = true, 1, 2
+		latest.Latest, few.QueueFrames, ahead.SendAhead, newest.SendLatest = true, 1, 2, true
 		all = append(all,
 			subject{name: "Recv", options: recv, call: recvAll},
 			subject{name: "Recv, Latest", options: latest, call: recvAll, brief: true},
@@ -109,7 +109,8 @@ func subjects() (all []subject) {
 				return nil
 			}},
 			subject{name: "Send", options: o, call: sendUntil},
-			subject{name: "Send and Flush, SendAhead", options: ahead, call: flushUntil})
+			subject{name: "Send and Flush, SendAhead", options: ahead, call: flushUntil},
+			subject{name: "Send and Flush, SendLatest", options: newest, call: flushUntil})
 		// What these do differently does not depend on the pattern otherwise.
 		switch p {
 		case Pair:
@@ -205,7 +206,7 @@ func (s situation) fits(o *Options) bool {
 	if s.name != "huge JPEG" {
 		return true
 	}
-	return o.Wire == NetGearWire && o.Decode != DecodeOnUse && (o.ReceiveMode || o.Pattern.spec().answers && o.SendAhead == 0)
+	return o.Wire == NetGearWire && o.Decode != DecodeOnUse && (o.ReceiveMode || o.Pattern.spec().answers && o.SendAhead == 0 && !o.SendLatest)
 }
 
 // peerKinds are the socket types of a peer, for receive ends and send ends.

@@ -178,7 +178,8 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // frames that no receiver has taken yet go first. An end that listens waits up
 // to one second more until its peers have disconnected.
 //
-// With Options.SendAhead the frames that were sent ahead go out first. That
+// With Options.SendAhead the frames that were sent ahead go out first, and with
+// Options.SendLatest the frame that waits. That
 // takes at most RequestTimeout × (MaxRetries + 1) in all (3 + 1 if MaxRetries
 // is negative), and ends when the first frame fails. Lost frames are a
 // *[LostError], unless Send or Flush has reported them. Inside a callback of

@@ -351,9 +351,24 @@ type Options struct {
 	// not queued its own. See also OnReply, [NetGear.Flush] and
 	// [NetGear.Close]. Send end. Default 0: off. [no counterpart]
 	SendAhead int
-	// OnReply is called, with SendAhead, for each frame that a send call has
+	// SendLatest makes the send calls return at once. A frame waits, not yet
+	// encoded, while the one before is encoded and sent. If another one comes
+	// meanwhile it takes its place, and Stats.Skipped counts the one that was
+	// replaced. So what is sent is never older than one exchange, however slow
+	// the network. It is the sender's counterpart of Latest.
+	//
+	// Pixels and JPEGs are copied, except those of [NetGear.SendArrayOwned],
+	// SendOwned and SendFrame. Losses are reported as with SendAhead, which it
+	// excludes. Send end. Default off. [no counterpart]
+	SendLatest bool
+	// Adapt makes a send end adapt its frames to the network, so that none is
+	// older than Adapt.MaxAge on arrival. See [Adapt]. Send end. Default off.
+	// [no counterpart]
+	Adapt Adapt
+	// OnReply is called, with SendAhead and SendLatest, for each frame that a send call has
 	// queued, in that order. It gets its Reply, or why it was lost. The send
-	// calls then do not report it; Flush and Close do.
+	// calls then do not report it; Flush and Close do. It is not called for a
+	// frame that a newer one has replaced.
 	//
 	// It is called before the next frame is sent, one call at a time, so it
 	// should return soon. Inside it the send calls, Flush and Close of this end
@@ -665,10 +680,12 @@ func checkAhead(o *Options) error {
 	switch {
 	case o.SendAhead < 0 || o.SendAhead > 1024:
 		return invalid("SendAhead", o.SendAhead, "must be from 0 to 1024")
-	case o.OnReply != nil && o.SendAhead == 0:
-		return invalid("OnReply", o.OnReply, "needs SendAhead; without it every send call returns its Reply")
+	case o.SendLatest && o.SendAhead > 0:
+		return fixed(invalid("SendLatest", true, "one frame waits, the newest, so there are none to send ahead"), set("SendAhead", 0), set("SendLatest", false))
+	case o.OnReply != nil && o.SendAhead == 0 && !o.SendLatest:
+		return invalid("OnReply", o.OnReply, "needs SendAhead or SendLatest; without them every send call returns its Reply")
 	}
-	return nil
+	return checkAdapt(o)
 }
 
 func checkModes(o *Options) error {
@@ -774,6 +791,7 @@ func (o Options) withDefaults() Options {
 		o.SubscriberTimeout = cmp.Or(o.SubscriberTimeout, defaultAsyncTimeout)
 	}
 	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
+	o.Adapt = o.Adapt.withDefaults()
 	o.HighWaterMark = cmp.Or(o.HighWaterMark, defaultHighWaterMark)
 	o.QueueFrames = cmp.Or(o.QueueFrames, defaultQueueFrames)
 	o.QueueBytes = cmp.Or(o.QueueBytes, defaultQueueBytes)

@@ -77,7 +77,9 @@ var effects = map[string]func(o *Options) string{
 		}
 		return when(o.Latest, "Latest keeps only the newest frame")
 	},
-	"SendAhead": (*Options).sendsNothing,
+	"SendAhead":  (*Options).sendsNothing,
+	"SendLatest": (*Options).sendsNothing,
+	"Adapt":      (*Options).sendsNothing,
 
 	"CustomCertLocation": (*Options).notSecure,
 	"OverwriteCert": func(o *Options) string {

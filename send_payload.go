@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type outgoing struct {
 	part
 	coding coding
 	text   Message
+	pooled bool // it refers to no memory of the application's that the library owns
 }
 
 // footprint returns the memory of the frame while it waits, as much as it would
@@ -29,7 +31,11 @@ func (o *outgoing) footprint() int64 {
 // prepare encodes a frame for sending. The end of ctx, or Close, interrupts a
 // long encoding.
 func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoing, error) {
-	s.enc.Stop = turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()}
+	closed := s.drainCtx.Done()
+	if s.opts.SendLatest {
+		closed = s.ctx.Done() // the frame that waits is still sent
+	}
+	s.enc.Stop = turbojpeg.Stop{ctx.Done(), closed}
 	if err := s.mend(p, s.enc); err != nil {
 		return outgoing{}, s.stopped(ctx, err)
 	}
@@ -37,8 +43,12 @@ func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoin
 	if err != nil {
 		return outgoing{}, err
 	}
+	if err := s.adapt.apply(p); err != nil {
+		return outgoing{}, err
+	}
+	pooled := p.done == nil
 	part, err := s.toPart(p)
-	return outgoing{part: part, coding: p.coding, text: text}, s.stopped(ctx, err)
+	return outgoing{part: part, coding: p.coding, text: text, pooled: pooled}, s.stopped(ctx, err)
 }
 
 // stopped returns the reason why encoding ended early, or err.
@@ -90,7 +100,7 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 	}
 	if p.done == nil || p.encode || s.opts.Wire == AsyncWire {
 		began := time.Now()
-		part, err := s.makePart(p, s.enc, s.spec.answers && s.queue == nil)
+		part, err := s.makePart(p, s.enc, s.spec.answers && (s.queue == nil || s.opts.SendLatest))
 		if p.encode && err == nil {
 			s.counters.encode.since(began)
 		}
@@ -117,6 +127,7 @@ type payload struct {
 	// into which the receiver decodes is in coding.
 	encode  bool
 	picture turbojpeg.Picture
+	quality int    // instead of the options'; 0 for theirs
 	ready   []byte // a finished JPEG
 	check   bool   // check it before it is sent; see mend
 	info    turbojpeg.Info
@@ -308,7 +319,7 @@ func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer,
 			return nil, err
 		}
 		size, err := enc.EncodePicture(buf.Bytes(), p.picture,
-			turbojpeg.EncodeOptions{Quality: n.opts.JPEGCompressionQuality, FastDCT: n.fastDCT}, strips)
+			turbojpeg.EncodeOptions{Quality: cmp.Or(p.quality, n.opts.JPEGCompressionQuality), FastDCT: n.fastDCT}, strips)
 		if err == nil {
 			buf.Truncate(size)
 			return buf, nil

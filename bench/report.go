@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"github.com/vidgear-go/netgear/bench/internal/page"
 )
 
 // printers are the parts of the page, each for the group of its name.
@@ -41,23 +42,11 @@ func (r *results) print(w io.Writer) {
 	}
 }
 
-// The marks around the page in a document.
-const pageBegin, pageEnd = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
-
 // writePage replaces the page in a document.
 func (r *results) writePage(file string) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, begins := strings.Cut(string(data), pageBegin)
-	_, after, ends := strings.Cut(rest, pageEnd)
-	if !begins || !ends {
-		return fmt.Errorf("%s has not the marks %q and %q", file, pageBegin, pageEnd)
-	}
-	var page strings.Builder
-	r.print(&page)
-	return os.WriteFile(file, []byte(before+pageBegin+"\n"+page.String()+"\n"+pageEnd+after), 0o644)
+	var text strings.Builder
+	r.print(&text)
+	return page.Replace(file, "bench", text.String())
 }
 
 // printPlots prints the plots of a group, with paths relative to

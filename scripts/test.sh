@@ -103,7 +103,7 @@ check_scripts() {
 	local f
 	for f in scripts/*.sh .ci/run; do bash -n "$f"; done
 	if command -v shellcheck >/dev/null; then shellcheck -S warning scripts/*.sh .ci/run; fi
-	for f in scripts/*.py interop/*.py faults/*.py bench/*.py; do
+	for f in scripts/*.py interop/*.py faults/*.py bench/*.py bench/weak/*.py; do
 		python3 -c 'import sys; compile(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1], "exec")' "$f"
 	done
 }

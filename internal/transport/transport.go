@@ -36,6 +36,10 @@ type Config struct {
 	MaxParts   int64 // how many parts a message has
 	ReceiveHWM int   // the receive high-water mark that Setup sets; 0 if none
 
+	// MaxUnsent bounds the bytes that the system takes of a connection before
+	// it sends them (TCP_NOTSENT_LOWAT, on Linux). 0: the system's limit.
+	MaxUnsent int
+
 	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
 	HeartbeatTimeout  time.Duration // how long an answer to one may take
 

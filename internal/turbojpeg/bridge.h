@@ -125,6 +125,11 @@ typedef struct {
 // image/color. across is 1, 2 or 4.
 void bridge_planes_bgr(unsigned char *dst, int dst_pitch, bridge_planes from, int width, int height);
 
+// bridge_shrink scales pixels of some channels down. The new ones have no gaps
+// between rows.
+int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsigned char *src, int pitch, int width,
+                  int height, int channels);
+
 // ---- the worker pool ----
 
 enum { NG_POOL_JOBS = 8, NG_POOL_THREADS = 64 };

@@ -51,6 +51,17 @@ func (b *Buffer) Shared() bool {
 	return b != nil && b.b != nil && C.ng_buf_refs(b.b) > 1
 }
 
+// Retain returns another reference to the buffer's memory. The caller must
+// Release it, too.
+func (b *Buffer) Retain() *Buffer {
+	C.ng_buf_ref(b.b)
+	return &Buffer{b: b.b, n: b.n}
+}
+
+// References returns how many references there are, with those of libzmq's
+// messages.
+func (b *Buffer) References() int { return int(C.ng_buf_refs(b.b)) }
+
 // WaitUnshared blocks until libzmq holds no message with this buffer, or until
 // limit has passed. It blocks a thread; it is for a buffer whose socket was
 // closed, which libzmq's threads then release.
