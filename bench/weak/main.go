@@ -93,7 +93,7 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	r, begun := newResults(scenes, f.congestion), time.Now()
-	if err := m.all(ctx, scenes, f, r); err != nil {
+	if err := m.all(ctx, f.turns(scenes), f, r); err != nil {
 		return err
 	}
 	r.Took = time.Since(begun).Minutes()
