@@ -59,8 +59,8 @@ const (
 	rateWindow = 200 * time.Millisecond
 	// sizeMargin is how far the size of frames may be from what it should be,
 	// below and above, before the setting changes.
-	marginBelow = 0.78
-	marginAbove = 1.08
+	marginBelow = 0.76
+	marginAbove = 1.1
 )
 
 // controller selects how frames are sent, so that none is older than
@@ -188,7 +188,8 @@ func (c *controller) rate() float64 {
 type answerModel struct {
 	answerFit
 	before  answerFit // before the last restart
-	suspect bool      // the last answer took far longer than expected, and is not in the sums
+	suspect answerFit // what an answer that took far longer than expected would mean; zero if the last one did not
+	since   int       // how many answers there were after the last such one
 }
 
 type answerFit struct {
@@ -197,11 +198,14 @@ type answerFit struct {
 	least               float64 // the least took in the sums
 }
 
+func (f *answerFit) expected(bytes float64) float64 { return f.base + bytes*f.perByte }
+
+func (f *answerFit) off(bytes, took float64) float64 { return math.Abs(took - f.expected(bytes)) }
+
 // far reports whether an answer is far from what is expected.
 func (f *answerFit) far(bytes, took float64) bool {
-	expected := f.base + bytes*f.perByte
-	off := math.Abs(took - expected)
-	return f.perByte == 0 || off > step*expected && off > stepTime
+	off := f.off(bytes, took)
+	return f.perByte == 0 || off > step*f.expected(bytes) && off > stepTime
 }
 
 const (
@@ -211,24 +215,34 @@ const (
 	// network to have changed. stepTime is how far it must be in any case.
 	step     = 0.5
 	stepTime = 0.015
+	// suspectFrames is how soon after one answer that is far too late another
+	// shows that the network has changed.
+	suspectFrames = 4
 )
 
 // add adds an answer, and reports whether the network is again what it was. A
 // lost packet delays one frame, so after an answer that is far too late the next
 // one shows whether the network has changed.
 func (m *answerModel) add(bytes, took float64) (again bool) {
+	suspect := m.suspect
+	m.suspect = answerFit{}
+	m.since++
 	far := m.far(bytes, took)
-	if far && !m.suspect && m.perByte > 0 && took > m.base+bytes*m.perByte {
-		m.suspect = true
-		return false
-	}
-	again, m.suspect = m.suspect && !far, false
 	switch {
+	case suspect.perByte > 0 && suspect.off(bytes, took) < m.off(bytes, took):
+		m.restart(bytes, took)
+		return false
+	case far && suspect.perByte == 0 && m.since > suspectFrames && m.perByte > 0 && took > m.expected(bytes):
+		m.suspect = answerFit{base: m.base, perByte: (took - m.base) / bytes}
+		m.since = 0
+		return false
 	case far && !m.before.far(bytes, took):
 		m.answerFit, m.before, again = m.before, answerFit{}, true
 	case far:
 		m.restart(bytes, took)
 		return false
+	default:
+		again = suspect.perByte > 0
 	}
 	m.n, m.sb, m.st = memory*m.n+1, memory*m.sb+bytes, memory*m.st+took
 	m.sbb, m.sbt = memory*m.sbb+bytes*bytes, memory*m.sbt+bytes*took
@@ -273,8 +287,8 @@ func (c *controller) answered(bytes int, took time.Duration) {
 	why := reasonRate
 	if took.Seconds() > most {
 		why = reasonAge
-		if m.suspect {
-			c.room = min(c.room, float64(bytes)*target/took.Seconds())
+		if m.suspect.perByte > 0 {
+			c.room = min(c.room, float64(bytes)*max(target/took.Seconds(), 0.2))
 		}
 	}
 	c.choose(0, raise, why)
@@ -291,6 +305,7 @@ type streamModel struct {
 	grows    float64 // by which share rate grows in a second
 	period   float64 // seconds from one frame of the application to the next
 	due      time.Time
+	chosenAt time.Time
 
 	offeredAt time.Time     // when the application last had a frame
 	sentAt    time.Time     // when the last frame was due
@@ -304,7 +319,6 @@ type streamPoint struct {
 	delivered int64         // bytes that have arrived at the peer since the beginning
 	queued    int64         // bytes that have been sent and have not arrived
 	base      time.Duration // what the network's delay is without a queue
-	busy      time.Duration // for how long bytes were on their way since the beginning; 0 if unknown
 	fresh     bool          // the figures are those of another connection than before
 	// Of queued, the bytes that are not only on their way: those that were sent
 	// more than base ago, and those that were sent a period before that. There
@@ -326,17 +340,24 @@ const (
 	shortest = 25 * time.Millisecond
 )
 
-// backlog notes what is queued before a frame, and reports whether the frame
-// should be sent. p.waiting is set by it.
-func (c *controller) backlog(p streamPoint) bool {
+// observe notes what is queued. The more often it is called between two frames,
+// the sooner a higher rate shows.
+func (c *controller) observe(p *streamPoint) {
 	m := &c.stream
-	m.add(&p)
+	m.add(p)
 	size := c.normal * relativeSize(c.now)
-	rate := m.estimate(&p, size)
-	if rate > 0 {
+	if rate := m.estimate(p, size); rate > 0 {
 		c.delay = p.base/2 + time.Duration((float64(p.queued)+size)/rate*float64(time.Second))
 	}
-	if m.rate > 0 {
+}
+
+// backlog notes what is queued before a frame, and reports whether the frame
+// should be sent.
+func (c *controller) backlog(p streamPoint) bool {
+	m := &c.stream
+	c.observe(&p)
+	if m.rate > 0 && p.at.Sub(m.chosenAt).Seconds() > 0.9*m.period {
+		m.chosenAt = p.at
 		late := float64(p.overdue) / (c.maxAge.Seconds() / 2)
 		c.room = max(useShare*m.rate-late, m.rate/10) * m.period
 		raise := probe
@@ -480,19 +501,22 @@ func (m *streamModel) grow(seconds float64) {
 }
 
 // headroom returns a rate that the network takes at least: that of the last
-// frame that has arrived.
+// frame that has arrived. It is known from the first point at which it had.
 func (m *streamModel) headroom() float64 {
 	last := m.points[len(m.points)-1]
 	for i := len(m.points) - 2; i >= 0; i-- {
 		sent, next := &m.points[i], &m.points[i+1]
-		bytes := next.delivered + next.queued - sent.delivered - sent.queued
-		if bytes > 0 && next.delivered+next.queued <= last.delivered {
-			took := last.at.Sub(sent.at) - last.base
-			if i == len(m.points)-2 && last.queued == 0 && last.busy > 0 {
-				took = last.busy - sent.busy - last.base
-			}
-			return float64(bytes) / max(took, time.Millisecond).Seconds()
+		end := next.delivered + next.queued
+		bytes := end - sent.delivered - sent.queued
+		if bytes <= 0 || end > last.delivered {
+			continue
 		}
+		arrived := i + 1
+		for m.points[arrived].delivered < end {
+			arrived++
+		}
+		took := m.points[arrived].at.Sub(sent.at) - last.base
+		return float64(bytes) / max(took, time.Millisecond).Seconds()
 	}
 	return 0
 }

@@ -42,13 +42,16 @@ type adaptation struct {
 	scaled  []byte       // memory of a picture that is scaled down
 
 	// What is queued, at an end without answers.
+	sampler *time.Timer // measures between two frames
+	samples int         // how often it will
 	conns   []transport.Outgoing
 	pending []pendingFrame
 	sent    int64 // bytes since the beginning
 	seen    map[uint64]progress
 	current uint64 // the connection that the controller follows
+	closed  bool
 
-	mu  sync.Mutex
+	mu  sync.Mutex // guards what is below setting and encoded
 	ctl *controller
 }
 
@@ -92,11 +95,36 @@ func (a *adaptation) due() bool {
 	if a == nil || a.end.spec.answers {
 		return true
 	}
-	p := a.measure(time.Now())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.report(a.ctl.now, a.ctl.changes)
-	return a.ctl.backlog(p)
+	if a.samples = samplesPerFrame; a.sampler == nil {
+		a.sampler = time.AfterFunc(a.sampleAfter(), a.sample)
+	} else {
+		a.sampler.Reset(a.sampleAfter())
+	}
+	return a.ctl.backlog(a.measure(time.Now()))
+}
+
+// samplesPerFrame is how often what is queued is measured between two frames.
+const samplesPerFrame = 4
+
+func (a *adaptation) sampleAfter() time.Duration {
+	return max(time.Duration(a.ctl.stream.period/(samplesPerFrame+1)*float64(time.Second)), time.Millisecond)
+}
+
+// sample measures what is queued between two frames.
+func (a *adaptation) sample() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || a.samples == 0 {
+		return
+	}
+	p := a.measure(time.Now())
+	a.ctl.observe(&p)
+	if a.samples--; a.samples > 0 {
+		a.sampler.Reset(a.sampleAfter())
+	}
 }
 
 // apply makes a payload what the controller has selected. A payload that is not
@@ -133,6 +161,8 @@ func (a *adaptation) prepared(o *outgoing) {
 	if a.end.spec.answers {
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.sent += int64(o.size())
 	if o.buf != nil && o.pooled && len(a.pending) < maxPendingFrames {
 		a.pending = append(a.pending, pendingFrame{o.buf.Retain(), int64(o.size())})
@@ -176,6 +206,11 @@ func (a *adaptation) release() {
 	if a == nil {
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed = true; a.sampler != nil {
+		a.sampler.Stop()
+	}
 	for _, p := range a.pending {
 		p.buf.Release()
 	}
@@ -186,18 +221,18 @@ func (a *adaptation) release() {
 
 // measure returns what is queued for the slowest connection. A connection over
 // which nothing arrives is left out, unless there is no other: a frozen
-// subscriber must not stop the others.
+// subscriber must not stop the others. a.mu must be held.
 func (a *adaptation) measure(now time.Time) streamPoint {
 	held := a.inLibzmq()
 	var slowest *transport.Outgoing
-	if c := a.end.conn; c != nil {
+	if c := a.end.current(); c != nil {
 		a.conns = c.Outgoing(a.conns[:0])
 		slowest = a.slowest(now)
 	}
 	if slowest == nil {
 		return streamPoint{at: now, delivered: a.sent - held, queued: held}
 	}
-	p := streamPoint{at: now, delivered: slowest.Delivered, queued: slowest.Queued, base: slowest.Base, busy: slowest.Busy}
+	p := streamPoint{at: now, delivered: slowest.Delivered, queued: slowest.Queued, base: slowest.Base}
 	if len(a.conns) == 1 {
 		p.queued += held
 	}

@@ -73,27 +73,28 @@ func simStream(l *simLink, limits adaptLimits, normal, until float64) (frames []
 	var sent, served, known float64
 	var log []float64 // served, for each millisecond
 	var ends []float64
-	var busy time.Duration
 	done := 0
 	for tick := 0; tick < int((until+10)/simStep); tick++ {
 		now := float64(tick) * simStep
 		served = min(sent, served+l.rate(now)*simStep)
 		log = append(log, served)
-		if back := tick - int(l.base/simStep); back < 0 && sent > 0 || back >= 0 && log[back] < sent {
-			busy += time.Millisecond
-		}
 		for done < len(ends) && ends[done] <= served+1e-6 {
 			frames[done].age = now + simStep + l.base/2 - frames[done].sent
 			done++
 		}
-		if tick%33 != 0 || now > until {
+		if tick%8 != 0 || now > until {
 			continue
 		}
 		if back := tick - int((l.base+l.jitter())/simStep); back >= 0 {
 			known = max(known, log[back])
 		}
+		p := streamPoint{at: simTime(now), delivered: int64(known), queued: int64(sent) - int64(known), base: time.Duration(l.base * float64(time.Second))}
+		if tick%32 != 0 {
+			c.observe(&p)
+			continue
+		}
 		c.stream.offered(simTime(now))
-		if !c.backlog(streamPoint{at: simTime(now), delivered: int64(known), queued: int64(sent) - int64(known), base: time.Duration(l.base * float64(time.Second)), busy: busy}) {
+		if !c.backlog(p) {
 			continue
 		}
 		s := c.now

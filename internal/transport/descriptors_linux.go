@@ -61,7 +61,7 @@ func outgoing(fd int) (o Outgoing, ok bool) {
 	queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	return Outgoing{
 		Delivered: int64(info.Bytes_acked), Queued: int64(queued),
-		Base: time.Duration(info.Min_rtt) * time.Microsecond, Busy: time.Duration(info.Busy_time) * time.Microsecond,
+		Base: time.Duration(info.Min_rtt) * time.Microsecond,
 	}, err == nil
 }
 

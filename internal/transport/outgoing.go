@@ -8,7 +8,6 @@ type Outgoing struct {
 	Delivered int64         // bytes that the peer's system has acknowledged
 	Queued    int64         // bytes that libzmq has written and the peer's system has not acknowledged
 	Base      time.Duration // the least round trip so far
-	Busy      time.Duration // for how long bytes were on their way
 }
 
 // Outgoing appends what the system reports of the socket's TCP connections to
