@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&f.only, "only", "", "only these scenes, with commas between: "+strings.Join(sceneNames(), ", "))
 	flag.StringVar(&f.contenders, "contenders", "", "only these contenders")
 	flag.StringVar(&f.patterns, "patterns", "", "only these patterns: 0, 1, 2")
-	flag.StringVar(&f.trace, "trace", "", "a file in Mahimahi's format instead of the synthesized trace")
+	flag.StringVar(&f.trace, "trace", "", "a file in Mahimahi's format, for the scene "+recordedName)
 	flag.IntVar(&f.parallel, "parallel", 3, "so many streams at once, each on a network of its own")
 	flag.StringVar(&f.results, "results", "weak-results.json", "where to write what was measured")
 	flag.StringVar(&f.again, "again", "", "measure nothing: print and draw from this file of results")

@@ -143,7 +143,7 @@ func firstLine(text string) string {
 // network changes.
 func (r *results) charts() (all []page.Chart) {
 	for _, s := range r.Scenes {
-		if s.Name != "steps" && s.Name != traceName {
+		if s.Name != "steps" && s.Name != traceName && s.Name != recordedName {
 			continue
 		}
 		for _, pattern := range []int{1, 2} {

@@ -144,7 +144,11 @@ func TestMahimahiTraces(t *testing.T) {
 }
 
 func TestScenesAreComplete(t *testing.T) {
-	scenes, err := makeScenes("")
+	file := filepath.Join(t.TempDir(), "trace")
+	if err := os.WriteFile(file, []byte("10\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	scenes, err := makeScenes(file)
 	if err != nil {
 		t.Fatal(err)
 	}
