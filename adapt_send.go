@@ -1,6 +1,8 @@
 package netgear
 
 import (
+	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -28,6 +30,33 @@ type AdaptStats struct {
 	// is how long the queued bytes and the next frame would take.
 	Delay time.Duration
 	Rate  float64 // bytes in a second that the network takes, as estimated; 0 if unknown
+}
+
+// adaptStatsJSON is AdaptStats as it is in JSON.
+type adaptStatsJSON struct {
+	Setting AdaptSetting
+	Reason  string
+	Changes uint64
+	Delay   seconds
+	Rate    float64
+}
+
+// MarshalJSON returns the fields with Delay as a number, in seconds.
+func (a AdaptStats) MarshalJSON() ([]byte, error) {
+	return json.Marshal(adaptStatsJSON{a.Setting, a.Reason, a.Changes, seconds(a.Delay), a.Rate})
+}
+
+// UnmarshalJSON reads what MarshalJSON returns.
+func (a *AdaptStats) UnmarshalJSON(raw []byte) error {
+	if a == nil {
+		return fmt.Errorf("netgear: %w: JSON is to be read into an AdaptStats that is nil", ErrOption)
+	}
+	var j adaptStatsJSON
+	if err := json.Unmarshal(raw, &j); err != nil {
+		return fmt.Errorf("netgear: %w: an AdaptStats: %w", ErrOption, err)
+	}
+	*a = AdaptStats{j.Setting, j.Reason, j.Changes, time.Duration(j.Delay), j.Rate}
+	return nil
 }
 
 // adaptation applies Options.Adapt to the frames of a send end: it gives the

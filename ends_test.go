@@ -62,9 +62,9 @@ func subjects() (all []subject) {
 		if p == PushPull {
 			o.Wire = AsyncWire
 		}
-		recv, latest, few, ahead := o, o, o, o
+		recv, latest, few, ahead, newest := o, o, o, o, o
 		recv.ReceiveMode, latest.ReceiveMode, few.ReceiveMode = true, true, true
-		latest.Latest, few.QueueFrames, ahead.SendAhead = true, 1, 2
+		latest.Latest, few.QueueFrames, ahead.SendAhead, newest.SendLatest = true, 1, 2, true
 		all = append(all,
 			subject{"Recv", recv, recvAll},
 			subject{"Recv, Latest", latest, recvAll},
@@ -76,7 +76,8 @@ func subjects() (all []subject) {
 				return nil
 			}},
 			subject{"Send", o, sendUntil},
-			subject{"Send and Flush, SendAhead", ahead, flushUntil})
+			subject{"Send and Flush, SendAhead", ahead, flushUntil},
+			subject{"Send and Flush, SendLatest", newest, flushUntil})
 	}
 	return all
 }
@@ -160,7 +161,7 @@ func (s situation) fits(o *Options) bool {
 	if s.name != "huge JPEG" {
 		return true
 	}
-	return o.Wire == NetGearWire && (o.ReceiveMode || o.Pattern.spec().answers && o.SendAhead == 0)
+	return o.Wire == NetGearWire && (o.ReceiveMode || o.Pattern.spec().answers && o.SendAhead == 0 && !o.SendLatest)
 }
 
 // peerKinds are the socket types of a peer, for receive ends and send ends.

@@ -276,6 +276,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			return nil
 		}},
 		{"UnmarshalJSON, nil LatencyStats", ErrOption, func() error { return (*LatencyStats)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"UnmarshalJSON, nil AdaptStats", ErrOption, func() error { return (*AdaptStats)(nil).UnmarshalJSON([]byte("{}")) }},
 		{"UnmarshalJSON, nil Histogram", ErrOption, func() error { return (*Histogram)(nil).UnmarshalJSON([]byte("{}")) }},
 		{"UnmarshalJSON, no Histogram", ErrOption, func() error { return new(Histogram).UnmarshalJSON(nil) }},
 		{"Quantile and Bounds of nothing", nil, func() error {

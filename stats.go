@@ -11,7 +11,8 @@ import (
 )
 
 // Stats holds the counts of one end since New. They only grow, except for Queue,
-// QueueBytes, Connected, Open, the durations of LatencyStats, and Queue in Ports.
+// QueueBytes, Connected, Open, the durations of LatencyStats, Queue in Ports, and
+// what Adapt has besides its Changes.
 //
 // Frames, Bytes, Dropped, Malformed and Missed are of one moment, in Stats and
 // in Ports: the sum of the ports is never more than the count of the end. The
