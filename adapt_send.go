@@ -182,16 +182,16 @@ func (a *adaptation) prepared(o *outgoing) {
 	if a == nil {
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.encoded {
-		a.mu.Lock()
 		a.ctl.sent(o.size(), a.setting)
-		a.mu.Unlock()
+	} else {
+		a.ctl.fixed(o.size())
 	}
 	if a.end.spec.answers {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.sent += int64(o.size())
 	if o.buf != nil && o.pooled && len(a.pending) < maxPendingFrames {
 		a.pending = append(a.pending, pendingFrame{o.buf.Retain(), int64(o.size())})

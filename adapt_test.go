@@ -50,7 +50,6 @@ func simTime(seconds float64) time.Time {
 // the one before.
 func simAnswered(l *simLink, limits adaptLimits, normal, until float64) (frames []simFrame, c *controller) {
 	r := rand.New(rand.NewPCG(1, 2))
-	limits.answers = true
 	c = newController(limits)
 	for now := 0.0; now < until; {
 		s := c.now
@@ -233,7 +232,7 @@ func TestAdaptLeavesAFastNetworkAlone(t *testing.T) {
 // TestAdaptIsNotMisledByASlowReceiver checks that frames do not become smaller
 // where that does not help: the answers take long because of the receive end.
 func TestAdaptIsNotMisledByASlowReceiver(t *testing.T) {
-	c := newController(adaptLimits{maxAge: 500 * time.Millisecond, quality: 90, minQuality: 20, minScale: 0.25, minFPS: 5, answers: true})
+	c := newController(adaptLimits{maxAge: 500 * time.Millisecond, quality: 90, minQuality: 20, minScale: 0.25, minFPS: 5})
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		bytes := simContent(r, 150e3, c.now)

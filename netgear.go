@@ -168,7 +168,8 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // Frames that Recv returned stay valid until their own Close. A second call
 // waits for the first and returns the same.
 //
-// With Options.SendAhead the frames that were sent ahead go out first. That
+// With Options.SendAhead the frames that were sent ahead go out first, and with
+// Options.SendLatest the frame that waits. That
 // takes at most RequestTimeout × (MaxRetries + 1) in all (3 + 1 if MaxRetries
 // is negative), and ends when the first frame fails. Lost frames are a
 // *[LostError], unless Send or Flush has reported them. Inside a callback of

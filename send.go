@@ -102,8 +102,8 @@ func (n *NetGear) sender() (*sendEnd, error) {
 }
 
 // Reply is the answer of the receive end to a frame. In plain mode, with PubSub
-// and PushPull, which have no answers, and with Options.SendAhead it is the zero
-// Reply.
+// and PushPull, which have no answers, and with Options.SendAhead and SendLatest
+// it is the zero Reply.
 type Reply struct {
 	// Port is the port of the client that answered, in multi-client mode.
 	Port string
@@ -123,7 +123,8 @@ type Reply struct {
 // It blocks until the receive end has answered that it has the frame (Pair,
 // ReqRep), or until libzmq has accepted it (PubSub, PushPull). With PubSub a
 // slow or late receiver loses frames. With PushPull a call waits while no
-// receiver has room.
+// receiver has room. With both, Options.Adapt may leave the frame out
+// (Stats.Skipped). With Options.SendLatest it returns at once.
 //
 // If no answer arrives within Options.RequestTimeout the frame is sent again on
 // a new connection, for Options.MaxRetries times that long in all. So a
@@ -137,7 +138,7 @@ type Reply struct {
 // Errors to test for: ErrPeerGone, ErrMismatch and ErrAuth (no peer has the
 // frame, and why), ErrRejected (the receive end dropped it), ErrFrame and
 // ErrMessage (it cannot be sent), ErrMode, ErrCallback, ErrContext, ErrClosed,
-// with Options.SendAhead a *[LostError], and the context's error.
+// with Options.SendAhead and SendLatest a *[LostError], and the context's error.
 func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -241,8 +242,9 @@ func forwarded(f *Frame, message any) any {
 // A frame that is sent as JPEG, or on AsyncWire, is copied, and release is
 // called before SendArrayOwned returns. So it is with Pair and ReqRep; with
 // Options.SendAhead it is called when the frame has been answered. With PubSub
-// it is called when libzmq has written the frame to the last subscriber. At
-// most HighWaterMark + 1 frames for each subscriber wait for that, and with
+// it is called when libzmq has written the frame to the last subscriber. With
+// Options.SendLatest it may be called when a newer frame has replaced this one.
+// At most HighWaterMark + 1 frames for each subscriber wait for that, and with
 // Options.SendAhead those in the queue. Close waits for all.
 //
 // release may be called from another goroutine, and should return soon. Inside

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// sendQueue is the queue of Options.SendAhead. A goroutine that holds
+// sendQueue is the queue of Options.SendAhead and SendLatest. A goroutine that holds
 // sendEnd.sendMu prepares a frame and adds it. The goroutine run removes the
 // frames in order and exchanges each for its answer. So the next frame is
 // encoded while the last one is being sent.
@@ -185,7 +185,8 @@ func (q *sendQueue) length() (frames int, bytes int64) {
 // Flush blocks until every frame that a send call has queued before it has been
 // answered (Pair, ReqRep) or has gone to libzmq (PubSub). It returns a
 // *[LostError] if frames were lost that no send call has reported. It is for a
-// send end with Options.SendAhead; without it Flush returns at once. The end of
+// send end with Options.SendAhead or SendLatest, where it waits for the frame
+// that is not yet sent; without them Flush returns at once. The end of
 // the context ends the wait, not the sending. It may be called from several
 // goroutines. Inside OnReply and release functions it returns ErrCallback.
 func (n *NetGear) Flush(ctx context.Context) error {
