@@ -350,20 +350,25 @@ const (
 
 // observe notes what is queued. The more often it is called between two frames,
 // the sooner a higher rate shows.
-func (c *controller) observe(p *streamPoint) {
+// It returns the rate that the last moments show, and 0 if it is unknown.
+func (c *controller) observe(p *streamPoint) (rate float64) {
 	m := &c.stream
 	m.add(p)
 	size := c.size()
-	if rate := m.estimate(p, size); rate > 0 {
+	if rate = m.estimate(p, size); rate > 0 {
 		c.delay = p.base/2 + time.Duration((float64(p.queued)+size)/rate*float64(time.Second))
 	}
+	return rate
 }
 
 // backlog notes what is queued before a frame, and reports whether the frame
 // should be sent.
 func (c *controller) backlog(p streamPoint) bool {
 	m := &c.stream
-	c.observe(&p)
+	rate := c.observe(&p)
+	if c.overdue(&p) && c.forced(&p) {
+		m.rate, m.measured = rate, rate // the frame is sent nevertheless, so it should be a small one
+	}
 	if m.rate > 0 && p.at.Sub(m.chosenAt).Seconds() > 0.9*m.period {
 		m.chosenAt = p.at
 		late := float64(p.overdue) / (c.maxAge.Seconds() / 2)
@@ -386,16 +391,23 @@ func (c *controller) limit() time.Duration {
 	return time.Duration(ageShare * float64(c.maxAge))
 }
 
+// overdue reports whether a frame that is sent now would arrive too late.
+func (c *controller) overdue(p *streamPoint) bool { return p.waiting > 0 && c.delay > c.limit() }
+
+// forced reports whether a frame must be sent for the sake of minFPS.
+func (c *controller) forced(p *streamPoint) bool {
+	return c.minFPS > 0 && p.at.Sub(c.stream.sentAt).Seconds() >= 1/c.minFPS
+}
+
 // isDue reports whether a frame should be sent, and notes it.
 func (c *controller) isDue(p *streamPoint) bool {
 	m := &c.stream
-	since := p.at.Sub(m.sentAt)
 	switch {
 	case m.sentAt.IsZero(): // the first
 	case p.queued > 0 && p.at.Sub(m.progress) > max(c.maxAge, 2*p.base):
 		return false // nothing arrives; frames that are queued now would be old
-	case c.minFPS > 0 && since.Seconds() >= 1/c.minFPS:
-	case p.waiting > 0 && c.delay > c.limit(), c.now.FPS > 0 && p.at.Before(m.due):
+	case c.forced(p):
+	case c.overdue(p), c.now.FPS > 0 && p.at.Before(m.due):
 		return false
 	}
 	m.sentAt = p.at
@@ -483,6 +495,9 @@ func (m *streamModel) estimate(p *streamPoint, size float64) float64 {
 		m.grows = slowGrowth
 	}
 	recent, ok := m.over(shortest, (*streamPoint).isWaiting)
+	if !ok {
+		recent, ok = m.ofFrame()
+	}
 	switch {
 	case !ok:
 		return m.rate
@@ -490,6 +505,24 @@ func (m *streamModel) estimate(p *streamPoint, size float64) float64 {
 		return max(recent, 1)
 	}
 	return min(m.rate, max(recent, m.rate/8))
+}
+
+// ofFrame returns the rate at which the frame arrives that is on its way, and
+// whether that is known: after the base delay, and a little more.
+func (m *streamModel) ofFrame() (rate float64, ok bool) {
+	last := &m.points[len(m.points)-1]
+	for i := len(m.points) - 2; i >= 0; i-- {
+		sent := &m.points[i]
+		if sent.delivered+sent.queued > last.delivered {
+			continue
+		}
+		took := last.at.Sub(sent.at)
+		if ok = last.queued > 0 && took > last.base+baseSlack; sent.queued == 0 {
+			took -= last.base
+		}
+		return float64(last.delivered-sent.delivered) / took.Seconds(), ok
+	}
+	return 0, false
 }
 
 // grow raises the rate after a time without a queue: fast if a frame has

@@ -127,7 +127,11 @@ func (a *adaptation) due() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.report(a.ctl.now, a.ctl.changes)
-	if a.samples = samplesPerFrame; a.sampler == nil {
+	a.samples = samplesPerFrame
+	if len(a.conns) > manyConnections {
+		a.samples = 0
+	}
+	if a.sampler == nil {
 		a.sampler = time.AfterFunc(a.sampleAfter(), a.sample)
 	} else {
 		a.sampler.Reset(a.sampleAfter())
@@ -137,6 +141,10 @@ func (a *adaptation) due() bool {
 
 // samplesPerFrame is how often what is queued is measured between two frames.
 const samplesPerFrame = 4
+
+// manyConnections is from how many connections on it is measured before each
+// frame only: it takes a few system calls for each of them.
+const manyConnections = 16
 
 func (a *adaptation) sampleAfter() time.Duration {
 	return max(time.Duration(a.ctl.stream.period/(samplesPerFrame+1)*float64(time.Second)), time.Millisecond)
@@ -254,15 +262,16 @@ func (a *adaptation) release() {
 func (a *adaptation) measure(now time.Time) streamPoint {
 	held := a.inLibzmq()
 	var slowest *transport.Outgoing
+	frozen := 0
 	if c := a.end.current(); c != nil {
 		a.conns = c.Outgoing(a.conns[:0])
-		slowest = a.slowest(now)
+		slowest, frozen = a.slowest(now)
 	}
 	if slowest == nil {
 		return streamPoint{at: now, delivered: a.sent - held, queued: held}
 	}
 	p := streamPoint{at: now, delivered: slowest.Delivered, queued: slowest.Queued, base: slowest.Base}
-	if len(a.conns) == 1 {
+	if frozen == 0 { // otherwise libzmq holds them for the frozen ones
 		p.queued += held
 	}
 	if slowest.ID != a.current {
@@ -287,19 +296,22 @@ func (a *adaptation) inLibzmq() (bytes int64) {
 }
 
 // slowest returns the connection with the most queued bytes. The one before is
-// kept while it has at least half as many.
-func (a *adaptation) slowest(now time.Time) *transport.Outgoing {
-	var most, current, frozen *transport.Outgoing
+// kept while it has at least half as many. A connection over which nothing
+// arrives is returned only if there is no other; frozen is how many there are
+// besides.
+func (a *adaptation) slowest(now time.Time) (_ *transport.Outgoing, frozen int) {
+	var most, current, last *transport.Outgoing
 	open := make(map[uint64]progress, len(a.conns))
 	for i := range a.conns {
 		c := &a.conns[i]
-		last, ok := a.seen[c.ID]
-		if !ok || c.Delivered > last.delivered || c.Queued == 0 {
-			last = progress{c.Delivered, now}
+		seen, ok := a.seen[c.ID]
+		if !ok || c.Delivered > seen.delivered || c.Queued == 0 {
+			seen = progress{c.Delivered, now}
 		}
-		open[c.ID] = last
-		if now.Sub(last.at) > a.ctl.maxAge {
-			frozen = c
+		open[c.ID] = seen
+		if now.Sub(seen.at) > a.ctl.maxAge {
+			last = c
+			frozen++
 			continue
 		}
 		if c.ID == a.current {
@@ -312,9 +324,9 @@ func (a *adaptation) slowest(now time.Time) *transport.Outgoing {
 	a.seen = open
 	switch {
 	case most == nil:
-		return frozen
+		return last, 0
 	case current != nil && current.Queued >= most.Queued/2:
-		return current
+		return current, frozen
 	}
-	return most
+	return most, frozen
 }
