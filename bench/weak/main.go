@@ -26,6 +26,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/netem"
 )
 
 // flags are the command line.
@@ -83,6 +85,9 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	scenes = slices.DeleteFunc(scenes, func(s scene) bool { return !chosen(f.only, s.Name) })
+	if err := probe(); err != nil {
+		return err
+	}
 	tmp, err := os.MkdirTemp("", "netgear-weak-")
 	if err != nil {
 		return err
@@ -101,6 +106,15 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	return r.publish(ctx, f)
+}
+
+// probe returns why networks cannot be emulated here.
+func probe() error {
+	w, err := netem.NewNetwork(seed, netem.Settings{}, netem.Settings{})
+	if err != nil {
+		return err
+	}
+	return w.Close()
 }
 
 // chosen reports whether a list with commas has the name. An empty list has
