@@ -26,6 +26,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/netem"
 )
 
 // flags are the command line.
@@ -47,7 +49,7 @@ func main() {
 	flag.StringVar(&f.only, "only", "", "only these scenes, with commas between: "+strings.Join(sceneNames(), ", "))
 	flag.StringVar(&f.contenders, "contenders", "", "only these contenders")
 	flag.StringVar(&f.patterns, "patterns", "", "only these patterns: 0, 1, 2")
-	flag.StringVar(&f.trace, "trace", "", "a file in Mahimahi's format instead of the synthesized trace")
+	flag.StringVar(&f.trace, "trace", "", "a file in Mahimahi's format, for the scene "+recordedName)
 	flag.IntVar(&f.parallel, "parallel", 3, "so many streams at once, each on a network of its own")
 	flag.StringVar(&f.results, "results", "weak-results.json", "where to write what was measured")
 	flag.StringVar(&f.again, "again", "", "measure nothing: print and draw from this file of results")
@@ -83,6 +85,9 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	scenes = slices.DeleteFunc(scenes, func(s scene) bool { return !chosen(f.only, s.Name) })
+	if err := probe(); err != nil {
+		return err
+	}
 	tmp, err := os.MkdirTemp("", "netgear-weak-")
 	if err != nil {
 		return err
@@ -93,7 +98,7 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	r, begun := newResults(scenes, f.congestion), time.Now()
-	if err := m.all(ctx, scenes, f, r); err != nil {
+	if err := m.all(ctx, f.turns(scenes), f, r); err != nil {
 		return err
 	}
 	r.Took = time.Since(begun).Minutes()
@@ -101,6 +106,15 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	return r.publish(ctx, f)
+}
+
+// probe returns why networks cannot be emulated here.
+func probe() error {
+	w, err := netem.NewNetwork(seed, netem.Settings{}, netem.Settings{})
+	if err != nil {
+		return err
+	}
+	return w.Close()
 }
 
 // chosen reports whether a list with commas has the name. An empty list has

@@ -65,34 +65,49 @@ func (m *measurement) makeFrames(ctx context.Context) error {
 	return nil
 }
 
-// all measures every chosen contender in every scene, some at once.
-func (m *measurement) all(ctx context.Context, scenes []scene, f *flags, r *results) error {
+// turn is one contender in one scene.
+type turn struct {
+	scene     *scene
+	contender *contender
+	pattern   int
+}
+
+// turns lists what the flags select.
+func (f *flags) turns(scenes []scene) (all []turn) {
+	for i := range scenes {
+		for pattern := range patternNames {
+			for k := range contenders {
+				c := &contenders[k]
+				if slices.Contains(c.patterns, pattern) && chosen(f.contenders, c.Name) && chosen(f.patterns, fmt.Sprint(pattern)) {
+					all = append(all, turn{&scenes[i], c, pattern})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// all measures every turn, some at once.
+func (m *measurement) all(ctx context.Context, turns []turn, f *flags, r *results) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	places := make(chan struct{}, f.parallel)
-	for _, s := range scenes {
-		for pattern := range patternNames {
-			for _, c := range contenders {
-				if !slices.Contains(c.patterns, pattern) || !chosen(f.contenders, c.Name) || !chosen(f.patterns, fmt.Sprint(pattern)) {
-					continue
-				}
-				places <- struct{}{}
-				if ctx.Err() != nil {
-					break
-				}
-				wg.Go(func() {
-					defer func() { <-places }()
-					fmt.Fprintf(os.Stderr, "%s, %s, %s\n", s.Name, patternNames[pattern], c.Name)
-					o, err := m.measure(ctx, &s, &c, pattern, f.verbose)
-					if err != nil {
-						o.Gone = err.Error()
-					}
-					mu.Lock()
-					defer mu.Unlock()
-					r.Outcomes = append(r.Outcomes, o)
-				})
+	for _, t := range turns {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			if ctx.Err() != nil {
+				return
 			}
-		}
+			fmt.Fprintf(os.Stderr, "%s, %s, %s\n", t.scene.Name, patternNames[t.pattern], t.contender.Name)
+			o, err := m.measure(ctx, t.scene, t.contender, t.pattern, f.verbose)
+			if err != nil {
+				o.Gone = err.Error()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			r.Outcomes = append(r.Outcomes, o)
+		})
 	}
 	wg.Wait()
 	return ctx.Err()

@@ -101,8 +101,8 @@ func (r *results) print(w io.Writer) {
 
 func (r *results) printScene(w io.Writer, s *sceneInfo) {
 	fmt.Fprintf(w, "\n### %s: %s\n\nMaxAge %d ms.\n\n", s.Name, s.Title, s.MaxAge.Milliseconds())
-	fmt.Fprintln(w, "| pattern | contender | fps | age p50, ms | age p99, ms | fresh | recovered after, s | rate used | KB a frame | sent | lost | |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| pattern | contender | fps | age p50, ms | age p99, ms | fresh | recovered after, s | rate used | KB a frame | sent | lost | late, ms | |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, o := range r.Outcomes {
 		if o.Scene != s.Name {
 			continue
@@ -111,8 +111,8 @@ func (r *results) printScene(w io.Writer, s *sceneInfo) {
 		if o.KB > 0 {
 			size = fmt.Sprintf("%.0f", o.KB)
 		}
-		fmt.Fprintf(w, "| %s | %s | %.1f | %d | %d | %.0f %% | %s | %.0f %% | %s | %d | %d | %s |\n", patternNames[o.Pattern], o.Contender, o.FPS,
-			o.P50.Milliseconds(), o.P99.Milliseconds(), 100*o.Fresh, recovered(o.Recover), 100*o.Used, size, o.Sent, o.Lost, firstLine(o.Gone))
+		fmt.Fprintf(w, "| %s | %s | %.1f | %d | %d | %.0f %% | %s | %.0f %% | %s | %d | %d | %.1f | %s |\n", patternNames[o.Pattern], o.Contender, o.FPS,
+			o.P50.Milliseconds(), o.P99.Milliseconds(), 100*o.Fresh, recovered(o.Recover), 100*o.Used, size, o.Sent, o.Lost, o.Late.Seconds()*1e3, firstLine(o.Gone))
 	}
 	for _, c := range r.charts() {
 		if c.Group == s.Name {
@@ -143,7 +143,7 @@ func firstLine(text string) string {
 // network changes.
 func (r *results) charts() (all []page.Chart) {
 	for _, s := range r.Scenes {
-		if s.Name != "steps" && s.Name != traceName {
+		if s.Name != "steps" && s.Name != traceName && s.Name != recordedName {
 			continue
 		}
 		for _, pattern := range []int{1, 2} {

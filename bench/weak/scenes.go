@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/netem"
@@ -13,6 +14,7 @@ const (
 	frameWidth  = 1280
 	frameHeight = 720
 	frameCount  = 40 // different frames, which repeat
+	usualMaxAge = 500 * time.Millisecond
 )
 
 // scene is a network over time.
@@ -53,23 +55,20 @@ func still(name, title string, length, maxAge time.Duration, rate int64, rtt tim
 	return scene{Name: name, Title: title, MaxAge: maxAge, Length: length, Steps: []step{makeStep(0, rate, rtt, share, true)}}
 }
 
-// traceName is the scene of a recorded or synthesized network.
-const traceName = "trace"
+// The scenes of a synthesized and of a recorded network.
+const traceName, recordedName = "trace", "recorded"
 
 func sceneNames() []string {
-	return []string{"steps", "loss1", "loss5", "far", "outage", traceName}
+	return []string{"steps", "loss1", "loss5", "far", "outage", traceName, recordedName}
 }
 
-// makeScenes returns the scenes. trace is a file in Mahimahi's format, or "".
+// makeScenes returns the scenes. trace is a file in Mahimahi's format, or "":
+// then there is no recorded network.
 func makeScenes(trace string) ([]scene, error) {
-	const second, maxAge = time.Second, 500 * time.Millisecond
+	const second, maxAge = time.Second, usualMaxAge
 	outage := makeStep(5*second, 20*mbit, 20*time.Millisecond, 0, false)
 	outage.Up.Down, outage.Down.Down = true, true
-	last, err := makeTraceScene(trace, maxAge)
-	if err != nil {
-		return nil, err
-	}
-	return []scene{
+	scenes := []scene{
 		{Name: "steps", Title: "20 → 2 → 20 Mbit/s, RTT 20 ms", MaxAge: maxAge, Length: 30 * second, Steps: []step{
 			makeStep(0, 20*mbit, 20*time.Millisecond, 0, false),
 			makeStep(10*second, 2*mbit, 20*time.Millisecond, 0, true),
@@ -83,8 +82,16 @@ func makeScenes(trace string) ([]scene, error) {
 			outage,
 			makeStep(35*second, 20*mbit, 20*time.Millisecond, 0, true),
 		}},
-		last,
-	}, nil
+		makeTraceScene(traceName, "a synthesized mobile network, RTT 60 ms", synthesize(traceSteps)),
+	}
+	if trace == "" {
+		return scenes, nil
+	}
+	rates, err := readMahimahi(trace, traceSteps)
+	if err != nil {
+		return nil, fmt.Errorf("the trace %s: %w", trace, err)
+	}
+	return append(scenes, makeTraceScene(recordedName, "a recorded mobile network ("+filepath.Base(trace)+"), RTT 60 ms", rates)), nil
 }
 
 // at returns the step that holds at a time.
@@ -112,19 +119,13 @@ func (s *scene) capacity(from, to time.Duration) (bits float64) {
 	return bits
 }
 
-func makeTraceScene(file string, maxAge time.Duration) (scene, error) {
-	const length = 60 * time.Second
-	rates, title := synthesize(int(length/traceStep)), "a synthesized mobile network, RTT 60 ms"
-	if file != "" {
-		var err error
-		if rates, err = readMahimahi(file, int(length/traceStep)); err != nil {
-			return scene{}, fmt.Errorf("the trace %s: %w", file, err)
-		}
-		title = "a recorded mobile network, RTT 60 ms"
-	}
-	s := scene{Name: traceName, Title: title, MaxAge: maxAge, Length: length}
+// traceSteps is the number of steps of a trace: one minute.
+const traceSteps = int(time.Minute / traceStep)
+
+func makeTraceScene(name, title string, rates []int64) scene {
+	s := scene{Name: name, Title: title, MaxAge: usualMaxAge, Length: time.Duration(len(rates)) * traceStep}
 	for i, rate := range rates {
 		s.Steps = append(s.Steps, makeStep(time.Duration(i)*traceStep, rate, 60*time.Millisecond, 0, i == 0))
 	}
-	return s, nil
+	return s
 }

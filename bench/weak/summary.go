@@ -22,6 +22,7 @@ type outcome struct {
 	Lost     int64         // frames sent that did not arrive
 	KB       float64       // mean size of a JPEG, if known
 	Queue    time.Duration // 99th percentile of the wait in the bottleneck's queue
+	Late     time.Duration // mean time that the emulator delivered a packet too late
 	Gone     string        `json:",omitempty"` // why it ended early
 
 	Seconds []second // for the plot
@@ -67,6 +68,7 @@ func (w *watch) summarize(o *outcome) {
 	if len(waits) > 0 {
 		o.Queue = quantile(waits, 0.99)
 	}
+	o.Late = w.late
 	o.Recover = w.recoveries()
 	for t := time.Duration(0); t < s.Length; t += time.Second {
 		o.Seconds = append(o.Seconds, w.second(t))

@@ -33,6 +33,7 @@ type watch struct {
 	sent     int64
 	attempts int64
 	gone     string
+	late     time.Duration // mean, of the emulator
 }
 
 // startLimit bounds the time until the first frame arrives: Python takes
@@ -135,6 +136,9 @@ const settleTime = 2 * time.Second
 
 // finish ends the ends, and makes all times relative to the scene.
 func (w *watch) finish() {
+	if c, _ := w.network.UpCounts(); c.Delivered > 0 {
+		w.late = c.Late / time.Duration(c.Delivered)
+	}
 	for _, l := range w.sender.stop() {
 		w.line(l)
 	}

@@ -27,6 +27,9 @@ func newHost(here, there string) (*Host, error) {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
+			// A host sends nothing by itself then. A system without IPv6 has no
+			// such file.
+			os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
 			h.device, err = newDevice(here, there)
 		} else {
 			err = needs("a network namespace", err)

@@ -82,10 +82,11 @@ func (l *Link) Take(now time.Duration) []byte {
 	if len(l.line) == 0 || l.line[0].due > now {
 		return nil
 	}
-	packet := heap.Pop(&l.line).(flying).packet
+	p := heap.Pop(&l.line).(flying)
 	l.counts.Delivered++
-	l.counts.DeliveredBytes += int64(len(packet))
-	return packet
+	l.counts.DeliveredBytes += int64(len(p.packet))
+	l.counts.Late += now - p.due
+	return p.packet
 }
 
 // Due returns the next time at which Take may return a packet, and whether

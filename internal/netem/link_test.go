@@ -85,6 +85,10 @@ func TestLateCalls(t *testing.T) {
 			t.Fatalf("only %d of 100 packets passed in the time that they need", i)
 		}
 	}
+	// The packets are due every 10 ms, and were taken at the end of the second.
+	if late, want := l.Counts().Late, 49500*time.Millisecond; late != want {
+		t.Errorf("the packets are %v late in all, want %v", late, want)
+	}
 }
 
 func TestRateChanges(t *testing.T) {
@@ -136,7 +140,7 @@ func TestLoss(t *testing.T) {
 	for name, loss := range map[string]Loss{
 		"1 %":             Random(0.01),
 		"5 %":             Random(0.05),
-		"5 % in runs":   Runs(0.05, 4),
+		"5 % in runs":     Runs(0.05, 4),
 		"good and bad":    {Good: 0.001, Bad: 0.3, Enter: 0.01, Exit: 0.1},
 		"everything lost": Random(1),
 	} {

@@ -82,11 +82,12 @@ func TestNetwork(t *testing.T) {
 	<-done
 
 	c, _ := w.UpCounts()
-	if c.Overflowed != 0 || c.Offered != c.Delivered+c.Lost {
+	if c.Overflowed != 0 || c.Offered != packets || c.Offered != c.Delivered+c.Lost {
 		t.Errorf("counts do not add up: %+v", c)
 	}
 	near(t, "the share lost", float64(c.Lost)/float64(c.Offered), 0.2, 0.25)
-	if int64(len(took)) > c.Delivered || int64(len(took)) < c.Delivered-5 {
+	// The socket's buffer has no place for all, if this process is held up.
+	if int64(len(took)) > c.Delivered || int64(len(took)) < c.Delivered/4 {
 		t.Errorf("%d packets arrived, %d are counted", len(took), c.Delivered)
 	}
 	if fastest := slices.Min(took); fastest < delay {

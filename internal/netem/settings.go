@@ -84,4 +84,7 @@ type Counts struct {
 	Delivered      int64 // packets that came out, duplicates included
 	DeliveredBytes int64
 	PassedBytes    int64 // bytes that passed the bottleneck, lost ones included
+	// Late is the sum, over all delivered packets, of the time from when one was
+	// due to when it was taken: how busy the machine was.
+	Late time.Duration
 }
