@@ -50,27 +50,38 @@ func readReadme(t *testing.T) readme {
 
 // TestReadme follows the README: it installs the library by the README's
 // commands, builds its Go programs and streams a video between them and the
-// Python ones. The only change of their text is the port.
+// Python ones. It changes two things of their text: the port, and the path of
+// the copy, which is this repository, so that what has been built is used.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	r := readReadme(t)
-	dir := t.TempDir()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
+	python, err := filepath.Abs(peertest.Python())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, port := t.TempDir(), peertest.FreePort(t)
 	camera := filepath.Join(dir, "camera")
 	if err := os.Mkdir(camera, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(root, filepath.Join(dir, "netgear")); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(camera, "main.go"), r.send["go"])
-	shell(t, dir, r.install) // it builds the sender, which is not run: its port may be taken
 	frames := linkVideo(t, camera)
-	port := peertest.FreePort(t)
-	send, receive := programs(t, camera, "send", r.send, port), programs(t, camera, "receive", r.receive, port)
+
+	write(t, filepath.Join(camera, "main.go"), replace(t, r.send["go"], `"5555"`, `"`+port+`"`))
+	shell(t, dir, replace(t, r.install, "=../netgear", "="+root)) // it builds camera/camera
+	write(t, filepath.Join(camera, "main.go"), replace(t, r.receive["go"], `"5555"`, `"`+port+`"`))
+	shell(t, camera, "go build -o receive")
+	send := map[string][]string{
+		"go":     {filepath.Join(camera, "camera")},
+		"python": {python, "-c", replace(t, r.send["python"], `"5555"`, `"`+port+`"`)},
+	}
+	receive := map[string][]string{
+		"go":     {filepath.Join(camera, "receive")},
+		"python": {python, "-c", replace(t, r.receive["python"], `"5555"`, `"`+port+`"`)},
+	}
 
 	for _, pair := range [][2]string{{"go", "go"}, {"go", "python"}, {"python", "go"}} {
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
@@ -137,28 +148,13 @@ func linkVideo(t *testing.T, dir string) int {
 	return int(video.Get(gocv.VideoCaptureFrameCount))
 }
 
-// onPort returns the program with another port.
-func onPort(t *testing.T, program, port string) string {
+// replace replaces what a text has exactly once.
+func replace(t *testing.T, text, old, by string) string {
 	t.Helper()
-	if strings.Count(program, `"5555"`) != 1 {
-		t.Fatalf("a program of README.md does not have the port exactly once:\n%s", program)
+	if strings.Count(text, old) != 1 {
+		t.Fatalf("README.md does not have %s exactly once in:\n%s", old, text)
 	}
-	return strings.Replace(program, `"5555"`, `"`+port+`"`, 1)
-}
-
-// programs returns the command line of each program. It builds those in Go.
-func programs(t *testing.T, dir, name string, texts map[string]string, port string) map[string][]string {
-	t.Helper()
-	python, err := filepath.Abs(peertest.Python())
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "main.go"), onPort(t, texts["go"], port))
-	shell(t, dir, "go build -o "+name)
-	return map[string][]string{
-		"go":     {filepath.Join(dir, name)},
-		"python": {python, "-c", onPort(t, texts["python"], port)},
-	}
+	return strings.Replace(text, old, by, 1)
 }
 
 // start starts a program in the folder. The test's end kills it.
