@@ -49,7 +49,7 @@ func fragment%d(
 	ctx context.Context, send, recv, out, collector, end *netgear.NetGear, mat gocv.Mat, video *gocv.VideoCapture,
 	frame *netgear.Frame, array netgear.Array, img image.Image, jpeg, text []byte, message any, v any, command any,
 	found any, frames iter.Seq2[netgear.Array, any], registry *prometheus.Registry,
-	use, show func(*netgear.Frame), drive func(bool),
+	use, show, drive func(...any),
 ) {
 //line %s:%d
 %s
@@ -109,6 +109,8 @@ func TestDocuments(t *testing.T) {
 			}
 			declarations := strings.Join(function.FindAllString(b.Text, -1), "\n")
 			body := omission.ReplaceAllString(function.ReplaceAllString(b.Text, ""), "")
+			// A fragment may end within a loop.
+			body += strings.Repeat("}\n", max(0, strings.Count(body, "{")-strings.Count(body, "}")))
 			write(t, source, fmt.Sprintf(declared, rename(declarations, len(fragments)), len(fragments), document, b.Line, body))
 			fragments = append(fragments, source)
 		}
