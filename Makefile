@@ -4,10 +4,9 @@
 ARGS     ?=
 FUZZTIME ?= 30s
 BENCH    ?= Exchange
-CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench profile api logs licenses sbom clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench profile api logs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +62,9 @@ api: ## write the exported API to api/, which lint compares
 
 logs: ## write the list of log messages to docs/logs.md, which a test compares
 	@go run -buildvcs=false ./internal/loglist
+
+.PHONY: licenses sbom
+CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 licenses: ## write the modules that are linked, with their licenses, to docs/licenses.md
 	@scripts/licenses.py

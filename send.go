@@ -150,8 +150,7 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 
 // SendJPEG sends a finished JPEG unchanged, also if the options disable
 // compression. The receive end decodes it into the options' colorspace, also a
-// CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR. The
-// orientation in the JPEG's EXIF data is not applied.
+// CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
 //
 // The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
 // ends at every JPEG that libjpeg warns of. For a sequential JPEG of one scan,
