@@ -1,30 +1,3 @@
-// Package netgear sends video frames across a network on the wire of Python's
-// VidGear NetGear (version 0.3.6). So a Go program can replace either end of a
-// Python system, and nothing changes at the other end.
-//
-// The send end connects, the receive end binds:
-//
-//	recv, err := netgear.New(netgear.Options{ReceiveMode: true})   // NetGear(receive_mode=True)
-//	send, err := netgear.New(netgear.Options{Address: "10.0.0.4"}) // NetGear(address="10.0.0.4")
-//
-//	reply, err := send.Send(ctx, mat, message) // a gocv.Mat; SendArray, SendImage, SendJPEG for the rest
-//	for frame, err := range recv.Frames(ctx) {
-//		img, err := frame.Mat() // or Array, Bytes, Image, JPEG
-//		…
-//		frame.Close()
-//	}
-//
-// Calls block by default, and each ends at once when its context ends or when
-// Close is called from any goroutine. EAGAIN from a socket means that it has
-// nothing yet, and never ends the receive loop. The option that makes VidGear's
-// receive thread end at EAGAIN, flag=1, is refused (VidGear issue #390).
-//
-// All methods may be called from any goroutine. One goroutine at a time owns
-// each ZeroMQ socket: at a receive end the receive goroutine, at a send end the
-// goroutine that sends. Idle ends hold no operating-system thread.
-//
-// The package requires libzmq 4.3 and libjpeg-turbo (libjpeg and TurboJPEG).
-// Unless built with -tags nogocv it also requires OpenCV 4, through gocv.
 package netgear
 
 import (

@@ -311,6 +311,7 @@ do_lint() {
 	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
 	step 'Modules: what an application requires' scripts/consumer.sh
 	step 'API: as in api/' go run ./internal/apilist -check
+	step 'Licenses: every module is in docs/licenses.md' scripts/licenses.py --check
 	step 'Vet: with gocv' go vet -tags matprofile $ALL
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL
