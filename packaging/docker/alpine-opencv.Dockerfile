@@ -13,7 +13,9 @@ COPY . .
 RUN go build -buildvcs=false -ldflags '-s -w' -o /netgear ./cmd/netgear
 
 FROM alpine
-RUN apk add --no-cache ca-certificates libzmq libturbojpeg libjpeg-turbo opencv
+RUN apk add --no-cache ca-certificates so:libzmq.so.5 so:libturbojpeg.so.0 so:libjpeg.so.8 \
+    libopencv_calib3d libopencv_core libopencv_dnn libopencv_features2d libopencv_highgui libopencv_imgcodecs \
+    libopencv_imgproc libopencv_objdetect libopencv_photo libopencv_video libopencv_videoio
 COPY --from=build /netgear /usr/local/bin/netgear
 USER 65534:65534
 ENTRYPOINT ["netgear"]

@@ -12,7 +12,8 @@ COPY . .
 RUN go build -buildvcs=false -tags nogocv -ldflags '-s -w' -o /netgear ./cmd/netgear
 
 FROM alpine
-RUN apk add --no-cache ca-certificates libzmq libturbojpeg libjpeg-turbo
+# By the libraries' file names, which no release of Alpine renames.
+RUN apk add --no-cache ca-certificates so:libzmq.so.5 so:libturbojpeg.so.0 so:libjpeg.so.8
 COPY --from=build /netgear /usr/local/bin/netgear
 USER 65534:65534
 ENTRYPOINT ["netgear"]
