@@ -49,6 +49,8 @@ if [ ! -e "$root/etc/debian_version" ]; then
 		{ tail -n 20 "$root.log" >&2; fail "debootstrap $release failed"; }
 	rm -f "$root.log"
 fi
+# A root that is thrown away need not survive a power cut.
+echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/netgear"
 mkdir -p "$root/usr/local/go" "$root/root/netgear"
 # Behind a proxy with a certificate of its own the root trusts whom this machine
 # trusts.
