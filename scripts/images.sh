@@ -32,6 +32,10 @@ have() { b images -q "$1" >/dev/null 2>&1; }
 # has the same compilers, and Go in the same folder.
 if ! have docker.io/library/debian:12-slim; then
 	debootstrap --variant=minbase --include=ca-certificates bookworm "$tmp/root" >"$tmp/log" || { tail "$tmp/log" >&2; fail 'debootstrap failed'; }
+	# As in the Docker library's image: no lists, and apt keeps no packages.
+	rm -rf "$tmp"/root/var/lib/apt/lists/* "$tmp"/root/var/cache/apt/*
+	printf '%s\n' 'Dir::Cache::pkgcache "";' 'Dir::Cache::srcpkgcache "";' \
+		'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };' >"$tmp/root/etc/apt/apt.conf.d/docker-clean"
 	container=$(b from scratch)
 	b add -q "$container" "$tmp/root/" /
 	b commit -q --rm "$container" docker.io/library/debian:12-slim
