@@ -191,7 +191,7 @@ unit() {
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics)?")
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge)?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
@@ -219,6 +219,12 @@ interop_probe() {
 interop_play() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./record
+}
+
+# The Python client of NATS is in the interop environment.
+interop_nats() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run Python ./natsbridge
 }
 
 # The fault suite measures times, so it runs without the race detector; its ends
@@ -370,6 +376,7 @@ do_interop() {
 	step 'Interop: through an SSH tunnel to the real VidGear' interop_tunnel
 	step 'Interop: netgear doctor examines the real VidGear' interop_probe
 	step 'Interop: a recording to the real VidGear' interop_play
+	step 'Interop: frames from NATS in Python' interop_nats
 }
 
 do_faults() {
