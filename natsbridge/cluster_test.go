@@ -102,7 +102,7 @@ func (c *cluster) awaitCurrent(nc *nats.Conn, streams ...string) {
 
 // worker publishes a result for each frame. It ends with the context, or when its
 // connection is closed.
-func worker(ctx context.Context, urls string, name int, after func(done int, nc *nats.Conn)) error {
+func worker(ctx context.Context, urls string, name int, after func(*nats.Conn)) error {
 	nc, err := nats.Connect(urls, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func worker(ctx context.Context, urls string, name int, after func(done int, nc 
 	if err != nil {
 		return err
 	}
-	done := 0
+	defer results.Close()
 	for job, err := range jobs.Deliveries(ctx) {
 		if err != nil {
 			return err
@@ -128,9 +128,7 @@ func worker(ctx context.Context, urls string, name int, after func(done int, nc 
 			result.Stamp = job.Frame.Stamp
 			err = errors.Join(results.Publish(ctx, job.Camera, result), results.Flush(ctx), result.Close())
 		}
-		if done++; after != nil {
-			after(done, nc)
-		}
+		after(nc)
 		if err == nil {
 			err = job.Ack(ctx)
 		}
@@ -153,32 +151,32 @@ func TestCluster(t *testing.T) {
 	nc := dial(t, c.urls())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*limit)
 	defer cancel()
-	must(t, EnsureStream(ctx, nc, StreamOptions{Replicas: 3}))
-	must(t, EnsureStream(ctx, nc, StreamOptions{Replicas: 3, Name: "RESULTS", Subject: "results"}))
+	for _, o := range []StreamOptions{{Replicas: 3}, {Replicas: 3, Name: "RESULTS", Subject: "results"}} {
+		await(t, "three servers store "+o.Subject, func() bool { return EnsureStream(ctx, nc, o) == nil })
+	}
 	var sent atomic.Int64
 	var running sync.WaitGroup
 	working, stopWork := context.WithCancel(ctx)
 	defer stopWork()
-	var killed atomic.Int64
+	var killed atomic.Bool
 	for i := range 8 {
 		running.Go(func() {
-			var after func(int, *nats.Conn)
-			if i == 0 {
-				after = func(done int, nc *nats.Conn) {
-					if done == 3 { // it ends before it has acknowledged the frame
-						killed.Add(1)
-						nc.Close()
-					}
+			ends := false
+			after := func(nc *nats.Conn) { // the first of all ends before it has acknowledged its frame
+				if killed.CompareAndSwap(false, true) {
+					ends = true
+					nc.Close()
 				}
 			}
-			if err := worker(working, c.urls(), i, after); err != nil && working.Err() == nil && i != 0 {
+			if err := worker(working, c.urls(), i, after); err != nil && working.Err() == nil && !ends {
 				t.Errorf("worker %d: %v", i, err)
 			}
 		})
 	}
 	stopped := make(chan struct{})
 	pub := publisher(t, nc, PublisherOptions{Stream: "FRAMES", PartBytes: 4000, InFlight: 8, AckTimeout: time.Second, RetryFor: limit, Logger: slog.New(slog.DiscardHandler)})
-	running.Go(func() {
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
 		for n := 1; ; n++ {
 			size := 1000
 			if n%3 == 0 {
@@ -196,23 +194,30 @@ func TestCluster(t *testing.T) {
 			}
 		}
 	})
+	begin := time.Now()
 	for i := range 3 {
 		c.awaitCurrent(nc, "FRAMES", "RESULTS")
+		t.Logf("%v: server %d is stopped", time.Since(begin), i)
 		stop(c.servers[i])
 		before := pub.Stats().Frames
 		await(t, "frames are stored without a server", func() bool { return pub.Stats().Frames >= before+20 })
+		t.Logf("%v: server %d is started", time.Since(begin), i)
 		c.start(i)
 	}
 	close(stopped)
+	publishing.Wait()
 	must(t, pub.Flush(ctx))
+	t.Logf("%v: %d frames are stored", time.Since(begin), pub.Stats().Frames)
 	n := int(sent.Load())
 	if s := pub.Stats(); s.Frames != uint64(n) || s.Dropped.Sum() != 0 {
 		t.Errorf("of %d frames: %+v", n, s)
 	}
 	c.checkResults(ctx, n)
+	t.Logf("%v: all results are stored", time.Since(begin))
 	stopWork()
 	running.Wait()
-	if killed.Load() != 1 {
+	t.Logf("%v: the workers have ended", time.Since(begin))
+	if !killed.Load() {
 		t.Error("no worker has ended")
 	}
 	t.Logf("%d frames, %+v", n, pub.Stats())

@@ -13,7 +13,8 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// aheadFrames is how many frames Replay and Watch fetch ahead.
+// aheadFrames is how many frames Replay and Watch request at a time. Together
+// with those that were fetched twice as many are in memory.
 const aheadFrames = 4
 
 // Work returns a Subscriber that shares the frames of a stream with all other
@@ -42,11 +43,13 @@ func Work(ctx context.Context, nc *nats.Conn, o WorkOptions) (*Subscriber, error
 	if o.OnlyNew {
 		config.DeliverPolicy = jetstream.DeliverNewPolicy
 	}
-	c, err := t.stream.CreateOrUpdateConsumer(ctx, config)
+	c, err := request(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return t.stream.CreateOrUpdateConsumer(ctx, config)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: consumer %s: %w", o.Name, err)
 	}
-	return t.start(c, o.Prefetch)
+	return t.start(c, o.Prefetch-1, 1)
 }
 
 // Replay returns a Subscriber for the stored frames of a stream, in the order and
@@ -133,11 +136,13 @@ func connect(ctx context.Context, nc *nats.Conn, o StreamSource) (*stored, error
 
 // ordered begins to receive from an ordered consumer, which is not acknowledged.
 func (t *stored) ordered(ctx context.Context, config jetstream.OrderedConsumerConfig) (*Subscriber, error) {
-	c, err := t.js.OrderedConsumer(ctx, t.o.Stream, config)
+	c, err := request(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return t.js.OrderedConsumer(ctx, t.o.Stream, config)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
 	}
-	s, err := t.start(c, aheadFrames)
+	s, err := t.start(c, aheadFrames, aheadFrames)
 	if err == nil && t.finite {
 		if info := c.CachedInfo(); info != nil {
 			t.empty = info.NumPending == 0
@@ -148,7 +153,9 @@ func (t *stored) ordered(ctx context.Context, config jetstream.OrderedConsumerCo
 
 // last returns the frame whose last message is the last of a subject.
 func (t *stored) last(ctx context.Context, subject string) (*Delivery, error) {
-	m, err := t.stream.GetLastMsgForSubject(ctx, subject)
+	m, err := request(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return t.stream.GetLastMsgForSubject(ctx, subject)
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("%w: %s in stream %s", ErrNoFrame, subject, t.o.Stream)
 	}

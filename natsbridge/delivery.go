@@ -63,7 +63,8 @@ func (d *Delivery) Ack(ctx context.Context) error {
 	case d.msg == nil || d.done.Swap(true):
 		return nil
 	}
-	if err := d.msg.DoubleAck(ctx); err != nil {
+	_, err := request(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, d.msg.DoubleAck(ctx) })
+	if err != nil {
 		return fmt.Errorf("natsbridge: acknowledge: %w", err)
 	}
 	return nil

@@ -26,7 +26,10 @@ const limit = 30 * time.Second
 func TestMain(m *testing.M) {
 	status := m.Run()
 	if status == 0 {
-		if leaks := leaktest.Find(); leaks != nil {
+		if leaks := leaktest.Find(
+			// The server does not wait for these.
+			leaktest.IgnoreFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
+			leaktest.IgnoreFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop")); leaks != nil {
 			fmt.Fprintln(os.Stderr, leaks)
 			status = 1
 		}

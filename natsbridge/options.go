@@ -293,8 +293,10 @@ type WorkOptions struct {
 	// MaxAckPending is how many frames all workers together may have at a time.
 	// 1 to 100000, default 1000, the server's own.
 	MaxAckPending int
-	// Prefetch is how many frames this worker fetches ahead. They wait in its
-	// memory, and their AckWait runs. 1 to 256, default 1.
+	// Prefetch is how many frames this worker may have that Recv has not
+	// returned. Their AckWait runs. With 1 a frame is requested when Recv is
+	// called, with 2 the next one is fetched while the worker has the last. 1 to
+	// 256, default 1.
 	Prefetch int
 	// OnlyNew begins with frames that are stored after the consumer is created.
 	// Default: with the oldest of the stream.

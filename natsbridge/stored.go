@@ -47,7 +47,7 @@ type stored struct {
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
-	want   chan struct{} // a value for each message that next waits for
+	want   chan struct{} // a value for each message that may be fetched
 	got    chan received
 	asked  bool // next has sent to want, and not received from got
 	ended  bool // the last frame has been returned
@@ -62,45 +62,75 @@ type received struct {
 
 // openStored returns a Subscriber without a consumer.
 func openStored(ctx context.Context, js jetstream.JetStream, o StreamSource) (*stored, error) {
-	stream, err := js.Stream(ctx, o.Stream)
+	stream, err := request(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, o.Stream) })
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: stream %s: %w", o.Stream, err)
 	}
-	t := &stored{s: newSubscriber(o.Limits), o: o, stream: stream, want: make(chan struct{}, 1), got: make(chan received)}
+	t := &stored{s: newSubscriber(o.Limits), o: o, stream: stream}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.s.from = t
 	return t, nil
 }
 
-// start begins to receive.
-func (t *stored) start(c jetstream.Consumer, prefetch int) (*Subscriber, error) {
-	iter, err := c.Messages(jetstream.PullMaxMessages(prefetch))
+// heartbeat is how often the server reports that a consumer lives. Two missing
+// ones show that a request was lost with the server that had it.
+const heartbeat = time.Second
+
+// start begins to receive. So many messages are fetched before next waits for
+// them, and requested so many at a time.
+func (t *stored) start(c jetstream.Consumer, ahead, request int) (*Subscriber, error) {
+	iter, err := c.Messages(jetstream.PullMaxMessages(request), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: %w", err)
 	}
 	t.iter = iter
+	t.want, t.got = make(chan struct{}, ahead+1), make(chan received, ahead)
+	for range ahead {
+		t.want <- struct{}{}
+	}
 	go t.pump()
 	return t.s, nil
 }
 
 // pump calls the consumer, which does not return at the end of a context while
-// the server is away. It receives a message only when next waits for one.
+// the server is away. For Work it requests one message at a time, and only if
+// want permits it: what waits here is kept from other workers. Nothing is
+// requested while pump is not in Next. The client library would drop what
+// arrives then, as its channel has room for one message or heartbeat.
 func (t *stored) pump() {
 	for {
 		select {
 		case <-t.want:
 		case <-t.ctx.Done():
+			t.returnAll()
 			return
 		}
 		m, err := t.iter.Next()
 		select {
 		case t.got <- received{m, err}:
 		case <-t.ctx.Done():
-			if m != nil && t.work {
-				_ = m.Nak() // after AckWait another worker gets it in any case
-			}
+			t.giveUp(m)
+			t.returnAll()
 			return
 		}
+	}
+}
+
+// returnAll returns the messages to the other workers that next has not got.
+func (t *stored) returnAll() {
+	for {
+		select {
+		case r := <-t.got:
+			t.giveUp(r.msg)
+		default:
+			return
+		}
+	}
+}
+
+func (t *stored) giveUp(m jetstream.Msg) {
+	if m != nil && t.work {
+		_ = m.Nak() // after AckWait another worker gets it in any case
 	}
 }
 

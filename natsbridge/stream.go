@@ -110,7 +110,7 @@ func ensureStream(ctx context.Context, nc *nats.Conn, o StreamOptions) error {
 	if o.Memory {
 		config.Storage = jetstream.MemoryStorage
 	}
-	s, err := js.CreateOrUpdateStream(ctx, config)
+	s, err := request(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.CreateOrUpdateStream(ctx, config) })
 	if err != nil {
 		return fmt.Errorf("natsbridge: stream %s: %w", o.Name, err)
 	}

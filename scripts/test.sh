@@ -208,6 +208,12 @@ interop_play() {
 		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run VidGear ./record
 }
 
+# The Python client of NATS is in the interop environment.
+interop_nats() {
+	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
+		python3 scripts/gotest.py --no-skip -race -tags nogocv -timeout "$TIMEOUT" -count=1 -run Python ./natsbridge
+}
+
 # The fault suite measures times, so it runs without the race detector; its ends
 # send Mats, and count them. Where network namespaces cannot be made, it names
 # what it leaves out; in CI it may leave out nothing.
@@ -355,6 +361,7 @@ do_interop() {
 	step 'Interop: through an SSH tunnel to the real VidGear' interop_tunnel
 	step 'Interop: netgear doctor examines the real VidGear' interop_probe
 	step 'Interop: a recording to the real VidGear' interop_play
+	step 'Interop: frames from NATS in Python' interop_nats
 }
 
 do_faults() {
