@@ -84,7 +84,7 @@ func (c testCase) picture() (*netgear.Frame, error) {
 // photo returns a JPEG as large as a camera's: noise, in as many rows as are
 // needed for that.
 var photo = sync.OnceValue(func() []byte {
-	const noisy = 300
+	const noisy = 308
 	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range noisy * img.YStride {
