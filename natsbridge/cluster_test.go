@@ -108,13 +108,13 @@ func worker(ctx context.Context, urls string, name int, after func(*nats.Conn)) 
 		return err
 	}
 	defer nc.Close()
-	o := WorkOptions{StreamSource: source(), Name: "detectors", AckWait: 2 * time.Second, MaxDeliver: 100}
+	o := WorkOptions{StreamSource: source(), Name: "detectors", AckWait: 1500 * time.Millisecond, MaxDeliver: 100}
 	jobs, err := Work(ctx, nc, o)
 	if err != nil {
 		return err
 	}
 	defer jobs.Close()
-	results, err := NewPublisher(nc, PublisherOptions{Subject: "results", Stream: "RESULTS", Logger: slog.New(slog.DiscardHandler)})
+	results, err := NewPublisher(nc, PublisherOptions{Subject: "results", Stream: "RESULTS", AckTimeout: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func TestCluster(t *testing.T) {
 		})
 	}
 	stopped := make(chan struct{})
-	pub := publisher(t, nc, PublisherOptions{Stream: "FRAMES", PartBytes: 4000, InFlight: 8, AckTimeout: time.Second, RetryFor: limit, Logger: slog.New(slog.DiscardHandler)})
+	pub := publisher(t, nc, PublisherOptions{Stream: "FRAMES", PartBytes: 4000, InFlight: 8, AckTimeout: 500 * time.Millisecond, RetryFor: limit, Logger: slog.New(slog.DiscardHandler)})
 	var publishing sync.WaitGroup
 	publishing.Go(func() {
 		for n := 1; ; n++ {

@@ -171,15 +171,20 @@ func (t *stored) last(ctx context.Context, subject string) (*Delivery, error) {
 	}
 	camera, _, _ := splitSubject(t.o.Subject, subject)
 	a := &assembled{description: d, camera: camera, parts: [][]byte{m.Data}}
-	if d.parts > 1 {
-		f := fetch{t: t, frame: a, head: subject, seq: m.Sequence, data: m.Data}
-		if err := f.run(ctx); err != nil {
-			return nil, err
-		}
+	seq := m.Sequence
+	switch {
+	case d.parts > 1 && t.replaces():
+		a, seq, err = t.snapshot(ctx, camera, subject, seq)
+	case d.parts > 1:
+		f := fetch{t: t, frame: a, head: subject, seq: seq, data: m.Data}
+		err = f.run(ctx)
+	}
+	if err != nil {
+		return nil, err
 	}
 	del, err := newDelivery(a)
 	if err == nil {
-		del.Stored, del.StreamSeq = m.Time, m.Sequence
+		del.Stored, del.StreamSeq = m.Time, seq
 	}
 	return del, err
 }

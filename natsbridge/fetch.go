@@ -90,6 +90,7 @@ func (f *fetch) part(ctx context.Context, i int) error {
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
 		m, err := f.get(ctx, seq)
 		if err == nil {
+			f.t.s.arrived()
 			return f.keep(i, m)
 		}
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -132,7 +133,6 @@ func (f *fetch) missing(ctx context.Context, seq uint64) error {
 
 // keep checks a part and stores its data.
 func (f *fetch) keep(i int, m *jetstream.RawStreamMsg) error {
-	f.t.s.arrived()
 	want := f.frame.description
 	d, err := parse(m.Header, len(m.Data), f.t.o.Limits.MaxFrameBytes)
 	if err != nil || m.Subject != partSubject(f.head, i+1, want.parts) || d.part != i+1 || !want.same(&d) {

@@ -116,7 +116,9 @@ func (l *live) read(m *nats.Msg) {
 		l.s.refused(err)
 		return
 	}
-	if a := l.parts.add(camera, d, m.Data, time.Now()); a != nil {
+	a := l.parts.add(camera, d, m.Data, time.Now())
+	l.note()
+	if a != nil {
 		l.push(a)
 	}
 }

@@ -139,14 +139,14 @@ func TestSlowConsumers(t *testing.T) {
 	url := startServer(t, nil).ClientURL()
 	pubConn := dial(t, url)
 	pub := publisher(t, pubConn, PublisherOptions{})
-	const frames = 400
+	const frames = 300
 	slow := map[Backpressure]*Subscriber{}
 	for _, choice := range []Backpressure{Block, DropNewest, KeepLatest} {
 		slow[choice] = liveSub(t, dial(t, url), SubscribeOptions{Backpressure: choice, QueueFrames: 4})
 	}
 	good := liveSub(t, dial(t, url), SubscribeOptions{Backpressure: Block, QueueFrames: 64})
 	for n := range frames {
-		must(t, pub.Publish(within(t), "a", rawFrame(t, n+1, 50_000)))
+		must(t, pub.Publish(within(t), "a", rawFrame(t, n+1, 10_000)))
 		d := receive(t, good)
 		if d.Frame.Stamp.Seq != uint64(n+1) {
 			t.Fatalf("frame %d after %d", d.Frame.Stamp.Seq, n)

@@ -49,8 +49,9 @@ type stored struct {
 	cancel context.CancelFunc
 	want   chan struct{} // a value for each message that may be fetched
 	got    chan received
-	asked  bool // next has sent to want, and not received from got
-	ended  bool // the last frame has been returned
+	asked  bool              // next has sent to want, and not received from got
+	ended  bool              // the last frame has been returned
+	newest map[string]uint64 // by camera, the number of the newest snapshot
 	once   sync.Once
 }
 
@@ -66,7 +67,7 @@ func openStored(ctx context.Context, js jetstream.JetStream, o StreamSource) (*s
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: stream %s: %w", o.Stream, err)
 	}
-	t := &stored{s: newSubscriber(o.Limits), o: o, stream: stream}
+	t := &stored{s: newSubscriber(o.Limits), o: o, stream: stream, newest: map[string]uint64{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.s.from = t
 	return t, nil
@@ -208,15 +209,34 @@ func (t *stored) read(ctx context.Context, m jetstream.Msg) (*incoming, error) {
 		in.refuse()
 		return nil, nil
 	}
-	a := &assembled{description: d, camera: camera, parts: [][]byte{m.Data()}}
+	if in.seq <= t.newest[camera] && !t.work {
+		return nil, nil // returned already, or counted as replaced
+	}
+	in.assembled = &assembled{description: d, camera: camera, parts: [][]byte{m.Data()}}
 	if d.parts > 1 {
-		f := fetch{t: t, frame: a, head: m.Subject(), seq: in.seq, data: m.Data()}
-		if err := f.run(ctx); err != nil {
+		if err := t.fetch(ctx, in, m); err != nil {
 			return nil, t.lost(ctx, in, err)
 		}
 	}
-	in.assembled = a
 	return in, nil
+}
+
+// fetch gets the other parts of a frame. A newer one may have replaced it, which
+// is then returned instead, except to a worker.
+func (t *stored) fetch(ctx context.Context, in *incoming, m jetstream.Msg) error {
+	if t.work || !t.replaces() {
+		f := fetch{t: t, frame: in.assembled, head: m.Subject(), seq: in.seq, data: m.Data()}
+		return f.run(ctx)
+	}
+	a, seq, err := t.snapshot(ctx, in.camera, m.Subject(), in.seq)
+	if err != nil {
+		return err
+	}
+	if seq > in.seq {
+		t.s.count(func(c *SubscriberDrops) *uint64 { return &c.Replaced }, nil)
+	}
+	in.assembled, in.seq, t.newest[in.camera] = a, seq, seq
+	return nil
 }
 
 // parse reads the last message of a frame.
@@ -246,17 +266,16 @@ func (t *stored) lost(ctx context.Context, in *incoming, err error) error {
 		_ = in.msg.NakWithDelay(lastPause) // or AckWait
 		return nil
 	}
-	t.s.count(func(c *SubscriberDrops) *uint64 {
-		switch {
-		case errors.Is(err, errReplaced):
-			return &c.Replaced
-		case errors.Is(err, errSize):
-			return &c.BadSize
-		case errors.Is(err, errMixed):
-			return &c.Mixed
-		}
-		return &c.Incomplete
-	}, err)
+	switch {
+	case errors.Is(err, errReplaced):
+		t.s.count(func(c *SubscriberDrops) *uint64 { return &c.Replaced }, err)
+	case errors.Is(err, errMixed):
+		t.s.count(func(c *SubscriberDrops) *uint64 { return &c.Mixed }, err)
+	case errors.Is(err, errLate), errors.Is(err, errDeleted):
+		t.s.count(func(c *SubscriberDrops) *uint64 { return &c.Incomplete }, err)
+	default:
+		t.s.refused(err)
+	}
 	in.refuse()
 	return nil
 }
