@@ -6,10 +6,10 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench weak profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench bench-nats weak profile api logs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: libraries, and VidGear for the interop suite
 	@scripts/setup.sh --python
@@ -56,6 +56,10 @@ bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and 
 weak: ## frames on weak networks, beside VidGear and imagezmq; a quarter of an hour, as root (ARGS='-only steps -v')
 	@scripts/setup.sh --bench
 	@go run -buildvcs=false ./bench/weak $(ARGS)
+
+bench-nats: ## frames through NATS: how many, how fast, for how much CPU (ARGS='-rounds 1 -only core')
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./natsbridge/measure $(ARGS)
 
 profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (BENCH=... chooses them)
 	@scripts/setup.sh

@@ -191,7 +191,7 @@ unit() {
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge)?")
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge(/.*)?)?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
