@@ -189,7 +189,7 @@ func TestAdaptFollowsTheNetwork(t *testing.T) {
 	limits := adaptLimits{maxAge: 500 * time.Millisecond, quality: 90, minQuality: 20, minScale: 0.25, minFPS: 5}
 	for _, sc := range simScenes() {
 		for _, answers := range []bool{true, false} {
-			run, spread, use := simStream, 2.6, 0.8
+			run, spread, use := simStream, 2.8, 0.8
 			if answers {
 				// Nothing is sent during the base delay.
 				target := min(max(basesPerFrame*sc.base, fastFrame.Seconds()), 1/limits.minFPS)
