@@ -79,9 +79,10 @@ type controller struct {
 	normal float64 // bytes of a frame of quality 90 in its whole size; 0 if unknown
 	last   float64 // bytes of the last frame that cannot become smaller; 0 if it could
 
-	answers answerModel
-	delay   time.Duration // what the last frame took, or what is queued will take
-	room    float64       // bytes of the next frame that the network takes in time; 0 if unknown
+	answers   answerModel
+	unchanged int           // answers in time since the last probe or change
+	delay     time.Duration // what the last frame took, or what is queued will take
+	room      float64       // bytes of the next frame that the network takes in time; 0 if unknown
 
 	stream    streamModel
 	chosenFor float64 // room when the setting last changed
@@ -177,7 +178,7 @@ func (c *controller) choose(period time.Duration, raise float64, why adaptReason
 	case use < c.room:
 		why = reasonRecovered
 	}
-	c.now, c.reason, c.chosenFor = next, why, c.room
+	c.now, c.reason, c.chosenFor, c.unchanged = next, why, c.room, 0
 	c.changes++
 }
 
@@ -205,6 +206,7 @@ type answerFit struct {
 	base, perByte       float64 // seconds; perByte is 0 before the first answer
 	n, sb, st, sbb, sbt float64 // weighted sums of 1, bytes, took, bytes² and bytes×took
 	least               float64 // the least took in the sums
+	varied              int     // after how many answers the sums had frames of different sizes
 }
 
 func (f *answerFit) expected(bytes float64) float64 { return f.base + bytes*f.perByte }
@@ -227,6 +229,11 @@ const (
 	// suspectFrames is how soon after one answer that is far too late another
 	// shows that the network has changed.
 	suspectFrames = 4
+	// certain is from how many varied answers on base is known. As long as it
+	// is not, every probeFrames answers larger frames are tried, by probeFactor.
+	certain     = 6
+	probeFrames = 6
+	probeFactor = 1.4
 )
 
 // add adds an answer, and reports whether the network is again what it was. A
@@ -262,6 +269,7 @@ func (m *answerModel) add(bytes, took float64) (again bool) {
 		slope := (m.sbt/m.n - meanBytes*meanTook) / variance
 		base := min(max(meanTook-slope*meanBytes, 0), 0.98*m.least)
 		m.base += 0.3 * (base - m.base)
+		m.varied++
 	}
 	m.base = min(m.base, 0.98*m.least)
 	m.perByte = (meanTook - m.base) / meanBytes
@@ -287,14 +295,22 @@ func (c *controller) answered(bytes int, took time.Duration) {
 	if m.add(float64(bytes), took.Seconds()) {
 		raise = math.Inf(1)
 	}
-	most := ageShare * c.maxAge.Seconds()
+	// The answer comes half of the base delay after the frame.
+	most := ageShare*c.maxAge.Seconds() + m.base/2
 	if c.minFPS > 0 {
-		most = min(most, max(1/c.minFPS, 1.5*m.base))
+		most = min(most, max(1/c.minFPS, 2*m.base))
 	}
 	target := min(max(basesPerFrame*m.base, fastFrame.Seconds()), most)
 	c.room = max(target-m.base, target/10) / m.perByte
 	why := reasonRate
-	if took.Seconds() > most {
+	switch {
+	case took.Seconds() <= most:
+		if c.unchanged++; m.varied < certain && c.unchanged >= probeFrames {
+			// With frames of one size a base that is too short would go
+			// unnoticed, and the frames would stay small.
+			c.room, c.unchanged = max(c.room, probeFactor*c.normal*relativeSize(c.now)), 0
+		}
+	default:
 		why = reasonAge
 		if m.suspect.perByte > 0 {
 			c.room = min(c.room, float64(bytes)*max(target/took.Seconds(), 0.2))
