@@ -54,7 +54,8 @@ const (
 	// for a stream that has no sign of a higher rate but an empty queue.
 	growth = 2
 	probe  = 1.1
-	// rateWindow is the time over which the rate of a stream is measured.
+	// rateWindow is the time over which the rate of a stream is measured,
+	// without the base delay.
 	rateWindow = 200 * time.Millisecond
 	// marginBelow and marginAbove are how small and how large frames may be,
 	// relative to what they should be, before the setting changes.
@@ -78,9 +79,10 @@ type controller struct {
 	normal float64 // bytes of a frame of quality 90 in its whole size; 0 if unknown
 	last   float64 // bytes of the last frame that cannot become smaller; 0 if it could
 
-	answers answerModel
-	delay   time.Duration // what the last frame took, or what is queued will take
-	room    float64       // bytes of the next frame that the network takes in time; 0 if unknown
+	answers   answerModel
+	unchanged int           // answers in time since the last probe or change
+	delay     time.Duration // what the last frame took, or what is queued will take
+	room      float64       // bytes of the next frame that the network takes in time; 0 if unknown
 
 	stream    streamModel
 	chosenFor float64 // room when the setting last changed
@@ -176,7 +178,7 @@ func (c *controller) choose(period time.Duration, raise float64, why adaptReason
 	case use < c.room:
 		why = reasonRecovered
 	}
-	c.now, c.reason, c.chosenFor = next, why, c.room
+	c.now, c.reason, c.chosenFor, c.unchanged = next, why, c.room, 0
 	c.changes++
 }
 
@@ -204,6 +206,7 @@ type answerFit struct {
 	base, perByte       float64 // seconds; perByte is 0 before the first answer
 	n, sb, st, sbb, sbt float64 // weighted sums of 1, bytes, took, bytes² and bytes×took
 	least               float64 // the least took in the sums
+	varied              int     // after how many answers the sums had frames of different sizes
 }
 
 func (f *answerFit) expected(bytes float64) float64 { return f.base + bytes*f.perByte }
@@ -226,6 +229,11 @@ const (
 	// suspectFrames is how soon after one answer that is far too late another
 	// shows that the network has changed.
 	suspectFrames = 4
+	// certain is from how many varied answers on base is known. As long as it
+	// is not, every probeFrames answers larger frames are tried, by probeFactor.
+	certain     = 6
+	probeFrames = 6
+	probeFactor = 1.4
 )
 
 // add adds an answer, and reports whether the network is again what it was. A
@@ -261,6 +269,7 @@ func (m *answerModel) add(bytes, took float64) (again bool) {
 		slope := (m.sbt/m.n - meanBytes*meanTook) / variance
 		base := min(max(meanTook-slope*meanBytes, 0), 0.98*m.least)
 		m.base += 0.3 * (base - m.base)
+		m.varied++
 	}
 	m.base = min(m.base, 0.98*m.least)
 	m.perByte = (meanTook - m.base) / meanBytes
@@ -286,14 +295,22 @@ func (c *controller) answered(bytes int, took time.Duration) {
 	if m.add(float64(bytes), took.Seconds()) {
 		raise = math.Inf(1)
 	}
-	most := ageShare * c.maxAge.Seconds()
+	// The answer comes half of the base delay after the frame.
+	most := ageShare*c.maxAge.Seconds() + m.base/2
 	if c.minFPS > 0 {
-		most = min(most, max(1/c.minFPS, 1.5*m.base))
+		most = min(most, max(1/c.minFPS, 2*m.base))
 	}
 	target := min(max(basesPerFrame*m.base, fastFrame.Seconds()), most)
 	c.room = max(target-m.base, target/10) / m.perByte
 	why := reasonRate
-	if took.Seconds() > most {
+	switch {
+	case took.Seconds() <= most:
+		if c.unchanged++; m.varied < certain && c.unchanged >= probeFrames {
+			// With frames of one size a base that is too short would go
+			// unnoticed, and the frames would stay small.
+			c.room, c.unchanged = max(c.room, probeFactor*c.normal*relativeSize(c.now)), 0
+		}
+	default:
 		why = reasonAge
 		if m.suspect.perByte > 0 {
 			c.room = min(c.room, float64(bytes)*max(target/took.Seconds(), 0.2))
@@ -309,6 +326,7 @@ func (c *controller) answered(bytes int, took time.Duration) {
 // Otherwise it grows until the queue is not.
 type streamModel struct {
 	rate     float64 // bytes a second; 0 if unknown
+	least    float64 // of rate: an outage does not make it 0, from which nothing grows
 	measured float64 // the last rate that was measured
 	grows    float64 // by which share rate grows in a second
 	period   float64 // seconds from one frame of the application to the next
@@ -318,7 +336,7 @@ type streamModel struct {
 	offeredAt time.Time     // when the application last had a frame
 	sentAt    time.Time     // when the last frame was due
 	progress  time.Time     // when bytes last arrived, or none were queued
-	points    []streamPoint // of the last two rateWindows, oldest first
+	points    []streamPoint // that cover what is measured, oldest first
 }
 
 // streamPoint is what is known before a frame.
@@ -365,9 +383,12 @@ func (c *controller) observe(p *streamPoint) (rate float64) {
 // should be sent.
 func (c *controller) backlog(p streamPoint) bool {
 	m := &c.stream
+	m.least = c.normal * relativeSize(AdaptSetting{Quality: c.minQuality, Scale: c.minScale}) * c.minFPS
 	rate := c.observe(&p)
-	if c.overdue(&p) && c.forced(&p) {
-		m.rate, m.measured = rate, rate // the frame is sent nevertheless, so it should be a small one
+	if c.overdue(&p) && c.forced(&p) && !c.stalled(&p) {
+		// The frame is sent nevertheless, so it should be a small one.
+		m.rate = max(rate, m.rate/3, m.least)
+		m.measured = m.rate
 	}
 	if m.rate > 0 && p.at.Sub(m.chosenAt).Seconds() > 0.9*m.period {
 		m.chosenAt = p.at
@@ -394,6 +415,12 @@ func (c *controller) limit() time.Duration {
 // overdue reports whether a frame that is sent now would arrive too late.
 func (c *controller) overdue(p *streamPoint) bool { return p.waiting > 0 && c.delay > c.limit() }
 
+// stalled reports whether nothing arrives at the peer. A frame that is queued
+// now would be old.
+func (c *controller) stalled(p *streamPoint) bool {
+	return p.queued > 0 && p.at.Sub(c.stream.progress) > max(c.maxAge, 2*p.base)
+}
+
 // forced reports whether a frame must be sent for the sake of minFPS.
 func (c *controller) forced(p *streamPoint) bool {
 	return c.minFPS > 0 && p.at.Sub(c.stream.sentAt).Seconds() >= 1/c.minFPS
@@ -404,8 +431,8 @@ func (c *controller) isDue(p *streamPoint) bool {
 	m := &c.stream
 	switch {
 	case m.sentAt.IsZero(): // the first
-	case p.queued > 0 && p.at.Sub(m.progress) > max(c.maxAge, 2*p.base):
-		return false // nothing arrives; frames that are queued now would be old
+	case c.stalled(p):
+		return false
 	case c.forced(p):
 	case c.overdue(p), c.now.FPS > 0 && p.at.Before(m.due):
 		return false
@@ -448,7 +475,7 @@ func (m *streamModel) add(p *streamPoint) {
 	late := p.base*11/10 + baseSlack
 	p.waiting = m.olderThan(p, late)
 	p.overdue = m.olderThan(p, late+time.Duration(m.period*float64(time.Second)))
-	for len(m.points) > 2 && p.at.Sub(m.points[1].at) > max(2*rateWindow, 2*p.base) {
+	for len(m.points) > 2 && p.at.Sub(m.points[1].at) > 2*(rateWindow+p.base) {
 		m.points = m.points[1:]
 	}
 	m.points = append(m.points, *p)
@@ -480,9 +507,11 @@ func (m *streamModel) over(span time.Duration, queue func(*streamPoint) int64) (
 // estimate updates the rate, and returns the one that the last moments show. It
 // does not grow far beyond what frames of the present size use.
 func (m *streamModel) estimate(p *streamPoint, size float64) float64 {
-	rate, ok := m.over(rateWindow, (*streamPoint).isOverdue)
+	// A lost packet delays what follows for a round trip.
+	rate, ok := m.over(rateWindow+p.base, (*streamPoint).isOverdue)
 	switch {
 	case ok:
+		rate = max(rate, m.least)
 		m.measured, m.grows = rate, slowGrowth
 		if m.rate == 0 || rate < m.rate {
 			m.rate = rate

@@ -136,7 +136,11 @@ func (a *adaptation) due() bool {
 	} else {
 		a.sampler.Reset(a.sampleAfter())
 	}
-	return a.ctl.backlog(a.measure(time.Now()))
+	p := a.measure(time.Now())
+	if a.end.peers() == 0 {
+		return false // libzmq would keep it for the next peer, and it would be old by then
+	}
+	return a.ctl.backlog(p)
 }
 
 // samplesPerFrame is how often what is queued is measured between two frames.

@@ -34,10 +34,13 @@ type contender struct {
 	publisherBinds bool // the subscriber connects
 }
 
+// adapting is the sender with Options.Adapt.
+const adapting = "netgear with Adapt"
+
 // The names, in the order of the tables.
 var contenders = []contender{
 	{Name: "netgear", patterns: []int{0, 1, 2}},
-	{Name: "netgear with Adapt", Adapt: true, patterns: []int{0, 1, 2}},
+	{Name: adapting, Adapt: true, patterns: []int{0, 1, 2}},
 	{Name: "VidGear", Python: true, patterns: []int{0, 1, 2}},
 	{Name: "imagezmq", Python: true, patterns: []int{1, 2}, publisherBinds: true},
 }

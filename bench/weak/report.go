@@ -94,9 +94,43 @@ func (r *results) sort() {
 func (r *results) print(w io.Writer) {
 	fmt.Fprintf(w, "Machine: %s, %d cores, kernel %s; load average before the run: %s. TCP's congestion control: %s.\nDate: %s. Again: `%s`; it took %.0f minutes.\n",
 		r.CPU, runtime.NumCPU(), r.Kernel, r.Load, r.Congestion, r.Date, r.Command, r.Took)
+	r.printGoals(w)
 	for _, s := range r.Scenes {
 		r.printScene(w, &s)
 	}
+}
+
+const (
+	goalRecover = 2 * time.Second
+	goalUsed    = 0.9
+)
+
+// printGoals holds the sender with Adapt against its goals.
+func (r *results) printGoals(w io.Writer) {
+	fmt.Fprintf(w, "\n### Goals of Adapt\n\n")
+	fmt.Fprintln(w, "| scene | pattern | fresh again after at most 2 s | no frame lost that is answered | at least 90 % of the rate used |")
+	fmt.Fprintln(w, "|---|---|---|---|---|")
+	for _, s := range r.Scenes {
+		for _, o := range r.Outcomes {
+			if o.Scene != s.Name || o.Contender != adapting {
+				continue
+			}
+			late := func(d time.Duration) bool { return d < 0 || d > goalRecover }
+			lost := "–"
+			if o.Pattern != 2 {
+				lost = verdict(o.Lost == 0, fmt.Sprint(o.Lost))
+			}
+			fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", s.Name, patternNames[o.Pattern], verdict(!slices.ContainsFunc(o.Recover, late), recovered(o.Recover)),
+				lost, verdict(o.Used >= goalUsed, fmt.Sprintf("%.0f %%", 100*o.Used)))
+		}
+	}
+}
+
+func verdict(met bool, measured string) string {
+	if met {
+		return measured + ", met"
+	}
+	return "**" + measured + ", missed**"
 }
 
 func (r *results) printScene(w io.Writer, s *sceneInfo) {

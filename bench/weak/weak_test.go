@@ -168,7 +168,7 @@ func TestPage(t *testing.T) {
 	r.sort()
 	var text strings.Builder
 	r.print(&text)
-	if got := text.String(); !strings.Contains(got, "never, 1.5") || strings.Index(got, contenders[0].Name) > strings.Index(got, "imagezmq") {
+	if got := text.String(); !strings.Contains(got, "**never, 1.5, missed** | 0, met |") || strings.Count(got, "never, 1.5") != 1+len(contenders) || strings.Index(got, contenders[0].Name) > strings.Index(got, "imagezmq") {
 		t.Errorf("the page is:\n%s", got)
 	}
 }

@@ -73,7 +73,7 @@ var Connections = []Connection{
 		Usage: "the least share of width and height with --max-age, 0.125 to 1 (default 0.5)"},
 	{Name: "min-fps", Value: "N", Field: "Adapt", set: share(func(o *netgear.Options) *float64 { return &o.Adapt.MinFPS }),
 		Usage: "the least frames per second with --max-age (default 5)"},
-	{Name: "latest", Value: "on|off", Field: "SendLatest", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.SendLatest }),
+	{Name: "send-latest", Value: "on|off", Field: "SendLatest", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.SendLatest }),
 		Usage: "a frame that waits to be sent is replaced by a newer one (default off)"},
 	{Name: "stamp", Value: "on|off", Field: "Stamp", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.Stamp }),
 		Usage: "number the frames and add the time of capture, for latency and losses;\nat both ends (default off)"},

@@ -64,7 +64,7 @@ jpeg_compression_quality = 50
 	t.Setenv("NETGEAR_OPTIONS", `{"address": "of-env", "jpeg_compression_quality": 60, "pattern": 1}`)
 	t.Setenv("NETGEAR_STAMP", "on")
 	o, err := resolve(t, file, "--options", `{"jpeg_compression_quality": 70}`, "--request-timeout", "3s",
-		"--max-age", "300ms", "--min-quality", "40", "--min-scale", "0.25", "--min-fps", "2.5", "--latest", "on")
+		"--max-age", "300ms", "--min-quality", "40", "--min-scale", "0.25", "--min-fps", "2.5", "--send-latest", "on")
 	if err != nil {
 		t.Fatal(err)
 	}
