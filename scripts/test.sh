@@ -104,7 +104,7 @@ check_scripts() {
 	local f
 	for f in scripts/*.sh .ci/run; do bash -n "$f"; done
 	if command -v shellcheck >/dev/null; then shellcheck -S warning scripts/*.sh .ci/run; fi
-	for f in scripts/*.py interop/*.py faults/*.py bench/*.py; do
+	for f in scripts/*.py interop/*.py faults/*.py bench/*.py bench/weak/*.py; do
 		python3 -c 'import sys; compile(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1], "exec")' "$f"
 	done
 }
@@ -154,7 +154,7 @@ check_cross() {
 newest() {
 	if [ ! -f "$tmp/go.work" ]; then
 		cat >"$tmp/go.work" <<-END
-			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
+			go $(go work edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
 			use (
 		$(for m in $WORK; do (cd "$m" && pwd); done)
 			)
@@ -324,6 +324,7 @@ do_lint() {
 	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
 	step 'Modules: what an application requires' scripts/consumer.sh
 	step 'API: as in api/' go run ./internal/apilist -check
+	step 'Licenses: every module is in docs/licenses.md' scripts/licenses.py --check
 	step 'Vet: with gocv' go vet -tags matprofile $ALL
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,8 @@ func (a *app) send() *cobra.Command {
 		Use: "send", Short: "Send a camera, a file, a URL, pictures from stdin or a test picture", Args: noArguments,
 		Long: `Send pictures to a receive end, until they end or --frames are sent. The
 receive end then gets the terminate message, also after SIGINT and SIGTERM.
-JPEGs are sent as they are, without decoding and encoding.`,
+JPEGs are sent as they are, without decoding and encoding, except with
+--max-age, which encodes them as the network allows it.`,
 		Example: `  netgear send --source test --fps 25
   netgear send --source 0 --size 1280x720 --address 192.168.1.4    # a camera
   netgear send --source http://camera/stream.mjpg --stamp on
@@ -66,7 +68,7 @@ JPEGs are sent as they are, without decoding and encoding.`,
 	fs.BoolVar(&s.pictures.Still, "still", false, "send the first frame again and again")
 	fs.IntVarP(&s.frames, "frames", "n", 0, "send `N` frames; 0: all there are")
 	fs.Float64Var(&s.fps, "fps", 0, "send `N` frames per second; 0: as the file, or as fast as they go")
-	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame")
+	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame (with --wire imagezmq default the host's name)")
 	fs.BoolVar(&s.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	fs.IntVar(&s.ahead, "send-ahead", 0, "let `N` frames wait while an answer is awaited")
 	addConnection(cmd)
@@ -77,7 +79,10 @@ func (s *sendCommand) run(ctx context.Context) error {
 	if s.frames < 0 || !(s.fps >= 0 && s.fps <= math.MaxInt32) {
 		return settings.Wrong("--frames and --fps must not be negative, and --fps a number")
 	}
-	var err error
+	err := s.nameSender()
+	if err != nil {
+		return err
+	}
 	if s.size != "" {
 		if err := program.ParseSize(s.size, &s.pictures.Size); err != nil {
 			return settings.Wrong("--size: %w", err)
@@ -88,8 +93,7 @@ func (s *sendCommand) run(ctx context.Context) error {
 			return settings.Wrong("--message: %w", err)
 		}
 	}
-	// JPEGs are decoded only where no JPEG may be sent.
-	s.pictures.Pixels = s.options.Wire == netgear.AsyncWire || s.options.JPEGCompression == netgear.JPEGOff
+	s.pictures.Pixels = decodes(&s.options)
 	s.pictures.Rate = s.fps
 	in, err := s.open(ctx)
 	if err != nil {
@@ -103,10 +107,17 @@ func (s *sendCommand) run(ctx context.Context) error {
 	progress := newProgress("sent", s.frames)
 	defer func() { progress.summary(end.Stats()) }()
 	err = s.sendAll(ctx, in, end, progress)
-	if err == nil && s.ahead > 0 {
+	if err == nil && (s.ahead > 0 || s.options.SendLatest) {
 		err = end.Flush(ctx)
 	}
 	return errors.Join(err, end.Close()) // sends the terminate message
+}
+
+// decodes reports whether JPEGs are decoded: where no JPEG may be sent, and
+// where they are encoded as the network allows it.
+func decodes(o *netgear.Options) bool {
+	c := o.JPEGCompression
+	return o.Wire == netgear.AsyncWire || c == netgear.JPEGOff || o.Adapt.MaxAge != 0 && (c == netgear.JPEGDefault || c == netgear.JPEGBGR)
 }
 
 // pictures is what the command sends.
@@ -212,4 +223,19 @@ func (s *stdin) Next(ctx context.Context) (source.Frame, error) {
 	frame.Array, err = frame.Pixels()
 	frame.JPEG = nil
 	return frame, err
+}
+
+// nameSender makes this machine's name the message where that is the custom:
+// imagezmq's hubs distinguish senders by it.
+func (s *sendCommand) nameSender() error {
+	if s.message != "" || s.options.Wire != netgear.ImageZMQWire {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(name)
+	s.message = string(text)
+	return err
 }

@@ -36,12 +36,12 @@ var Connections = []Connection{
 		Usage: "the transport (default tcp)"},
 	{Name: "pattern", Value: "N", Field: "Pattern", Words: []string{"0\tPAIR", "1\tREQ/REP", "2\tPUB/SUB", "3\tPUSH/PULL, with --wire NetGear_Async"},
 		set:   func(o *netgear.Options, s string) error { return o.Pattern.UnmarshalText([]byte(s)) },
-		Usage: "0 PAIR, 1 REQ/REP, 2 PUB/SUB and, with --wire NetGear_Async, 3 PUSH/PULL;\nthe same at both ends (default 0)"},
-	{Name: "wire", Value: "CLASS", Field: "Wire", Words: []string{"NetGear", "NetGear_Async"}, set: setWire,
-		Usage: "VidGear's class at the other end: NetGear or NetGear_Async (default NetGear)"},
+		Usage: "0 PAIR, 1 REQ/REP, 2 PUB/SUB and, with --wire NetGear_Async, 3 PUSH/PULL;\nthe same at both ends (default 0; 1 with --wire imagezmq)"},
+	{Name: "wire", Value: "CLASS", Field: "Wire", Words: []string{"NetGear", "NetGear_Async", "imagezmq"}, set: setWire,
+		Usage: "what runs at the other end: VidGear's NetGear or NetGear_Async, or imagezmq\n(default NetGear)"},
 	{Name: "attach", Value: "bind|connect", Field: "Attach", Words: []string{"bind\tlisten", "connect"},
 		set:   func(o *netgear.Options, s string) error { return o.Attach.UnmarshalText([]byte(s)) },
-		Usage: "listen or connect, for instance for many viewers of one sender\n(default: the receive end listens, as VidGear)"},
+		Usage: "listen or connect, for instance for many viewers of one sender\n(default: the receive end listens, as VidGear;\nwith --wire imagezmq and --pattern 2 the send end, as imagezmq)"},
 	{Name: "options", Value: "JSON", set: setDictionary,
 		Usage: "VidGear's option dictionary, such as '{\"jpeg_compression\": false}', or @FILE with it"},
 	{Name: "secure-mode", Value: "MODE", Field: "SecureMode", Words: []string{"0\tGrasslands: none", "1\tStoneHouse: encrypted", "2\tIronHouse: encrypted, known keys only"},
@@ -65,6 +65,16 @@ var Connections = []Connection{
 		Usage: "how often a lost peer is tried again; 0: without limit"},
 	{Name: "request-timeout", Value: "TIME", Field: "RequestTimeout", set: duration(func(o *netgear.Options) *time.Duration { return &o.RequestTimeout }),
 		Usage: "the wait for one answer (default 4s; 15s with NetGear_Async)"},
+	{Name: "max-age", Value: "TIME", Field: "Adapt", set: duration(func(o *netgear.Options) *time.Duration { return &o.Adapt.MaxAge }),
+		Usage: "adapt what is sent to the network, so that no frame is older on arrival\n(such as 500ms; default: as it is)"},
+	{Name: "min-quality", Value: "N", Field: "Adapt", set: number(func(o *netgear.Options, n int64) { o.Adapt.MinQuality = int(n) }),
+		Usage: "the least JPEG quality with --max-age (default 30)"},
+	{Name: "min-scale", Value: "SHARE", Field: "Adapt", set: share(func(o *netgear.Options) *float64 { return &o.Adapt.MinScale }),
+		Usage: "the least share of width and height with --max-age, 0.125 to 1 (default 0.5)"},
+	{Name: "min-fps", Value: "N", Field: "Adapt", set: share(func(o *netgear.Options) *float64 { return &o.Adapt.MinFPS }),
+		Usage: "the least frames per second with --max-age (default 5)"},
+	{Name: "latest", Value: "on|off", Field: "SendLatest", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.SendLatest }),
+		Usage: "a frame that waits to be sent is replaced by a newer one (default off)"},
 	{Name: "stamp", Value: "on|off", Field: "Stamp", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.Stamp }),
 		Usage: "number the frames and add the time of capture, for latency and losses;\nat both ends (default off)"},
 	{Name: "terminate", Value: "stop|keep", Field: "TerminatePolicy", Words: []string{"stop", "keep\twait for the next sender"}, set: setTerminate,
@@ -121,6 +131,17 @@ func number(set func(*netgear.Options, int64)) func(*netgear.Options, string) er
 			return fmt.Errorf("must be a whole number")
 		}
 		set(o, n)
+		return nil
+	}
+}
+
+func share(field func(*netgear.Options) *float64) func(*netgear.Options, string) error {
+	return func(o *netgear.Options, s string) error {
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return fmt.Errorf("must be a number")
+		}
+		*field(o) = n
 		return nil
 	}
 }
