@@ -4,19 +4,21 @@
 #
 #   scripts/debian-root.sh [--keep DIR] [RELEASE] [COMMAND...]
 #
-#   sudo scripts/debian-root.sh                          trixie (Debian 13): make demo, make test
-#   sudo scripts/debian-root.sh bookworm 'make demo'     Debian 12: one command
-#   sudo scripts/debian-root.sh --keep /var/tmp/d13 trixie 'make nogocv'
+#   scripts/debian-root.sh                          trixie (Debian 13): make demo, make test
+#   scripts/debian-root.sh bookworm 'make demo'     Debian 12: one command
+#   scripts/debian-root.sh --keep /var/tmp/d13 trixie 'make nogocv'
 #
 # Beforehand the root gets what the README asks for: Go (this machine's), make, a
 # C compiler, Python and certificates. All else the commands install themselves.
 # It ends with a table of the commands and their times, and with status 1 if one
-# failed. Needs root, debootstrap, and 1.2 GB (make demo) to 6 GB (make test).
+# failed. Run it as root; it needs debootstrap and 2 GB for make
+# demo, several for make test.
 #
 # --keep DIR: the root is made in DIR, or used as it is found there, and stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" && exit 0 ;; esac
 keep=
 if [ "${1:-}" = --keep ]; then
 	keep=$2

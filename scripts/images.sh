@@ -3,14 +3,14 @@
 # without a Docker engine and without an image registry: buildah executes the
 # Dockerfiles, and debootstrap makes the images that they begin with.
 #
-#   sudo scripts/images.sh [NAME...]      default: debian debian-opencv
+#   scripts/images.sh [NAME...]      default: debian debian-opencv
 #
 # Each image must show its version and pass its own check (netgear doctor), and two
 # containers of it exchange frames. Ends with the sizes of the images.
 #
 # Go, its module cache and its build cache are this machine's, as volumes, so it
-# takes little longer than the packages. Needs root, buildah, debootstrap, and
-# 3 GB. NETGEAR_IMAGES (default: a temporary folder) keeps the images.
+# takes little longer than the packages. Run it as root; it needs buildah,
+# debootstrap and 3 GB. NETGEAR_IMAGES (default: a temporary folder) keeps the images.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
