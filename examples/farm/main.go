@@ -214,7 +214,7 @@ func streamOf(stream string) natsbridge.StreamSource {
 	return natsbridge.StreamSource{Stream: stream, Subject: stream}
 }
 
-// renew creates a stream anew, without frames and consumers.
+// renew creates a stream without frames and consumers, in place of an old one.
 func renew(ctx context.Context, nc *nats.Conn, o natsbridge.StreamOptions) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
