@@ -6,10 +6,10 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench bench-nats weak profile api logs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: libraries, and VidGear for the interop suite
 	@scripts/setup.sh --python
@@ -53,6 +53,14 @@ bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and 
 	@scripts/setup.sh --python
 	@go run -buildvcs=false ./bench $(ARGS)
 
+weak: ## frames on weak networks, beside VidGear and imagezmq; a quarter of an hour, as root (ARGS='-only steps -v')
+	@scripts/setup.sh --bench
+	@go run -buildvcs=false ./bench/weak $(ARGS)
+
+bench-nats: ## frames through NATS: how many, how fast, for how much CPU (ARGS='-rounds 1 -only core')
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./natsbridge/measure $(ARGS)
+
 profile: ## CPU and allocation profiles of the micro-benchmarks, in profiles/ (BENCH=... chooses them)
 	@scripts/setup.sh
 	@scripts/profile.sh '$(BENCH)'
@@ -62,6 +70,17 @@ api: ## write the exported API to api/, which lint compares
 
 logs: ## write the list of log messages to docs/logs.md, which a test compares
 	@go run -buildvcs=false ./internal/loglist
+
+.PHONY: licenses sbom
+CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+licenses: ## write the modules that are linked, with their licenses, to docs/licenses.md
+	@scripts/licenses.py
+
+sbom: ## build the command netgear, and list its modules in netgear.cdx.json, as CycloneDX
+	@go build -buildvcs=false -o netgear ./cmd/netgear
+	@go run $(CYCLONEDX) bin -json -std -output netgear.cdx.json netgear
+	@echo 'netgear.cdx.json has the modules of ./netgear.'
 
 clean: ## remove the Python environment and build leftovers
 	rm -rf interop/.venv interop/__pycache__

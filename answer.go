@@ -70,7 +70,7 @@ func (r *receiveEnd) nothing(structured bool) prepared {
 	if !structured {
 		return prepared{head: []byte(r.wire.received(r.id))}
 	}
-	return prepared{head: r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "NoneType"})}
+	return prepared{head: r.wire.appendAnswer(nil, &answer{port: r.port, device: r.id, returnType: "NoneType"})}
 }
 
 // prepare encodes the answer, and the array's JPEG, once for all frames.
@@ -155,7 +155,7 @@ func (r *receiveEnd) prepareData(data any, typeName string) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	a := answer{port: r.port, returnType: cmp.Or(typeName, r.wire.typeName(m)), data: m}
+	a := answer{port: r.port, device: r.id, returnType: cmp.Or(typeName, r.wire.typeName(m)), data: m}
 	return prepared{head: r.wire.appendAnswer(nil, &a)}, nil
 }
 
@@ -181,7 +181,7 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 	if err != nil {
 		return prepared{}, closedIfStopped(err)
 	}
-	head := r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "ndarray", array: true, coding: p.coding})
+	head := r.wire.appendAnswer(nil, &answer{port: r.port, device: r.id, returnType: "ndarray", array: true, coding: p.coding})
 	return prepared{head: head, array: part.buf}, nil
 }
 
@@ -241,7 +241,7 @@ func (r *receiveEnd) rejection(w wire, h *header, why error) *answer {
 	if !h.bidirectional {
 		return &answer{text: w.rejected(r.id, reason)}
 	}
-	return &answer{port: r.port, returnType: "NoneType", rejected: reason}
+	return &answer{port: r.port, device: r.id, returnType: "NoneType", rejected: reason}
 }
 
 // answer sends the answer that the mode requires.

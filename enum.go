@@ -131,6 +131,7 @@ var (
 		{EventResumed, "resumed", "EventResumed"},
 		{EventRefused, "refused", "EventRefused"},
 		{EventTerminated, "terminated", "EventTerminated"},
+		{EventAdapted, "adapted", "EventAdapted"},
 	}, false}
 )
 

@@ -30,7 +30,7 @@ var enumTexts = map[string]map[any]string{
 	"SecureMode":      {Grasslands: "Grasslands", StoneHouse: "StoneHouse", IronHouse: "IronHouse"},
 	"Colorspace":      {JPEGDefault: "default", JPEGOff: "off", JPEGBGR: "BGR", JPEGRGB: "RGB", JPEGGray: "GRAY", Colorspace("RGBX"): "RGBX"},
 	"EventKind": {EventConnected: "connected", EventLost: "lost", EventReconnecting: "reconnecting", EventStalled: "stalled", EventResumed: "resumed",
-		EventRefused: "refused", EventTerminated: "terminated"},
+		EventRefused: "refused", EventTerminated: "terminated", EventAdapted: "adapted"},
 }
 
 // notInEnum holds values that no constant has.

@@ -17,6 +17,7 @@ const (
 	EventResumed                           // receive end: a frame after EventStalled
 	EventRefused                           // a peer connected, but the handshake failed
 	EventTerminated                        // receive end: a sender sent its terminate message
+	EventAdapted                           // send end: Options.Adapt has changed how frames are sent
 )
 
 // String returns such as "connected".
@@ -36,6 +37,8 @@ type Event struct {
 	Peer string
 	Port string // the sender's port, at EventTerminated in multi-server mode
 	Err  error  // the reason of EventRefused and EventReconnecting; at EventLost the reason if this end closed the connection
+	// Adapt is the change, at EventAdapted.
+	Adapt *AdaptChange
 }
 
 // events delivers events to Options.OnEvent in order on one goroutine, so the

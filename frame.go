@@ -154,9 +154,15 @@ func (f *Frame) Array() (Array, error) {
 func (f *Frame) view() ([]byte, error) {
 	b, err := f.load()
 	if err == nil {
-		f.viewed = true
+		f.noteView()
 	}
 	return b, err
+}
+
+// noteView notes that the application has a view of the pixels.
+func (f *Frame) noteView() {
+	f.viewed = true
+	f.exposed.Store(true)
 }
 
 // load returns the pixels, decoded. It is for every call that reads them.

@@ -40,6 +40,8 @@ type frameMemory struct {
 	read   atomic.Bool  // the application has read the pixels
 	sound  atomic.Bool  // the JPEG was checked since it was received
 
+	exposed atomic.Bool // the application has a view of the pixels
+
 	responding atomic.Bool // Respond has the frame
 	faulty     atomic.Bool // it counts in Stats.Damaged
 	broken     atomic.Bool // it counts in Stats.Malformed

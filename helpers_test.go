@@ -49,6 +49,9 @@ func mustNew(t testing.TB, o Options) *NetGear {
 			}
 		}
 	}
+	if o.TerminateDelay == 0 {
+		o.TerminateDelay = -1 // tests are not VidGear
+	}
 	n, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ func TestMatrix(t *testing.T) {
 			{"ipv6", func(o *Options) { o.Address = "::1" }},
 			{"ipc", func(o *Options) { o.Protocol = "ipc" }},
 			{"tcp-swapped", func(o *Options) { o.Attach = swapped(o.ReceiveMode) }},
+			{"tcp-on-use", func(o *Options) { o.Decode = DecodeOnUse }},
 		} {
 			for _, pattern := range patterns {
 				for _, c := range compressions[wire] {

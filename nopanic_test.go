@@ -222,6 +222,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"Flush at a receive end", ErrMode, func() error { return recv.Flush(ctx) }},
 		{"SendArray at a receive end", ErrMode, func() error { return second(recv.SendArray(ctx, good, nil)) }},
 		{"UnmarshalJSON, nil Options", ErrOption, func() error { return (*Options)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"MarshalJSON, no constant", ErrOption, func() error { return second(Options{Decode: 99}.MarshalJSON()) }},
 		{"UnmarshalJSON, nil text", ErrOption, func() error { return new(Options).UnmarshalJSON(nil) }},
 		{"New, zero Logger", ErrOption, func() error { return second(New(Options{Logger: &slog.Logger{}})) }},
 		{"New, nil handler", ErrOption, func() error { return second(New(Options{Logger: slog.New((*slog.TextHandler)(nil))})) }},
@@ -276,6 +277,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			return nil
 		}},
 		{"UnmarshalJSON, nil LatencyStats", ErrOption, func() error { return (*LatencyStats)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"UnmarshalJSON, nil AdaptStats", ErrOption, func() error { return (*AdaptStats)(nil).UnmarshalJSON([]byte("{}")) }},
 		{"UnmarshalJSON, nil Histogram", ErrOption, func() error { return (*Histogram)(nil).UnmarshalJSON([]byte("{}")) }},
 		{"UnmarshalJSON, no Histogram", ErrOption, func() error { return new(Histogram).UnmarshalJSON(nil) }},
 		{"Quantile and Bounds of nothing", nil, func() error {

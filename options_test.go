@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"image"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -98,7 +99,13 @@ func TestValidate(t *testing.T) {
 		"MaxFrameBytes":          {MaxFrameBytes: -1},
 		"SendAhead":              {SendAhead: -1},
 		"SendAhead ":             {SendAhead: 1025},
-		"SendAhead  ":            {SendAhead: 1, ReceiveMode: true},
+		"SendLatest ":            {SendLatest: true, SendAhead: 1},
+		"Adapt ":                 {Adapt: Adapt{MaxAge: time.Millisecond}},
+		"Adapt  ":                {Adapt: Adapt{MinQuality: 50}},
+		"Adapt   ":               {Adapt: Adapt{MaxAge: time.Second, MinQuality: 5}},
+		"Adapt    ":              {Adapt: Adapt{MaxAge: time.Second, MinScale: math.NaN()}},
+		"Adapt     ":             {Adapt: Adapt{MaxAge: time.Second, MinFPS: -1}},
+		"Adapt      ":            {Adapt: Adapt{MaxAge: time.Second}, SendAhead: 1},
 		"OnReply":                {OnReply: func(Reply, error) {}},
 		"BidirectionalMode":      {BidirectionalMode: true, Pattern: PubSub},
 		"MultiserverMode":        {MultiserverMode: true},

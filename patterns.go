@@ -131,11 +131,20 @@ func (o *Options) socketConfig(sec *security) transport.Config {
 	if o.ReceiveMode {
 		c.Kind = spec.recv
 	}
+	if o.Adapt.MaxAge != 0 && !spec.answers {
+		c.MaxUnsent = maxUnsent
+	}
 	if sec != nil {
 		c.Access = sec.access
 	}
 	return c
 }
+
+// maxUnsent bounds what the system takes of a connection before it sends it, at
+// an end that adapts its frames. What exceeds it stays in libzmq, so that a
+// frame that is still there can be counted, and PUB drops the next one. It is
+// a few packets: the system sends what a network with a long way takes anyway.
+const maxUnsent = 16 << 10
 
 // servesOne reports whether this end listens and serves one peer.
 func (o *Options) servesOne() bool { return o.Pattern == Pair && o.ReceiveMode && o.binds() }

@@ -106,6 +106,36 @@ func TestSendFrameWithoutStamp(t *testing.T) {
 	}
 }
 
+// A JPEG that is written again without its fault is sent in memory of its own,
+// so the frame is not shared.
+func TestSendFrameOfAFaultyJPEGSharesNothing(t *testing.T) {
+	for _, o := range []Options{{Pattern: PubSub}, {SendAhead: 2}} {
+		ahead := o.SendAhead
+		o.SendAhead = 0
+		last, relay := openPair(t, o, func(_, s *Options) { s.SendAhead = ahead })
+		if o.Pattern == PubSub {
+			awaitSubscription(t, last, relay)
+		}
+		f, err := NewJPEGFrame(jpegFile(t, "small-rst-2-bytes.jpg"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := testContext(t)
+		if _, err := relay.SendFrame(ctx, f, nil); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.frames.Load(); n != 1 {
+			t.Errorf("%d shares of the frame", n)
+		}
+		g := mustRecv(t, last, ctx)
+		if bytes.Equal(g.JPEG(), f.JPEG()) {
+			t.Error("the faulty JPEG arrived")
+		}
+		g.Close()
+		f.Close()
+	}
+}
+
 // Of JPEGs that are sent on without having been decoded, JPEGCheck selects which
 // are checked. One that was checked is not checked again.
 func TestSendFrameChecks(t *testing.T) {

@@ -21,6 +21,7 @@ type sendEnd struct {
 	sendMu  chan struct{} // a lock; a context or Close can end the wait for it
 	queue   *sendQueue    // nil unless Options.SendAhead
 	settler *settler      // nil unless this end is a publisher
+	adapt   *adaptation   // nil unless Options.Adapt
 
 	// Preparation; see send_payload.go.
 	enc      *turbojpeg.Encoder
@@ -38,6 +39,7 @@ type sendEnd struct {
 	frame    frameExchange      // of the current frame
 	stop     func() error       // frame.stop; created once
 	clients  map[string]bool    // multi-client mode: the ports that have answered
+	queuedAt time.Time          // when a receive end that may discard its queue got a frame; see awaitReading
 	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
 	halfOpen transport.HalfOpen // PAIR
 
@@ -60,7 +62,7 @@ func newSendEnd(l *link) (_ *sendEnd, err error) {
 	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
 	s.tryHead = s.trySendHead
 	s.frame.sendEnd, s.stop = s, s.frame.mustStop
-	s.settler = newSettler(s)
+	s.settler, s.adapt = newSettler(s), newAdaptation(s)
 	l.onEvent, l.onPending, l.explain = s.observe, s.settler.want, s.withTrouble
 	if s.tracker, err = zmsg.NewMessageTracker(); err != nil {
 		return nil, err
@@ -82,6 +84,7 @@ func newSendEnd(l *link) (_ *sendEnd, err error) {
 func (s *sendEnd) release() {
 	s.bindContext(context.Background())
 	s.tracker.Close()
+	s.adapt.release()
 	s.buffers.Close()
 	if s.enc != nil {
 		s.enc.Close()
@@ -100,8 +103,8 @@ func (n *NetGear) sender() (*sendEnd, error) {
 }
 
 // Reply is the answer of the receive end to a frame. In plain mode, with PubSub
-// and PushPull, which have no answers, and with Options.SendAhead it is the zero
-// Reply.
+// and PushPull, which have no answers, and with Options.SendAhead and SendLatest
+// it is the zero Reply.
 type Reply struct {
 	// Port is the port of the client that answered, in multi-client mode.
 	Port string
@@ -122,7 +125,8 @@ type Reply struct {
 // It blocks until the receive end has answered that it has the frame (Pair,
 // ReqRep), or until libzmq has accepted it (PubSub, PushPull). With PubSub a
 // slow or late receiver loses frames. With PushPull a call waits while no
-// receiver has room.
+// receiver has room. With both, Options.Adapt may leave the frame out
+// (Stats.Skipped). With Options.SendLatest it returns at once.
 //
 // If no answer arrives within Options.RequestTimeout the frame is sent again on
 // a new connection, for Options.MaxRetries times that long in all. So a
@@ -136,7 +140,7 @@ type Reply struct {
 // Errors to test for: ErrPeerGone, ErrMismatch and ErrAuth (no peer has the
 // frame, and why), ErrRejected (the receive end dropped it), ErrFrame and
 // ErrMessage (it cannot be sent), ErrMode, ErrCallback, ErrContext, ErrClosed,
-// with Options.SendAhead a *[LostError], and the context's error.
+// with Options.SendAhead and SendLatest a *[LostError], and the context's error.
 func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, error) {
 	s, err := n.sender()
 	if err != nil {
@@ -152,6 +156,7 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // SendJPEG sends a finished JPEG unchanged, also if the options disable
 // compression. The receive end decodes it into the options' colorspace, also a
 // CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
+// Neither this library nor VidGear applies an EXIF orientation.
 //
 // The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
 // ends at every JPEG that libjpeg warns of. For a sequential JPEG of one scan,
@@ -184,6 +189,12 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 // a JPEG, whose bytes stay the same. The caller still owns the frame. For
 // retries, errors and concurrency see SendArray.
 //
+// The frame is not copied. With PubSub, PushPull and Options.SendAhead this end
+// shares its memory until it has been sent, which may be after the call and
+// after the frame's Close (see SendArrayOwned). So the caller must not change
+// the frame's bytes afterwards. A raw frame whose pixels the application has a
+// view of (Bytes, Array, Mat) is copied in these cases.
+//
 // With a nil message it sends the frame's own. Any other replaces it, and
 // Message{} sends none. If this end has Options.Stamp, the frame's own Stamp
 // goes along in every case, so Latency and Missed at the last end are those of
@@ -208,6 +219,9 @@ func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, 
 	p, err := s.framePayload(f, turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()})
 	if err != nil {
 		return Reply{}, wrap("send", s.stopped(ctx, err))
+	}
+	if !s.spec.answers || s.queue != nil {
+		p.share(f)
 	}
 	return s.send(ctx, &p, forwarded(f, message))
 }
@@ -239,8 +253,9 @@ func forwarded(f *Frame, message any) any {
 // A frame that is sent as JPEG, or on AsyncWire, is copied, and release is
 // called before SendArrayOwned returns. So it is with Pair and ReqRep; with
 // Options.SendAhead it is called when the frame has been answered. With PubSub
-// it is called when libzmq has written the frame to the last subscriber. At
-// most HighWaterMark + 1 frames for each subscriber wait for that, and with
+// it is called when libzmq has written the frame to the last subscriber. With
+// Options.SendLatest it may be called when a newer frame has replaced this one.
+// At most HighWaterMark + 1 frames for each subscriber wait for that, and with
 // Options.SendAhead those in the queue. Close waits for all.
 //
 // release may be called from another goroutine, and should return soon. Inside
@@ -278,6 +293,11 @@ func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, err
 	if s.queue != nil {
 		return Reply{}, s.queue.add(ctx, p, message)
 	}
+	s.adapt.offered(time.Now())
+	if !s.adapt.due() {
+		s.counters.skipped.Add(1)
+		return Reply{}, nil
+	}
 	o, err := s.prepare(ctx, p, message)
 	if err != nil {
 		return Reply{}, wrap("send", err)
@@ -295,12 +315,14 @@ func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, err
 func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	s.head = s.wire.appendHeader(s.head[:0], header{port: s.port, coding: o.coding, message: o.text, pattern: s.opts.Pattern, bidirectional: s.structured()})
 	size := len(s.head) + o.size()
+	s.adapt.prepared(o)
 	s.size.Store(int64(size))
 	reply, err := s.exchange(ctx, &o.part)
 	if err != nil {
 		return Reply{}, s.hint(ctx, err)
 	}
 	s.counters.send.since(s.frame.began)
+	s.adapt.answered(size, time.Since(s.frame.sentAt))
 	s.countFrame(reply.Port, size)
 	return reply, nil
 }

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type outgoing struct {
 	part
 	coding coding
 	text   Message
+	pooled bool // it refers to no memory of the application's that the library owns
 }
 
 // footprint returns the memory of the frame while it waits, as much as it would
@@ -29,7 +31,11 @@ func (o *outgoing) footprint() int64 {
 // prepare encodes a frame for sending. The end of ctx, or Close, interrupts a
 // long encoding.
 func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoing, error) {
-	s.enc.Stop = turbojpeg.Stop{ctx.Done(), s.drainCtx.Done()}
+	closed := s.drainCtx.Done()
+	if s.opts.SendLatest {
+		closed = s.ctx.Done() // the frame that waits is still sent
+	}
+	s.enc.Stop = turbojpeg.Stop{ctx.Done(), closed}
 	if err := s.mend(p, s.enc); err != nil {
 		return outgoing{}, s.stopped(ctx, err)
 	}
@@ -37,8 +43,12 @@ func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoin
 	if err != nil {
 		return outgoing{}, err
 	}
+	if err := s.adapt.apply(p); err != nil {
+		return outgoing{}, err
+	}
+	pooled := p.done == nil
 	part, err := s.toPart(p)
-	return outgoing{part: part, coding: p.coding, text: text}, s.stopped(ctx, err)
+	return outgoing{part: part, coding: p.coding, text: text, pooled: pooled}, s.stopped(ctx, err)
 }
 
 // stopped returns the reason why encoding ended early, or err.
@@ -74,6 +84,7 @@ func (p *payload) release() {
 		p.done()
 		p.done = nil
 	}
+	p.pooled.Release()
 }
 
 // toPart returns the part of a payload. The part refers to the caller's memory
@@ -82,9 +93,14 @@ func (p *payload) release() {
 // released. The caller does not wait for the answer to a frame that is sent
 // ahead, so that is copied.
 func (s *sendEnd) toPart(p *payload) (part, error) {
-	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
+	if p.pooled != nil && s.opts.Wire != AsyncWire { // where a part begins with a map
+		own := part{buf: p.pooled}
+		p.pooled = nil
+		return own, nil
+	}
+	if p.done == nil || p.encode || s.opts.Wire == AsyncWire {
 		began := time.Now()
-		part, err := s.makePart(p, s.enc, s.spec.answers && s.queue == nil)
+		part, err := s.makePart(p, s.enc, s.spec.answers && (s.queue == nil || s.opts.SendLatest))
 		if p.encode && err == nil {
 			s.counters.encode.since(began)
 		}
@@ -92,11 +108,11 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		return part, err
 	}
 	if s.spec.answers {
-		own := part{external: p.array.Data, done: p.done}
+		own := part{external: p.data(), done: p.done}
 		p.done = nil
 		return own, nil
 	}
-	buf, err := s.buffers.Wrap(p.array.Data, p.done)
+	buf, err := s.buffers.Wrap(p.data(), p.done)
 	if err == nil {
 		p.done = nil
 	}
@@ -105,11 +121,13 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 
 // payload is what a send call is given as part 2, still in the caller's memory.
 type payload struct {
-	array Array
+	array  Array
+	pooled *zmsg.Buffer // has the elements of array; nil if they are the caller's
 	// For what is encoded: the picture, instead of the array. The colorspace
 	// into which the receiver decodes is in coding.
 	encode  bool
 	picture turbojpeg.Picture
+	quality int    // instead of the options'; 0 for theirs
 	ready   []byte // a finished JPEG
 	check   bool   // check it before it is sent; see mend
 	info    turbojpeg.Info
@@ -117,6 +135,25 @@ type payload struct {
 	coding  coding
 	// done releases owned memory exactly once; nil if the caller keeps it.
 	done func()
+}
+
+// data returns the bytes of a payload that is not encoded.
+func (p *payload) data() []byte {
+	if p.ready != nil {
+		return p.ready
+	}
+	return p.array.Data
+}
+
+// share makes the payload an owner of the frame's memory, to which it refers.
+// Pixels that the application has a view of, and may change, are copied
+// instead.
+func (p *payload) share(f *Frame) {
+	if len(p.data()) == 0 || p.ready == nil && f.exposed.Load() {
+		return
+	}
+	f.frames.Add(1)
+	p.done = f.frameMemory.release
 }
 
 // arrayPayload selects, from the options, whether an array is sent as JPEG.
@@ -282,7 +319,7 @@ func (n *settings) encodeJPEG(p *payload, enc *turbojpeg.Encoder) (*zmsg.Buffer,
 			return nil, err
 		}
 		size, err := enc.EncodePicture(buf.Bytes(), p.picture,
-			turbojpeg.EncodeOptions{Quality: n.opts.JPEGCompressionQuality, FastDCT: n.fastDCT}, strips)
+			turbojpeg.EncodeOptions{Quality: cmp.Or(p.quality, n.opts.JPEGCompressionQuality), FastDCT: n.fastDCT}, strips)
 		if err == nil {
 			buf.Truncate(size)
 			return buf, nil

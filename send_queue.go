@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// sendQueue is the queue of Options.SendAhead. A goroutine that holds
+// sendQueue is the queue of Options.SendAhead and SendLatest. A goroutine that holds
 // sendEnd.sendMu prepares a frame and adds it. The goroutine run removes the
 // frames in order and exchanges each for its answer. So the next frame is
 // encoded while the last one is being sent.
@@ -26,22 +26,29 @@ type sendQueue struct {
 	count atomic.Int64 // frames not yet answered, and their bytes
 	bytes atomic.Int64
 
-	mu   sync.Mutex
-	lost LostError // what has not been reported
+	mu     sync.Mutex
+	lost   LostError     // what has not been reported
+	newest *waitingFrame // with Options.SendLatest; nil: none waits
+	spare  [][]byte      // memory of its copies, for the next ones
 }
 
 // queued is a frame in the queue, or a mark that Flush waits for.
 type queued struct {
 	outgoing
 	number  uint64
+	latest  bool // a mark for the frame in newest
 	flushed chan struct{}
 }
 
 func startSendQueue(s *sendEnd) *sendQueue {
-	if s.opts.SendAhead == 0 {
+	size := s.opts.SendAhead
+	if s.opts.SendLatest {
+		size = latestMarks
+	}
+	if size == 0 {
 		return nil
 	}
-	q := &sendQueue{sendEnd: s, places: make(chan struct{}, s.opts.SendAhead), frames: make(chan queued, s.opts.SendAhead), done: make(chan struct{}), idle: make(chan struct{}), tasks: make(chan func())}
+	q := &sendQueue{sendEnd: s, places: make(chan struct{}, size), frames: make(chan queued, size), done: make(chan struct{}), idle: make(chan struct{}), tasks: make(chan func())}
 	go q.run()
 	return q
 }
@@ -53,6 +60,9 @@ func (q *sendQueue) add(ctx context.Context, p *payload, message any) error {
 		if err := q.report(); err != nil {
 			return wrap("send to "+q.where(), err)
 		}
+	}
+	if q.opts.SendLatest {
+		return q.addLatest(ctx, p, message)
 	}
 	if err := q.takePlace(ctx); err != nil {
 		return wrap("send to "+q.where(), err)
@@ -108,28 +118,39 @@ func (q *sendQueue) run() {
 			close(f.flushed)
 			continue
 		}
-		var reply Reply
-		err := gone
-		if err == nil {
-			reply, err = q.deliver(context.Background(), &f.outgoing)
+		var err error
+		if f.latest {
+			err = q.sendNewest(gone)
+		} else {
+			err = q.sendQueued(&f, gone)
 		}
 		if err != nil && gone == nil && q.drainCtx.Err() != nil && !errors.Is(err, ErrRejected) {
 			gone = fmt.Errorf("not sent: the end is being closed, and a frame before it failed: %w", err)
 		}
-		q.settle(&f, reply, err)
 	}
 }
 
-// settle completes a frame: it releases the frame, counts it and reports its
-// result.
-func (q *sendQueue) settle(f *queued, reply Reply, err error) {
+// sendQueued exchanges a frame for its answer, unless it is lost because of
+// gone. Then it releases the frame, counts it and reports its result.
+func (q *sendQueue) sendQueued(f *queued, gone error) error {
 	size := f.footprint()
+	var reply Reply
+	err := gone
+	if err == nil {
+		reply, err = q.deliver(context.Background(), &f.outgoing)
+	}
 	f.release()
 	if err != nil {
 		q.lose(f.number, err)
 	}
 	q.count.Add(-1)
 	q.bytes.Add(-size)
+	q.answer(reply, err)
+	return err
+}
+
+// answer calls OnReply, if there is one.
+func (q *sendQueue) answer(reply Reply, err error) {
 	if q.opts.OnReply != nil {
 		q.calls.call(replyCallback, func() { q.opts.OnReply(reply, wrap("send to "+q.where(), err)) })
 	}
@@ -164,7 +185,8 @@ func (q *sendQueue) length() (frames int, bytes int64) {
 // Flush blocks until every frame that a send call has queued before it has been
 // answered (Pair, ReqRep) or has gone to libzmq (PubSub). It returns a
 // *[LostError] if frames were lost that no send call has reported. It is for a
-// send end with Options.SendAhead; without it Flush returns at once. The end of
+// send end with Options.SendAhead or SendLatest, where it waits for the frame
+// that is not yet sent; without them Flush returns at once. The end of
 // the context ends the wait, not the sending. It may be called from several
 // goroutines. Inside OnReply and release functions it returns ErrCallback.
 func (n *NetGear) Flush(ctx context.Context) error {

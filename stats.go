@@ -11,7 +11,8 @@ import (
 )
 
 // Stats holds the counts of one end since New. They only grow, except for Queue,
-// QueueBytes, Connected, Open, the durations of LatencyStats, and Queue in Ports.
+// QueueBytes, Connected, Open, the durations of LatencyStats, Queue in Ports, and
+// what Adapt has besides its Changes.
 //
 // Frames, Bytes, Dropped, Malformed and Missed are of one moment, in Stats and
 // in Ports: the sum of the ports is never more than the count of the end. The
@@ -43,6 +44,7 @@ type Stats struct {
 	Retries   uint64 // frames sent again, or sockets opened again because no peer was connected
 	Unsent    uint64 // receive end: answers that could not be sent, because no peer took them
 	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
+	Skipped   uint64 // send end: frames that were not sent, because a newer one replaced them (SendLatest), or to keep the age (Adapt)
 	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
 	// a marker, but all its pixels. A receive end delivers them, and finds the
 	// fault when it decodes. A send end writes them again without the fault
@@ -68,10 +70,12 @@ type Stats struct {
 	RoundTrip LatencyStats         // send end of Pair and ReqRep: from sending a frame to its answer, of the last try alone
 	Ports     map[string]PortStats // multi-server and multi-client mode: by the other end's port, at most 4096 of them
 
-	Queue      int   // frames that wait for Recv; at a send end with SendAhead, frames not yet answered
+	Adapt AdaptStats // send end with Adapt: how frames are sent, and why
+
+	Queue      int   // frames that wait for Recv; at a send end with SendAhead or SendLatest, frames not yet answered
 	QueueBytes int64 // memory of those frames in bytes, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
 	Connected  int   // peers connected at this moment; with Pair at most 1
-	Open       int   // receive end: frames that the application has and has not closed; Frames of Retain count as one
+	Open       int   // receive end: frames that the application has and has not closed, or that SendFrame is sending; Frames of Retain count as one
 }
 
 // counters holds the counts that Stats reports.
@@ -80,7 +84,7 @@ type counters struct {
 	malformed                      malformedCounts
 	delivered, discarded, overflow atomic.Uint64
 	retries, unsent, rejected      atomic.Uint64
-	damaged, noData                atomic.Uint64
+	damaged, noData, skipped       atomic.Uint64
 
 	connections, lost, refused, flooded atomic.Uint64
 	terminatesSent, terminatesReceived  atomic.Uint64
@@ -101,6 +105,9 @@ func (n *NetGear) Stats() Stats {
 		// Another peer may be connected besides the one that is served: see the
 		// peer gate in docs/design.md.
 		s.Connected = min(s.Connected, 1)
+	}
+	if n.send != nil {
+		s.Adapt = n.send.adapt.stats()
 	}
 	switch {
 	case n.recv != nil:
@@ -126,7 +133,7 @@ func (c *counters) stats(now time.Time) Stats {
 	s := Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Overflows: c.overflow.Load(), Retries: c.retries.Load(), Unsent: c.unsent.Load(),
-		Rejected: c.rejected.Load(), Damaged: c.damaged.Load(), NoData: c.noData.Load(),
+		Rejected: c.rejected.Load(), Damaged: c.damaged.Load(), NoData: c.noData.Load(), Skipped: c.skipped.Load(),
 		Connections: c.connections.Load(), Lost: c.lost.Load(), Refused: c.refused.Load(), Flooded: c.flooded.Load(),
 		TerminatesSent: c.terminatesSent.Load(), TerminatesReceived: c.terminatesReceived.Load(),
 		Decode: c.decode.stats(now), Encode: c.encode.stats(now), Send: c.send.stats(now), RoundTrip: c.roundTrip.stats(now),

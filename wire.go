@@ -73,6 +73,10 @@ type wire interface {
 //
 //	Data rejected on device: XXXXXXXX ! …
 //	{"port": …, "return_type": "NoneType", "rejected": …, "data": null}
+//
+// Its names begin with "go", and its answers with data have a key "device",
+// which VidGear ignores. So a send end detects a receive end of VidGear, which
+// discards its queue at the terminate message ([Options.TerminateDelay]).
 type jsonWire struct{}
 
 // maxHeader bounds the JSON part of a message.
@@ -110,6 +114,7 @@ type header struct {
 type answer struct {
 	text       string     // in plain mode, and then the only field
 	port       pyjson.Raw // multi-client mode
+	device     string     // the name of a receive end of this library; VidGear sends none here
 	returnType string
 	data       Message
 	array      bool   // an array follows in part 2
@@ -154,6 +159,9 @@ func (jsonWire) appendAnswer(dst []byte, a *answer) []byte {
 	if a.rejected != "" {
 		text, _ := pyjson.Encode(a.rejected) // texts always encode
 		dst = append(append(dst, `, "rejected": `...), text...)
+	}
+	if a.device != "" {
+		dst = append(append(append(dst, `, "device": "`...), a.device...), '"')
 	}
 	return append(appendValue(append(dst, `, "data": `...), a.data.raw), '}')
 }
@@ -273,6 +281,8 @@ func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 			a.data.raw = v
 		case "rejected":
 			a.rejected, err = parseString(v)
+		case "device":
+			a.device, _ = parseString(v) // any value is accepted
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -439,7 +449,10 @@ func (jsonWire) findArray(part []byte, _ *coding) (from, size int, err error) {
 	return 0, len(part), nil
 }
 
-func (jsonWire) received(id string) string { return "Data received on device: " + id + " !" }
+func (jsonWire) received(id string) string { return receivedText + id + " !" }
+
+// receivedText begins the answer of a plain receive end.
+const receivedText = "Data received on device: "
 
 func (jsonWire) rejected(id, reason string) string {
 	return rejectedText + "device: " + id + " ! " + reason
@@ -476,6 +489,10 @@ func (jsonWire) terminateReply(_ string, multiserver bool) []byte {
 
 func (jsonWire) answersTerminate(p Pattern) bool { return p == ReqRep }
 
+// ownName begins the name of an end of this library. VidGear's names have
+// capital letters and digits only.
+const ownName = "go"
+
 // newID returns a random name of eight characters for an end.
 func newID() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -485,5 +502,6 @@ func newID() string {
 		// 256 is no multiple of 36; for a name that does not matter.
 		b[i] = letters[int(b[i])%len(letters)]
 	}
+	copy(b[:], ownName)
 	return string(b[:])
 }

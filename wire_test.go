@@ -210,7 +210,7 @@ func captureFrame(n *settings, cs string) payload {
 	return p
 }
 
-var systemID = regexp.MustCompile("[A-Z0-9]{8}( !|`)")
+var systemID = regexp.MustCompile("(go|[A-Z0-9]{2})[A-Z0-9]{6}( !|`)|\"device\": \"[^\"]*\", ")
 
 // A receive end of this library, with the input of VidGear's, answers the same
 // bytes except for its random name, and returns the same frames.

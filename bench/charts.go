@@ -2,57 +2,20 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
+
+	"github.com/vidgear-go/netgear/bench/internal/page"
 )
 
-// The plots are drawn by a program in a module of its own, bench/plot, so that
-// the plotting library is not among this module's requirements. It draws these
-// charts without interpreting them.
-
-type chart struct {
-	Group             string `json:"-"` // of the report
-	File, Title, X, Y string
-	Bars              bool     // else lines
-	Log               bool     // the Y axis
-	Categories        []string `json:",omitempty"` // names for X 0, 1, 2, …
-	Series            []series
-}
-
-type series struct {
-	Name string
-	X, Y []float64
-}
+type (
+	chart  = page.Chart
+	series = page.Series
+)
 
 // draw writes charts of the results to a folder, as SVG.
 func (r *results) draw(ctx context.Context, folder string) error {
-	charts := r.charts()
-	if len(charts) == 0 {
-		return nil
-	}
-	data, err := json.Marshal(charts)
-	if err != nil {
-		return err
-	}
-	if folder, err = filepath.Abs(folder); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	file := filepath.Join(os.TempDir(), fmt.Sprintf("netgear-charts-%d.json", os.Getpid()))
-	defer os.Remove(file)
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "go", "-C", "bench/plot", "run", "-buildvcs=false", ".", file, folder)
-	cmd.Env = append(os.Environ(), "GOWORK=off") // go.work leaves this module out
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	return cmd.Run()
+	return page.Draw(ctx, r.charts(), folder)
 }
 
 func (r *results) charts() (all []chart) {

@@ -86,6 +86,7 @@ func TestEveryGroupHasScenesOfItsOwn(t *testing.T) {
 
 // The page replaces the last one, and nothing else.
 func TestWritePage(t *testing.T) {
+	const pageBegin, pageEnd = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 	file := filepath.Join(t.TempDir(), "page.md")
 	text := func() string {
 		data, err := os.ReadFile(file)

@@ -364,6 +364,7 @@ func dictionary(o netgear.Options) string {
 	if o.SecureMode != netgear.Grasslands {
 		d["secure_mode"], d["custom_cert_location"] = int(o.SecureMode), o.CustomCertLocation
 	}
+	d["go"] = map[string]any{"stall_after": "1h"} // VidGear ignores the options of this library
 	text, err := json.Marshal(d)
 	if err != nil {
 		panic(err)

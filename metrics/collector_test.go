@@ -105,7 +105,7 @@ func TestEveryCountIsExported(t *testing.T) {
 		name, value := of.Type().Field(i).Name, of.Field(i)
 		var n uint64
 		switch {
-		case slices.Contains([]string{"ReceiveMode", "Pattern", "Ports", "Malformed", "MalformedBy", "TerminatesSent", "TerminatesReceived"}, name):
+		case slices.Contains([]string{"ReceiveMode", "Pattern", "Ports", "Malformed", "MalformedBy", "TerminatesSent", "TerminatesReceived", "Adapt"}, name):
 			continue
 		case value.CanUint():
 			n = value.Uint()
@@ -123,6 +123,8 @@ func TestEveryCountIsExported(t *testing.T) {
 		has(t, text, fmt.Sprintf(`netgear_malformed_total{direction="receive",end="r",reason=%q} %d`, strings.ToLower(by.Type().Field(i).Name), by.Field(i).Uint()))
 	}
 	has(t, text, fmt.Sprintf(`netgear_terminates_total{direction="receive",end="r"} %d`, receive.TerminatesSent+receive.TerminatesReceived),
+		fmt.Sprintf(`netgear_adapt_changes_total{direction="send",end="s"} %d`, send.Adapt.Changes),
+		fmt.Sprintf(`netgear_adapt_quality{direction="send",end="s"} %d`, send.Adapt.Setting.Quality),
 		fmt.Sprintf(`netgear_overflows_total{direction="send",end="p"} %d`, publisher.Overflows),
 		`netgear_end_info{direction="send",end="p",pattern="PUB/SUB"} 1`, `netgear_end_info{direction="receive",end="r",pattern="PAIR"} 1`)
 	for _, never := range []string{`netgear_overflows_total{direction="send",end="s"}`, `netgear_rejected_total{direction="send",end="p"}`, `netgear_decode_seconds_sum{direction="send"`} {

@@ -47,6 +47,7 @@ var table = []metric{
 	portCounter(receiveEnds, "missed_total", "Frames that were sent and did not arrive, by the numbers of the stamps.", func(p *netgear.PortStats) uint64 { return p.Missed }),
 	counter(receiveEnds, "discarded_total", "Received frames that were still queued when the end was closed.", func(s *netgear.Stats) uint64 { return s.Discarded }),
 	counter(publishers, "overflows_total", "Frames that found the queue of a subscriber full, which has lost them and may have lost more.", func(s *netgear.Stats) uint64 { return s.Overflows }),
+	counter(sendEnds, "skipped_total", "Frames that were not sent, because a newer one replaced them or to keep the age.", func(s *netgear.Stats) uint64 { return s.Skipped }),
 	malformed(),
 	counter(everyEnd, "damaged_total", "JPEGs with a fault, but all their pixels.", func(s *netgear.Stats) uint64 { return s.Damaged }),
 	counter(answeredEnds, "rejected_total", "Frames that the receive end has dropped, according to its answers.", func(s *netgear.Stats) uint64 { return s.Rejected }),
@@ -68,6 +69,12 @@ var table = []metric{
 	histogram(sendEnds, "encode_seconds", "Time to encode a JPEG.", func(s *netgear.Stats) *netgear.LatencyStats { return &s.Encode }),
 	histogram(sendEnds, "send_seconds", "Time from a prepared frame to its answer, with all tries, or until libzmq has accepted it.", func(s *netgear.Stats) *netgear.LatencyStats { return &s.Send }),
 	histogram(answeredEnds, "round_trip_seconds", "Time from sending a frame to its answer, of the last try.", func(s *netgear.Stats) *netgear.LatencyStats { return &s.RoundTrip }),
+	counter(sendEnds, "adapt_changes_total", "Changes of how frames are sent, to keep their age.", func(s *netgear.Stats) uint64 { return s.Adapt.Changes }),
+	adapting("adapt_quality", "Quality of the JPEGs that are sent.", func(s *netgear.AdaptStats) float64 { return float64(s.Setting.Quality) }),
+	adapting("adapt_scale", "Share of the width and height that is sent.", func(s *netgear.AdaptStats) float64 { return s.Setting.Scale }),
+	adapting("adapt_fps_limit", "The most frames that are sent in a second; 0 is no limit.", func(s *netgear.AdaptStats) float64 { return s.Setting.FPS }),
+	adapting("adapt_delay_seconds", "How long the last frame took to be answered, or what is queued will take.", func(s *netgear.AdaptStats) float64 { return s.Delay.Seconds() }),
+	adapting("adapt_rate_bytes_per_second", "The bytes in a second that the network takes, as estimated.", func(s *netgear.AdaptStats) float64 { return s.Rate }),
 	info(),
 }
 
@@ -116,6 +123,16 @@ func queueFrames() metric {
 	return metric{desc, everyEnd, func(ch chan<- prometheus.Metric, _ *netgear.Stats, byPort map[string]netgear.PortStats, end, direction string) {
 		for port, p := range byPort {
 			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(p.Queue), end, direction, port)
+		}
+	}}
+}
+
+// adapting is a gauge of the send ends that adapt their frames.
+func adapting(name, help string, value func(*netgear.AdaptStats) float64) metric {
+	desc := describe(name, help)
+	return metric{desc, sendEnds, func(ch chan<- prometheus.Metric, s *netgear.Stats, _ map[string]netgear.PortStats, end, direction string) {
+		if s.Adapt.Setting != (netgear.AdaptSetting{}) {
+			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value(&s.Adapt), end, direction)
 		}
 	}}
 }

@@ -41,7 +41,8 @@ func (a *app) send() *cobra.Command {
 		Use: "send", Short: "Send a camera, a file, a URL, pictures from stdin or a test picture", Args: noArguments,
 		Long: `Send pictures to a receive end, until they end or --frames are sent. The
 receive end then gets the terminate message, also after SIGINT and SIGTERM.
-JPEGs are sent as they are, without decoding and encoding.`,
+JPEGs are sent as they are, without decoding and encoding, except with
+--max-age, which encodes them as the network allows it.`,
 		Example: `  netgear send --source test --fps 25
   netgear send --source 0 --size 1280x720 --address 192.168.1.4    # a camera
   netgear send --source http://camera/stream.mjpg --stamp on
@@ -92,8 +93,7 @@ func (s *sendCommand) run(ctx context.Context) error {
 			return settings.Wrong("--message: %w", err)
 		}
 	}
-	// JPEGs are decoded only where no JPEG may be sent.
-	s.pictures.Pixels = s.options.Wire == netgear.AsyncWire || s.options.JPEGCompression == netgear.JPEGOff
+	s.pictures.Pixels = decodes(&s.options)
 	s.pictures.Rate = s.fps
 	in, err := s.open(ctx)
 	if err != nil {
@@ -107,10 +107,17 @@ func (s *sendCommand) run(ctx context.Context) error {
 	progress := newProgress("sent", s.frames)
 	defer func() { progress.summary(end.Stats()) }()
 	err = s.sendAll(ctx, in, end, progress)
-	if err == nil && s.ahead > 0 {
+	if err == nil && (s.ahead > 0 || s.options.SendLatest) {
 		err = end.Flush(ctx)
 	}
 	return errors.Join(err, end.Close()) // sends the terminate message
+}
+
+// decodes reports whether JPEGs are decoded: where no JPEG may be sent, and
+// where they are encoded as the network allows it.
+func decodes(o *netgear.Options) bool {
+	c := o.JPEGCompression
+	return o.Wire == netgear.AsyncWire || c == netgear.JPEGOff || o.Adapt.MaxAge != 0 && (c == netgear.JPEGDefault || c == netgear.JPEGBGR)
 }
 
 // pictures is what the command sends.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,4 +50,23 @@ func residentMemory() int64 {
 	}
 	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
 	return pages * int64(os.Getpagesize())
+}
+
+// outgoing returns what a TCP connection sends; false if that is not known.
+func outgoing(fd int) (o Outgoing, ok bool) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return o, false
+	}
+	queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	return Outgoing{
+		Delivered: int64(info.Bytes_acked), Queued: int64(queued),
+		Base: time.Duration(info.Min_rtt) * time.Microsecond,
+	}, err == nil
+}
+
+// limitUnsent makes the system report a connection as writable only while fewer
+// bytes than limit have not been sent.
+func limitUnsent(fd, limit int) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, limit)
 }

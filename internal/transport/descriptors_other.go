@@ -32,3 +32,7 @@ func bytesReceived(int) (int64, bool) { return 0, false }
 func peek(int, []byte) []byte { return nil }
 
 func residentMemory() int64 { return 0 }
+
+func outgoing(int) (o Outgoing, ok bool) { return o, false }
+
+func limitUnsent(int, int) {}

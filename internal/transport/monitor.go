@@ -55,6 +55,7 @@ type guarding struct {
 	paced     bool  // peers are admitted in the order in which they came
 	exclusive bool  // one peer has the slot: those that could still take it beside that one must go
 	handshake int64 // the fewest bytes of a peer's handshake
+	maxUnsent int   // see Config
 }
 
 // libzmqEvent is one event as libzmq reports it.
@@ -271,6 +272,9 @@ func (m *monitor) began(r libzmqEvent) {
 	m.flow.sources.begin(int(c.fd), c.peer, m.flow.drained.Load())
 	if c.identified() {
 		m.trip.watch(c.fd)
+		if m.maxUnsent > 0 {
+			reserve.pinned(int(c.fd), c.id, func(fd int) { limitUnsent(fd, m.maxUnsent) })
+		}
 	}
 	m.next = earlier(m.next, now.Add(guardBusy))
 	if c.accepted {

@@ -27,6 +27,7 @@ type Socket struct {
 	Endpoints []string
 	Bound     bool // the socket listens
 
+	context      *sharedContext
 	monitor      *monitor
 	gate         *gate
 	flow         *flow
@@ -46,17 +47,18 @@ const AckTimeout = 4 * time.Second
 //
 // An endpoint that cannot be used is an *[AddressError].
 func Open(c Config, endpoints []string, report func(Event)) (_ *Socket, err error) {
-	ctx, err := acquireContext()
+	g := newGate(&c, func() { report(Event{Kind: PeerPending}) })
+	shared, err := acquireContext(c.zapUse(g))
 	if err != nil {
 		return nil, err
 	}
-	g := newGate(&c, func() { report(Event{Kind: PeerPending}) })
-	s, err := assemble(ctx, &c, g, endpoints, report)
+	s, err := assemble(shared.ctx, &c, g, endpoints, report)
 	if err != nil {
 		g.close()
-		releaseContext()
+		shared.release()
 		return nil, err
 	}
+	s.context = shared
 	return s, nil
 }
 
@@ -98,7 +100,7 @@ func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report 
 }
 
 func (s *Socket) guarding(c *Config) guarding {
-	return guarding{flow: s.flow, limits: newLimits(c), exclusive: c.Exclusive, paced: s.gate != nil && s.gate.paced, handshake: c.handshakeBytes()}
+	return guarding{flow: s.flow, limits: newLimits(c), exclusive: c.Exclusive, paced: s.gate != nil && s.gate.paced, handshake: c.handshakeBytes(), maxUnsent: c.MaxUnsent}
 }
 
 // noteHandshakes returns report, with the gate notified first.
@@ -116,7 +118,7 @@ func (s *Socket) noteHandshakes(report func(Event)) func(Event) {
 
 func (s *Socket) configure(c *Config, endpoints []string) error {
 	plain := s.Socket.Socket
-	errs := []error{setCommon(plain, c), c.Setup(plain), s.gate.configure(plain)}
+	errs := []error{setCommon(plain, c), c.Setup(plain), s.gate.configure(plain, c)}
 	for _, ep := range endpoints {
 		if strings.HasPrefix(ep, "tcp://[") {
 			errs = append(errs, s.SetIpv6(true))
@@ -272,7 +274,7 @@ func (s *Socket) SettlePeers() (again bool) {
 func (s *Socket) Shut(linger time.Duration) {
 	s.tearDown(linger)
 	s.gate.close()
-	releaseContext()
+	s.context.release()
 }
 
 func (s *Socket) tearDown(linger time.Duration) {

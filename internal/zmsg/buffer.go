@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNoMemory is returned when the C allocator returns no memory.
-var ErrNoMemory = errors.New("zmsg: out of memory")
+var ErrNoMemory = errors.New("out of memory for a message")
 
 // Buffer is C memory with a reference count, from a small pool. It can be sent
 // without a copy any number of times. Each message holds a reference of its own
@@ -50,6 +50,17 @@ func (b *Buffer) Truncate(n int) {
 func (b *Buffer) Shared() bool {
 	return b != nil && b.b != nil && C.ng_buf_refs(b.b) > 1
 }
+
+// Retain returns another reference to the buffer's memory. The caller must
+// Release it, too.
+func (b *Buffer) Retain() *Buffer {
+	C.ng_buf_ref(b.b)
+	return &Buffer{b: b.b, n: b.n}
+}
+
+// References returns how many references there are, with those of libzmq's
+// messages.
+func (b *Buffer) References() int { return int(C.ng_buf_refs(b.b)) }
 
 // WaitUnshared blocks until libzmq holds no message with this buffer, or until
 // limit has passed. It blocks a thread; it is for a buffer whose socket was

@@ -126,6 +126,7 @@ void ng_buf_put(ng_buf *b) {
 		free(drop[--drops]);
 }
 
+void ng_buf_ref(ng_buf *b) { atomic_fetch_add(&b->refs, 1); }
 void *ng_buf_data(ng_buf *b) { return b->data; }
 size_t ng_buf_cap(ng_buf *b) { return b->cap; }
 int ng_buf_refs(ng_buf *b) { return atomic_load(&b->refs); }

@@ -11,6 +11,8 @@
 typedef struct ng_buf ng_buf;
 ng_buf *ng_buf_get(size_t n);
 void ng_buf_put(ng_buf *b);
+// ng_buf_ref takes another reference.
+void ng_buf_ref(ng_buf *b);
 void *ng_buf_data(ng_buf *b);
 size_t ng_buf_cap(ng_buf *b);
 // ng_buf_refs returns the number of references at this moment.

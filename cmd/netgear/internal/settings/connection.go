@@ -65,6 +65,16 @@ var Connections = []Connection{
 		Usage: "how often a lost peer is tried again; 0: without limit"},
 	{Name: "request-timeout", Value: "TIME", Field: "RequestTimeout", set: duration(func(o *netgear.Options) *time.Duration { return &o.RequestTimeout }),
 		Usage: "the wait for one answer (default 4s; 15s with NetGear_Async)"},
+	{Name: "max-age", Value: "TIME", Field: "Adapt", set: duration(func(o *netgear.Options) *time.Duration { return &o.Adapt.MaxAge }),
+		Usage: "adapt what is sent to the network, so that no frame is older on arrival\n(such as 500ms; default: as it is)"},
+	{Name: "min-quality", Value: "N", Field: "Adapt", set: number(func(o *netgear.Options, n int64) { o.Adapt.MinQuality = int(n) }),
+		Usage: "the least JPEG quality with --max-age (default 30)"},
+	{Name: "min-scale", Value: "SHARE", Field: "Adapt", set: share(func(o *netgear.Options) *float64 { return &o.Adapt.MinScale }),
+		Usage: "the least share of width and height with --max-age, 0.125 to 1 (default 0.5)"},
+	{Name: "min-fps", Value: "N", Field: "Adapt", set: share(func(o *netgear.Options) *float64 { return &o.Adapt.MinFPS }),
+		Usage: "the least frames per second with --max-age (default 5)"},
+	{Name: "send-latest", Value: "on|off", Field: "SendLatest", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.SendLatest }),
+		Usage: "a frame that waits to be sent is replaced by a newer one (default off)"},
 	{Name: "stamp", Value: "on|off", Field: "Stamp", Words: []string{"on", "off"}, set: toggle(func(o *netgear.Options) *bool { return &o.Stamp }),
 		Usage: "number the frames and add the time of capture, for latency and losses;\nat both ends (default off)"},
 	{Name: "terminate", Value: "stop|keep", Field: "TerminatePolicy", Words: []string{"stop", "keep\twait for the next sender"}, set: setTerminate,
@@ -121,6 +131,17 @@ func number(set func(*netgear.Options, int64)) func(*netgear.Options, string) er
 			return fmt.Errorf("must be a whole number")
 		}
 		set(o, n)
+		return nil
+	}
+}
+
+func share(field func(*netgear.Options) *float64) func(*netgear.Options, string) error {
+	return func(o *netgear.Options, s string) error {
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return fmt.Errorf("must be a number")
+		}
+		*field(o) = n
 		return nil
 	}
 }

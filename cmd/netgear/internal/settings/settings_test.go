@@ -63,13 +63,15 @@ jpeg_compression_quality = 50
 `)
 	t.Setenv("NETGEAR_OPTIONS", `{"address": "of-env", "jpeg_compression_quality": 60, "pattern": 1}`)
 	t.Setenv("NETGEAR_STAMP", "on")
-	o, err := resolve(t, file, "--options", `{"jpeg_compression_quality": 70}`, "--request-timeout", "3s")
+	o, err := resolve(t, file, "--options", `{"jpeg_compression_quality": 70}`, "--request-timeout", "3s",
+		"--max-age", "300ms", "--min-quality", "40", "--min-scale", "0.25", "--min-fps", "2.5", "--send-latest", "on")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := netgear.Options{
 		Address: "of-env", Ports: []string{"2000", "2001"}, MaxRetries: -1, Pattern: netgear.ReqRep, RequestTimeout: 3 * time.Second,
 		JPEGCompressionQuality: 70, JPEGCompression: netgear.JPEGGray, MulticlientMode: true, Stamp: true, SSHTunnelPwd: netgear.NewSecret("hidden"),
+		Adapt: netgear.Adapt{MaxAge: 300 * time.Millisecond, MinQuality: 40, MinScale: 0.25, MinFPS: 2.5}, SendLatest: true,
 	}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("got  %+v\nwant %+v", o, want)
