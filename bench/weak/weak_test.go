@@ -165,10 +165,11 @@ func TestPage(t *testing.T) {
 		c := &contenders[len(contenders)-1-i]
 		r.Outcomes = append(r.Outcomes, outcome{Scene: "steps", Contender: c.Name, Pattern: c.patterns[0], Recover: []time.Duration{-1, 1500 * time.Millisecond}})
 	}
+	r.Outcomes[0].Late = 20 * time.Millisecond
 	r.sort()
 	var text strings.Builder
 	r.print(&text)
-	if got := text.String(); !strings.Contains(got, "**never, 1.5, missed** | 0, met |") || strings.Count(got, "never, 1.5") != 1+len(contenders) || strings.Index(got, contenders[0].Name) > strings.Index(got, "imagezmq") {
+	if got := text.String(); !strings.Contains(got, "20.0 | machine too busy |") || !strings.Contains(got, "**never, 1.5, missed** | 0, met |") || strings.Count(got, "never, 1.5") != 1+len(contenders) || strings.Index(got, contenders[0].Name) > strings.Index(got, "imagezmq") {
 		t.Errorf("the page is:\n%s", got)
 	}
 }
