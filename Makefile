@@ -50,7 +50,7 @@ fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and the plots; ARGS=-sweep: settings)
-	@scripts/setup.sh --bench
+	@scripts/setup.sh --python
 	@go run -buildvcs=false ./bench $(ARGS)
 
 weak: ## frames on weak networks, beside VidGear and imagezmq; a quarter of an hour, as root (ARGS='-only steps -v')
@@ -66,6 +66,17 @@ api: ## write the exported API to api/, which lint compares
 
 logs: ## write the list of log messages to docs/logs.md, which a test compares
 	@go run -buildvcs=false ./internal/loglist
+
+.PHONY: licenses sbom
+CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+licenses: ## write the modules that are linked, with their licenses, to docs/licenses.md
+	@scripts/licenses.py
+
+sbom: ## build the command netgear, and list its modules in netgear.cdx.json, as CycloneDX
+	@go build -buildvcs=false -o netgear ./cmd/netgear
+	@go run $(CYCLONEDX) bin -json -std -output netgear.cdx.json netgear
+	@echo 'netgear.cdx.json has the modules of ./netgear.'
 
 clean: ## remove the Python environment and build leftovers
 	rm -rf interop/.venv interop/__pycache__

@@ -62,8 +62,6 @@ func checkAdapt(o *Options) error {
 	switch {
 	case a == Adapt{}:
 		return nil
-	case o.ReceiveMode:
-		return invalid("Adapt", a, "needs a send end: a receive end sends no frames")
 	case a.MaxAge < minMaxAge || a.MaxAge > time.Hour:
 		return invalid("Adapt", a, "MaxAge must be from %v to 1h", minMaxAge)
 	case a.MinQuality != 0 && (a.MinQuality < 10 || a.MinQuality > 100):

@@ -17,7 +17,8 @@ import (
 // SetReturnData sets the data that the answers carry from now on, until it is
 // replaced. The data is any value that JSON can hold, a Tuple, or an array.
 // Arrays are an Array, a *Frame, a picture of package image, a gocv.Mat, or a
-// pointer to one; they are copied.
+// pointer to one; they are copied. On ImageZMQWire the data is the reply: a text
+// or bytes as they are, any other value as JSON, and no array.
 //
 // It corresponds to VidGear's recv(return_data=…), so the data goes with the
 // answer to a later frame than the last one received. After an error the
@@ -69,7 +70,7 @@ func (r *receiveEnd) nothing(structured bool) prepared {
 	if !structured {
 		return prepared{head: []byte(r.wire.received(r.id))}
 	}
-	return prepared{head: r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "NoneType"})}
+	return prepared{head: r.wire.appendAnswer(nil, &answer{port: r.port, device: r.id, returnType: "NoneType"})}
 }
 
 // prepare encodes the answer, and the array's JPEG, once for all frames.
@@ -83,6 +84,8 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 		return prepared{}, err
 	case !isArray:
 		return r.prepareData(data, "")
+	case !r.opts.Wire.returnsArrays():
+		return prepared{}, fmt.Errorf("%w: imagezmq's reply is a text or bytes, and carries no array", ErrMessage)
 	}
 	defer runtime.KeepAlive(data) // keeps the memory of an unreferenced frame
 	return r.prepareArray(&p)
@@ -152,7 +155,7 @@ func (r *receiveEnd) prepareData(data any, typeName string) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	a := answer{port: r.port, returnType: cmp.Or(typeName, r.wire.typeName(m)), data: m}
+	a := answer{port: r.port, device: r.id, returnType: cmp.Or(typeName, r.wire.typeName(m)), data: m}
 	return prepared{head: r.wire.appendAnswer(nil, &a)}, nil
 }
 
@@ -178,7 +181,7 @@ func (r *receiveEnd) prepareArray(p *payload) (prepared, error) {
 	if err != nil {
 		return prepared{}, closedIfStopped(err)
 	}
-	head := r.wire.appendAnswer(nil, &answer{port: r.port, returnType: "ndarray", array: true, coding: p.coding})
+	head := r.wire.appendAnswer(nil, &answer{port: r.port, device: r.id, returnType: "ndarray", array: true, coding: p.coding})
 	return prepared{head: head, array: part.buf}, nil
 }
 
@@ -215,8 +218,8 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 // on the sender's wire if that is not this end's.
 func (r *receiveEnd) reject(h *header, m *message, err error) {
 	w := r.wire
-	if other := r.opts.Wire.other(); isHeader(other.wire(), m.parts[0].Bytes()) {
-		// The form with fields is accepted by every send end of the other wire.
+	if other, ok := r.opts.Wire.ofHeader(m.parts[0].Bytes()); ok {
+		// The form with fields is accepted by every send end of that wire.
 		w, h.bidirectional = other.wire(), true
 		err = because(malformedWire, malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire))
 	}
@@ -238,7 +241,7 @@ func (r *receiveEnd) rejection(w wire, h *header, why error) *answer {
 	if !h.bidirectional {
 		return &answer{text: w.rejected(r.id, reason)}
 	}
-	return &answer{port: r.port, returnType: "NoneType", rejected: reason}
+	return &answer{port: r.port, device: r.id, returnType: "NoneType", rejected: reason}
 }
 
 // answer sends the answer that the mode requires.

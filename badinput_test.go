@@ -51,7 +51,7 @@ func badMessages(t testing.TB) map[string][][]byte {
 		"object dtype":        parts(b(`{"terminate_flag": false, "compression": false, "dtype": "object", "shape": [1]}`), make([]byte, 8)),
 		"no dtype":            parts(b(`{"terminate_flag": false, "compression": false, "shape": [1]}`), b("x")),
 		"compression is true": parts(b(`{"terminate_flag": false, "compression": true}`), b("x")),
-		"no colourspace":      parts(b(`{"terminate_flag": false, "compression": {"dct": true}}`), jpeg),
+		"no terminate flag":   parts(b(`{"compression": false, "dtype": "uint8", "shape": [1]}`), b("x")),
 		"unknown colourspace": parts(bytes.Replace(b(jpegHeader), b("BGR"), b("YUV"), 1), jpeg),
 		"no JPEG":             parts(b(jpegHeader), b("no JPEG")),
 		"empty JPEG":          parts(b(jpegHeader), nil),

@@ -1,7 +1,9 @@
 package netgear
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -65,19 +67,30 @@ func makeCertificates(dir string, old existing) (created bool, err error) {
 	return created && err == nil, authError(err)
 }
 
-// ownCertificates returns the certificate folder of an end that is being
-// opened, and creates it if it does not exist. The location must exist, so that
+// checkLocation refuses a location of certificates that does not exist, so that
 // a mistyped one gets no keys of its own.
+func checkLocation(o *Options) error {
+	if o.SecureMode == Grasslands || o.CustomCertLocation == "" {
+		return nil
+	}
+	info, err := os.Stat(o.CustomCertLocation)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a folder")
+	}
+	if err == nil {
+		return nil
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // the value has the path
+	}
+	return invalid("CustomCertLocation", o.CustomCertLocation, "must be a folder that exists: %v", err)
+}
+
+// ownCertificates returns the certificate folder of an end that is being
+// opened, and creates it if it does not exist.
 func ownCertificates(location string, old existing, log *slog.Logger) (dir string, err error) {
 	if dir, err = CertificateDir(location); err != nil {
 		return "", err
-	}
-	if location != "" {
-		if info, err := os.Stat(location); err != nil {
-			return "", fmt.Errorf("%w: CustomCertLocation: %w", ErrAuth, err)
-		} else if !info.IsDir() {
-			return "", fmt.Errorf("%w: CustomCertLocation: %s is not a folder", ErrAuth, location)
-		}
 	}
 	created, err := makeCertificates(dir, old)
 	if created {

@@ -3,7 +3,6 @@ package netgear
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func TestCertificateLocation(t *testing.T) {
 		return err
 	}
 	mistyped := filepath.Join(t.TempDir(), "mistyped")
-	if err := open(mistyped); !errors.Is(err, ErrAuth) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), mistyped) {
+	if err := open(mistyped); !errors.Is(err, ErrOption) || errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), mistyped) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 	if _, err := os.Stat(mistyped); err == nil {
@@ -48,7 +47,7 @@ func TestCertificateLocation(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := open(file); !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), file) {
+	if err := open(file); !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), file) {
 		t.Errorf("a file: %v", err)
 	}
 	empty := t.TempDir()

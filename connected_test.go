@@ -45,20 +45,17 @@ func begun(t *testing.T, ctx context.Context, n *NetGear, peers int) <-chan erro
 
 // Both ends wait, whichever is first, in every pattern.
 func TestWaitConnected(t *testing.T) {
-	for _, wire := range []Wire{NetGearWire, AsyncWire} {
-		for _, pattern := range append(slices.Clone(allPatterns), PushPull) {
-			if pattern == PushPull && wire == NetGearWire {
-				continue
-			}
+	for wire, patterns := range wirePatterns {
+		for _, pattern := range patterns {
 			t.Run(fmt.Sprint(wire, " ", pattern), func(t *testing.T) {
 				ctx := testContext(t)
-				o := Options{Wire: wire, Pattern: pattern, Address: "127.0.0.1", Port: "0", ReceiveMode: true}
+				o := Options{Wire: wire, Pattern: pattern, Address: "127.0.0.1", Port: "0", ReceiveMode: true, Attach: AttachBind}
 				recv := mustNew(t, o)
 				if err := recv.WaitConnected(ctx, 0); err != nil {
 					t.Error(err)
 				}
 				came := begun(t, ctx, recv, 1)
-				o.ReceiveMode, o.Port = false, recv.Port()
+				o.ReceiveMode, o.Port, o.Attach = false, recv.Port(), AttachConnect
 				send := mustNew(t, o)
 				if err := send.WaitConnected(ctx, 1); err != nil {
 					t.Fatal(err)

@@ -1,9 +1,11 @@
 package netgear
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"reflect"
 	"testing"
 	"unsafe"
@@ -78,6 +80,13 @@ func TestFramesAreNotCopied(t *testing.T) {
 		_, err := n.SendJPEG(ctx, jpeg, nil)
 		return err
 	}
+	planes := func(ctx context.Context, n *NetGear, a Array, _ []byte) error {
+		r := image.Rect(0, 0, a.Shape[1], a.Shape[0])
+		_, err := n.SendImage(ctx, &image.YCbCr{
+			Y: a.Data, Cb: a.Data, Cr: a.Data, YStride: r.Dx(), CStride: r.Dx() / 2, SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: r,
+		}, nil)
+		return err
+	}
 	everywhere := func(Pattern) bool { return true }
 	answered := func(p Pattern) bool { return p.spec().answers }
 	nowhere := func(Pattern) bool { return false }
@@ -97,6 +106,8 @@ func TestFramesAreNotCopied(t *testing.T) {
 		{"array as JPEG", Options{}, array, nowhere},
 		{"array as JPEG, ahead", Options{SendAhead: 2}, array, nowhere},
 		{"JPEG", Options{}, ready, answered},
+		{"planes", raw, planes, nowhere},
+		{"planes, ahead", rawAhead, planes, nowhere},
 	} {
 		for _, pattern := range allPatterns {
 			t.Run(fmt.Sprintf("%s/%v", c.name, pattern), func(t *testing.T) {
@@ -220,6 +231,68 @@ func TestSendFrameCopiesNothing(t *testing.T) {
 				}
 				allReleased(t)
 			})
+		}
+	}
+}
+
+// If the call does not wait for an answer, the frame's memory is sent
+// nevertheless, also after the frame was closed. Only pixels that the
+// application has a view of are copied, as it may change them.
+func TestSendFrameSharesMemory(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		o      Options
+		view   func(*Frame)
+		copied bool
+	}{
+		{"JPEG", Options{}, func(*Frame) {}, false},
+		{"JPEG that was viewed", Options{}, func(f *Frame) { f.JPEG(); f.Bytes() }, false},
+		{"raw", Options{JPEGCompression: JPEGOff}, func(*Frame) {}, false},
+		{"raw that was viewed", Options{JPEGCompression: JPEGOff}, func(f *Frame) { f.Bytes() }, true},
+		{"raw, viewed through another Frame", Options{JPEGCompression: JPEGOff}, func(f *Frame) {
+			g := f.Retain()
+			g.Array()
+			g.Close()
+		}, true},
+	} {
+		for _, pattern := range []Pattern{Pair, ReqRep, PubSub} {
+			for _, ahead := range []int{0, 2} {
+				if pattern.spec().answers && ahead == 0 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%v/ahead=%d", c.name, pattern, ahead), func(t *testing.T) {
+					c.o.Pattern = pattern
+					recv, send := openInside(t, c.o)
+					c.o.SendAhead = ahead
+					last, relay := openInside(t, c.o)
+					ctx := testContext(t)
+					a := testArray(1, "uint8", 400, 300, 3)
+					go send.SendArray(ctx, a, nil)
+					f := mustRecv(t, recv, ctx)
+					c.view(f)
+					was, want := f.raw(), bytes.Clone(f.raw())
+					if _, err := relay.SendFrame(ctx, f, nil); err != nil {
+						t.Fatal(err)
+					}
+					f.Close()
+					g := mustRecv(t, last, ctx)
+					if sameMemory(g.raw(), was) == c.copied {
+						t.Errorf("copied: %v", !c.copied)
+					}
+					if !bytes.Equal(g.raw(), want) {
+						t.Error("other bytes arrived")
+					}
+					if open := recv.Stats().Open; open != map[bool]int{true: 0, false: 1}[c.copied] {
+						t.Errorf("%d frames are open at the relay", open)
+					}
+					g.Close()
+					if err := relay.Close(); err != nil {
+						t.Error(err)
+					}
+					await(t, "the relay's frame to be released", func() bool { return recv.Stats().Open == 0 })
+					allReleased(t)
+				})
+			}
 		}
 	}
 }

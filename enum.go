@@ -109,7 +109,7 @@ var (
 		{AttachDefault, "default", "AttachDefault"}, {AttachBind, "bind", "AttachBind"}, {AttachConnect, "connect", "AttachConnect"},
 	}, false}
 	wires = enumTable[Wire]{"Wire", []enumValue[Wire]{
-		{NetGearWire, "NetGear", "NetGearWire"}, {AsyncWire, "NetGear_Async", "AsyncWire"},
+		{NetGearWire, "NetGear", "NetGearWire"}, {AsyncWire, "NetGear_Async", "AsyncWire"}, {ImageZMQWire, "imagezmq", "ImageZMQWire"},
 	}, false}
 	terminatePolicies = enumTable[TerminatePolicy]{"TerminatePolicy", []enumValue[TerminatePolicy]{
 		{StopOnTerminate, "stop", "StopOnTerminate"}, {KeepWaiting, "keep waiting", "KeepWaiting"},
@@ -163,7 +163,7 @@ func (a Attachment) MarshalText() ([]byte, error) { return attachments.marshal(a
 // any case. It returns an ErrOption for any other text.
 func (a *Attachment) UnmarshalText(text []byte) error { return attachments.unmarshal(a, text) }
 
-// String returns VidGear's name of the class that uses the wire.
+// String returns VidGear's name of the class that uses the wire, or imagezmq.
 // For any other value it returns such as "Wire(7)".
 func (w Wire) String() string { return wires.text(w) }
 

@@ -22,7 +22,7 @@ import (
 // enumTexts holds the constants of every exported enum, and their texts.
 var enumTexts = map[string]map[any]string{
 	"Pattern":         {Pair: "PAIR", ReqRep: "REQ/REP", PubSub: "PUB/SUB", PushPull: "PUSH/PULL"},
-	"Wire":            {NetGearWire: "NetGear", AsyncWire: "NetGear_Async"},
+	"Wire":            {NetGearWire: "NetGear", AsyncWire: "NetGear_Async", ImageZMQWire: "imagezmq"},
 	"Toggle":          {ToggleDefault: "default", ToggleOn: "on", ToggleOff: "off"},
 	"Attachment":      {AttachDefault: "default", AttachBind: "bind", AttachConnect: "connect"},
 	"TerminatePolicy": {StopOnTerminate: "stop", KeepWaiting: "keep waiting"},
@@ -34,7 +34,7 @@ var enumTexts = map[string]map[any]string{
 }
 
 // notInEnum holds values that no constant has.
-var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(2), Toggle(-1), Toggle(3), Attachment(3), TerminatePolicy(2), SecureMode(3), DecodePolicy(3), Colorspace("YUV"),
+var notInEnum = []any{Pattern(-1), Pattern(9), Wire(-1), Wire(3), Toggle(-1), Toggle(3), Attachment(3), TerminatePolicy(2), SecureMode(3), DecodePolicy(3), Colorspace("YUV"),
 	EventKind(0), EventKind(-1), EventKind(99)}
 
 func TestEnumTexts(t *testing.T) {

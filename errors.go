@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/pymsgpack"
 	"github.com/vidgear-go/netgear/internal/transport"
@@ -126,7 +127,8 @@ type OptionError struct {
 	// VidGear's.
 	Field string
 	// Key is the key of VidGear's dictionary, as it is spelled there. It is
-	// empty if the option has none.
+	// empty if the option has none. In an error about the dictionary's object
+	// "go" it is such as "go.queue_frames".
 	Key string
 	// Value is the value of the option as far as it may be shown, or nil if it
 	// may not.
@@ -150,13 +152,22 @@ func (e *OptionError) Error() string {
 	}
 	fmt.Fprintf(&b, "netgear: %v: %s", e.Err, name)
 	if e.Value != nil {
-		fmt.Fprintf(&b, " = %#v", e.Value)
+		fmt.Fprintf(&b, " = %s", goText(e.Value))
 	}
 	b.WriteString(": " + e.Reason)
 	for i, fix := range e.Fixes {
 		b.WriteString(fixedBy(i) + fix.String())
 	}
 	return b.String()
+}
+
+// goText returns a value as Go writes it, and a time as it is written in
+// texts: 500ms.
+func goText(value any) string {
+	if d, ok := value.(time.Duration); ok {
+		return d.String()
+	}
+	return fmt.Sprintf("%#v", value)
 }
 
 func fixedBy(i int) string {

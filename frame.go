@@ -40,7 +40,7 @@ type Frame struct {
 	// Message is the data that the sender sent with the frame.
 	Message Message
 	// Port is the sender's port in multi-server mode: a text of at most 64
-	// bytes.
+	// bytes. On ImageZMQWire it is the sender's name.
 	Port string
 	// Peer is the IP address and port of the peer that the frame came from,
 	// such as "10.0.0.4:41022". It is empty if it is not known, as with ipc.
@@ -154,9 +154,15 @@ func (f *Frame) Array() (Array, error) {
 func (f *Frame) view() ([]byte, error) {
 	b, err := f.load()
 	if err == nil {
-		f.viewed = true
+		f.noteView()
 	}
 	return b, err
+}
+
+// noteView notes that the application has a view of the pixels.
+func (f *Frame) noteView() {
+	f.viewed = true
+	f.exposed.Store(true)
 }
 
 // load returns the pixels, decoded. It is for every call that reads them.

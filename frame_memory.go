@@ -40,6 +40,8 @@ type frameMemory struct {
 	read   atomic.Bool  // the application has read the pixels
 	sound  atomic.Bool  // the JPEG was checked since it was received
 
+	exposed atomic.Bool // the application has a view of the pixels
+
 	responding atomic.Bool // Respond has the frame
 	faulty     atomic.Bool // it counts in Stats.Damaged
 	broken     atomic.Bool // it counts in Stats.Malformed
@@ -132,6 +134,11 @@ func (m *frameMemory) check(w wire, part []byte, maxBytes int64) (err error) {
 func (m *frameMemory) checkJPEG(b []byte, maxBytes int64) (err error) {
 	if m.info, err = turbojpeg.ReadInfo(b); err != nil {
 		return err
+	}
+	if m.coding.colorspace == ownColorspace {
+		if m.coding.colorspace = turbojpeg.BGR; m.info.Space == "Gray" {
+			m.coding.colorspace = turbojpeg.GRAY
+		}
 	}
 	width, height, cs := m.info.Width, m.info.Height, m.coding.colorspace
 	if size := int64(width)*int64(height)*int64(cs.Channels()) + m.info.Memory; size > maxBytes {

@@ -32,8 +32,8 @@ func TestNewFrame(t *testing.T) {
 	if r, g, b, _ := img.At(0, 0).RGBA(); byte(r>>8) != want[2] || byte(g>>8) != want[1] || byte(b>>8) != want[0] {
 		t.Error("the picture is not in blue, green, red")
 	}
-	for _, wire := range []Wire{NetGearWire, AsyncWire} {
-		recv, send := openPair(t, Options{Wire: wire})
+	for wire := range wirePatterns {
+		recv, send := openPair(t, Options{Wire: wire, Pattern: ReqRep})
 		if _, err := send.SendFrame(testContext(t), f, f.Message); err != nil {
 			t.Fatal(err)
 		}

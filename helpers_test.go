@@ -49,6 +49,9 @@ func mustNew(t testing.TB, o Options) *NetGear {
 			}
 		}
 	}
+	if o.TerminateDelay == 0 {
+		o.TerminateDelay = -1 // tests are not VidGear
+	}
 	n, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +80,7 @@ func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (rec
 		return mustNew(t, r), mustNew(t, s)
 	}
 	binds, connects := &r, &s
-	if r.Attach == AttachConnect {
+	if !r.binds() {
 		binds, connects = &s, &r
 	}
 	if binds.Address == "" {
@@ -179,7 +182,8 @@ func fillTestArray(data []byte, i int, isBool bool) {
 
 // ---- captured messages ----
 
-// capture is one recording of a real VidGear 0.3.6 (testdata/captures).
+// capture is one recording of a real VidGear 0.3.6 or imagezmq 1.2.0
+// (testdata/captures).
 type capture struct {
 	About struct {
 		Case     string
@@ -196,8 +200,11 @@ type capture struct {
 
 // wire returns the wire of a recording.
 func (c *capture) wire() Wire {
-	if strings.HasPrefix(c.About.Case, "NetGear_Async") {
+	switch {
+	case strings.HasPrefix(c.About.Case, "NetGear_Async"):
 		return AsyncWire
+	case strings.HasSuffix(c.About.Case, "imagezmq"):
+		return ImageZMQWire
 	}
 	return NetGearWire
 }

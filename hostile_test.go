@@ -244,9 +244,11 @@ func TestHostileBytes(t *testing.T) {
 				}
 				strangers.Wait()
 				deliverAny(t, send, recv)
-				awaitPeers(t, n, 1)
+				// The send call that was canceled last may have closed its socket.
+				awaitPeers(t, send, 1)
+				awaitPeers(t, recv, 1)
 				if came() < visits {
-					t.Errorf("hardly anybody came: %+v", n.Stats())
+					t.Errorf("fewer than %d visits were noticed: %+v", visits, n.Stats())
 				}
 			})
 		}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
+	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
 // SendImage sends a picture of package image. The caller may reuse the picture
@@ -23,7 +24,8 @@ import (
 // package image/draw before.
 //
 // Raw, a picture is sent in OpenCV's order: [rows, columns, 3] with blue first,
-// or [rows, columns] for an *image.Gray.
+// or [rows, columns] for an *image.Gray. It has the pixels that image/draw
+// makes of it.
 //
 // Alpha is not sent. Its pixels are multiplied by it, as image/draw does, which
 // puts the picture on a black background.
@@ -47,11 +49,7 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 	toGray := n.jpeg && n.colorspace == turbojpeg.GRAY
 	b := img.Bounds()
 	if !n.jpeg || max(b.Dx(), b.Dy()) > turbojpeg.MaxDimension {
-		a, err := pictureArray(img, toGray)
-		if err != nil {
-			return payload{}, err
-		}
-		return n.arrayPayload(a)
+		return n.rawPicture(img, toGray)
 	}
 	picture, err := encodable(img)
 	if err != nil {
@@ -65,6 +63,28 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 	}
 	var p payload
 	p.asJPEG(n, picture, decoded)
+	return p, nil
+}
+
+// rawPicture returns a checked picture as an array: of its own memory, or in
+// pooled memory if it had to be converted.
+func (n *settings) rawPicture(img image.Image, toGray bool) (payload, error) {
+	var pooled *zmsg.Buffer
+	a, err := pictureArray(img, toGray, func(size int) (_ []byte, err error) {
+		if pooled, err = zmsg.NewBuffer(size); err != nil {
+			return nil, err
+		}
+		return pooled.Bytes(), nil
+	})
+	var p payload
+	if err == nil {
+		p, err = n.arrayPayload(a)
+	}
+	if err != nil {
+		pooled.Release()
+		return payload{}, err
+	}
+	p.pooled = pooled
 	return p, nil
 }
 
@@ -97,12 +117,13 @@ func imageArray(img image.Image) (Array, error) {
 	if err := checkImage(img, maxPicture); err != nil {
 		return Array{}, err
 	}
-	return pictureArray(img, false)
+	return pictureArray(img, false, func(size int) ([]byte, error) { return turbojpeg.Unzeroed(size), nil })
 }
 
 // pictureArray returns a checked picture as an array in OpenCV's order. With
-// toGray a picture in color loses it.
-func pictureArray(img image.Image, toGray bool) (Array, error) {
+// toGray a picture in color loses it. A picture in color is converted to memory
+// from allocate.
+func pictureArray(img image.Image, toGray bool, allocate func(size int) ([]byte, error)) (Array, error) {
 	gray, isGray := img.(*image.Gray)
 	if isGray {
 		return grayArray(gray), nil
@@ -112,25 +133,24 @@ func pictureArray(img image.Image, toGray bool) (Array, error) {
 		err := convert(gray, img)
 		return grayArray(gray), err
 	}
-	rgba, err := asRGBA(img)
+	b := img.Bounds()
+	bgr, err := allocate(3 * b.Dx() * b.Dy())
 	if err != nil {
 		return Array{}, err
 	}
-	return bgrArray(rgba)
+	known, err := turbojpeg.ToBGR(bgr, img)
+	if !known {
+		var rgba *image.RGBA
+		if rgba, err = asRGBA(img); err == nil {
+			_, err = turbojpeg.ToBGR(bgr, rgba)
+		}
+	}
+	return Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx(), 3}, Data: bgr}, err
 }
 
 func grayArray(img *image.Gray) Array {
 	b := img.Rect
 	return Array{DType: "uint8", Shape: []int{b.Dy(), b.Dx()}, Data: packRows(img.Pix, img.Stride, b.Dx(), b.Dy())}
-}
-
-func bgrArray(img *image.RGBA) (Array, error) {
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	bgr := make([]byte, 3*w*h)
-	if err := turbojpeg.Reorder(bgr, 3*w, turbojpeg.BGR, img.Pix, img.Stride, turbojpeg.RGBA, w, h); err != nil {
-		return Array{}, frameError(err)
-	}
-	return Array{DType: "uint8", Shape: []int{h, w, 3}, Data: bgr}, nil
 }
 
 func asRGBA(img image.Image) (*image.RGBA, error) {

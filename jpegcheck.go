@@ -32,6 +32,7 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 		l.counters.damaged.Add(1)
 		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", l.where())
 		p.ready = whole
+		p.release() // the faulty one is not sent
 	}
 	return nil
 }

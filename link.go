@@ -471,8 +471,17 @@ func (c *conn) watch(e transport.Event) {
 	}
 }
 
+// endpoint returns where an event happened. libzmq names no endpoint for some of
+// them.
+func (c *conn) endpoint(e *transport.Event) string {
+	if e.Endpoint != "" {
+		return e.Endpoint
+	}
+	return c.link.where()
+}
+
 func (c *conn) connected(e transport.Event) {
-	l, endpoint := c.link, e.Endpoint
+	l, endpoint := c.link, c.endpoint(&e)
 	l.counters.connections.Add(1)
 	c.refused.Store(nil)
 	l.handshakeHangups.Store(0)
@@ -485,7 +494,7 @@ func (c *conn) connected(e transport.Event) {
 }
 
 func (c *conn) disconnected(e transport.Event) {
-	l, endpoint := c.link, e.Endpoint
+	l, endpoint := c.link, c.endpoint(&e)
 	if l.closing() != nil {
 		// Closed by this end, or by a peer that has read the terminate message.
 		l.departed.Store(true)
@@ -503,7 +512,7 @@ func (c *conn) disconnected(e transport.Event) {
 }
 
 func (c *conn) handshakeFailed(e transport.Event) {
-	l, endpoint := c.link, e.Endpoint
+	l, endpoint := c.link, c.endpoint(&e)
 	l.onEvent(c, e)
 	l.counters.refused.Add(1)
 	if e.Err != nil {
@@ -519,7 +528,14 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "peer", e.Address, "err", why, "kind", e.Kind.String(), "value", e.Value)
+	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "peer", e.Address, "err", why, "how", handshakeFailures[e.Kind], "code", e.Value)
+}
+
+// handshakeFailures describes how handshakes fail, for the log.
+var handshakeFailures = map[transport.EventKind]string{
+	transport.AuthFailed:     "the keys or the address were rejected",
+	transport.ProtocolFailed: "the two ends do not match",
+	transport.HungUp:         "the peer closed the connection",
 }
 
 // probed reports whether a failed handshake belongs to a PAIR sender that had

@@ -11,7 +11,7 @@ import (
 // them. Their sum is Stats.Malformed.
 type MalformedStats struct {
 	Header  uint64 // the header cannot be read, has a port that is too long, or the number of parts is wrong
-	Wire    uint64 // the sender uses the other wire (Options.Wire)
+	Wire    uint64 // the sender uses another wire (Options.Wire)
 	Message uint64 // the message of the frame contains an array that is refused (AsyncWire)
 	Array   uint64 // the array's type is unknown or refused, or does not fit its bytes
 	JPEG    uint64 // the JPEG cannot be decoded, or not to the colorspace that the header requires

@@ -159,7 +159,7 @@ func (f *Frame) Mat() (gocv.Mat, error) {
 		return gocv.Mat{}, wrap("Mat", fmt.Errorf("%w: %w", ErrFrame, err))
 	}
 	if !f.copies {
-		f.viewed = true
+		f.noteView()
 		return view, nil
 	}
 	defer view.Close()

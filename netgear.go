@@ -1,30 +1,3 @@
-// Package netgear sends video frames across a network on the wire of Python's
-// VidGear NetGear (version 0.3.6). So a Go program can replace either end of a
-// Python system, and nothing changes at the other end.
-//
-// The send end connects, the receive end binds:
-//
-//	recv, err := netgear.New(netgear.Options{ReceiveMode: true})   // NetGear(receive_mode=True)
-//	send, err := netgear.New(netgear.Options{Address: "10.0.0.4"}) // NetGear(address="10.0.0.4")
-//
-//	reply, err := send.Send(ctx, mat, message) // a gocv.Mat; SendArray, SendImage, SendJPEG for the rest
-//	for frame, err := range recv.Frames(ctx) {
-//		img, err := frame.Mat() // or Array, Bytes, Image, JPEG
-//		…
-//		frame.Close()
-//	}
-//
-// Calls block by default, and each ends at once when its context ends or when
-// Close is called from any goroutine. EAGAIN from a socket means that it has
-// nothing yet, and never ends the receive loop. The option that makes VidGear's
-// receive thread end at EAGAIN, flag=1, is refused (VidGear issue #390).
-//
-// All methods may be called from any goroutine. One goroutine at a time owns
-// each ZeroMQ socket: at a receive end the receive goroutine, at a send end the
-// goroutine that sends. Idle ends hold no operating-system thread.
-//
-// The package requires libzmq 4.3 and libjpeg-turbo (libjpeg and TurboJPEG).
-// Unless built with -tags nogocv it also requires OpenCV 4, through gocv.
 package netgear
 
 import (
@@ -56,10 +29,14 @@ func New(o Options) (*NetGear, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := checkLocation(&o); err != nil {
+		return nil, err
+	}
 	l, err := newLink(o)
 	if err != nil {
 		return nil, wrap("open", err)
 	}
+	o.logUnused(l.opts.Logger)
 	n, err := openEnd(l)
 	return n, wrap("open", err)
 }
@@ -162,11 +139,17 @@ func (n *NetGear) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 }
 
 // Close ends this end. Calls that wait in other goroutines return ErrClosed. A
-// receive end discards its queue. A send end sends the terminate message, and
-// waits for its delivery for a fifth of RequestTimeout, but no more than one
-// second; with PushPull for RequestTimeout. When Close returns, ports are free and no goroutine of the end runs.
-// Frames that Recv returned stay valid until their own Close. A second call
-// waits for the first and returns the same.
+// receive end discards its queue. When Close returns, ports are free and no
+// goroutine of the end runs. Frames that Recv returned stay valid until their
+// own Close. A second call waits for the first and returns the same.
+//
+// A send end sends the terminate message, if a peer is connected. Before, it
+// waits until Options.TerminateDelay (500 ms) has passed since the last frame,
+// so that the application at a VidGear receive end can read what is queued
+// there. Then it waits for the delivery for a fifth of RequestTimeout, but no
+// more than one second. With PushPull that is RequestTimeout (15 s), because
+// frames that no receiver has taken yet go first. An end that listens waits up
+// to one second more until its peers have disconnected.
 //
 // With Options.SendAhead the frames that were sent ahead go out first, and with
 // Options.SendLatest the frame that waits. That

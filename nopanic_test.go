@@ -222,6 +222,7 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 		{"Flush at a receive end", ErrMode, func() error { return recv.Flush(ctx) }},
 		{"SendArray at a receive end", ErrMode, func() error { return second(recv.SendArray(ctx, good, nil)) }},
 		{"UnmarshalJSON, nil Options", ErrOption, func() error { return (*Options)(nil).UnmarshalJSON([]byte("{}")) }},
+		{"MarshalJSON, no constant", ErrOption, func() error { return second(Options{Decode: 99}.MarshalJSON()) }},
 		{"UnmarshalJSON, nil text", ErrOption, func() error { return new(Options).UnmarshalJSON(nil) }},
 		{"New, zero Logger", ErrOption, func() error { return second(New(Options{Logger: &slog.Logger{}})) }},
 		{"New, nil handler", ErrOption, func() error { return second(New(Options{Logger: slog.New((*slog.TextHandler)(nil))})) }},

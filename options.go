@@ -31,6 +31,7 @@ const (
 	defaultQueueBytes       = 256 << 20
 	defaultMaxFrameBytes    = 256 << 20
 	defaultHeartbeatTimeout = 30 * time.Second
+	defaultTerminateDelay   = 500 * time.Millisecond
 )
 
 // Toggle is a switch whose zero value selects the default.
@@ -71,31 +72,45 @@ const colorspaces = "RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK"
 type Attachment int8
 
 const (
-	AttachDefault Attachment = iota // as VidGear: the receive end binds, the send end connects
+	AttachDefault Attachment = iota // as VidGear: the receive end binds, the send end connects; a publisher on ImageZMQWire binds, as imagezmq's
 	AttachBind                      // listen on Address and Port
 	AttachConnect                   // connect to Address and Port
 )
 
-// Wire is one of VidGear's two wire formats.
+// Wire is a wire format: one of VidGear's two, or imagezmq's.
 type Wire int8
 
 const (
-	NetGearWire Wire = iota // JSON headers: vidgear.gears.NetGear
-	AsyncWire               // msgpack: vidgear.gears.asyncio.NetGear_Async
+	NetGearWire  Wire = iota // JSON headers: vidgear.gears.NetGear
+	AsyncWire                // msgpack: vidgear.gears.asyncio.NetGear_Async
+	ImageZMQWire             // JSON headers: imagezmq's ImageSender and ImageHub
 )
 
 func (w Wire) wire() wire {
-	if w == AsyncWire {
+	switch w {
+	case AsyncWire:
 		return asyncWire{}
+	case ImageZMQWire:
+		return imagezmqWire{}
 	}
 	return jsonWire{}
 }
 
-// other returns the wire that w is not.
-func (w Wire) other() Wire { return AsyncWire - w }
+// ofHeader returns the wire other than w on which raw is part 1 of a message.
+func (w Wire) ofHeader(raw []byte) (Wire, bool) {
+	for other := range ImageZMQWire + 1 {
+		if other != w && isHeader(other.wire(), raw) {
+			return other, true
+		}
+	}
+	return w, false
+}
 
 // compresses reports whether frames may be sent as JPEG.
-func (w Wire) compresses() bool { return w == NetGearWire }
+func (w Wire) compresses() bool { return w != AsyncWire }
+
+// returnsArrays reports whether answers may carry an array.
+func (w Wire) returnsArrays() bool { return w != ImageZMQWire }
 
 // TerminatePolicy is what a receive end does after a sender's terminate
 // message.
@@ -125,8 +140,12 @@ const (
 // dictionary key that VidGear's NetGear takes. [Options.UnmarshalJSON] reads
 // settings in the form of VidGear's dictionary.
 //
-// A field whose comment names patterns, or one end, has no effect elsewhere,
-// unless Validate refuses it.
+// An option without effect is ignored, as in VidGear, where both ends get the
+// same dictionary. So a field whose comment names patterns, one end, a wire or
+// another option has no effect elsewhere. New gives Logger a line for each of
+// them. Validate refuses only access lists and tunnels that would not protect,
+// functions that would never be called, and modes that the pattern or the wire
+// does not have.
 type Options struct {
 	// ---- the connection ----
 
@@ -154,13 +173,14 @@ type Options struct {
 	// [pattern]
 	Pattern Pattern
 	// Wire is the wire format, which must be the same at both ends: NetGearWire
-	// (VidGear's NetGear, JSON) or AsyncWire (VidGear's NetGear_Async,
-	// msgpack). AsyncWire has no JPEG and no multi-server and multi-client
-	// modes. Default NetGearWire. [the class]
+	// (VidGear's NetGear, JSON), AsyncWire (VidGear's NetGear_Async, msgpack)
+	// or ImageZMQWire (imagezmq). AsyncWire has no JPEG and no multi-server and
+	// multi-client modes. ImageZMQWire has ReqRep and PubSub, no terminate
+	// message and no multi-client mode. Default NetGearWire. [the class]
 	Wire Wire
 	// Attach selects which end listens, for instance for one PubSub sender to
-	// which many viewers connect. Default: the receive end binds. [no
-	// counterpart]
+	// which many viewers connect. Default: the receive end binds; with PubSub
+	// on ImageZMQWire the send end. [no counterpart]
 	Attach Attachment
 
 	// ---- frames ----
@@ -250,7 +270,8 @@ type Options struct {
 	// RequestTimeout bounds the wait for an answer, including the frame's
 	// transfer, and with PushPull the wait for room. It is at least 10 ms
 	// (VidGear: whole seconds, at least 4). Default 4 s, on AsyncWire 15 s.
-	// Patterns Pair, ReqRep and PushPull. [request_timeout; timeout of
+	// Patterns Pair, ReqRep and PushPull; with PubSub a fifth of it bounds the
+	// delivery of the last messages at Close. [request_timeout; timeout of
 	// NetGear_Async]
 	RequestTimeout time.Duration
 	// SubscriberTimeout makes Recv return ErrTimeout after that time without a
@@ -261,6 +282,18 @@ type Options struct {
 	// TerminatePolicy selects what a receive end does after a sender's
 	// terminate message. Default StopOnTerminate. [no counterpart]
 	TerminatePolicy TerminatePolicy
+	// TerminateDelay is the time between the last frame and the terminate
+	// message, for which Close of a send end waits if need be. VidGear's
+	// receive end discards the frames in its queue at that message, and its
+	// answer only means that a frame will be queued. Its queue holds up to 96
+	// frames, so 96 times the application's time for one frame is always
+	// enough.
+	//
+	// Close does not wait if no peer is connected, nor for receive ends of this
+	// library, which discard nothing. With PubSub, where frames are not
+	// answered, it waits for those, too. NetGearWire. Default 500 ms; negative:
+	// no wait. [no counterpart]
+	TerminateDelay time.Duration
 	// StallAfter makes a receive end report EventStalled to OnEvent, once,
 	// after that time without a frame. The next frame is then reported as
 	// EventResumed. Default 0: never. [no counterpart]
@@ -273,7 +306,8 @@ type Options struct {
 	// ReqRep and PubSub. [no counterpart]
 	HeartbeatInterval time.Duration
 	// HeartbeatTimeout closes a connection on which nothing has arrived for
-	// that time after a heartbeat. It must be longer than the largest frame's
+	// that time after a heartbeat. It counts from each heartbeat, so it may be
+	// shorter than HeartbeatInterval. It must be longer than the largest frame's
 	// transfer, because libzmq counts only complete parts. The default is
 	// enough for a raw 1080p frame (6.2 MB) at 2 Mbit/s. Default 30 s. [no
 	// counterpart]
@@ -289,23 +323,24 @@ type Options struct {
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server
 	// mode the newest of each sender). So a slow consumer gets new frames, and
-	// Stats counts the dropped ones. [no counterpart]
+	// Stats counts the dropped ones. Receive end. Default off. [no counterpart]
 	Latest bool
 	// QueueFrames is how many received frames wait for Recv. When the queue is
 	// full the receive end stops reading, which makes the sender wait. With
 	// PubSub the sender does not wait, so the receive end drops new frames, and
-	// Stats counts them. Default 96. [no counterpart: VidGear has 96]
+	// Stats counts them. Receive end without Latest. Default 96. [no
+	// counterpart: VidGear has 96]
 	QueueFrames int
 	// QueueBytes bounds the same queue in bytes: of the frames, of their
 	// messages, and 1 KiB for each. A single larger frame is still accepted.
-	// With Latest the oldest frames of other senders are dropped. Default 256
-	// MiB. [no counterpart]
+	// With Latest the oldest frames of other senders are dropped. Receive end.
+	// Default 256 MiB. [no counterpart]
 	QueueBytes int64
 	// OpenFrames is how many frames the application expects to have at most,
 	// returned by Recv and not closed. It limits nothing. When there are more,
 	// Logger gets one line, with the stack of the Recv call that returned the
-	// frame too many. Stats.Open has their number. Default 0: no limit. [no
-	// counterpart]
+	// frame too many. Stats.Open has their number. Receive end. Default 0: no
+	// limit. [no counterpart]
 	OpenFrames int
 	// SendAhead is how many encoded frames may wait behind the one whose answer
 	// is awaited, 0 to 1024. With it the send calls do not wait for the answer.
@@ -353,11 +388,14 @@ type Options struct {
 	// ---- exclusive modes ----
 
 	// BidirectionalMode sends data with the answers: see
-	// [NetGear.SetReturnData]. It must be the same at both ends. Patterns Pair
-	// and ReqRep. [bidirectional_mode]
+	// [NetGear.SetReturnData]. It must be the same at both ends. On
+	// ImageZMQWire it is the reply of imagezmq's send_reply. Patterns Pair and
+	// ReqRep. [bidirectional_mode]
 	BidirectionalMode bool
 	// MultiserverMode connects one receive end with several senders, each with
-	// its own port. Patterns ReqRep and PubSub. [multiserver_mode]
+	// its own port. On ImageZMQWire it is for a receive end, and the message, if
+	// it is a short text, is the sender's name in Frame.Port. Patterns ReqRep
+	// and PubSub. [multiserver_mode]
 	MultiserverMode bool
 	// MulticlientMode connects one send end with several receive ends, each
 	// with its own port. Patterns ReqRep and PubSub. [multiclient_mode]
@@ -392,11 +430,14 @@ type Options struct {
 	// It must be a secure mode at both ends. Default Grasslands. [secure_mode]
 	SecureMode SecureMode
 	// CustomCertLocation is the location of the certificates:
-	// LOCATION/.vidgear/keys. LOCATION must exist. If it has no folder of keys,
+	// LOCATION/.vidgear/keys. LOCATION must exist, or New returns an ErrOption.
+	// If it has no folder of keys,
 	// one is created, and Logger gets a line, because the other end does not
-	// have those keys yet. Default: the home folder. [custom_cert_location]
+	// have those keys yet. Secure modes. Default: the home folder.
+	// [custom_cert_location]
 	CustomCertLocation string
-	// OverwriteCert creates new certificates. Send end only. [overwrite_cert]
+	// OverwriteCert creates new certificates. Send end, secure modes.
+	// [overwrite_cert]
 	OverwriteCert bool
 	// AllowAddresses lists the only peers that a secure receive end admits:
 	// addresses and ranges such as "10.0.0.0/8". Default: all. Secure modes.
@@ -406,11 +447,13 @@ type Options struct {
 	// AllowAddresses would admit them. Secure modes. [no counterpart]
 	DenyAddresses []string
 	// SSHTunnelMode is "user@host[:port]", an SSH host through which the send
-	// end connects to Address and Port, as seen from that host. Default: no
-	// tunnel. [ssh_tunnel_mode]
+	// end connects to Address and Port, as seen from that host. Without "user@"
+	// the name is that of the current user. The port is 22 by default. Default:
+	// no tunnel. [ssh_tunnel_mode]
 	SSHTunnelMode string
 	// SSHTunnelPwd is the password for the SSH host, or the passphrase of the
-	// key file: see [NewSecret]. No text contains it. [ssh_tunnel_pwd]
+	// key file: see [NewSecret]. No text and no JSON contains it. This and the
+	// following options are for a tunnel (SSHTunnelMode). [ssh_tunnel_pwd]
 	SSHTunnelPwd Secret
 	// SSHTunnelKeyfile is the private key file for the SSH host. Default: the
 	// usual ones in the home folder, and those of the agent.
@@ -437,11 +480,13 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Validate returns nil if New would accept the options, which New checks first.
-// Otherwise the error is an *[OptionError].
+// Validate checks the options alone, as New does first: it opens no file and no
+// socket. So New may fail where Validate returns nil, for instance because an
+// address is in use, or because CustomCertLocation does not exist. The error is
+// an *[OptionError].
 func (o Options) Validate() error {
 	for _, check := range []func(*Options) error{
-		checkFlag, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
+		checkFlag, checkImageZMQ, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
 	} {
 		if err := check(&o); err != nil {
 			return err
@@ -467,8 +512,8 @@ func checkFlag(o *Options) error {
 }
 
 func checkConnection(o *Options) error {
-	if o.Wire < NetGearWire || o.Wire > AsyncWire {
-		return invalid("Wire", o.Wire, "must be NetGearWire or AsyncWire")
+	if o.Wire < NetGearWire || o.Wire > ImageZMQWire {
+		return invalid("Wire", o.Wire, "must be NetGearWire, AsyncWire or ImageZMQWire")
 	}
 	if o.Pattern < 0 || int(o.Pattern) >= len(patterns) {
 		return invalid("Pattern", o.Pattern, "must be 0 (PAIR), 1 (REQ/REP) or 2 (PUB/SUB), and with NetGear_Async's wire also 3 (PUSH/PULL)")
@@ -486,10 +531,8 @@ func checkConnection(o *Options) error {
 	}
 	switch o.Protocol {
 	case "", "tcp":
-		for _, p := range o.ports() {
-			if err := checkPort(o, p); err != nil {
-				return err
-			}
+		if err := checkPorts(o); err != nil {
+			return err
 		}
 		if strings.Contains(o.Address, "@") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without user and password")
@@ -498,7 +541,7 @@ func checkConnection(o *Options) error {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
 		}
 		if host, port, err := net.SplitHostPort(o.Address); err == nil && host != "" && port != "" {
-			return invalid("Address", o.Address, "must be a host alone, such as %q; give the port (%s) apart from it", host, port)
+			return fixed(invalid("Address", o.Address, "must be a host alone; the port (%s) is an option of its own", port), set("Address", host))
 		}
 		return checkHost(o)
 	case "ipc":
@@ -525,13 +568,25 @@ func checkHost(o *Options) error {
 	return nil
 }
 
-func checkPort(o *Options, p string) error {
-	low := 1
+// checkPorts refuses what is no port, and a port that is listed twice.
+func checkPorts(o *Options) error {
+	low, field := 1, "Port"
 	if o.binds() {
 		low = 0
 	}
-	if n, err := strconv.Atoi(p); err != nil || n < low || n > 65535 {
-		return invalid("Port", p, "must be a number from %d to 65535", low)
+	if len(o.Ports) > 0 {
+		field = "Ports"
+	}
+	seen := map[int]bool{}
+	for _, p := range o.ports() {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < low || n > 65535 {
+			return invalid(field, p, "must be a number from %d to 65535", low)
+		}
+		if seen[n] && n != 0 {
+			return invalid(field, o.Ports, "%d is listed twice; each end has a port of its own", n)
+		}
+		seen[n] = true
 	}
 	return nil
 }
@@ -625,10 +680,6 @@ func checkAhead(o *Options) error {
 	switch {
 	case o.SendAhead < 0 || o.SendAhead > 1024:
 		return invalid("SendAhead", o.SendAhead, "must be from 0 to 1024")
-	case o.SendAhead > 0 && o.ReceiveMode:
-		return invalid("SendAhead", o.SendAhead, "needs a send end: a receive end sends no frames")
-	case o.SendLatest && o.ReceiveMode:
-		return invalid("SendLatest", true, "needs a send end: a receive end sends no frames; its option is Latest")
 	case o.SendLatest && o.SendAhead > 0:
 		return fixed(invalid("SendLatest", true, "one frame waits, the newest, so there are none to send ahead"), set("SendAhead", 0), set("SendLatest", false))
 	case o.OnReply != nil && o.SendAhead == 0 && !o.SendLatest:
@@ -696,8 +747,12 @@ func checkSecurity(o *Options) error {
 // ---- the options with their defaults filled in ----
 
 func (o *Options) binds() bool {
-	return o.Attach == AttachBind || o.Attach == AttachDefault && o.ReceiveMode
+	return o.Attach == AttachBind || o.Attach == AttachDefault && o.ReceiveMode != o.publisherBinds()
 }
+
+// publisherBinds reports whether by default the send end binds, as imagezmq's
+// publisher.
+func (o *Options) publisherBinds() bool { return o.Wire == ImageZMQWire && o.Pattern == PubSub }
 
 func (o *Options) address() string {
 	switch {
@@ -741,6 +796,7 @@ func (o Options) withDefaults() Options {
 	o.QueueFrames = cmp.Or(o.QueueFrames, defaultQueueFrames)
 	o.QueueBytes = cmp.Or(o.QueueBytes, defaultQueueBytes)
 	o.MaxFrameBytes = cmp.Or(o.MaxFrameBytes, defaultMaxFrameBytes)
+	o.TerminateDelay = cmp.Or(o.TerminateDelay, defaultTerminateDelay)
 	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, defaultHeartbeatTimeout)
 	if !o.Pattern.spec().heartbeats {
 		o.HeartbeatInterval = -1

@@ -3,6 +3,8 @@ package netgear
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +60,17 @@ var dictionary = map[string]func(o *Options, v any) error{
 // into o. Fields without a key in it keep their values. Besides the
 // dictionary's keys it reads the arguments of VidGear's NetGear (address, port,
 // protocol, pattern, receive_mode, logging) and NetGear_Async's timeout. o.Wire
-// selects the class and must be set before: NetGear has no timeout.
+// selects the class: NetGear has no timeout.
+//
+// Options that VidGear does not have stand in an object under the key "go",
+// which VidGear ignores. Their names are those of the fields, as queue_frames
+// or QueueFrames:
+//
+//	{"pattern": 2, "go": {"wire": "NetGear_Async", "latest": true, "request_timeout": "500ms"}}
+//
+// Times are texts such as "500ms", and enums have the texts of their String
+// methods. The times that VidGear has may also stand there, and then replace
+// VidGear's. Functions and the Logger cannot.
 //
 // VidGear ignores unknown keys, and values of the wrong type or out of range.
 // Here each is an [*OptionError] that names the key. A flag other than 0 is
@@ -68,23 +80,15 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 		return fmt.Errorf("netgear: %w: the option dictionary is to be read into Options that are nil", ErrOption)
 	}
 	read := *o
-	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
-		// As in VidGear, spaces around a key do not count.
-		key = strings.Clone(strings.TrimSpace(key))
-		set, known := dictionary[key]
-		if !known {
-			// It may be a password under a misspelled key.
-			return &OptionError{Key: key, Reason: "VidGear has no such option" + suggestion(key), Err: ErrOption, inDictionary: true}
+	own, err := read.readWire(raw)
+	if err == nil {
+		err = read.readDictionary(raw)
+	}
+	for i := range own {
+		if err == nil {
+			err = own[i].set(&read)
 		}
-		value, err := pyjson.Decode(v)
-		if err != nil {
-			return err
-		}
-		if err := set(&read, value); err != nil {
-			return asKey(key, value, err)
-		}
-		return nil
-	})
+	}
 	if err != nil {
 		if _, ok := err.(*OptionError); ok {
 			return err
@@ -96,6 +100,47 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 	return checkFlag(o)
 }
 
+// readWire returns the entries under goKey, and sets the wire if it is one of
+// them, because it determines which keys the dictionary may have.
+func (o *Options) readWire(raw []byte) (own []goSetting, err error) {
+	err = pyjson.Fields(raw, func(key string, v pyjson.Raw) (err error) {
+		if strings.TrimSpace(key) == goKey {
+			own, err = readGo(v)
+		}
+		return err
+	})
+	for i := range own {
+		if err == nil && reflect.TypeFor[Options]().Field(own[i].field).Name == "Wire" {
+			err = own[i].set(o)
+		}
+	}
+	return own, err
+}
+
+// readDictionary reads the keys of VidGear.
+func (o *Options) readDictionary(raw []byte) error {
+	return pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
+		// As in VidGear, spaces around a key do not count.
+		key = strings.Clone(strings.TrimSpace(key))
+		if key == goKey {
+			return nil
+		}
+		set, known := dictionary[key]
+		if !known {
+			// It may be a password under a misspelled key.
+			return &OptionError{Key: key, Reason: unknownKey(key), Err: ErrOption, inDictionary: true}
+		}
+		value, err := pyjson.Decode(v)
+		if err != nil {
+			return err
+		}
+		if err := set(o, value); err != nil {
+			return asKey(key, value, err)
+		}
+		return nil
+	})
+}
+
 // asKey returns err as an error about the value of a dictionary's key.
 func asKey(key string, value any, err error) error {
 	e, ok := err.(*OptionError)
@@ -103,6 +148,9 @@ func asKey(key string, value any, err error) error {
 		e = &OptionError{Reason: err.Error(), Err: ErrOption}
 	}
 	e.Field, e.Key, e.Value, e.inDictionary = fieldOf(key), key, shown(value), true
+	if value == nil {
+		e.Value = describedAs("null")
+	}
 	if key == "ssh_tunnel_pwd" {
 		e.Value = nil
 	}
@@ -320,21 +368,20 @@ func readFlag(o *Options, v any) error {
 	return fmt.Errorf("must be 0")
 }
 
-// suggestion returns a text with the nearest key, or "" if none is near.
-func suggestion(key string) string {
-	best, near := "", 4
-	for known := range dictionary {
-		if d := levenshtein.Distance(key, known); d < near || d == near && best != "" && known < best {
-			best, near = known, d
-		}
+// unknownKey returns why the dictionary may not have a key.
+func unknownKey(key string) string {
+	if i, ok := goOptions[levenshtein.Fold(key)]; ok && keyOf(reflect.TypeFor[Options]().Field(i).Name) == "" {
+		name := goName(reflect.TypeFor[Options]().Field(i).Name)
+		return fmt.Sprintf(`VidGear has no such option; write it as {"go": {%q: …}}`, name)
 	}
-	if best == "" {
-		keys := make([]string, 0, len(dictionary))
-		for k := range dictionary {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		return "; it has " + strings.Join(keys, ", ")
+	return "VidGear has no such option" + suggestion(key, slices.Sorted(maps.Keys(dictionary)))
+}
+
+// suggestion returns a text with the names that are like one, or with all of
+// them if none is.
+func suggestion(name string, known []string) string {
+	if near := levenshtein.Like(name, known); near != nil {
+		return "; did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return "; did you mean " + best + "?"
+	return "; it has " + strings.Join(known, ", ")
 }

@@ -122,7 +122,7 @@ func (o *Options) socketConfig(sec *security) transport.Config {
 	c := transport.Config{
 		Kind: spec.send, Bind: o.binds(), Secure: sec != nil, Server: o.ReceiveMode, Exclusive: o.servesOne(),
 		MaxMessage: o.MaxFrameBytes, MaxParts: maxParts, ReceiveHWM: o.receiveHWM(),
-		HeartbeatInterval: o.HeartbeatInterval, HeartbeatTimeout: o.HeartbeatTimeout,
+		SilenceLimit: o.silenceLimit(), HeartbeatInterval: o.HeartbeatInterval, HeartbeatTimeout: o.HeartbeatTimeout,
 		Logger: o.Logger,
 		Setup: func(s *zmq4.Socket) error {
 			return errors.Join(spec.setSockopts(s, o), sec.configure(s, o))

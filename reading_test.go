@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"slices"
 	"testing"
@@ -121,6 +122,50 @@ func TestReadings(t *testing.T) {
 			if open := recv.Stats().Open; open != 0 {
 				t.Errorf("%d frames are open", open)
 			}
+		}
+	}
+}
+
+// The matrix of what is read: pattern × policy × Reading. Each frame goes over a
+// relay, which closes it at once, and is read through a second Frame.
+func TestMatrixOfReadings(t *testing.T) {
+	for _, pattern := range allPatterns {
+		for _, policy := range []DecodePolicy{DecodeFollowUse, DecodeAhead, DecodeOnUse} {
+			t.Run(fmt.Sprintf("%v/%v", pattern, policy), func(t *testing.T) {
+				o := Options{Pattern: pattern, HighWaterMark: 100}
+				recv, send := openPair(t, o, func(recv, _ *Options) { recv.Decode = policy })
+				last, relay := openPair(t, o, func(recv, _ *Options) { recv.Decode = policy })
+				if pattern == PubSub {
+					awaitSubscription(t, recv, send)
+					awaitSubscription(t, last, relay)
+				}
+				ctx := testContext(t)
+				for _, r := range readings {
+					if _, err := send.SendImage(ctx, yCbCrPicture(120, 100, image.YCbCrSubsampleRatio420), nil); err != nil {
+						t.Fatal(err)
+					}
+					f := mustRecv(t, recv, ctx)
+					jpeg := bytes.Clone(f.JPEG())
+					if _, err := relay.SendFrame(ctx, f, nil); err != nil {
+						t.Fatal(err)
+					}
+					f.Close()
+					g := mustRecv(t, last, ctx)
+					if !bytes.Equal(g.JPEG(), jpeg) {
+						t.Error("another JPEG came out of the relay")
+					}
+					part, err := g.Read(r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					shared := part.Retain()
+					part.Close()
+					hasReading(t, shared, r)
+					shared.Close()
+					hasReading(t, g, Reading{})
+					g.Close()
+				}
+			})
 		}
 	}
 }

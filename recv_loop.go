@@ -489,7 +489,7 @@ func (r *receiveEnd) readHeader(m *message) (header, error) {
 	if err == nil && h.terminate {
 		return h, nil
 	}
-	if err != nil || r.opts.Wire == NetGearWire {
+	if err != nil || r.opts.Wire != AsyncWire { // other headers do not contain it
 		h.bidirectional = r.structured()
 	} else if h.bidirectional != r.structured() && r.spec.answers {
 		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.where(), "at the sender", h.bidirectional)

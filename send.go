@@ -39,6 +39,7 @@ type sendEnd struct {
 	frame    frameExchange      // of the current frame
 	stop     func() error       // frame.stop; created once
 	clients  map[string]bool    // multi-client mode: the ports that have answered
+	queuedAt time.Time          // when a receive end that may discard its queue got a frame; see awaitReading
 	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
 	halfOpen transport.HalfOpen // PAIR
 
@@ -107,7 +108,8 @@ func (n *NetGear) sender() (*sendEnd, error) {
 type Reply struct {
 	// Port is the port of the client that answered, in multi-client mode.
 	Port string
-	// Data is the data that the receive end returned.
+	// Data is the data that the receive end returned. On ImageZMQWire it is the
+	// hub's reply: a text, or bytes that are no UTF-8.
 	Data Message
 	// Array is the array that the receive end returned, in memory of its own;
 	// nil if it returned none.
@@ -154,6 +156,7 @@ func (n *NetGear) SendArray(ctx context.Context, a Array, message any) (Reply, e
 // SendJPEG sends a finished JPEG unchanged, also if the options disable
 // compression. The receive end decodes it into the options' colorspace, also a
 // CMYK JPEG. If the options specify CMYK, it decodes any other JPEG into BGR.
+// Neither this library nor VidGear applies an EXIF orientation.
 //
 // The JPEG is checked first (Options.JPEGCheck), because a VidGear receive end
 // ends at every JPEG that libjpeg warns of. For a sequential JPEG of one scan,
@@ -186,6 +189,12 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 // a JPEG, whose bytes stay the same. The caller still owns the frame. For
 // retries, errors and concurrency see SendArray.
 //
+// The frame is not copied. With PubSub, PushPull and Options.SendAhead this end
+// shares its memory until it has been sent, which may be after the call and
+// after the frame's Close (see SendArrayOwned). So the caller must not change
+// the frame's bytes afterwards. A raw frame whose pixels the application has a
+// view of (Bytes, Array, Mat) is copied in these cases.
+//
 // With a nil message it sends the frame's own. Any other replaces it, and
 // Message{} sends none. If this end has Options.Stamp, the frame's own Stamp
 // goes along in every case, so Latency and Missed at the last end are those of
@@ -211,7 +220,9 @@ func (n *NetGear) SendFrame(ctx context.Context, f *Frame, message any) (Reply, 
 	if err != nil {
 		return Reply{}, wrap("send", s.stopped(ctx, err))
 	}
-	p.from = f
+	if !s.spec.answers || s.queue != nil {
+		p.share(f)
+	}
 	return s.send(ctx, &p, forwarded(f, message))
 }
 

@@ -1,6 +1,10 @@
 package netgear
 
-import "time"
+import (
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/transport"
+)
 
 // close sends what was queued and the terminate message, and closes the socket.
 func (s *sendEnd) close() error {
@@ -11,6 +15,7 @@ func (s *sendEnd) close() error {
 	s.settler.await()
 	s.sendMu <- struct{}{} // a send call that waits has been woken
 	defer s.unlock()
+	s.awaitReading()
 	linger := s.terminate()
 	s.awaitDisconnects(min(linger, s.lingerTimeout()))
 	over := time.Now().Add(linger)
@@ -18,6 +23,42 @@ func (s *sendEnd) close() error {
 	s.release()
 	s.link.close(time.Until(over))
 	return err
+}
+
+// noteReceiver notes that a receive end has the frame, and whether that end is
+// one of this library.
+func (s *sendEnd) noteReceiver(own bool) {
+	if !own && s.opts.Wire == NetGearWire {
+		s.queuedAt = time.Now()
+	}
+}
+
+// awaitReading waits until TerminateDelay has passed since the last frame, for
+// applications that read from a VidGear receive end. VidGear answers a frame,
+// then decodes it, then queues it. Its recv returns None as soon as its receive
+// thread has read the terminate message, whatever the queue holds. NetGear_Async
+// has no queue. The wait ends when no peer is connected any more.
+func (s *sendEnd) awaitReading() {
+	left := time.Until(s.queuedAt.Add(s.opts.TerminateDelay))
+	if s.conn == nil || left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	for {
+		changed := s.change()
+		if s.deserted() != nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-s.settler.pending(): // its goroutine has ended
+			time.Sleep(min(transport.AdmissionStep, left))
+			s.settle()
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // terminate sends the terminate message if there is a peer, and returns how
@@ -32,6 +73,9 @@ func (s *sendEnd) terminate() time.Duration {
 	end := time.Now().Add(timeout)
 	s.leaveLost()
 	text := s.wire.appendTerminate(nil, s.port)
+	if len(text) == 0 { // the wire has none
+		return s.lingering(end)
+	}
 	send := func(deadline time.Time) error {
 		return s.countTerminate(s.conn.Wait(deadline, s.deserted, func() error { return s.conn.TrySend(text, false) }))
 	}

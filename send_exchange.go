@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -89,8 +90,12 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 		}
 		return sending, nil
 	case sending:
-		if err := x.sendParts(); err != nil || !x.spec.answers {
+		if err := x.sendParts(); err != nil {
 			return answered, err
+		}
+		if !x.spec.answers {
+			x.noteReceiver(false) // a subscriber may be VidGear's
+			return answered, nil
 		}
 		x.conn.sent, x.sentAt = true, time.Now()
 		x.order.took()
@@ -469,9 +474,11 @@ func (s *sendEnd) readAnswer(m *message) (Reply, error) {
 		return Reply{}, rejectedError(string(reason))
 	}
 	if !s.structured() && (len(raw) == 0 || raw[0] == 'D') {
+		s.noteReceiver(bytes.HasPrefix(raw, []byte(receivedText+ownName)))
 		return Reply{}, nil // any text is accepted; this is VidGear's
 	}
 	a, err := s.wire.parseAnswer(raw, true)
+	s.noteReceiver(strings.HasPrefix(a.device, ownName))
 	if !s.structured() && a.rejected == "" {
 		return Reply{}, nil
 	}

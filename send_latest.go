@@ -16,7 +16,6 @@ type waitingFrame struct {
 	payload payload
 	message any
 	memory  []byte // the copy of the pixels or of the JPEG; nil if there is none
-	keep    *Frame // holds the memory of a frame that is sent on
 	number  uint64
 	size    int64
 }
@@ -24,7 +23,6 @@ type waitingFrame struct {
 // release releases what the frame refers to. It may be called more than once.
 func (w *waitingFrame) release() {
 	w.payload.release()
-	w.keep.Close()
 }
 
 // latestMarks is how many calls of Flush may wait at once before a send call
@@ -84,8 +82,8 @@ func (q *sendQueue) wait(p *payload, message any) (w *waitingFrame, err error) {
 	switch {
 	case p.done != nil:
 		p.done = nil
-	case p.from != nil:
-		w.keep = p.from.Retain()
+	case p.pooled != nil:
+		p.pooled = nil
 	case p.encode:
 		own.picture, w.memory, err = own.picture.Copy(q.spareMemory())
 	case p.ready != nil:

@@ -84,6 +84,7 @@ func (p *payload) release() {
 		p.done()
 		p.done = nil
 	}
+	p.pooled.Release()
 }
 
 // toPart returns the part of a payload. The part refers to the caller's memory
@@ -92,7 +93,12 @@ func (p *payload) release() {
 // released. The caller does not wait for the answer to a frame that is sent
 // ahead, so that is copied.
 func (s *sendEnd) toPart(p *payload) (part, error) {
-	if p.done == nil || p.encode || s.opts.Wire == AsyncWire { // where a part begins with a map
+	if p.pooled != nil && s.opts.Wire != AsyncWire { // where a part begins with a map
+		own := part{buf: p.pooled}
+		p.pooled = nil
+		return own, nil
+	}
+	if p.done == nil || p.encode || s.opts.Wire == AsyncWire {
 		began := time.Now()
 		part, err := s.makePart(p, s.enc, s.spec.answers && (s.queue == nil || s.opts.SendLatest))
 		if p.encode && err == nil {
@@ -102,11 +108,11 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		return part, err
 	}
 	if s.spec.answers {
-		own := part{external: p.array.Data, done: p.done}
+		own := part{external: p.data(), done: p.done}
 		p.done = nil
 		return own, nil
 	}
-	buf, err := s.buffers.Wrap(p.array.Data, p.done)
+	buf, err := s.buffers.Wrap(p.data(), p.done)
 	if err == nil {
 		p.done = nil
 	}
@@ -115,7 +121,8 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 
 // payload is what a send call is given as part 2, still in the caller's memory.
 type payload struct {
-	array Array
+	array  Array
+	pooled *zmsg.Buffer // has the elements of array; nil if they are the caller's
 	// For what is encoded: the picture, instead of the array. The colorspace
 	// into which the receiver decodes is in coding.
 	encode  bool
@@ -125,10 +132,28 @@ type payload struct {
 	check   bool   // check it before it is sent; see mend
 	info    turbojpeg.Info
 	frame   *frameMemory // of a finished JPEG that is a frame's
-	from    *Frame       // the frame that is sent on, which holds the memory
 	coding  coding
 	// done releases owned memory exactly once; nil if the caller keeps it.
 	done func()
+}
+
+// data returns the bytes of a payload that is not encoded.
+func (p *payload) data() []byte {
+	if p.ready != nil {
+		return p.ready
+	}
+	return p.array.Data
+}
+
+// share makes the payload an owner of the frame's memory, to which it refers.
+// Pixels that the application has a view of, and may change, are copied
+// instead.
+func (p *payload) share(f *Frame) {
+	if len(p.data()) == 0 || p.ready == nil && f.exposed.Load() {
+		return
+	}
+	f.frames.Add(1)
+	p.done = f.frameMemory.release
 }
 
 // arrayPayload selects, from the options, whether an array is sent as JPEG.

@@ -39,6 +39,14 @@ func (p *settler) want() {
 	}
 }
 
+// pending returns the channel that has a token while something is pending.
+func (p *settler) pending() <-chan struct{} {
+	if p == nil {
+		return nil
+	}
+	return p.wanted
+}
+
 func (p *settler) start() {
 	if p != nil {
 		p.done = make(chan struct{})

@@ -75,7 +75,7 @@ type Stats struct {
 	Queue      int   // frames that wait for Recv; at a send end with SendAhead or SendLatest, frames not yet answered
 	QueueBytes int64 // memory of those frames in bytes, with their messages and 1 KiB for each; also what a Pair end has read ahead of a full queue
 	Connected  int   // peers connected at this moment; with Pair at most 1
-	Open       int   // receive end: frames that the application has and has not closed; Frames of Retain count as one
+	Open       int   // receive end: frames that the application has and has not closed, or that SendFrame is sending; Frames of Retain count as one
 }
 
 // counters holds the counts that Stats reports.

@@ -62,6 +62,11 @@ const (
 	// instance because the port was in use. It doubles up to maxPause.
 	firstReopen = 10 * time.Millisecond
 
+	// imagezmqSilenceLimit is how long an end that listens on imagezmq's wire
+	// keeps a connection that is cut off. A shorter limit loses peers (see
+	// silenceLimit). Dead ones are counted as connected for that time.
+	imagezmqSilenceLimit = time.Minute
+
 	// ---- host names ----
 
 	// lookupPause is the least time between two lookups of a name. After

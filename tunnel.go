@@ -56,6 +56,8 @@ func checkTunnel(o *Options) error {
 	switch {
 	case strings.Contains(o.SSHTunnelMode[:at], ":"):
 		return invalid("SSHTunnelMode", o.SSHTunnelMode, "must be user@host or user@host:port; a password goes into SSHTunnelPwd (ssh_tunnel_pwd)")
+	case sshtunnel.CheckTarget(o.SSHTunnelMode) != nil:
+		return invalid("SSHTunnelMode", o.SSHTunnelMode, "%v", sshtunnel.CheckTarget(o.SSHTunnelMode))
 	case o.ReceiveMode || o.binds():
 		return invalid("SSHTunnelMode", o.SSHTunnelMode, "a tunnel leads from a send end that connects; set it there")
 	case o.protocol() != "tcp":

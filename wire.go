@@ -15,11 +15,11 @@ import (
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
-// wire is one of VidGear's two wire formats. An implementation handles bytes,
-// and no sockets.
+// wire is a wire format. An implementation handles bytes, and no sockets.
 type wire interface {
 	appendHeader(dst []byte, h header) []byte
-	// appendTerminate writes the message that ends a stream.
+	// appendTerminate writes the message that ends a stream, or nothing if the
+	// wire has none.
 	appendTerminate(dst []byte, port pyjson.Raw) []byte
 	appendAnswer(dst []byte, a *answer) []byte
 	// parseHeader and parseAnswer return values that refer to raw. parseHeader
@@ -73,10 +73,18 @@ type wire interface {
 //
 //	Data rejected on device: XXXXXXXX ! …
 //	{"port": …, "return_type": "NoneType", "rejected": …, "data": null}
+//
+// Its names begin with "go", and its answers with data have a key "device",
+// which VidGear ignores. So a send end detects a receive end of VidGear, which
+// discards its queue at the terminate message ([Options.TerminateDelay]).
 type jsonWire struct{}
 
 // maxHeader bounds the JSON part of a message.
 const maxHeader = 16 << 20
+
+// ownColorspace stands for the colorspace of a JPEG whose header names none:
+// GRAY for a gray JPEG, otherwise BGR, as OpenCV decodes it.
+const ownColorspace turbojpeg.Colorspace = -1
 
 // coding describes how a part holds an array: as a JPEG or raw.
 type coding struct {
@@ -106,6 +114,7 @@ type header struct {
 type answer struct {
 	text       string     // in plain mode, and then the only field
 	port       pyjson.Raw // multi-client mode
+	device     string     // the name of a receive end of this library; VidGear sends none here
 	returnType string
 	data       Message
 	array      bool   // an array follows in part 2
@@ -150,6 +159,9 @@ func (jsonWire) appendAnswer(dst []byte, a *answer) []byte {
 	if a.rejected != "" {
 		text, _ := pyjson.Encode(a.rejected) // texts always encode
 		dst = append(append(dst, `, "rejected": `...), text...)
+	}
+	if a.device != "" {
+		dst = append(append(append(dst, `, "device": "`...), a.device...), '"')
 	}
 	return append(appendValue(append(dst, `, "data": `...), a.data.raw), '}')
 }
@@ -210,11 +222,13 @@ func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 	if err := checkLength("header", raw); err != nil {
 		return h, err
 	}
+	known := false
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) (err error) {
 		switch key {
 		case "port":
 			h.port = v
 		case "terminate_flag":
+			known = true
 			h.terminate, err = parseBool(v)
 		case "compression":
 			err = h.coding.parseCompression(v)
@@ -232,6 +246,9 @@ func (jsonWire) parseHeader(raw []byte, room []int) (header, error) {
 		}
 		return nil
 	})
+	if err == nil && !known {
+		err = fmt.Errorf("%q is missing (does the sender speak NetGear's JSON?)", "terminate_flag")
+	}
 	if err != nil {
 		return h, malformed("header: %w", err)
 	}
@@ -264,6 +281,8 @@ func (jsonWire) parseAnswer(raw []byte, structured bool) (answer, error) {
 			a.data.raw = v
 		case "rejected":
 			a.rejected, err = parseString(v)
+		case "device":
+			a.device, _ = parseString(v) // any value is accepted
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -357,7 +376,7 @@ func (c *coding) parseCompression(v pyjson.Raw) error {
 		}
 		return err
 	}
-	c.jpeg, c.colorspace = true, -1
+	c.jpeg, c.colorspace = true, turbojpeg.BGR // VidGear 0.2.1 names none
 	err := pyjson.Fields(v, func(key string, v pyjson.Raw) (err error) {
 		switch key {
 		case "dct":
@@ -369,9 +388,6 @@ func (c *coding) parseCompression(v pyjson.Raw) error {
 		}
 		return err
 	})
-	if err == nil && c.colorspace < 0 {
-		err = errors.New("colorspace is missing")
-	}
 	return err
 }
 
@@ -433,7 +449,10 @@ func (jsonWire) findArray(part []byte, _ *coding) (from, size int, err error) {
 	return 0, len(part), nil
 }
 
-func (jsonWire) received(id string) string { return "Data received on device: " + id + " !" }
+func (jsonWire) received(id string) string { return receivedText + id + " !" }
+
+// receivedText begins the answer of a plain receive end.
+const receivedText = "Data received on device: "
 
 func (jsonWire) rejected(id, reason string) string {
 	return rejectedText + "device: " + id + " ! " + reason
@@ -470,6 +489,10 @@ func (jsonWire) terminateReply(_ string, multiserver bool) []byte {
 
 func (jsonWire) answersTerminate(p Pattern) bool { return p == ReqRep }
 
+// ownName begins the name of an end of this library. VidGear's names have
+// capital letters and digits only.
+const ownName = "go"
+
 // newID returns a random name of eight characters for an end.
 func newID() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -479,5 +502,6 @@ func newID() string {
 		// 256 is no multiple of 36; for a name that does not matter.
 		b[i] = letters[int(b[i])%len(letters)]
 	}
+	copy(b[:], ownName)
 	return string(b[:])
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
 // Every recorded frame and terminate message of VidGear can be read, and what
@@ -208,7 +210,7 @@ func captureFrame(n *settings, cs string) payload {
 	return p
 }
 
-var systemID = regexp.MustCompile("[A-Z0-9]{8}( !|`)")
+var systemID = regexp.MustCompile("(go|[A-Z0-9]{2})[A-Z0-9]{6}( !|`)|\"device\": \"[^\"]*\", ")
 
 // A receive end of this library, with the input of VidGear's, answers the same
 // bytes except for its random name, and returns the same frames.
@@ -298,5 +300,14 @@ func checkAnswer(t *testing.T, recv *NetGear, peer *bare, want [][]byte) {
 		if !bytes.Equal(g, w) {
 			t.Errorf("answer part %d:\n  got %.200q\n want %.200q", j, g, w)
 		}
+	}
+}
+
+// A JPEG whose header names no colorspace, as VidGear 0.2.1's, is blue, green,
+// red.
+func TestJPEGWithoutColorspace(t *testing.T) {
+	h, err := asJSON.parseHeader([]byte(`{"terminate_flag": false, "compression": {"dct": true, "ups": false}, "message": null, "pattern": "1", "dtype": "", "shape": ""}`), nil)
+	if err != nil || !h.jpeg || !h.fastDCT || h.colorspace != turbojpeg.BGR {
+		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ type contender struct {
 	Name     string
 	command  []string
 	extra    []string // after the command line
+	env      []string // of the process, besides the bench's
 	patterns []int
 	jpeg     bool // can send JPEG by itself
 	codec    bool // has the role codec
@@ -27,6 +29,7 @@ type contender struct {
 const (
 	ours      = "netgear"
 	ahead     = "netgear, sending ahead"
+	awake     = "netgear, monitor awake"
 	transfers = "netgear, ownership transferred"
 	keepsMany = "the same, high-water mark 1000" // libzmq's default, which imagezmq has
 	bareSame  = "libzmq, same settings"
@@ -48,6 +51,9 @@ func (b *bench) makeContenders(self, python string) error {
 	b.contenders = []*contender{
 		{Name: ours, command: []string{self, "end"}, patterns: all, jpeg: true, codec: true, async: true},
 		{Name: ahead, command: []string{self, "end"}, extra: []string{"--ahead", "2"}, patterns: []int{0, 1}, jpeg: true, guest: true},
+		// Go's monitor thread then never sleeps, so nothing has to wake it. It
+		// prints a line every 23 days.
+		{Name: awake, command: []string{self, "end"}, env: []string{"GODEBUG=schedtrace=2000000000"}, patterns: all, jpeg: true, guest: true},
 		{Name: transfers, command: []string{self, "end"}, extra: []string{"-transfer"}, patterns: []int{2}, guest: true},
 		{Name: keepsMany, command: []string{self, "end"}, extra: []string{"-transfer", "--high-water-mark", "1000"}, patterns: []int{2}, guest: true},
 		{Name: bareSame, command: []string{bare}, extra: []string{"--same-settings"}, patterns: all},
@@ -56,6 +62,11 @@ func (b *bench) makeContenders(self, python string) error {
 		{Name: bareZMQ, command: []string{bare}, patterns: all},
 	}
 	return nil
+}
+
+// contender returns the contender of that name.
+func (b *bench) contender(name string) *contender {
+	return b.contenders[slices.IndexFunc(b.contenders, func(c *contender) bool { return c.Name == name })]
 }
 
 func compile(ctx context.Context, source, out string) error {

@@ -28,7 +28,7 @@ import (
 
 // endFlags are the flags of contender.py.
 type endFlags struct {
-	role, frames, address, port, protocol, profile       string
+	role, frames, address, port, protocol, profile, set  string
 	width, height, pattern, warm, n, ends, ahead, strips int
 	highWaterMark                                        int
 	jpeg, async, multiserver, times, transfer, fresh     bool
@@ -62,6 +62,7 @@ func runEnd(args []string) error {
 	fs.IntVar(&f.highWaterMark, "high-water-mark", 0, "frames kept for a slow subscriber, 0: the default")
 	fs.BoolVar(&f.transfer, "transfer", false, "publish memory whose ownership is transferred instead of copied")
 	fs.BoolVar(&f.fresh, "fresh", false, "send end: write each frame before it is sent")
+	fs.StringVar(&f.set, "set", "", "role ways: which are compared")
 	f.role = args[0]
 	fs.Parse(args[1:])
 	// A context that can end, as programs use.
@@ -74,6 +75,8 @@ func runEnd(args []string) error {
 		return f.recv(ctx, cancel)
 	case "codec":
 		return f.codec()
+	case "ways":
+		return f.compareWays(ctx)
 	}
 	return fmt.Errorf("no role %q", f.role)
 }

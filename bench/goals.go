@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/vidgear-go/netgear"
 )
 
 // goal is a target for a measured number. It is printed, never asserted:
@@ -85,6 +87,22 @@ func (r *results) goals() (all []goal) {
 		for _, q := range []float64{0.5, 0.99} {
 			all = append(all, goal{what: fmt.Sprintf("%s, latency p%.0f ÷ VidGear's", s, 100*q), need: 0.6, atMost: true, got: r.ratio(s, ours, vidgear, latency(q)), verb: "%.2f"})
 		}
+	}
+	all = append(all,
+		goal{what: jpegOnlyScene + ", 1080p, CPU ms per frame of both ends", need: 0.35, atMost: true, verb: "%.2f",
+			got: r.over(jpegOnlyScene, ours, func(o outcome) float64 { return 1e3 * wayCPU(netgear.DecodeFollowUse.String())(o) })},
+		goal{what: relayScene + ", 1080p JPEG, frames per second", need: 2500, got: r.over(relayScene, ours, wayFPS("default")), verb: "%.0f"})
+	for _, c := range []struct {
+		scene, a, b string
+		need        float64
+	}{
+		{encodeScene, "YCbCr", "RGBA", 0.95},
+		{read422Scene, "Image", "Bytes", 1.25}, {read422Scene, "YCbCr", "Bytes", 1},
+		{read422Scene, "1/2", "Bytes", 0.65}, {read422Scene, "1/4", "Bytes", 0.5}, {read422Scene, "gray", "Bytes", 0.75},
+		{cameraScene(75), "passed through", "decoded and encoded", 0.05},
+	} {
+		all = append(all, goal{what: c.scene + ", CPU: " + c.a + " ÷ " + c.b, need: c.need, atMost: true, verb: "%.2f",
+			got: r.ratioOf(c.scene, ours, wayCPU(c.a), c.scene, ours, wayCPU(c.b))})
 	}
 	if g, ok := r.group("idle"); ok {
 		for _, s := range g.Scenes {

@@ -29,7 +29,7 @@ func (b *bench) machine() (machine, error) {
 func (b *bench) versions() (string, error) {
 	out, err := exec.CommandContext(b.ctx, b.python, program, "versions").Output()
 	if err != nil {
-		return "", fmt.Errorf("asking %s for its versions (scripts/setup.sh --bench installs what is missing): %w", b.python, err)
+		return "", fmt.Errorf("asking %s for its versions (scripts/setup.sh --python installs what is missing): %w", b.python, err)
 	}
 	var v map[string]string
 	if err := json.Unmarshal(out, &v); err != nil {

@@ -11,7 +11,7 @@
 //	go run ./bench -sweep      socket settings, with bare libzmq
 //
 // VidGear and imagezmq are those in interop/.venv, which scripts/setup.sh
-// --bench creates, or those of the Python in NETGEAR_INTEROP_PYTHON.
+// --python creates, or those of the Python in NETGEAR_INTEROP_PYTHON.
 package main
 
 import (
@@ -172,7 +172,7 @@ func (b *bench) makeFrames(s size) error {
 		"--width", strconv.Itoa(s.Width), "--height", strconv.Itoa(s.Height), "--n", strconv.Itoa(s.Frames))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("decoding the sample video with %s (scripts/setup.sh --bench installs it): %w", b.python, err)
+		return fmt.Errorf("decoding the sample video with %s (scripts/setup.sh --python installs it): %w", b.python, err)
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ func (b *bench) measure(c *contender, s scene) (o outcome, err error) {
 		return b.publish(ctx, c, s)
 	case waiting:
 		return b.waiting(ctx, c, s)
+	case inside:
+		return b.inside(ctx, c, s)
 	}
 	return b.codec(ctx, c, s)
 }
@@ -284,6 +286,34 @@ func (b *bench) codec(ctx context.Context, c *contender, s scene) (o outcome, er
 		o.Recv.Size += got.Size / share
 	}
 	return o, nil
+}
+
+// inside compares ways within one process of this library, which may send to
+// VidGear's receive ends.
+func (b *bench) inside(ctx context.Context, c *contender, s scene) (o outcome, err error) {
+	ports := freePorts(max(1, s.Peers))
+	for _, port := range ports[:s.Peers] {
+		peer, err := b.contender(vidgear).start(ctx, s, "recv", b.args(s, []string{port}, "--n", "1000000000")...)
+		if err != nil {
+			return o, err
+		}
+		defer peer.end()
+		if _, err := peer.await("ready"); err != nil {
+			return o, err
+		}
+	}
+	p, err := c.start(ctx, s, "ways", b.args(s, ports, "--set", s.Set, "--n", strconv.Itoa(s.N))...)
+	if err != nil {
+		return o, err
+	}
+	defer p.end()
+	if _, err := p.await("ready"); err != nil {
+		return o, err
+	}
+	p.tell()
+	got, err := p.await("done")
+	o.Recv = &got
+	return o, err
 }
 
 // freePorts returns ports that were free a moment ago. Not every contender can

@@ -28,6 +28,8 @@ type event struct {
 	Encode     float64 `json:"encode,omitempty"` // seconds a frame
 	Decode     float64 `json:"decode,omitempty"`
 	Size       float64 `json:"size,omitempty"` // bytes of a JPEG
+
+	Ways []wayResult `json:"ways,omitempty"`
 }
 
 // process is a contender's process with a role.
@@ -47,6 +49,7 @@ func (c *contender) start(ctx context.Context, s scene, role string, args ...str
 	}
 	p := &process{cmd: exec.CommandContext(ctx, line[0], line[1:]...), name: c.Name + " " + role}
 	p.cmd.Stderr = &p.stderr
+	p.cmd.Env = append(os.Environ(), c.env...)
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

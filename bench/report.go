@@ -24,6 +24,9 @@ var printers = []struct {
 	{"streams", printFPS("Several streams into one receive end", "Multi-server mode, REQ/REP over tcp, each sender a process; frames per second of all together")},
 	{"cores", printFPS("Frames per second by cores", "1920x1080, pattern 0 over tcp (imagezmq: REQ/REP), both ends together on so many cores")},
 	{"many", (*results).printMany},
+	{"relay", printWays("JPEGs that are not decoded", "1920x1080, PAIR over tcp, all ends in one process")},
+	{"pictures", printWays("Pictures, and parts of pictures", "1920x1080; SendImage to a receive end in the same process that reads no pixels")},
+	{"camera", printWays("A camera's JPEG to a VidGear receive end", "1920x1080, 4:2:0, in one piece; the send end's process")},
 }
 
 func (r *results) print(w io.Writer) {
@@ -228,6 +231,37 @@ func printFPS(title, text string) func(*results, io.Writer, group) {
 		fmt.Fprintln(w)
 		r.ratioTable(w, g.Scenes, fps)
 	}
+}
+
+// printWays prints groups of ways within one process.
+func printWays(title, text string) func(*results, io.Writer, group) {
+	return func(r *results, w io.Writer, g group) {
+		r.heading(w, g, title, text+"; CPU time of the process for each frame, frames per second")
+		head(w, "case", "way", "CPU, ms", "CPU ÷ the first", "frames per second")
+		for _, s := range g.Scenes {
+			for i, way := range r.ways(s) {
+				ratio := "1"
+				if i > 0 {
+					ratio = r.ratioOf(s.Name, ours, wayCPU(way), s.Name, ours, wayCPU(r.ways(s)[0])).format("%.2f")
+				}
+				cpu := r.over(s.Name, ours, func(o outcome) float64 { return 1e3 * wayCPU(way)(o) })
+				row(w, s.Name, way, cpu.format("%.2f"), ratio, r.over(s.Name, ours, wayFPS(way)).format("%.0f"))
+			}
+		}
+	}
+}
+
+// ways returns the names of a scene's ways.
+func (r *results) ways(s scene) (names []string) {
+	for _, o := range r.Outcomes[s.Name][ours] {
+		if o.Failed == "" {
+			for _, w := range o.Recv.Ways {
+				names = append(names, w.Name)
+			}
+			return names
+		}
+	}
+	return nil
 }
 
 func (r *results) printMany(w io.Writer, g group) {

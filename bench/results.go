@@ -128,6 +128,21 @@ func idleCPU(seconds float64) pick {
 	return func(o outcome) float64 { return 100 * o.Recv.CPU / seconds }
 }
 
+// wayCPU returns the CPU time of a way, and wayFPS its frames per second.
+func wayCPU(name string) pick {
+	return ofWay(name, func(w wayResult) float64 { return w.CPU })
+}
+func wayFPS(name string) pick {
+	return ofWay(name, func(w wayResult) float64 { return w.FPS })
+}
+
+func ofWay(name string, number func(wayResult) float64) pick {
+	return func(o outcome) float64 {
+		i := slices.IndexFunc(o.Recv.Ways, func(w wayResult) bool { return w.Name == name })
+		return number(o.Recv.Ways[i])
+	}
+}
+
 // codecFPS returns how many frames per second so many cores could encode and
 // decode with the codec alone.
 func codecFPS(cores int) pick {

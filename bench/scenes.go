@@ -30,6 +30,7 @@ const (
 	publish kind = "publish" // PUB/SUB, where frames are dropped
 	waiting kind = "waiting" // receive ends that wait
 	codec   kind = "codec"   // JPEG without a network
+	inside  kind = "inside"  // ways to do something in one process of this library
 )
 
 // scene is one thing to measure. All its contenders are adjacent in time.
@@ -49,6 +50,8 @@ type scene struct {
 	Cores      int     // both ends together have so many; 0: all
 	Streams    int     // senders in multi-server mode; 0: one sender in plain mode
 	Ends       int     // waiting: receive ends in the process
+	Set        string  // inside: which ways are compared
+	Peers      int     // inside: VidGear's receive ends that they send to
 	Connected  bool    // waiting: with a sender that has sent one frame
 	Without    []string
 	With       []string // guests
@@ -75,6 +78,8 @@ var patternNames = [...]string{"PAIR", "REQ/REP", "PUB/SUB", "PUSH/PULL"}
 // takes reports whether c is measured in s, and with which pattern.
 func (c *contender) takes(s scene) (scene, bool) {
 	switch {
+	case s.Kind == inside:
+		return s, c.Name == ours
 	case c.guest && !slices.Contains(s.With, c.Name),
 		s.Kind == codec && !c.codec,
 		s.JPEG && s.Kind != codec && !c.jpeg,
@@ -95,17 +100,18 @@ type lengths struct {
 	raw, jpeg            int // 1080p frames
 	paced, idle, publish float64
 	memory, memoryJPEG   int
+	turns                int // of ways
 }
 
 var (
-	quickLengths = lengths{rounds: 3, few: 1, raw: 300, jpeg: 80, paced: 4, idle: 3, publish: 1, memory: 1000, memoryJPEG: 200}
-	fullLengths  = lengths{rounds: 5, few: 2, raw: 600, jpeg: 200, paced: 8, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000}
+	quickLengths = lengths{rounds: 3, few: 1, raw: 300, jpeg: 80, paced: 4, idle: 3, publish: 1, memory: 1000, memoryJPEG: 200, turns: 10}
+	fullLengths  = lengths{rounds: 5, few: 2, raw: 600, jpeg: 200, paced: 8, idle: 4, publish: 2, memory: 3000, memoryJPEG: 1000, turns: 40}
 )
 
 // The groups, by the names for -only. quick has the first ones.
 var (
 	quickGroups = []string{"frames", "async", "publish", "latency", "idle"}
-	moreGroups  = []string{"fresh", "memory", "sizes", "streams", "cores", "many"}
+	moreGroups  = []string{"fresh", "memory", "sizes", "streams", "cores", "many", "relay", "pictures", "camera"}
 )
 
 func (l lengths) group(name string) (group, error) {
@@ -134,10 +140,10 @@ func (l lengths) group(name string) (group, error) {
 		}
 	case "latency":
 		for _, jpeg := range []bool{false, true} {
-			g.add(scene{Name: latencyScene(jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, FPS: 30, N: int(30 * l.paced), Without: []string{bareZMQ}})
+			g.add(scene{Name: latencyScene(jpeg), Kind: stream, Size: size1080, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, FPS: 30, N: int(30 * l.paced), Without: []string{bareZMQ}, With: []string{awake}})
 		}
 	case "idle":
-		idle := scene{Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Seconds: l.idle, Ends: 1, Without: []string{bareZMQ}}
+		idle := scene{Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Seconds: l.idle, Ends: 1, Without: []string{bareZMQ}, With: []string{awake}}
 		alone, pair, rep := idle, idle, idle
 		alone.Name, pair.Name, rep.Name = idleScenes[0], idleScenes[1], idleScenes[2]
 		pair.Connected, rep.Connected, rep.Pattern = true, true, 1
@@ -169,7 +175,7 @@ func (l lengths) group(name string) (group, error) {
 				}
 				// About as long for each size.
 				n = max(10, n*size1080.Width*size1080.Height/(s.Width*s.Height))
-				g.add(scene{Name: sizeScene(s, jpeg), Kind: stream, Size: s, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Without: []string{bareZMQ}})
+				g.add(scene{Name: sizeScene(s, jpeg), Kind: stream, Size: s, Protocol: "tcp", AnyPattern: true, JPEG: jpeg, N: n, Without: []string{bareZMQ}, With: []string{awake}})
 			}
 		}
 	case "streams":
@@ -179,7 +185,7 @@ func (l lengths) group(name string) (group, error) {
 				if jpeg {
 					n = l.jpeg * 4
 				}
-				g.add(scene{Name: streamsScene(k, jpeg), Kind: stream, Size: size480, Protocol: "tcp", Pattern: 1, JPEG: jpeg, Streams: k, N: n / k, Without: []string{bareZMQ}})
+				g.add(scene{Name: streamsScene(k, jpeg), Kind: stream, Size: size480, Protocol: "tcp", Pattern: 1, JPEG: jpeg, Streams: k, N: n / k, Without: []string{bareZMQ}, With: []string{awake}})
 			}
 		}
 	case "cores":
@@ -197,16 +203,35 @@ func (l lengths) group(name string) (group, error) {
 		for _, ends := range manyEnds {
 			g.add(scene{Name: manyScene(ends), Kind: waiting, Size: size480, Protocol: "tcp", AnyPattern: true, Ends: ends, Seconds: l.idle, Without: []string{bareZMQ}})
 		}
+	case "relay":
+		g.add(l.ways(jpegOnlyScene, "jpeg-only"), l.ways(relayScene, "relay"))
+	case "pictures":
+		g.add(l.ways(encodeScene, "encode"), l.ways("SendImage, raw", "raw"), l.ways(read422Scene, "read-422"), l.ways("reading a JPEG, 4:2:0", "read-420"))
+	case "camera":
+		for _, quality := range []int{75, 90} {
+			s := l.ways(cameraScene(quality), fmt.Sprintf("camera-%d", quality))
+			s.Peers = cameraPeers
+			g.add(s)
+		}
 	default:
 		return g, fmt.Errorf("no group %q: there are %v and %v", name, quickGroups, moreGroups)
 	}
 	return g, nil
 }
 
+// ways returns a scene of ways within one process.
+func (l lengths) ways(name, set string) scene {
+	return scene{Name: name, Kind: inside, Size: size1080, Set: set, Protocol: "tcp", JPEG: true, N: l.turns}
+}
+
 // The names of the scenes, for the report.
 
 const (
-	codecScene = "the JPEG codec alone"
+	codecScene    = "the JPEG codec alone"
+	jpegOnlyScene = "only JPEG() is read"
+	relayScene    = "relay, SendFrame"
+	encodeScene   = "SendImage, as JPEG"
+	read422Scene  = "reading a JPEG, 4:2:2"
 
 	// publishFPS is more than a connection can carry. Much more would spend a
 	// core on frames that are dropped.
@@ -237,6 +262,7 @@ func framesScene(jpeg bool, pattern int, protocol string) string {
 func freshScene(pattern int, protocol string, fresh bool) string {
 	return framesScene(false, pattern, protocol) + map[bool]string{true: ", fresh", false: ", cold"}[fresh]
 }
+func cameraScene(quality int) string       { return fmt.Sprintf("a camera's JPEG, quality %d", quality) }
 func publishScene(protocol string) string  { return framesScene(false, 2, protocol) }
 func latencyScene(jpeg bool) string        { return mode(jpeg) + " at 30 fps" }
 func sizeScene(s size, jpeg bool) string   { return mode(jpeg) + ", " + s.Name }

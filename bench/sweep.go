@@ -15,7 +15,7 @@ func (b *bench) sweep(w io.Writer, rounds int) error {
 	if err := b.makeFrames(size1080); err != nil {
 		return err
 	}
-	bare := b.contenders[slices.IndexFunc(b.contenders, func(c *contender) bool { return c.Name == bareZMQ })]
+	bare := b.contender(bareZMQ)
 	settings := sweepSettings()
 	got := make([][]float64, len(settings))
 	base := make([][]float64, len(settings)) // relative to the system's defaults on the same protocol, in the same round

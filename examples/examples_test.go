@@ -525,7 +525,7 @@ func TestBadInput(t *testing.T) {
 		{"multiclient", args("-n", "0"), args("-n must be")},
 		{"send", args("-async", "-pattern", "4"), args("-pattern 4", "PUSH/PULL")},
 		{"send", args("-async", "-options", `{"jpeg_compression": true, "multiclient_mode": true}`), args("multiclient_mode", "NetGear_Async")},
-		{"send", args("-source", "http://joe:S3cr3t@127.0.0.1:1/x.avi?token=S3cr3t"), args("-source http://joe:[redacted]@127.0.0.1:1/x.avi?[redacted]: nobody serves it")},
+		{"send", args("-source", "http://joe:S3cr3t@127.0.0.1:1/x.avi?token=S3cr3t"), args("-source http://joe:[redacted]@127.0.0.1:1/x.avi?[redacted]: no server answers")},
 		{"send", args("-options", `{"ssh_tunnel_pwd": ["S3cr3t"]}`), args("ssh_tunnel_pwd", "must be a text")},
 		{"send", args("-options", "{ssh_tunnel_pwd:", "S3cr3t}"), args("unexpected argument")},
 		{"sshtunnel", args("-ssh", "joe@127.0.0.1", "-password=S3cr3t"), args("-password takes no value")},

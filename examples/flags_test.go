@@ -193,7 +193,7 @@ func TestURL(t *testing.T) {
 	}
 	refusesSource(t, server.URL+"/nothing.avi", "the server answers 404 Not Found")
 	server.Close()
-	refusesSource(t, server.URL+"/video.avi", "nobody serves it there")
+	refusesSource(t, server.URL+"/video.avi", "no server answers")
 }
 
 // The JPEGs of an MJPEG file are sent as they are.

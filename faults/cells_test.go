@@ -37,6 +37,7 @@ type mode struct {
 	Bidirectional bool   `json:"bidirectional"`
 	Multiserver   bool   `json:"multiserver"`
 	Multiclient   bool   `json:"multiclient"`
+	ImageZMQ      bool   `json:"imagezmq"` // imagezmq's wire; the Python end is imagezmq's
 }
 
 var (
@@ -48,9 +49,10 @@ var (
 	multiclient   = mode{Name: "multi-client", Multiclient: true}
 	biServer      = mode{Name: "bidirectional multi-server", Bidirectional: true, Multiserver: true}
 	biClient      = mode{Name: "bidirectional multi-client", Bidirectional: true, Multiclient: true}
+	overImageZMQ  = mode{Name: "imagezmq", ImageZMQ: true}
 )
 
-var modes = []mode{plain, stoneHouse, ironHouse, bidirectional, multiserver, multiclient, biServer, biClient}
+var modes = []mode{plain, stoneHouse, ironHouse, bidirectional, multiserver, multiclient, biServer, biClient, overImageZMQ}
 
 // several is the number of ends on the side on which a mode has several.
 const several = 3
@@ -61,7 +63,7 @@ func (m *mode) many() bool { return m.Multiserver || m.Multiclient }
 func (m *mode) patterns() []int {
 	var all []int
 	for pattern := range patternNames {
-		if !(m.many() && pattern == 0 || m.Bidirectional && pattern == 2) {
+		if !((m.many() || m.ImageZMQ) && pattern == 0 || m.Bidirectional && pattern == 2) {
 			all = append(all, pattern)
 		}
 	}
@@ -85,14 +87,14 @@ type cell struct {
 	pattern int
 	fault   string
 	victim  string
-	vidgear string // which end is VidGear's: sender, receiver, or "" for none; the first of several
+	vidgear string // which end is Python's: sender, receiver, both, or "" for none; the first of several
 	rounds  int
 
 	took  []time.Duration // one for each round that resumed
 	ran   bool
 	held  time.Duration // the longest wait for a frame of the ends without a fault
-	hung  int           // rounds in which VidGear kept running, but its stream did not resume
-	ended int           // rounds in which VidGear gave up
+	hung  int           // rounds in which the Python end kept running, but its stream did not resume
+	ended int           // rounds in which it gave up
 	notes []string
 }
 
@@ -102,20 +104,33 @@ func (c *cell) name() string {
 
 func (c *cell) peers() string {
 	send, receive := "Go", "Go"
-	switch c.vidgear {
-	case sender:
-		send = "VidGear"
-	case receiver:
-		receive = "VidGear"
+	if c.inPython(sender) {
+		send = c.python()
+	}
+	if c.inPython(receiver) {
+		receive = c.python()
 	}
 	return send + "→" + receive
 }
+
+// python returns the name of what the Python end runs.
+func (c *cell) python() string {
+	if c.mode.ImageZMQ {
+		return "imagezmq"
+	}
+	return "VidGear"
+}
+
+// inPython reports whether an end, the first of several, is Python's.
+func (c *cell) inPython(end string) bool { return c.vidgear == end || c.vidgear == both }
 
 // whyNot returns why VidGear itself cannot pass. Such a cell is not run.
 func (c *cell) whyNot() string {
 	survives := c.vidgear != "" && c.victim != c.vidgear
 	secure := c.mode.Secure > 0
 	switch {
+	case c.mode.ImageZMQ:
+		return "" // what hangs there is part of the table
 	case secure && c.vidgear == receiver && c.pattern == 2:
 		return "VidGear's receive end never gets a frame in secure PUB/SUB"
 	case secure && survives && c.vidgear == sender && c.pattern < 2:
@@ -156,6 +171,13 @@ var fullTable = slices.Concat(
 	withVidGear(stoneHouse, kill, restart, freeze, hang, power), withVidGear(ironHouse, kill, restart, freeze, hang, power),
 	withVidGear(bidirectional, kill, restart, freeze, hang),
 	withVidGear(multiserver, kill, restart, freeze, hang), withVidGear(multiclient, kill, restart, freeze, hang),
+	inMode(overImageZMQ), sideBySide,
+)
+
+// sideBySide is imagezmq with itself, and with this library at either end.
+var sideBySide = slices.Concat(
+	withVidGear(overImageZMQ, kill, restart, freeze, hang, power),
+	[]group{{overImageZMQ, both, []string{kill, restart, freeze, hang, power}, ends, 4}, {overImageZMQ, both, []string{cut}, overImageZMQ.lines(), 4}},
 )
 
 // inMode returns cells with Go ends in a mode.
@@ -198,6 +220,10 @@ func chosen() []*cell {
 	return append(expand(shortTable),
 		&cell{mode: plain, pattern: 1, fault: kill, victim: receiver, vidgear: receiver, rounds: 1},
 		&cell{mode: plain, pattern: 1, fault: kill, victim: receiver, vidgear: sender, rounds: 1},
+		&cell{mode: overImageZMQ, pattern: 1, fault: hang, victim: receiver, vidgear: receiver, rounds: 1},
+		&cell{mode: overImageZMQ, pattern: 2, fault: kill, victim: receiver, vidgear: receiver, rounds: 1},
+		&cell{mode: overImageZMQ, pattern: 1, fault: freeze, victim: sender, vidgear: sender, rounds: 1},
+		&cell{mode: overImageZMQ, pattern: 2, fault: kill, victim: sender, vidgear: sender, rounds: 1},
 	)
 }
 
@@ -325,8 +351,8 @@ func (c *cell) remarks() []string {
 	if c.held > c.limit() {
 		notes = append(notes, "OTHERS HELD UP")
 	}
-	note(c.hung, "%d times VidGear hung and was started again", c.hung)
-	note(c.ended, "%d times VidGear ended and was started again", c.ended)
+	note(c.hung, "%d times %s hung and was started again", c.hung, c.python())
+	note(c.ended, "%d times %s ended and was started again", c.ended, c.python())
 	return notes
 }
 

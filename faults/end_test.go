@@ -42,6 +42,7 @@ func (s *spec) options() netgear.Options {
 		Address:            s.Address,
 		Ports:              s.Ports,
 		Pattern:            netgear.Pattern(s.Pattern),
+		Wire:               s.wire(),
 		SecureMode:         netgear.SecureMode(s.Secure),
 		CustomCertLocation: s.Keys,
 		BidirectionalMode:  s.Bidirectional,
@@ -63,6 +64,13 @@ func (s *spec) options() netgear.Options {
 		}
 	}
 	return o
+}
+
+func (s *spec) wire() netgear.Wire {
+	if s.ImageZMQ {
+		return netgear.ImageZMQWire
+	}
+	return netgear.NetGearWire
 }
 
 // returns reports whether answers carry data. A Go end returns the numbers of

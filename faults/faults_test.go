@@ -100,8 +100,12 @@ func (c *cell) run(t *testing.T) {
 // build creates the ends and links of a cell.
 func (r *rig) build() {
 	c := r.cell
-	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50, VidGear: c.vidgear == receiver}
-	if r.net != nil {
+	s := spec{mode: c.mode, Pattern: c.pattern, Address: "127.0.0.1", Timeout: requestTimeout(), FPS: 50, VidGear: c.inPython(receiver)}
+	switch {
+	case r.net == nil:
+	case c.mode.ImageZMQ && c.pattern == 2: // there the send end listens
+		s.Address = senderAddress
+	default:
 		s.Address = receiverAddress
 	}
 	if c.mode.Secure > 0 {
@@ -139,7 +143,7 @@ func (r *rig) add(sort string, s spec, ports []string, each bool) []*end {
 		if each {
 			e.spec.Ports = []string{port}
 		}
-		e.python = c.vidgear == sort && i == 0
+		e.python = c.inPython(sort) && i == 0
 		e.struck = strings.HasPrefix(c.victim, both) || c.victim == sort && i == 0
 		if r.net != nil {
 			e.wall = map[bool]string{false: r.net.sender, true: r.net.receiver}[s.Receive]
@@ -238,7 +242,11 @@ func (r *rig) hold(do func(*end)) {
 }
 
 func (r *rig) checkHoldings(e *end) {
-	h := e.settled(e.before)
+	within := waitLimit / 2
+	if r.cell.mode.ImageZMQ {
+		within = 75 * time.Second // an end that listens keeps a dead connection for a minute
+	}
+	h := e.settled(e.before, within)
 	if h.more(e.before) {
 		r.t.Errorf("the %s holds more than before:\nbefore %v\nafter  %v\n%s", e.Name, e.before, h, r.stderr())
 		r.cell.notes = append(r.cell.notes, "LEAK")
@@ -273,9 +281,10 @@ func (r *rig) round(round int) bool {
 		} else {
 			c.hung++
 		}
-		e := r.ends[slices.IndexFunc(r.ends, func(e *end) bool { return e.python })]
-		e.Kill()
-		over = r.start(e)
+		for _, e := range r.stuck() {
+			e.Kill()
+			over = r.start(e)
+		}
 		at, err = r.resumed(over)
 	}
 	if err != nil {
@@ -288,6 +297,16 @@ func (r *rig) round(round int) bool {
 		r.judge(held, "round %d held the others up for %v\n%s", round, held, r.stderr())
 	}
 	return true
+}
+
+// stuck returns the Python ends that must be started again after a stream did not
+// resume: those without the fault, or if there are none all of them.
+func (r *rig) stuck() []*end {
+	python := slices.DeleteFunc(slices.Clone(r.ends), func(e *end) bool { return !e.python })
+	if without := slices.DeleteFunc(slices.Clone(python), func(e *end) bool { return e.struck }); len(without) > 0 {
+		return without
+	}
+	return python
 }
 
 // judge reports what took longer than the limit. That is an error if all ends

@@ -18,8 +18,11 @@ type network struct {
 	sender, router, receiver string
 }
 
-// receiverAddress is the address of the receive end in such a network.
-const receiverAddress = "10.77.2.2"
+// The addresses of the two machines in such a network.
+const (
+	senderAddress   = "10.77.1.2"
+	receiverAddress = "10.77.2.2"
+)
 
 var networks atomic.Int32
 
@@ -61,7 +64,7 @@ func newNetwork(t *testing.T) (*network, error) {
 // cutRules is the router's chain for cut lines, before its other rules.
 const cutRules = "10"
 
-// cut cuts the lines of receive ends that listen on these ports.
+// cut cuts the lines of ends that listen on these ports.
 func (w *network) cut(ports []string) error {
 	for _, port := range ports {
 		for _, way := range []string{"dport", "sport"} {

@@ -44,7 +44,7 @@ func start(t *testing.T, s spec, inPython bool, wall string) (*process, time.Tim
 	}
 	command := []string{self}
 	if inPython {
-		command = []string{peertest.Python(), "peer.py", string(text)}
+		command = []string{peertest.Python(), s.program(), string(text)}
 	}
 	if wall != "" {
 		command = append([]string{"ip", "netns", "exec", wall}, command...)
@@ -62,6 +62,14 @@ func start(t *testing.T, s spec, inPython bool, wall string) (*process, time.Tim
 		p.Fail("%v", err)
 	}
 	return p, time.UnixMicro(ready.count[0])
+}
+
+// program returns the Python program of an end.
+func (s *spec) program() string {
+	if s.ImageZMQ {
+		return "imagezmq_peer.py"
+	}
+	return "peer.py"
 }
 
 // hear stores the lines of the process as they arrive.
@@ -208,9 +216,9 @@ func (h holdings) more(before holdings) bool {
 
 // settled returns what a process holds once that is no more than before, or
 // after a while.
-func (p *process) settled(before holdings) holdings {
+func (p *process) settled(before holdings, within time.Duration) holdings {
 	p.t.Helper()
-	for deadline := time.Now().Add(waitLimit / 2); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
 		if h := p.holdings(); !h.more(before) || time.Now().After(deadline) {
 			return h
 		}

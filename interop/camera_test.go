@@ -8,14 +8,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"image"
 	"os"
 	"slices"
-	"syscall"
 	"testing"
-	"time"
-
-	"gocv.io/x/gocv"
 
 	"github.com/vidgear-go/netgear"
 )
@@ -81,94 +76,4 @@ func TestCameraJPEGs(t *testing.T) {
 	}
 	sender.Close()
 	receiver.end("terminated")
-}
-
-// BenchmarkCamera measures a send end's CPU time for each 1080p JPEG of a
-// camera, sent to a VidGear receive end: passed through, passed through without
-// the check, and decoded and encoded. It takes turns, so that the machine's
-// load is the same for all.
-func BenchmarkCamera(b *testing.B) {
-	mat := gocv.NewMat()
-	defer mat.Close()
-	gocv.Resize(footage[3].mats[0], &mat, image.Pt(1920, 1080), 0, 0, gocv.InterpolationArea)
-	for _, quality := range []int{75, 90} {
-		buf, err := gocv.IMEncodeWithParams(".jpg", mat, []int{gocv.IMWriteJpegQuality, quality})
-		if err != nil {
-			b.Fatal(err)
-		}
-		jpeg := bytes.Clone(buf.GetBytes())
-		buf.Close()
-		b.Run(fmt.Sprintf("quality %d, %d KB", quality, len(jpeg)>>10), func(b *testing.B) { benchmarkCamera(b, jpeg) })
-	}
-}
-
-func benchmarkCamera(b *testing.B, jpeg []byte) {
-	ctx := context.Background()
-	through := func(end *netgear.NetGear) error { _, err := end.SendJPEG(ctx, jpeg, nil); return err }
-	ways := []struct {
-		name  string
-		check netgear.Toggle
-		send  func(*netgear.NetGear) error
-		end   *netgear.NetGear
-		peer  *peer
-		cpu   []float64 // ms for each frame
-	}{
-		{name: "decode+encode", send: func(end *netgear.NetGear) error {
-			f, err := netgear.NewJPEGFrame(jpeg, nil)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			pixels, err := f.Array()
-			if err != nil {
-				return err
-			}
-			_, err = end.SendArray(ctx, pixels, nil)
-			return err
-		}},
-		{name: "through", send: through},
-		{name: "unchecked", check: netgear.ToggleOff, send: through},
-	}
-	for i := range ways {
-		w := &ways[i]
-		var o netgear.Options
-		w.peer, o = startReceiver(b, netgear.Options{Address: address(b, "tcp")})
-		o.JPEGCheck = w.check
-		w.end = open(b, o)
-	}
-	for b.Loop() {
-		for i := range ways {
-			const frames = 10
-			w := &ways[i]
-			before := cpuTime(b)
-			for range frames {
-				if err := w.send(w.end); err != nil {
-					b.Fatal(err)
-				}
-			}
-			w.cpu = append(w.cpu, (cpuTime(b)-before).Seconds()*1e3/frames)
-			for range frames {
-				w.peer.expect("frame")
-			}
-		}
-	}
-	slices.Sort(ways[0].cpu)
-	whole := ways[0].cpu[len(ways[0].cpu)/2]
-	for i := range ways {
-		w := &ways[i]
-		slices.Sort(w.cpu)
-		b.ReportMetric(w.cpu[len(w.cpu)/2], w.name+"-ms")
-		b.ReportMetric(w.cpu[len(w.cpu)/2]/whole, w.name+"-ratio")
-		w.end.Close()
-		w.peer.end("terminated")
-	}
-}
-
-// cpuTime returns the CPU time of this process.
-func cpuTime(b *testing.B) time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

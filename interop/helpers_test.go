@@ -374,8 +374,11 @@ func dictionary(o netgear.Options) string {
 // peerFlags returns the options as peer.py's command line.
 func peerFlags(o netgear.Options) []string {
 	flags := []string{"--address", o.Address, "--pattern", strconv.Itoa(int(o.Pattern)), "--options", dictionary(o)}
-	if o.Wire == netgear.AsyncWire {
+	switch o.Wire {
+	case netgear.AsyncWire:
 		flags = append(flags, "--async")
+	case netgear.ImageZMQWire:
+		flags = append(flags, "--imagezmq")
 	}
 	if o.Protocol != "" {
 		flags = append(flags, "--protocol", o.Protocol)

@@ -6,7 +6,7 @@
     peer.py expect  --options '{"jpeg_compression": "GRAY"}' --source npy-dir DIR
     peer.py versions
 
-With --async, send and recv are ends of a NetGear_Async (async_end.py).
+With --async, send and recv are ends of a NetGear_Async (async_end.py), with --imagezmq of imagezmq (imagezmq_end.py).
 
 What it says: one JSON object per line on stdout, flushed at once. VidGear's own log goes to stderr.
 
@@ -43,6 +43,7 @@ an array of synthetic pixels, {"$npy": FILE} the array in a .npy file, {"$dict":
 
 import argparse
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -588,11 +589,14 @@ def run_recv(args):
     return 1 if died.is_set() else 0
 
 
-def run_async(args):
-    sys.modules["peer"] = sys.modules["__main__"]  # this module, which must not be loaded a second time
-    import async_end
+def run_other(name):
+    """Runs an end of another class than NetGear, which a module has."""
 
-    return async_end.run(args)
+    def run(args):
+        sys.modules["peer"] = sys.modules["__main__"]  # this module, which must not be loaded a second time
+        return importlib.import_module(name).run(args)
+
+    return run
 
 
 def run_versions(_args):
@@ -600,7 +604,7 @@ def run_versions(_args):
 
     import zmq
 
-    names = ("vidgear", "pyzmq", "simplejpeg", "numpy", "opencv-python-headless", "msgpack", "msgpack-numpy")
+    names = ("vidgear", "imagezmq", "pyzmq", "simplejpeg", "numpy", "opencv-python-headless", "msgpack", "msgpack-numpy")
     found = {}
     for name in names:
         try:
@@ -634,7 +638,9 @@ def main():
     shared.add_argument("--int-port", action="store_true", help="give VidGear the port as a number, not as text")
     shared.add_argument("--protocol", choices=["tcp", "ipc"])
     shared.add_argument("--pattern", type=int, default=0)
-    shared.add_argument("--async", dest="async_gear", action="store_true", help="NetGear_Async, see async_end.py")
+    shared.add_argument("--async", dest="other", action="store_const", const="async_end", help="NetGear_Async, see async_end.py")
+    shared.add_argument("--imagezmq", dest="other", action="store_const", const="imagezmq_end", help="imagezmq, see imagezmq_end.py")
+    shared.add_argument("--oldest", action="store_true", help="the oldest supported VidGear (oldest.txt)")
     shared.add_argument("--timeout", type=float, default=0, help="of NetGear_Async, in seconds; 0: its default")
     shared.add_argument("--logging", action="store_true", help="VidGear's own log, on stderr")
 
@@ -669,8 +675,10 @@ def main():
     versions.set_defaults(run=run_versions)
 
     args = parser.parse_args()
+    if getattr(args, "oldest", False):
+        sys.path.insert(0, os.path.join(sys.prefix, "oldest"))
     try:
-        run = run_async if getattr(args, "async_gear", False) else args.run
+        run = run_other(args.other) if getattr(args, "other", None) else args.run
         status = run(args) or 0
     except BaseException as e:  # noqa: BLE001
         emit("error", error=repr(e))

@@ -23,7 +23,8 @@ const connectLimit = 10 * time.Second
 // Address ("127.0.0.1"; with ipc a path in a temporary folder), the port, Attach of
 // the other end where one end has it, and in the secure modes a temporary folder of
 // new certificates for both. Port and Ports are ignored, but for the number of
-// Ports of an end that listens.
+// Ports of an end that listens. TerminateDelay is none by default, as neither end is
+// VidGear.
 //
 // With PubSub the subscription is in effect when Pipe returns, so that no frame is
 // lost for coming too early. To know that, Pipe sends small frames until one
@@ -35,6 +36,9 @@ const connectLimit = 10 * time.Second
 func Pipe(tb testing.TB, sendOptions, recvOptions netgear.Options) (send, recv *netgear.NetGear) {
 	tb.Helper()
 	sendOptions.ReceiveMode, recvOptions.ReceiveMode = false, true
+	if sendOptions.TerminateDelay == 0 {
+		sendOptions.TerminateDelay = -1 // neither end is VidGear
+	}
 	if why := differ(&sendOptions, &recvOptions); why != "" {
 		tb.Fatalf("netgeartest: the two ends cannot connect: %s", why)
 	}

@@ -37,10 +37,10 @@ func exchange(t *testing.T, send, recv *netgear.NetGear) {
 
 // Every frame arrives, from the first one on.
 func TestPipe(t *testing.T) {
-	for _, wire := range []netgear.Wire{netgear.NetGearWire, netgear.AsyncWire} {
+	for _, wire := range []netgear.Wire{netgear.NetGearWire, netgear.AsyncWire, netgear.ImageZMQWire} {
 		for _, pattern := range []netgear.Pattern{netgear.Pair, netgear.ReqRep, netgear.PubSub, netgear.PushPull} {
-			if pattern == netgear.PushPull && wire == netgear.NetGearWire {
-				continue
+			if (netgear.Options{Wire: wire, Pattern: pattern}).Validate() != nil {
+				continue // the wire does not have the pattern
 			}
 			for _, mode := range []netgear.SecureMode{netgear.Grasslands, netgear.StoneHouse, netgear.IronHouse} {
 				for _, attach := range []netgear.Attachment{netgear.AttachDefault, netgear.AttachBind} {

@@ -4,9 +4,8 @@
 # compiler.
 #
 #   scripts/setup.sh            the libraries
-#   scripts/setup.sh --python   and the pinned VidGear in interop/.venv, for the interop suite
+#   scripts/setup.sh --python   and the pinned VidGear and imagezmq in interop/.venv, for the interop suite
 #   scripts/setup.sh --no-opencv  the libraries without OpenCV, for -tags nogocv
-#   scripts/setup.sh --bench    and there what the bench compares with besides
 #
 # If nothing is missing, it installs nothing and does not use the network.
 # NETGEAR_NO_INSTALL=1: install nothing, print what is missing, exit 1 if
@@ -20,13 +19,11 @@ VENV=interop/.venv
 no_install=${NETGEAR_NO_INSTALL:-}
 [ "$no_install" = 0 ] && no_install=
 want_python=
-want_bench=
 opencv=opencv
 for arg in "$@"; do
 	case $arg in
 	--python) want_python=1 ;;
 	--no-opencv) opencv= ;;
-	--bench) want_python=1 want_bench=1 ;;
 	-h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" && exit 0 ;;
 	*) echo "setup: unknown argument $arg (try --help)" >&2 && exit 2 ;;
 	esac
@@ -48,11 +45,10 @@ have_jpeg() { have pkg-config && pkg-config --exists libjpeg; }
 have_cxx() { have "${CXX_BIN%% *}" || have c++; }
 have_cc() { have "${CC_BIN%% *}"; }
 have_venv() { "$PYTHON" -c 'import ensurepip, venv' >/dev/null 2>&1; }
-stamp() { cksum <interop/requirements.txt; "$PYTHON" -c 'import sys; print(sys.version)'; }
+stamp() { cat interop/requirements.txt interop/oldest.txt | cksum; "$PYTHON" -c 'import sys; print(sys.version)'; }
 have_env() {
 	[ -x $VENV/bin/python ] && [ -f $VENV/.stamp ] && [ "$(stamp)" = "$(cat $VENV/.stamp)" ]
 }
-have_bench() { [ -f $VENV/.bench-stamp ] && [ "$(cksum <bench/requirements.txt)" = "$(cat $VENV/.bench-stamp)" ]; }
 
 find_missing() {
 	missing=
@@ -204,17 +200,13 @@ if [ -n "$want_python" ] && ! have_env; then
 	"$PYTHON" -m venv $VENV || fail "$PYTHON -m venv failed: see the lines above"
 	$VENV/bin/python -m pip --disable-pip-version-check -q install --prefer-binary -r interop/requirements.txt ||
 		fail 'pip could not install interop/requirements.txt: see the lines above'
-	$VENV/bin/python -c 'import vidgear.gears' || fail 'VidGear was installed, but does not import: see the lines above'
+	# The oldest VidGear is in a folder of its own. requirements.txt pins what
+	# else it needs.
+	$VENV/bin/python -m pip --disable-pip-version-check -q install --prefer-binary --no-deps --target $VENV/oldest -r interop/oldest.txt ||
+		fail 'pip could not install interop/oldest.txt: see the lines above'
+	$VENV/bin/python -c 'import vidgear.gears, imagezmq' || fail 'VidGear and imagezmq were installed, but do not import: see the lines above'
+	PYTHONPATH=$VENV/oldest $VENV/bin/python -c 'import vidgear.gears' || fail 'the oldest VidGear was installed, but does not import: see the lines above'
 	stamp >$VENV/.stamp
-fi
-
-if [ -n "$want_bench" ] && ! have_bench; then
-	[ -z "$no_install" ] || fail "$VENV has not what bench/requirements.txt pins, and NETGEAR_NO_INSTALL is set"
-	# interop/requirements.txt pins their requirements.
-	$VENV/bin/python -m pip --disable-pip-version-check -q install --no-deps -r bench/requirements.txt ||
-		fail 'pip could not install bench/requirements.txt: see the lines above'
-	$VENV/bin/python -c 'import imagezmq' || fail 'imagezmq was installed, but does not import: see the lines above'
-	cksum <bench/requirements.txt >$VENV/.bench-stamp
 fi
 
 say "ready: libzmq $(pkg-config --modversion libzmq), ${opencv:+OpenCV $(pkg-config --modversion opencv4), }TurboJPEG $(pkg-config --modversion libturbojpeg)$(

@@ -60,13 +60,14 @@ finish() {
 trap finish EXIT
 
 # step TITLE COMMAND...: a heading, the command, its time. A failing command ends the run.
+# A command may set outcome.
 step() {
 	title=$1
 	shift
-	local from=$SECONDS
+	local from=$SECONDS outcome=ok
 	printf '\n== %s\n' "$title"
 	"$@"
-	report+=("$(printf '%-7s %s (%ds)' ok "$title" $((SECONDS - from)))")
+	report+=("$(printf '%-7s %s (%ds)' $outcome "$title" $((SECONDS - from)))")
 	title=
 }
 
@@ -136,12 +137,24 @@ check_bare() {
 	"${CC:-cc}" -O2 -Wall -Wextra -Werror -o "$tmp/bare" bench/bare/bare.c $(pkg-config --cflags --libs libzmq)
 }
 
+# It needs packages for another processor. Where they are not to be had, nothing
+# is built, and the summary shows the step as absent.
+check_cross() {
+	local status=0
+	[ "$(go env GOHOSTARCH)" = amd64 ] || { echo 'Not built: this is for amd64 machines.'; outcome=absent; return; }
+	need qemu-aarch64 qemu-user && scripts/crosstest.sh arm64 || status=$?
+	[ $status -ne 0 ] || return 0
+	[ $status -eq 3 ] || ! command -v qemu-aarch64 >/dev/null || return $status
+	echo 'Not built for arm64: the packages are not to be had here, see above.'
+	outcome=absent
+}
+
 # newest COMMAND...: runs a command with the newest gocv, by a go.work outside the
 # tree. Programs that the command starts use it as well.
 newest() {
 	if [ ! -f "$tmp/go.work" ]; then
 		cat >"$tmp/go.work" <<-END
-			go $(go mod edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
+			go $(go work edit -json | python3 -c 'import json, sys; print(json.load(sys.stdin)["Go"])')
 			use (
 		$(for m in $WORK; do (cd "$m" && pwd); done)
 			)
@@ -311,6 +324,7 @@ do_lint() {
 	step 'Modules: go.mod and go.sum tidy, downloads verified' check_mod
 	step 'Modules: what an application requires' scripts/consumer.sh
 	step 'API: as in api/' go run ./internal/apilist -check
+	step 'Licenses: every module is in docs/licenses.md' scripts/licenses.py --check
 	step 'Vet: with gocv' go vet -tags matprofile $ALL
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL
@@ -324,6 +338,7 @@ do_build() {
 	step 'Build: with gocv' go build -tags matprofile $ALL
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step "Build: with gocv $NEWEST_GOCV" newest go build -tags "$NEWEST_TAGS" $ALL
+	step 'Build: for arm64, and frames to and from it (QEMU)' check_cross
 }
 
 do_lint-full() {

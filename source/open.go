@@ -77,7 +77,7 @@ func openURL(ctx context.Context, s Settings) (reader, error) {
 	}
 	in, err := openOpenCV(s, -1)
 	if err != nil {
-		return nil, fmt.Errorf("%s: nobody serves it there, or it is no video that can be decoded (source \"test\" needs no network): %w", s.shown(), s.unnamed(err))
+		return nil, fmt.Errorf("%s: there is no server, or it serves no video that can be decoded (source \"test\" needs no network): %w", s.shown(), s.unnamed(err))
 	}
 	return in, nil
 }
@@ -89,6 +89,10 @@ var pictures = []string{".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm"
 // openFile opens a picture, an MJPEG AVI file, and every other file with
 // OpenCV.
 func openFile(s Settings) (reader, error) {
+	// Opening a FIFO waits for a writer, and no context ends that wait.
+	if info, err := os.Stat(s.Name); err == nil && info.Mode().Type() == os.ModeNamedPipe {
+		return nil, fmt.Errorf("%s: it is a pipe, and a source is a file, a camera or a URL", s.Name)
+	}
 	// OpenCV does not report why a file does not open.
 	f, err := os.Open(s.Name)
 	if err != nil {

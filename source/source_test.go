@@ -209,7 +209,7 @@ func TestErrors(t *testing.T) {
 		{write(t, "a.png", []byte("not a picture")), "a.png"},
 		{write(t, "empty.jpg", nil), "no picture"},
 		{write(t, "huge.png", hugePNG()), "huge.png"},
-		{"http://joe:S3cr3t@127.0.0.1:1/x?token=S3cr3t", "nobody serves it"},
+		{"http://joe:S3cr3t@127.0.0.1:1/x?token=S3cr3t", "no server answers"},
 		{"http://joe:S3cr3t@\x7f/", "no URL"},
 		{"/dev/video87", "no such camera"},
 	} {

@@ -84,7 +84,7 @@ func (s *stream) connect(ctx context.Context) error {
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("nobody serves it there: %w", s.failed(ctx, err))
+		return fmt.Errorf("no server answers: %w", s.failed(ctx, err))
 	}
 	s.body = response.Body
 	if err := checkResponse(response); err != nil {

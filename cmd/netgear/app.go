@@ -47,10 +47,17 @@ func execute(ctx context.Context, args []string) int {
 	a := &app{logger: slog.New(slog.DiscardHandler)}
 	root := a.root()
 	root.SetArgs(args)
+	root.InitDefaultCompletionCmd(args...)
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's shows its help for an unknown shell, with success
+			c.Args, c.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
 		return exitOK
 	}
+	err = settings.Reword(err)
 	var wrong *settings.WrongError
 	usage := !a.started || errors.As(err, &wrong)
 	var said *reportedError
@@ -90,6 +97,7 @@ func (a *app) root() *cobra.Command {
 	for _, command := range a.commands() {
 		root.AddCommand(command)
 	}
+	root.SetHelpCommand(helpCommand())
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
 	root.Version = version()
@@ -98,7 +106,7 @@ func (a *app) root() *cobra.Command {
 
 // commands returns the subcommands, in the order of the help.
 func (a *app) commands() []*cobra.Command {
-	commands := []*cobra.Command{a.send(), a.receive(), a.view(), a.record(), a.play(), a.relay(), a.top()}
+	commands := []*cobra.Command{a.send(), a.receive(), a.view(), a.record(), a.play(), a.relay(), a.bridge(), a.top()}
 	for _, c := range commands {
 		c.GroupID = "ends"
 	}
@@ -117,6 +125,9 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	if err := a.checkFile(cmd.Root()); err != nil {
+		return err
+	}
+	if err := checkEnvironment(cmd.Root()); err != nil {
 		return err
 	}
 	if err := settings.Fill(fs, a.file, cmd.Name()); err != nil {
@@ -144,8 +155,27 @@ func (a *app) checkFile(root *cobra.Command) error {
 	return a.file.Check(common, commands)
 }
 
+// checkEnvironment refuses a variable whose name is like that of a setting.
+// Others may belong to another program, for instance to a container system that
+// describes a service called netgear.
+func checkEnvironment(root *cobra.Command) error {
+	var known []string
+	add := func(f *pflag.Flag) { known = append(known, settings.Variable(f.Name)) }
+	root.PersistentFlags().VisitAll(add)
+	for _, c := range settings.Connections {
+		known = append(known, settings.Variable(c.Name))
+	}
+	for _, cmd := range root.Commands() {
+		cmd.LocalNonPersistentFlags().VisitAll(add)
+		for _, key := range secretKeys[cmd.Name()] {
+			known = append(known, settings.Variable(key))
+		}
+	}
+	return settings.CheckEnvironment(os.Environ(), known)
+}
+
 // secretKeys are the keys of commands that have no flag.
-var secretKeys = map[string][]string{"view": {"password", "token"}}
+var secretKeys = map[string][]string{"view": {"password", "token"}, "bridge": {"nats-password", "nats-token"}}
 
 // secret returns a secret of a command, from the environment or the file.
 func (a *app) secret(cmd *cobra.Command, name string) (string, error) {
@@ -208,6 +238,25 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		return settings.Wrong("unknown command; did you mean %s?", strings.Join(near, " or "))
 	}
 	return settings.Wrong("unknown command")
+}
+
+// helpCommand returns cobra's help command, but with an error for a command that
+// does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "Help about any command", GroupID: "tools",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil || topic == nil || topic == cmd.Root() && len(args) > 0 {
+				return unknownCommand(cmd.Root(), args)
+			}
+			if len(rest) > 0 && topic.HasSubCommands() {
+				return unknownCommand(topic, rest)
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
 }
 
 // complete sets the values that a shell completes for a flag.

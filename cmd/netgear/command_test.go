@@ -106,12 +106,19 @@ func TestMistakes(t *testing.T) {
 		os.WriteFile(f, []byte(text), 0o600)
 		return f
 	}
+	fifo := filepath.Join(t.TempDir(), "fifo.avi")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args   []string
 		status int
 		want   string
 	}{
 		{[]string{"receve"}, 2, "did you mean receive?"},
+		{[]string{"help", "receve"}, 2, "did you mean receive?"},
+		{[]string{"help", "nosuch"}, 2, "unknown command"},
+		{[]string{"completion", "nosuch"}, 2, "unknown command"},
 		{[]string{"send", "-pattern", "1"}, 2, "flags have two dashes"},
 		{[]string{"send", "--patern", "1"}, 2, "unknown flag: --patern"},
 		{[]string{"send", "--fps", "x"}, 2, `invalid argument "x" for "--fps"`},
@@ -122,7 +129,13 @@ func TestMistakes(t *testing.T) {
 		{[]string{"send", "--port", "x"}, 2, "--port x: must be a number"},
 		{[]string{"receive", "--port", "1,2"}, 2, `use --options '{"multiserver_mode": true}'`},
 		{[]string{"send", "--options", `{"jpeg": 1}`}, 2, `--options: "jpeg": VidGear has no such option`},
+		{[]string{"send", "--options", `{"go": {"jpeg_strips": 9}}`}, 2, `--options: "JPEGStrips": must be from 1 to 8`},
+		{[]string{"send", "--options", `{"port": "x"}`}, 2, `--options: "port": must be a number`},
 		{[]string{"send", "--options", "@/nosuch"}, 2, "/nosuch"},
+		{[]string{"send", "--address", "cam:5555"}, 2, "--address cam:5555: must be a host alone; the port (5555) is an option of its own; use --address cam"},
+		{[]string{"send", "--secure-mode", "1", "--cert-location", "/nosuch"}, 2, "--cert-location /nosuch: must be a folder that exists"},
+		{[]string{"send", "--source", fifo}, 1, "it is a pipe"},
+		{[]string{"send", "--config", file("[send]\nport = \"x\"\n")}, 2, "x.toml: [send] port: x: must be a number"},
 		{[]string{"send", "--stamp", "maybe"}, 2, "--stamp: must be on or off"},
 		{[]string{"send", "--size", "big", "--frames", "1"}, 2, "--size: must be a width"},
 		{[]string{"receive", "--return", "1"}, 2, "only answers carry data"},
@@ -134,6 +147,15 @@ func TestMistakes(t *testing.T) {
 		{[]string{"send", "--config", file("[send]\nfps = \"fast\"\n")}, 2, "[send] fps:"},
 		{[]string{"relay", "--config", file("[[relay.output]]\nqeue = 1\n")}, 2, `unknown key "qeue"; did you mean queue?`},
 		{[]string{"relay"}, 2, "there is no output"},
+		{[]string{"bridge", "--nats", "nats://me:secret@x"}, 2, "use --nats-user and NETGEAR_NATS_PASSWORD"},
+		{[]string{"bridge", "--camera", "front"}, 2, "--camera needs --from-nats"},
+		{[]string{"bridge", "--from-nats", "--input", "tcp://*:1"}, 2, "--input has no effect with --from-nats"},
+		{[]string{"bridge", "--create"}, 2, "--create needs --stream"},
+		{[]string{"bridge", "--max-age", "1h"}, 2, "--max-age needs --create"},
+		{[]string{"bridge", "--from-nats", "--stream", "F", "--latest", "--work", "w"}, 2, "exclude each other"},
+		{[]string{"bridge", "--backpressure", "wait"}, 2, "must be block, drop-newest or keep-latest"},
+		{[]string{"bridge", "--from-nats", "--stream", "F", "--replay", "yesterday"}, 2, "--replay yesterday: must be a time"},
+		{[]string{"bridge", "--nats", "nats://127.0.0.1:1"}, 1, "connect to NATS at nats://127.0.0.1:1: nats: no servers available"},
 		{[]string{"relay", "--input", "10.0.0.1:5555", "--output", "tcp://x:1"}, 2, `--input: must be such as "tcp://`},
 		{[]string{"relay", "--output", "tcp://x:1?from=front"}, 2, `there is no input "front"`},
 		{[]string{"relay", "--output", "tcp://x:1?tgs=on"}, 2, "did you mean tag?"},
@@ -157,6 +179,33 @@ func TestMistakes(t *testing.T) {
 		status, stdout, stderr := run(t, c.args...)
 		if status != c.status || !strings.Contains(stderr, c.want) || stdout != "" || len(lines(stderr)) > 3 {
 			t.Errorf("%v: status %d, want %d, and %q\n%s%s", c.args, status, c.status, c.want, stdout, stderr)
+		}
+	}
+}
+
+// A mistake in the environment is reported under the variable's name.
+func TestMistakesInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]string{
+		"NETGEAR_PORT=abc":                         "NETGEAR_PORT: abc: must be a number from 1 to 65535",
+		"NETGEAR_PROT=5":                           "NETGEAR_PROT: no setting has this variable; did you mean NETGEAR_PORT?",
+		"NETGEAR_LOGLEVEL=debug":                   "did you mean NETGEAR_LOG_LEVEL?",
+		"NETGEAR_PASWORD=x":                        "did you mean NETGEAR_PASSWORD?",
+		`NETGEAR_OPTIONS={"pattern": 3}`:           `NETGEAR_OPTIONS: "pattern": VidGear's NetGear has no PUSH/PULL`,
+		"NETGEAR_SERVICE_HOST=10.0.0.1":            "", // of a container system
+		"NETGEAR_PORT_5555_TCP=tcp://10.0.0.1:555": "",
+	} {
+		cmd := command("send", "--source", "/nosuch.mp4")
+		cmd.Env = append(cmd.Env, variable)
+		p := startCommand(t, cmd)
+		status, text := p.status(), p.stderr.String()
+		if want == "" {
+			want = "/nosuch.mp4"
+		} else if status != 2 {
+			t.Errorf("%s: status %d", variable, status)
+		}
+		if !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s", variable, text, want)
 		}
 	}
 }

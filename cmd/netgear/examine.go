@@ -146,7 +146,7 @@ func (d *doctorCommand) wireOf(r probe.Result) health.Check {
 	case r.Wire == "":
 		c.Status = health.Note
 		c.Detail = "cannot be seen without sending a frame, and a frame on the wrong wire ends a VidGear receive end"
-		c.Fix = "ask which class runs there, or try --send-frame with --wire NetGear or NetGear_Async"
+		c.Fix = "ask which class runs there, or try --send-frame with --wire NetGear, NetGear_Async or imagezmq"
 	case (d.wire || r.Asked) && r.Wire != d.options.Wire.String():
 		c.Status, c.Fix = health.Fail, "set --wire "+r.Wire+" here"
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +68,7 @@ JPEGs are sent as they are, without decoding and encoding, except with
 	fs.BoolVar(&s.pictures.Still, "still", false, "send the first frame again and again")
 	fs.IntVarP(&s.frames, "frames", "n", 0, "send `N` frames; 0: all there are")
 	fs.Float64Var(&s.fps, "fps", 0, "send `N` frames per second; 0: as the file, or as fast as they go")
-	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame")
+	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame (with --wire imagezmq default the host's name)")
 	fs.BoolVar(&s.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	fs.IntVar(&s.ahead, "send-ahead", 0, "let `N` frames wait while an answer is awaited")
 	addConnection(cmd)
@@ -78,7 +79,10 @@ func (s *sendCommand) run(ctx context.Context) error {
 	if s.frames < 0 || !(s.fps >= 0 && s.fps <= math.MaxInt32) {
 		return settings.Wrong("--frames and --fps must not be negative, and --fps a number")
 	}
-	var err error
+	err := s.nameSender()
+	if err != nil {
+		return err
+	}
 	if s.size != "" {
 		if err := program.ParseSize(s.size, &s.pictures.Size); err != nil {
 			return settings.Wrong("--size: %w", err)
@@ -219,4 +223,19 @@ func (s *stdin) Next(ctx context.Context) (source.Frame, error) {
 	frame.Array, err = frame.Pixels()
 	frame.JPEG = nil
 	return frame, err
+}
+
+// nameSender makes this machine's name the message where that is the custom:
+// imagezmq's hubs distinguish senders by it.
+func (s *sendCommand) nameSender() error {
+	if s.message != "" || s.options.Wire != netgear.ImageZMQWire {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(name)
+	s.message = string(text)
+	return err
 }

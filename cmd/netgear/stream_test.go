@@ -67,6 +67,7 @@ func TestSendReceive(t *testing.T) {
 		"PAIR":     {args: append([]string{"--address", "127.0.0.1"}, raw...)},
 		"REQ/REP":  {args: append([]string{"--pattern", "REQ/REP"}, raw...), env: []string{"NETGEAR_ADDRESS=127.0.0.1", "NETGEAR_PATTERN=2"}},
 		"PUSHPULL": {args: []string{"--config", file}},
+		"imagezmq": {args: []string{"--wire", "imagezmq", "--address", "127.0.0.1", "--options", `{"jpeg_compression": false}`, "--frames", "4"}},
 		"by file":  {env: []string{"NETGEAR_CONFIG=" + file, "NETGEAR_LOG_FORMAT=json"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,15 +5,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"image"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
 
-	"gocv.io/x/gocv"
-
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/examples/internal/people"
 	"github.com/vidgear-go/netgear/examples/internal/threads"
 	"github.com/vidgear-go/netgear/internal/program"
 )
@@ -28,8 +26,8 @@ type found struct {
 // forwards both, until the terminate message.
 func (s *settings) work(ctx context.Context) error {
 	threads.Limit(1) // the other cores are for the other workers
-	people := newDetector(s.width)
-	defer people.Close()
+	detector := people.New(s.width)
+	defer detector.Close()
 
 	o, err := options(true, s.frames)
 	if err != nil {
@@ -62,7 +60,7 @@ func (s *settings) work(ctx context.Context) error {
 			frame.Close() // from another sender: its number is unknown
 			continue
 		}
-		boxes, err := people.find(frame)
+		boxes, err := detector.Find(frame)
 		if err == nil {
 			// The frame keeps its number and its time.
 			_, err = out.SendFrame(sending, frame, found{Worker: name, Boxes: boxes})
@@ -93,47 +91,4 @@ func (s *settings) startWorker(workersCtx, running context.Context, frames, resu
 		return fmt.Errorf("a worker process failed: %w", err)
 	}
 	return nil
-}
-
-// detector detects people in pictures.
-type detector struct {
-	hog   gocv.HOGDescriptor
-	width int // the width to which pictures are reduced: the search at full size takes many times as long
-	small gocv.Mat
-}
-
-func newDetector(width int) *detector {
-	d := &detector{hog: gocv.NewHOGDescriptor(), width: width, small: gocv.NewMat()}
-	people := threads.People()
-	weights, err := gocv.NewMatFromBytes(len(people)/4, 1, gocv.MatTypeCV32F, people)
-	if err != nil {
-		panic(err) // an error in this file
-	}
-	defer weights.Close()
-	d.hog.SetSVMDetector(weights)
-	return d
-}
-
-func (d *detector) Close() {
-	d.hog.Close()
-	d.small.Close()
-}
-
-func (d *detector) find(frame *netgear.Frame) ([][4]int, error) {
-	picture, err := frame.Mat()
-	if err != nil {
-		return nil, err
-	}
-	defer picture.Close()
-	scale := min(1, float64(d.width)/float64(picture.Cols()))
-	gocv.Resize(picture, &d.small, image.Point{}, scale, scale, gocv.InterpolationArea)
-	boxes := [][4]int{}
-	for _, r := range d.hog.DetectMultiScaleWithParams(d.small, 0, image.Pt(8, 8), image.Pt(8, 8), 1.1, 2, false) {
-		box := [4]int{r.Min.X, r.Min.Y, r.Dx(), r.Dy()}
-		for i := range box {
-			box[i] = int(float64(box[i]) / scale)
-		}
-		boxes = append(boxes, box)
-	}
-	return boxes, nil
 }

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -25,8 +26,13 @@ func (w Wording) Reword(err error) error {
 	}
 	subject := w.Flag(netgear.Setting{Field: wrong.Field, Value: wrong.Value})
 	if subject == "" {
-		subject = w.key(wrong.Key)
+		subject = w.key(cmp.Or(wrong.Key, wrong.Field))
 	}
+	return w.At(subject, wrong)
+}
+
+// At returns an error about an option under the name that its origin has.
+func (w Wording) At(subject string, wrong *netgear.OptionError) error {
 	return fmt.Errorf("%s: %s", subject, w.advice(wrong))
 }
 

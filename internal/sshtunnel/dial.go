@@ -17,7 +17,6 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/vidgear-go/netgear/internal/regular"
-	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // target is Config.Target, parsed.
@@ -29,10 +28,16 @@ type target struct {
 func (t target) addr() string   { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
 func (t target) String() string { return t.user + "@" + t.addr() }
 
-// parseTarget reads [user@]host[:port].
+// CheckTarget returns why s is no Config.Target, or nil.
+func CheckTarget(s string) error {
+	_, err := parseTarget(s)
+	return err
+}
+
+// parseTarget reads [user@]host[:port]. Its errors do not quote it.
 func parseTarget(s string) (target, error) {
 	bad := func(why string) (target, error) {
-		return target{}, fmt.Errorf("sshtunnel: Target %q is not user@host or user@host:port: %s", secret.Hide(s), why)
+		return target{}, fmt.Errorf("must be user@host, user@host:port or a host alone: %s", why)
 	}
 	t := target{port: 22}
 	rest := s
@@ -42,7 +47,7 @@ func parseTarget(s string) (target, error) {
 			return bad("no user before the @")
 		}
 		if strings.ContainsAny(t.user, ":/ \t\r\n") {
-			return bad("no proper user name (a password goes into Password)")
+			return bad("no proper user name (a password goes into SSHTunnelPwd)")
 		}
 	} else {
 		me, err := user.Current()
@@ -61,7 +66,7 @@ func parseTarget(s string) (target, error) {
 			if net.ParseIP(rest) != nil {
 				return bad("put the IPv6 address in brackets")
 			}
-			return bad(err.Error())
+			return bad("the port does not follow the host after one colon")
 		}
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {

@@ -42,10 +42,10 @@ func TestParseTarget(t *testing.T) {
 
 func TestBadConfig(t *testing.T) {
 	for _, remote := range []string{"", "5555", "cam", "cam:", ":5555", "cam:0", "cam:70000", "cam:zmq"} {
-		refused(t, Config{Target: "joe@127.0.0.1", Remote: remote}, nil, "Remote", strconv.Quote(remote))
+		refused(t, Config{Target: "joe@127.0.0.1", Remote: remote}, nil, "the far end", strconv.Quote(remote))
 	}
 	refused(t, Config{Target: "joe@127.0.0.1", Remote: "cam:5555", KeepAlive: -1}, nil, "KeepAlive")
-	refused(t, Config{Target: "joe@", Remote: "cam:5555"}, nil, "Target")
+	refused(t, Config{Target: "joe@", Remote: "cam:5555"}, nil, "must be user@host")
 }
 
 func TestKeyLogin(t *testing.T) {

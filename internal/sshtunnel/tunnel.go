@@ -112,7 +112,7 @@ type Tunnel struct {
 // checks. ctx limits only Open; the tunnel stays open until Close.
 func Open(ctx context.Context, c Config) (*Tunnel, error) {
 	if c.KeepAlive < 0 {
-		return nil, fmt.Errorf("sshtunnel: negative KeepAlive %v", c.KeepAlive)
+		return nil, fmt.Errorf("negative KeepAlive %v", c.KeepAlive)
 	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = defaultKeepAlive
@@ -185,13 +185,13 @@ func (t *Tunnel) Err() error {
 func (t *Tunnel) makeSocket() error {
 	dir, err := os.MkdirTemp("", "ng-ssh-")
 	if err != nil {
-		return fmt.Errorf("sshtunnel: no folder for the socket: %w", err)
+		return fmt.Errorf("SSH tunnel: no folder for the socket: %w", err)
 	}
 	t.path = filepath.Join(dir, "s")
 	if len(t.path) > maxSocketPath {
-		err = fmt.Errorf("sshtunnel: the socket's path %s is longer than the %d bytes a unix socket may have: point TMPDIR at a folder with a shorter name", t.path, maxSocketPath)
+		err = fmt.Errorf("SSH tunnel: the socket's path %s is longer than the %d bytes a unix socket may have: point TMPDIR at a folder with a shorter name", t.path, maxSocketPath)
 	} else if t.listen, err = net.Listen("unix", t.path); err != nil {
-		err = fmt.Errorf("sshtunnel: no local socket: %w", err)
+		err = fmt.Errorf("SSH tunnel: no local socket: %w", err)
 	}
 	if err != nil {
 		os.RemoveAll(dir)
@@ -202,10 +202,10 @@ func (t *Tunnel) makeSocket() error {
 func checkRemote(remote string) error {
 	host, port, err := net.SplitHostPort(remote)
 	if err != nil {
-		return fmt.Errorf("sshtunnel: Remote %q is not host:port: %w", remote, err)
+		return fmt.Errorf("SSH tunnel: the far end %q is not host:port: %w", remote, err)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
-		return fmt.Errorf("sshtunnel: Remote %q is not host:port with a port from 1 to 65535", remote)
+		return fmt.Errorf("SSH tunnel: the far end %q is not host:port with a port from 1 to 65535", remote)
 	}
 	return nil
 }

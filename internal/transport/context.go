@@ -8,63 +8,104 @@ import (
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
-// process has the ZeroMQ context, which all sockets of the process share while
+// process has the ZeroMQ contexts, which all sockets of the process share while
 // any is open. A context costs two threads, and an idle end should cost none.
 var process struct {
 	sync.Mutex
+	contexts [2]sharedContext // by zapUse: asksHandler, noHandler
+	zap      *zapHandler      // while a socket with a gate is open
+}
+
+// sharedContext is a context with the number of sockets that hold it.
+type sharedContext struct {
 	ctx  *zmq4.Context
 	refs int
-	zap  *zapHandler // while a socket with a gate is open
 }
+
+// zapUse is what a socket requires of its context. libzmq finds the
+// authentication handler by a fixed name in the context, so sockets that must
+// not find one have a context of their own.
+type zapUse int
+
+const (
+	asksHandler zapUse = iota // the socket has a gate
+	noHandler                 // libzmq must find no handler
+	anyContext                // either
+)
 
 const maxSockets = 16384
 
-// OpenSockets returns how many sockets hold the context of the process.
+// OpenSockets returns how many sockets hold a context of the process.
 func OpenSockets() int {
 	process.Lock()
 	defer process.Unlock()
-	return process.refs
+	return openSockets()
 }
 
-func acquireContext() (*zmq4.Context, error) {
+// openSockets is OpenSockets with the lock held.
+func openSockets() (n int) {
+	for i := range process.contexts {
+		n += process.contexts[i].refs
+	}
+	return n
+}
+
+// acquireContext returns a context for a socket. The caller must release it.
+func acquireContext(use zapUse) (*sharedContext, error) {
 	process.Lock()
 	defer process.Unlock()
-	if process.ctx == nil {
-		if err := checkDescriptors(); err != nil {
-			return nil, err
+	if use == anyContext {
+		use = asksHandler
+		if process.contexts[asksHandler].refs == 0 && process.contexts[noHandler].refs > 0 {
+			use = noHandler
 		}
-		zmsg.KeepFreed()
-		ctx, err := zmq4.NewContext()
+	}
+	c := &process.contexts[use]
+	if c.ctx == nil {
+		ctx, err := newContext()
 		if err != nil {
 			return nil, err
 		}
-		if err := ctx.SetMaxSockets(maxSockets); err != nil {
-			return nil, err
+		if openSockets() == 0 {
+			reserve.open()
 		}
-		process.ctx = ctx
-		reserve.open()
+		c.ctx = ctx
 	}
-	process.refs++
-	return process.ctx, nil
+	c.refs++
+	return c, nil
 }
 
-// releaseContext ends the context with its last socket, which waits for the
-// lingering messages. A socket that is opened meanwhile gets a new context.
-func releaseContext() {
-	if ctx := dropContext(); ctx != nil {
+func newContext() (*zmq4.Context, error) {
+	if err := checkDescriptors(); err != nil {
+		return nil, err
+	}
+	zmsg.KeepFreed()
+	ctx, err := zmq4.NewContext()
+	if err != nil {
+		return nil, err
+	}
+	return ctx, ctx.SetMaxSockets(maxSockets)
+}
+
+// release ends the context with its last socket, which waits for the lingering
+// messages. A socket that is opened meanwhile gets a new context.
+func (c *sharedContext) release() {
+	if ctx := c.drop(); ctx != nil {
 		ctx.Term()
 	}
 }
 
-// dropContext drops one reference and returns the context if it was the last.
-func dropContext() *zmq4.Context {
+// drop drops one reference and returns the context if it was the last.
+func (c *sharedContext) drop() *zmq4.Context {
 	process.Lock()
 	defer process.Unlock()
-	if process.refs--; process.refs > 0 {
+	if c.refs--; c.refs > 0 {
 		return nil
 	}
-	ctx := process.ctx
-	process.ctx = nil
-	reserve.close()
+	ctx := c.ctx
+	c.ctx = nil
+	if openSockets() == 0 {
+		reserve.close()
+	}
 	return ctx
 }

@@ -53,10 +53,11 @@ func connectTCP(t *testing.T) (l net.Listener, client, server net.Conn) {
 // holdReserve opens the reserve for a test.
 func holdReserve(t *testing.T) {
 	t.Helper()
-	if _, err := acquireContext(); err != nil {
+	shared, err := acquireContext(anyContext)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(releaseContext)
+	t.Cleanup(shared.release)
 }
 
 // When the monitor reads that libzmq has accepted a connection, that may have

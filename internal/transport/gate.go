@@ -65,24 +65,30 @@ const (
 var gateNumbers atomic.Uint64
 
 // newGate returns nil where no gate is needed: where all peers may connect at any
-// time, and none can do harm with an old protocol. The send end of a secure pair
-// needs none: libzmq asks at the CURVE server, even if that is the end which
-// connects.
+// time. The send end of a secure pair needs none: libzmq asks at the CURVE server,
+// even if that is the end which connects.
 func newGate(c *Config, onPending func()) *gate {
 	g := &gate{access: c.Access, exclusive: c.Exclusive, paced: !c.Secure && c.publishes() && c.Bind, onPending: onPending, log: c.Logger}
-	if !g.exclusive && !g.paced && g.access == nil && (c.Secure || !c.rejectsOldPeers()) {
+	if !g.exclusive && !g.paced && g.access == nil {
 		return nil
 	}
-	g.domain = "netgear-" + strconv.FormatUint(gateNumbers.Add(1), 10)
+	g.domain = noGate + "-" + strconv.FormatUint(gateNumbers.Add(1), 10)
 	return g
 }
 
-// configure makes libzmq ask at this gate.
-func (g *gate) configure(sock *zmq4.Socket) error {
-	if g == nil {
-		return nil
+// noGate is the ZAP domain of sockets without a gate that must reject old peers.
+const noGate = "netgear"
+
+// configure makes libzmq ask at this gate. A nil gate makes it reject old peers
+// where that is necessary.
+func (g *gate) configure(sock *zmq4.Socket, c *Config) error {
+	switch {
+	case g != nil:
+		return sock.SetZapDomain(g.domain)
+	case c.rejectsOldPeers():
+		return sock.SetZapDomain(noGate)
 	}
-	return sock.SetZapDomain(g.domain)
+	return nil
 }
 
 // open registers the gate with the handler of the context, which must be held.

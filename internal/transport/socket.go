@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,6 +27,7 @@ type Socket struct {
 	Endpoints []string
 	Bound     bool // the socket listens
 
+	context      *sharedContext
 	monitor      *monitor
 	gate         *gate
 	flow         *flow
@@ -33,7 +35,7 @@ type Socket struct {
 }
 
 // AckTimeout is how long TCP data may go without an acknowledgement before the
-// connection is given up.
+// connection is given up, unless Config.SilenceLimit is set.
 const AckTimeout = 4 * time.Second
 
 // Open opens a socket, the first time and after a loss. So a new socket has every
@@ -45,17 +47,18 @@ const AckTimeout = 4 * time.Second
 //
 // An endpoint that cannot be used is an *[AddressError].
 func Open(c Config, endpoints []string, report func(Event)) (_ *Socket, err error) {
-	ctx, err := acquireContext()
+	g := newGate(&c, func() { report(Event{Kind: PeerPending}) })
+	shared, err := acquireContext(c.zapUse(g))
 	if err != nil {
 		return nil, err
 	}
-	g := newGate(&c, func() { report(Event{Kind: PeerPending}) })
-	s, err := assemble(ctx, &c, g, endpoints, report)
+	s, err := assemble(shared.ctx, &c, g, endpoints, report)
 	if err != nil {
 		g.close()
-		releaseContext()
+		shared.release()
 		return nil, err
 	}
+	s.context = shared
 	return s, nil
 }
 
@@ -115,7 +118,7 @@ func (s *Socket) noteHandshakes(report func(Event)) func(Event) {
 
 func (s *Socket) configure(c *Config, endpoints []string) error {
 	plain := s.Socket.Socket
-	errs := []error{setCommon(plain, c), c.Setup(plain), s.gate.configure(plain)}
+	errs := []error{setCommon(plain, c), c.Setup(plain), s.gate.configure(plain, c)}
 	for _, ep := range endpoints {
 		if strings.HasPrefix(ep, "tcp://[") {
 			errs = append(errs, s.SetIpv6(true))
@@ -130,6 +133,7 @@ func (s *Socket) configure(c *Config, endpoints []string) error {
 // setCommon sets the options of every socket. All of them take effect only
 // before bind and connect.
 func setCommon(s *zmq4.Socket, c *Config) error {
+	silence := cmp.Or(c.SilenceLimit, AckTimeout)
 	errs := []error{
 		// Nothing lingers unless Shut asks for it: a lost peer must not delay the
 		// end of the program.
@@ -146,12 +150,12 @@ func setCommon(s *zmq4.Socket, c *Config) error {
 		s.SetTcpKeepalive(1),
 		s.SetTcpKeepaliveIdle(1),
 		s.SetTcpKeepaliveIntvl(1),
-		s.SetTcpKeepaliveCnt(3),
+		s.SetTcpKeepaliveCnt(int(silence/time.Second) - 1),
 	}
 	if !c.pushes() {
 		// There a receiver holds its senders back by not reading, which TCP takes
 		// for a cut-off: the connection would end, and frames with it.
-		errs = append(errs, s.SetTcpMaxrt(AckTimeout))
+		errs = append(errs, s.SetTcpMaxrt(silence))
 	}
 	if c.HeartbeatInterval > 0 {
 		errs = append(errs, s.SetHeartbeatIvl(c.HeartbeatInterval), s.SetHeartbeatTimeout(c.HeartbeatTimeout))
@@ -270,7 +274,7 @@ func (s *Socket) SettlePeers() (again bool) {
 func (s *Socket) Shut(linger time.Duration) {
 	s.tearDown(linger)
 	s.gate.close()
-	releaseContext()
+	s.context.release()
 }
 
 func (s *Socket) tearDown(linger time.Duration) {

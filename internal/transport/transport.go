@@ -43,6 +43,10 @@ type Config struct {
 	HeartbeatInterval time.Duration // between ZMTP heartbeats; none unless positive
 	HeartbeatTimeout  time.Duration // how long an answer to one may take
 
+	// SilenceLimit is how long a cut-off connection is kept: 2 s to 2 minutes.
+	// Default: AckTimeout.
+	SilenceLimit time.Duration
+
 	Logger *slog.Logger // gets the errors of the authentication handler
 }
 
@@ -50,11 +54,29 @@ type Config struct {
 func (c *Config) publishes() bool { return c.Kind == zmq4.PUB }
 
 // rejectsOldPeers reports whether peers that use ZMTP 2.0 or 1.0 must be rejected,
-// as libzmq does where a socket has a gate. It aborts the process where such a
-// peer's identity, at REP, or the subscription that it adds for a peer of version
-// 1.0, at PUB, reaches a socket that is being closed (zmtp_engine.cpp,
-// process_routing_id_msg, to 4.3.5 at least).
-func (c *Config) rejectsOldPeers() bool { return c.Kind == zmq4.REP || c.Kind == zmq4.PUB }
+// as libzmq does where a socket has a ZAP domain or security. It aborts the
+// process where such a peer's identity, at REP, or the subscription that it adds
+// for a peer of version 1.0, at PUB, reaches a socket that is being closed
+// (zmtp_engine.cpp, process_routing_id_msg, to 4.3.5 at least).
+func (c *Config) rejectsOldPeers() bool {
+	return !c.Secure && (c.Kind == zmq4.REP || c.Kind == zmq4.PUB)
+}
+
+// zapUse returns what a socket with that gate requires of its context.
+//
+// A socket that connects keeps its session with the handler from one connection
+// to the next. libzmq aborts the process (zap_client.cpp, send_zap_request) if a
+// handshake begins while that session ends: when the socket is being closed, or
+// the handler. So sockets with a ZAP domain and no gate must not find a handler.
+func (c *Config) zapUse(g *gate) zapUse {
+	switch {
+	case g != nil:
+		return asksHandler
+	case c.rejectsOldPeers():
+		return noHandler
+	}
+	return anyContext
+}
 
 // pushes reports whether the receiver holds the sender back by not reading.
 func (c *Config) pushes() bool { return c.Kind == zmq4.PUSH || c.Kind == zmq4.PULL }

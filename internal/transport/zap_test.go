@@ -61,12 +61,12 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 // The authentication handler has trouble with its socket: peers whose keys are
 // known are admitted, and no others.
 func TestZAPTrouble(t *testing.T) {
-	ctx, err := acquireContext()
+	shared, err := acquireContext(asksHandler)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer releaseContext()
-	z, err := openZAP(ctx)
+	defer shared.release()
+	z, err := openZAP(shared.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,6 +105,26 @@ void bridge_do(bridge_job *job);
 void bridge_reorder(unsigned char *dst, int dst_pitch, int dst_format, const unsigned char *src, int src_pitch, int src_format,
                     int width, int height);
 
+// bridge_flatten multiplies a row of RGBA pixels by its alpha, with the formula
+// of Go's package image/draw. It returns the row itself if all of it is opaque.
+const unsigned char *bridge_flatten(unsigned char *dst, const unsigned char *src, int width);
+
+// bridge_flatten_bgr copies RGBA pixels, multiplied by their alpha, as BGR.
+void bridge_flatten_bgr(unsigned char *dst, int dst_pitch, const unsigned char *src, int src_pitch, int width, int height);
+
+// bridge_planes is the planes of a picture, of which across columns and down
+// rows share a chroma sample. dx and dy are how many of them are to the left of
+// the picture, and above it.
+typedef struct {
+	const unsigned char *y, *cb, *cr;
+	int y_pitch, c_pitch;
+	int across, down, dx, dy;
+} bridge_planes;
+
+// bridge_planes_bgr copies planes as BGR, with the formula of Go's package
+// image/color. across is 1, 2 or 4.
+void bridge_planes_bgr(unsigned char *dst, int dst_pitch, bridge_planes from, int width, int height);
+
 // bridge_shrink scales pixels of some channels down. The new ones have no gaps
 // between rows.
 int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsigned char *src, int pitch, int width,

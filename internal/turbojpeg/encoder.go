@@ -118,7 +118,7 @@ func (e *Encoder) result(i int, p Picture) (int, error) {
 	case C.BRIDGE_TOO_SMALL:
 		return 0, fmt.Errorf("%w: the JPEG takes %d bytes, there is room for %d", ErrTooSmall, uint64(j.report.size), uint64(j.capacity))
 	}
-	return 0, fmt.Errorf("turbojpeg: encoding %v: %s", p, reportText(&j.report))
+	return 0, fmt.Errorf("encoding %v as JPEG: %s", p, reportText(&j.report))
 }
 
 // checkEncode returns an error for arguments that C could not handle safely.

@@ -250,6 +250,110 @@ func TestPlanesThatOutgrowTheirRoom(t *testing.T) {
 	}
 }
 
+// TestToBGR compares with package image/draw, for every type, subsampling and
+// place of a sub-image.
+func TestToBGR(t *testing.T) {
+	whole := image.Rect(0, 0, 41, 27)
+	rgba, nrgba := image.NewRGBA(whole), image.NewNRGBA(whole)
+	copy(rgba.Pix, picture(41, 27, 4))
+	copy(nrgba.Pix, picture(41, 27, 4))
+	for i := 3; i < len(rgba.Pix); i += 4 {
+		rgba.Pix[i] = 255
+	}
+	clearRow := nrgba.Pix[10*nrgba.Stride : 11*nrgba.Stride] // and one that is opaque
+	for i := 3; i < len(clearRow); i += 4 {
+		clearRow[i], nrgba.Pix[i] = 0, 255
+	}
+	pictures := []draw.Image{rgba, nrgba}
+	var all []image.Image
+	for _, img := range pictures {
+		all = append(all, img)
+	}
+	for _, r := range ratios {
+		all = append(all, planesPicture(whole, r))
+	}
+	for _, img := range all {
+		for _, r := range []image.Rectangle{whole, image.Rect(1, 1, 40, 26), image.Rect(2, 3, 3, 4), image.Rect(5, 2, 41, 27), image.Rect(3, 0, 22, 1)} {
+			part := img.(interface {
+				SubImage(image.Rectangle) image.Image
+			}).SubImage(r)
+			want := image.NewRGBA(r)
+			draw.Draw(want, r, part, r.Min, draw.Src)
+			got := bytes.Repeat([]byte{0xAA}, 3*r.Dx()*r.Dy()+1)
+			if known, err := ToBGR(got, part); !known || err != nil {
+				t.Fatalf("%T %v: %v, %v", img, r, known, err)
+			}
+			for i := range r.Dx() * r.Dy() {
+				if p := want.Pix[4*i:]; got[3*i] != p[2] || got[3*i+1] != p[1] || got[3*i+2] != p[0] {
+					t.Fatalf("%T %v, pixel %d: % x, not % x", img, r, i, got[3*i:3*i+3], p[:3])
+				}
+			}
+			if got[len(got)-1] != 0xAA {
+				t.Errorf("%T %v: wrote beyond the pixels", img, r)
+			}
+			if _, err := ToBGR(got[:len(got)-2], part); !errors.Is(err, ErrShape) {
+				t.Errorf("%T %v: no room, and %v", img, r, err)
+			}
+		}
+	}
+}
+
+// TestToBGRChecks passes what C must not read.
+func TestToBGRChecks(t *testing.T) {
+	dst := make([]byte, 3*4*4)
+	planes := planesPicture(image.Rect(0, 0, 4, 4), image.YCbCrSubsampleRatio420)
+	for name, change := range map[string]func(*image.YCbCr){
+		"short luma":             func(i *image.YCbCr) { i.Y = i.Y[:15] },
+		"short chroma":           func(i *image.YCbCr) { i.Cr = i.Cr[:3] },
+		"an odd beginning":       func(i *image.YCbCr) { i.Rect = image.Rect(1, 1, 5, 5) },
+		"chroma of short rows":   func(i *image.YCbCr) { i.CStride = 1 },
+		"a stride that is below": func(i *image.YCbCr) { i.YStride = -4 },
+	} {
+		img := *planes
+		change(&img)
+		if known, err := ToBGR(dst, &img); !known || !errors.Is(err, ErrShape) {
+			t.Errorf("%s: %v, %v", name, known, err)
+		}
+	}
+	if _, err := ToBGR(dst, &image.NRGBA{Pix: dst, Stride: 16, Rect: image.Rect(0, 0, 4, 4)}); !errors.Is(err, ErrShape) {
+		t.Errorf("short pixels: %v", err)
+	}
+	planes.Rect = planes.Rect.Sub(image.Pt(1, 1))
+	if known, err := ToBGR(dst, planes); known || err != nil {
+		t.Errorf("negative coordinates: %v, %v", known, err)
+	}
+	if known, err := ToBGR(dst, image.NewPaletted(image.Rect(0, 0, 4, 4), nil)); known || err != nil {
+		t.Errorf("another type: %v, %v", known, err)
+	}
+}
+
+// BenchmarkToBGR converts a picture of 1080p of each type, and the planes with
+// package image/draw as well.
+func BenchmarkToBGR(b *testing.B) {
+	r := image.Rect(0, 0, 1920, 1080)
+	dst := make([]byte, 3*r.Dx()*r.Dy())
+	nrgba := image.NewNRGBA(r)
+	copy(nrgba.Pix, picture(r.Dx(), r.Dy(), 4))
+	for name, img := range map[string]image.Image{"YCbCr": planesPicture(r, image.YCbCrSubsampleRatio420), "NRGBA": nrgba, "RGBA": image.NewRGBA(r)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := ToBGR(dst, img); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"-draw", func(b *testing.B) {
+			rgba := image.NewRGBA(r)
+			for b.Loop() {
+				draw.Draw(rgba, r, img, r.Min, draw.Src)
+				if err := Reorder(dst, 3*r.Dx(), BGR, rgba.Pix, rgba.Stride, RGBA, r.Dx(), r.Dy()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // TestReorder compares with a conversion by the offsets of the channels.
 func TestReorder(t *testing.T) {
 	const width, height = 13, 5

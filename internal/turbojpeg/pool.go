@@ -54,7 +54,7 @@ func acquirePool() (*workerPool, error) {
 	if shared.pool == nil {
 		c := C.ng_pool_new(C.int(runtime.GOMAXPROCS(0)))
 		if c == nil {
-			return nil, errors.New("turbojpeg: no threads")
+			return nil, errors.New("no threads for JPEGs")
 		}
 		shared.pool = &workerPool{c: c}
 	}
@@ -96,7 +96,7 @@ type batch struct {
 	unfollow func()
 }
 
-var errNoMemory = errors.New("turbojpeg: out of memory")
+var errNoMemory = errors.New("out of memory for JPEGs")
 
 func newBatch() (*batch, error) {
 	c := (*C.ng_batch)(C.calloc(1, C.sizeof_ng_batch))

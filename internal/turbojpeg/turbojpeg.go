@@ -57,18 +57,18 @@ var (
 	// ErrCorrupt is returned for bytes that are not a JPEG, are truncated or
 	// are inconsistent. What libjpeg would only warn about and replace is an
 	// error too, as in simplejpeg's strict mode.
-	ErrCorrupt = errors.New("turbojpeg: corrupt JPEG")
+	ErrCorrupt = errors.New("corrupt JPEG")
 	// ErrLimit is returned for a JPEG that would need too much time or memory.
-	ErrLimit = errors.New("turbojpeg: JPEG beyond a limit")
+	ErrLimit = errors.New("JPEG beyond a limit")
 	// ErrStopped is returned when the caller's Stop has ended the call.
-	ErrStopped = errors.New("turbojpeg: stopped")
+	ErrStopped = errors.New("the work on a JPEG was stopped")
 	// ErrTooSmall is returned if the destination cannot hold the result.
-	ErrTooSmall = errors.New("turbojpeg: destination too small")
+	ErrTooSmall = errors.New("destination too small")
 	// ErrShape is returned if width, height, stride, pixels, colorspace or
 	// quality do not fit each other.
-	ErrShape = errors.New("turbojpeg: wrong shape")
+	ErrShape = errors.New("wrong shape for JPEG")
 	// ErrClosed is returned by an Encoder or Decoder after Close.
-	ErrClosed = errors.New("turbojpeg: closed")
+	ErrClosed = errors.New("the encoder or decoder is closed")
 )
 
 // MaxDimension is the largest width and height of a JPEG in pixels: libjpeg's

@@ -199,27 +199,6 @@ static void write_planes(writer *w)
 
 // ---- pixels with alpha ----
 
-// flatten multiplies a row of pixels by its alpha, with the formula of Go's
-// package image/draw. It returns the row itself if all of it is opaque.
-static const unsigned char *flatten(unsigned char *dst, const unsigned char *src, int width)
-{
-	unsigned opaque = 255;
-	int x, i;
-
-	for (x = 0; x < width; x++)
-		opaque &= src[4 * x + 3];
-	if (opaque == 255)
-		return src;
-	for (x = 0; x < width; x++) {
-		unsigned alpha = src[4 * x + 3] * 0x101u;
-
-		for (i = 0; i < 3; i++)
-			dst[4 * x + i] = src[4 * x + i] * alpha / 0xFF >> 8;
-		dst[4 * x + 3] = 255;
-	}
-	return dst;
-}
-
 static void write_pixels(writer *w)
 {
 	bridge_job *job = w->job;
@@ -235,7 +214,7 @@ static void write_pixels(writer *w)
 
 		if (out->next_scanline % DCTSIZE == 0)
 			check_stop(w);
-		rows[0] = (JSAMPROW) flatten(flat[0], row, job->width);
+		rows[0] = (JSAMPROW) bridge_flatten(flat[0], row, job->width);
 		jpeg_write_scanlines(out, rows, 1);
 	}
 	jpeg_finish_compress(out);

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNoMemory is returned when the C allocator returns no memory.
-var ErrNoMemory = errors.New("zmsg: out of memory")
+var ErrNoMemory = errors.New("out of memory for a message")
 
 // Buffer is C memory with a reference count, from a small pool. It can be sent
 // without a copy any number of times. Each message holds a reference of its own

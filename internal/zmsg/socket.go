@@ -34,7 +34,7 @@ import (
 )
 
 // ErrTimeout is returned when a deadline passes before the socket was ready.
-var ErrTimeout = errors.New("zmsg: deadline passed")
+var ErrTimeout = errors.New("the deadline has passed")
 
 // errAgain is libzmq's EAGAIN: try again after the socket has changed.
 var errAgain = error(syscall.EAGAIN)
@@ -64,12 +64,12 @@ func Wrap(s *zmq4.Socket) (*Socket, error) {
 	}
 	fd, err := syscall.Dup(int(C.ng_fd(raw)))
 	if err != nil {
-		return nil, fmt.Errorf("zmsg: duplicate ZMQ_FD: %w", err)
+		return nil, fmt.Errorf("duplicate ZMQ_FD: %w", err)
 	}
 	syscall.CloseOnExec(fd)
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		syscall.Close(fd)
-		return nil, fmt.Errorf("zmsg: ZMQ_FD: %w", err)
+		return nil, fmt.Errorf("ZMQ_FD: %w", err)
 	}
 	w := &Socket{Socket: s, raw: raw, file: os.NewFile(uintptr(fd), "zmq")}
 	if w.conn, err = w.file.SyscallConn(); err == nil {
@@ -78,7 +78,7 @@ func Wrap(s *zmq4.Socket) (*Socket, error) {
 	}
 	if err != nil {
 		w.file.Close()
-		return nil, fmt.Errorf("zmsg: ZMQ_FD cannot be polled: %w", err)
+		return nil, fmt.Errorf("ZMQ_FD cannot be polled: %w", err)
 	}
 	w.step = func(uintptr) bool {
 		w.result = w.attempt()
@@ -91,7 +91,7 @@ func Wrap(s *zmq4.Socket) (*Socket, error) {
 func rawPointer(s *zmq4.Socket) (unsafe.Pointer, error) {
 	f := reflect.ValueOf(s).Elem().FieldByName("soc")
 	if !f.IsValid() || f.Kind() != reflect.UnsafePointer {
-		return nil, errors.New("zmsg: this version of github.com/pebbe/zmq4 has no field Socket.soc: use v1.4.0")
+		return nil, errors.New("this version of github.com/pebbe/zmq4 has no field Socket.soc: use v1.4.0")
 	}
 	if f.UnsafePointer() == nil {
 		return nil, zmq4.ErrorSocketClosed

@@ -37,7 +37,7 @@ type Result struct {
 	Mechanism string `json:"mechanism,omitempty"`   // NULL, CURVE, PLAIN, GSSAPI
 	Socket    string `json:"socket_type,omitempty"` // REP, SUB, …; "" if it is not known
 	Busy      bool   `json:"busy,omitempty"`        // no READY came: a PAIR end that serves a peer
-	Wire      string `json:"wire,omitempty"`        // NetGear or NetGear_Async; "" if it is not known
+	Wire      string `json:"wire,omitempty"`        // one of Wires; "" if it is not known
 	Keys      Keys   `json:"keys,omitempty"`        // what a CURVE end replies to the keys of this side
 	Asked     bool   `json:"-"`                     // a frame was sent
 	Answer    string `json:"answer,omitempty"`      // the answer to it
@@ -79,8 +79,8 @@ type Options struct {
 	Keys *KeyPair
 	// Client is the socket type of this side in that handshake.
 	Client string
-	// Frame is the wire, NetGear or NetGear_Async, on which a frame is sent to a
-	// receive end that answers. "": none is sent.
+	// Frame is the wire, one of Wires, on which a frame is sent to a receive end
+	// that answers. "": none is sent.
 	Frame string
 }
 
@@ -249,6 +249,8 @@ func (p conn) subscribe() string {
 // wireOf returns the wire of a frame's first part: JSON, or a map of msgpack.
 func wireOf(body []byte) string {
 	switch {
+	case bytes.HasPrefix(body, []byte(`{"msg"`)):
+		return "imagezmq"
 	case len(body) > 0 && body[0] == '{':
 		return "NetGear"
 	case len(body) > 0 && (body[0]&0xf0 == 0x80 || body[0] == 0xde || body[0] == 0xdf):

@@ -156,7 +156,7 @@ func TestOwnEnds(t *testing.T) {
 // nothing.
 func TestPublishers(t *testing.T) {
 	t.Parallel()
-	for _, wire := range []netgear.Wire{netgear.NetGearWire, netgear.AsyncWire} {
+	for _, wire := range []netgear.Wire{netgear.NetGearWire, netgear.AsyncWire, netgear.ImageZMQWire} {
 		n, address := openEnd(t, netgear.Options{Pattern: netgear.PubSub, Wire: wire})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
@@ -179,19 +179,22 @@ func TestPublishers(t *testing.T) {
 func TestSendFrame(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range []netgear.Pattern{netgear.Pair, netgear.ReqRep} {
-		for _, wire := range []netgear.Wire{netgear.NetGearWire, netgear.AsyncWire} {
+		for _, wire := range []netgear.Wire{netgear.NetGearWire, netgear.AsyncWire, netgear.ImageZMQWire} {
+			if wire == netgear.ImageZMQWire && pattern == netgear.Pair {
+				continue
+			}
 			for _, bidirectional := range []bool{false, true} {
 				n, address := openEnd(t, netgear.Options{ReceiveMode: true, Pattern: pattern, Wire: wire, BidirectionalMode: bidirectional})
-				for _, frame := range []string{"NetGear", "NetGear_Async"} {
+				for _, frame := range Wires {
 					r := probe(t, address, waitFor, Options{Frame: frame})
 					if r.Wire != wire.String() || r.Answer == "" {
 						t.Errorf("%v, %v, bidirectional %v, frame on %s: %+v", pattern, wire, bidirectional, frame, r)
 					}
 				}
 				// The end counts after it has answered.
-				peertest.Await(t, waitFor, fmt.Sprintf("one frame and one malformed (%v, %v)", pattern, wire), func() bool {
+				peertest.Await(t, waitFor, fmt.Sprintf("one frame and two malformed (%v, %v)", pattern, wire), func() bool {
 					s := n.Stats()
-					return s.Frames == 1 && s.Malformed == 1
+					return s.Frames == 1 && s.Malformed == 2
 				})
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/levenshtein"
 )
 
 // Endpoint is an input or an output of a command: the settings of its
@@ -75,6 +76,27 @@ func (e Endpoint) Take(key, def string) string {
 // Resolve adds the common layers and the endpoint's own, which counts most.
 func (e Endpoint) Resolve(o netgear.Options, common []Layer) (netgear.Options, error) {
 	return Resolve(o, append(slices.Clone(common), e.Layer)...)
+}
+
+// CheckEnvironment returns an error for a variable of the environment that is
+// mistyped: none of the known ones, but like one of them.
+func CheckEnvironment(environ, known []string) error {
+	for _, entry := range environ {
+		variable, _, _ := strings.Cut(entry, "=")
+		short, ours := strings.CutPrefix(variable, "NETGEAR_")
+		if !ours || slices.Contains(known, variable) {
+			continue
+		}
+		// The prefix would make short names alike.
+		var names []string
+		for _, k := range known {
+			names = append(names, strings.TrimPrefix(k, "NETGEAR_"))
+		}
+		if near := levenshtein.Near(short, names); near != "" {
+			return Wrong("%s: no setting has this variable; did you mean NETGEAR_%s?", variable, near)
+		}
+	}
+	return nil
 }
 
 // Variable returns the name of the variable of the environment for a setting.

@@ -90,18 +90,13 @@ func (f *File) unknown(where, key string, known []string, commands map[string][]
 	return Wrong("%s: %sunknown key %q%s", f.path, where, key, hint)
 }
 
-// suggestion returns a text with the nearest key, or "" if none is near.
-func suggestion(key string, known []string) string {
-	best, near := "", 4
-	for _, k := range slices.Sorted(slices.Values(known)) {
-		if d := levenshtein.Distance(key, k); d < near {
-			best, near = k, d
-		}
-	}
-	if best == "" {
+// suggestion returns a text with the names that are like one, or "" if none is.
+func suggestion(name string, known []string) string {
+	near := levenshtein.Like(name, known)
+	if near == nil {
 		return ""
 	}
-	return "; did you mean " + best + "?"
+	return "; did you mean " + strings.Join(near, " or ") + "?"
 }
 
 // Value returns a key of a command, or of the top, as the text of a flag. Lists

@@ -36,18 +36,22 @@ func Wrong(format string, args ...any) error {
 // dictionary. Errors are WrongErrors, and contain no secret.
 func Resolve(o netgear.Options, layers ...Layer) (netgear.Options, error) {
 	receive := o.ReceiveMode
-	// The wire comes first: it determines which keys the dictionary may have.
+	// The wire comes first: it determines which keys the dictionary may have. It
+	// is set again with the other settings, as a dictionary may contain it, too.
 	for _, layer := range layers {
 		if err := layer.apply(&o, "wire"); err != nil {
 			return o, err
 		}
+	}
+	if o.Wire == netgear.ImageZMQWire && o.Pattern == netgear.Pair {
+		o.Pattern = netgear.ReqRep // imagezmq's default; it has no PAIR
 	}
 	for _, layer := range layers {
 		if err := layer.apply(&o, "options"); err != nil {
 			return o, err
 		}
 		for _, c := range Connections {
-			if c.Name == "wire" || c.Name == "options" {
+			if c.Name == "options" {
 				continue
 			}
 			if err := layer.apply(&o, c.Name); err != nil {
@@ -60,9 +64,59 @@ func Resolve(o netgear.Options, layers ...Layer) (netgear.Options, error) {
 	}
 	o.ReceiveMode = receive
 	if err := o.Validate(); err != nil {
-		return o, &WrongError{flags.Reword(err)}
+		return o, Reword(err, layers...)
 	}
 	return o, nil
+}
+
+// Reword returns an error about options in the words of the layer that has set
+// the option, or in those of the flags. It returns other errors unchanged.
+func Reword(err error, layers ...Layer) error {
+	var wrong *netgear.OptionError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	for _, layer := range slices.Backward(layers) {
+		if _, ok := layer.Values[name(wrong.Field)]; ok {
+			return &WrongError{flags.At(layer.named(wrong), wrong)}
+		}
+		if _, ok := layer.Values["options"]; ok && wrong.Key != "" && mentions(layer.Values["options"], wrong.Key) {
+			w := flags
+			w.Dictionary = layer.Origin("options")
+			return &WrongError{w.InDictionary(err)}
+		}
+	}
+	return &WrongError{flags.Reword(err)}
+}
+
+// name returns the name of the setting for a field of netgear.Options, or "".
+func name(field string) string {
+	if field == "Ports" {
+		field = "Port"
+	}
+	i := slices.IndexFunc(Connections, func(c Connection) bool { return c.Field == field })
+	if i < 0 || field == "" {
+		return ""
+	}
+	return Connections[i].Name
+}
+
+// named returns how an error names the setting of this layer, with its value.
+func (l Layer) named(wrong *netgear.OptionError) string {
+	origin := l.Origin(name(wrong.Field))
+	if strings.HasPrefix(origin, "--") && !strings.Contains(origin, ":") {
+		return asFlag(netgear.Setting{Field: wrong.Field, Value: wrong.Value})
+	}
+	if wrong.Value == nil {
+		return origin
+	}
+	return fmt.Sprintf("%s: %v", origin, wrong.Value)
+}
+
+// mentions reports whether a dictionary may have a key. It may be the name of a
+// file.
+func mentions(dictionary, key string) bool {
+	return strings.HasPrefix(dictionary, "@") || strings.Contains(dictionary, `"`+key+`"`)
 }
 
 func (l Layer) apply(o *netgear.Options, name string) error {
@@ -95,15 +149,11 @@ var flags = program.Wording{Dictionary: "--options", Flag: asFlag}
 
 // asFlag returns the flag for a setting, or "" if it has none.
 func asFlag(s netgear.Setting) string {
-	field := s.Field
-	if field == "Ports" {
-		field = "Port"
-	}
-	i := slices.IndexFunc(Connections, func(c Connection) bool { return c.Field == field })
-	if i < 0 || s.Field == "" {
+	flag := name(s.Field)
+	if flag == "" {
 		return ""
 	}
-	flag := "--" + Connections[i].Name
+	flag = "--" + flag
 	switch v := s.Value.(type) {
 	case nil, netgear.Secret:
 		return flag

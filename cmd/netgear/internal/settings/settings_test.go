@@ -157,3 +157,15 @@ func TestEndpointsOfAFile(t *testing.T) {
 		}
 	}
 }
+
+// imagezmq's default pattern is REQ/REP, unless a setting has another.
+func TestImageZMQ(t *testing.T) {
+	for want, args := range map[netgear.Pattern][]string{netgear.ReqRep: nil, netgear.PubSub: {"--pattern", "2"}} {
+		if o, err := resolve(t, nil, append(args, "--wire", "imagezmq")...); err != nil || o.Wire != netgear.ImageZMQWire || o.Pattern != want {
+			t.Errorf("%v: %v, %v", args, o.Pattern, err)
+		}
+	}
+	if _, err := resolve(t, nil, "--wire", "imagezmq", "--pattern", "0"); err == nil || !strings.Contains(err.Error(), "use --pattern 1") {
+		t.Errorf("PAIR: %v", err)
+	}
+}
