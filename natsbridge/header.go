@@ -131,6 +131,8 @@ func parse(h nats.Header, length int, limit int64) (description, error) {
 // check compares the sizes with each other and with the message's length.
 func (d *description) check(length int, limit int64) error {
 	switch {
+	case len(d.dtype) > maxName || len(d.colorspace) > maxName || len(d.message) > maxHeaderMessage:
+		return fmt.Errorf("%w: a text of more bytes than the format permits", errHeader)
 	case d.size > limit:
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, d.size, limit)
 	case d.parts < 1 || d.part < 1 || d.part > d.parts:

@@ -23,6 +23,7 @@ type live struct {
 	msgs  chan *nats.Msg
 	ready chan struct{} // holds a value if the queue may have frames
 	room  chan struct{} // holds a value if the queue may have room
+	gone  chan struct{} // is closed when the connection is closed for good
 	ended sync.WaitGroup
 
 	parts assembler // of the goroutine
@@ -45,7 +46,7 @@ func Subscribe(nc *nats.Conn, o SubscribeOptions) (*Subscriber, error) {
 	s := newSubscriber(o.Limits)
 	l := &live{
 		s: s, o: o, msgs: make(chan *nats.Msg, liveMessages),
-		ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		ready: make(chan struct{}, 1), room: make(chan struct{}, 1), gone: make(chan struct{}),
 		parts: assembler{limits: o.Limits, dropped: s.count},
 	}
 	s.from = l
@@ -65,7 +66,23 @@ func Subscribe(nc *nats.Conn, o SubscribeOptions) (*Subscriber, error) {
 		l.subs = append(l.subs, sub)
 	}
 	l.ended.Go(l.run)
+	l.ended.Go(func() { l.awaitClosed(nc) })
 	return s, nil
+}
+
+// awaitClosed closes gone when the connection is closed. The client library
+// does not reconnect after that.
+func (l *live) awaitClosed(nc *nats.Conn) {
+	closed := nc.StatusChanged(nats.CLOSED)
+	defer nc.RemoveStatusListener(closed)
+	if !nc.IsClosed() {
+		select {
+		case <-closed:
+		case <-l.s.closing:
+			return
+		}
+	}
+	close(l.gone)
 }
 
 func (l *live) unsubscribe() {
@@ -103,14 +120,14 @@ func (l *live) note() {
 
 func (l *live) read(m *nats.Msg) {
 	l.s.arrived()
-	camera, part, ok := splitSubject(l.o.Subject, m.Subject)
+	camera, _, ok := splitSubject(l.o.Subject, m.Subject)
 	if !ok {
 		l.s.refused(fmt.Errorf("%w: subject %.200q", errForeign, m.Subject))
 		return
 	}
 	d, err := parse(m.Header, len(m.Data), l.o.Limits.MaxFrameBytes)
-	if err == nil && part != 0 && part != d.part {
-		err = fmt.Errorf("%w: part %d on the subject of part %d", errHeader, d.part, part)
+	if err == nil && m.Subject != partSubject(l.o.Subject+"."+camera, d.part, d.parts) {
+		err = fmt.Errorf("%w: part %d of %d on the subject %.200q", errHeader, d.part, d.parts, m.Subject)
 	}
 	if err != nil {
 		l.s.refused(err)
@@ -182,6 +199,8 @@ func (l *live) next(ctx context.Context) (*incoming, error) {
 			return nil, ctx.Err()
 		case <-l.s.closing:
 			return nil, ErrClosed
+		case <-l.gone:
+			return nil, fmt.Errorf("natsbridge: %w", nats.ErrConnectionClosed)
 		}
 	}
 }

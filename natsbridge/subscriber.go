@@ -47,11 +47,15 @@ type incoming struct {
 // Messages that are no frames, and incomplete frames, are left out and counted
 // in Stats. A server that does not answer is not an error: Recv waits until it
 // does again. Errors to test for: the context's, ErrClosed, io.EOF at the end of
-// Replay, netgear.ErrContext, and those of a stream or consumer that has been
-// deleted.
+// Replay, netgear.ErrContext, nats.ErrConnectionClosed, and
+// jetstream.ErrStreamNotFound, ErrConsumerNotFound and ErrConsumerDeleted of a
+// stream or consumer that has been deleted.
 func (s *Subscriber) Recv(ctx context.Context) (*Delivery, error) {
 	if ctx == nil {
 		return nil, fmt.Errorf("natsbridge: %w", netgear.ErrContext)
+	}
+	if err := s.stopped(ctx); err != nil {
+		return nil, err
 	}
 	select {
 	case s.recv <- struct{}{}:
@@ -117,11 +121,12 @@ func (s *Subscriber) Frames(ctx context.Context) iter.Seq2[*netgear.Frame, error
 			if err == nil {
 				err = d.Ack(ctx)
 			}
-			var f *netgear.Frame
-			if d != nil {
-				f = d.Frame
+			if err != nil {
+				d.Close() // if there is one, it is delivered again
+				yield(nil, err)
+				return
 			}
-			if !yield(f, err) {
+			if !yield(d.Frame, nil) {
 				return
 			}
 		}
