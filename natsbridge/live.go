@@ -10,9 +10,21 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// liveMessages is how many messages wait in the client library for the goroutine
-// that reads them. It only sorts them, so more would be of no use.
-const liveMessages = 256
+const (
+	// liveMessages is how many messages wait in the client library for the
+	// goroutine that reads them. It only sorts them, so more would be of no use.
+	liveMessages = 256
+	// liveBytes is how many bytes they may have, as far as the server's
+	// max_payload bounds them: with Block they wait for the application.
+	liveBytes = 256 << 20
+	// fewestMessages is how many wait in any case.
+	fewestMessages = 8
+)
+
+// waitingMessages returns how many messages may wait in the client library.
+func waitingMessages(maxPayload int64) int {
+	return int(min(liveMessages, max(fewestMessages, liveBytes/max(maxPayload, 1))))
+}
 
 // live receives from core NATS. Its goroutine reads the messages, so that
 // neither the server nor other subscriptions wait for the application.
@@ -45,7 +57,7 @@ func Subscribe(nc *nats.Conn, o SubscribeOptions) (*Subscriber, error) {
 	}
 	s := newSubscriber(o.Limits)
 	l := &live{
-		s: s, o: o, msgs: make(chan *nats.Msg, liveMessages),
+		s: s, o: o, msgs: make(chan *nats.Msg, waitingMessages(nc.MaxPayload())),
 		ready: make(chan struct{}, 1), room: make(chan struct{}, 1), gone: make(chan struct{}),
 		parts: assembler{limits: o.Limits, dropped: s.count},
 	}
