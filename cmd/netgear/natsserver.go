@@ -58,10 +58,11 @@ func (n *natsServer) read(a *app, cmd *cobra.Command) (err error) {
 	return nil
 }
 
-// connect connects, and reconnects whenever the connection is lost.
+// connect connects, and reconnects whenever the connection is lost, also while
+// the server refuses the credentials.
 func (n *natsServer) connect(log *slog.Logger) (natsConn, error) {
 	options := []nats.Option{
-		nats.Name("netgear bridge"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second),
+		nats.Name("netgear bridge"), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.Timeout(5 * time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("NATS: the connection is lost", "err", err)
