@@ -59,7 +59,7 @@ With --stream the frames are stored by JetStream, and --from-nats can replay the
 (--replay), begin with the latest of each camera (--latest), or share them with
 other processes (--work).`,
 		Example: `  netgear bridge --input "tcp://*:5566?name=front" --nats nats://10.0.0.2
-  netgear bridge --input "tcp://*:5566?name=front" --stream FRAMES --create --max-age 24h
+  netgear bridge --input "tcp://*:5566?name=front" --stream FRAMES --create --keep 24h
   netgear bridge --from-nats --camera front --address 10.0.0.9
   netgear bridge --from-nats --stream FRAMES --replay 10m --speed 2`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -85,7 +85,7 @@ func (b *bridgeCommand) addFlags(cmd *cobra.Command) {
 	complete(cmd, "backpressure", "block", "drop-newest", "keep-latest")
 	fs.IntVar(&b.publish.InFlight, "in-flight", 0, "have at most `N` frames of an input on their way (default 4)")
 	fs.BoolVar(&b.create, "create", false, "create the stream, or change it, as the next flags describe it")
-	fs.DurationVar(&b.stream.MaxAge, "max-age", 0, "delete stored frames that are older than this `TIME`, such as 24h")
+	fs.DurationVar(&b.stream.MaxAge, "keep", 0, "delete stored frames that are older than this `TIME`, such as 24h")
 	fs.StringVar(&b.maxSize, "max-size", "", "delete the oldest beyond this `SIZE`, such as 50GB")
 	fs.BoolVar(&b.stream.LatestOnly, "latest-only", false, "store only the latest frame of each camera")
 	fs.BoolVar(&b.stream.Memory, "memory", false, "store them in the server's memory")
@@ -156,7 +156,7 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 	}
 	from, into := set("camera", "replay", "latest", "work"), set("input", "create", "in-flight")
 	stored := set("create", "replay", "latest", "work")
-	switch described := set("max-age", "max-size", "latest-only", "memory", "replicas"); {
+	switch described := set("keep", "max-size", "latest-only", "memory", "replicas"); {
 	case !b.fromNATS && from != "":
 		return settings.Wrong("--%s needs --from-nats", from)
 	case b.fromNATS && into != "":
