@@ -186,7 +186,7 @@ func (t *stored) lastFrame(ctx context.Context, subject string) (_ *Delivery, se
 	if err != nil {
 		return nil, seq, err
 	}
-	del, err := newDelivery(a)
+	del, err := newDelivery(a, t.o.Limits.MaxFrameBytes)
 	if err == nil {
 		del.Stored, del.StreamSeq = m.Time, seq
 	}

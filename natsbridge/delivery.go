@@ -111,9 +111,10 @@ func (d *Delivery) acknowledge(how func() error) error {
 	return nil
 }
 
-// newDelivery creates the frame of what has been received.
-func newDelivery(a *assembled) (*Delivery, error) {
-	f, err := a.frame(a.payload())
+// newDelivery creates the frame of what has been received. limit is that of the
+// decoded picture.
+func newDelivery(a *assembled, limit int64) (*Delivery, error) {
+	f, err := a.frame(a.payload(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: frame %d of %q: %w", a.seq, a.camera, err)
 	}

@@ -162,8 +162,9 @@ func (d *description) same(o *description) bool {
 		formatShape(d.shape) == formatShape(o.shape)
 }
 
-// frame returns the frame of a whole payload. It copies the payload.
-func (d *description) frame(payload []byte) (*netgear.Frame, error) {
+// frame returns the frame of a whole payload. It copies the payload. limit is
+// that of a decoded JPEG.
+func (d *description) frame(payload []byte, limit int64) (*netgear.Frame, error) {
 	data, tail := payload[:d.size-d.messageSize], payload[d.size-d.messageSize:]
 	m, err := d.decodeMessage(tail)
 	if err != nil {
@@ -178,7 +179,12 @@ func (d *description) frame(payload []byte) (*netgear.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	if full := f.FullShape(); d.jpeg && len(d.shape) >= 2 && (full[0] != d.shape[0] || full[1] != d.shape[1]) {
+	full := f.FullShape()
+	if d.jpeg && int64(full[0])*int64(full[1])*3 > limit {
+		f.Close()
+		return nil, fmt.Errorf("%w: the JPEG has the shape %v, the limit is %d bytes", ErrTooLarge, full, limit)
+	}
+	if d.jpeg && len(d.shape) >= 2 && (full[0] != d.shape[0] || full[1] != d.shape[1]) {
 		f.Close()
 		return nil, fmt.Errorf("%w: the JPEG has the shape %v, the header %v", errSize, full, d.shape)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -248,6 +249,38 @@ func TestWaitingMessages(t *testing.T) {
 		if n := waitingMessages(maxPayload); n != want {
 			t.Errorf("max_payload %d: %d messages instead of %d", maxPayload, n, want)
 		}
+	}
+}
+
+// A small JPEG with many pixels is larger than the limit, too.
+func TestDecodedSize(t *testing.T) {
+	nc := dial(t, startServer(t, nil).ClientURL())
+	sub := liveSub(t, nc, SubscribeOptions{Limits: Limits{MaxFrameBytes: 64*48*3 - 1}})
+	pub := publisher(t, nc, PublisherOptions{})
+	must(t, pub.Publish(within(t), "a", jpegFrame(t, 1)))
+	must(t, pub.Publish(within(t), "a", rawFrame(t, 2, 100)))
+	equal(t, receive(t, sub), "a", rawFrame(t, 2, 100))
+	if s := sub.Stats(); s.Dropped.TooLarge != 1 || s.Dropped.Sum() != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Close reports no loss of a frame for which Publish has returned ErrClosed.
+func TestCloseWhileBlocked(t *testing.T) {
+	nc, _ := away(t)
+	pub := publisher(t, nc, PublisherOptions{InFlight: 1, RetryFor: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	must(t, pub.Publish(within(t), "a", jpegFrame(t, 1)))
+	refused := make(chan error, 1)
+	go func() { refused <- pub.Publish(within(t), "a", jpegFrame(t, 2)) }()
+	await(t, "the second frame waits", func() bool { return pub.Stats().InFlight == 2 })
+	closed := pub.Close()
+	if err := <-refused; !errors.Is(err, ErrClosed) {
+		t.Errorf("Publish: %v", err)
+	}
+	// The first is lost, if RetryFor does not end before.
+	s := pub.Stats()
+	if n := s.Dropped.Closed; s.Dropped.Sum() != 1 || n > 0 != errors.Is(closed, ErrLost) {
+		t.Errorf("Close: %v; %+v", closed, s)
 	}
 }
 

@@ -79,9 +79,14 @@ func (s *Subscriber) receive(ctx context.Context) (*Delivery, error) {
 		if err != nil {
 			return nil, err
 		}
-		d, err := newDelivery(in.assembled)
+		d, err := newDelivery(in.assembled, s.limits.MaxFrameBytes)
 		if err != nil {
-			s.count(func(c *SubscriberDrops) *uint64 { return &c.Unusable }, err)
+			s.count(func(c *SubscriberDrops) *uint64 {
+				if errors.Is(err, ErrTooLarge) {
+					return &c.TooLarge
+				}
+				return &c.Unusable
+			}, err)
 			in.refuse()
 			continue
 		}
