@@ -350,3 +350,17 @@ func TestNil(t *testing.T) {
 	must(t, d.Close())
 	must(t, (*Delivery)(nil).Close())
 }
+
+// A camera that is named twice is received once.
+func TestCamerasTwice(t *testing.T) {
+	nc := recorded(t, 1, PublisherOptions{})
+	twice := []string{"a", "b", "a"}
+	live := liveSub(t, nc, SubscribeOptions{Cameras: twice})
+	stored := subscriber(t)(Replay(within(t), nc, ReplayOptions{StreamSource: StreamSource{Stream: "FRAMES", Cameras: twice}}))
+	pub := publisher(t, nc, PublisherOptions{})
+	for n := range 2 {
+		must(t, pub.Publish(within(t), "a", jpegFrame(t, n+2)))
+		equal(t, receive(t, live), "a", jpegFrame(t, n+2))
+	}
+	equal(t, receive(t, stored), "a", rawFrame(t, 1, 3000))
+}
