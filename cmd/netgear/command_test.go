@@ -151,7 +151,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"bridge", "--camera", "front"}, 2, "--camera needs --from-nats"},
 		{[]string{"bridge", "--from-nats", "--input", "tcp://*:1"}, 2, "--input has no effect with --from-nats"},
 		{[]string{"bridge", "--create"}, 2, "--create needs --stream"},
-		{[]string{"bridge", "--keep", "1h"}, 2, "--keep needs --create"},
+		{[]string{"bridge", "--keep-age", "1h"}, 2, "--keep-age needs --create"},
 		{[]string{"bridge", "--from-nats", "--stream", "F", "--latest", "--work", "w"}, 2, "exclude each other"},
 		{[]string{"bridge", "--from-nats", "--stream", "F"}, 2, "needs --replay, --latest or --work"},
 		{[]string{"bridge", "--input", "tcp://*:0?name=a.b", "--input", "tcp://*:0?name=a-b"}, 2, "are both camera a-b"},
