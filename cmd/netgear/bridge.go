@@ -124,8 +124,26 @@ func (b *bridgeCommand) read(a *app, cmd *cobra.Command) error {
 		b.output, err = a.options(cmd, netgear.Options{MaxRetries: -1})
 		return err
 	}
-	b.inputs, err = a.inputs(cmd, netgear.Options{Decode: netgear.DecodeOnUse})
-	return err
+	if b.inputs, err = a.inputs(cmd, netgear.Options{Decode: netgear.DecodeOnUse}); err != nil {
+		return err
+	}
+	return checkCameras(b.inputs)
+}
+
+// checkCameras refuses inputs that have no camera's name, or that of another.
+func checkCameras(inputs []input) error {
+	used := map[string]string{}
+	for _, in := range inputs {
+		camera := cameraName(in.name, &netgear.Frame{})
+		if !natsbridge.ValidCamera(camera) {
+			return settings.Wrong("--input: the name %.140q is no camera's name, which has 1 to 128 bytes of UTF-8", in.name)
+		}
+		if other, ok := used[camera]; ok {
+			return settings.Wrong("--input: the names %q and %q are both camera %s; choose another", other, in.name, camera)
+		}
+		used[camera] = in.name
+	}
+	return nil
 }
 
 // check refuses flags without effect.
@@ -151,6 +169,8 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		return settings.Wrong("--%s needs --stream", stored)
 	case !b.create && described != "":
 		return settings.Wrong("--%s needs --create", described)
+	case b.fromNATS && b.publish.Stream != "" && set("replay", "latest", "work") == "":
+		return settings.Wrong("--from-nats with --stream needs --replay, --latest or --work")
 	case b.replay == "" && set("speed", "follow") != "":
 		return settings.Wrong("--%s needs --replay", set("speed", "follow"))
 	case b.speed < 0 || math.IsNaN(b.speed):
@@ -301,7 +321,7 @@ func closePublishers(names []string, publishers []*natsbridge.Publisher) error {
 // cameraName returns the name of a frame's camera, which is a token of a subject.
 func cameraName(input string, f *netgear.Frame) string {
 	return strings.Map(func(r rune) rune {
-		if r <= ' ' || strings.ContainsRune(".*>/:", r) {
+		if r <= ' ' || r == 0x7F || strings.ContainsRune(".*>/:", r) {
 			return '-'
 		}
 		return r
