@@ -139,6 +139,18 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		}
 		*to = read
 		return nil
+	case *Adapt:
+		return setAdapt(to, value, raw)
+	case *float64:
+		n, ok := value.(float64)
+		if whole, isWhole := value.(int64); isWhole {
+			n, ok = float64(whole), true
+		}
+		if !ok {
+			return fmt.Errorf("must be a number")
+		}
+		*to = n
+		return nil
 	case *bool:
 		on, ok := value.(bool)
 		if !ok {
@@ -160,6 +172,32 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 	}
 	field.SetInt(n)
 	return nil
+}
+
+// setAdapt sets the fields of an Adapt whose names are in an object.
+func setAdapt(to *Adapt, value any, raw pyjson.Raw) error {
+	if _, isObject := value.(map[string]any); !isObject {
+		return fmt.Errorf(`must be an object such as {"max_age": "200ms", "min_quality": 20}`)
+	}
+	read := *to
+	fields := reflect.ValueOf(&read).Elem()
+	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
+		field := fields.FieldByNameFunc(func(name string) bool { return levenshtein.Fold(name) == levenshtein.Fold(key) })
+		if !field.IsValid() {
+			return fmt.Errorf("it has no %q", key)
+		}
+		inner, err := pyjson.Decode(v)
+		if inner == nil {
+			field.SetZero()
+		} else if err = setGo(field, inner, v); err != nil {
+			err = fmt.Errorf("%s %w", key, err)
+		}
+		return err
+	})
+	if err == nil {
+		*to = read
+	}
+	return err
 }
 
 func setText(to encoding.TextUnmarshaler, value any) error {
@@ -216,9 +254,9 @@ func (o Options) MarshalJSON() ([]byte, error) {
 			}
 			continue
 		}
-		value := v.Field(i).Interface()
-		if d, ok := value.(time.Duration); ok {
-			value = d.String()
+		value, err := goValue(v.Field(i))
+		if err != nil {
+			return nil, err
 		}
 		more = append(more, entry{goName(name), value})
 	}
@@ -232,12 +270,45 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	return object(own)
 }
 
-// holdsPassword reports whether a text may contain a password where none
-// belongs. A path may look like that.
+// goValue returns the value of a field as it stands under goKey.
+func goValue(field reflect.Value) (any, error) {
+	switch value := field.Interface().(type) {
+	case time.Duration:
+		return value.String(), nil
+	case Adapt:
+		var set []entry
+		v := reflect.ValueOf(value)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				continue
+			}
+			inner, err := goValue(v.Field(i))
+			if err != nil {
+				return nil, err
+			}
+			set = append(set, entry{goName(v.Type().Field(i).Name), inner})
+		}
+		text, err := object(set)
+		return json.RawMessage(text), err
+	default:
+		return value, nil
+	}
+}
+
+// holdsPassword reports whether a text, or one of several, may contain a
+// password where none belongs. A path may look like that.
 func (o *Options) holdsPassword(field string) bool {
-	text, isText := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(string)
-	isPath := field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc"
-	return isText && !isPath && secret.Hide(text) != text
+	if field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc" {
+		return false
+	}
+	hidden := func(text string) bool { return secret.Hide(text) != text }
+	switch value := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(type) {
+	case string:
+		return hidden(value)
+	case []string:
+		return slices.ContainsFunc(value, hidden)
+	}
+	return false
 }
 
 // entry is one entry of a JSON object.
