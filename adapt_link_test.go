@@ -200,7 +200,7 @@ func TestAdaptOverASlowLink(t *testing.T) {
 // do not count as sent, and their memory has no owner for which a call would
 // wait after the end of its context.
 func TestAdaptForgetsUnsentFrames(t *testing.T) {
-	_, send, _ := adaptPair(t, 1<<20, Options{Wire: AsyncWire, Pattern: PushPull, Adapt: Adapt{MaxAge: time.Second, MinFPS: 1000}})
+	_, send, link := adaptPair(t, 1<<20, Options{Wire: AsyncWire, Pattern: PushPull, Adapt: Adapt{MaxAge: time.Second, MinFPS: 1000}})
 	a := testArray(0, "uint8", 1000, 1000, 3)
 	for unsent := 0; unsent < 2; {
 		ctx, cancel := context.WithTimeout(testContext(t), 20*time.Millisecond)
@@ -218,6 +218,7 @@ func TestAdaptForgetsUnsentFrames(t *testing.T) {
 			t.Errorf("%d frames count as sent and %d wait, of %d", sent, pending, frames)
 		}
 	}
+	link.rate.Store(1 << 30) // for Close
 }
 
 // TestAdaptLeavesRawFramesAlone checks what cannot be made smaller.
