@@ -248,6 +248,11 @@ func (o Options) MarshalJSON() ([]byte, error) {
 		if o.holdsPassword(name) {
 			return nil, invalid(name, v.Field(i).Interface(), "it may contain a password, which is not written")
 		}
+		if constant, ok := v.Field(i).Interface().(encoding.TextMarshaler); ok {
+			if _, err := constant.MarshalText(); err != nil { // also of what is written as a number or a bool
+				return nil, err
+			}
+		}
 		if value, ok := o.vidGearValue(name); ok {
 			if value != nil {
 				own = append(own, entry{keyOf(name), value})

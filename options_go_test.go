@@ -39,8 +39,10 @@ func TestOptionsRoundTrip(t *testing.T) {
 	if err != nil || string(compact(t, string(raw))) != `{"port":"1"}` {
 		t.Errorf("%s, %v", raw, err)
 	}
-	if _, err := json.Marshal(Options{Decode: 9}); !errors.Is(err, ErrOption) {
-		t.Errorf("no constant: %v", err)
+	for _, o := range []Options{{Decode: 9}, {Pattern: 9}, {SecureMode: -1}, {JPEGCompressionFastDCT: 9}, {JPEGCheck: 9}, {JPEGCompression: "SEPIA"}} {
+		if raw, err := json.Marshal(o); !errors.Is(err, ErrOption) {
+			t.Errorf("no constant: %s, %v", raw, err)
+		}
 	}
 	const wrong = "joe:hidden@host"
 	for _, o := range []Options{{Address: wrong}, {Port: wrong}, {Ports: []string{"1", wrong}}, {SSHTunnelMode: wrong}, {AllowAddresses: []string{wrong}}, {SSHTunnelKnownHosts: []string{wrong}}} {
