@@ -132,25 +132,6 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		return setText(to, value)
 	case encoding.TextUnmarshaler:
 		return setText(to, value)
-	case *Reading:
-		read := *to
-		if _, isObject := value.(map[string]any); !isObject || pyjson.Unmarshal(raw, &read) != nil {
-			return fmt.Errorf(`must be an object such as {"Reduce": 2, "Gray": true}`)
-		}
-		*to = read
-		return nil
-	case *Adapt:
-		return setAdapt(to, value, raw)
-	case *float64:
-		n, ok := value.(float64)
-		if whole, isWhole := value.(int64); isWhole {
-			n, ok = float64(whole), true
-		}
-		if !ok {
-			return fmt.Errorf("must be a number")
-		}
-		*to = n
-		return nil
 	case *bool:
 		on, ok := value.(bool)
 		if !ok {
@@ -165,6 +146,19 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		}
 		*to = texts
 		return nil
+	case *float64:
+		switch n := value.(type) {
+		case float64:
+			*to = n
+		case int64:
+			*to = float64(n)
+		default:
+			return fmt.Errorf("must be a number")
+		}
+		return nil
+	}
+	if field.Kind() == reflect.Struct {
+		return setFields(field, raw)
 	}
 	n, ok := value.(int64)
 	if !ok || field.OverflowInt(n) {
@@ -174,30 +168,40 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 	return nil
 }
 
-// setAdapt sets the fields of an Adapt whose names are in an object.
-func setAdapt(to *Adapt, value any, raw pyjson.Raw) error {
-	if _, isObject := value.(map[string]any); !isObject {
-		return fmt.Errorf(`must be an object such as {"max_age": "200ms", "min_quality": 20}`)
+// setFields sets the fields of a struct, such as Adapt, to the values of an
+// object. Those that it does not have stay as they are.
+func setFields(to reflect.Value, raw pyjson.Raw) error {
+	fields := map[string]int{}
+	var names []string
+	for i := range to.NumField() {
+		name := to.Type().Field(i).Name
+		fields[levenshtein.Fold(name)] = i
+		names = append(names, goName(name))
 	}
-	read := *to
-	fields := reflect.ValueOf(&read).Elem()
+	var wrong error
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
-		field := fields.FieldByNameFunc(func(name string) bool { return levenshtein.Fold(name) == levenshtein.Fold(key) })
-		if !field.IsValid() {
-			return fmt.Errorf("it has no %q", key)
+		i, known := fields[levenshtein.Fold(key)]
+		if !known {
+			wrong = fmt.Errorf("has no %q, only %s", key, strings.Join(names, ", "))
+			return wrong
 		}
-		inner, err := pyjson.Decode(v)
-		if inner == nil {
-			field.SetZero()
-		} else if err = setGo(field, inner, v); err != nil {
-			err = fmt.Errorf("%s %w", key, err)
+		value, err := pyjson.Decode(v)
+		if err != nil {
+			return err
+		}
+		if value == nil {
+			to.Field(i).SetZero()
+			return nil
+		}
+		if err = setGo(to.Field(i), value, v); err != nil {
+			wrong = fmt.Errorf("%s %w", goName(to.Type().Field(i).Name), err)
 		}
 		return err
 	})
-	if err == nil {
-		*to = read
+	if err != nil && wrong == nil {
+		wrong = fmt.Errorf("must be an object with %s", strings.Join(names, ", "))
 	}
-	return err
+	return wrong
 }
 
 func setText(to encoding.TextUnmarshaler, value any) error {
@@ -275,29 +279,28 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	return object(own)
 }
 
-// goValue returns the value of a field as it stands under goKey.
-func goValue(field reflect.Value) (any, error) {
-	switch value := field.Interface().(type) {
-	case time.Duration:
-		return value.String(), nil
-	case Adapt:
-		var set []entry
-		v := reflect.ValueOf(value)
-		for i := range v.NumField() {
-			if v.Field(i).IsZero() {
-				continue
-			}
-			inner, err := goValue(v.Field(i))
-			if err != nil {
-				return nil, err
-			}
-			set = append(set, entry{goName(v.Type().Field(i).Name), inner})
-		}
-		text, err := object(set)
-		return json.RawMessage(text), err
-	default:
-		return value, nil
+// goValue returns the value that setGo reads. Of a struct it has the fields that
+// are set.
+func goValue(v reflect.Value) (any, error) {
+	if d, ok := v.Interface().(time.Duration); ok {
+		return d.String(), nil
 	}
+	if v.Kind() != reflect.Struct {
+		return v.Interface(), nil
+	}
+	var fields []entry
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			continue
+		}
+		value, err := goValue(v.Field(i))
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, entry{goName(v.Type().Field(i).Name), value})
+	}
+	text, err := object(fields)
+	return json.RawMessage(text), err
 }
 
 // holdsPassword reports whether a text, or one of several, may contain a

@@ -3,8 +3,8 @@
 // tests; peer.py is the VidGear end, imagezmq_peer.py the imagezmq end.
 //
 // `make test` runs a short form. `make faults` runs the full one, which needs
-// root (for network namespaces), iproute2 and VidGear, takes over half an hour, and
-// prints the tables of docs/faults.md.
+// root (for network namespaces), iproute2 and VidGear, takes over half an hour,
+// and prints the tables of docs/faults.md.
 //
 // Each end is a process of its own: the test binary again, or Python. A fault
 // begins while frames flow. It ends when the process continues, when the

@@ -52,7 +52,7 @@ func TestCloseLetsVidGearDrain(t *testing.T) {
 	}
 }
 
-// line reads the next line of a process, which must be the expected one.
+// line reads the next line of a process, which must be want.
 func line(t *testing.T, p *peertest.Process[string], want string) {
 	t.Helper()
 	select {

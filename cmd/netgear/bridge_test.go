@@ -59,6 +59,21 @@ func TestBridge(t *testing.T) {
 		t.Error(into.stderr.String())
 	}
 
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--stream", "OTHER"}, "there is no stream OTHER; --create makes it"},
+		{[]string{"--stream", "OTHER", "--create", "--latest-only"}, "give this stream another --subject"},
+		{[]string{"--stream", "FRAMES", "--subject", "pictures"}, "stream FRAMES is for frames.>, not for pictures.>: set --subject"},
+		{[]string{"--from-nats", "--stream", "FRAMES", "--subject", "pictures"}, "stream FRAMES is for frames.>"},
+	} {
+		p := bridge(append(c.args, "--address", "127.0.0.1", "--port", freePort(t))...)
+		if status := p.status(); status != 1 || !strings.Contains(p.stderr.String(), c.want) {
+			t.Errorf("%q: status %d\n%s", c.args, status, &p.stderr)
+		}
+	}
+
 	again := start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--out", "-")
 	replay := bridge("--from-nats", "--stream", "FRAMES", "--replay", "start", "--speed", "0", "--address", "127.0.0.1", "--port", again.port())
 	replay.succeed() // at the end of the recording

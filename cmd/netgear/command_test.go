@@ -151,7 +151,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"bridge", "--camera", "front"}, 2, "--camera needs --from-nats"},
 		{[]string{"bridge", "--from-nats", "--input", "tcp://*:1"}, 2, "--input has no effect with --from-nats"},
 		{[]string{"bridge", "--create"}, 2, "--create needs --stream"},
-		{[]string{"bridge", "--max-age", "1h"}, 2, "--max-age needs --create"},
+		{[]string{"bridge", "--keep-age", "1h"}, 2, "--keep-age needs --create"},
 		{[]string{"bridge", "--from-nats", "--stream", "F", "--latest", "--work", "w"}, 2, "exclude each other"},
 		{[]string{"bridge", "--backpressure", "wait"}, 2, "must be block, drop-newest or keep-latest"},
 		{[]string{"bridge", "--from-nats", "--stream", "F", "--replay", "yesterday"}, 2, "--replay yesterday: must be a time"},
