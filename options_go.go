@@ -252,6 +252,11 @@ func (o Options) MarshalJSON() ([]byte, error) {
 		if o.holdsPassword(name) {
 			return nil, invalid(name, v.Field(i).Interface(), "it may contain a password, which is not written")
 		}
+		if constant, ok := v.Field(i).Interface().(encoding.TextMarshaler); ok {
+			if _, err := constant.MarshalText(); err != nil { // also of what is written as a number or a bool
+				return nil, err
+			}
+		}
 		if value, ok := o.vidGearValue(name); ok {
 			if value != nil {
 				own = append(own, entry{keyOf(name), value})
@@ -298,12 +303,20 @@ func goValue(v reflect.Value) (any, error) {
 	return json.RawMessage(text), err
 }
 
-// holdsPassword reports whether a text may contain a password where none
-// belongs. A path may look like that.
+// holdsPassword reports whether a text, or one of several, may contain a
+// password where none belongs. A path may look like that.
 func (o *Options) holdsPassword(field string) bool {
-	text, isText := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(string)
-	isPath := field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc"
-	return isText && !isPath && secret.Hide(text) != text
+	if field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc" {
+		return false
+	}
+	hidden := func(text string) bool { return secret.Hide(text) != text }
+	switch value := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(type) {
+	case string:
+		return hidden(value)
+	case []string:
+		return slices.ContainsFunc(value, hidden)
+	}
+	return false
 }
 
 // entry is one entry of a JSON object.

@@ -39,8 +39,16 @@ func TestOptionsRoundTrip(t *testing.T) {
 	if err != nil || string(compact(t, string(raw))) != `{"port":"1"}` {
 		t.Errorf("%s, %v", raw, err)
 	}
-	if _, err := json.Marshal(Options{Decode: 9}); !errors.Is(err, ErrOption) {
-		t.Errorf("no constant: %v", err)
+	for _, o := range []Options{{Decode: 9}, {Pattern: 9}, {SecureMode: -1}, {JPEGCompressionFastDCT: 9}, {JPEGCheck: 9}, {JPEGCompression: "SEPIA"}} {
+		if raw, err := json.Marshal(o); !errors.Is(err, ErrOption) {
+			t.Errorf("no constant: %s, %v", raw, err)
+		}
+	}
+	const wrong = "joe:hidden@host"
+	for _, o := range []Options{{Address: wrong}, {Port: wrong}, {Ports: []string{"1", wrong}}, {SSHTunnelMode: wrong}, {AllowAddresses: []string{wrong}}, {SSHTunnelKnownHosts: []string{wrong}}} {
+		if raw, err := json.Marshal(o); !errors.Is(err, ErrOption) || strings.Contains(string(raw)+err.Error(), "hidden") {
+			t.Errorf("%s, %v", raw, err)
+		}
 	}
 }
 
@@ -97,6 +105,32 @@ func TestGoOptions(t *testing.T) {
 		err := json.Unmarshal([]byte(text), &o)
 		if err == nil || !strings.HasPrefix(err.Error(), "netgear: invalid option: "+want) {
 			t.Errorf("%s:\n got %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+// Every option that may stand under "go" is read as it is written, and no value
+// of a wrong kind ends the program.
+func TestEveryGoOption(t *testing.T) {
+	values := strings.Fields(`5 -5 1.5 1e400 NaN true "x" "" "2s" [] [1] ["x"] {} {"a":1} {"max_age":{}} {"max_age":5} {"min_fps":"x"} null 99999999999999999999999`)
+	for folded, i := range goOptions {
+		accepted := 0
+		for _, value := range append(values, `"ahead"`, `"bind"`, `"NetGear_Async"`, `"keep waiting"`, `{"Gray":true}`, `{"MaxAge":"2s"}`) {
+			var o, again Options
+			if json.Unmarshal([]byte(`{"go": {"`+folded+`": `+value+`}}`), &o) != nil || reflect.ValueOf(o).Field(i).IsZero() {
+				continue
+			}
+			accepted++
+			raw, err := json.Marshal(o)
+			if err == nil {
+				err = json.Unmarshal(raw, &again)
+			}
+			if err != nil || !reflect.DeepEqual(o, again) {
+				t.Errorf("%s became %s, %v", value, raw, err)
+			}
+		}
+		if accepted == 0 {
+			t.Errorf("%s accepts none of the values", folded)
 		}
 	}
 }
