@@ -412,6 +412,9 @@ type Options struct {
 	// it. The context ends when Close is called: a Respond that takes long must
 	// return then.
 	//
+	// The frame goes on to Recv: take and close the frames, or set Latest.
+	// Otherwise the queue is full after QueueFrames, and no more are answered.
+	//
 	// The frame is borrowed for the call and must not be closed; [Frame.Retain]
 	// keeps it for longer. Inside Respond, Recv and Close of this end return
 	// ErrCallback. Receive end, in bidirectional or multi-client mode. [no
