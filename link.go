@@ -101,6 +101,7 @@ type link struct {
 	lastGone         atomic.Pointer[string] // the address of the last peer that disconnected
 	fruitless        atomic.Int32           // connections in a row that ended before a message or an answer arrived
 	dropReason       atomic.Pointer[error]
+	queueFull        atomic.Bool // receive end: it reads nothing, because its queue is full
 }
 
 // conn is one socket of an end, with the state of its connections. A new socket

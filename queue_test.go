@@ -3,7 +3,9 @@ package netgear
 import (
 	"context"
 	"io"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
@@ -143,5 +145,34 @@ func TestDamagedFrameAfterDiscard(t *testing.T) {
 		if discarded := counts.discarded.Load(); discarded != want || discarded+malformed != 2 {
 			t.Errorf("%v: %d discarded, %d malformed", err, discarded, malformed)
 		}
+	}
+}
+
+// A queue that stays full is logged once, and again when it is full again.
+func TestFullQueueIsLogged(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			logged := newLines()
+			recv, send := openPair(t, Options{Pattern: pattern, QueueFrames: 1, MaxRetries: -1}, func(r, s *Options) {
+				r.RequestTimeout, r.Logger = 20*time.Millisecond, slog.New(logged)
+			})
+			ctx := testContext(t)
+			const full = "the queue is full"
+			for before := range 2 {
+				if _, err := send.SendArray(ctx, testArray(0, "uint8", 5, 5), nil); err != nil {
+					t.Fatal(err)
+				}
+				await(t, "the log line", func() bool { return logged.with(full) == before+1 })
+				f, err := recv.Recv(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Close()
+				l := &recv.recv.messageLog
+				l.mu.Lock()
+				l.last = l.last.Add(-2 * time.Second) // the limit is one line a second
+				l.mu.Unlock()
+			}
+		})
 	}
 }
