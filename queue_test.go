@@ -2,8 +2,10 @@ package netgear
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,6 +174,45 @@ func TestFullQueueIsLogged(t *testing.T) {
 				l.mu.Lock()
 				l.last = l.last.Add(-2 * time.Second) // the limit is one line a second
 				l.mu.Unlock()
+			}
+		})
+	}
+}
+
+// Where the receive end's queue is full, both ends name that as the cause.
+func TestFullQueueIsNamed(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			logged, refusals := newLines(), make(chan error, 100)
+			recv, send := openPair(t, Options{Pattern: pattern, QueueFrames: 1}, func(r, s *Options) {
+				r.Logger, r.OnEvent = slog.New(logged), func(e Event) {
+					if e.Kind == EventRefused {
+						refusals <- e.Err
+					}
+				}
+			})
+			ctx, frame := testContext(t), testArray(0, "uint8", 5, 5)
+			if _, err := send.SendArray(ctx, frame, nil); err != nil {
+				t.Fatal(err)
+			}
+			for range manyFruitless + 1 {
+				short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+				_, err := send.SendArray(short, frame, nil)
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "application take") {
+					t.Errorf("send: %v", err)
+				}
+			}
+			if pattern == Pair {
+				if err := <-refusals; !errors.Is(err, errQueueFull) {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			await(t, "connections to be lost", func() bool { return recv.Stats().Lost >= manyFruitless })
+			if logged.with("before anything came") != 0 {
+				t.Error("connections of senders that gave up are logged as fruitless")
 			}
 		})
 	}

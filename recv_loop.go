@@ -149,7 +149,9 @@ func (r *receiveEnd) observe(c *conn, e transport.Event) {
 		c.notePeers()
 	case transport.Disconnected:
 		if r.closing() == nil {
-			r.endedFruitless()
+			if !r.queueFull.Load() { // else its messages have not been read
+				r.endedFruitless()
+			}
 			c.notePeers()
 		}
 	}
@@ -393,7 +395,7 @@ func (r *receiveEnd) withTrouble(err error) error {
 		return fmt.Errorf("%w (messages arrive and are dropped, the last one because: %w)", err, *dropped)
 	}
 	if fruitless := int(r.fruitless.Load()); fruitless >= manyFruitless {
-		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: is it larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, r.opts.MaxFrameBytes)
+		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: did the senders give up, or is a frame larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, r.opts.MaxFrameBytes)
 	}
 	return err
 }
