@@ -387,8 +387,9 @@ func (c *controller) observe(p *streamPoint) (rate float64) {
 	m := &c.stream
 	m.add(p)
 	size := c.size()
+	c.delay = p.base / 2 // while no rate is known nothing is queued for long
 	if rate = m.estimate(p, size); rate > 0 {
-		c.delay = p.base/2 + time.Duration((float64(p.queued)+size)/rate*float64(time.Second))
+		c.delay += time.Duration((float64(p.queued) + size) / rate * float64(time.Second))
 	}
 	return rate
 }

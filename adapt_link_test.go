@@ -113,7 +113,7 @@ func noisePicture(width, height int) *image.NRGBA {
 
 // adaptPair opens two ends that are joined by a slow link.
 func adaptPair(t *testing.T, rate int64, o Options) (recv, send *NetGear, link *slowLink) {
-	recv = mustNew(t, Options{ReceiveMode: true, Pattern: o.Pattern, Address: "127.0.0.1", Port: "0", Stamp: true})
+	recv = mustNew(t, Options{ReceiveMode: true, Wire: o.Wire, Pattern: o.Pattern, Address: "127.0.0.1", Port: "0", Stamp: true})
 	link = newSlowLink(t, recv.Endpoints()[0][len("tcp://"):], rate)
 	o.Address, o.Port, o.Stamp = "127.0.0.1", link.port, true
 	send = mustNew(t, o)
@@ -194,6 +194,31 @@ func TestAdaptOverASlowLink(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAdaptForgetsUnsentFrames ends send calls that wait for room. Their frames
+// do not count as sent, and their memory has no owner for which a call would
+// wait after the end of its context.
+func TestAdaptForgetsUnsentFrames(t *testing.T) {
+	_, send, link := adaptPair(t, 1<<20, Options{Wire: AsyncWire, Pattern: PushPull, Adapt: Adapt{MaxAge: time.Second, MinFPS: 1000}})
+	a := testArray(0, "uint8", 1000, 1000, 3)
+	for unsent := 0; unsent < 2; {
+		ctx, cancel := context.WithTimeout(testContext(t), 20*time.Millisecond)
+		_, err := send.SendArray(ctx, a, nil)
+		cancel()
+		if err == nil {
+			continue
+		}
+		unsent++
+		adapt := send.send.adapt
+		adapt.mu.Lock()
+		sent, pending := adapt.sent/int64(len(a.Data)), len(adapt.pending)
+		adapt.mu.Unlock()
+		if frames := send.Stats().Frames; sent != int64(frames) || pending > int(frames) {
+			t.Errorf("%d frames count as sent and %d wait, of %d", sent, pending, frames)
+		}
+	}
+	link.rate.Store(1 << 30) // for Close
 }
 
 // TestAdaptLeavesRawFramesAlone checks what cannot be made smaller.

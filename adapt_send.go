@@ -228,9 +228,16 @@ func (a *adaptation) prepared(o *outgoing) {
 	} else {
 		a.ctl.fixed(o.size())
 	}
-	if a.end.spec.answers {
+}
+
+// queued notes a frame that libzmq has accepted. One that it has not accepted
+// must have no other owner: the exchange waits until its memory is free.
+func (a *adaptation) queued(o *outgoing) {
+	if a == nil || a.end.spec.answers {
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.sent += int64(o.size())
 	if o.buf != nil && o.pooled && len(a.pending) < maxPendingFrames {
 		a.pending = append(a.pending, pendingFrame{o.buf.Retain(), int64(o.size())})

@@ -264,3 +264,21 @@ func TestAdaptOrder(t *testing.T) {
 		last = s
 	}
 }
+
+// TestAdaptDelayIsNotOld checks that the delay of a moment in which nothing
+// arrived is not kept while the rate is unknown: it would hold frames back.
+func TestAdaptDelayIsNotOld(t *testing.T) {
+	c := newController(adaptLimits{maxAge: time.Second, quality: 90, minQuality: 30, minScale: 0.5, minFPS: 5})
+	at := time.Now()
+	for _, p := range []streamPoint{{}, {queued: 1000}, {queued: 1000}, {queued: 1000}, {delivered: 1000}} {
+		p.at = at
+		c.observe(&p)
+		at = at.Add(40 * time.Millisecond)
+		if p.queued > 0 {
+			continue
+		}
+		if c.delay > 0 {
+			t.Errorf("nothing is queued, and the delay is %v", c.delay)
+		}
+	}
+}

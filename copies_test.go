@@ -27,10 +27,14 @@ func openInside(t *testing.T, o Options) (recv, send *NetGear) {
 	o.RequestTimeout = testTimeout // a call may take as long as the frame is held
 	r, endpoint := o, "inproc://"+newID()
 	r.ReceiveMode = true
-	recv, send = startInside(t, r, endpoint), startInside(t, o, endpoint)
-	if o.Pattern == PubSub {
-		awaitSubscription(t, recv, send)
+	if o.Pattern != PubSub {
+		return startInside(t, r, endpoint), startInside(t, o, endpoint)
 	}
+	// A PUB socket is not in every ZeroMQ context, and an endpoint is in one. A
+	// SUB socket joins the context that there is.
+	send = startInside(t, o, endpoint)
+	recv = startInside(t, r, endpoint)
+	awaitSubscription(t, recv, send)
 	return recv, send
 }
 

@@ -26,6 +26,7 @@ type NetGear struct {
 // Errors to test for: ErrOption (an *[OptionError]), ErrAddress, and ErrAuth,
 // also ErrHostKey with an SSH tunnel.
 func New(o Options) (*NetGear, error) {
+	o.Pattern = o.pattern()
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}

@@ -169,8 +169,8 @@ type Options struct {
 	// treats it as tcp. Default "tcp". [protocol]
 	Protocol string
 	// Pattern is Pair, ReqRep or PubSub, and on AsyncWire also PushPull. Any
-	// other value is an error, while VidGear treats it as 0. Default Pair.
-	// [pattern]
+	// other value is an error, while VidGear treats it as 0. Default Pair, and
+	// on ImageZMQWire, which has no Pair, ReqRep. [pattern]
 	Pattern Pattern
 	// Wire is the wire format, which must be the same at both ends: NetGearWire
 	// (VidGear's NetGear, JSON), AsyncWire (VidGear's NetGear_Async, msgpack)
@@ -488,6 +488,7 @@ type Options struct {
 // address is in use, or because CustomCertLocation does not exist. The error is
 // an *[OptionError].
 func (o Options) Validate() error {
+	o.Pattern = o.pattern()
 	for _, check := range []func(*Options) error{
 		checkFlag, checkImageZMQ, checkConnection, checkFrames, checkReliability, checkLimits, checkModes, checkSecurity, checkTunnel, checkLogger,
 	} {

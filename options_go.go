@@ -132,13 +132,6 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		return setText(to, value)
 	case encoding.TextUnmarshaler:
 		return setText(to, value)
-	case *Reading:
-		read := *to
-		if _, isObject := value.(map[string]any); !isObject || pyjson.Unmarshal(raw, &read) != nil {
-			return fmt.Errorf(`must be an object such as {"Reduce": 2, "Gray": true}`)
-		}
-		*to = read
-		return nil
 	case *bool:
 		on, ok := value.(bool)
 		if !ok {
@@ -153,6 +146,19 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		}
 		*to = texts
 		return nil
+	case *float64:
+		switch n := value.(type) {
+		case float64:
+			*to = n
+		case int64:
+			*to = float64(n)
+		default:
+			return fmt.Errorf("must be a number")
+		}
+		return nil
+	}
+	if field.Kind() == reflect.Struct {
+		return setFields(field, raw)
 	}
 	n, ok := value.(int64)
 	if !ok || field.OverflowInt(n) {
@@ -160,6 +166,42 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 	}
 	field.SetInt(n)
 	return nil
+}
+
+// setFields sets the fields of a struct, such as Adapt, to the values of an
+// object. Those that it does not have stay as they are.
+func setFields(to reflect.Value, raw pyjson.Raw) error {
+	fields := map[string]int{}
+	var names []string
+	for i := range to.NumField() {
+		name := to.Type().Field(i).Name
+		fields[levenshtein.Fold(name)] = i
+		names = append(names, goName(name))
+	}
+	var wrong error
+	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) error {
+		i, known := fields[levenshtein.Fold(key)]
+		if !known {
+			wrong = fmt.Errorf("has no %q, only %s", key, strings.Join(names, ", "))
+			return wrong
+		}
+		value, err := pyjson.Decode(v)
+		if err != nil {
+			return err
+		}
+		if value == nil {
+			to.Field(i).SetZero()
+			return nil
+		}
+		if err = setGo(to.Field(i), value, v); err != nil {
+			wrong = fmt.Errorf("%s %w", goName(to.Type().Field(i).Name), err)
+		}
+		return err
+	})
+	if err != nil && wrong == nil {
+		wrong = fmt.Errorf("must be an object with %s", strings.Join(names, ", "))
+	}
+	return wrong
 }
 
 func setText(to encoding.TextUnmarshaler, value any) error {
@@ -210,15 +252,20 @@ func (o Options) MarshalJSON() ([]byte, error) {
 		if o.holdsPassword(name) {
 			return nil, invalid(name, v.Field(i).Interface(), "it may contain a password, which is not written")
 		}
+		if constant, ok := v.Field(i).Interface().(encoding.TextMarshaler); ok {
+			if _, err := constant.MarshalText(); err != nil { // also of what is written as a number or a bool
+				return nil, err
+			}
+		}
 		if value, ok := o.vidGearValue(name); ok {
 			if value != nil {
 				own = append(own, entry{keyOf(name), value})
 			}
 			continue
 		}
-		value := v.Field(i).Interface()
-		if d, ok := value.(time.Duration); ok {
-			value = d.String()
+		value, err := goValue(v.Field(i))
+		if err != nil {
+			return nil, err
 		}
 		more = append(more, entry{goName(name), value})
 	}
@@ -232,12 +279,44 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	return object(own)
 }
 
-// holdsPassword reports whether a text may contain a password where none
-// belongs. A path may look like that.
+// goValue returns the value that setGo reads. Of a struct it has the fields that
+// are set.
+func goValue(v reflect.Value) (any, error) {
+	if d, ok := v.Interface().(time.Duration); ok {
+		return d.String(), nil
+	}
+	if v.Kind() != reflect.Struct {
+		return v.Interface(), nil
+	}
+	var fields []entry
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			continue
+		}
+		value, err := goValue(v.Field(i))
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, entry{goName(v.Type().Field(i).Name), value})
+	}
+	text, err := object(fields)
+	return json.RawMessage(text), err
+}
+
+// holdsPassword reports whether a text, or one of several, may contain a
+// password where none belongs. A path may look like that.
 func (o *Options) holdsPassword(field string) bool {
-	text, isText := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(string)
-	isPath := field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc"
-	return isText && !isPath && secret.Hide(text) != text
+	if field == "CustomCertLocation" || field == "Address" && o.protocol() == "ipc" {
+		return false
+	}
+	hidden := func(text string) bool { return secret.Hide(text) != text }
+	switch value := reflect.ValueOf(o).Elem().FieldByName(field).Interface().(type) {
+	case string:
+		return hidden(value)
+	case []string:
+		return slices.ContainsFunc(value, hidden)
+	}
+	return false
 }
 
 // entry is one entry of a JSON object.

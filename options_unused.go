@@ -42,14 +42,14 @@ var effects = map[string]func(o *Options) string{
 		if why := o.receivesNothing(); why != "" {
 			return why
 		}
-		return when(o.Wire == NetGearWire && o.Pattern != PubSub, fmt.Sprintf("it is for PUB/SUB, and the pattern is %v", o.Pattern))
+		return when(o.Wire != AsyncWire && o.Pattern != PubSub, fmt.Sprintf("it is for PUB/SUB, and the pattern is %v", o.Pattern))
 	},
 	"TerminatePolicy": (*Options).receivesNothing,
 	"TerminateDelay": func(o *Options) string {
 		if why := o.sendsNothing(); why != "" {
 			return why
 		}
-		return when(o.Wire != NetGearWire, "NetGear_Async's receive end has no queue to discard")
+		return when(o.Wire != NetGearWire, fmt.Sprintf("the receive end of %v has no queue to discard", o.Wire))
 	},
 	"StallAfter": (*Options).receivesNothing,
 	"HeartbeatInterval": func(o *Options) string {

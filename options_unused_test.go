@@ -92,7 +92,10 @@ func TestUnusedOptions(t *testing.T) {
 		{Options{Latest: true, QueueFrames: 5, ReceiveMode: true}, "QueueFrames: Latest keeps only the newest frame"},
 		{Options{Track: true}, "Track: it never has one: a send call returns only when the pixels are no longer read"},
 		{Options{Wire: AsyncWire, Decode: DecodeAhead, ReceiveMode: true}, "Decode: there is no JPEG on the wire of NetGear_Async"},
-		{Options{Wire: AsyncWire, TerminateDelay: time.Second}, "TerminateDelay: NetGear_Async's receive end has no queue to discard"},
+		{Options{Wire: AsyncWire, TerminateDelay: time.Second}, "TerminateDelay: the receive end of NetGear_Async has no queue to discard"},
+		{Options{Wire: ImageZMQWire, Pattern: ReqRep, TerminateDelay: time.Second}, "TerminateDelay: the receive end of imagezmq has no queue to discard"},
+		{Options{Wire: ImageZMQWire, Pattern: ReqRep, SubscriberTimeout: time.Second, ReceiveMode: true}, "SubscriberTimeout: it is for PUB/SUB, and the pattern is REQ/REP"},
+		{Options{Wire: ImageZMQWire, Pattern: PubSub, SubscriberTimeout: time.Second, ReceiveMode: true, Address: "10.0.0.4"}, ""},
 		{Options{HighWaterMark: 5}, "HighWaterMark: it is for the send end of PUB/SUB, and for PUSH/PULL"},
 	} {
 		if err := c.o.Validate(); err != nil {

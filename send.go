@@ -321,6 +321,7 @@ func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	if err != nil {
 		return Reply{}, s.hint(ctx, err)
 	}
+	s.adapt.queued(o)
 	s.counters.send.since(s.frame.began)
 	s.adapt.answered(size, time.Since(s.frame.sentAt))
 	s.countFrame(reply.Port, size)

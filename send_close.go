@@ -47,7 +47,7 @@ func (s *sendEnd) awaitReading() {
 	defer timer.Stop()
 	for {
 		changed := s.change()
-		if s.deserted() != nil {
+		if s.deserted() != nil || !s.spec.answers && s.peers() == 0 { // a publisher may never have had one
 			return
 		}
 		select {

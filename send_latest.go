@@ -139,11 +139,16 @@ func (q *sendQueue) leave(w *waitingFrame) {
 // sendNewest prepares and sends the frame in the place, once the network takes
 // it. The queue's goroutine calls it.
 func (q *sendQueue) sendNewest(gone error) error {
-	q.awaitDue()
+	due := q.awaitDue()
 	q.mu.Lock()
 	w := q.newest
 	q.newest = nil
 	q.mu.Unlock()
+	if !due {
+		q.counters.skipped.Add(1)
+		q.leave(w)
+		return nil
+	}
 	var reply Reply
 	err := gone
 	if err == nil {
@@ -162,12 +167,17 @@ func (q *sendQueue) sendNewest(gone error) error {
 }
 
 // awaitDue waits until the next frame is due (Options.Adapt), or until the end
-// is being closed. Meanwhile it does what the queue's goroutine does.
-func (q *sendQueue) awaitDue() {
+// is being closed. Meanwhile it does what the queue's goroutine does. It returns
+// false if the frame is to be left out: without a peer it would be old when one
+// comes.
+func (q *sendQueue) awaitDue() bool {
 	for !q.adapt.due() {
+		if q.drainCtx.Err() == nil && q.peers() == 0 {
+			return false
+		}
 		select {
 		case <-q.drainCtx.Done():
-			return
+			return true
 		case <-q.idle:
 			q.settleIdle()
 		case do := <-q.tasks:
@@ -175,4 +185,5 @@ func (q *sendQueue) awaitDue() {
 		case <-time.After(dueStep):
 		}
 	}
+	return true
 }

@@ -186,3 +186,23 @@ func TestSendLatestReportsLosses(t *testing.T) {
 		}
 	}
 }
+
+// TestSendLatestWithoutPeer checks that a frame for which there is no peer waits
+// for none: with Adapt it is left out, as without SendLatest. So Flush ends.
+func TestSendLatestWithoutPeer(t *testing.T) {
+	ctx := testContext(t)
+	for _, o := range []Options{{Pattern: PubSub}, {Pattern: PushPull, Wire: AsyncWire}} {
+		o.Address, o.Port, o.Attach = "127.0.0.1", "0", AttachBind
+		o.SendLatest, o.Adapt.MaxAge = true, time.Second
+		send := mustNew(t, o)
+		if _, err := send.SendArray(ctx, testArray(1, "uint8", 40, 40), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := send.Flush(ctx); err != nil {
+			t.Errorf("%v: %v", o.Pattern, err)
+		}
+		if s := send.Stats(); s.Skipped != 1 || s.Queue != 0 || s.QueueBytes != 0 {
+			t.Errorf("%v: %d skipped, %d of %d bytes in the queue", o.Pattern, s.Skipped, s.Queue, s.QueueBytes)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // Frames that were queued before the terminate message are delivered; VidGear
@@ -64,6 +66,13 @@ func TestTerminateDelay(t *testing.T) {
 	} {
 		o.TerminateDelay = time.Hour
 		_, send := openPair(t, o)
+		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil); err != nil {
+			t.Fatal(err)
+		}
+		send.Close()
+	}
+	for _, attach := range []Attachment{AttachBind, AttachConnect} { // a publisher that never had a subscriber
+		send := mustNew(t, Options{Pattern: PubSub, Attach: attach, Address: "127.0.0.1", Port: peertest.FreePort(t), TerminateDelay: time.Hour})
 		if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 2, 2), nil); err != nil {
 			t.Fatal(err)
 		}

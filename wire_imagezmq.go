@@ -174,13 +174,21 @@ func packedBytes(b []byte) Message {
 
 // ---- options ----
 
+// pattern returns the pattern, with imagezmq's default on its wire.
+func (o *Options) pattern() Pattern {
+	if o.Wire == ImageZMQWire && o.Pattern == Pair {
+		return ReqRep
+	}
+	return o.Pattern
+}
+
 // checkImageZMQ refuses what imagezmq's wire does not have.
 func checkImageZMQ(o *Options) error {
 	if o.Wire != ImageZMQWire {
 		return nil
 	}
 	switch {
-	case o.Pattern == Pair || o.Pattern == PushPull:
+	case o.Pattern == PushPull:
 		return fixed(invalid("Pattern", o.Pattern, "imagezmq has REQ/REP, which is its default, and PUB/SUB"), set("Pattern", ReqRep), set("Pattern", PubSub))
 	case o.MultiserverMode && !o.ReceiveMode:
 		return fixed(invalid("MultiserverMode", true, "on imagezmq's wire a frame carries no port; a receive end in this mode takes the message for the sender's name"),

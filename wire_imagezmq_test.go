@@ -159,7 +159,7 @@ func TestReceiveEndRepliesWhatImageZMQReplied(t *testing.T) {
 // The JPEG of a header without a colorspace decodes as OpenCV decodes it: a gray
 // one to [rows, columns], any other to blue, green, red.
 func TestImageZMQColors(t *testing.T) {
-	recv, send := openPair(t, Options{Wire: ImageZMQWire, Pattern: ReqRep, JPEGCompression: "RGB"})
+	recv, send := openPair(t, Options{Wire: ImageZMQWire, JPEGCompression: "RGB"})
 	for _, c := range []struct {
 		pixel []byte
 		shape []int
@@ -307,7 +307,6 @@ func TestImageZMQOptions(t *testing.T) {
 		o     Options
 		field string
 	}{
-		"PAIR":                       {Options{}, "Pattern"},
 		"PUSH/PULL":                  {Options{Pattern: PushPull}, "Pattern"},
 		"multi-server send end":      {Options{Pattern: ReqRep, MultiserverMode: true}, "MultiserverMode"},
 		"multi-client send end":      {Options{Pattern: PubSub, MulticlientMode: true}, "MulticlientMode"},
@@ -322,7 +321,7 @@ func TestImageZMQOptions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, o := range []Options{{Pattern: ReqRep}, {Pattern: PubSub, Address: "*"}, {Pattern: PubSub, ReceiveMode: true, MultiserverMode: true, Ports: []string{"1", "2"}}} {
+	for _, o := range []Options{{}, {Pattern: ReqRep}, {Pattern: PubSub, Address: "*"}, {Pattern: PubSub, ReceiveMode: true, MultiserverMode: true, Ports: []string{"1", "2"}}} {
 		if o.Wire = ImageZMQWire; o.Validate() != nil {
 			t.Errorf("%+v: %v", o, o.Validate())
 		}

@@ -35,7 +35,7 @@ func Work(ctx context.Context, nc *nats.Conn, o WorkOptions) (*Subscriber, error
 	if err != nil {
 		return nil, err
 	}
-	t.work, t.maxDeliver = true, uint64(o.MaxDeliver)
+	t.work, t.durable, t.maxDeliver = true, o.Name, uint64(o.MaxDeliver)
 	config := jetstream.ConsumerConfig{
 		Durable: o.Name, FilterSubjects: heads(o.Subject, o.Cameras), AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: o.AckWait, MaxDeliver: o.MaxDeliver, MaxAckPending: o.MaxAckPending, InactiveThreshold: o.Inactive,
@@ -96,7 +96,8 @@ func Watch(ctx context.Context, nc *nats.Conn, o WatchOptions) (*Subscriber, err
 
 // Last returns the last stored frame of a camera. The caller must Close it. If
 // there is none, it returns ErrNoFrame. A frame in parts that is replaced or
-// deleted meanwhile is read again.
+// deleted meanwhile is read again. If only some of its parts are left, that is
+// an ErrNoFrame.
 func Last(ctx context.Context, nc *nats.Conn, o WatchOptions, camera string) (*Delivery, error) {
 	if err := checkCamera(camera); err != nil {
 		return nil, err
@@ -110,11 +111,15 @@ func Last(ctx context.Context, nc *nats.Conn, o WatchOptions, camera string) (*D
 		return nil, err
 	}
 	defer t.cancel()
-	for {
-		d, err := t.last(ctx, o.Subject+"."+camera)
+	for before := uint64(0); ; {
+		d, seq, err := t.lastFrame(ctx, o.Subject+"."+camera)
 		if !errors.Is(err, errReplaced) && !errors.Is(err, errDeleted) {
 			return d, err
 		}
+		if seq == before {
+			return nil, fmt.Errorf("%w: %w", ErrNoFrame, err)
+		}
+		before = seq
 	}
 }
 
@@ -127,11 +132,7 @@ func connect(ctx context.Context, nc *nats.Conn, o StreamSource) (*stored, error
 	if err != nil {
 		return nil, err
 	}
-	t, err := openStored(ctx, js, o)
-	if err == nil {
-		t.js = js
-	}
-	return t, err
+	return openStored(ctx, js, o)
 }
 
 // ordered begins to receive from an ordered consumer, which is not acknowledged.
@@ -151,42 +152,45 @@ func (t *stored) ordered(ctx context.Context, config jetstream.OrderedConsumerCo
 	return s, err
 }
 
-// last returns the frame whose last message is the last of a subject.
-func (t *stored) last(ctx context.Context, subject string) (*Delivery, error) {
+// lastFrame returns the frame whose last message is the last of a subject, and
+// the number of that message.
+func (t *stored) lastFrame(ctx context.Context, subject string) (_ *Delivery, seq uint64, _ error) {
 	m, err := request(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return t.stream.GetLastMsgForSubject(ctx, subject)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%w: %s in stream %s", ErrNoFrame, subject, t.o.Stream)
+		return nil, 0, fmt.Errorf("%w: %s in stream %s", ErrNoFrame, subject, t.o.Stream)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
+		return nil, 0, fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
 	}
 	d, err := parse(m.Header, len(m.Data), t.o.Limits.MaxFrameBytes)
 	if err == nil && d.part != d.parts {
 		err = fmt.Errorf("%w: part %d of %d on the camera's own subject", errHeader, d.part, d.parts)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
+		return nil, 0, fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
 	}
 	camera, _, _ := splitSubject(t.o.Subject, subject)
 	a := &assembled{description: d, camera: camera, parts: [][]byte{m.Data}}
-	seq := m.Sequence
+	seq = m.Sequence
 	switch {
 	case d.parts > 1 && t.replaces():
-		a, seq, err = t.snapshot(ctx, camera, subject, seq)
+		if a, seq, err = t.snapshot(ctx, camera, subject, seq); err != nil {
+			return nil, m.Sequence, err
+		}
 	case d.parts > 1:
 		f := fetch{t: t, frame: a, head: subject, seq: seq, data: m.Data}
 		err = f.run(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, seq, err
 	}
-	del, err := newDelivery(a)
+	del, err := newDelivery(a, t.o.Limits.MaxFrameBytes)
 	if err == nil {
 		del.Stored, del.StreamSeq = m.Time, seq
 	}
-	return del, err
+	return del, seq, err
 }
 
 // maxLate is how late a frame may be. If the caller is slower, the frames after

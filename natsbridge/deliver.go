@@ -178,7 +178,7 @@ func (p *Publisher) confirm(ctx context.Context, future jetstream.PubAckFuture) 
 	case err := <-future.Err():
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("natsbridge: the stream has not confirmed the frame: %w", ctx.Err())
 	}
 }
 

@@ -36,8 +36,9 @@ type Delivery struct {
 	// first time.
 	Delivered uint64
 
-	msg  jetstream.Msg // of Work
-	done atomic.Bool   // it was acknowledged, in one of the ways
+	msg   jetstream.Msg // of Work
+	done  atomic.Bool   // it was acknowledged, in one of the ways
+	acked atomic.Bool   // by Ack
 }
 
 // Close releases the frame. A frame of Work that was not acknowledged goes to
@@ -55,18 +56,23 @@ func (d *Delivery) Close() error {
 
 // Ack reports that the work is done, and waits until the server has that. For a
 // frame that is not of Work it does nothing. If it returns an error, the frame
-// may be delivered again.
+// may be delivered again, and the caller may call Ack again. After Close, Nak
+// and Term it returns an ErrClosed, unless the frame was acknowledged.
 func (d *Delivery) Ack(ctx context.Context) error {
 	switch {
 	case ctx == nil:
 		return fmt.Errorf("natsbridge: %w", netgear.ErrContext)
-	case d.msg == nil || d.done.Swap(true):
+	case d.msg == nil || d.acked.Load():
 		return nil
+	case d.done.Swap(true):
+		return fmt.Errorf("natsbridge: acknowledge: the frame was returned or dropped: %w", ErrClosed)
 	}
 	_, err := request(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, d.msg.DoubleAck(ctx) })
 	if err != nil {
+		d.done.Store(false)
 		return fmt.Errorf("natsbridge: acknowledge: %w", err)
 	}
+	d.acked.Store(true)
 	return nil
 }
 
@@ -105,9 +111,10 @@ func (d *Delivery) acknowledge(how func() error) error {
 	return nil
 }
 
-// newDelivery creates the frame of what has been received.
-func newDelivery(a *assembled) (*Delivery, error) {
-	f, err := a.frame(a.payload())
+// newDelivery creates the frame of what has been received. limit is that of the
+// decoded picture.
+func newDelivery(a *assembled, limit int64) (*Delivery, error) {
+	f, err := a.frame(a.payload(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: frame %d of %q: %w", a.seq, a.camera, err)
 	}

@@ -93,13 +93,11 @@ func (f *fetch) part(ctx context.Context, i int) error {
 			f.t.s.arrived()
 			return f.keep(i, m)
 		}
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			if err := f.missing(ctx, seq); err != nil {
-				return err
-			}
-			if time.Now().After(give) {
-				return errLate
-			}
+		if gone := f.missing(ctx, seq); gone != nil {
+			return gone
+		}
+		if errors.Is(err, jetstream.ErrMsgNotFound) && time.Now().After(give) {
+			return errLate
 		}
 		sleep(ctx, pause)
 	}
@@ -116,7 +114,10 @@ func (f *fetch) get(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, e
 func (f *fetch) missing(ctx context.Context, seq uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	info, err := f.t.stream.Info(ctx)
+	info, err := f.t.current(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return errDeleted
+	}
 	if err != nil {
 		return nil // the server is away
 	}

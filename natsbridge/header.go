@@ -131,6 +131,8 @@ func parse(h nats.Header, length int, limit int64) (description, error) {
 // check compares the sizes with each other and with the message's length.
 func (d *description) check(length int, limit int64) error {
 	switch {
+	case len(d.dtype) > maxName || len(d.colorspace) > maxName || len(d.message) > maxHeaderMessage:
+		return fmt.Errorf("%w: a text of more bytes than the format permits", errHeader)
 	case d.size > limit:
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, d.size, limit)
 	case d.parts < 1 || d.part < 1 || d.part > d.parts:
@@ -160,8 +162,9 @@ func (d *description) same(o *description) bool {
 		formatShape(d.shape) == formatShape(o.shape)
 }
 
-// frame returns the frame of a whole payload. It copies the payload.
-func (d *description) frame(payload []byte) (*netgear.Frame, error) {
+// frame returns the frame of a whole payload. It copies the payload. limit is
+// that of a decoded JPEG.
+func (d *description) frame(payload []byte, limit int64) (*netgear.Frame, error) {
 	data, tail := payload[:d.size-d.messageSize], payload[d.size-d.messageSize:]
 	m, err := d.decodeMessage(tail)
 	if err != nil {
@@ -176,7 +179,12 @@ func (d *description) frame(payload []byte) (*netgear.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	if full := f.FullShape(); d.jpeg && len(d.shape) >= 2 && (full[0] != d.shape[0] || full[1] != d.shape[1]) {
+	full := f.FullShape()
+	if d.jpeg && int64(full[0])*int64(full[1])*3 > limit {
+		f.Close()
+		return nil, fmt.Errorf("%w: the JPEG has the shape %v, the limit is %d bytes", ErrTooLarge, full, limit)
+	}
+	if d.jpeg && len(d.shape) >= 2 && (full[0] != d.shape[0] || full[1] != d.shape[1]) {
 		f.Close()
 		return nil, fmt.Errorf("%w: the JPEG has the shape %v, the header %v", errSize, full, d.shape)
 	}

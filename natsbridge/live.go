@@ -10,9 +10,21 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// liveMessages is how many messages wait in the client library for the goroutine
-// that reads them. It only sorts them, so more would be of no use.
-const liveMessages = 256
+const (
+	// liveMessages is how many messages wait in the client library for the
+	// goroutine that reads them. It only sorts them, so more would be of no use.
+	liveMessages = 256
+	// liveBytes is how many bytes they may have, as far as the server's
+	// max_payload bounds them: with Block they wait for the application.
+	liveBytes = 256 << 20
+	// fewestMessages is how many wait in any case.
+	fewestMessages = 8
+)
+
+// waitingMessages returns how many messages may wait in the client library.
+func waitingMessages(maxPayload int64) int {
+	return int(min(liveMessages, max(fewestMessages, liveBytes/max(maxPayload, 1))))
+}
 
 // live receives from core NATS. Its goroutine reads the messages, so that
 // neither the server nor other subscriptions wait for the application.
@@ -23,6 +35,7 @@ type live struct {
 	msgs  chan *nats.Msg
 	ready chan struct{} // holds a value if the queue may have frames
 	room  chan struct{} // holds a value if the queue may have room
+	gone  chan struct{} // is closed when the connection is closed for good
 	ended sync.WaitGroup
 
 	parts assembler // of the goroutine
@@ -44,8 +57,8 @@ func Subscribe(nc *nats.Conn, o SubscribeOptions) (*Subscriber, error) {
 	}
 	s := newSubscriber(o.Limits)
 	l := &live{
-		s: s, o: o, msgs: make(chan *nats.Msg, liveMessages),
-		ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		s: s, o: o, msgs: make(chan *nats.Msg, waitingMessages(nc.MaxPayload())),
+		ready: make(chan struct{}, 1), room: make(chan struct{}, 1), gone: make(chan struct{}),
 		parts: assembler{limits: o.Limits, dropped: s.count},
 	}
 	s.from = l
@@ -65,7 +78,23 @@ func Subscribe(nc *nats.Conn, o SubscribeOptions) (*Subscriber, error) {
 		l.subs = append(l.subs, sub)
 	}
 	l.ended.Go(l.run)
+	l.ended.Go(func() { l.awaitClosed(nc) })
 	return s, nil
+}
+
+// awaitClosed closes gone when the connection is closed. The client library
+// does not reconnect after that.
+func (l *live) awaitClosed(nc *nats.Conn) {
+	closed := nc.StatusChanged(nats.CLOSED)
+	defer nc.RemoveStatusListener(closed)
+	if !nc.IsClosed() {
+		select {
+		case <-closed:
+		case <-l.s.closing:
+			return
+		}
+	}
+	close(l.gone)
 }
 
 func (l *live) unsubscribe() {
@@ -103,14 +132,14 @@ func (l *live) note() {
 
 func (l *live) read(m *nats.Msg) {
 	l.s.arrived()
-	camera, part, ok := splitSubject(l.o.Subject, m.Subject)
+	camera, _, ok := splitSubject(l.o.Subject, m.Subject)
 	if !ok {
 		l.s.refused(fmt.Errorf("%w: subject %.200q", errForeign, m.Subject))
 		return
 	}
 	d, err := parse(m.Header, len(m.Data), l.o.Limits.MaxFrameBytes)
-	if err == nil && part != 0 && part != d.part {
-		err = fmt.Errorf("%w: part %d on the subject of part %d", errHeader, d.part, part)
+	if err == nil && m.Subject != partSubject(l.o.Subject+"."+camera, d.part, d.parts) {
+		err = fmt.Errorf("%w: part %d of %d on the subject %.200q", errHeader, d.part, d.parts, m.Subject)
 	}
 	if err != nil {
 		l.s.refused(err)
@@ -182,6 +211,8 @@ func (l *live) next(ctx context.Context) (*incoming, error) {
 			return nil, ctx.Err()
 		case <-l.s.closing:
 			return nil, ErrClosed
+		case <-l.gone:
+			return nil, fmt.Errorf("natsbridge: %w", nats.ErrConnectionClosed)
 		}
 	}
 }

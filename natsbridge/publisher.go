@@ -192,7 +192,9 @@ func (p *Publisher) await(ctx context.Context, j *outgoing) error {
 		p.drop(j, &p.stats.Dropped.NoRoom, ctx.Err())
 		return ctx.Err()
 	case <-p.closing:
-		p.drop(j, &p.stats.Dropped.Closed, ErrClosed)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.finish(j) // not counted, as after Close
 		return ErrClosed
 	}
 }

@@ -36,6 +36,8 @@ func (t *stored) snapshot(ctx context.Context, camera, head string, seq uint64) 
 			return nil, 0, ctx.Err()
 		case err == nil && time.Now().After(give):
 			return nil, 0, errLate
+		case err != nil && t.deleted(ctx):
+			return nil, 0, errDeleted
 		case err != nil && !passes(err) && !errors.Is(err, nats.ErrNoResponders):
 			return nil, 0, err
 		}

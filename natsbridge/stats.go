@@ -65,7 +65,7 @@ type SubscriberDrops struct {
 	Foreign    uint64 // messages: without this format's headers
 	BadHeader  uint64 // messages: a header cannot be read
 	BadSize    uint64 // messages: dtype, shape and sizes contradict each other
-	TooLarge   uint64 // messages: of a frame larger than MaxFrameBytes
+	TooLarge   uint64 // messages: of a frame larger than MaxFrameBytes; frames: a JPEG whose pixels are
 	Repeated   uint64 // messages: parts that had come before
 	Mixed      uint64 // messages: parts whose headers differ from the other parts of the frame
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -40,16 +41,21 @@ type stored struct {
 	stream     jetstream.Stream
 	iter       jetstream.MessagesContext
 	work       bool
+	durable    string // the consumer of Work
 	maxDeliver uint64
-	clock      *clock // Replay
-	finite     bool   // ends with the last stored frame
-	empty      bool   // and there is none
+	created    time.Time // the stream
+	clock      *clock    // Replay
+	finite     bool      // ends with the last stored frame
+	empty      bool      // and there is none
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
 	want   chan struct{} // a value for each message that may be fetched
 	got    chan received
 	asked  bool              // next has sent to want, and not received from got
+	unread jetstream.Msg     // of a frame whose parts a call did not wait for
+	due    *incoming         // a frame whose time a call did not wait for
+	last   uint64            // the number of the last message read
 	ended  bool              // the last frame has been returned
 	newest map[string]uint64 // by camera, the number of the newest snapshot
 	once   sync.Once
@@ -67,7 +73,7 @@ func openStored(ctx context.Context, js jetstream.JetStream, o StreamSource) (*s
 	if err != nil {
 		return nil, fmt.Errorf("natsbridge: stream %s: %w", o.Stream, err)
 	}
-	t := &stored{s: newSubscriber(o.Limits), o: o, stream: stream, newest: map[string]uint64{}}
+	t := &stored{s: newSubscriber(o.Limits), o: o, js: js, stream: stream, created: stream.CachedInfo().Created, newest: map[string]uint64{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.s.from = t
 	return t, nil
@@ -137,7 +143,7 @@ func (t *stored) giveUp(m jetstream.Msg) {
 
 // next implements origin.
 func (t *stored) next(ctx context.Context) (*incoming, error) {
-	for {
+	for t.due == nil {
 		if t.ended || t.empty {
 			return nil, io.EOF
 		}
@@ -145,24 +151,28 @@ func (t *stored) next(ctx context.Context) (*incoming, error) {
 		if err != nil {
 			return nil, err
 		}
-		in, err := t.read(ctx, m)
-		if err != nil {
+		if t.due, err = t.read(ctx, m); err != nil {
 			return nil, err
 		}
-		if in == nil {
-			continue
-		}
-		if t.clock != nil {
-			if err := t.clock.wait(ctx, t.s.closing, in.stored); err != nil {
-				return nil, t.s.stopped(ctx)
-			}
-		}
-		return in, nil
 	}
+	if t.clock != nil {
+		if err := t.clock.wait(ctx, t.s.closing, t.due.stored); err != nil {
+			return nil, t.s.stopped(ctx)
+		}
+	}
+	in := t.due
+	t.due = nil
+	return in, nil
 }
 
 // message returns the next message of the consumer.
 func (t *stored) message(ctx context.Context) (jetstream.Msg, error) {
+	if m := t.unread; m != nil {
+		t.unread = nil
+		return m, nil
+	}
+	quiet := time.NewTicker(t.patience())
+	defer quiet.Stop()
 	for {
 		if !t.asked {
 			t.asked = true
@@ -177,18 +187,90 @@ func (t *stored) message(ctx context.Context) (jetstream.Msg, error) {
 				return r.msg, nil
 			case errors.Is(r.err, jetstream.ErrMsgIteratorClosed), errors.Is(r.err, jetstream.ErrConsumerDeleted),
 				errors.Is(r.err, jetstream.ErrConsumerNotFound), errors.Is(r.err, jetstream.ErrStreamNotFound):
-				if t.ctx.Err() != nil {
-					return nil, ErrClosed
-				}
-				return nil, fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, r.err)
+				return nil, t.closed(r.err)
 			}
 			t.s.restarted(ctx, r.err)
+			if err := t.check(ctx); err != nil {
+				return nil, err
+			}
+		case <-quiet.C:
+			if err := t.check(ctx); err != nil && len(t.got) == 0 {
+				return nil, err
+			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-t.s.closing:
 			return nil, ErrClosed
 		}
 	}
+}
+
+// closed returns the error of a consumer that has ended.
+func (t *stored) closed(err error) error {
+	switch {
+	case t.ctx.Err() != nil:
+		return ErrClosed
+	case t.js.Conn().IsClosed():
+		return fmt.Errorf("natsbridge: %w", nats.ErrConnectionClosed)
+	}
+	return fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
+}
+
+// patience returns how long next waits for a message before it asks the server
+// whether there can be one.
+func (t *stored) patience() time.Duration {
+	if t.finite {
+		return heartbeat
+	}
+	return fetchTimeout
+}
+
+// check returns an error if the stream or the consumer of Work has been deleted,
+// or io.EOF if the rest of a recording has. The client library reports none of
+// them in all cases.
+func (t *stored) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	_, err := t.current(ctx)
+	if err == nil && t.work {
+		_, err = t.stream.Consumer(ctx, t.durable)
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return t.closed(err)
+	}
+	if err != nil || !t.finite {
+		return nil // the server is away, or new frames may come
+	}
+	for _, head := range heads(t.o.Subject, t.o.Cameras) {
+		if _, err := t.stream.GetMsg(ctx, t.last+1, jetstream.WithGetMsgSubject(head)); !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+	}
+	t.ended = true
+	return io.EOF
+}
+
+// current returns the stream's state, or ErrStreamNotFound if it has been
+// deleted. Another one may have its name since.
+func (t *stored) current(ctx context.Context) (*jetstream.StreamInfo, error) {
+	s, err := t.js.Stream(ctx, t.o.Stream)
+	if err != nil {
+		return nil, err
+	}
+	info := s.CachedInfo()
+	if !info.Created.Equal(t.created) {
+		return nil, fmt.Errorf("%w: another one has its name", jetstream.ErrStreamNotFound)
+	}
+	return info, nil
+}
+
+// deleted reports whether the stream has been deleted.
+func (t *stored) deleted(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	_, err := t.current(ctx)
+	return errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // read returns the frame of its last message, or nil if it is none.
@@ -198,7 +280,7 @@ func (t *stored) read(ctx context.Context, m jetstream.Msg) (*incoming, error) {
 		t.s.refused(fmt.Errorf("%w: %w", errForeign, err))
 		return nil, nil
 	}
-	t.ended = t.finite && md.NumPending == 0
+	t.ended, t.last = t.finite && md.NumPending == 0, md.Sequence.Stream
 	in := &incoming{meta: meta{stored: md.Timestamp, seq: md.Sequence.Stream}}
 	if t.work {
 		in.msg, in.delivered = m, md.NumDelivered
@@ -215,7 +297,10 @@ func (t *stored) read(ctx context.Context, m jetstream.Msg) (*incoming, error) {
 	in.assembled = &assembled{description: d, camera: camera, parts: [][]byte{m.Data()}}
 	if d.parts > 1 {
 		if err := t.fetch(ctx, in, m); err != nil {
-			return nil, t.lost(ctx, in, err)
+			if err = t.lost(ctx, in, err); err != nil && !t.work {
+				t.unread, t.ended = m, false
+			}
+			return nil, err
 		}
 	}
 	return in, nil
@@ -284,9 +369,23 @@ func (t *stored) lost(ctx context.Context, in *incoming, err error) error {
 func (t *stored) close() {
 	t.once.Do(func() {
 		t.cancel()
-		t.iter.Stop()
+		stopped := make(chan struct{})
+		go func() {
+			t.iter.Stop()
+			close(stopped)
+		}()
+		// Stop waits while an ordered consumer is created again, for up to 20 s.
+		limit := time.NewTimer(stopWait)
+		defer limit.Stop()
+		select {
+		case <-stopped:
+		case <-limit.C:
+		}
 	})
 }
+
+// stopWait is how long close waits for the client library.
+const stopWait = 500 * time.Millisecond
 
 // fill implements origin.
 func (t *stored) fill(*SubscriberStats) {}

@@ -2,6 +2,7 @@ package natsbridge
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +96,7 @@ func splitSubject(prefix, subject string) (camera string, part int, ok bool) {
 }
 
 // heads returns the subjects of the last parts of the cameras' frames: one for
-// each frame.
+// each frame. A camera that is named twice has one.
 func heads(prefix string, cameras []string) []string {
 	if len(cameras) == 0 {
 		return []string{prefix + ".*"}
@@ -104,5 +105,6 @@ func heads(prefix string, cameras []string) []string {
 	for i, c := range cameras {
 		subjects[i] = prefix + "." + c
 	}
-	return subjects
+	slices.Sort(subjects)
+	return slices.Compact(subjects)
 }

@@ -47,11 +47,15 @@ type incoming struct {
 // Messages that are no frames, and incomplete frames, are left out and counted
 // in Stats. A server that does not answer is not an error: Recv waits until it
 // does again. Errors to test for: the context's, ErrClosed, io.EOF at the end of
-// Replay, netgear.ErrContext, and those of a stream or consumer that has been
-// deleted.
+// Replay, netgear.ErrContext, nats.ErrConnectionClosed, and
+// jetstream.ErrStreamNotFound, ErrConsumerNotFound and ErrConsumerDeleted of a
+// stream or consumer that has been deleted.
 func (s *Subscriber) Recv(ctx context.Context) (*Delivery, error) {
 	if ctx == nil {
 		return nil, fmt.Errorf("natsbridge: %w", netgear.ErrContext)
+	}
+	if err := s.stopped(ctx); err != nil {
+		return nil, err
 	}
 	select {
 	case s.recv <- struct{}{}:
@@ -75,9 +79,14 @@ func (s *Subscriber) receive(ctx context.Context) (*Delivery, error) {
 		if err != nil {
 			return nil, err
 		}
-		d, err := newDelivery(in.assembled)
+		d, err := newDelivery(in.assembled, s.limits.MaxFrameBytes)
 		if err != nil {
-			s.count(func(c *SubscriberDrops) *uint64 { return &c.Unusable }, err)
+			s.count(func(c *SubscriberDrops) *uint64 {
+				if errors.Is(err, ErrTooLarge) {
+					return &c.TooLarge
+				}
+				return &c.Unusable
+			}, err)
 			in.refuse()
 			continue
 		}
@@ -117,11 +126,12 @@ func (s *Subscriber) Frames(ctx context.Context) iter.Seq2[*netgear.Frame, error
 			if err == nil {
 				err = d.Ack(ctx)
 			}
-			var f *netgear.Frame
-			if d != nil {
-				f = d.Frame
+			if err != nil {
+				d.Close() // if there is one, it is delivered again
+				yield(nil, err)
+				return
 			}
-			if !yield(f, err) {
+			if !yield(d.Frame, nil) {
 				return
 			}
 		}

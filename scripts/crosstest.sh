@@ -37,6 +37,7 @@ ls -l "$tmp/netgear-$arch" | awk -v arch="$arch" '{printf "netgear for %s: %.1f 
 exchange() {
 	local name=$1 options=$2 endpoint= status
 	local -n sender=$3 receive=$4
+	: >"$tmp/$name.log"
 	"${receive[@]}" receive --address 127.0.0.1 --port 0 --pattern 1 --json --frames $frames --timeout 60s \
 		>"$tmp/$name.received.json" 2>"$tmp/$name.log" &
 	receiver=$!

@@ -8,10 +8,12 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/vidgear-go/netgear"
@@ -59,7 +61,7 @@ With --stream the frames are stored by JetStream, and --from-nats can replay the
 (--replay), begin with the latest of each camera (--latest), or share them with
 other processes (--work).`,
 		Example: `  netgear bridge --input "tcp://*:5566?name=front" --nats nats://10.0.0.2
-  netgear bridge --input "tcp://*:5566?name=front" --stream FRAMES --create --max-age 24h
+  netgear bridge --input "tcp://*:5566?name=front" --stream FRAMES --create --keep-age 24h
   netgear bridge --from-nats --camera front --address 10.0.0.9
   netgear bridge --from-nats --stream FRAMES --replay 10m --speed 2`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -85,8 +87,8 @@ func (b *bridgeCommand) addFlags(cmd *cobra.Command) {
 	complete(cmd, "backpressure", "block", "drop-newest", "keep-latest")
 	fs.IntVar(&b.publish.InFlight, "in-flight", 0, "have at most `N` frames of an input on their way (default 4)")
 	fs.BoolVar(&b.create, "create", false, "create the stream, or change it, as the next flags describe it")
-	fs.DurationVar(&b.stream.MaxAge, "max-age", 0, "delete stored frames that are older than this `TIME`, such as 24h")
-	fs.StringVar(&b.maxSize, "max-size", "", "delete the oldest beyond this `SIZE`, such as 50GB")
+	fs.DurationVar(&b.stream.MaxAge, "keep-age", 0, "delete stored frames that are older than this `TIME`, such as 24h")
+	fs.StringVar(&b.maxSize, "keep-size", "", "delete the oldest beyond this `SIZE`, such as 50GB")
 	fs.BoolVar(&b.stream.LatestOnly, "latest-only", false, "store only the latest frame of each camera")
 	fs.BoolVar(&b.stream.Memory, "memory", false, "store them in the server's memory")
 	fs.IntVar(&b.stream.Replicas, "replicas", 0, "store them on so many `SERVERS` of a cluster (default 1)")
@@ -107,7 +109,7 @@ func (b *bridgeCommand) read(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	var err error
-	if b.stream.MaxBytes, err = size("--max-size", b.maxSize); err != nil {
+	if b.stream.MaxBytes, err = size("--keep-size", b.maxSize); err != nil {
 		return err
 	}
 	if err := b.publish.Backpressure.UnmarshalText([]byte(b.pressed)); err != nil {
@@ -122,8 +124,26 @@ func (b *bridgeCommand) read(a *app, cmd *cobra.Command) error {
 		b.output, err = a.options(cmd, netgear.Options{MaxRetries: -1})
 		return err
 	}
-	b.inputs, err = a.inputs(cmd, netgear.Options{Decode: netgear.DecodeOnUse})
-	return err
+	if b.inputs, err = a.inputs(cmd, netgear.Options{Decode: netgear.DecodeOnUse}); err != nil {
+		return err
+	}
+	return checkCameras(b.inputs)
+}
+
+// checkCameras refuses inputs that have no camera's name, or that of another.
+func checkCameras(inputs []input) error {
+	used := map[string]string{}
+	for _, in := range inputs {
+		camera := cameraName(in.name, &netgear.Frame{})
+		if !natsbridge.ValidCamera(camera) {
+			return settings.Wrong("--input: the name %.140q is no camera's name, which has 1 to 128 bytes of UTF-8", in.name)
+		}
+		if other, ok := used[camera]; ok {
+			return settings.Wrong("--input: the names %q and %q are both camera %s; choose another", other, in.name, camera)
+		}
+		used[camera] = in.name
+	}
+	return nil
 }
 
 // check refuses flags without effect.
@@ -138,7 +158,7 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 	}
 	from, into := set("camera", "replay", "latest", "work"), set("input", "create", "in-flight")
 	stored := set("create", "replay", "latest", "work")
-	switch described := set("max-age", "max-size", "latest-only", "memory", "replicas"); {
+	switch described := set("keep-age", "keep-size", "latest-only", "memory", "replicas"); {
 	case !b.fromNATS && from != "":
 		return settings.Wrong("--%s needs --from-nats", from)
 	case b.fromNATS && into != "":
@@ -149,6 +169,8 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		return settings.Wrong("--%s needs --stream", stored)
 	case !b.create && described != "":
 		return settings.Wrong("--%s needs --create", described)
+	case b.fromNATS && b.publish.Stream != "" && set("replay", "latest", "work") == "":
+		return settings.Wrong("--from-nats with --stream needs --replay, --latest or --work")
 	case b.replay == "" && set("speed", "follow") != "":
 		return settings.Wrong("--%s needs --replay", set("speed", "follow"))
 	case b.speed < 0 || math.IsNaN(b.speed):
@@ -177,10 +199,8 @@ func (b *bridgeCommand) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer nc.Close()
-	if b.create {
-		if err := natsbridge.EnsureStream(ctx, nc, b.stream); err != nil {
-			return fmt.Errorf("stream %s: %w", b.stream.Name, err)
-		}
+	if err := b.openStream(ctx, nc); err != nil {
+		return err
 	}
 	meter, err := openMetrics(b.metrics, a.logger)
 	if err != nil {
@@ -191,6 +211,46 @@ func (b *bridgeCommand) run(ctx context.Context, a *app) error {
 		return b.send(ctx, nc, meter)
 	}
 	return b.receive(ctx, nc, meter)
+}
+
+// codeOverlap is JetStream's error of a stream whose subjects another one has.
+const codeOverlap jetstream.ErrorCode = 10065
+
+// openStream creates the stream, or checks that there is one for the frames.
+func (b *bridgeCommand) openStream(ctx context.Context, nc natsConn) error {
+	if b.publish.Stream == "" {
+		return nil
+	}
+	if b.create {
+		err := natsbridge.EnsureStream(ctx, nc, b.stream)
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.ErrorCode == codeOverlap {
+			return fmt.Errorf("%w; give this stream another --subject", err)
+		}
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
+	defer cancel()
+	s, err := js.Stream(ctx, b.publish.Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("there is no stream %s; --create makes it", b.publish.Stream)
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", b.publish.Stream, err)
+	}
+	subjects := s.CachedInfo().Config.Subjects
+	covers := func(subject string) bool {
+		prefix, all := strings.CutSuffix(subject, ">")
+		return all && strings.HasPrefix(b.publish.Subject+".", prefix)
+	}
+	if !slices.ContainsFunc(subjects, covers) {
+		return fmt.Errorf("stream %s is for %s, not for %s.>: set --subject", b.publish.Stream, strings.Join(subjects, ", "), b.publish.Subject)
+	}
+	return nil
 }
 
 // show runs work, and prints the figures meanwhile if they are to be shown.
@@ -261,7 +321,7 @@ func closePublishers(names []string, publishers []*natsbridge.Publisher) error {
 // cameraName returns the name of a frame's camera, which is a token of a subject.
 func cameraName(input string, f *netgear.Frame) string {
 	return strings.Map(func(r rune) rune {
-		if r <= ' ' || strings.ContainsRune(".*>/:", r) {
+		if r <= ' ' || r == 0x7F || strings.ContainsRune(".*>/:", r) {
 			return '-'
 		}
 		return r

@@ -2,6 +2,18 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,6 +71,21 @@ func TestBridge(t *testing.T) {
 		t.Error(into.stderr.String())
 	}
 
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--stream", "OTHER"}, "there is no stream OTHER; --create makes it"},
+		{[]string{"--stream", "OTHER", "--create", "--latest-only"}, "give this stream another --subject"},
+		{[]string{"--stream", "FRAMES", "--subject", "pictures"}, "stream FRAMES is for frames.>, not for pictures.>: set --subject"},
+		{[]string{"--from-nats", "--stream", "FRAMES", "--replay", "start", "--subject", "pictures"}, "stream FRAMES is for frames.>"},
+	} {
+		p := bridge(append(c.args, "--address", "127.0.0.1", "--port", freePort(t))...)
+		if status := p.status(); status != 1 || !strings.Contains(p.stderr.String(), c.want) {
+			t.Errorf("%q: status %d\n%s", c.args, status, &p.stderr)
+		}
+	}
+
 	again := start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--out", "-")
 	replay := bridge("--from-nats", "--stream", "FRAMES", "--replay", "start", "--speed", "0", "--address", "127.0.0.1", "--port", again.port())
 	replay.succeed() // at the end of the recording
@@ -96,5 +123,102 @@ func TestBridgeRefused(t *testing.T) {
 	status, _, stderr := run(t, "bridge", "--nats", natsServerFor(t), "--address", "127.0.0.1", "--port", "0")
 	if status != 1 || !strings.Contains(stderr, "connect to NATS at nats://127.0.0.1:") || !strings.Contains(stderr, "Authorization") {
 		t.Errorf("status %d\n%s", status, stderr)
+	}
+}
+
+// The command signs in with an NKey and a client's certificate over TLS. A server
+// that is not trusted, or does not trust it, is a failure with its reason.
+func TestBridgeSignIn(t *testing.T) {
+	t.Parallel()
+	const seed, public = "SUALW2X46R3C4LN5RRU7RRVCNJ5B6FOEQZI5RAO5AYVWNVSHZEYJTNJC7U", "UA2NDNMYSC36SS4A6J2RR52MSRNTNL5ZBLYJJT4CN2UF4XAHCFMUPQYO"
+	cert, key, pool := ownAuthority(t)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := natsd.NewServer(&natsd.Options{Host: "127.0.0.1", Port: natsd.RANDOM_PORT, NoLog: true, NoSigs: true, Nkeys: []*natsd.NkeyUser{{Nkey: public}},
+		TLS: true, TLSTimeout: timeLimit.Seconds(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(timeLimit) {
+		t.Fatal("the NATS server does not start")
+	}
+	seedFile := filepath.Join(t.TempDir(), "seed")
+	if err := os.WriteFile(seedFile, []byte(seed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := strings.Replace(s.ClientURL(), "nats://", "tls://", 1)
+	for _, c := range []struct {
+		args []string
+		want string // "": it connects
+	}{
+		{[]string{"--nats-ca", cert, "--nats-cert", cert, "--nats-key", key, "--nats-nkey", seedFile}, ""},
+		{[]string{"--nats-ca", cert, "--nats-cert", cert, "--nats-key", key}, "Authorization"},
+		{[]string{"--nats-cert", cert, "--nats-key", key, "--nats-nkey", seedFile}, "certificate"},
+		{[]string{"--nats-ca", cert, "--nats-nkey", seedFile}, "connect to NATS"}, // TLS 1.3 has no certain reason
+		{[]string{"--nats-ca", cert, "--nats-nkey", cert}, "--nats-nkey"},
+	} {
+		args := append([]string{"bridge", "--nats", url, "--input", "tcp://127.0.0.1:0?name=a"}, c.args...)
+		if c.want == "" {
+			p := start(t, args...)
+			p.await(&p.stderr, "endpoint")
+			p.signal(syscall.SIGTERM)
+			p.succeed()
+			continue
+		}
+		if status, _, stderr := run(t, args...); status != 1 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: status %d\n%s", c.args, status, stderr)
+		}
+	}
+}
+
+// ownAuthority returns the files of a certificate for 127.0.0.1, which is its own
+// authority, and a pool with it.
+func ownAuthority(t *testing.T) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &own.PublicKey, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certText := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	err = errors.Join(os.WriteFile(cert, certText, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(certText)
+	return cert, key, pool
+}
+
+// A server that refuses the credentials later, as while its configuration
+// changes, is tried again.
+func TestBridgeReconnects(t *testing.T) {
+	t.Parallel()
+	n := natsServer{urls: natsServerFor(t), user: "cameras", password: "secret"}
+	nc, err := n.connect(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if !nc.Opts.IgnoreAuthErrorAbort || nc.Opts.MaxReconnect != -1 {
+		t.Errorf("it gives up: %+v", nc.Opts)
 	}
 }

@@ -58,10 +58,14 @@ func (n *natsServer) read(a *app, cmd *cobra.Command) (err error) {
 	return nil
 }
 
-// connect connects, and reconnects whenever the connection is lost.
+// natsTimeout is how long the server may take for an answer at the start.
+const natsTimeout = 5 * time.Second
+
+// connect connects, and reconnects whenever the connection is lost, also while
+// the server refuses the credentials.
 func (n *natsServer) connect(log *slog.Logger) (natsConn, error) {
 	options := []nats.Option{
-		nats.Name("netgear bridge"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second),
+		nats.Name("netgear bridge"), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.Timeout(natsTimeout),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("NATS: the connection is lost", "err", err)

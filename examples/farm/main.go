@@ -4,11 +4,12 @@
 // server. Each detector is a process. One of them is killed in the middle of its
 // work, and no frame is lost.
 //
-//	camera ──NetGear──▶ bridge ──NATS──▶ FRAMES ──▶ detector 1 ──▶ RESULTS ──▶ in order
-//	                                            ├─▶ detector 2 ─▶
-//	                                            └─▶ detector N ─▶
+//	camera ──NetGear──▶ bridge ──NATS──▶ FARM_FRAMES ──▶ detector 1 ──▶ FARM_RESULTS ──▶ in order
+//	                                                 ├─▶ detector 2 ─▶
+//	                                                 └─▶ detector N ─▶
 //
-// FRAMES and RESULTS are JetStream streams. A detector acknowledges a frame when
+// FARM_FRAMES and FARM_RESULTS are JetStream streams, which the program deletes
+// and creates again for each of its parts. A detector acknowledges a frame when
 // its result is stored. If it dies before that, the server gives the frame to
 // another one. The program checks that there is one result for every frame, and
 // prints how much faster several detectors are than one.
@@ -54,8 +55,8 @@ import (
 )
 
 const (
-	frames  = "FRAMES"  // the stream of the camera's frames
-	results = "RESULTS" // the stream of frames with what was found in them
+	frames  = "FARM_FRAMES"  // the stream of the camera's frames
+	results = "FARM_RESULTS" // the stream of frames with what was found in them
 	camera  = "street"
 	// ackWait is how long a detector may take for a frame. Then, and when its
 	// process has died, another gets the frame.

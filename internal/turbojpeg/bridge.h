@@ -125,10 +125,15 @@ typedef struct {
 // image/color. across is 1, 2 or 4.
 void bridge_planes_bgr(unsigned char *dst, int dst_pitch, bridge_planes from, int width, int height);
 
+// Of pixels that are scaled down: whether they are multiplied by their alpha
+// before. Otherwise transparent pixels, which are black when they are encoded,
+// would give their color to the others.
+enum { BRIDGE_AS_IS, BRIDGE_MULTIPLY };
+
 // bridge_shrink scales pixels of some channels down. The new ones have no gaps
-// between rows.
+// between rows. BRIDGE_MULTIPLY is for RGBA.
 int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsigned char *src, int pitch, int width,
-                  int height, int channels);
+                  int height, int channels, int alpha);
 
 // ---- the worker pool ----
 

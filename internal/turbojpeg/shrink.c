@@ -70,16 +70,18 @@ static void write_row(unsigned char *dst, const uint32_t *sums, const edge *colu
 }
 
 int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsigned char *src, int pitch, int width,
-                  int height, int channels)
+                  int height, int channels, int alpha)
 {
 	size_t samples = (size_t)width * channels;
 	uint32_t *sums = malloc(samples * sizeof *sums);
 	edge *columns = malloc(dst_width * sizeof *columns);
+	unsigned char *flat = alpha == BRIDGE_MULTIPLY ? malloc(samples) : NULL;
 	int x, y, k;
 
-	if (!sums || !columns) {
+	if (!sums || !columns || (alpha == BRIDGE_MULTIPLY && !flat)) {
 		free(sums);
 		free(columns);
+		free(flat);
 		return BRIDGE_FAILED;
 	}
 	for (x = 0; x < dst_width; x++)
@@ -91,13 +93,15 @@ int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsig
 		memset(sums, 0, samples * sizeof *sums);
 		for (k = 0; k < rows.count; k++) {
 			uint32_t w = weight(&rows, k);
+			const unsigned char *row = src + (size_t)(rows.from + k) * pitch;
 
-			add_row(sums, src + (size_t)(rows.from + k) * pitch, (int)samples, w);
+			add_row(sums, flat ? bridge_flatten(flat, row, width) : row, (int)samples, w);
 			total += w;
 		}
 		write_row(dst, sums, columns, dst_width, channels, 1 / (float)total);
 	}
 	free(sums);
 	free(columns);
+	free(flat);
 	return BRIDGE_OK;
 }

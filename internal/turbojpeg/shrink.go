@@ -15,8 +15,9 @@ import (
 )
 
 // Shrink returns the picture scaled down to the share scale of its width and
-// height, 0 to 1. Each sample is the mean of those that it replaces. The new
-// picture is in memory, which is returned for the next call, larger if need be.
+// height, 0 to 1. Each sample is the mean of those that it replaces, which are
+// multiplied by their alpha before. The new picture is in memory, which is
+// returned for the next call, larger if need be.
 //
 // Planes whose chroma begins between two samples (a sub-image) are returned as
 // they are, and so is a picture that stays as large.
@@ -33,8 +34,12 @@ func (p Picture) Shrink(scale float64, memory []byte) (_ Picture, _ []byte, err 
 	if p.planes[0].pix == nil {
 		n := width * height * p.cs.Channels()
 		memory = slices.Grow(memory[:0], n)[:n]
-		small.pix, small.stride = memory, width*p.cs.Channels()
-		return small, memory, shrink(small.pix, width, height, p.pix, p.stride, p.Width, p.Height, p.cs.Channels())
+		small.pix, small.stride, small.alpha = memory, width*p.cs.Channels(), false
+		alpha := C.int(C.BRIDGE_AS_IS)
+		if p.alpha {
+			alpha = C.BRIDGE_MULTIPLY
+		}
+		return small, memory, shrink(small.pix, width, height, p.pix, p.stride, p.Width, p.Height, p.cs.Channels(), alpha)
 	}
 	ratio := p.mcu // of pixels to chroma samples
 	cw, ch := ceilDiv(width, ratio[0]), ceilDiv(height, ratio[1])
@@ -48,7 +53,7 @@ func (p Picture) Shrink(scale float64, memory []byte) (_ Picture, _ []byte, err 
 		}
 		small.planes[i].pix, small.planes[i].stride = rest[:w*h], w
 		rest = rest[w*h:]
-		if err := shrink(small.planes[i].pix, w, h, s.pix, s.stride, of[0], of[1], 1); err != nil {
+		if err := shrink(small.planes[i].pix, w, h, s.pix, s.stride, of[0], of[1], 1, C.BRIDGE_AS_IS); err != nil {
 			return p, memory, err
 		}
 	}
@@ -60,9 +65,9 @@ func shrunk(size int, scale float64) int {
 	return min(max(int(math.Round(float64(size)*scale)), 1), size)
 }
 
-func shrink(dst []byte, dstWidth, dstHeight int, src []byte, stride, width, height, channels int) error {
+func shrink(dst []byte, dstWidth, dstHeight int, src []byte, stride, width, height, channels int, alpha C.int) error {
 	if C.bridge_shrink((*C.uchar)(unsafe.SliceData(dst)), C.int(dstWidth), C.int(dstHeight), (*C.uchar)(unsafe.SliceData(src)),
-		C.int(stride), C.int(width), C.int(height), C.int(channels)) != C.BRIDGE_OK {
+		C.int(stride), C.int(width), C.int(height), C.int(channels), alpha) != C.BRIDGE_OK {
 		return fmt.Errorf("%w: no memory to scale %dx%d pixels", ErrShape, width, height)
 	}
 	return nil

@@ -2,6 +2,7 @@ package turbojpeg
 
 import (
 	"image"
+	"image/color"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -46,6 +47,26 @@ func TestShrinkIsTheMeanOfTheArea(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// A transparent pixel is black, whatever its color.
+func TestShrinkMultipliesByAlpha(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 9, 7)).SubImage(image.Rect(1, 1, 9, 7)).(*image.NRGBA)
+	for y := 1; y < 7; y++ {
+		for x := 1; x < 9; x++ {
+			img.SetNRGBA(x, y, []color.NRGBA{{200, 0, 0, 255}, {0, 255, 0, 0}, {0, 0, 255, 128}, {}}[x%2+2*(y%2)])
+		}
+	}
+	small, _, err := NRGBAPixels(img).Shrink(0.5, nil)
+	if err != nil || small.Width != 4 || small.Height != 3 {
+		t.Fatalf("%v, %v", small, err)
+	}
+	again, _, err := small.Shrink(0.5, nil)
+	for i, want := range []byte{50, 0, 32, 255} {
+		if got, more := int(small.pix[i]), int(again.pix[i]); err != nil || max(got-int(want), int(want)-got, more-int(want), int(want)-more) > 1 {
+			t.Errorf("sample %d is %d, and scaled again %d, want %d (%v)", i, got, more, want, err)
 		}
 	}
 }
