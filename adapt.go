@@ -2,7 +2,9 @@ package netgear
 
 import (
 	"cmp"
+	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -14,6 +16,18 @@ type AdaptSetting struct {
 	Quality int     // of JPEGs, 10 to 100
 	Scale   float64 // of the width and the height; 1 is the whole picture
 	FPS     float64 // the most frames in a second; 0 is no limit
+}
+
+// String returns such as "quality 90, at 50 % of the size, at most 5 frames/s".
+func (s AdaptSetting) String() string {
+	text := "quality " + strconv.Itoa(s.Quality)
+	if s.Scale != 1 {
+		text += fmt.Sprintf(", at %.3g %% of the size", 100*s.Scale)
+	}
+	if s.FPS != 0 {
+		text += fmt.Sprintf(", at most %.3g frames/s", s.FPS)
+	}
+	return text
 }
 
 // adaptReason is why a setting was changed.

@@ -3,6 +3,7 @@ package netgear
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,32 @@ type AdaptChange struct {
 	// is how long the queued bytes and the next frame would take.
 	Delay time.Duration
 	Rate  float64 // bytes in a second that the network takes, as estimated
+}
+
+// String returns what differs, and why, such as "quality 90→37: frames would be
+// older than MaxAge on arrival".
+func (c AdaptChange) String() string {
+	var parts []string
+	if c.From.Quality != c.To.Quality {
+		parts = append(parts, fmt.Sprintf("quality %d→%d", c.From.Quality, c.To.Quality))
+	}
+	if c.From.Scale != c.To.Scale {
+		parts = append(parts, fmt.Sprintf("size %.3g %%→%.3g %%", 100*c.From.Scale, 100*c.To.Scale))
+	}
+	if c.From.FPS != c.To.FPS {
+		parts = append(parts, fmt.Sprintf("frames/s %s→%s", rateText(c.From.FPS), rateText(c.To.FPS)))
+	}
+	if c.Reason != "" && len(parts) > 0 {
+		return strings.Join(parts, ", ") + ": " + c.Reason
+	}
+	return strings.Join(parts, ", ") + c.Reason
+}
+
+func rateText(fps float64) string {
+	if fps == 0 {
+		return "unlimited"
+	}
+	return fmt.Sprintf("%.3g", fps)
 }
 
 // AdaptStats holds what Options.Adapt does at this moment. It is zero without

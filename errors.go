@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -156,7 +157,12 @@ func (e *OptionError) Error() string {
 	}
 	b.WriteString(": " + e.Reason)
 	for i, fix := range e.Fixes {
-		b.WriteString(fixedBy(i) + fix.String())
+		b.WriteString(fixedBy(i))
+		if e.inDictionary {
+			b.WriteString(fix.inJSON())
+		} else {
+			b.WriteString(fix.String())
+		}
 	}
 	return b.String()
 }
@@ -194,6 +200,18 @@ type Setting struct {
 
 // String returns the setting as Go writes it: Pattern: netgear.ReqRep.
 func (s Setting) String() string { return fmt.Sprintf("%s: %#v", s.Field, s.Value) }
+
+// inJSON returns the setting as it is in VidGear's dictionary: "pattern": 1.
+func (s Setting) inJSON() string {
+	if s.Key == "" {
+		return fmt.Sprintf(`"go": {%q: "%v"}`, goName(s.Field), s.Value)
+	}
+	text, err := json.Marshal(s.Value)
+	if err != nil {
+		return s.String()
+	}
+	return fmt.Sprintf("%q: %s", s.Key, text)
+}
 
 // invalid returns an *OptionError for a field of Options.
 func invalid(field string, value any, reason string, args ...any) error {

@@ -2,6 +2,7 @@ package netgear
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -39,6 +40,29 @@ type Event struct {
 	Err  error  // the reason of EventRefused and EventReconnecting; at EventLost the reason if this end closed the connection
 	// Adapt is the change, at EventAdapted.
 	Adapt *AdaptChange
+}
+
+// String returns one line without the time, such as
+// "lost tcp://127.0.0.1:5555, peer 10.0.0.4:41022".
+func (e Event) String() string {
+	var b strings.Builder
+	b.WriteString(e.Kind.String())
+	if e.Endpoint != "" {
+		b.WriteString(" " + e.Endpoint)
+	}
+	if e.Peer != "" {
+		b.WriteString(", peer " + e.Peer)
+	}
+	if e.Port != "" {
+		b.WriteString(", port " + e.Port)
+	}
+	if e.Adapt != nil {
+		b.WriteString(": " + e.Adapt.String())
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
 }
 
 // events delivers events to Options.OnEvent in order on one goroutine, so the

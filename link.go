@@ -101,6 +101,7 @@ type link struct {
 	lastGone         atomic.Pointer[string] // the address of the last peer that disconnected
 	fruitless        atomic.Int32           // connections in a row that ended before a message or an answer arrived
 	dropReason       atomic.Pointer[error]
+	queueFull        atomic.Bool // receive end: it reads nothing, because its queue is full
 }
 
 // conn is one socket of an end, with the state of its connections. A new socket
@@ -344,8 +345,12 @@ func (l *link) hint(ctx context.Context, err error) error {
 		return fmt.Errorf("%w (%w)", err, l.refusal())
 	case l.dropReason.Load() != nil && l.opts.ReceiveMode, l.fruitless.Load() >= manyFruitless:
 		return l.explain(err)
+	case l.peers() == 0 && l.opts.Pattern == Pair && !l.opts.ReceiveMode:
+		return fmt.Errorf("%w (no peer is connected: a PAIR receive end admits none while its application takes no frames, or while another sender is connected)", err)
 	case l.peers() == 0:
 		return fmt.Errorf("%w (no peer is connected)", err)
+	case !l.opts.ReceiveMode && l.spec.answers && errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w (a peer is connected and has not answered yet: does its application take frames?)", err)
 	}
 	return err
 }
@@ -417,13 +422,19 @@ func (l *link) refusal() error {
 	return l.reason(nil)
 }
 
-// errPlaceTaken is the reason if a peer has waited without being admitted.
-var errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a time")
+// These are the reasons if a PAIR peer has waited without being admitted.
+var (
+	errPlaceTaken = errors.New("another peer has the place: PAIR serves one at a time")
+	errQueueFull  = errors.New("the peer gave up waiting: this end admits none while its queue is full, as its application takes no frames")
+)
 
 // reason returns the most probable reason of a failed handshake.
 func (l *link) reason(e *transport.Event) error {
+	waited := e != nil && l.opts.servesOne() && e.Kind == transport.HungUp
 	switch {
-	case e != nil && l.opts.servesOne() && e.Kind == transport.HungUp && l.peers() > 0:
+	case waited && l.queueFull.Load():
+		return errQueueFull
+	case waited && l.peers() > 0:
 		return errPlaceTaken
 	case e != nil && l.security != nil:
 		return l.security.refusal(e, l.opts.ReceiveMode)

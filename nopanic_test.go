@@ -251,6 +251,10 @@ func badCalls(t *testing.T, recv, send *NetGear) []badCall {
 			_, _, _, _ = Pattern(-9).String(), Wire(9).String(), EventKind(-9).String(), EventKind(999).String()
 			return nil
 		}},
+		{"zero events", nil, func() error {
+			_, _, _ = Event{}.String(), AdaptChange{}.String(), AdaptSetting{}.String()
+			return nil
+		}},
 		{"zero errors", nil, func() error {
 			_, _ = (&LostError{}).Unwrap(), (&OptionError{}).Unwrap()
 			_, _ = (&LostError{}).Error(), (&OptionError{}).Error()

@@ -412,6 +412,9 @@ type Options struct {
 	// it. The context ends when Close is called: a Respond that takes long must
 	// return then.
 	//
+	// The frame goes on to Recv: take and close the frames, or set Latest.
+	// Otherwise the queue is full after QueueFrames, and no more are answered.
+	//
 	// The frame is borrowed for the call and must not be closed; [Frame.Retain]
 	// keeps it for longer. Inside Respond, Recv and Close of this end return
 	// ErrCallback. Receive end, in bidirectional or multi-client mode. [no
@@ -535,14 +538,14 @@ func checkConnection(o *Options) error {
 		if err := checkPorts(o); err != nil {
 			return err
 		}
+		if err := checkAddressParts(o); err != nil {
+			return err
+		}
 		if strings.Contains(o.Address, "@") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without user and password")
 		}
 		if strings.Contains(o.Address, "/") {
 			return invalid("Address", o.Address, "must be a host name or an IP address, without protocol or path")
-		}
-		if host, port, err := net.SplitHostPort(o.Address); err == nil && host != "" && port != "" {
-			return fixed(invalid("Address", o.Address, "must be a host alone; the port (%s) is an option of its own", port), set("Address", host))
 		}
 		return checkHost(o)
 	case "ipc":
@@ -558,12 +561,27 @@ func checkConnection(o *Options) error {
 	return nil
 }
 
+// checkAddressParts refuses an address that also has a port, or the protocol and
+// a port.
+func checkAddressParts(o *Options) error {
+	rest, protocol := strings.CutPrefix(o.Address, "tcp://")
+	host, port, err := net.SplitHostPort(rest)
+	switch {
+	case err != nil || host == "" || port == "" || strings.ContainsAny(rest, "@/"):
+		return nil
+	case protocol:
+		return fixed(invalid("Address", o.Address, "must be a host alone; the protocol (tcp) and the port (%s) are options of their own", port), set("Address", host))
+	}
+	return fixed(invalid("Address", o.Address, "must be a host alone; the port (%s) is an option of its own", port), set("Address", host))
+}
+
 // checkHost refuses addresses to which no connection is possible.
 func checkHost(o *Options) error {
-	if o.Address == "*" && !o.binds() {
+	ip, err := netip.ParseAddr(strings.Trim(o.Address, "[]"))
+	if (o.Address == "*" || err == nil && ip.IsUnspecified()) && !o.binds() {
 		return invalid("Address", o.Address, "every interface is for the end that binds; this one connects and needs the other end's address")
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(o.Address, "[]")); err == nil && transport.NeedsZone(ip) {
+	if err == nil && transport.NeedsZone(ip) {
 		return invalid("Address", o.Address, "%s", transport.ZoneHint(ip.String()))
 	}
 	return nil

@@ -34,7 +34,7 @@ var dictionary = map[string]func(o *Options, v any) error{
 	"jpeg_compression_fastdct":      truth(func(o *Options, on bool) { o.JPEGCompressionFastDCT = toggle(on) }),
 	"jpeg_compression_fastupsample": truth(func(o *Options, on bool) { o.JPEGCompressionFastUpsample = on }),
 
-	"max_retries":        whole(0, 1<<31-1, setRetries),
+	"max_retries":        readRetries,
 	"request_timeout":    whole(4, 1<<31/1000, func(o *Options, n int64) { o.RequestTimeout = time.Duration(n) * time.Second }),
 	"subscriber_timeout": whole(1, 1<<31/1000, func(o *Options, n int64) { o.SubscriberTimeout = time.Duration(n) * time.Second }),
 
@@ -96,8 +96,22 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 		return fmt.Errorf("netgear: %w: the option dictionary must be a JSON object: %w", ErrOption, err)
 	}
 	read.trimAddress()
+	if read.protocol() != "ipc" {
+		if err := checkAddressParts(&read); err != nil {
+			return inDictionary(err)
+		}
+	}
 	*o = read
-	return checkFlag(o)
+	return inDictionary(checkFlag(o))
+}
+
+// inDictionary returns an error of Validate as one about the dictionary, whose
+// text has its keys.
+func inDictionary(err error) error {
+	if e, ok := err.(*OptionError); ok {
+		e.inDictionary = true
+	}
+	return err
 }
 
 // readWire returns the entries under goKey, and sets the wire if it is one of
@@ -259,13 +273,18 @@ func whole(low, high int64, set func(*Options, int64)) func(*Options, any) error
 	}
 }
 
-// setRetries sets no limit for 0, because VidGear counts down before it
+// readRetries sets no limit for 0, because VidGear counts down before it
 // compares, so 0 never reaches the end.
-func setRetries(o *Options, n int64) {
+func readRetries(o *Options, v any) error {
+	n, ok := v.(int64)
+	if !ok || n < 0 || n > 1<<31-1 {
+		return fmt.Errorf("must be a whole number from 1 to %d, or 0 for no limit", 1<<31-1)
+	}
 	if n == 0 {
 		n = -1
 	}
 	o.MaxRetries = int(n)
+	return nil
 }
 
 func readPort(o *Options, v any) error {

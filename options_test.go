@@ -177,7 +177,9 @@ func TestDictionaryErrors(t *testing.T) {
 		`{"jpeg_compression_quality": NaN}`: "10 to 100",
 		`{"max_retries": "3"}`:              "max_retries",
 		`{"max_retries": 1.5}`:              "whole number",
-		`{"max_retries": -1}`:               "max_retries",
+		`{"max_retries": -1}`:               "max_retries = -1: must be a whole number from 1 to 2147483647, or 0 for no limit",
+		`{"timeout": 1}`:                    `set "go": {"wire": "NetGear_Async"}`,
+		`{"address": "10.0.0.4:5555"}`:      `address = "10.0.0.4:5555": must be a host alone; the port (5555) is an option of its own; set "address": "10.0.0.4"`,
 		`{"request_timeout": 3}`:            "from 4",
 		`{"request_timeout": true}`:         "request_timeout",
 		`{"subscriber_timeout": 0}`:         "subscriber_timeout",
@@ -200,5 +202,13 @@ func TestDictionaryErrors(t *testing.T) {
 		if !reflect.DeepEqual(o, before) {
 			t.Errorf("%s: half of it was taken: %+v", text, o)
 		}
+	}
+}
+
+// The error of a flag in the dictionary names what to write there.
+func TestFlagInDictionary(t *testing.T) {
+	var o Options
+	if err := o.UnmarshalJSON([]byte(`{"flag": 1}`)); !errors.Is(err, ErrNonBlocking) || !strings.Contains(err.Error(), `flag = 1: `) || !strings.HasSuffix(err.Error(), `; set "flag": 0`) {
+		t.Error(err)
 	}
 }

@@ -123,7 +123,10 @@ func TestTextsOfOptionErrors(t *testing.T) {
 		want string
 	}{
 		{Options{Address: "127.0.0.1:5555"}, `Address = "127.0.0.1:5555": must be a host alone; the port (5555) is an option of its own; set Address: "127.0.0.1"`},
-		{Options{Address: "tcp://10.0.0.4:5555"}, `Address = "tcp://10.0.0.4:5555": must be a host name or an IP address, without protocol or path`},
+		{Options{Address: "tcp://10.0.0.4:5555"}, `Address = "tcp://10.0.0.4:5555": must be a host alone; the protocol (tcp) and the port (5555) are options of their own; set Address: "10.0.0.4"`},
+		{Options{Address: "http://10.0.0.4"}, `Address = "http://10.0.0.4": must be a host name or an IP address, without protocol or path`},
+		{Options{Address: "0.0.0.0"}, `Address = "0.0.0.0": every interface is for the end that binds; this one connects and needs the other end's address`},
+		{Options{Address: "::"}, `Address = "::": every interface is for the end that binds; this one connects and needs the other end's address`},
 		{Options{Pattern: ReqRep, MulticlientMode: true, Ports: []string{"5566", "5567", "5566"}}, `Ports = []string{"5566", "5567", "5566"}: 5566 is listed twice; each end has a port of its own`},
 		{Options{Pattern: ReqRep, MulticlientMode: true, Ports: []string{"5566", "05566"}}, `Ports = []string{"5566", "05566"}: 5566 is listed twice; each end has a port of its own`},
 		{Options{Pattern: ReqRep, MulticlientMode: true, Ports: []string{"5566", "x"}}, `Ports = "x": must be a number from 1 to 65535`},

@@ -2,8 +2,12 @@ package netgear
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
@@ -143,5 +147,73 @@ func TestDamagedFrameAfterDiscard(t *testing.T) {
 		if discarded := counts.discarded.Load(); discarded != want || discarded+malformed != 2 {
 			t.Errorf("%v: %d discarded, %d malformed", err, discarded, malformed)
 		}
+	}
+}
+
+// A queue that stays full is logged once, and again when it is full again.
+func TestFullQueueIsLogged(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			logged := newLines()
+			recv, send := openPair(t, Options{Pattern: pattern, QueueFrames: 1, MaxRetries: -1}, func(r, s *Options) {
+				r.RequestTimeout, r.Logger = 20*time.Millisecond, slog.New(logged)
+			})
+			ctx := testContext(t)
+			const full = "the queue is full"
+			for before := range 2 {
+				if _, err := send.SendArray(ctx, testArray(0, "uint8", 5, 5), nil); err != nil {
+					t.Fatal(err)
+				}
+				await(t, "the log line", func() bool { return logged.with(full) == before+1 })
+				f, err := recv.Recv(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Close()
+				l := &recv.recv.messageLog
+				l.mu.Lock()
+				l.last = l.last.Add(-2 * time.Second) // the limit is one line a second
+				l.mu.Unlock()
+			}
+		})
+	}
+}
+
+// Where the receive end's queue is full, both ends name that as the cause.
+func TestFullQueueIsNamed(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			logged, refusals := newLines(), make(chan error, 100)
+			recv, send := openPair(t, Options{Pattern: pattern, QueueFrames: 1}, func(r, s *Options) {
+				r.Logger, r.OnEvent = slog.New(logged), func(e Event) {
+					if e.Kind == EventRefused {
+						refusals <- e.Err
+					}
+				}
+			})
+			ctx, frame := testContext(t), testArray(0, "uint8", 5, 5)
+			if _, err := send.SendArray(ctx, frame, nil); err != nil {
+				t.Fatal(err)
+			}
+			for range manyFruitless + 1 {
+				short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+				_, err := send.SendArray(short, frame, nil)
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "application take") {
+					t.Errorf("send: %v", err)
+				}
+			}
+			if pattern == Pair {
+				if err := <-refusals; !errors.Is(err, errQueueFull) {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			await(t, "connections to be lost", func() bool { return recv.Stats().Lost >= manyFruitless })
+			if logged.with("before anything came") != 0 {
+				t.Error("connections of senders that gave up are logged as fruitless")
+			}
+		})
 	}
 }

@@ -149,7 +149,9 @@ func (r *receiveEnd) observe(c *conn, e transport.Event) {
 		c.notePeers()
 	case transport.Disconnected:
 		if r.closing() == nil {
-			r.endedFruitless()
+			if !r.queueFull.Load() { // else its messages have not been read
+				r.endedFruitless()
+			}
 			c.notePeers()
 		}
 	}
@@ -278,24 +280,47 @@ var errRoom = errors.New("room")
 
 // awaitRoom waits while the queue is full, which makes the sender wait.
 func (r *receiveEnd) awaitRoom() (err error) {
+	if r.queue.hasRoom() {
+		return nil
+	}
+	r.queueFull.Store(true)
+	defer r.queueFull.Store(false)
+	since := time.Now()
+	warnAt := since.Add(r.opts.RequestTimeout)
 	for err == nil && !r.queue.hasRoom() {
 		if err := r.closing(); err != nil {
 			return err
 		}
-		if r.opts.Pattern == Pair {
-			err = r.readEarly()
-		} else {
-			// libzmq must process connections that begin and end meanwhile.
-			err = r.conn.Wait(time.Time{}, r.roomOrEnd, func() error {
-				r.conn.ProcessCommands()
-				return syscall.EAGAIN
-			})
+		if err = r.awaitRoomUntil(warnAt); errors.Is(err, zmsg.ErrTimeout) {
+			err, warnAt = nil, time.Time{}
+			r.warnFull(time.Since(since))
 		}
 	}
 	if errors.Is(err, errRoom) {
 		return nil
 	}
 	return err
+}
+
+// awaitRoomUntil waits for room until a deadline, after which it returns
+// zmsg.ErrTimeout. With Pair it returns after each message that is read early.
+func (r *receiveEnd) awaitRoomUntil(deadline time.Time) error {
+	if r.opts.Pattern == Pair {
+		return r.readEarly(deadline)
+	}
+	// libzmq must process connections that begin and end meanwhile.
+	return r.conn.Wait(deadline, r.roomOrEnd, func() error {
+		r.conn.ProcessCommands()
+		return syscall.EAGAIN
+	})
+}
+
+// warnFull logs that the application has taken no frame from the full queue for
+// a while.
+func (r *receiveEnd) warnFull(since time.Duration) {
+	var s Stats
+	r.queue.fill(&s)
+	r.messageLog.log(r.opts.Logger, slog.LevelWarn, "the queue is full: the application takes no frames, and senders wait", "endpoint", r.where(), "queue", s.Queue, "bytes", s.QueueBytes, "for", since.Round(time.Millisecond))
 }
 
 func (r *receiveEnd) roomOrEnd() error {
@@ -370,7 +395,7 @@ func (r *receiveEnd) withTrouble(err error) error {
 		return fmt.Errorf("%w (messages arrive and are dropped, the last one because: %w)", err, *dropped)
 	}
 	if fruitless := int(r.fruitless.Load()); fruitless >= manyFruitless {
-		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: is it larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, r.opts.MaxFrameBytes)
+		return fmt.Errorf("%w (%d connections in a row ended before a whole message came: did the senders give up, or is a frame larger than this end's MaxFrameBytes, %d bytes?)", err, fruitless, r.opts.MaxFrameBytes)
 	}
 	return err
 }

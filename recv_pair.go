@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
 // A PAIR socket serves one peer. Others wait, and the gate admits them one
@@ -121,9 +123,9 @@ var errFlood = errors.New("the peer does not wait for answers")
 // readEarly reads a message for which the queue has no room yet. A peer that
 // does not wait for answers would otherwise fill memory (see receiveHWM), so it
 // is disconnected. REP cannot read ahead: it must answer a request before it
-// reads the next.
-func (r *receiveEnd) readEarly() error {
-	switch err := r.in.read(r.conn.Socket, time.Time{}, r.roomOrEnd); {
+// reads the next. It returns zmsg.ErrTimeout at the deadline.
+func (r *receiveEnd) readEarly(deadline time.Time) error {
+	switch err := r.in.read(r.conn.Socket, deadline, r.roomOrEnd); {
 	case err == nil && r.earlyFull():
 		r.in.close()
 		return r.reopen(errFlood)
@@ -131,7 +133,7 @@ func (r *receiveEnd) readEarly() error {
 		r.queue.early.Add(r.in.bytes())
 		r.early = append(r.early, r.in.take())
 		return nil
-	case errors.Is(err, errRoom), errors.Is(err, ErrClosed):
+	case errors.Is(err, errRoom), errors.Is(err, zmsg.ErrTimeout), errors.Is(err, ErrClosed):
 		return err
 	default:
 		return r.broken(err)

@@ -539,14 +539,14 @@ func (s *sendEnd) goneReason() error {
 	case !s.spec.answers:
 		return fmt.Errorf("%w: no peer took the frame within %v, %d times; %d are connected", ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, s.peers())
 	case s.peers() > 0:
-		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full?", ErrPeerGone, s.opts.RequestTimeout)
+		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full because its application takes no frames?", ErrPeerGone, s.opts.RequestTimeout)
 	}
 	if s.tunnel != nil && s.tunnel.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrPeerGone, tunnelError(s.tunnel.Err()))
 	}
 	hint := ""
 	if s.opts.Pattern == Pair {
-		hint = " Is its queue full, or does it serve another sender? PAIR serves one at a time."
+		hint = " Is its queue full, as its application takes no frames, or does it serve another sender? PAIR serves one at a time."
 	}
 	return fmt.Errorf("%w: no peer answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
 		ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, hint)

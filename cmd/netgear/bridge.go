@@ -83,7 +83,7 @@ func (b *bridgeCommand) addFlags(cmd *cobra.Command) {
 	fs.BoolVar(&b.fromNATS, "from-nats", false, "send frames from NATS, instead of publishing those that are received")
 	fs.StringVar(&b.publish.Subject, "subject", "frames", "begin the subjects with this `NAME`")
 	fs.StringVar(&b.publish.Stream, "stream", "", "store frames in this JetStream `STREAM`, or with --from-nats read them there")
-	fs.StringVar(&b.pressed, "backpressure", "keep-latest", "what to do with frames that NATS, or with --from-nats the receive\nend, is too slow for: block, drop-newest or keep-latest")
+	fs.StringVar(&b.pressed, "backpressure", "keep-latest", "apply this `POLICY` to frames that NATS, or with --from-nats the\nreceive end, is too slow for: block, drop-newest or keep-latest")
 	complete(cmd, "backpressure", "block", "drop-newest", "keep-latest")
 	fs.IntVar(&b.publish.InFlight, "in-flight", 0, "have at most `N` frames of an input on their way (default 4)")
 	fs.BoolVar(&b.create, "create", false, "create the stream, or change it, as the next flags describe it")

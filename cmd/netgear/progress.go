@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -87,8 +88,8 @@ func (p *progress) clear() {
 
 // summary prints one line on stderr. The time runs from the first frame to the
 // last, so that waiting for the peer does not count. Bytes are those on the
-// wire.
-func (p *progress) summary(s netgear.Stats) {
+// wire. The notes follow.
+func (p *progress) summary(s netgear.Stats, notes ...string) {
 	p.clear()
 	seconds := p.last.Sub(p.first).Seconds()
 	var fps, rate float64
@@ -98,5 +99,5 @@ func (p *progress) summary(s netgear.Stats) {
 	if s.Frames > 0 {
 		rate = fps * float64(s.Bytes) / float64(s.Frames) / 1e6
 	}
-	fmt.Fprintf(os.Stderr, "%s %d frames in %.2f s: %.1f fps, %.1f MB/s, %d dropped\n", p.verb, p.frames, seconds, fps, rate, s.Dropped)
+	fmt.Fprintf(os.Stderr, "%s %d frames in %.2f s: %.1f fps, %.1f MB/s, %d dropped%s\n", p.verb, p.frames, seconds, fps, rate, s.Dropped, strings.Join(notes, ""))
 }

@@ -105,12 +105,24 @@ func (s *sendCommand) run(ctx context.Context) error {
 		return err
 	}
 	progress := newProgress("sent", s.frames)
-	defer func() { progress.summary(end.Stats()) }()
+	defer func() {
+		sent := end.Stats()
+		progress.summary(sent, unseen(&s.options, &sent))
+	}()
 	err = s.sendAll(ctx, in, end, progress)
 	if err == nil && (s.ahead > 0 || s.options.SendLatest) {
 		err = end.Flush(ctx)
 	}
 	return errors.Join(err, end.Close()) // sends the terminate message
+}
+
+// unseen returns a note if frames have gone nowhere without an error, because a
+// publisher has had no subscriber.
+func unseen(o *netgear.Options, sent *netgear.Stats) string {
+	if o.Pattern != netgear.PubSub || sent.Connections > 0 {
+		return ""
+	}
+	return "; no subscriber was connected"
 }
 
 // decodes reports whether JPEGs are decoded: where no JPEG may be sent, and

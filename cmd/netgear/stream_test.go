@@ -310,3 +310,12 @@ func TestRecordRefusesQuietly(t *testing.T) {
 		t.Errorf("%d lines, want 1 to %d\n%s", n, most, &rec.stderr)
 	}
 }
+
+// A publisher without a viewer sends into nothing, and the summary names that.
+func TestSendWithoutSubscriber(t *testing.T) {
+	t.Parallel()
+	status, _, stderr := run(t, "send", "--pattern", "2", "--address", "127.0.0.1", "--port", freePort(t), "--frames", "3")
+	if status != 0 || !strings.Contains(stderr, "sent 3 frames") || !strings.Contains(stderr, "; no subscriber was connected\n") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+}

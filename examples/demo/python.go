@@ -44,7 +44,7 @@ func (s *settings) standIns() string {
 	return text + "\n  Go receives: " + shown.command("receive") + "\n  and Python sends:\n\n" + indent(shown.pythonSender()) +
 		"\n  Python receives:\n\n" + indent(fmt.Sprintf(pythonReceiver, shown.port, shown.pattern)) +
 		"\n  and Go sends: " + shown.command("send") +
-		"\n  (VidGear forgets what it has not handed out when the sender says goodbye: the last frames may be missing.)\n"
+		"\n  (VidGear drops its queue at the sender's terminate message. Close of the Go sender waits half a second before it.)\n"
 }
 
 // sendEnds prints the send ends that fit a receiver started alone.

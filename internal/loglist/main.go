@@ -29,6 +29,7 @@ var folders = []struct{ title, root string }{
 	{"Package web", "web"},
 	{"Package record", "record"},
 	{"Package source", "source"},
+	{"Package natsbridge", "natsbridge"},
 	{"The program netgear", "cmd/netgear"},
 }
 
