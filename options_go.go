@@ -139,6 +139,8 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		}
 		*to = read
 		return nil
+	case *Adapt:
+		return to.read(value, raw)
 	case *bool:
 		on, ok := value.(bool)
 		if !ok {
@@ -159,6 +161,33 @@ func setGo(field reflect.Value, value any, raw pyjson.Raw) error {
 		return fmt.Errorf("must be a whole number")
 	}
 	field.SetInt(n)
+	return nil
+}
+
+// adaptText is Adapt under goKey, with its time as a text.
+type adaptText struct {
+	MaxAge     string
+	MinQuality int     `json:",omitempty"`
+	MinScale   float64 `json:",omitempty"`
+	MinFPS     float64 `json:",omitempty"`
+}
+
+func (a Adapt) written() adaptText {
+	return adaptText{a.MaxAge.String(), a.MinQuality, a.MinScale, a.MinFPS}
+}
+
+// read sets the members that an object has, and leaves the others.
+func (a *Adapt) read(value any, raw pyjson.Raw) error {
+	text := a.written()
+	_, isObject := value.(map[string]any)
+	if !isObject || pyjson.Unmarshal(raw, &text) != nil {
+		return fmt.Errorf(`must be an object such as {"MaxAge": "500ms", "MinQuality": 30}`)
+	}
+	maxAge, err := time.ParseDuration(text.MaxAge)
+	if err != nil {
+		return fmt.Errorf(`must have a time such as "500ms" as MaxAge`)
+	}
+	*a = Adapt{maxAge, text.MinQuality, text.MinScale, text.MinFPS}
 	return nil
 }
 
@@ -217,8 +246,11 @@ func (o Options) MarshalJSON() ([]byte, error) {
 			continue
 		}
 		value := v.Field(i).Interface()
-		if d, ok := value.(time.Duration); ok {
-			value = d.String()
+		switch set := value.(type) {
+		case time.Duration:
+			value = set.String()
+		case Adapt:
+			value = set.written()
 		}
 		more = append(more, entry{goName(name), value})
 	}

@@ -23,6 +23,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 		`{"ssh_tunnel_mode": "joe@host", "ssh_tunnel_keyfile": "k", "go": {"ssh_tunnel_known_hosts": ["a"], "ssh_tunnel_ignore_host_key": true}}`:                                                                         {SSHTunnelMode: "joe@host", SSHTunnelKeyfile: "k", SSHTunnelKnownHosts: []string{"a"}, SSHTunnelIgnoreHostKey: true},
 		`{"go": {"wire": "NetGear_Async", "jpeg_strips": 2, "jpeg_check": "off", "decode": "ahead", "reading": {"Reduce":2,"Gray":false,"Region":{"Min":{"X":0,"Y":0},"Max":{"X":8,"Y":8}}}, "queue_bytes": 5000000000}}`: {Wire: AsyncWire, JPEGStrips: 2, JPEGCheck: ToggleOff, Decode: DecodeAhead, Reading: Reading{Reduce: 2, Region: image.Rect(0, 0, 8, 8)}, QueueBytes: 5e9},
 		`{"go": {"terminate_policy": "keep waiting", "terminate_delay": "1m0s", "latest": true, "open_frames": 3}}`:                                                                                                       {TerminatePolicy: KeepWaiting, TerminateDelay: time.Minute, Latest: true, OpenFrames: 3},
+		`{"go": {"adapt": {"MaxAge": "500ms", "MinQuality": 40, "MinScale": 0.25}}}`:                                                                                                                                      {Adapt: Adapt{MaxAge: 500 * time.Millisecond, MinQuality: 40, MinScale: 0.25}},
 		`{"logging": true}`: {Logger: slog.Default()},
 	} {
 		raw, err := json.Marshal(o)
@@ -76,6 +77,8 @@ func TestGoOptions(t *testing.T) {
 		`{"go": 1}`:                          `go: must be an object, such as {"queue_frames": 10, "latest": true}`,
 		`{"go": {"queue_frame": 1}}`:         "go.queue_frame: there is no such option; did you mean queue_frames?",
 		`{"go": {"pattern": 1}}`:             `go.pattern: it is VidGear's: write it outside of "go"`,
+		`{"go": {"adapt": 5}}`:               `go.adapt = 5: must be an object such as {"MaxAge": "500ms", "MinQuality": 30}`,
+		`{"go": {"adapt": {"MaxAge": "5"}}}`: `go.adapt = an object: must have a time such as "500ms" as MaxAge`,
 		`{"go": {"queue_frames": "1"}}`:      `go.queue_frames = "1": must be a whole number`,
 		`{"go": {"stall_after": 5}}`:         `go.stall_after = 5: must be a time such as "500ms" or "4s"`,
 		`{"go": {"decode": "never"}}`:        `go.decode = "never": must be follow use, ahead, on use`,
