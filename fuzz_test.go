@@ -163,7 +163,7 @@ func FuzzImageZMQAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var a answer
 		var err error
-		alloctest.AtMost(t, "a reply", 16*len(raw)+8192, func() { a, err = w.parseAnswer(raw, true) })
+		alloctest.AtMost(t, "a reply", 64*len(raw)+1<<14, func() { a, err = w.parseAnswer(raw, true) })
 		if err != nil {
 			t.Fatal(err)
 		}
