@@ -66,7 +66,7 @@ func FuzzHeaders(f *testing.F) {
 		if d.parts > 1 {
 			return
 		}
-		if fr, err := d.frame(payload); err == nil {
+		if fr, err := d.frame(payload, limit); err == nil {
 			if fr.Stamp.Seq != d.seq || !fr.Stamp.Time.Equal(d.time) || len(fr.JPEG()) > len(payload) {
 				t.Errorf("%q: %+v", raw, fr.Stamp)
 			}
