@@ -61,6 +61,7 @@ func FuzzRecorded(f *testing.F) {
 	f.Add("ä\n\x00<b>", "\xff", []byte(`NaN`), uint64(1<<64-1), int64(-1e17), uint8(1), []byte{9})
 	f.Add("x", "y", []byte(`"\ud800"`), uint64(7), int64(1e17), uint8(4), []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	dir := f.TempDir()
+	f.Add("", "\u0618", []byte{0xde}, uint64(59), int64(0), uint8(0), []byte{1, 2})
 	f.Add("old", "", []byte(``), uint64(1), int64(-1e17), uint8(0), []byte{1})
 	f.Fuzz(func(t *testing.T, name, port string, message []byte, seq uint64, micros int64, width uint8, data []byte) {
 		m, err := netgear.MessageFromJSON(message)
@@ -106,6 +107,9 @@ func FuzzRecorded(f *testing.F) {
 		want, _ := json.Marshal(port)
 		var valid string
 		_ = json.Unmarshal(want, &valid) // JSON has no bytes that are no text
+		if trackName(name, port) == port {
+			valid = "" // it is the track's name, and not recorded twice
+		}
 		if got.Port != valid || got.Message.String() != m.String() {
 			t.Errorf("port %q, message %v became %q, %v", port, m, got.Port, got.Message)
 		}
