@@ -69,8 +69,9 @@ var dictionary = map[string]func(o *Options, v any) error{
 //	{"pattern": 2, "go": {"wire": "NetGear_Async", "latest": true, "request_timeout": "500ms"}}
 //
 // Times are texts such as "500ms", and enums have the texts of their String
-// methods. The times that VidGear has may also stand there, and then replace
-// VidGear's. Functions and the Logger cannot.
+// methods. Reading and Adapt are objects with the names of their fields. The
+// times that VidGear has may also stand there, and then replace VidGear's.
+// Functions and the Logger cannot.
 //
 // VidGear ignores unknown keys, and values of the wrong type or out of range.
 // Here each is an [*OptionError] that names the key. A flag other than 0 is

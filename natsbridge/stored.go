@@ -171,7 +171,7 @@ func (t *stored) message(ctx context.Context) (jetstream.Msg, error) {
 		t.unread = nil
 		return m, nil
 	}
-	quiet := time.NewTicker(t.patience())
+	quiet := time.NewTicker(t.silence())
 	defer quiet.Stop()
 	for {
 		if !t.asked {
@@ -216,9 +216,9 @@ func (t *stored) closed(err error) error {
 	return fmt.Errorf("natsbridge: stream %s: %w", t.o.Stream, err)
 }
 
-// patience returns how long next waits for a message before it asks the server
+// silence returns how long next waits for a message before it asks the server
 // whether there can be one.
-func (t *stored) patience() time.Duration {
+func (t *stored) silence() time.Duration {
 	if t.finite {
 		return heartbeat
 	}

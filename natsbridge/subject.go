@@ -87,7 +87,7 @@ func splitSubject(prefix, subject string) (camera string, part int, ok bool) {
 	camera, number, has := strings.Cut(rest, ".")
 	if has {
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 || n >= maxParts {
+		if err != nil || n < 1 || n >= maxParts || strconv.Itoa(n) != number {
 			return "", 0, false
 		}
 		part = n

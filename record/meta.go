@@ -81,9 +81,11 @@ func (w *objectWriter) text(key, value string) {
 	}
 }
 
+// time writes a time. One before the year 0 or behind 9999, which RFC 3339
+// cannot express, is left out: a sender chooses the time of its stamps.
 func (w *objectWriter) time(key string, t time.Time) {
-	if !t.IsZero() {
-		w.text(key, t.UTC().Format(time.RFC3339Nano))
+	if t = t.UTC(); !t.IsZero() && t.Year() >= 0 && t.Year() <= 9999 {
+		w.text(key, t.Format(time.RFC3339Nano))
 	}
 }
 

@@ -3,6 +3,7 @@ package certs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,9 +88,26 @@ func unusable(path string, reason error) error {
 	return fmt.Errorf("certificate %s: %w", path, reason)
 }
 
+// z85 is the alphabet of Z85, in the order of its digits (ZeroMQ RFC 32).
+const z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+
 // validKey reports whether a text is a CURVE key: 32 bytes, which are 40
-// characters of Z85 (ZeroMQ RFC 32).
+// characters of Z85. Five characters are a number of four bytes; libzmq refuses
+// larger ones.
 func validKey(key string) bool {
-	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
-	return len(key) == 40 && strings.Trim(key, alphabet) == ""
+	if len(key) != 40 {
+		return false
+	}
+	number := uint64(0)
+	for i := range len(key) {
+		digit := strings.IndexByte(z85, key[i])
+		if i%5 == 0 {
+			number = 0
+		}
+		number = 85*number + uint64(max(digit, 0)) //nolint:gosec // 0 to 84
+		if digit < 0 || number > math.MaxUint32 {
+			return false
+		}
+	}
+	return true
 }

@@ -7,6 +7,7 @@ package probe
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -324,8 +325,8 @@ func socketType(body []byte) string {
 		}
 		name, size := body[1:1+n], body[1+n:1+n+4]
 		body = body[1+n+4:]
-		length := int(size[0])<<24 | int(size[1])<<16 | int(size[2])<<8 | int(size[3])
-		if length > len(body) {
+		length := int64(binary.BigEndian.Uint32(size)) // an int may have 32 bits
+		if length > int64(len(body)) {
 			return ""
 		}
 		if string(bytes.ToLower(name)) == "socket-type" {

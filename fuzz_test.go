@@ -1,0 +1,217 @@
+package netgear
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
+)
+
+// FuzzOptionDictionary reads option dictionaries. What can be read can be
+// written, and reads as the same.
+func FuzzOptionDictionary(f *testing.F) {
+	for _, text := range slices.Concat(secretDictionaries, []string{
+		`{}`, `{"receive_mode": true, "address": "10.0.0.4", "port": ["1", 2], "pattern": 2, "go": {"attach": "bind"}}`,
+		`{"port": "5454", "jpeg_compression": false, "jpeg_compression_fastdct": false, "max_retries": 0, "request_timeout": 10}`,
+		`{"secure_mode": 2, "custom_cert_location": "/keys", "go": {"allow_addresses": ["10.0.0.0/8"], "request_timeout": "500ms"}}`,
+		`{"timeout": 2.5, "go": {"wire": "NetGear_Async", "jpeg_strips": 2, "jpeg_check": "off", "decode": "ahead", "queue_bytes": 5000000000}}`,
+		`{"logging": true, "go": {"reading": {"Reduce": 2, "Region": {"Max": {"X": 8, "Y": 8}}}, "terminate_policy": "keep waiting"}}`,
+		`{"go": {"adapt": {"MaxAge": "500ms", "MinScale": 0.25}}}`, `{"go": {"adapt": 5}}`, `{"go": null}`, `{"flag": 1}`,
+	}) {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var o, read Options
+		var err error
+		alloctest.AtMost(t, "an option dictionary", 64*len(raw)+1<<20, func() { o = Options{}; err = o.UnmarshalJSON(raw) })
+		if err != nil {
+			if !errors.Is(err, ErrOption) {
+				t.Errorf("%q: %v is no ErrOption", raw, err)
+			}
+			return
+		}
+		o.SSHTunnelPwd = Secret{}
+		again, err := o.MarshalJSON()
+		if err != nil {
+			if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), "may contain a password") {
+				t.Errorf("%q: written: %v", raw, err)
+			}
+			return
+		}
+		if err := read.UnmarshalJSON(again); err != nil || !reflect.DeepEqual(read, o) {
+			t.Errorf("%q: written as %s: %v\n got %+v\nwant %+v", raw, again, err, read, o)
+		}
+	})
+}
+
+// sameEnum reads a text into an enum of any type. The text of what was read
+// reads as the same.
+func sameEnum[T interface {
+	comparable
+	encoding.TextMarshaler
+}, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](t *testing.T, text string) {
+	t.Helper()
+	var v, again, zero T
+	if err := P(&v).UnmarshalText([]byte(text)); err != nil {
+		if !errors.Is(err, ErrOption) || v != zero || len(err.Error()) > 500 {
+			t.Errorf("%q: %v, %v", text, v, err)
+		}
+		return
+	}
+	written, err := v.MarshalText()
+	if err == nil {
+		err = P(&again).UnmarshalText(written)
+	}
+	if err != nil || again != v {
+		t.Errorf("%q: %#v is written as %q, which is %#v, %v", text, v, written, again, err)
+	}
+}
+
+// FuzzEnumTexts reads the texts of every enum.
+func FuzzEnumTexts(f *testing.F) {
+	for _, text := range []string{"", "on", "ToggleOff", "BIND", " NetGear_Async ", "imagezmq", "keep waiting", "2", "IronHouse", "REQ/REP", "push/pull", "ahead", "lost", "GRAY", "default", "off", "bgr", "-1", "+1", "1e0"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		sameEnum[Toggle](t, text)
+		sameEnum[Attachment](t, text)
+		sameEnum[Wire](t, text)
+		sameEnum[TerminatePolicy](t, text)
+		sameEnum[SecureMode](t, text)
+		sameEnum[Pattern](t, text)
+		sameEnum[DecodePolicy](t, text)
+		sameEnum[EventKind](t, text)
+		sameEnum[Colorspace](t, text)
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range [][]byte{quoted, []byte(text)} {
+			var p Pattern
+			var m SecureMode
+			for _, err := range []error{json.Unmarshal(raw, &p), json.Unmarshal(raw, &m)} {
+				if err != nil && json.Valid(raw) && !errors.Is(err, ErrOption) {
+					t.Errorf("%s: %v", raw, err)
+				}
+			}
+		}
+	})
+}
+
+// FuzzStamp takes stamps out of messages of both encodings. A stamp that is put
+// into a message again is the same.
+func FuzzStamp(f *testing.F) {
+	for _, text := range []string{
+		`{"seq": 17, "t": 1764547200.25, "message": {"a": 1}}`, `{"seq": 1, "t": -5, "message": null}`, `{"seq": 18446744073709551615, "t": 0, "message": []}`,
+		`{"seq": -1, "t": 1, "message": 1}`, `{"seq": 1, "t": NaN, "message": 1}`, `{"seq": 1, "t": 1e300, "message": 1}`, `{"seq": 1, "t": 1}`,
+		"\x83\xa3seq\x11\xa1t\xcb\x41\xda\x4b\x40\x00\x10\x00\x00\xa7message\xa1x", "\x83\xa3seq\xcc\x80\xa1t\x01\xa7message\xc4\x01x",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, w := range []wire{jsonWire{}, asyncWire{}} {
+			m, err := MessageFromJSON(raw)
+			if w == wire(asyncWire{}) {
+				m, err = MessageFromMsgpack(raw)
+			}
+			if err != nil {
+				continue
+			}
+			inner, s := unstamp(m)
+			if s == nil {
+				if !bytes.Equal(inner.raw, m.raw) {
+					t.Errorf("%q has no stamp, but became %q", raw, inner.raw)
+				}
+				continue
+			}
+			again, err := w.encodeMessage(stamped(0, StampedMessage{At: s.Time, Seq: s.Seq, Message: inner}))
+			if err != nil {
+				continue // such as bytes in JSON
+			}
+			second, back := unstamp(again)
+			// Behind 2255 a float64 has not all microseconds.
+			precise := math.Abs(float64(s.Time.Unix())) < 9e9
+			if back == nil || back.Seq != s.Seq || precise && !back.Time.Equal(s.Time) || back.Time.Sub(s.Time).Abs() > time.Millisecond {
+				t.Fatalf("%q: %+v became %+v", raw, s, back)
+			}
+			third, err := w.encodeMessage(second)
+			if err != nil || !bytes.Equal(third.raw, second.raw) {
+				t.Errorf("%q: the message %q became %q, %v", raw, second.raw, third.raw, err)
+			}
+		}
+	})
+}
+
+// FuzzImageZMQAnswer reads replies of imagezmq: any bytes, which are written
+// again as they came.
+func FuzzImageZMQAnswer(f *testing.F) {
+	for _, raw := range []string{"", "OK", "hub ! rejected", `{"a": 1}`, "\xff\x00", "ä\u2028", "\\", `"`} {
+		f.Add([]byte(raw))
+	}
+	w := imagezmqWire{}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var a answer
+		var err error
+		alloctest.AtMost(t, "a reply", 64*len(raw)+1<<14, func() { a, err = w.parseAnswer(raw, true) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		switch v := a.data.Value().(type) {
+		case string:
+			got = []byte(v)
+		case []byte:
+			got = v
+		}
+		if !bytes.Equal(got, raw) || len(raw) > 0 && !bytes.Equal(w.appendAnswer(nil, &a), raw) {
+			t.Errorf("%q is %q, written as %q", raw, got, w.appendAnswer(nil, &a))
+		}
+		if plain, err := w.parseAnswer(raw, false); err != nil || plain.text != string(raw) {
+			t.Errorf("%q is the text %q, %v", raw, plain.text, err)
+		}
+	})
+}
+
+// FuzzStatsJSON reads Stats from JSON, as a monitor does. What can be read can
+// be written, and reads as the same.
+func FuzzStatsJSON(f *testing.F) {
+	var l latencies
+	for i := range 20 {
+		l.add(time.Millisecond<<i, time.Now())
+	}
+	s := Stats{Frames: 3, Latency: l.stats(time.Now()), Ports: map[string]PortStats{"5555": {Frames: 3}}}
+	for _, v := range []any{Stats{}, s} {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var first, second Stats
+		if json.Unmarshal(raw, &first) != nil {
+			return
+		}
+		written, err := json.Marshal(first)
+		if err != nil {
+			t.Fatalf("%s: %v", raw, err)
+		}
+		if err := json.Unmarshal(written, &second); err != nil {
+			t.Fatalf("%s: written as %s: %v", raw, written, err)
+		}
+		if again, err := json.Marshal(second); err != nil || !bytes.Equal(again, written) {
+			t.Errorf("%s changed into %s, %v", written, again, err)
+		}
+	})
+}
