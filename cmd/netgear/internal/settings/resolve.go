@@ -62,6 +62,9 @@ func Resolve(o netgear.Options, layers ...Layer) (netgear.Options, error) {
 	if o.ReceiveMode && !receive {
 		return o, Wrong("--options: receive_mode is true, but this end sends")
 	}
+	if o.Wire == netgear.ImageZMQWire && o.Pattern == netgear.Pair { // it was asked for
+		return o, Wrong("--pattern: imagezmq has no PAIR; use --pattern 1 or --pattern 2")
+	}
 	o.ReceiveMode = receive
 	if err := o.Validate(); err != nil {
 		return o, Reword(err, layers...)
