@@ -79,6 +79,7 @@ func (r *receiveEnd) prepare(data any) (prepared, error) {
 		return r.prepareData([]any(tuple), "tuple")
 	}
 	p, isArray, err := r.returnedArray(data)
+	defer p.release() // the answer has a copy
 	switch {
 	case err != nil:
 		return prepared{}, err
