@@ -94,7 +94,7 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 			`-options: "ssh_tunnel_mode": a tunnel leads to a tcp port; use -protocol tcp`},
 		{false, []string{"-pattern", "1", "-options", `{"ssh_tunnel_mode": "a@b", "multiclient_mode": true}`},
 			`-options: "ssh_tunnel_mode": a tunnel leads to one port, and multi-server and multi-client mode have several`},
-		{false, []string{"-options", `{"max_retries": "many"}`}, `-options: "max_retries": must be a whole number from 0 to 2147483647`},
+		{false, []string{"-options", `{"max_retries": "many"}`}, `-options: "max_retries": must be a whole number from 1 to 2147483647, or 0 for no limit`},
 		{false, []string{"-options", `{"falg": 1}`}, `-options: "falg": VidGear has no such option; did you mean flag?`},
 		{false, []string{"-options", `{"flag": 1}`}, "-options: \"flag\": it would make every socket call return at once instead of waiting, " +
 			"and the first call that finds nothing ends the receive loop with EAGAIN, \"resource temporarily unavailable\" (VidGear issue #390; " +
