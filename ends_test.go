@@ -110,7 +110,7 @@ func subjects() (all []subject) {
 			}},
 			subject{name: "Send", options: o, call: sendUntil},
 			subject{name: "Send and Flush, SendAhead", options: ahead, call: flushUntil},
-			subject{name: "Send and Flush, SendLatest", options: newest, call: flushUntil})
+			subject{name: "Send and Flush, SendLatest", options: newest, call: flushUntil, brief: true})
 		// What these do differently does not depend on the pattern otherwise.
 		switch p {
 		case Pair:

@@ -184,19 +184,20 @@ unit() {
 	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
 }
 
-# unit_other TAGS: what another build may change, in the short form: Mats, the
+# unit_other TAGS [LESS]: what another build may change, in the short form: Mats, the
 # programs, the public API's examples, and each pattern and dtype once. The rest is
 # the same code in every build, as are internal/ and the packages that no build tag
-# changes, and unit runs all of it.
+# changes, and unit runs all of it. LESS matches paths of more packages to leave out.
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge(/.*)?)?")
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge(/.*)?${2:+|$2})?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
 }
-unit_newest() { newest unit_other "$NEWEST_TAGS"; }
+# The other packages use gocv little or not at all; that they build is checked.
+unit_newest() { newest unit_other "$NEWEST_TAGS" '/(bench|cmd/netgear|netgeartest|record)(/.*)?'; }
 
 interop() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
