@@ -2,16 +2,8 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,7 +123,7 @@ func TestBridgeRefused(t *testing.T) {
 func TestBridgeSignIn(t *testing.T) {
 	t.Parallel()
 	const seed, public = "SUALW2X46R3C4LN5RRU7RRVCNJ5B6FOEQZI5RAO5AYVWNVSHZEYJTNJC7U", "UA2NDNMYSC36SS4A6J2RR52MSRNTNL5ZBLYJJT4CN2UF4XAHCFMUPQYO"
-	cert, key, pool := ownAuthority(t)
+	cert, key, pool := certificate(t)
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
@@ -173,39 +165,6 @@ func TestBridgeSignIn(t *testing.T) {
 			t.Errorf("%q: status %d\n%s", c.args, status, stderr)
 		}
 	}
-}
-
-// ownAuthority returns the files of a certificate for 127.0.0.1, which is its own
-// authority, and a pool with it.
-func ownAuthority(t *testing.T) (cert, key string, pool *x509.CertPool) {
-	t.Helper()
-	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &own.PublicKey, own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certText := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	err = errors.Join(os.WriteFile(cert, certText, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM(certText)
-	return cert, key, pool
 }
 
 // A server that refuses the credentials later, as while its configuration
