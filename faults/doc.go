@@ -4,7 +4,7 @@
 //
 // `make test` runs a short form. `make faults` runs the full one, which needs
 // root (for network namespaces), iproute2 and VidGear, takes over half an hour,
-// and prints the tables of docs/faults.md.
+// and prints the tables of docs/reliability.md.
 //
 // Each end is a process of its own: the test binary again, or Python. A fault
 // begins while frames flow. It ends when the process continues, when the
