@@ -54,7 +54,7 @@ bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and 
 	@go run -buildvcs=false ./bench $(ARGS)
 
 weak: ## frames on weak networks, beside VidGear and imagezmq; a quarter of an hour, as root (ARGS='-only steps -v')
-	@scripts/setup.sh --bench
+	@scripts/setup.sh --python
 	@go run -buildvcs=false ./bench/weak $(ARGS)
 
 bench-nats: ## frames through NATS: how many, how fast, for how much CPU (ARGS='-rounds 1 -only core')

@@ -553,12 +553,14 @@ func (s *sendEnd) goneReason() error {
 }
 
 // withTrouble adds to an error that connections end before frames are answered,
-// if they do.
+// if they do. A frame was sent on each of them, so both ends have the same
+// pattern and security.
 func (s *sendEnd) withTrouble(err error) error {
 	fruitless := int(s.fruitless.Load())
 	if fruitless < manyFruitless {
 		return err
 	}
-	return fmt.Errorf("%w (%d connections in a row ended before a frame of %d bytes was answered: is it larger than the receive end's MaxFrameBytes, by default %d bytes?)",
+	return fmt.Errorf("%w (%d connections in a row, with matching pattern and security, ended before a frame of %d bytes was answered: "+
+		"does the receive end use another wire, does it fail at the frame, or is the frame larger than its MaxFrameBytes, by default %d bytes?)",
 		err, fruitless, s.size.Load(), int64(defaultMaxFrameBytes))
 }

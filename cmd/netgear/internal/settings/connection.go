@@ -203,15 +203,20 @@ func setTerminate(o *netgear.Options, s string) error {
 
 // setDictionary reads VidGear's option dictionary, or the file with it.
 func setDictionary(o *netgear.Options, s string) error {
-	if file, ok := strings.CutPrefix(s, "@"); ok {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		s = string(content)
+	text, err := readDictionary(s)
+	if err != nil {
+		return err
 	}
 	// json.Unmarshal would refuse Python's NaN before the library parses it.
-	return o.UnmarshalJSON([]byte(s))
+	return o.UnmarshalJSON(text)
+}
+
+// readDictionary returns a dictionary, or the content of the file that s names.
+func readDictionary(s string) ([]byte, error) {
+	if file, ok := strings.CutPrefix(s, "@"); ok {
+		return os.ReadFile(file)
+	}
+	return []byte(s), nil
 }
 
 // asJSON returns a value of a settings file as JSON.
