@@ -1,0 +1,348 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/tcpproxy"
+	"github.com/vidgear-go/netgear/soak/internal/sample"
+)
+
+// kind is what is run: one stream in one pattern, on one wire.
+type kind struct {
+	Pattern  int    `json:"pattern"`
+	Wire     string `json:"wire"`
+	Secure   int    `json:"secure,omitempty"`
+	JPEG     bool   `json:"jpeg,omitempty"`
+	Sender   string `json:"sender"` // go, vidgear, imagezmq
+	Receiver string `json:"receiver"`
+}
+
+var (
+	patternNames = []string{"PAIR", "REQ/REP", "PUB/SUB", "PUSH/PULL"}
+	secureNames  = []string{"", "StoneHouse", "IronHouse"}
+)
+
+func (k kind) String() string {
+	text := patternNames[k.Pattern] + " " + k.Wire
+	if k.Secure > 0 {
+		text += " " + secureNames[k.Secure]
+	}
+	if k.JPEG {
+		text += " JPEG"
+	}
+	if k.Sender != goPeer || k.Receiver != goPeer {
+		text += " " + k.Sender + "→" + k.Receiver
+	}
+	return text
+}
+
+// soak is one run of a stream.
+type soak struct {
+	kind
+	flags  *flags
+	folder string
+	series *sample.Series
+
+	sender, receiver *process
+	base             settings
+	restarts         map[bool]int // of the receive end, of the send end
+
+	mu       sync.Mutex
+	account  account
+	problems []string
+	sent     chan struct{} // closed when the send end has sent all
+	stats    map[string]netgear.Stats
+	since    time.Time // of the last frame, or of the end of the last fault
+	frames   int64     // that were received then
+	under    bool      // a fault is under way
+	what     string    // the last fault
+	count    int       // of the faults
+}
+
+// outcome is the result of a run, a line in results.jsonl.
+type outcome struct {
+	kind
+	Name     string  `json:"name"`
+	Seed     uint64  `json:"seed"`
+	Begun    string  `json:"begun"`
+	Seconds  float64 `json:"seconds"`
+	Faults   int     `json:"faults"`
+	Longest  float64 `json:"longest_pause"` // seconds without a frame and without a fault
+	Load     string  `json:"load"`          // the machine's load averages at the end
+	Problems []string
+	Trends   []string `json:"trends"`
+	balance
+	Stats map[string]netgear.Stats `json:"stats"`
+}
+
+// waitLimit bounds what has no limit of its own: the start of a process, its end.
+const waitLimit = 60 * time.Second
+
+func (s *soak) problem(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.problems) < maxListed {
+		s.problems = append(s.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// handle handles an event of an end.
+func (s *soak) handle(p *process, e event) {
+	if e.Event == sampleEvent {
+		s.series.Add(p.name, e.Values)
+		return
+	}
+	if e.Event == wrongEvent {
+		s.problem("%s: %s", p.name, e.Text)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e.Event {
+	case runEvent:
+		r := s.account.receivers[p.settings.Life-1]
+		r.runs = append(r.runs, *e.Run)
+	case lostEvent:
+		s.account.senders[p.settings.Life].lost[e.Index] = true
+	case retriedEvent:
+		s.account.senders[p.settings.Life].retried[e.Index] = true
+	case sentEvent:
+		close(s.sent)
+	case doneEvent:
+		s.stats[p.name] = *e.Stats
+		if p.settings.Receive {
+			r := s.account.receivers[p.settings.Life-1]
+			r.reported, r.counts = int64(e.Stats.Missed+e.Stats.Dropped), p.settings.Pattern == pubSub && s.Sender == goPeer
+		}
+	case readyEvent:
+		close(p.ready)
+	}
+}
+
+// start starts an end, the first time or again.
+func (s *soak) start(receive bool) error {
+	end := s.base
+	end.Receive = receive
+	s.restarts[receive]++
+	end.Life = int64(s.restarts[receive])
+	name, peer := "send end", s.Sender
+	if receive {
+		name, peer = "receive end", s.Receiver
+	}
+	if end.Life > 1 {
+		name = fmt.Sprint(name, " ", end.Life)
+	}
+	s.mu.Lock()
+	if receive {
+		s.account.receivers = append(s.account.receivers, &receiverRecord{})
+	} else {
+		end.Frames -= s.account.sent()
+		s.account.senders[end.Life] = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}, blind: peer != goPeer}
+	}
+	s.mu.Unlock()
+	p, err := startProcess(name, end, pythonEnd(peer), s.folder, s.handle)
+	if err != nil {
+		return err
+	}
+	if receive {
+		s.receiver = p
+	} else {
+		s.sender = p
+	}
+	if p.python {
+		go s.series.Watch(context.Background(), s.every(), name, func() (sample.Values, error) { return sample.Of(p.pid()) })
+	}
+	select {
+	case <-p.ready:
+		return nil
+	case <-p.exited:
+		return errors.New(p.failure())
+	case <-time.After(waitLimit):
+		return fmt.Errorf("%s is not ready after %v", name, waitLimit)
+	}
+}
+
+// sent returns how many frames the send ends have sent.
+func (a *account) sent() (n int64) {
+	for _, s := range a.senders {
+		n += s.begun
+	}
+	return n
+}
+
+// note takes the state of a process that has ended into the account.
+func (s *soak) note(p *process, killed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !p.settings.Receive {
+		r := s.account.senders[p.settings.Life]
+		r.begun, r.killed = p.progress.Begun.Load(), killed
+		return
+	}
+	r := s.account.receivers[p.settings.Life-1]
+	r.killed = killed
+	open := p.progress.run()
+	if k := len(r.runs); open.Count > 0 && (k == 0 || r.runs[k-1] != open) {
+		r.runs = append(r.runs, open)
+	}
+}
+
+// every returns the time between samples. A long run has no more of them than
+// can be drawn.
+func (s *soak) every() time.Duration { return time.Duration(s.base.Every * float64(time.Second)) }
+
+// run runs the stream until all frames are sent, or the context ends, and
+// returns what is to be reported of it. An error is one of this program.
+func (s *soak) run(ctx context.Context) (o outcome, err error) {
+	o = outcome{kind: s.kind, Name: s.String(), Seed: s.flags.seed, Begun: time.Now().UTC().Format(time.RFC3339)}
+	begun := time.Now()
+	if err := s.open(); err != nil {
+		return o, err
+	}
+	samples, err := os.Create(filepath.Join(s.folder, "samples.jsonl"))
+	if err != nil {
+		return o, err
+	}
+	defer samples.Close()
+	s.series = sample.NewSeries(samples)
+	defer func() {
+		for _, p := range []*process{s.receiver, s.sender} {
+			if p != nil {
+				p.kill()
+			}
+		}
+	}()
+	for _, receive := range []bool{true, false} {
+		if err := s.start(receive); err != nil {
+			return o, err
+		}
+	}
+	s.watch(ctx, &o)
+	s.finish()
+	o.Seconds = time.Since(begun).Seconds()
+	s.judge(&o)
+	return o, nil
+}
+
+// open chooses the ports, and creates the folder and the keys.
+func (s *soak) open() error {
+	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[bool]int{}
+	port, err := tcpproxy.FreePort()
+	if err != nil {
+		return err
+	}
+	s.base = settings{
+		Pattern: s.Pattern, Wire: s.Wire, ImageZMQ: s.Wire == imagezmqWire, Secure: s.Secure, JPEG: s.JPEG,
+		Address: "127.0.0.1", Ports: []string{port}, Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
+		Frames: s.flags.frames, Every: s.flags.every,
+	}
+	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
+	if err := os.MkdirAll(s.folder, 0o755); err != nil {
+		return err
+	}
+	if s.Secure > 0 {
+		s.base.Keys = filepath.Join(s.folder, "certificates")
+		if _, err := netgear.ReplaceCertificates(s.base.Keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch waits until the send end has sent all, and watches for pauses.
+func (s *soak) watch(ctx context.Context, o *outcome) {
+	s.since = time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	shown := newDisplay(s)
+	defer shown.end()
+	for {
+		select {
+		case <-s.sent:
+			return
+		case <-ctx.Done():
+			s.sender.tell(stopCommand)
+			select {
+			case <-s.sent:
+			case <-time.After(waitLimit):
+				s.problem("the send end does not stop")
+			}
+			return
+		case <-s.sender.exited:
+			s.problem("%s", s.sender.failure())
+			return
+		case <-s.receiver.exited:
+			s.problem("%s", s.receiver.failure())
+			return
+		case <-tick.C:
+		}
+		if pause := s.pause(); pause > s.flags.stall {
+			s.problem("no frame for %v, after frame %d", pause.Round(time.Millisecond), s.frames)
+			s.dump()
+			return
+		} else if pause.Seconds() > o.Longest {
+			o.Longest = pause.Seconds()
+		}
+		shown.update()
+	}
+}
+
+// pause returns how long there has been no frame, and no fault.
+func (s *soak) pause() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.received(); now != s.frames || s.under {
+		s.frames, s.since = now, time.Now()
+	}
+	return time.Since(s.since)
+}
+
+// received returns how many frames all receive ends got. s.mu must be held.
+func (s *soak) received() (n int64) {
+	for _, r := range s.account.receivers[:len(s.account.receivers)-1] {
+		for _, run := range r.runs {
+			n += run.Count
+		}
+	}
+	return n + s.receiver.progress.Frames.Load()
+}
+
+// finish closes the ends, the send end first, after the receive end has all that
+// was sent.
+func (s *soak) finish() {
+	s.awaitRest()
+	for _, p := range []*process{s.sender, s.receiver} {
+		p.end()
+		p.tell(closeCommand)
+		select {
+		case <-p.exited:
+		case <-time.After(waitLimit):
+			s.problem("%s has not ended %v after its close", p.name, waitLimit)
+			p.kill()
+		}
+		s.note(p, false)
+	}
+}
+
+// awaitRest waits until the receive end has the last frame, or got none for a
+// while: with PUB/SUB the last ones may be lost.
+func (s *soak) awaitRest() {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for last, since := int64(-1), time.Now(); time.Since(since) < 2*time.Second; <-tick.C {
+		p := s.receiver.progress
+		if p.Life.Load() == s.sender.settings.Life && p.Last.Load() >= s.sender.progress.Begun.Load() {
+			return
+		}
+		if now := p.Frames.Load(); now != last {
+			last, since = now, time.Now()
+		}
+	}
+}
