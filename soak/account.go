@@ -57,6 +57,9 @@ func (b *balance) unreported(format string, args ...any) {
 
 func (a *account) balance() (b balance) {
 	for life, s := range a.senders {
+		if s.blind {
+			s.begun = a.last(life)
+		}
 		b.Sent += s.begun
 		a.follow(&b, life, s)
 	}
@@ -66,12 +69,28 @@ func (a *account) balance() (b balance) {
 			b.Received += run.Count
 			missing += run.missing()
 		}
-		if missing > 0 && r.counts && missing > r.reported {
+		if r.counts && missing > r.reported {
 			b.unreported("receive end %d: %d frames are missing, and Missed and Dropped are %d", i+1, missing, r.reported)
+		}
+		// Frames that were dropped after the last one that was delivered count, too.
+		if last := a.last(1); r.counts && !a.severed && r.reported > missing+a.senders[1].begun-last {
+			b.unreported("Missed and Dropped are %d, and %d frames are missing before the last one, %d", r.reported, missing, last)
 		}
 		b.Lost += missing
 	}
 	return b
+}
+
+// last returns the last frame of one process of the send end that was received.
+func (a *account) last(life int64) (last int64) {
+	for _, r := range a.receivers {
+		for _, run := range r.runs {
+			if run.Life == life {
+				last = max(last, run.Last)
+			}
+		}
+	}
+	return last
 }
 
 // follow goes through the frames of one process of the send end.

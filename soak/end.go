@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/nameserver"
 	"github.com/vidgear-go/netgear/internal/numbered"
+	"github.com/vidgear-go/netgear/internal/storm"
 	"github.com/vidgear-go/netgear/soak/internal/sample"
 )
 
@@ -46,6 +48,9 @@ const (
 const (
 	stopCommand  = "stop"  // send end: send no more
 	closeCommand = "close" // close, and report the Stats
+	slowCommand  = "slow"  // receive end: take so long for each frame
+	nameCommand  = "name"  // the name has another address
+	// and signalFault and gcFault, on or off
 )
 
 // end is the end of this process.
@@ -54,7 +59,9 @@ type end struct {
 	progress *progress
 	gear     *netgear.NetGear
 	stopped  chan struct{} // closed by the command stop
-	closing  context.Context
+	names    *nameserver.Server
+	slow     chan time.Duration // commands slow
+	each     time.Duration      // the last of them
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -73,7 +80,7 @@ func (e *end) wrong(format string, args ...any) {
 // beEnd is the main function of such a process. It ends after the command close.
 // The end of stdin ends it at once.
 func beEnd(text string) error {
-	e := &end{stopped: make(chan struct{}), out: json.NewEncoder(os.Stdout)}
+	e := &end{stopped: make(chan struct{}), slow: make(chan time.Duration, 16), out: json.NewEncoder(os.Stdout)}
 	if err := json.Unmarshal([]byte(text), &e.settings); err != nil {
 		return err
 	}
@@ -81,11 +88,15 @@ func beEnd(text string) error {
 	if e.progress, err = openProgress(e.Progress, false); err != nil {
 		return err
 	}
+	e.names = nameserver.New(name, addresses[0])
+	if e.Host != "" {
+		e.names.Move(e.Host)
+	}
+	nameserver.Install()
 	if e.gear, err = netgear.New(e.options()); err != nil {
 		return err
 	}
 	closing, closeNow := context.WithCancel(context.Background())
-	e.closing = closing
 	go e.listen(closeNow)
 	e.report(event{Event: readyEvent})
 	var running sync.WaitGroup
@@ -105,18 +116,45 @@ func beEnd(text string) error {
 }
 
 func (e *end) listen(closeNow func()) {
+	calm := map[string]func(){}
+	var stop sync.Once
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		word, argument, _ := strings.Cut(lines.Text(), " ")
 		switch word {
 		case stopCommand:
-			close(e.stopped)
+			stop.Do(func() { close(e.stopped) })
 		case closeCommand:
 			closeNow()
+		case slowCommand:
+			d, err := time.ParseDuration(argument)
+			if err != nil {
+				e.wrong("slow: %v", err)
+			}
+			e.slow <- d
+		case nameCommand:
+			e.names.Move(argument)
+		case signalFault, gcFault:
+			if stop := calm[word]; stop != nil {
+				stop()
+			}
+			calm[word] = disturb(word, argument == "on")
 		default:
 			e.wrong("no command %q %q", word, argument)
 		}
 	}
 	os.Exit(1)
+}
+
+// disturb disturbs this process. It returns how to end that, or nil.
+func disturb(fault string, on bool) (stop func()) {
+	switch {
+	case !on:
+		return nil
+	case fault == gcFault:
+		return storm.Collections()
+	}
+	stopSignals := storm.Signals(time.Millisecond)
+	return func() { stopSignals() }
 }
 
 func (e *end) sample(ctx context.Context) {
@@ -143,17 +181,13 @@ func (e *end) sendAll(ctx context.Context) {
 	if e.Pattern >= int(netgear.PubSub) {
 		e.gear.WaitConnected(ctx, 1) // published before, a frame is lost without a report
 	}
-	var pace <-chan time.Time
-	if e.FPS > 0 {
-		tick := time.NewTicker(time.Duration(float64(time.Second) / e.FPS))
-		defer tick.Stop()
-		pace = tick.C
-	}
+	begun := time.Now()
 	pixels := make([]byte, e.Size)
 	retries := uint64(0)
 	for i := e.First; i < e.First+e.Frames; i++ {
-		if pace != nil {
-			<-pace
+		if e.FPS > 0 {
+			due := begun.Add(time.Duration(float64(i-e.First) / e.FPS * float64(time.Second)))
+			time.Sleep(time.Until(due)) // the pace
 		}
 		select {
 		case <-e.stopped:
@@ -195,6 +229,7 @@ func (e *end) receiveAll(ctx context.Context) {
 		switch {
 		case err == nil:
 			e.receive(&runs, f)
+			e.dawdle(ctx)
 		case ctx.Err() != nil || errors.Is(err, io.EOF):
 			return
 		default:
@@ -216,4 +251,21 @@ func (e *end) receive(runs *runs, f *netgear.Frame) {
 		return
 	}
 	runs.frame(n)
+}
+
+// dawdle takes as long for a frame as the command slow demands, until it demands
+// something else.
+func (e *end) dawdle(ctx context.Context) {
+	for {
+		if e.each == 0 && len(e.slow) == 0 {
+			return
+		}
+		select {
+		case e.each = <-e.slow:
+		case <-ctx.Done():
+			return
+		case <-time.After(e.each):
+			return
+		}
+	}
 }

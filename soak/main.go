@@ -38,10 +38,11 @@ const (
 
 type flags struct {
 	frames                            int64
-	size                              int
+	size, hwm                         int
 	fps, every                        float64
 	pattern, wire, secure, jpeg, peer string
 	faults, folder                    string
+	chosen                            []string // of -faults
 	seed                              uint64
 	stall, duration                   time.Duration
 	plots                             bool
@@ -72,6 +73,7 @@ func parse(args []string) (*flags, error) {
 	fs.DurationVar(&f.duration, "for", 0, "run for so long instead, each run")
 	fs.IntVar(&f.size, "size", 512, "bytes of a frame, a multiple of 64")
 	fs.Float64Var(&f.fps, "fps", 0, "frames a second; 0: as fast as it goes")
+	fs.IntVar(&f.hwm, "hwm", 0, "HighWaterMark of PUB/SUB and PUSH/PULL; 0: the default, 1")
 	fs.Float64Var(&f.every, "every", 1, "seconds between samples")
 	fs.StringVar(&f.pattern, "pattern", "reqrep", "pair, reqrep, pubsub, pushpull, several with commas, all, or lockstep (pair and reqrep)")
 	fs.StringVar(&f.wire, "wire", netgearWire, "netgear, async, imagezmq, several, or all")
@@ -84,6 +86,10 @@ func parse(args []string) (*flags, error) {
 	fs.StringVar(&f.folder, "o", "", "folder for results, samples and plots; none: a temporary one")
 	fs.BoolVar(&f.plots, "plots", true, "draw the samples, as SVG")
 	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.chosen, err = chosenFaults(f.faults); err != nil {
 		return nil, err
 	}
 	if f.seed == 0 {

@@ -142,6 +142,16 @@ func (p *process) ending() bool {
 	return p.planned
 }
 
+// ended reports whether the process has ended.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill kills the process, and waits until it has ended.
 func (p *process) kill() {
 	p.end()

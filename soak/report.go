@@ -68,6 +68,7 @@ func (s *soak) judge(o *outcome) {
 	defer s.mu.Unlock()
 	o.balance = s.account.balance()
 	o.Problems, o.Stats, o.Faults, o.Load = s.problems, s.stats, s.count, page.LoadAverage()
+	o.Kinds = s.kinds
 	for _, t := range s.series.Trends() {
 		if t.Grows {
 			o.Problems = append(o.Problems, t.String())
@@ -89,7 +90,7 @@ func (s *soak) judge(o *outcome) {
 
 // dump makes the ends of this library list their goroutines on stderr.
 func (s *soak) dump() {
-	for _, p := range []*process{s.sender, s.receiver} {
+	for _, p := range []*process{s.end(false), s.end(true)} {
 		if !p.python {
 			p.end()
 			p.signal(syscall.SIGQUIT)

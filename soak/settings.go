@@ -30,6 +30,8 @@ type settings struct {
 	ImageZMQ bool     `json:"imagezmq"` // as the Python ends have it
 	Progress string   `json:"progress"`
 	Every    float64  `json:"every"`  // seconds between samples
+	Host     string   `json:"host"`   // the address that the name has; "": the first
+	HWM      int      `json:"hwm"`    // HighWaterMark
 	Faults   bool     `json:"faults"` // faults befall this stream
 }
 
@@ -60,6 +62,7 @@ func (s *settings) options() netgear.Options {
 		MaxRetries:         -1,
 		TerminatePolicy:    netgear.KeepWaiting,
 		Stamp:              !s.lockstep(), // so that Missed counts
+		HighWaterMark:      s.HWM,
 		Logger:             slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		OnEvent: func(e netgear.Event) {
 			fmt.Fprintln(os.Stderr, e.Time.Format("15:04:05.000"), e)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -50,32 +52,39 @@ type soak struct {
 	folder string
 	series *sample.Series
 
-	sender, receiver *process
-	base             settings
-	restarts         map[bool]int // of the receive end, of the send end
+	base     settings
+	restarts map[bool]int    // of the receive end, of the send end
+	port     string          // of the end that listens
+	proxy    *tcpproxy.Proxy // with faults; the end that connects does so through it
+	host     string          // the address of the name
+	log      io.Writer       // of the faults
 
 	mu       sync.Mutex
+	ends     map[bool]*process // the receive end, the send end
 	account  account
 	problems []string
 	sent     chan struct{} // closed when the send end has sent all
+	allSent  sync.Once
 	stats    map[string]netgear.Stats
-	since    time.Time // of the last frame, or of the end of the last fault
-	frames   int64     // that were received then
-	under    bool      // a fault is under way
-	what     string    // the last fault
-	count    int       // of the faults
+	since    time.Time      // of the last frame, or of the end of the last fault
+	frames   int64          // that were received then
+	under    bool           // a fault is under way
+	what     string         // the last fault
+	count    int            // of the faults
+	kinds    map[string]int // of the faults, by kind
 }
 
 // outcome is the result of a run, a line in results.jsonl.
 type outcome struct {
 	kind
-	Name     string  `json:"name"`
-	Seed     uint64  `json:"seed"`
-	Begun    string  `json:"begun"`
-	Seconds  float64 `json:"seconds"`
-	Faults   int     `json:"faults"`
-	Longest  float64 `json:"longest_pause"` // seconds without a frame and without a fault
-	Load     string  `json:"load"`          // the machine's load averages at the end
+	Name     string         `json:"name"`
+	Seed     uint64         `json:"seed"`
+	Begun    string         `json:"begun"`
+	Seconds  float64        `json:"seconds"`
+	Faults   int            `json:"faults"`
+	Kinds    map[string]int `json:"kinds"`
+	Longest  float64        `json:"longest_pause"` // seconds without a frame and without a fault
+	Load     string         `json:"load"`          // the machine's load averages at the end
 	Problems []string
 	Trends   []string `json:"trends"`
 	balance
@@ -114,7 +123,7 @@ func (s *soak) handle(p *process, e event) {
 	case retriedEvent:
 		s.account.senders[p.settings.Life].retried[e.Index] = true
 	case sentEvent:
-		close(s.sent)
+		s.allSent.Do(func() { close(s.sent) })
 	case doneEvent:
 		s.stats[p.name] = *e.Stats
 		if p.settings.Receive {
@@ -132,6 +141,14 @@ func (s *soak) start(receive bool) error {
 	end.Receive = receive
 	s.restarts[receive]++
 	end.Life = int64(s.restarts[receive])
+	if s.proxy != nil && receive == s.receiverConnects() {
+		end.Address, end.Host = name, s.host
+		if receive && s.Receiver != goPeer || !receive && s.Sender != goPeer {
+			end.Address = "127.0.0.1"
+		}
+		_, port, _ := net.SplitHostPort(s.proxy.Addr)
+		end.Ports = []string{port}
+	}
 	name, peer := "send end", s.Sender
 	if receive {
 		name, peer = "receive end", s.Receiver
@@ -151,11 +168,9 @@ func (s *soak) start(receive bool) error {
 	if err != nil {
 		return err
 	}
-	if receive {
-		s.receiver = p
-	} else {
-		s.sender = p
-	}
+	s.mu.Lock()
+	s.ends[receive] = p
+	s.mu.Unlock()
 	if p.python {
 		go s.series.Watch(context.Background(), s.every(), name, func() (sample.Values, error) { return sample.Of(p.pid()) })
 	}
@@ -167,6 +182,13 @@ func (s *soak) start(receive bool) error {
 	case <-time.After(waitLimit):
 		return fmt.Errorf("%s is not ready after %v", name, waitLimit)
 	}
+}
+
+// end returns the process that is the receive end, or the send end, now.
+func (s *soak) end(receive bool) *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ends[receive]
 }
 
 // sent returns how many frames the send ends have sent.
@@ -213,10 +235,8 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 	defer samples.Close()
 	s.series = sample.NewSeries(samples)
 	defer func() {
-		for _, p := range []*process{s.receiver, s.sender} {
-			if p != nil {
-				p.kill()
-			}
+		for _, p := range s.ends {
+			p.kill()
 		}
 	}()
 	for _, receive := range []bool{true, false} {
@@ -224,8 +244,18 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 			return o, err
 		}
 	}
+	striking, calm := context.WithCancel(ctx)
+	var faults sync.WaitGroup
+	if s.base.Faults {
+		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.flags.chosen)) })
+	}
 	s.watch(ctx, &o)
+	calm()
+	faults.Wait()
 	s.finish()
+	if s.proxy != nil {
+		s.proxy.Close()
+	}
 	o.Seconds = time.Since(begun).Seconds()
 	s.judge(&o)
 	return o, nil
@@ -234,6 +264,7 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 // open chooses the ports, and creates the folder and the keys.
 func (s *soak) open() error {
 	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[bool]int{}
+	s.kinds, s.ends = map[string]int{}, map[bool]*process{}
 	port, err := tcpproxy.FreePort()
 	if err != nil {
 		return err
@@ -241,11 +272,26 @@ func (s *soak) open() error {
 	s.base = settings{
 		Pattern: s.Pattern, Wire: s.Wire, ImageZMQ: s.Wire == imagezmqWire, Secure: s.Secure, JPEG: s.JPEG,
 		Address: "127.0.0.1", Ports: []string{port}, Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
-		Frames: s.flags.frames, Every: s.flags.every,
+		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Faults: len(s.flags.chosen) > 0,
 	}
+	s.port = port
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		return err
+	}
+	if s.base.Faults {
+		s.account.severed = true
+		front, err := tcpproxy.FreePort()
+		if err != nil {
+			return err
+		}
+		s.host = addresses[0]
+		if err := s.listen(net.JoinHostPort(s.host, front)); err != nil {
+			return err
+		}
+		if s.log, err = os.Create(filepath.Join(s.folder, "faults.log")); err != nil {
+			return err
+		}
 	}
 	if s.Secure > 0 {
 		s.base.Keys = filepath.Join(s.folder, "certificates")
@@ -268,20 +314,14 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 		case <-s.sent:
 			return
 		case <-ctx.Done():
-			s.sender.tell(stopCommand)
-			select {
-			case <-s.sent:
-			case <-time.After(waitLimit):
-				s.problem("the send end does not stop")
-			}
-			return
-		case <-s.sender.exited:
-			s.problem("%s", s.sender.failure())
-			return
-		case <-s.receiver.exited:
-			s.problem("%s", s.receiver.failure())
 			return
 		case <-tick.C:
+		}
+		for _, receive := range []bool{true, false} {
+			if p := s.end(receive); p.ended() && !p.ending() {
+				s.problem("%s", p.failure())
+				return
+			}
 		}
 		if pause := s.pause(); pause > s.flags.stall {
 			s.problem("no frame for %v, after frame %d", pause.Round(time.Millisecond), s.frames)
@@ -311,14 +351,16 @@ func (s *soak) received() (n int64) {
 			n += run.Count
 		}
 	}
-	return n + s.receiver.progress.Frames.Load()
+	return n + s.ends[true].progress.Frames.Load()
 }
 
 // finish closes the ends, the send end first, after the receive end has all that
 // was sent.
 func (s *soak) finish() {
+	s.stop()
 	s.awaitRest()
-	for _, p := range []*process{s.sender, s.receiver} {
+	for _, receive := range []bool{false, true} {
+		p := s.end(receive)
 		p.end()
 		p.tell(closeCommand)
 		select {
@@ -331,14 +373,31 @@ func (s *soak) finish() {
 	}
 }
 
+// stop makes the send end send no more, and waits until its last call has
+// returned.
+func (s *soak) stop() {
+	sender := s.end(false)
+	if sender.ending() {
+		return
+	}
+	sender.tell(stopCommand)
+	select {
+	case <-s.sent:
+	case <-sender.exited:
+	case <-time.After(waitLimit):
+		s.problem("a send call does not return")
+	}
+}
+
 // awaitRest waits until the receive end has the last frame, or got none for a
 // while: with PUB/SUB the last ones may be lost.
 func (s *soak) awaitRest() {
+	sender, receiver := s.end(false), s.end(true)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for last, since := int64(-1), time.Now(); time.Since(since) < 2*time.Second; <-tick.C {
-		p := s.receiver.progress
-		if p.Life.Load() == s.sender.settings.Life && p.Last.Load() >= s.sender.progress.Begun.Load() {
+		p := receiver.progress
+		if !sender.python && p.Life.Load() == sender.settings.Life && p.Last.Load() >= sender.progress.Begun.Load() {
 			return
 		}
 		if now := p.Frames.Load(); now != last {
