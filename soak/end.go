@@ -40,6 +40,7 @@ const (
 	retriedEvent = "retried" // send end: frame Index was sent more than once
 	wrongEvent   = "wrong"   // Text: what must not be
 	sentEvent    = "sent"    // send end: all frames were sent, or the command stop
+	goneEvent    = "gone"    // Text: a Python end has given up
 	doneEvent    = "done"    // Stats, at the end
 )
 
@@ -182,7 +183,7 @@ func (e *end) sendAll(ctx context.Context) {
 		e.gear.WaitConnected(ctx, 1) // published before, a frame is lost without a report
 	}
 	begun := time.Now()
-	pixels := make([]byte, e.Size)
+	frame := e.newFrame()
 	retries := uint64(0)
 	for i := e.First; i < e.First+e.Frames; i++ {
 		if e.FPS > 0 {
@@ -194,9 +195,14 @@ func (e *end) sendAll(ctx context.Context) {
 			return
 		default:
 		}
-		numbered.Write(pixels, numbered.Numbers{Life: e.Life, Index: i, Captured: time.Now().UnixMicro()})
+		n := numbered.Numbers{Life: e.Life, Index: i, Captured: time.Now().UnixMicro()}
+		if e.JPEG {
+			numbered.WritePicture(frame.Data, n)
+		} else {
+			numbered.Write(frame.Data, n)
+		}
 		e.progress.Begun.Store(i)
-		if err := e.send(ctx, pixels); err != nil {
+		if _, err := e.gear.SendArray(ctx, frame, nil); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
@@ -212,13 +218,16 @@ func (e *end) sendAll(ctx context.Context) {
 	}
 }
 
-// columns is the width of a frame.
+// columns is the width of a raw frame.
 const columns = 64
 
-func (e *end) send(ctx context.Context, pixels []byte) error {
-	a := netgear.Array{DType: "uint8", Shape: []int{e.Size / columns, columns}, Data: pixels}
-	_, err := e.gear.SendArray(ctx, a, nil)
-	return err
+// newFrame returns a frame of the form that is sent.
+func (e *end) newFrame() netgear.Array {
+	if e.JPEG {
+		const side = numbered.PictureSide
+		return netgear.Array{DType: "uint8", Shape: []int{side, side, 3}, Data: make([]byte, numbered.PictureBytes)}
+	}
+	return netgear.Array{DType: "uint8", Shape: []int{e.Size / columns, columns}, Data: make([]byte, e.Size)}
 }
 
 func (e *end) receiveAll(ctx context.Context) {
@@ -245,7 +254,11 @@ func (e *end) receive(runs *runs, f *netgear.Frame) {
 		e.wrong("a frame without pixels: %v", err)
 		return
 	}
-	n, err := numbered.Read(pixels)
+	read := numbered.Read
+	if e.JPEG {
+		read = numbered.ReadPicture
+	}
+	n, err := read(pixels)
 	if err != nil {
 		e.wrong("%v", err)
 		return

@@ -114,6 +114,8 @@ func (p *process) parsePython(line string) event {
 	case words[0] == "frame" && len(numbers) >= 3:
 		p.runs.frame(numbered.Numbers{Life: numbers[0], Index: numbers[1], Captured: numbers[2]})
 		return event{}
+	case words[0] == "gone":
+		return event{Event: goneEvent, Text: line}
 	case words[0] == "ready":
 		return event{Event: readyEvent}
 	case words[0] == "sent":

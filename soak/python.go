@@ -18,12 +18,18 @@ func pythonEnd(peer string) []string {
 	return nil
 }
 
-// withPython returns a kind with a peer in Python at either end.
-func (k kind) withPython(peer string) []kind {
-	if k.Wire == asyncWire || k.JPEG || k.Secure > 0 {
+// withPython returns a kind with a peer in Python at either end, without what
+// VidGear itself cannot do: its receive end never gets a frame in secure PUB/SUB.
+// The Python ends in faults/ are NetGear's and imagezmq's.
+func (k kind) withPython(peer string) (all []kind) {
+	if k.Wire == asyncWire || peer == imagezmqPeer && k.Secure > 0 {
 		return nil
 	}
 	one, other := k, k
 	one.Sender, other.Receiver = peer, peer
-	return []kind{one, other}
+	all = append(all, one)
+	if k.Secure == 0 || k.Pattern != pubSub {
+		all = append(all, other)
+	}
+	return all
 }

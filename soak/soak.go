@@ -66,9 +66,12 @@ type soak struct {
 	sent     chan struct{} // closed when the send end has sent all
 	allSent  sync.Once
 	stats    map[string]netgear.Stats
-	since    time.Time      // of the last frame, or of the end of the last fault
+	calm     time.Duration  // without a fault, since the last frame
+	looked   time.Time      // when it was measured
 	frames   int64          // that were received then
 	under    bool           // a fault is under way
+	hung     bool           // a Python end is to be started again
+	revived  int            // how often one was
 	what     string         // the last fault
 	count    int            // of the faults
 	kinds    map[string]int // of the faults, by kind
@@ -82,6 +85,7 @@ type outcome struct {
 	Begun    string         `json:"begun"`
 	Seconds  float64        `json:"seconds"`
 	Faults   int            `json:"faults"`
+	Revived  int            `json:"revived,omitempty"` // Python ends that hung or gave up, and were started again
 	Kinds    map[string]int `json:"kinds"`
 	Longest  float64        `json:"longest_pause"` // seconds without a frame and without a fault
 	Load     string         `json:"load"`          // the machine's load averages at the end
@@ -108,7 +112,14 @@ func (s *soak) handle(p *process, e event) {
 		s.series.Add(p.name, e.Values)
 		return
 	}
-	if e.Event == wrongEvent {
+	if e.Event == goneEvent && s.base.Faults {
+		p.end()
+		s.mu.Lock()
+		s.hung = true
+		s.mu.Unlock()
+		return
+	}
+	if e.Event == wrongEvent || e.Event == goneEvent {
 		s.problem("%s: %s", p.name, e.Text)
 		return
 	}
@@ -304,7 +315,7 @@ func (s *soak) open() error {
 
 // watch waits until the send end has sent all, and watches for pauses.
 func (s *soak) watch(ctx context.Context, o *outcome) {
-	s.since = time.Now()
+	s.looked = time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	shown := newDisplay(s)
@@ -323,7 +334,9 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 				return
 			}
 		}
-		if pause := s.pause(); pause > s.flags.stall {
+		if pause := s.pause(); pause > s.flags.stall && s.revive() {
+			continue
+		} else if pause > s.flags.stall {
 			s.problem("no frame for %v, after frame %d", pause.Round(time.Millisecond), s.frames)
 			s.dump()
 			return
@@ -334,14 +347,32 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 	}
 }
 
-// pause returns how long there has been no frame, and no fault.
+// revive has a Python end started again that hangs or has given up, as some do
+// after a fault: see docs/faults.md. It reports whether there is one.
+func (s *soak) revive() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.base.Faults || !s.ends[true].python && !s.ends[false].python {
+		return false
+	}
+	s.hung, s.calm = true, 0
+	return true
+}
+
+// pause returns for how long there has been no frame, while there was no fault. A
+// stream that never resumes is found also if one fault follows another.
 func (s *soak) pause() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := s.received(); now != s.frames || s.under {
-		s.frames, s.since = now, time.Now()
+	now := time.Now()
+	switch frames := s.received(); {
+	case frames != s.frames:
+		s.frames, s.calm = frames, 0
+	case !s.under:
+		s.calm += now.Sub(s.looked)
 	}
-	return time.Since(s.since)
+	s.looked = now
+	return s.calm
 }
 
 // received returns how many frames all receive ends got. s.mu must be held.

@@ -37,3 +37,25 @@ func TestFramesDiffer(t *testing.T) {
 		t.Error("a frame with the half of another one has no error")
 	}
 }
+
+func TestPictures(t *testing.T) {
+	want := Numbers{3, 1 << 40, -5}
+	pixels := make([]byte, PictureBytes)
+	WritePicture(pixels, want)
+	for i := range pixels {
+		pixels[i] += byte(i % 9) // as a JPEG may
+	}
+	if got, err := ReadPicture(pixels); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, i := range []int{0, 1, 2, 5000, PictureBytes - 1} {
+		changed := slices.Clone(pixels)
+		changed[i] ^= 0x80
+		if _, err := ReadPicture(changed); err == nil {
+			t.Errorf("byte %d was changed without an error", i)
+		}
+	}
+	if _, err := ReadPicture(pixels[1:]); err == nil {
+		t.Error("a byte is missing without an error")
+	}
+}
