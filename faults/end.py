@@ -10,9 +10,9 @@ import time
 OUT = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
-import numpy as np  # noqa: E402
+import numbered  # noqa: E402
 
-SPEC = json.loads(sys.argv[1])
+SPEC = {"bidirectional": False, "multiserver": False, "multiclient": False, **json.loads(sys.argv[1])}
 LOCK = threading.Lock()
 CLOSING = threading.Event()
 RUNNING = threading.Event()
@@ -60,17 +60,22 @@ def listen():
 
 
 def frames():
-    """Yields the frames to send, each at its time, until the command close."""
-    frame = np.zeros((40, 64, 3), np.uint8)
-    index, due = 0, time.monotonic()
-    while RUNNING.wait() and not CLOSING.is_set():
-        due = max(due + 1 / SPEC["fps"], time.monotonic())
-        time.sleep(max(0, due - time.monotonic()))
-        frame.reshape(-1)[:24] = np.frombuffer(np.array([SPEC["life"], index, now()], "<i8").tobytes(), np.uint8)
-        yield frame.copy()  # imagezmq may send it after its call has returned
+    """Yields the frames to send, each at its time, until they are sent or the command close."""
+    first, due = SPEC.get("first", 0), time.monotonic()
+    index, end = first, first + SPEC.get("frames", 1 << 62)
+    while RUNNING.wait() and not CLOSING.is_set() and index < end:
+        if SPEC["fps"]:
+            due = max(due + 1 / SPEC["fps"], time.monotonic())
+            time.sleep(max(0, due - time.monotonic()))
+        yield numbered.frame(SPEC, SPEC["life"], index, now())  # a new one: imagezmq may send it after its call has returned
         index += 1
+    if "frames" in SPEC:
+        say("sent", index - first)
+        CLOSING.wait()
 
 
 def received(frame, port=0):
-    life, index, captured = np.frombuffer(frame.reshape(-1)[:24].tobytes(), "<i8")
-    say("frame", life, index, captured, port)
+    try:
+        say("frame", *numbered.read(SPEC, frame), port)
+    except ValueError as e:
+        say("wrong:", e)

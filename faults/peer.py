@@ -33,7 +33,7 @@ def receive_all(gear):
 
 
 def main():
-    options = {"jpeg_compression": False}
+    options = {"jpeg_compression": SPEC.get("jpeg", False)}
     if SPEC["pattern"] < 2:
         # More retries than there will be time-outs: VidGear counts them down and never up again.
         options |= {"max_retries": 1_000_000, "request_timeout": max(4, SPEC["timeout"])}
