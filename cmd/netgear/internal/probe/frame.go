@@ -3,6 +3,8 @@ package probe
 import (
 	"io"
 	"strings"
+
+	"github.com/vidgear-go/netgear/internal/zmtp"
 )
 
 // The frame that SendFrame sends: one black pixel, on each wire.
@@ -24,20 +26,20 @@ func (p conn) sendFrame(wire, client string) (found, answer string) {
 	case "imagezmq":
 		header = imagezmqHead
 	}
-	message := command("READY", property("Socket-Type", client)+property("Identity", ""))
+	message := zmtp.Ready(client)
 	if client == "REQ" {
-		message += part(flagMore, "") // the delimiter
+		message += zmtp.Frame(zmtp.More, "") // the delimiter
 	}
-	message += part(flagMore, header) + part(0, pixels)
+	message += zmtp.Frame(zmtp.More, header) + zmtp.Frame(0, pixels)
 	if _, err := io.WriteString(p, message); err != nil {
 		return "", ""
 	}
 	for {
-		flags, body, err := p.part()
+		flags, body, err := zmtp.ReadFrame(p)
 		if err != nil {
 			return "", ""
 		}
-		if flags&flagCommand == 0 && len(body) > 0 {
+		if flags&zmtp.IsCommand == 0 && len(body) > 0 {
 			return readAnswer(string(body), wire)
 		}
 	}

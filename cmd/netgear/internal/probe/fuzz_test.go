@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/vidgear-go/netgear/internal/alloctest"
+	"github.com/vidgear-go/netgear/internal/zmtp"
 )
 
 // memConn is a connection to a peer that has sent all that it sends.
@@ -26,16 +27,16 @@ func (c *memConn) Write(b []byte) (int, error) { c.sent += len(b); return len(b)
 // FuzzPeer reads what a peer sends: greeting, handshake and an answer. A probe
 // ends with it, sends little, and its result can be written on a terminal.
 func FuzzPeer(f *testing.F) {
-	greet := func(mechanism string) string { return signature + "\x03\x01" + rest(mechanism)[1:] }
-	ready := func(socket string) string { return command("READY", property("Socket-Type", socket)) }
+	greet := func(mechanism string) string { return zmtp.Signature + "\x03\x01" + rest(mechanism)[1:] }
+	ready := func(socket string) string { return zmtp.Command("READY", zmtp.Property("Socket-Type", socket)) }
 	null := greet("NULL")
 	for _, text := range []string{
-		null + ready("REP") + part(flagMore, "") + part(0, "Data received on device: Client"), null + ready("PAIR") + part(0, "1"),
-		null + ready("PUB") + part(flagMore, netgearHeader) + part(0, pixel), null + ready("PUB") + part(flagCommand, "\x04PING") + part(flagMore, imagezmqHead),
-		null + ready("PUB") + part(flagMore, asyncHeader), null + "\x06\xff\xff\xff\xff\xff\xff\xff\xff\x05READY", null + command("READY", "\x0bSocket-Type\xff\xff\xff\xff"),
-		null + command("ERROR", "\x02no"), null + "\x04\x00", greet("CURVE") + command("WELCOME", string(make([]byte, 160))), greet("PLAIN"),
-		signature + "\x01\x03\x00\x00", signature, "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J", "",
-		null + ready("REP") + part(0, "rejected: this end imagezmq's"),
+		null + ready("REP") + zmtp.Frame(zmtp.More, "") + zmtp.Frame(0, "Data received on device: Client"), null + ready("PAIR") + zmtp.Frame(0, "1"),
+		null + ready("PUB") + zmtp.Frame(zmtp.More, netgearHeader) + zmtp.Frame(0, pixel), null + ready("PUB") + zmtp.Frame(zmtp.IsCommand, "\x04PING") + zmtp.Frame(zmtp.More, imagezmqHead),
+		null + ready("PUB") + zmtp.Frame(zmtp.More, asyncHeader), null + "\x06\xff\xff\xff\xff\xff\xff\xff\xff\x05READY", null + zmtp.Command("READY", "\x0bSocket-Type\xff\xff\xff\xff"),
+		null + zmtp.Command("ERROR", "\x02no"), null + "\x04\x00", greet("CURVE") + zmtp.Command("WELCOME", string(make([]byte, 160))), greet("PLAIN"),
+		zmtp.Signature + "\x01\x03\x00\x00", zmtp.Signature, "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J", "",
+		null + ready("REP") + zmtp.Frame(0, "rejected: this end imagezmq's"),
 	} {
 		f.Add([]byte(text), uint8(0))
 		f.Add([]byte(text), uint8(1))

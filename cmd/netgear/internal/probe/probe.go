@@ -7,7 +7,6 @@ package probe
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"github.com/vidgear-go/netgear/internal/zmtp"
 )
 
 // Kind is what listens at an address.
@@ -56,17 +57,8 @@ const (
 	KeysMismatch Keys = "server.key fits; then it hung up: client.key is not admitted, or the pattern is another one"
 )
 
-// The parts of ZMTP that are used here.
-const (
-	signature    = "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"
-	version      = "\x03\x00"
-	greetingSize = 64
-	flagMore     = 1
-	flagLong     = 2
-	flagCommand  = 4
-	// maxPart bounds what is read of one part.
-	maxPart = 64 << 10
-)
+// version is the version of the protocol that is spoken.
+const version = "\x03\x00"
 
 // conn is a connection with the deadline of the probe.
 type conn struct {
@@ -153,11 +145,11 @@ func (r *Result) unreachable(err error) {
 // greet exchanges the greetings, as far as the peer's mechanism. It does not
 // send a mechanism of its own yet.
 func (p conn) greet() bool {
-	if _, err := io.WriteString(p, signature+version[:1]); err != nil {
+	if _, err := io.WriteString(p, zmtp.Signature+version[:1]); err != nil {
 		p.result.Kind, p.result.Detail = Foreign, err.Error()
 		return false
 	}
-	greeting := make([]byte, greetingSize)
+	greeting := make([]byte, zmtp.GreetingSize)
 	n, err := io.ReadFull(p, greeting)
 	greeting = greeting[:n]
 	switch {
@@ -198,9 +190,7 @@ func printable(b []byte) string {
 // rest returns what follows the first byte of the version in this side's
 // greeting.
 func rest(mechanism string) string {
-	b := make([]byte, greetingSize-len(signature)-1)
-	copy(b[1:], mechanism)
-	return version[1:] + string(b[1:])
+	return zmtp.Greeting(version[1], mechanism, false)[len(zmtp.Signature)+1:]
 }
 
 // null performs a handshake without security, as far as the peer's READY.
@@ -208,14 +198,14 @@ func (p conn) null(ctx context.Context, wire string) {
 	if _, err := io.WriteString(p, rest("NULL")); err != nil {
 		return
 	}
-	command, body, err := p.command()
+	command, body, err := zmtp.ReadCommand(p)
 	if err != nil {
 		// A PAIR end of the Go library keeps a second peer waiting.
 		p.result.Busy = ctx.Err() != nil
 		return
 	}
 	if command == "READY" {
-		p.result.Socket = socketType(body)
+		p.result.Socket = printable([]byte(zmtp.SocketType(body)))
 	}
 	switch p.result.Socket {
 	case "PUB", "XPUB":
@@ -232,16 +222,16 @@ func (p conn) null(ctx context.Context, wire string) {
 // subscribe becomes a subscriber for the beginning of one message, and returns
 // its wire.
 func (p conn) subscribe() string {
-	ready := command("READY", property("Socket-Type", "SUB"))
-	if _, err := io.WriteString(p, ready+part(0, "\x01")); err != nil {
+	ready := zmtp.Command("READY", zmtp.Property("Socket-Type", "SUB"))
+	if _, err := io.WriteString(p, ready+zmtp.Frame(0, "\x01")); err != nil {
 		return ""
 	}
 	for {
-		flags, body, err := p.part()
+		flags, body, err := zmtp.ReadFrame(p)
 		if err != nil {
 			return ""
 		}
-		if flags&flagCommand == 0 {
+		if flags&zmtp.IsCommand == 0 {
 			return wireOf(body)
 		}
 	}
@@ -256,83 +246,6 @@ func wireOf(body []byte) string {
 		return "NetGear"
 	case len(body) > 0 && (body[0]&0xf0 == 0x80 || body[0] == 0xde || body[0] == 0xdf):
 		return "NetGear_Async"
-	}
-	return ""
-}
-
-// command reads parts up to the next command, and returns its name and body.
-func (p conn) command() (name string, body []byte, err error) {
-	for {
-		flags, b, err := p.part()
-		if err != nil {
-			return "", nil, err
-		}
-		if flags&flagCommand == 0 || len(b) == 0 || len(b) < 1+int(b[0]) {
-			continue
-		}
-		end := 1 + int(b[0])
-		return string(b[1:end]), b[end:], nil
-	}
-}
-
-// part reads a part, or the beginning of a long one.
-func (p conn) part() (flags byte, body []byte, err error) {
-	head := make([]byte, 9)
-	if _, err := io.ReadFull(p, head[:2]); err != nil {
-		return 0, nil, err
-	}
-	flags = head[0]
-	size := uint64(head[1])
-	if flags&flagLong != 0 {
-		if _, err := io.ReadFull(p, head[2:]); err != nil {
-			return 0, nil, err
-		}
-		size = 0
-		for _, b := range head[1:] {
-			size = size<<8 | uint64(b)
-		}
-	}
-	body = make([]byte, min(size, maxPart))
-	_, err = io.ReadFull(p, body)
-	return flags, body, err
-}
-
-// part returns a part with up to 255 bytes.
-func part(flags byte, body string) string {
-	return string([]byte{flags, byte(len(body))}) + body //nolint:gosec // up to 255
-}
-
-// command returns a command.
-func command(name, body string) string {
-	body = string([]byte{byte(len(name))}) + name + body //nolint:gosec // a few bytes
-	if len(body) > 255 {
-		return string(append([]byte{flagCommand | flagLong}, short(uint64(len(body)))...)) + body
-	}
-	return part(flagCommand, body)
-}
-
-// property returns a property of a READY command.
-func property(name, value string) string {
-	return string([]byte{byte(len(name))}) + name + string([]byte{0, 0, 0, byte(len(value))}) + value //nolint:gosec // a few bytes
-}
-
-// socketType returns the property Socket-Type of a READY command's body.
-func socketType(body []byte) string {
-	for len(body) > 0 {
-		n := int(body[0])
-		if len(body) < 1+n+4 {
-			return ""
-		}
-		name, size := body[1:1+n], body[1+n:1+n+4]
-		body = body[1+n+4:]
-		length := int64(binary.BigEndian.Uint32(size)) // an int may have 32 bits
-		if length > int64(len(body)) {
-			return ""
-		}
-		if string(bytes.ToLower(name)) == "socket-type" {
-			return printable(body[:length])
-		}
-		body = body[length:]
 	}
 	return ""
 }

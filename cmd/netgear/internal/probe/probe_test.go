@@ -11,6 +11,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/zmtp"
 )
 
 // waitFor is how long a probe may take. It is no measure of speed.
@@ -68,8 +69,8 @@ func TestForeignPeers(t *testing.T) {
 		"HTTP":       {serve(t, func(c net.Conn) { c.Read(make([]byte, 11)); io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), waitFor, Foreign, "HTTP/1.1 400"},
 		"hangs up":   {serve(t, func(c net.Conn) { io.ReadFull(c, make([]byte, 11)) }), waitFor, Foreign, "hangs up"},
 		"silent":     {serve(t, func(c net.Conn) { io.Copy(io.Discard, c) }), soon, Silent, "sends nothing"},
-		"begins":     {serve(t, func(c net.Conn) { io.WriteString(c, signature+version); io.ReadFull(c, make([]byte, 11)) }), waitFor, Foreign, "then stops"},
-		"old ZeroMQ": {serve(t, says(signature+"\x01\x03\x00\x00")), soon, ZeroMQ, "before 2013"},
+		"begins":     {serve(t, func(c net.Conn) { io.WriteString(c, zmtp.Signature+version); io.ReadFull(c, make([]byte, 11)) }), waitFor, Foreign, "then stops"},
+		"old ZeroMQ": {serve(t, says(zmtp.Signature+"\x01\x03\x00\x00")), soon, ZeroMQ, "before 2013"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -83,15 +84,15 @@ func TestForeignPeers(t *testing.T) {
 // A peer's parts are read within bounds, whatever their lengths claim.
 func TestHostileParts(t *testing.T) {
 	t.Parallel()
-	greeting := signature + "\x03\x01NULL" + strings.Repeat("\x00", 48)
+	greeting := zmtp.Signature + "\x03\x01NULL" + strings.Repeat("\x00", 48)
 	for name, text := range map[string]string{
 		"huge part":       "\x02\xff\xff\xff\xff\xff\xff\xff\xff" + strings.Repeat("x", 100),
-		"huge property":   part(flagCommand, "\x05READY\x0bSocket-Type\xff\xff\xff\xff"),
-		"short property":  part(flagCommand, "\x05READY\x0bSock"),
-		"empty command":   part(flagCommand, ""),
-		"name beyond":     part(flagCommand, "\xffREADY"),
-		"message instead": part(0, "hello"),
-		"longest name":    "\x06" + short(300) + "\xff" + strings.Repeat("x", 299),
+		"huge property":   zmtp.Frame(zmtp.IsCommand, "\x05READY\x0bSocket-Type\xff\xff\xff\xff"),
+		"short property":  zmtp.Frame(zmtp.IsCommand, "\x05READY\x0bSock"),
+		"empty command":   zmtp.Frame(zmtp.IsCommand, ""),
+		"name beyond":     zmtp.Frame(zmtp.IsCommand, "\xffREADY"),
+		"message instead": zmtp.Frame(0, "hello"),
+		"longest name":    "\x06" + zmtp.Number(300) + "\xff" + strings.Repeat("x", 299),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,9 +108,9 @@ func TestControlCharacters(t *testing.T) {
 	t.Parallel()
 	const title = "\x1b]0;x\x07"
 	greeting := func(mechanism string) string {
-		return signature + "\x03\x01" + mechanism + strings.Repeat("\x00", 52-len(mechanism))
+		return zmtp.Signature + "\x03\x01" + mechanism + strings.Repeat("\x00", 52-len(mechanism))
 	}
-	ready := part(flagCommand, "\x05READY"+property("Socket-Type", title+"REP"))
+	ready := zmtp.Frame(zmtp.IsCommand, "\x05READY"+zmtp.Property("Socket-Type", title+"REP"))
 	for want, text := range map[string]string{".]0;x.": greeting(title), "NULL.]0;x.REP": greeting("NULL") + ready} {
 		if r := probe(t, serve(t, says(text)), soon, Options{}); r.Mechanism+r.Socket != want {
 			t.Errorf("%q %q, want %q", r.Mechanism, r.Socket, want)
