@@ -91,6 +91,8 @@ type reservedDescriptors struct {
 func (s *reservedDescriptors) open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	syscall.ForkLock.RLock() // no child inherits them
+	defer syscall.ForkLock.RUnlock()
 	var pipe [2]int
 	if syscall.Pipe(pipe[:]) != nil {
 		return
