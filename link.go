@@ -91,6 +91,8 @@ type link struct {
 	onPending func()
 	explain   func(error) error
 
+	openSocket socketOpener // set before the first socket is opened
+
 	mu      sync.Mutex
 	active  *conn         // nil while there is no socket
 	bound   []string      // endpoints with their real ports, after the first socket was bound
@@ -107,18 +109,21 @@ type link struct {
 // conn is one socket of an end, with the state of its connections. A new socket
 // is a new conn.
 type conn struct {
-	*transport.Socket
-	link     *link
-	refused  atomic.Pointer[refusal]
-	rejected rejectedEndpoints
-	lost     atomic.Uint64 // connections that have ended
+	socket
+	link *link
+	// endpoints are what the socket is bound or connected to, with real port
+	// numbers. The owner changes them when the host has another address.
+	endpoints []string
+	refused   atomic.Pointer[refusal]
+	rejected  rejectedEndpoints
+	lost      atomic.Uint64 // connections that have ended
 	// peersChanged is set when a peer of a PAIR receive end connects,
 	// disconnects or begins to wait.
 	peersChanged atomic.Bool
 }
 
 func newLink(o Options) (*link, error) {
-	l := &link{settings: newSettings(o), id: newID(), connectionLog: logLimiter{spare: 20}}
+	l := &link{settings: newSettings(o), id: newID(), connectionLog: logLimiter{spare: 20}, openSocket: openTransport}
 	var err error
 	if l.security, err = newSecurity(&l.opts); err != nil {
 		return nil, err
@@ -151,9 +156,10 @@ func (l *link) close(grace time.Duration) {
 
 // ---- the socket ----
 
-// dialer opens a socket for endpoints. moved is true if one of them differs
-// from the last socket's, because the host has another address.
-type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error)
+// dialer opens a socket for endpoints, as a socketOpener does. moved is true if
+// one of them differs from the last socket's, because the host has another
+// address.
+type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (socket, []string, error)
 
 // open opens a socket by dial, within ctx. The caller makes it the current one.
 func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
@@ -162,22 +168,22 @@ func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{link: l}
-	if c.Socket, err = dial(ctx, c, endpoints, moved); err != nil {
+	if c.socket, c.endpoints, err = dial(ctx, c, endpoints, moved); err != nil {
 		return nil, err
 	}
-	if c.Bound {
+	if l.opts.binds() {
 		l.mu.Lock()
-		l.bound = c.Endpoints
-		l.resolver.bound(c.Endpoints)
+		l.bound = c.endpoints
+		l.resolver.bound(c.endpoints)
 		l.mu.Unlock()
 	}
 	return c, nil
 }
 
-// openSocket opens a socket that reports to c.
-func (c *conn) openSocket(endpoints []string) (*transport.Socket, error) {
-	s, err := transport.Open(c.link.opts.socketConfig(c.link.security), endpoints, c.watch)
-	return s, addressError(err)
+// open opens a socket that reports to c.
+func (c *conn) open(endpoints []string) (socket, []string, error) {
+	s, endpoints, err := c.link.openSocket(c.link.opts.socketConfig(c.link.security), endpoints, c.watch)
+	return s, endpoints, addressError(err)
 }
 
 // resolved returns the endpoints in libzmq's spelling. A host name is resolved
@@ -212,7 +218,7 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 // requests any free one. It is called once, with the first socket.
 func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
-		l.port = rawPort(portIn(c.Endpoints[0]))
+		l.port = rawPort(portIn(c.endpoints[0]))
 	}
 }
 
@@ -261,7 +267,7 @@ func (l *link) endpoints() []string {
 	case l.bound != nil:
 		return slices.Clone(l.bound)
 	case l.active != nil && l.tunnel == nil:
-		return slices.Clone(l.active.Endpoints)
+		return slices.Clone(l.active.endpoints)
 	}
 	host := l.opts.address()
 	if l.opts.protocol() == "tcp" && strings.Contains(host, ":") {
@@ -292,9 +298,9 @@ func (c *conn) reroute() error {
 			return addressError(err)
 		}
 		l.mu.Lock()
-		for i, ep := range c.Endpoints {
+		for i, ep := range c.endpoints {
 			if ep == change.from {
-				c.Endpoints[i] = change.to
+				c.endpoints[i] = change.to
 			}
 		}
 		l.mu.Unlock()

@@ -125,7 +125,7 @@ var errFlood = errors.New("the peer does not wait for answers")
 // is disconnected. REP cannot read ahead: it must answer a request before it
 // reads the next. It returns zmsg.ErrTimeout at the deadline.
 func (r *receiveEnd) readEarly(deadline time.Time) error {
-	switch err := r.in.read(r.conn.Socket, deadline, r.roomOrEnd); {
+	switch err := r.in.read(r.conn.socket, deadline, r.stopWaiting); {
 	case err == nil && r.earlyFull():
 		r.in.close()
 		return r.reopen(errFlood)

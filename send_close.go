@@ -112,7 +112,7 @@ func (s *sendEnd) terminateAnswered(send func(time.Time) error, end time.Time) b
 	answered := true
 	for range max(1, min(len(s.clients), s.peers())) {
 		var m message
-		if send(end) != nil || m.read(s.conn.Socket, end, s.deserted) != nil {
+		if send(end) != nil || m.read(s.conn.socket, end, s.deserted) != nil {
 			answered = false // this one has not answered; the next must still get its own
 		}
 		m.close()

@@ -23,7 +23,7 @@ import (
 type Socket struct {
 	*zmsg.Socket
 	// Endpoints are what the socket is bound or connected to, with real port
-	// numbers. The owner changes them after Dial.
+	// numbers.
 	Endpoints []string
 	Bound     bool // the socket listens
 
@@ -215,15 +215,25 @@ func (s *Socket) Dial(ep string) error {
 	if err != nil {
 		return addressError("connect to", ep, err)
 	}
+	s.Endpoints = append(s.Endpoints, ep)
 	return nil
 }
 
+// Disconnect ends the connection to an endpoint. It does nothing if the socket
+// does not have the endpoint: libzmq would look that up among the addresses of
+// this machine, and abort if it has no descriptor.
+func (s *Socket) Disconnect(ep string) {
+	if i := slices.Index(s.Endpoints, ep); i >= 0 {
+		s.Endpoints = slices.Delete(s.Endpoints, i, i+1)
+		s.Socket.Disconnect(ep)
+	}
+}
+
 // Redial disconnects from an endpoint and connects to it again. It does nothing
-// if the socket does not have the endpoint: libzmq would look that up among the
-// addresses of this machine, and abort if it has no descriptor.
+// if the socket does not have the endpoint (see Disconnect).
 func (s *Socket) Redial(ep string) {
 	if slices.Contains(s.Endpoints, ep) {
-		s.Disconnect(ep)
+		s.Socket.Disconnect(ep)
 		s.Connect(ep)
 	}
 }
