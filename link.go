@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 	"github.com/vidgear-go/netgear/internal/transport"
@@ -475,6 +477,10 @@ func (c *conn) watch(e transport.Event) {
 		return
 	}
 	l.resolver.observe(e)
+	if e.Kind == transport.ConnectRetried && l.redials() {
+		c.rejected.add(e.Endpoint, lossDelay)
+		l.wake()
+	}
 	switch {
 	case e.Kind == transport.Connected:
 		c.connected(e)
@@ -541,7 +547,7 @@ func (c *conn) handshakeFailed(e transport.Event) {
 		l.hungUp() // after that time the peer was silent, or this end made it wait
 	}
 	if !l.opts.binds() && e.Kind != transport.HungUp {
-		c.rejected.add(e.Endpoint)
+		c.rejected.add(e.Endpoint, reconnectDelay)
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
@@ -602,22 +608,23 @@ func (c *conn) notePeers() {
 	}
 }
 
-// rejectedEndpoints holds endpoints that rejected this end. libzmq does not
-// connect to them again by itself. A key may be added there later, or a program
-// restarted with other options. So the owner of the socket connects again after
-// reconnectDelay.
+// rejectedEndpoints holds endpoints that libzmq does not connect to again by
+// itself. Those that rejected this end: a key may be added there later, or a
+// program restarted with other options, so the owner of the socket connects again
+// after reconnectDelay. And at an end that redials, every one whose connection has
+// ended.
 type rejectedEndpoints struct {
 	mu sync.Mutex
 	at map[string]time.Time // when to connect again
 }
 
-func (r *rejectedEndpoints) add(endpoint string) {
+func (r *rejectedEndpoints) add(endpoint string, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at == nil {
 		r.at = map[string]time.Time{}
 	}
-	r.at[endpoint] = time.Now().Add(reconnectDelay)
+	r.at[endpoint] = time.Now().Add(after)
 }
 
 // drop removes an endpoint from which the socket has disconnected.
@@ -638,15 +645,39 @@ func (r *rejectedEndpoints) next() (at time.Time) {
 	return at
 }
 
-// retry connects again to the endpoints that are due.
+// redials reports whether libzmq connects only once to each endpoint, and the
+// owner of the socket must again.
+func (l *link) redials() bool {
+	c := l.opts.socketConfig(l.security)
+	return c.Redials()
+}
+
+// retry connects again to the endpoints that are due. An end that redials leaves
+// an endpoint first, and connects when libzmq has forgotten the old connection:
+// at PAIR there would be no place for the new one.
 func (c *conn) retry() {
 	c.rejected.mu.Lock()
 	defer c.rejected.mu.Unlock()
+	now, redials := time.Now(), c.link.redials()
 	for ep, at := range c.rejected.at {
-		if time.Now().Before(at) {
-			continue
+		switch {
+		case now.Before(at):
+		case redials && !c.Parted(ep) && c.unread():
+			c.rejected.at[ep] = now.Add(lossDelay)
+		case redials && !c.Parted(ep):
+			c.Part(ep)
+			c.rejected.at[ep] = now.Add(transport.ReconnectPause)
+		default:
+			delete(c.rejected.at, ep)
+			c.Redial(ep) // it does nothing if the peer's host has another address since
 		}
-		delete(c.rejected.at, ep)
-		c.Redial(ep) // it does nothing if the peer's host has another address since
 	}
+}
+
+// unread reports whether messages of an ended connection may not have been read.
+// Where there are several endpoints, in multi-server mode, those may be another's,
+// and the sender of the lost one sends its frame again, or has published it.
+func (c *conn) unread() bool {
+	events, err := c.ProcessCommands()
+	return err == nil && events&zmq4.POLLIN != 0 && len(c.endpoints) == 1
 }

@@ -31,6 +31,8 @@ type socket interface {
 	// Connections.
 	Dial(endpoint string) error
 	Redial(endpoint string)
+	Part(endpoint string)
+	Parted(endpoint string) bool
 	Disconnect(endpoint string)
 	ProcessCommands() (zmq4.State, error)
 	SettlePeers() (again bool)
