@@ -181,7 +181,7 @@ func TestFrameOverTheLimitIsNamed(t *testing.T) {
 				})
 			} else {
 				_, err := send.SendArray(ctx, frame, nil)
-				for send.link.opts.RequestTimeout < testTimeout/2 && send.fruitless.Load() < manyFruitless {
+				for send.link.opts.RequestTimeout < testTimeout/2 && send.link.fruitless.Load() < manyFruitless {
 					send.link.opts.RequestTimeout *= 2 // a busy machine makes fewer connections in the time
 					_, err = send.SendArray(ctx, frame, nil)
 				}
