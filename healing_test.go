@@ -89,17 +89,19 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 	peer.send([]byte("early"))
 	await(t, "the answer to arrive", func() bool { return bytes.Contains(l.FromServer(), []byte("early")) })
 	time.Sleep(50 * time.Millisecond) // that it has been read is no event
+	began := startStopwatch()
 	cancel()
 	select {
 	case err := <-done:
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("the frame that never arrived: %v", err)
 		}
-	case <-time.After(3 * time.Second): // before TCP gives the connection up
+	case <-time.After(testTimeout):
 		t.Error("Send outlived its context")
 		l.Release()
 		<-done
 	}
+	endsWithin(t, "the call", began, 3*time.Second) // before TCP gives the connection up
 }
 
 // A peer that opens a connection and sends nothing is counted as refused in the

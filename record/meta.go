@@ -18,8 +18,8 @@ type meta struct {
 	Stamp      *netgear.Stamp
 	Received   time.Time // only with Stamp
 	Port       string
-	Colorspace string    // of a JPEG, unless BGR
-	DType      string    // of an array, if the track does not determine its shape
+	Colorspace string // of a JPEG, unless BGR
+	DType      string // of an array, if the track does not determine its shape
 	Shape      []int
 	JPEG       bool // a JPEG among the arrays
 }

@@ -100,7 +100,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// awaitUp waits until the counts from sender to receiver are as wanted.
+// awaitUp waits until done returns true for the counts from sender to receiver.
 func awaitUp(t *testing.T, w *Network, done func(Counts) bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
