@@ -2,12 +2,14 @@ package transport
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -123,4 +125,44 @@ func resetAgainAndAgain(r *rand.Rand, port, kind string, over <-chan struct{}) {
 		c.(*net.TCPConn).SetLinger(0)
 		c.Close()
 	}
+}
+
+// What a socket that listens has not sent when it is closed is sent during the
+// linger time, as at one that connects.
+func TestShutLingersWhereItListens(t *testing.T) {
+	const number, size = 60, 400_000 // more than the system takes
+	connected := make(chan EventKind, 10)
+	s, err := Open(Config{Kind: zmq4.PUSH, Bind: true, MaxMessage: 1 << 10, Logger: slog.New(slog.DiscardHandler),
+		Setup: func(s *zmq4.Socket) error { return s.SetSndhwm(0) }}, []string{"tcp://127.0.0.1:0"}, func(e Event) { connected <- e.Kind })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.Endpoints[0], "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	hello := greetingOf("PULL")
+	if _, err := c.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	await(t, connected, Connected)
+	s.SettlePeers()
+	for range number {
+		if err := s.TrySend(make([]byte, size), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Shut(5 * time.Second)
+	}()
+	time.Sleep(50 * time.Millisecond) // it closes; that it lingers is no event
+	n, _ := io.Copy(io.Discard, c)
+	if least := int64(number * size); n < least {
+		t.Errorf("%d of %d bytes came", n, least)
+	}
+	<-ended
 }
