@@ -156,9 +156,8 @@ func (s *sendEnd) terminateAll(send func() error, timeout time.Duration) {
 }
 
 // awaitDisconnects waits for the peers of an end that listens to read the
-// terminate message and disconnect. When libzmq releases a port it closes the
-// connections to it, lingering or not. It then drops messages that it has not
-// begun to send on them.
+// terminate message and disconnect. So the next end at the port does not meet
+// them.
 func (s *sendEnd) awaitDisconnects(timeout time.Duration) {
 	if s.opts.binds() {
 		s.awaitPeers(func(now int) bool { return now == 0 }, time.Now().Add(timeout))

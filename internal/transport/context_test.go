@@ -124,8 +124,8 @@ const (
 	helloBytes    = 2 + 200
 )
 
-// joint leads a connection of a socket to its peer, whose bytes it passes on as
-// far as the test wants.
+// joint leads a connection of a socket to its peer, whose bytes it passes on
+// piece by piece.
 type joint struct {
 	t         *testing.T
 	end, peer net.Conn

@@ -149,20 +149,10 @@ func (s *reservedDescriptors) disconnect(fd int, id socketID) (dropped int64, ok
 	ok = s.pinned(fd, id, func(fd int) {
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		unix.Shutdown(fd, unix.SHUT_RDWR)
-		var buffer [16 << 10]byte
-		for dropped < mostToDrop {
-			n, _, err := unix.Recvfrom(fd, buffer[:], unix.MSG_DONTWAIT)
-			if err != nil || n == 0 {
-				return
-			}
-			dropped += int64(n)
-		}
+		dropped = drain(fd)
 	})
 	return dropped, ok
 }
-
-// mostToDrop is more than the system keeps for one connection.
-const mostToDrop = 32 << 20
 
 // turnAway accepts the connections that wait at a listening socket of libzmq's
 // and closes them, with the reserved descriptor. libzmq, which can accept none,

@@ -26,7 +26,8 @@ type monitor struct {
 	pair      *zmsg.Socket // the goroutine's
 	stopped   atomic.Bool
 	done      chan struct{}
-	closed    chan struct{} // one token for every listener or connection that closed
+	ending    atomic.Bool   // the connections must be ended: see endAll
+	ended     chan struct{} // closed when that was done and there is none
 	connected atomic.Int32  // peers whose handshake has succeeded and that have not gone
 
 	// The goroutine's own: the open connections, oldest first; whether libzmq has
@@ -46,6 +47,7 @@ type monitor struct {
 	trip      *tripwire           // a publisher's; nil: the system has none
 	evicted   time.Time           // when a pending handshake was last ended
 	next      time.Time           // when to check the connections; zero if there is none
+	endsAll   bool                // no connection may stay: see endAll
 }
 
 // guarding is what the monitor needs to look after connections.
@@ -79,7 +81,7 @@ func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, g guarding, report func(Ev
 		of.Monitor("", 0)
 		return nil, err
 	}
-	m := &monitor{guarding: g, report: report, pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1), listeners: map[uint32]socketID{}}
+	m := &monitor{guarding: g, report: report, pair: pair, done: make(chan struct{}), ended: make(chan struct{}), listeners: map[uint32]socketID{}}
 	g.flow.alarm = pair.Wake
 	if g.limits.pending > 0 {
 		m.trip = newTripwire(func() {
@@ -121,6 +123,10 @@ func (m *monitor) run() {
 	defer m.trip.close()
 	for {
 		e, err := m.readEvent()
+		if err == errEnding {
+			m.endConnections()
+			continue
+		}
 		if m.trip != nil && (err == errAlarm || m.flow.alarmed.Swap(false)) {
 			m.checkTripped(time.Now())
 			if err == errAlarm {
@@ -140,8 +146,12 @@ func (m *monitor) run() {
 			m.reportAllGone()
 			return
 		}
-		if e, ok := m.account(e); ok {
-			m.report(e)
+		e2, ok := m.account(e)
+		if m.endsAll && ok {
+			e2, ok = m.closing(e2)
+		}
+		if ok {
+			m.report(e2)
 		}
 	}
 }
@@ -178,10 +188,6 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		m.acceptFailed(syscall.Errno(r.value))
 	case zmq4.EVENT_CLOSED:
 		delete(m.listeners, r.value)
-		select {
-		case m.closed <- struct{}{}:
-		default:
-		}
 	case zmq4.EVENT_CONNECT_RETRIED:
 		e.Kind = ConnectRetried
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
@@ -279,6 +285,9 @@ func (m *monitor) began(r libzmqEvent) {
 	m.next = earlier(m.next, now.Add(guardBusy))
 	if c.accepted {
 		m.accepted(now)
+	}
+	if m.endsAll {
+		c.endReading()
 	}
 }
 
@@ -410,6 +419,9 @@ func (m *monitor) readEvent() (libzmqEvent, error) {
 	}
 }
 
+// errEnding ends the wait for an event: all connections must be ended.
+var errEnding = errors.New("connections must be ended")
+
 // errAlarm ends the wait for an event: connections must be checked.
 var errAlarm = errors.New("connections must be checked")
 
@@ -427,6 +439,12 @@ func (m *monitor) receive(msg *zmsg.Msg, first bool, deadline time.Time) error {
 		if m.stopped.Load() {
 			return errStopped
 		}
+		if first && m.ending.Load() && !m.endsAll {
+			return errEnding
+		}
+		if first {
+			m.noteEnded()
+		}
 		if !deadline.IsZero() && m.flow.alarmed.Swap(false) {
 			return errAlarm
 		}
@@ -440,14 +458,43 @@ func (m *monitor) receive(msg *zmsg.Msg, first bool, deadline time.Time) error {
 	})
 }
 
-// awaitClosed waits, not for long, until a listener that was unbound has released
-// its port.
-func (m *monitor) awaitClosed() {
+// endAll ends all connections, of a socket that is about to be closed, and waits
+// until libzmq has done so, not for long.
+func (m *monitor) endAll() {
+	m.ending.Store(true)
+	m.pair.Wake()
 	select {
-	case <-m.closed:
+	case <-m.ended:
 	case <-m.done:
-	case <-time.After(time.Second):
+	case <-time.After(endLimit):
 	}
+}
+
+// endConnections ends the connections that there are, in the monitor's goroutine.
+func (m *monitor) endConnections() {
+	m.endsAll = true
+	for _, c := range m.conns {
+		c.endReading()
+	}
+}
+
+// noteEnded notes that no connection exists any more. It is called when all events
+// have been read.
+func (m *monitor) noteEnded() {
+	if m.endsAll && len(m.conns) == 0 {
+		select {
+		case <-m.ended:
+		default:
+			close(m.ended)
+		}
+	}
+}
+
+// closing returns what is reported of an event while the connections are ended
+// with their socket: that a peer has gone, without an endpoint. For those that
+// follow the endpoints' peers, nothing was lost.
+func (m *monitor) closing(e Event) (Event, bool) {
+	return Event{Kind: Disconnected, Peer: e.Peer}, e.Kind == Disconnected
 }
 
 // stop ends the monitor of a socket and waits for its goroutine. libzmq stops

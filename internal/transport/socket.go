@@ -317,28 +317,6 @@ func (s *Socket) SettlePeers() (again bool) {
 
 // ---- the end ----
 
-// Shut closes the socket and releases the context. Messages that were not sent
-// are kept for linger. When it returns, bound ports are free.
-func (s *Socket) Shut(linger time.Duration) {
-	s.tearDown(linger)
-	s.gate.close()
-	s.context.release()
-}
-
-func (s *Socket) tearDown(linger time.Duration) {
-	s.SetLinger(linger)
-	if s.Bound {
-		for _, ep := range s.Endpoints {
-			if s.Unbind(ep) == nil {
-				s.monitor.awaitClosed()
-			}
-		}
-	}
-	// In this order: a monitor without a reader would block libzmq.
-	s.monitor.stop(s.Socket.Socket)
-	s.Close()
-}
-
 // ---- addresses that cannot be used ----
 
 // AddressError reports an endpoint that cannot be used.
