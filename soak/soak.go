@@ -95,6 +95,12 @@ type outcome struct {
 	Stats map[string]netgear.Stats `json:"stats"`
 }
 
+// The names of the processes. One that was started again has a number behind it.
+const (
+	sendEnd    = "send end"
+	receiveEnd = "receive end"
+)
+
 // waitLimit bounds what has no limit of its own: the start of a process, its end.
 const waitLimit = 60 * time.Second
 
@@ -111,6 +117,9 @@ func (s *soak) handle(p *process, e event) {
 	if e.Event == sampleEvent {
 		s.series.Add(p.name, e.Values)
 		return
+	}
+	if e.Event == goneEvent && p.ending() {
+		return // VidGear's receive end, after the terminate message
 	}
 	if e.Event == goneEvent && s.base.Faults {
 		p.end()
@@ -160,9 +169,9 @@ func (s *soak) start(receive bool) error {
 		_, port, _ := net.SplitHostPort(s.proxy.Addr)
 		end.Ports = []string{port}
 	}
-	name, peer := "send end", s.Sender
+	name, peer := sendEnd, s.Sender
 	if receive {
-		name, peer = "receive end", s.Receiver
+		name, peer = receiveEnd, s.Receiver
 	}
 	if end.Life > 1 {
 		name = fmt.Sprint(name, " ", end.Life)
@@ -390,6 +399,7 @@ func (s *soak) received() (n int64) {
 func (s *soak) finish() {
 	s.stop()
 	s.awaitRest()
+	s.end(true).end() // a VidGear end ends with the other one
 	for _, receive := range []bool{false, true} {
 		p := s.end(receive)
 		p.end()
