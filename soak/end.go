@@ -233,6 +233,8 @@ func (e *end) newFrame() netgear.Array {
 func (e *end) receiveAll(ctx context.Context) {
 	runs := runs{gaps: e.Pattern == int(netgear.PubSub), now: e.progress, ended: func(r run) {
 		e.report(event{Event: runEvent, Run: &r})
+	}, twice: func(n numbered.Numbers) {
+		e.wrong("frame %d of life %d came twice", n.Index, n.Life)
 	}}
 	for f, err := range e.gear.Frames(ctx) {
 		switch {

@@ -107,13 +107,13 @@ func (s *soak) dump() {
 // table returns the results as a Markdown table.
 func table(all []outcome) string {
 	var b strings.Builder
-	b.WriteString("| stream | frames sent | received | lost, reported | twice, sent again | with a killed end or connection | faults | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| stream | frames sent | received | lost, reported | twice, sent again | late | with a killed end or connection | faults | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range all {
 		result := "passed"
 		if o.failed() {
 			result = fmt.Sprintf("FAILED: %d problems", len(o.Problems)+len(o.Unreported))
 		}
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Twice,
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Twice, o.Late,
 			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.Longest, o.Seconds/60, o.Seed, result)
 	}
 	return b.String()
