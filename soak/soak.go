@@ -148,10 +148,23 @@ func (s *soak) handle(p *process, e event) {
 		s.stats[p.name] = *e.Stats
 		if p.settings.Receive {
 			r := s.account.receivers[p.settings.Life-1]
+			s.checkEnd(e.Stats)
 			r.reported, r.counts = int64(e.Stats.Missed+e.Stats.Dropped), p.settings.Pattern == pubSub && s.Sender == goPeer
 		}
 	case readyEvent:
 		close(p.ready)
+	}
+}
+
+// checkEnd checks what a receive end counted until it was closed, after the send
+// end. s.mu must be held.
+func (s *soak) checkEnd(stats *netgear.Stats) {
+	if stats.Malformed > 0 {
+		s.problems = append(s.problems, fmt.Sprintf("%d messages could not be read: %+v", stats.Malformed, stats.MalformedBy))
+	}
+	ends := s.base.lockstep() && s.Wire != imagezmqWire // imagezmq has no terminate message
+	if ends && !s.base.Faults && stats.TerminatesReceived != 1 {
+		s.problems = append(s.problems, fmt.Sprintf("%d terminate messages were received", stats.TerminatesReceived))
 	}
 }
 
@@ -292,7 +305,7 @@ func (s *soak) open() error {
 	s.base = settings{
 		Pattern: s.Pattern, Wire: s.Wire, ImageZMQ: s.Wire == imagezmqWire, Secure: s.Secure, JPEG: s.JPEG,
 		Address: "127.0.0.1", Ports: []string{port}, Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
-		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Faults: len(s.flags.chosen) > 0,
+		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Storm: s.flags.storm, Faults: len(s.flags.chosen) > 0,
 	}
 	s.port = port
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
@@ -409,6 +422,9 @@ func (s *soak) finish() {
 		case <-time.After(waitLimit):
 			s.problem("%s has not ended %v after its close", p.name, waitLimit)
 			p.kill()
+		}
+		if !p.cmd.ProcessState.Success() {
+			s.problem("%s", p.failure()) // such as a data race
 		}
 		s.note(p, false)
 	}
