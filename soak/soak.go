@@ -280,7 +280,7 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 	striking, calm := context.WithCancel(ctx)
 	var faults sync.WaitGroup
 	if s.base.Faults {
-		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.flags.chosen)) })
+		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.String(), s.flags.chosen)) })
 	}
 	s.watch(ctx, &o)
 	calm()

@@ -76,18 +76,18 @@ func TestFaults(t *testing.T) {
 
 // A seed repeats the order of the faults.
 func TestPlan(t *testing.T) {
-	list := func(seed uint64) (all []fault) {
-		for p := newPlan(seed, faultNames()); len(all) < 1000; {
+	list := func(seed uint64, stream string) (all []fault) {
+		for p := newPlan(seed, stream, faultNames()); len(all) < 1000; {
 			all = append(all, p.next())
 		}
 		return all
 	}
-	one := list(1)
-	if !slices.Equal(one, list(1)) {
+	one := list(1, "a")
+	if !slices.Equal(one, list(1, "a")) {
 		t.Error("the same seed has another order")
 	}
-	if slices.Equal(one, list(2)) {
-		t.Error("two seeds have the same order")
+	if slices.Equal(one, list(2, "a")) || slices.Equal(one, list(1, "b")) {
+		t.Error("two seeds, or two streams, have the same order")
 	}
 	for _, kind := range faultNames() {
 		if !slices.ContainsFunc(one, func(f fault) bool { return f.Kind == kind }) {
