@@ -68,6 +68,10 @@ func (a *account) balance() (b balance) {
 		for _, run := range r.runs {
 			b.Received += run.Count
 			missing += run.missing()
+			b.Late += run.Late
+			if run.Late > 0 && !a.severed {
+				b.unreported("receive end %d: %d frames came after later ones", i+1, run.Late)
+			}
 		}
 		if r.counts && missing > r.reported {
 			b.unreported("receive end %d: %d frames are missing, and Missed and Dropped are %d", i+1, missing, r.reported)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -102,6 +101,17 @@ func beEnd(text string) error {
 	e.report(event{Event: readyEvent})
 	var running sync.WaitGroup
 	running.Go(func() { e.sample(closing) })
+	if e.Storm {
+		stopSignals, stopCollections := storm.Signals(time.Millisecond), storm.Collections()
+		begun := time.Now()
+		defer func() {
+			stopCollections()
+			// A busy machine may not get round to a thousand a second.
+			if sent, took := stopSignals(), time.Since(begun); float64(sent) < 10*took.Seconds() {
+				e.wrong("%d signals in %v were no storm", sent, took)
+			}
+		}()
+	}
 	if e.Receive {
 		e.receiveAll(closing)
 	} else {
@@ -233,18 +243,33 @@ func (e *end) newFrame() netgear.Array {
 func (e *end) receiveAll(ctx context.Context) {
 	runs := runs{gaps: e.Pattern == int(netgear.PubSub), now: e.progress, ended: func(r run) {
 		e.report(event{Event: runEvent, Run: &r})
+	}, twice: func(n numbered.Numbers) {
+		e.wrong("frame %d of life %d came twice", n.Index, n.Life)
 	}}
-	for f, err := range e.gear.Frames(ctx) {
+	for {
+		f, err := e.next(ctx)
 		switch {
 		case err == nil:
 			e.receive(&runs, f)
 			e.dawdle(ctx)
-		case ctx.Err() != nil || errors.Is(err, io.EOF):
+		case ctx.Err() != nil:
 			return
+		case e.Storm && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, netgear.ErrTimeout)):
 		default:
 			e.wrong("Recv: %v", err)
+			return
 		}
 	}
+}
+
+// next returns the next frame, in a storm also an error after a millisecond.
+func (e *end) next(ctx context.Context) (*netgear.Frame, error) {
+	if e.Storm {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+	}
+	return e.gear.Recv(ctx)
 }
 
 func (e *end) receive(runs *runs, f *netgear.Frame) {

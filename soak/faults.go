@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -51,15 +52,18 @@ func (f fault) String() string {
 	return fmt.Sprintf("%s, %s, %v", f.Kind, end, f.Lasts)
 }
 
-// plan is the faults of a run in their order, which depends on the seed alone.
+// plan is the faults of a run in their order, which depends on the seed and the
+// name of the stream alone.
 type plan struct {
 	random *rand.Rand
 	kinds  []string
 	mortal bool // which end is killed; the other one lives through all faults
 }
 
-func newPlan(seed uint64, kinds []string) *plan {
-	p := &plan{random: rand.New(rand.NewPCG(seed, 0)), kinds: kinds}
+func newPlan(seed uint64, stream string, kinds []string) *plan {
+	h := fnv.New64a()
+	h.Write([]byte(stream))
+	p := &plan{random: rand.New(rand.NewPCG(seed, h.Sum64())), kinds: kinds}
 	p.mortal = p.random.IntN(2) == 0
 	return p
 }

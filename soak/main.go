@@ -45,6 +45,7 @@ type flags struct {
 	chosen                            []string // of -faults
 	seed                              uint64
 	stall, duration                   time.Duration
+	storm                             bool
 	plots                             bool
 }
 
@@ -81,6 +82,7 @@ func parse(args []string) (*flags, error) {
 	fs.StringVar(&f.jpeg, "jpeg", "off", "off, on, or all")
 	fs.StringVar(&f.peer, "peer", goPeer, "go (both ends), vidgear or imagezmq (at either end), several, or all")
 	fs.StringVar(&f.faults, "faults", "none", "none, all, or several of "+strings.Join(faultNames(), ", "))
+	fs.BoolVar(&f.storm, "storm", false, "in each end of this library, all the while: 1000 signals a second, garbage collections, receive time-outs of a millisecond")
 	fs.Uint64Var(&f.seed, "seed", 0, "the order of the faults; 0: a random one, which is printed")
 	fs.DurationVar(&f.stall, "stall", 15*time.Second, "a run fails after so long without a frame and without a fault")
 	fs.StringVar(&f.folder, "o", "", "folder for results, samples and plots; none: a temporary one")

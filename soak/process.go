@@ -73,7 +73,11 @@ func startProcess(name string, s settings, python []string, folder string, handl
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	p.runs = runs{gaps: s.Pattern == pubSub, now: p.progress, ended: func(r run) { handle(p, event{Event: runEvent, Run: &r}) }}
+	p.runs = runs{gaps: s.Pattern == pubSub, now: p.progress, ended: func(r run) {
+		handle(p, event{Event: runEvent, Run: &r})
+	}, twice: func(n numbered.Numbers) {
+		handle(p, event{Event: wrongEvent, Text: fmt.Sprintf("frame %d of life %d came twice", n.Index, n.Life)})
+	}}
 	go func() {
 		defer close(p.exited)
 		lines := bufio.NewScanner(stdout)

@@ -15,7 +15,7 @@ type progress struct {
 	// call has returned.
 	Begun, Ended atomic.Int64
 	// Receive end: the run of frames that is not yet reported.
-	Life, First, Last, Count atomic.Int64
+	Life, First, Last, Count, Late atomic.Int64
 	// Receive end: all frames of this process.
 	Frames atomic.Int64
 }
@@ -44,7 +44,7 @@ func openProgress(name string, clear bool) (*progress, error) {
 
 // run returns the run that is not yet reported.
 func (p *progress) run() run {
-	return run{Life: p.Life.Load(), First: p.First.Load(), Last: p.Last.Load(), Count: p.Count.Load()}
+	return run{Life: p.Life.Load(), First: p.First.Load(), Last: p.Last.Load(), Count: p.Count.Load(), Late: p.Late.Load()}
 }
 
 // close unmaps the file.

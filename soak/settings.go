@@ -32,6 +32,7 @@ type settings struct {
 	Every    float64  `json:"every"`  // seconds between samples
 	Host     string   `json:"host"`   // the address that the name has; "": the first
 	HWM      int      `json:"hwm"`    // HighWaterMark
+	Storm    bool     `json:"storm"`  // signals and garbage collections all the while, and receive time-outs
 	Faults   bool     `json:"faults"` // faults befall this stream
 }
 
@@ -70,6 +71,9 @@ func (s *settings) options() netgear.Options {
 	}
 	if s.Wire == asyncWire {
 		o.SubscriberTimeout = -1 // its default is 15 s
+	}
+	if s.Storm && s.Pattern == pubSub {
+		o.SubscriberTimeout = time.Millisecond
 	}
 	if !s.JPEG && s.Wire != asyncWire {
 		o.JPEGCompression = netgear.JPEGOff

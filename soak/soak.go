@@ -95,6 +95,12 @@ type outcome struct {
 	Stats map[string]netgear.Stats `json:"stats"`
 }
 
+// The names of the processes. One that was started again has a number behind it.
+const (
+	sendEnd    = "send end"
+	receiveEnd = "receive end"
+)
+
 // waitLimit bounds what has no limit of its own: the start of a process, its end.
 const waitLimit = 60 * time.Second
 
@@ -111,6 +117,9 @@ func (s *soak) handle(p *process, e event) {
 	if e.Event == sampleEvent {
 		s.series.Add(p.name, e.Values)
 		return
+	}
+	if e.Event == goneEvent && p.ending() {
+		return // VidGear's receive end, after the terminate message
 	}
 	if e.Event == goneEvent && s.base.Faults {
 		p.end()
@@ -139,10 +148,23 @@ func (s *soak) handle(p *process, e event) {
 		s.stats[p.name] = *e.Stats
 		if p.settings.Receive {
 			r := s.account.receivers[p.settings.Life-1]
+			s.checkEnd(e.Stats)
 			r.reported, r.counts = int64(e.Stats.Missed+e.Stats.Dropped), p.settings.Pattern == pubSub && s.Sender == goPeer
 		}
 	case readyEvent:
 		close(p.ready)
+	}
+}
+
+// checkEnd checks what a receive end counted until it was closed, after the send
+// end. s.mu must be held.
+func (s *soak) checkEnd(stats *netgear.Stats) {
+	if stats.Malformed > 0 {
+		s.problems = append(s.problems, fmt.Sprintf("%d messages could not be read: %+v", stats.Malformed, stats.MalformedBy))
+	}
+	ends := s.base.lockstep() && s.Wire != imagezmqWire // imagezmq has no terminate message
+	if ends && !s.base.Faults && stats.TerminatesReceived != 1 {
+		s.problems = append(s.problems, fmt.Sprintf("%d terminate messages were received", stats.TerminatesReceived))
 	}
 }
 
@@ -160,9 +182,9 @@ func (s *soak) start(receive bool) error {
 		_, port, _ := net.SplitHostPort(s.proxy.Addr)
 		end.Ports = []string{port}
 	}
-	name, peer := "send end", s.Sender
+	name, peer := sendEnd, s.Sender
 	if receive {
-		name, peer = "receive end", s.Receiver
+		name, peer = receiveEnd, s.Receiver
 	}
 	if end.Life > 1 {
 		name = fmt.Sprint(name, " ", end.Life)
@@ -258,7 +280,7 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 	striking, calm := context.WithCancel(ctx)
 	var faults sync.WaitGroup
 	if s.base.Faults {
-		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.flags.chosen)) })
+		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.String(), s.flags.chosen)) })
 	}
 	s.watch(ctx, &o)
 	calm()
@@ -283,7 +305,7 @@ func (s *soak) open() error {
 	s.base = settings{
 		Pattern: s.Pattern, Wire: s.Wire, ImageZMQ: s.Wire == imagezmqWire, Secure: s.Secure, JPEG: s.JPEG,
 		Address: "127.0.0.1", Ports: []string{port}, Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
-		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Faults: len(s.flags.chosen) > 0,
+		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Storm: s.flags.storm, Faults: len(s.flags.chosen) > 0,
 	}
 	s.port = port
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
@@ -390,6 +412,7 @@ func (s *soak) received() (n int64) {
 func (s *soak) finish() {
 	s.stop()
 	s.awaitRest()
+	s.end(true).end() // a VidGear end ends with the other one
 	for _, receive := range []bool{false, true} {
 		p := s.end(receive)
 		p.end()
@@ -399,6 +422,9 @@ func (s *soak) finish() {
 		case <-time.After(waitLimit):
 			s.problem("%s has not ended %v after its close", p.name, waitLimit)
 			p.kill()
+		}
+		if !p.cmd.ProcessState.Success() {
+			s.problem("%s", p.failure()) // such as a data race
 		}
 		s.note(p, false)
 	}

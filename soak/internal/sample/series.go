@@ -94,8 +94,13 @@ func (s *Series) Samples() []Sample {
 //   - everything else, 1.5: what a process holds besides the frames in transit is
 //     constant, and a single step is not reported as a trend.
 //
+// RSS and threads are tested only if the tested half is a minute or longer
+// (settling), as they take that long to settle.
+//
 // The heap is not tested, as a collection changes it by more than any leak.
 var allowances = Values{RSS: 4, Threads: 4, Descriptors: 1.5, Goroutines: 1.5, Buffers: 1.5, Messages: 1.5, Mats: 1.5}
+
+const settling = 60 // seconds
 
 // Trend is what became of one value of one process.
 type Trend struct {
@@ -117,9 +122,15 @@ func (t Trend) String() string {
 // Trends tests every value of every process: see package trend.
 func (s *Series) Trends() (all []Trend) {
 	s.each(func(process, value string, x, y []float64) {
-		if allowance, ok := allowances[value]; ok {
-			all = append(all, Trend{process, value, y[len(y)-1], trend.Test(x, y, allowance)})
+		allowance, ok := allowances[value]
+		if !ok {
+			return
 		}
+		t := Trend{process, value, y[len(y)-1], trend.Test(x, y, allowance)}
+		if x[len(x)-1]-x[len(x)/2] < settling && (value == RSS || value == Threads) {
+			t.Grows = false
+		}
+		all = append(all, t)
 	})
 	return all
 }

@@ -33,7 +33,8 @@ const maxSamples = 1000
 // contain what a process allocates once. The series grows if more pairs of
 // samples rise than fall, by more than chance (Mann-Kendall), and if the median
 // of the slopes of all pairs (Theil-Sen), over the tested half, is more than
-// the allowance. A few outliers change neither.
+// the allowance. A few outliers change neither. Each half of the tested half must
+// grow, too, by an eighth of the allowance: a single step is no trend.
 func Test(x, y []float64, allowance float64) Result {
 	half := len(x) / 2
 	x, y = thin(x[half:]), thin(y[half:])
@@ -42,11 +43,15 @@ func Test(x, y []float64, allowance float64) Result {
 		return r
 	}
 	r.Slope = Slope(x, y)
-	r.Growth = r.Slope * (x[len(x)-1] - x[0])
+	r.Growth = growth(x, y)
 	r.Z = mannKendall(y)
-	r.Grows = len(x) >= minSamples && r.Z > minZ && r.Growth > allowance
+	middle := len(x) / 2
+	r.Grows = len(x) >= minSamples && r.Z > minZ && r.Growth > allowance &&
+		growth(x[:middle], y[:middle]) > allowance/8 && growth(x[middle:], y[middle:]) > allowance/8
 	return r
 }
+
+func growth(x, y []float64) float64 { return Slope(x, y) * (x[len(x)-1] - x[0]) }
 
 func thin(all []float64) []float64 {
 	step := (len(all) + maxSamples - 1) / maxSamples

@@ -29,6 +29,7 @@ func TestTrend(t *testing.T) {
 		{"less than the allowance", 400, func(i int) float64 { return 50 + float64(i)/1000 }, false},
 		{"a warm-up", 400, func(i int) float64 { return 50 + 30*math.Min(1, float64(i)/150) }, false},
 		{"one step", 400, func(i int) float64 { return 9 + math.Floor(float64(i)/300) }, false},
+		{"one large step", 400, func(i int) float64 { return 20 + 8*math.Floor(float64(i)/280) }, false},
 		{"outliers at the end", 400, func(i int) float64 { return 50 + 1e6*math.Floor(float64(i)/397) }, false},
 		{"a saw, as of a garbage collector", 400, func(i int) float64 { return 50 + float64(i%37) }, false},
 		{"it falls", 400, func(i int) float64 { return 500 - float64(i) }, false},
