@@ -10,4 +10,7 @@ require (
 	golang.org/x/sys v0.45.0
 )
 
-require github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+require (
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
+)

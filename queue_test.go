@@ -217,3 +217,41 @@ func TestFullQueueIsNamed(t *testing.T) {
 		})
 	}
 }
+
+// With Latest a frame replaces those before it, but not the errors between them.
+// Errors alone must not fill the queue of an application that takes nothing.
+func TestErrorsDoNotPileUp(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"a frame replaces another": func(*Options) {},
+		"for its bytes":            func(o *Options) { o.QueueBytes = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{ReceiveMode: true, Latest: true}
+			change(&o)
+			l, err := newLink(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.close(0)
+			q := newRecvQueue(l, new(useHistory))
+			defer q.discard(ErrClosed)
+			for range 10 {
+				q.pushError(ErrPeerGone)
+				f, err := NewFrame(testArray(0, "uint8", 4, 4), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.push(f)
+			}
+			var errs int
+			for _, it := range q.items {
+				if it.err != nil {
+					errs++
+				}
+			}
+			if errs > 1 || len(q.items) > 2 {
+				t.Errorf("%d errors in a queue of %d", errs, len(q.items))
+			}
+		})
+	}
+}

@@ -160,15 +160,35 @@ func (q *recvQueue) dropStale(port string) {
 	all := len(q.items) >= q.maxFrames
 	kept := q.items[:0]
 	for _, it := range q.items {
-		if it.err != nil || it.state == decoding || it.frame.Port != port && !all {
+		switch {
+		case it.err != nil && followsError(kept):
+		case it.err != nil || it.state == decoding || it.frame.Port != port && !all:
 			kept = append(kept, it)
-			continue
+		default:
+			q.bytes -= it.bytes
+			q.drop(it.frame)
 		}
-		q.bytes -= it.bytes
-		q.drop(it.frame)
 	}
 	clear(q.items[len(kept):])
 	q.items = kept
+}
+
+// followsError reports whether the last item is an error. Another one behind it
+// would report nothing new, and errors do not count as frames: their number must
+// have a bound, too.
+func followsError(items []item) bool {
+	k := len(items)
+	return k > 0 && items[k-1].err != nil
+}
+
+// deleteAt deletes an item, and an error behind it if that would follow another.
+func (q *recvQueue) deleteAt(i int) {
+	q.bytes -= q.items[i].bytes
+	j := i + 1
+	if j < len(q.items) && q.items[j].err != nil && followsError(q.items[:i]) {
+		j++
+	}
+	q.items = slices.Delete(q.items, i, j)
 }
 
 // makeRoom removes the oldest frames, with Latest, until there is room for the
@@ -180,8 +200,7 @@ func (q *recvQueue) makeRoom(bytes int64) {
 			i++
 			continue
 		}
-		q.items = slices.Delete(q.items, i, i+1)
-		q.bytes -= it.bytes
+		q.deleteAt(i)
 		q.drop(it.frame)
 	}
 }
@@ -195,7 +214,7 @@ func (q *recvQueue) drop(f *Frame) {
 func (q *recvQueue) pushError(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if k := len(q.items); q.end != nil || k > 0 && q.items[k-1].err != nil {
+	if q.end != nil || followsError(q.items) {
 		return
 	}
 	q.items = append(q.items, item{err: err, state: decoded})
@@ -350,10 +369,7 @@ func (q *recvQueue) finishDecode(f *Frame, err error) {
 }
 
 func (q *recvQueue) remove(i int) {
-	q.bytes -= q.items[i].bytes
-	copy(q.items[i:], q.items[i+1:])
-	q.items[len(q.items)-1] = item{}
-	q.items = q.items[:len(q.items)-1]
+	q.deleteAt(i)
 	if len(q.items) > 0 {
 		q.work.Signal() // the window has moved
 	}

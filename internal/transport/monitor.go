@@ -163,7 +163,7 @@ func (m *monitor) reportAllGone() {
 	for m.connected.Add(-1) >= 0 {
 		e := Event{Kind: Disconnected}
 		if i := m.last(true); i >= 0 {
-			e.Peer = m.conns[i].remote()
+			e.Peer, e.Address = m.conns[i].remote(), m.conns[i].peer
 			m.conns = slices.Delete(m.conns, i, i+1)
 		}
 		m.report(e)
