@@ -6,10 +6,10 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench bench-nats weak profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz bench bench-nats weak profile api logs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: libraries, and VidGear for the interop suite
 	@scripts/setup.sh --python
@@ -45,6 +45,10 @@ interop: ## this library against the real VidGear
 
 faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
 	@scripts/test.sh faults-full
+
+environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits (ARGS='memory 386')
+	@scripts/setup.sh
+	@scripts/environment.sh $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -80,11 +80,11 @@ func (p *part) size() int {
 
 // release releases owned memory that has not become part of a part.
 func (p *payload) release() {
-	if p.done != nil {
-		p.done()
-		p.done = nil
-	}
 	p.pooled.Release()
+	if done := p.done; done != nil {
+		p.done = nil // before the call, which may panic
+		done()
+	}
 }
 
 // toPart returns the part of a payload. The part refers to the caller's memory
@@ -277,8 +277,9 @@ type part struct {
 
 func (p *part) release() {
 	p.buf.Release()
-	if p.done != nil {
-		p.done()
+	if done := p.done; done != nil {
+		p.done = nil
+		done()
 	}
 }
 
