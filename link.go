@@ -470,6 +470,9 @@ func (c *conn) watch(e transport.Event) {
 	}
 	l.resolver.observe(e)
 	switch {
+	case e.Kind == transport.ConnectRetried:
+		c.rejected.drop(e.Endpoint) // libzmq connects again by itself
+		l.onEvent(c, e)
 	case e.Kind == transport.Connected:
 		c.connected(e)
 	case e.Kind == transport.Disconnected:
@@ -514,6 +517,9 @@ func (c *conn) disconnected(e transport.Event) {
 		return
 	}
 	l.onEvent(c, e)
+	if !l.opts.binds() {
+		c.rejected.add(e.Endpoint) // until libzmq reports that it tries again
+	}
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
@@ -596,10 +602,15 @@ func (c *conn) notePeers() {
 	}
 }
 
-// rejectedEndpoints holds endpoints that rejected this end. libzmq does not
+// rejectedEndpoints holds endpoints that rejected this end, or whose peer sent
+// what is no ZMTP, such as a part larger than MaxFrameBytes. libzmq does not
 // connect to them again by itself. A key may be added there later, or a program
 // restarted with other options. So the owner of the socket connects again after
 // reconnectDelay.
+//
+// libzmq does not report why a connection has ended. So each endpoint is here
+// after the end of its connection, until libzmq reports the time of its next
+// try, which it does at once.
 type rejectedEndpoints struct {
 	mu sync.Mutex
 	at map[string]time.Time // when to connect again
@@ -614,7 +625,8 @@ func (r *rejectedEndpoints) add(endpoint string) {
 	r.at[endpoint] = time.Now().Add(reconnectDelay)
 }
 
-// drop removes an endpoint from which the socket has disconnected.
+// drop removes an endpoint from which the socket has disconnected, or to which
+// libzmq connects again.
 func (r *rejectedEndpoints) drop(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
