@@ -477,11 +477,10 @@ func (c *conn) watch(e transport.Event) {
 		return
 	}
 	l.resolver.observe(e)
-	if e.Kind == transport.ConnectRetried && l.redials() {
-		c.rejected.add(e.Endpoint, lossDelay)
-		l.wake()
-	}
 	switch {
+	case e.Kind == transport.ConnectRetried:
+		c.retried(e.Endpoint)
+		l.onEvent(c, e)
 	case e.Kind == transport.Connected:
 		c.connected(e)
 	case e.Kind == transport.Disconnected:
@@ -526,6 +525,9 @@ func (c *conn) disconnected(e transport.Event) {
 		return
 	}
 	l.onEvent(c, e)
+	if !l.opts.binds() {
+		c.rejected.add(e.Endpoint, reconnectDelay) // until libzmq reports that it tries again
+	}
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
 	c.lost.Add(1)
@@ -609,10 +611,15 @@ func (c *conn) notePeers() {
 }
 
 // rejectedEndpoints holds endpoints that libzmq does not connect to again by
-// itself. Those that rejected this end: a key may be added there later, or a
+// itself: those that rejected this end, or whose peer sent what is no ZMTP, such
+// as a part larger than MaxFrameBytes. A key may be added there later, or a
 // program restarted with other options, so the owner of the socket connects again
 // after reconnectDelay. And at an end that redials, every one whose connection has
 // ended.
+//
+// libzmq does not report why a connection has ended. So each endpoint is here
+// after the end of its connection, until libzmq reports the time of its next
+// try, which it does at once.
 type rejectedEndpoints struct {
 	mu sync.Mutex
 	at map[string]time.Time // when to connect again
@@ -627,7 +634,8 @@ func (r *rejectedEndpoints) add(endpoint string, after time.Duration) {
 	r.at[endpoint] = time.Now().Add(after)
 }
 
-// drop removes an endpoint from which the socket has disconnected.
+// drop removes an endpoint from which the socket has disconnected, or to which
+// libzmq connects again.
 func (r *rejectedEndpoints) drop(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -643,6 +651,17 @@ func (r *rejectedEndpoints) next() (at time.Time) {
 		at = earlier(at, t)
 	}
 	return at
+}
+
+// retried records that libzmq would connect again, which it does not at an end
+// that redials.
+func (c *conn) retried(endpoint string) {
+	if c.link.redials() {
+		c.rejected.add(endpoint, lossDelay)
+		c.link.wake()
+		return
+	}
+	c.rejected.drop(endpoint)
 }
 
 // redials reports whether libzmq connects only once to each endpoint, and the

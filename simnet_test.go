@@ -696,6 +696,15 @@ func (s *simSocket) Disconnect(endpoint string) {
 	s.pipes = slices.DeleteFunc(s.pipes, func(p *simPipe) bool { return p.dials && p.endpoint == endpoint })
 }
 
+// Part is Disconnect: Dial connects again.
+func (s *simSocket) Part(endpoint string) { s.Disconnect(endpoint) }
+
+func (s *simSocket) Parted(endpoint string) bool {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return !slices.ContainsFunc(s.dialed, func(p *simPipe) bool { return p.endpoint == endpoint })
+}
+
 // leave ends a pipe on this side. What is on its way arrives before the peer
 // notices it, or is lost.
 func (n *simNet) leave(p *simPipe, arrives bool) {

@@ -44,6 +44,9 @@ type goodFrame struct {
 	seen   chan struct{}
 }
 
+// forbidden begins the text of a message that must not be delivered.
+const forbidden = "!"
+
 // answerText is what a receive end in bidirectional mode answers.
 const answerText = "a good answer"
 
@@ -146,7 +149,7 @@ func (l *live) port(good bool) string {
 
 // named are the errors that calls return.
 var named = []error{
-	netgear.ErrPeerGone, netgear.ErrAuth, netgear.ErrTimeout, netgear.ErrRejected, netgear.ErrFrame, netgear.ErrMessage, netgear.ErrClosed,
+	netgear.ErrPeerGone, netgear.ErrAuth, netgear.ErrAddress, netgear.ErrTimeout, netgear.ErrRejected, netgear.ErrFrame, netgear.ErrMessage, netgear.ErrClosed,
 	io.EOF, context.Canceled, context.DeadlineExceeded,
 }
 
@@ -193,6 +196,9 @@ func (l *live) examine(f *netgear.Frame, i int) {
 	case 2:
 		_, err := f.YCbCr()
 		l.checkFrameError("YCbCr", err)
+	}
+	if strings.HasPrefix(text, forbidden) {
+		l.t.Errorf("a message that was cut or changed is delivered: %q", text)
 	}
 	pixels, err := f.Bytes()
 	if l.checkFrameError("Bytes", err); err != nil {
@@ -294,7 +300,7 @@ func (l *live) serveFrom(ctx context.Context, g *goodFrame) {
 		if !sent || l.o.Pattern == netgear.PubSub {
 			reply, err := send.SendArray(ctx, g.pixels, g.text)
 			if err != nil {
-				l.t.Fatalf("%s is not answered: %v; %+v", g.text, err, l.Stats())
+				l.t.Fatalf("%s is not answered: %v; %s", g.text, err, l.counts())
 			}
 			if structured(&l.o) && l.o.Respond == nil && reply.Data.Value() != answerText {
 				l.t.Errorf("%s is answered by %v", g.text, reply.Data.Value())
@@ -308,7 +314,7 @@ func (l *live) serveFrom(ctx context.Context, g *goodFrame) {
 			}
 			return
 		case <-ctx.Done():
-			l.t.Fatalf("%s does not arrive: %+v", g.text, l.Stats())
+			l.t.Fatalf("%s does not arrive: %s", g.text, l.counts())
 		case <-tick.C:
 		}
 	}
@@ -337,15 +343,10 @@ func (l *live) serveTo(ctx context.Context, g *goodFrame) {
 	l.t.Helper()
 	peer := open(l.t, l.peerOptions())
 	peer.awaited.Store(g)
-	if answers(&l.o) || l.o.Pattern == netgear.PushPull {
-		if err := l.WaitConnected(ctx, 1); err != nil {
-			l.t.Fatalf("no good peer: %v", err)
-		}
-	}
 	for {
 		reply, err := l.SendArray(ctx, g.pixels, g.text)
 		if err != nil && ctx.Err() != nil {
-			l.t.Fatalf("%s is not answered: %v; %+v", g.text, err, l.Stats())
+			l.t.Fatalf("%s is not answered: %v; %s", g.text, err, l.counts())
 		}
 		if l.checkIfError(err); err == nil && structured(&l.o) && reply.Data.Value() != answerText {
 			l.t.Errorf("%s is answered by %v", g.text, reply.Data.Value())
@@ -374,6 +375,9 @@ func (l *live) connections() (next func() (net.Conn, error), stop func()) {
 	if l.listens() {
 		return func() (net.Conn, error) { return net.DialTimeout("tcp", "127.0.0.1:"+l.port(false), time.Second) }, func() {}
 	}
-	listener := peertest.Listen(l.t, "127.0.0.1:"+l.port(false))
-	return listener.Accept, func() { listener.Close() }
+	listener := peertest.Listen(l.t, "127.0.0.1:"+l.port(false)).(*net.TCPListener)
+	return func() (net.Conn, error) {
+		listener.SetDeadline(time.Now().Add(time.Second))
+		return listener.Accept()
+	}, func() { listener.Close() }
 }

@@ -57,7 +57,7 @@ func random(t testing.TB, part int) *rand.Rand {
 
 func TestMain(m *testing.M) {
 	// The tests mostly wait.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	fmt.Fprintf(os.Stderr, "hostile: NETGEAR_HOSTILE_SEED=%d NETGEAR_HOSTILE_MESSAGES=%d\n", seed, messages)
