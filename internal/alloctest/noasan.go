@@ -1,0 +1,5 @@
+//go:build !asan
+
+package alloctest
+
+const scale = 1
