@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz bench bench-nats weak profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz sanitize bench bench-nats weak profile api logs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)
+
+sanitize: ## the C code under AddressSanitizer, UndefinedBehaviorSanitizer and libFuzzer; a quarter of an hour
+	@scripts/sanitize.sh
 
 bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and the plots; ARGS=-sweep: settings)
 	@scripts/setup.sh --python

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -379,10 +380,26 @@ func stable(v any) any {
 			list[i] = stable(v[i])
 		}
 		return list
-	case map[string]any, map[any]any, Array, Ext:
-		return reflect.TypeOf(v)
+	case map[string]any:
+		return stableMap(v)
+	case map[any]any:
+		return stableMap(v)
+	case Array:
+		return [3]any{v.Type, slices.Clone(v.Shape), string(v.Data)} // no shape is an empty one
+	case Ext:
+		return [2]any{v.Type, string(v.Data)}
 	}
 	return v
+}
+
+// stableMap returns a map's pairs as sorted texts: a key may be NaN.
+func stableMap[K comparable](m map[K]any) any {
+	pairs := []string{}
+	for k, v := range m {
+		pairs = append(pairs, fmt.Sprintf("%T %#v: %#v", k, stable(k), stable(v)))
+	}
+	slices.Sort(pairs)
+	return pairs
 }
 
 // unmarshal parses raw into what v points to.
