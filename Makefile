@@ -3,10 +3,11 @@
 
 ARGS     ?=
 FUZZTIME ?= 30s
+ORDERS   ?= 100000
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz sanitize bench bench-nats weak profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz sanitize bench bench-nats weak profile api logs clean simulate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,10 @@ faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times e
 environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits (ARGS='memory 386')
 	@scripts/setup.sh
 	@scripts/environment.sh $(ARGS)
+
+simulate: ## the ends in simulated networks, ORDERS (default 100000) random orders for each test
+	@scripts/setup.sh
+	@go test -buildvcs=false -tags nogocv -count=1 -timeout 24h -v -run '^TestSimulated' -rapid.checks=$(ORDERS) .
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)
