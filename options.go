@@ -471,6 +471,9 @@ type Options struct {
 
 	// ---- seeing ----
 
+	// A panic in a callback is not recovered. In one that the library calls in
+	// a goroutine of its own it ends the program.
+
 	// OnEvent is called with events of connections and stalls, in order, in one
 	// goroutine of its own. It may call this end, but Close, which waits for
 	// it, returns ErrCallback. A refusal that repeats is one event. At most
@@ -478,8 +481,8 @@ type Options struct {
 	// Default: not called. [no counterpart]
 	OnEvent func(Event)
 	// Logger gets lines about connections, retries and dropped messages, but
-	// never one line per frame. Its handler must not Close this end, which waits
-	// for the goroutines that log. Default: silent. [logging]
+	// never one line per frame. Its handler must return, and must not Close
+	// this end, which waits for the goroutines that log. Default: silent. [logging]
 	Logger *slog.Logger
 }
 

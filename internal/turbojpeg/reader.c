@@ -32,7 +32,7 @@ void reader_no_memory(reader *r)
 }
 
 // no_memory reports whether libjpeg fails because malloc did. libjpeg has the
-// same code for sizes in a JPEG that it refuses; the number tells them apart
+// same code for sizes in a JPEG that it refuses; the number distinguishes them
 // (out_of_memory in its jmemmgr.c).
 static int no_memory(j_common_ptr c)
 {

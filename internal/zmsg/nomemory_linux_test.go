@@ -72,8 +72,8 @@ func TestNoMemory(t *testing.T) {
 const exchangeEnv = "NETGEAR_TEST_EXCHANGE"
 
 // Allocations fail inside libzmq while it sends: the call returns an error and
-// sends the message later, or libzmq ends the process with a text that says
-// why. That is how it treats its own memory; the process does not use a NULL
+// sends the message later, or libzmq ends the process with a text that has
+// the reason. That is how it treats its own memory; the process does not use a NULL
 // pointer, nor does it wait forever.
 func TestNoMemoryInLibzmq(t *testing.T) {
 	if text := os.Getenv(exchangeEnv); text != "" {
