@@ -3,13 +3,29 @@ module github.com/vidgear-go/netgear/soak
 go 1.25.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/vidgear-go/netgear v0.0.0
 	gocv.io/x/gocv v0.31.0
 )
 
 require (
+	github.com/chromedp/cdproto v0.160.1 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	golang.org/x/crypto v0.52.0 // indirect
+)
+
+require (
+	github.com/chromedp/chromedp v0.23.1
 	github.com/pebbe/zmq4 v1.4.0 // indirect
+	github.com/vidgear-go/netgear/source v0.0.0
+	github.com/vidgear-go/netgear/web v0.0.0
 	golang.org/x/sys v0.45.0 // indirect
 )
 
 replace github.com/vidgear-go/netgear => ../
+
+replace github.com/vidgear-go/netgear/web => ../web
+
+replace github.com/vidgear-go/netgear/source => ../source

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/source/pace"
+)
+
+// visitorCounts is what a process of visitors answers.
+type visitorCounts struct {
+	Served int     // visitors that are there, and have had an exchange
+	Made   uint64  // ends that were opened, used and closed
+	Failed uint64  // calls that returned an error
+	Last   string  // the last error
+	Wait   float64 // the longest time from New to the first frame, in seconds
+}
+
+// visitors are ends that connect to one end, and exchange frames. If they do not
+// stay, each closes after some frames, and another one is opened.
+type visitors struct {
+	role *role
+
+	mu     sync.Mutex
+	counts visitorCounts
+}
+
+func runVisitors(r *role, c *commands) error {
+	v := &visitors{role: r}
+	var visiting sync.WaitGroup
+	for range r.Count {
+		visiting.Go(func() {
+			for c.ctx.Err() == nil {
+				v.note(c.ctx, v.visit(c.ctx))
+			}
+		})
+	}
+	err := c.answer(func() (any, error) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.counts, nil
+	})
+	visiting.Wait()
+	return err
+}
+
+func (v *visitors) note(ctx context.Context, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case err == nil:
+		v.counts.Made++
+	case ctx.Err() == nil:
+		v.counts.Failed++
+		v.counts.Last = err.Error()
+	}
+}
+
+// visit is one end. One that stays exchanges a frame each second.
+func (v *visitors) visit(ctx context.Context) (err error) {
+	begun := time.Now()
+	end, err := netgear.New(v.role.Options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end.Close()) }()
+	fps := 0.0
+	if v.role.Stay == 0 {
+		fps = 1
+	}
+	p := pace.New(fps)
+	for n := 0; v.role.Stay == 0 || n < v.role.Stay; n++ {
+		if v.role.Options.ReceiveMode {
+			f, err := end.Recv(ctx)
+			if err != nil {
+				return err
+			}
+			f.Close()
+		} else if p.Wait(ctx) != nil {
+			return ctx.Err()
+		} else if _, err := end.SendJPEG(ctx, picture(), nil); err != nil {
+			return err
+		}
+		if n == 0 {
+			defer v.served(time.Since(begun))()
+		}
+	}
+	return nil
+}
+
+// served counts a visitor that has had its first exchange, until the returned
+// function is called.
+func (v *visitors) served(after time.Duration) (gone func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.counts.Served++
+	v.counts.Wait = max(v.counts.Wait, after.Seconds())
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.counts.Served--
+	}
+}
