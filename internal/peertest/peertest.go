@@ -196,19 +196,25 @@ func (w *Tail) String() string {
 	return string(w.text[from:min(len(w.text), from+4000)])
 }
 
-// FreePort returns a free port outside the system's ephemeral range. On an
-// ephemeral port, an end that connects before its peer listens may connect to
-// itself.
+// FreePort returns a free port, as Port does, or ends the test.
 func FreePort(t testing.TB) string {
 	t.Helper()
+	port, err := Port()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// Port returns a free port outside the system's ephemeral range. On an ephemeral
+// port, an end that connects before its peer listens may connect to itself.
+func Port() (port string, err error) {
 	for range 100 {
-		port := strconv.Itoa(10000 + rand.IntN(20000))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			l.Close()
-			return port
+		port = strconv.Itoa(10000 + rand.IntN(20000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return port, l.Close()
 		}
 	}
-	t.Fatal("no free port")
-	return ""
+	return "", fmt.Errorf("no free port: %w", err)
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/vidgear-go/netgear"
 )
 
 // runSlow measures cameras at a receive end whose application is too slow for
@@ -118,5 +116,3 @@ func (l *load) restartCase(ctx context.Context, t *table, w way) error {
 	t.row("%s | %.1f s | %.1f s | %.0f | %s", w.name, half.Seconds(), all.Seconds(), m.rate, m.shares)
 	return errors.Join(err, m.check(l.tolerance))
 }
-
-var _ = netgear.ReqRep

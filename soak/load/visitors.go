@@ -85,7 +85,8 @@ func (v *visitors) visit(ctx context.Context) (err error) {
 			return err
 		}
 		if n == 0 {
-			defer v.served(time.Since(begun))()
+			gone := v.served(time.Since(begun))
+			defer gone()
 		}
 	}
 	return nil

@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/vidgear-go/netgear/soak/internal/viewer"
 )
 
 // watcherCounts is what the process of the watchers answers.
@@ -27,7 +23,7 @@ type watcherCounts struct {
 }
 
 // watchers are WebSocket clients of package web's viewer, which acknowledge
-// each frame at once. Its format is described by type socket there.
+// each frame at once.
 type watchers struct {
 	role *role
 
@@ -63,19 +59,28 @@ func runWatchers(r *role, c *commands) error {
 	return err
 }
 
+// errLeft ends the visit of a watcher that does not stay.
+var errLeft = errors.New("it has left")
+
 // watch is one visit of a watcher.
 func (w *watchers) watch(ctx context.Context, i int) {
-	err := w.visit(ctx, i)
+	n := 0
+	err := viewer.Watch(ctx, w.role.URL, func(f viewer.Frame) error {
+		w.count(i, f)
+		if n++; n == w.role.Stay {
+			return errLeft
+		}
+		return nil
+	})
 	if ctx.Err() != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var full fullError
 	switch {
-	case err == nil:
+	case errors.Is(err, errLeft):
 		w.counts.Gone++
-	case errors.As(err, &full):
+	case errors.Is(err, viewer.ErrFull):
 		w.counts.Refused++
 	default:
 		w.counts.Broken++
@@ -83,60 +88,12 @@ func (w *watchers) watch(ctx context.Context, i int) {
 	}
 }
 
-// fullError is the viewer's answer to one viewer too many.
-type fullError struct{ error }
-
-func (w *watchers) visit(ctx context.Context, i int) error {
-	conn, answer, err := websocket.Dial(ctx, "ws://"+w.role.URL+"/ws", nil)
-	if err != nil && answer != nil && answer.StatusCode == http.StatusServiceUnavailable {
-		return fullError{err}
-	}
-	if err != nil {
-		return err
-	}
-	defer conn.CloseNow()
-	conn.SetReadLimit(-1)
-	for n := 0; w.role.Stay == 0 || n < w.role.Stay; {
-		kind, data, err := conn.Read(ctx)
-		if err != nil {
-			return err
-		}
-		if kind != websocket.MessageBinary {
-			continue
-		}
-		id, captured, err := parseFrame(data)
-		if err != nil {
-			return err
-		}
-		n++
-		w.count(i, id, captured)
-		if err := conn.Write(ctx, websocket.MessageText, strconv.AppendInt(nil, int64(id), 10)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// parseFrame returns the stream of a frame, and when it was captured, in
-// milliseconds since 1970, or 0.
-func parseFrame(data []byte) (id int, captured float64, err error) {
-	var header struct {
-		ID       int     `json:"id"`
-		Captured float64 `json:"captured"`
-	}
-	if len(data) < 4 || uint64(len(data)-4) < uint64(binary.BigEndian.Uint32(data)) {
-		return 0, 0, fmt.Errorf("a frame of %d bytes is too short", len(data))
-	}
-	err = json.Unmarshal(data[4:4+binary.BigEndian.Uint32(data)], &header)
-	return header.ID, header.Captured, err
-}
-
-func (w *watchers) count(i, id int, captured float64) {
+func (w *watchers) count(i int, f viewer.Frame) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.counts.Frames[i][id]++
-	if captured > 0 && len(w.counts.Ages) < maxAges {
-		w.counts.Ages = append(w.counts.Ages, float64(time.Now().UnixMicro())/1000-captured)
+	w.counts.Frames[i][f.ID]++
+	if !f.Captured.IsZero() && len(w.counts.Ages) < maxAges {
+		w.counts.Ages = append(w.counts.Ages, time.Since(f.Captured).Seconds()*1000)
 	}
 }
 
