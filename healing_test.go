@@ -320,8 +320,8 @@ func TestOldRefusalsAreNoHint(t *testing.T) {
 func TestNameServerGone(t *testing.T) {
 	names := newNameServer(t, "127.0.0.1")
 	peer := newBare(t, zmq4.REP, nil)
-	send := mustNew(t, Options{Address: names.name, Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
-	names.hang() // it does not even say no
+	send := mustNew(t, Options{Address: names.Name, Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
+	names.Hang() // it does not even say no
 	done := make(chan error, 1)
 	go func() {
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)

@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"os/signal"
-	"runtime"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/storm"
 )
 
 // ---- the story of VidGear issue #390 ----
 
-// storm returns how long the stream runs.
-func storm() time.Duration {
+// stormTime returns how long the stream runs.
+func stormTime() time.Duration {
 	if testing.Short() {
 		return 3 * time.Second
 	}
@@ -28,7 +25,7 @@ func storm() time.Duration {
 // and receive time-outs. No error is returned, no frame is lost in patterns
 // with answers, and the receive goroutine continues.
 func TestStorm(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), storm())
+	ctx, cancel := context.WithTimeout(context.Background(), stormTime())
 	defer cancel()
 	stopSignals := signalStorm(t, time.Millisecond)
 	defer stopSignals()
@@ -122,62 +119,19 @@ func weather(t *testing.T, ctx context.Context, recv, send *NetGear) {
 	t.Logf("%v: %d sent, %d received, %d time-outs", pattern, total, received, timeouts)
 }
 
-// signalStorm sends a signal to one of the process's threads after the other,
-// and collects garbage all the while.
+// signalStorm sends signals to the process's threads, and collects garbage all
+// the while.
 func signalStorm(t *testing.T, every time.Duration) (stop func()) {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGUSR1)
-	var over atomic.Bool
-	var sent atomic.Int64
 	begin := time.Now()
-	var busy sync.WaitGroup
-	busy.Add(3)
-	go func() {
-		defer busy.Done()
-		for i := 0; !over.Load(); time.Sleep(time.Millisecond) { // the pace of the signals
-			for ; !over.Load() && i < int(time.Since(begin)/every); i++ {
-				if signalThread(i) == nil {
-					sent.Add(1)
-				}
-			}
-		}
-	}()
-	go func() {
-		defer busy.Done()
-		for !over.Load() {
-			runtime.GC()
-			time.Sleep(5 * time.Millisecond) // the pace of the collections
-		}
-	}()
-	go func() {
-		defer busy.Done()
-		for range c {
-		}
-	}()
+	stopSignals, stopCollections := storm.Signals(every), storm.Collections()
 	return func() {
-		over.Store(true)
-		signal.Stop(c)
-		close(c)
-		busy.Wait()
+		sent := stopSignals()
+		stopCollections()
 		took := time.Since(begin)
-		t.Logf("%d signals in %v, %.0f a second", sent.Load(), took, float64(sent.Load())/took.Seconds())
+		t.Logf("%d signals in %v, %.0f a second", sent, took, float64(sent)/took.Seconds())
 		// A thousand a second are meant; a busy machine may not get round to all.
-		if least := 300 * took.Seconds(); float64(sent.Load()) < least {
-			t.Errorf("%d signals in %v were no storm", sent.Load(), took)
+		if least := 300 * took.Seconds(); float64(sent) < least {
+			t.Errorf("%d signals in %v were no storm", sent, took)
 		}
 	}
-}
-
-// signalThread sends SIGUSR1 to one thread of this process, libzmq's own among
-// them; where the system does not list threads, to the process.
-func signalThread(i int) error {
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil || len(threads) == 0 {
-		return syscall.Kill(os.Getpid(), syscall.SIGUSR1)
-	}
-	tid := 0
-	for _, c := range threads[i%len(threads)].Name() {
-		tid = 10*tid + int(c-'0')
-	}
-	return tgkill(os.Getpid(), tid, syscall.SIGUSR1)
 }

@@ -11,7 +11,9 @@ import sys
 import threading
 import time
 
+import cv2
 import imagezmq
+import numbered
 import numpy as np
 
 LOCK = threading.Lock()
@@ -45,24 +47,37 @@ def listen(spec):
 
 
 def send_all(sender, spec):
-    frame = np.zeros((40, 64, 3), np.uint8)
-    index, due = 0, time.monotonic()
-    while RUNNING.wait() and not CLOSING.is_set():
-        due = max(due + 1 / spec["fps"], time.monotonic())
-        time.sleep(max(0, due - time.monotonic()))
-        frame.reshape(-1)[:24] = np.frombuffer(np.array([spec["life"], index, now()], "<i8").tobytes(), np.uint8)
-        sender.send_image("camera", frame.copy())  # which may be sent after this returns
+    first, due = spec.get("first", 0), time.monotonic()
+    index, end = first, first + spec.get("frames", 1 << 62)
+    while RUNNING.wait() and not CLOSING.is_set() and index < end:
+        if spec["fps"]:
+            due = max(due + 1 / spec["fps"], time.monotonic())
+            time.sleep(max(0, due - time.monotonic()))
+        frame = numbered.frame(spec, spec["life"], index, now())  # a new one, which may be sent after this returns
+        if spec.get("jpeg"):
+            sender.send_jpg("camera", cv2.imencode(".jpg", frame)[1])
+        else:
+            sender.send_image("camera", frame)
         index += 1
+    if "frames" in spec:
+        say("sent", index - first)
+        CLOSING.wait()
     os._exit(0)  # sender.close() may wait for ever
 
 
 def receive_all(hub, spec):
     while True:
-        _, frame = hub.recv_image()
+        if spec.get("jpeg"):
+            _, data = hub.recv_jpg()
+            frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        else:
+            _, frame = hub.recv_image()
         if spec["pattern"] == 1:
             hub.send_reply()
-        life, index, captured = np.frombuffer(frame.reshape(-1)[:24].tobytes(), "<i8")
-        say("frame", life, index, captured, 0)
+        try:
+            say("frame", *numbered.read(spec, frame), 0)
+        except ValueError as e:
+            say("wrong:", e)
 
 
 def main():

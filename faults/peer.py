@@ -16,7 +16,7 @@ import time
 OUT = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
-import numpy as np  # noqa: E402
+import numbered  # noqa: E402
 from vidgear.gears import NetGear  # noqa: E402
 
 LOCK = threading.Lock()
@@ -57,14 +57,17 @@ def listen(gear, spec):
 
 
 def send_all(gear, spec):
-    frame = np.zeros((40, 64, 3), np.uint8)
-    index, due = 0, time.monotonic()
-    while RUNNING.wait() and not CLOSING.is_set():
-        due = max(due + 1 / spec["fps"], time.monotonic())
-        time.sleep(max(0, due - time.monotonic()))
-        frame.reshape(-1)[:24] = np.frombuffer(np.array([spec["life"], index, now()], "<i8").tobytes(), np.uint8)
-        gear.send(frame)
+    first, due = spec.get("first", 0), time.monotonic()
+    index, end = first, first + spec.get("frames", 1 << 62)
+    while RUNNING.wait() and not CLOSING.is_set() and index < end:
+        if spec["fps"]:
+            due = max(due + 1 / spec["fps"], time.monotonic())
+            time.sleep(max(0, due - time.monotonic()))
+        gear.send(numbered.frame(spec, spec["life"], index, now()))
         index += 1
+    if "frames" in spec:
+        say("sent", index - first)
+        CLOSING.wait()
     gear.close()
     os._exit(0)
 
@@ -77,14 +80,16 @@ def receive_all(gear, spec):
             port, frame = frame
         elif spec["bidirectional"]:
             _, frame = frame
-        life, index, captured = np.frombuffer(frame.reshape(-1)[:24].tobytes(), "<i8")
-        say("frame", life, index, captured, port)
+        try:
+            say("frame", *numbered.read(spec, frame), port)
+        except ValueError as e:
+            say("wrong:", e)
     leave("gone", "recv returned None")
 
 
 def main():
-    spec = json.loads(sys.argv[1])
-    options = {"jpeg_compression": False}
+    spec = {"bidirectional": False, "multiserver": False, "multiclient": False, **json.loads(sys.argv[1])}
+    options = {"jpeg_compression": spec.get("jpeg", False)}
     if spec["pattern"] < 2:
         # More retries than there will be time-outs: VidGear counts them down and never up again.
         options |= {"max_retries": 1_000_000, "request_timeout": max(4, spec["timeout"])}

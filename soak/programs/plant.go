@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/tcpproxy"
 	"github.com/vidgear-go/netgear/soak/internal/sample"
 )
 
@@ -62,7 +62,7 @@ func newPlant(s *settings) (*plant, error) {
 		"to view 1", "to view 2", "to record", "from nats",
 	} {
 		for ports[name] == "" || slices.Contains(slices.Collect(others(ports, name)), ports[name]) {
-			if ports[name], err = peertest.Port(); err != nil {
+			if ports[name], err = tcpproxy.FreePort(); err != nil {
 				return nil, err
 			}
 		}
