@@ -229,7 +229,7 @@ func latestQueue(t *testing.T, o Options) (q *recvQueue, push func(port string))
 		use.note(false)
 	}
 	o.ReceiveMode, o.Pattern, o.MultiserverMode, o.Latest = true, ReqRep, true, true
-	q = newRecvQueue(&link{settings: newSettings(o), ctx: testContext(t)}, use)
+	q = newRecvQueue(&link{settings: newSettings(o), ctx: testContext(t), perPort: newPerPortStats(false)}, use)
 	return q, func(port string) {
 		t.Helper()
 		f, err := NewJPEGFrame(testJPEG(t, 16, 16), nil)

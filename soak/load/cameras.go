@@ -174,7 +174,7 @@ func runCameras(ctx context.Context, l *load) (table, error) {
 		head:  []string{"", "each camera", "all of them with a frame after", "frames/s", "shares", "lost", "doubled", "sent again", "receive end: MiB, descriptors, threads, goroutines", "before"},
 	}
 	var failed error
-	for _, w := range ways {
+	for _, w := range l.ways {
 		for _, fps := range []float64{l.fps, 0} {
 			if !w.answered && fps == 0 {
 				continue // a publisher waits for nothing

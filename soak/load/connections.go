@@ -16,14 +16,14 @@ const (
 )
 
 // runConnections has ends that come and go at an end, in processes of 100 each,
-// beside ten cameras that stay.
+// beside a few cameras that stay.
 func runConnections(ctx context.Context, l *load) (table, error) {
+	some := *l
+	some.cameras = min(l.cameras, steadyCameras)
 	t := table{
-		title: fmt.Sprintf("%d ends that connect to one end, beside %d cameras at %g frames a second; each measured for %v", l.connections, steadyCameras, l.fps, l.duration),
+		title: fmt.Sprintf("%d ends that connect to one end, beside %d cameras at %g frames a second; each measured for %v", l.connections, some.cameras, l.fps, l.duration),
 		head:  []string{"", "all were served after", "most connections", "made", "the cameras' frames/s", "their shares", "MiB, descriptors, threads, goroutines", "after they had gone"},
 	}
-	some := *l
-	some.cameras = steadyCameras
 	var failed error
 	for _, v := range []struct {
 		name   string

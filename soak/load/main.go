@@ -28,23 +28,26 @@ type load struct {
 	fps         float64
 	duration    time.Duration // of each measurement
 	viewers     int
-	browser     string // path of Chromium; empty: none
+	shown       float64 // frames a second that all viewers get together
+	browser     string  // path of Chromium; empty: none
 	connections int
 	python      string // path of a Python with imagezmq; empty: none
 	senders     int    // of Python
 	tolerance   float64
+	ways        []way
 }
 
 func main() {
 	if runRole() {
 		return
 	}
-	var l load
+	l := load{ways: ways}
 	var only string
 	flag.IntVar(&l.cameras, "cameras", 200, "camera processes")
 	flag.Float64Var(&l.fps, "fps", 10, "frames a second of each camera, where it keeps a rate")
 	flag.DurationVar(&l.duration, "duration", 20*time.Second, "how long each case is measured")
 	flag.IntVar(&l.viewers, "viewers", 64, "viewers of package web")
+	flag.Float64Var(&l.shown, "shown", 3000, "frames a second to all viewers together, which sets the rate of the cameras that they see")
 	flag.StringVar(&l.browser, "browser", "", "the path of Chromium, which is one more viewer")
 	flag.IntVar(&l.connections, "connections", 1000, "ends that are connected at once, and come and go")
 	flag.StringVar(&l.python, "python", "", "a Python with imagezmq, whose senders are some of the cameras on its wire")

@@ -8,8 +8,10 @@ import (
 )
 
 // runSlow measures cameras at a receive end whose application is too slow for
-// them: each frame takes so long that a turn of all cameras takes twice a
-// RequestTimeout.
+// them: each frame takes so long that a turn of all cameras takes twice the
+// default RequestTimeout. With that, cameras send again what still waits in the
+// receive end, and nothing is fair, which is shown and not checked. The other
+// rows are what docs/guide.md recommends, and must be fair.
 func runSlow(ctx context.Context, l *load) (table, error) {
 	const turn = 8 * time.Second
 	work := turn / time.Duration(l.cameras)
@@ -19,41 +21,51 @@ func runSlow(ctx context.Context, l *load) (table, error) {
 	}
 	long := *l
 	long.duration = max(l.duration, 5*turn)
+	patient := ways[0]
+	patient.options.RequestTimeout = 2 * turn
+	latest := func(r *role) { r.Options.Latest = true }
 	var failed error
 	for _, c := range []struct {
-		name   string
-		way    way
-		fps    float64
-		adjust func(*role)
+		name    string
+		way     way
+		fps     float64
+		adjust  func(*role)
+		checked bool
 	}{
-		{"REQ/REP, one port", ways[0], 0, func(*role) {}},
-		{"REQ/REP, a port for each", ways[1], 0, func(*role) {}},
-		{"REQ/REP, a port for each, Latest", ways[1], l.fps, func(r *role) { r.Options.Latest = true }},
-		{"PUB/SUB, a port for each, Latest", ways[2], l.fps, func(r *role) { r.Options.Latest = true }},
+		{"REQ/REP, one port", ways[0], 0, nil, false},
+		{"REQ/REP, one port, RequestTimeout of two turns", patient, 0, nil, true},
+		{"REQ/REP, a port for each, Latest", ways[1], l.fps, latest, true},
+		{"PUB/SUB, a port for each, Latest", ways[2], l.fps, latest, true},
 	} {
-		if err := long.slowCase(ctx, &t, c.name, c.way, c.fps, func(r *role) {
+		m, err := long.slowCase(ctx, &t, c.name, c.way, c.fps, func(r *role) {
 			r.Work = work
-			c.adjust(r)
-		}); err != nil {
+			if c.adjust != nil {
+				c.adjust(r)
+			}
+		})
+		if err == nil && c.checked {
+			err = m.check(l.tolerance)
+		}
+		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", c.name, err))
 		}
 	}
 	return t, failed
 }
 
-func (l *load) slowCase(ctx context.Context, t *table, name string, w way, fps float64, adjust func(*role)) error {
+func (l *load) slowCase(ctx context.Context, t *table, name string, w way, fps float64, adjust func(*role)) (window, error) {
 	c, err := startCrowd(ctx, l, w, fps, adjust)
 	defer c.end()
 	if err != nil {
-		return err
+		return window{}, err
 	}
 	m, err := c.measure(ctx)
 	if err != nil {
-		return err
+		return m, err
 	}
 	retries, err := c.finish(ctx)
-	t.row("%s | %.0f | %s | %d | %d | %d | %d", name, m.rate, m.shares, m.finish.Lost, m.finish.Doubled, retries, m.finish.Dropped)
-	return errors.Join(err, m.check(l.tolerance))
+	t.row("%s | %.1f | %s | %d | %d | %d | %d", name, m.rate, m.shares, m.finish.Lost, m.finish.Doubled, retries, m.finish.Dropped)
+	return m, err
 }
 
 // runRestart kills a receive end of many cameras and starts it again.

@@ -16,14 +16,11 @@ func runViewers(ctx context.Context, l *load) (table, error) {
 		head:  []string{"cameras", "frames/s from them", "their shares", "frames/s to the viewers", "the viewers' shares", "streams' shares at a viewer", "age p50, p99 in ms", "receive end: MiB, descriptors, threads, goroutines", "Chromium"},
 	}
 	var failed error
-	for _, c := range []struct {
-		cameras int
-		fps     float64
-	}{{min(8, l.cameras), 3 * l.fps}, {l.cameras, l.fps}} {
+	for _, cameras := range []int{min(8, l.cameras), l.cameras} {
 		some := *l
-		some.cameras, some.fps = c.cameras, c.fps
+		some.cameras, some.fps = cameras, l.shown/float64(l.viewers*cameras)
 		if err := some.viewerCase(ctx, &t); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%d cameras: %w", c.cameras, err))
+			failed = errors.Join(failed, fmt.Errorf("%d cameras: %w", cameras, err))
 		}
 	}
 	return t, failed
@@ -85,7 +82,7 @@ func (l *load) viewerCase(ctx context.Context, t *table) error {
 	err = errors.Join(err, watching.stop())
 	browser.close()
 	_, failed := c.finish(ctx)
-	t.row("%d at %g a second | %.0f | %s | %.0f | %s | %s | %.0f, %.0f | %.0f, %.0f, %.0f, %.0f | %s", l.cameras, l.fps, m.rate, m.shares,
+	t.row("%d at %.2g a second | %.0f | %s | %.0f | %s | %s | %.0f, %.0f | %.0f, %.0f, %.0f, %.0f | %s", l.cameras, l.fps, m.rate, m.shares,
 		viewers.mean*float64(l.viewers)/l.duration.Seconds(), viewers, streams, percentile(finish.Ages, 50), percentile(finish.Ages, 99),
 		v[sample.RSS], v[sample.Descriptors], v[sample.Threads], v[sample.Goroutines], shown)
 	return errors.Join(err, failed, m.check(l.tolerance), viewers.check(l.tolerance))
