@@ -27,8 +27,8 @@ var ways = []way{
 	{"imagezmq, REQ/REP, one port", netgear.Options{Pattern: netgear.ReqRep, Wire: netgear.ImageZMQWire}, false, true},
 }
 
-// crowd is a hub with its cameras.
-type crowd struct {
+// group is a hub with its cameras.
+type group struct {
 	way
 	load     *load
 	hubRole  role
@@ -39,10 +39,10 @@ type crowd struct {
 	starting time.Duration // until a frame of each had arrived
 }
 
-// startCrowd starts a hub and its cameras, and waits for a frame of each. adjust
+// startGroup starts a hub and its cameras, and waits for a frame of each. adjust
 // may change the hub.
-func startCrowd(ctx context.Context, l *load, w way, fps float64, adjust func(*role)) (*crowd, error) {
-	c := &crowd{way: w, load: l}
+func startGroup(ctx context.Context, l *load, w way, fps float64, adjust func(*role)) (*group, error) {
+	c := &group{way: w, load: l}
 	o := w.options
 	o.ReceiveMode, o.Address, o.MaxRetries, o.TerminatePolicy, o.Decode, o.Port = true, "127.0.0.1", -1, netgear.KeepWaiting, netgear.DecodeOnUse, "0"
 	if w.ports {
@@ -84,7 +84,7 @@ func startCrowd(ctx context.Context, l *load, w way, fps float64, adjust func(*r
 }
 
 // await waits until the hub's counts are as they should be.
-func (c *crowd) await(ctx context.Context, what string, ok func(*hubCounts) bool) (h hubCounts, err error) {
+func (c *group) await(ctx context.Context, what string, ok func(*hubCounts) bool) (h hubCounts, err error) {
 	err = until(ctx, what, func() (bool, error) {
 		h = hubCounts{}
 		err := c.hub.ask(&h)
@@ -93,8 +93,8 @@ func (c *crowd) await(ctx context.Context, what string, ok func(*hubCounts) bool
 	return h, err
 }
 
-// end ends what is left of a crowd.
-func (c *crowd) end() {
+// end ends what is left of a group.
+func (c *group) end() {
 	for _, p := range append(c.cameras, c.hub) {
 		if p != nil {
 			p.kill() //nolint:errcheck // of processes that have not failed before
@@ -111,7 +111,7 @@ type window struct {
 }
 
 // measure counts the frames of each camera for a time.
-func (c *crowd) measure(ctx context.Context) (w window, err error) {
+func (c *group) measure(ctx context.Context) (w window, err error) {
 	if err := c.hub.ask(&w.begin); err != nil {
 		return w, err
 	}
@@ -136,7 +136,7 @@ func (c *crowd) measure(ctx context.Context) (w window, err error) {
 
 // finish ends the cameras, and then the hub, which must have nothing of them
 // left. It returns how many frames were sent again.
-func (c *crowd) finish(ctx context.Context) (retries uint64, err error) {
+func (c *group) finish(ctx context.Context) (retries uint64, err error) {
 	for _, p := range c.cameras {
 		var counts cameraCounts
 		if err := p.ask(&counts); err != nil {
@@ -151,7 +151,7 @@ func (c *crowd) finish(ctx context.Context) (retries uint64, err error) {
 
 // empty waits until the hub holds no more than before its peers came. Two
 // threads of the Go runtime, and what it has not collected, do not count.
-func (c *crowd) empty(ctx context.Context) error {
+func (c *group) empty(ctx context.Context) error {
 	h, err := c.await(ctx, "the end of all connections", func(h *hubCounts) bool {
 		return h.Connected == 0 && h.Values[sample.Descriptors] <= c.first.Values[sample.Descriptors]+1 && h.Values[sample.Goroutines] <= c.first.Values[sample.Goroutines]+1
 	})
@@ -192,7 +192,7 @@ func runCameras(ctx context.Context, l *load) (table, error) {
 }
 
 func (l *load) cameraCase(ctx context.Context, t *table, w way, fps float64, pace string) error {
-	c, err := startCrowd(ctx, l, w, fps, nil)
+	c, err := startGroup(ctx, l, w, fps, nil)
 	defer c.end()
 	if err != nil {
 		return err

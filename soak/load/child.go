@@ -22,7 +22,7 @@ const roleVariable = "NETGEAR_SOAK_LOAD"
 
 // role is what a child process does. It ends when its stdin is closed.
 type role struct {
-	Kind    string // hub, camera, visitors, watchers
+	Kind    string // hub, camera, clients, watchers
 	Options netgear.Options
 
 	ID  int     // camera: its number
@@ -35,8 +35,8 @@ type role struct {
 	Watchers int           // hub: the viewer's MaxViewers
 
 	URL   string // watchers: of the viewer
-	Count int    // visitors, watchers: how many at once
-	Stay  int    // visitors, watchers: frames until one goes; 0: none goes
+	Count int    // clients, watchers: how many at once
+	Stay  int    // clients, watchers: frames until one goes; 0: none goes
 }
 
 // runRole runs the role of a child process, and reports whether this is one.
@@ -48,7 +48,7 @@ func runRole() bool {
 	var r role
 	err := json.Unmarshal([]byte(text), &r)
 	if err == nil {
-		run := map[string]func(*role, *commands) error{"hub": runHub, "camera": runCamera, "visitors": runVisitors, "watchers": runWatchers}[r.Kind]
+		run := map[string]func(*role, *commands) error{"hub": runHub, "camera": runCamera, "clients": runClients, "watchers": runWatchers}[r.Kind]
 		err = run(&r, readCommands())
 	}
 	if err != nil {

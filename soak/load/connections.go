@@ -12,7 +12,7 @@ import (
 
 const (
 	steadyCameras = 10
-	visitorsEach  = 100 // ends of one process of visitors
+	clientsEach   = 100 // ends of one process of clients
 )
 
 // runConnections has ends that come and go at an end, in processes of 100 each,
@@ -41,22 +41,22 @@ func runConnections(ctx context.Context, l *load) (table, error) {
 	return t, failed
 }
 
-// visiting is all processes of visitors.
-type visiting []*child
+// clientProcesses are all processes of clients.
+type clientProcesses []*child
 
-func (l *load) startVisitors(o netgear.Options, stay int) (visiting, error) {
-	all := make(visiting, max(1, l.connections/visitorsEach))
+func (l *load) startClients(o netgear.Options, stay int) (clientProcesses, error) {
+	all := make(clientProcesses, max(1, l.connections/clientsEach))
 	return all, together(len(all), func(i int) (err error) {
-		var counts visitorCounts
-		all[i], err = role{Kind: "visitors", ID: i, Options: o, Count: l.connections / len(all), Stay: stay}.start(&counts)
+		var counts clientCounts
+		all[i], err = role{Kind: "clients", ID: i, Options: o, Count: l.connections / len(all), Stay: stay}.start(&counts)
 		return err
 	})
 }
 
 // counts adds the counts of all processes.
-func (v visiting) counts() (sum visitorCounts, err error) {
+func (v clientProcesses) counts() (sum clientCounts, err error) {
 	for _, p := range v {
-		var c visitorCounts
+		var c clientCounts
 		if err := p.ask(&c); err != nil {
 			return sum, err
 		}
@@ -70,7 +70,7 @@ func (v visiting) counts() (sum visitorCounts, err error) {
 	return sum, nil
 }
 
-func (v visiting) kill() {
+func (v clientProcesses) kill() {
 	for _, p := range v {
 		if p != nil {
 			p.kill() //nolint:errcheck // it is to be killed
@@ -79,7 +79,7 @@ func (v visiting) kill() {
 }
 
 func (l *load) connectionCase(ctx context.Context, t *table, name string, stay int, killed bool) error {
-	c, err := startCrowd(ctx, l, ways[0], l.fps, nil)
+	c, err := startGroup(ctx, l, ways[0], l.fps, nil)
 	defer c.end()
 	if err != nil {
 		return err
@@ -89,13 +89,13 @@ func (l *load) connectionCase(ctx context.Context, t *table, name string, stay i
 		return err
 	}
 	begun := time.Now()
-	visiting, err := l.startVisitors(netgear.Options{Pattern: netgear.ReqRep, Address: "127.0.0.1", Port: c.first.Ports[0], MaxRetries: -1, JPEGCheck: netgear.ToggleOff}, stay)
-	defer visiting.kill()
+	running, err := l.startClients(netgear.Options{Pattern: netgear.ReqRep, Address: "127.0.0.1", Port: c.first.Ports[0], MaxRetries: -1, JPEGCheck: netgear.ToggleOff}, stay)
+	defer running.kill()
 	if err != nil {
 		return err
 	}
-	err = until(ctx, "an exchange of each visitor", func() (bool, error) {
-		v, err := visiting.counts()
+	err = until(ctx, "an exchange of each client", func() (bool, error) {
+		v, err := running.counts()
 		return v.Served >= l.connections || stay > 0 && v.Made >= uint64(l.connections), err
 	})
 	if err != nil {
@@ -106,16 +106,16 @@ func (l *load) connectionCase(ctx context.Context, t *table, name string, stay i
 	if err != nil {
 		return err
 	}
-	v, err := visiting.counts()
+	v, err := running.counts()
 	if err == nil && v.Failed > 0 {
-		err = fmt.Errorf("%d calls of visitors failed, the last with: %s", v.Failed, v.Last)
+		err = fmt.Errorf("%d calls of clients failed, the last with: %s", v.Failed, v.Last)
 	}
 	if killed {
-		visiting.kill()
+		running.kill()
 	} else {
-		err = errors.Join(err, stopAll(visiting))
+		err = errors.Join(err, stopAll(running))
 	}
-	after, failed := c.await(ctx, "the end of the visitors", func(h *hubCounts) bool {
+	after, failed := c.await(ctx, "the end of the clients", func(h *hubCounts) bool {
 		return h.Connected <= before.Connected && h.Values[sample.Descriptors] <= before.Values[sample.Descriptors]+1 && h.Values[sample.Goroutines] <= before.Values[sample.Goroutines]+1
 	})
 	_, end := c.finish(ctx)

@@ -19,25 +19,24 @@ type hubCounts struct {
 	Ports   []string
 	URL     string // of the viewer
 	Frames  []uint64
-	Others  uint64 // frames of visitors, and what is no camera's
+	Others  uint64 // frames of clients, and what is no camera's
 	Lost    uint64 // frames of cameras that are missing between others
 	Doubled uint64
 	Last    []uint64 // the number of each camera's last frame
 
 	Connected, Connections, Refused, Flooded, Dropped uint64
-	Watchers                                          int
 	Values                                            sample.Values
 }
 
-// tally counts the frames of each camera.
-type tally struct {
+// frameCounter counts the frames of each camera.
+type frameCounter struct {
 	mu            sync.Mutex
 	frames, last  []uint64
 	others        uint64
 	lost, doubled uint64
 }
 
-func (t *tally) add(f *netgear.Frame) {
+func (t *frameCounter) add(f *netgear.Frame) {
 	var m frameMessage
 	err := f.Message.Decode(&m)
 	t.mu.Lock()
@@ -60,7 +59,7 @@ func (t *tally) add(f *netgear.Frame) {
 
 // runHub receives frames of all cameras until the process is to end.
 func runHub(r *role, c *commands) error {
-	t := &tally{frames: make([]uint64, r.Cameras), last: make([]uint64, r.Cameras)}
+	t := &frameCounter{frames: make([]uint64, r.Cameras), last: make([]uint64, r.Cameras)}
 	var view *web.Viewer
 	var source *web.Source
 	url := ""
@@ -108,9 +107,6 @@ func runHub(r *role, c *commands) error {
 		counts := hubCounts{
 			Ports: end.Ports(), URL: url, Frames: t.frames, Others: t.others, Lost: t.lost, Doubled: t.doubled, Last: t.last,
 			Connected: uint64(s.Connected), Connections: s.Connections, Refused: s.Refused, Flooded: s.Flooded, Dropped: s.Dropped,
-		}
-		if view != nil {
-			counts.Watchers = len(view.Streams())
 		}
 		var err error
 		counts.Values, err = sample.Self()

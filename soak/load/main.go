@@ -31,10 +31,8 @@ type load struct {
 	shown       float64 // frames a second that all viewers get together
 	browser     string  // path of Chromium; empty: none
 	connections int
-	python      string // path of a Python with imagezmq; empty: none
-	senders     int    // of Python
 	tolerance   float64
-	ways        []way
+	ways        []way // how cameras send
 }
 
 func main() {
@@ -50,8 +48,6 @@ func main() {
 	flag.Float64Var(&l.shown, "shown", 3000, "frames a second to all viewers together, which sets the rate of the cameras that they see")
 	flag.StringVar(&l.browser, "browser", "", "the path of Chromium, which is one more viewer")
 	flag.IntVar(&l.connections, "connections", 1000, "ends that are connected at once, and come and go")
-	flag.StringVar(&l.python, "python", "", "a Python with imagezmq, whose senders are some of the cameras on its wire")
-	flag.IntVar(&l.senders, "senders", 20, "how many")
 	flag.Float64Var(&l.tolerance, "tolerance", 0.1, "how far from its share a camera may be")
 	flag.StringVar(&only, "only", "", "only these parts, such as cameras,viewers")
 	flag.Parse()

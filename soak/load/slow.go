@@ -54,7 +54,7 @@ func runSlow(ctx context.Context, l *load) (table, error) {
 }
 
 func (l *load) slowCase(ctx context.Context, t *table, name string, w way, fps float64, adjust func(*role)) (window, error) {
-	c, err := startCrowd(ctx, l, w, fps, adjust)
+	c, err := startGroup(ctx, l, w, fps, adjust)
 	defer c.end()
 	if err != nil {
 		return window{}, err
@@ -84,7 +84,7 @@ func runRestart(ctx context.Context, l *load) (table, error) {
 }
 
 func (l *load) restartCase(ctx context.Context, t *table, w way) error {
-	c, err := startCrowd(ctx, l, w, l.fps, nil)
+	c, err := startGroup(ctx, l, w, l.fps, nil)
 	defer func() { c.end() }()
 	if err != nil {
 		return err

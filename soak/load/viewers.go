@@ -29,7 +29,7 @@ func runViewers(ctx context.Context, l *load) (table, error) {
 func (l *load) viewerCase(ctx context.Context, t *table) error {
 	w := ways[0]
 	w.options.Stamp = true
-	c, err := startCrowd(ctx, l, w, l.fps, func(r *role) {
+	c, err := startGroup(ctx, l, w, l.fps, func(r *role) {
 		r.Page, r.Streams, r.Watchers = true, l.cameras+1, l.viewers+1
 	})
 	defer c.end()

@@ -25,12 +25,13 @@ import (
 
 // settings are those of a run.
 type settings struct {
-	duration time.Duration
-	seed     uint64
-	folder   string
-	fps      float64
-	back     time.Duration // how soon a camera must be shown again
-	netgear  string        // the path of the program
+	duration  time.Duration
+	seed      uint64
+	folder    string
+	temporary bool // the folder
+	fps       float64
+	back      time.Duration // how soon a camera must be shown again
+	netgear   string        // the path of the program
 }
 
 func main() {
@@ -58,6 +59,9 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println("PASSED")
+	if s.temporary {
+		os.RemoveAll(s.folder)
+	}
 }
 
 // prepare completes the settings, and builds the program.
@@ -66,6 +70,7 @@ func (s *settings) prepare(ctx context.Context) (err error) {
 		s.seed = rand.Uint64N(1 << 32)
 	}
 	if s.folder == "" {
+		s.temporary = true
 		if s.folder, err = os.MkdirTemp("", "netgear-programs-"); err != nil {
 			return err
 		}

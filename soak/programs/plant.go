@@ -30,19 +30,16 @@ type plant struct {
 	server   *process
 	cameras  []*camera
 	watch    *watch
-	page     string        // the viewer's address
-	nats     string        // the server's port
-	view     metricValues  // of each program, at the end
-	ended    chan *program // a program that has ended by itself
-	sampling sync.WaitGroup
+	page     string // the viewer's address
+	nats     string // the server's port
 }
 
 // program is one that runs from the beginning to the end.
 type program struct {
 	*process
 	args    []string
-	metrics string // the address
-	last    metricValues
+	metrics string       // the address
+	last    metricValues // as they were read last
 }
 
 // sampleEvery is how often each program is sampled.
@@ -54,7 +51,7 @@ func newPlant(s *settings) (*plant, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plant{settings: s, samples: out, series: sample.NewSeries(out), ended: make(chan *program, 10)}
+	p := &plant{settings: s, samples: out, series: sample.NewSeries(out)}
 	ports := map[string]string{}
 	for _, name := range []string{
 		"page", "nats", "view metrics", "record metrics", "relay metrics", "bridge metrics", "from-nats metrics",
@@ -248,11 +245,7 @@ func (p *plant) line() string {
 	}
 	text := ""
 	for _, q := range p.programs {
-		for key, n := range q.last {
-			if len(key) > 21 && key[:21] == "netgear_frames_total{" {
-				frames += uint64(n)
-			}
-		}
+		frames += q.frames()
 		text += fmt.Sprintf(", %s %.0f MiB", q.name, q.last["process_resident_memory_bytes"]/(1<<20))
 	}
 	return fmt.Sprintf("%d faults, %d frames at all ends, %s%s", faults, frames, p.watch.summary(), text)

@@ -10,29 +10,29 @@ import (
 	"github.com/vidgear-go/netgear/source/pace"
 )
 
-// visitorCounts is what a process of visitors answers.
-type visitorCounts struct {
-	Served int     // visitors that are there, and have had an exchange
+// clientCounts is what a process of clients answers.
+type clientCounts struct {
+	Served int     // clients that are connected, and have had an exchange
 	Made   uint64  // ends that were opened, used and closed
 	Failed uint64  // calls that returned an error
 	Last   string  // the last error
 	Wait   float64 // the longest time from New to the first frame, in seconds
 }
 
-// visitors are ends that connect to one end, and exchange frames. If they do not
+// clients are ends that connect to one end, and exchange frames. If they do not
 // stay, each closes after some frames, and another one is opened.
-type visitors struct {
+type clients struct {
 	role *role
 
 	mu     sync.Mutex
-	counts visitorCounts
+	counts clientCounts
 }
 
-func runVisitors(r *role, c *commands) error {
-	v := &visitors{role: r}
-	var visiting sync.WaitGroup
+func runClients(r *role, c *commands) error {
+	v := &clients{role: r}
+	var running sync.WaitGroup
 	for range r.Count {
-		visiting.Go(func() {
+		running.Go(func() {
 			for c.ctx.Err() == nil {
 				v.note(c.ctx, v.visit(c.ctx))
 			}
@@ -43,11 +43,11 @@ func runVisitors(r *role, c *commands) error {
 		defer v.mu.Unlock()
 		return v.counts, nil
 	})
-	visiting.Wait()
+	running.Wait()
 	return err
 }
 
-func (v *visitors) note(ctx context.Context, err error) {
+func (v *clients) note(ctx context.Context, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
@@ -60,7 +60,7 @@ func (v *visitors) note(ctx context.Context, err error) {
 }
 
 // visit is one end. One that stays exchanges a frame each second.
-func (v *visitors) visit(ctx context.Context) (err error) {
+func (v *clients) visit(ctx context.Context) (err error) {
 	begun := time.Now()
 	end, err := netgear.New(v.role.Options)
 	if err != nil {
@@ -92,9 +92,9 @@ func (v *visitors) visit(ctx context.Context) (err error) {
 	return nil
 }
 
-// served counts a visitor that has had its first exchange, until the returned
+// served counts a client that has had its first exchange, until the returned
 // function is called.
-func (v *visitors) served(after time.Duration) (gone func()) {
+func (v *clients) served(after time.Duration) (gone func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.counts.Served++
