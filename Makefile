@@ -83,6 +83,12 @@ api: ## write the exported API to api/, which lint compares
 logs: ## write the list of log messages to docs/logs.md, which a test compares
 	@go run -buildvcs=false ./internal/loglist
 
+.PHONY: load
+
+load: ## many peers at one end: 200 cameras, 64 viewers, 1000 connections; half an hour (ARGS='-only cameras -cameras 50')
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./soak/load $(ARGS)
+
 .PHONY: licenses sbom
 CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -253,5 +255,99 @@ func TestErrorsDoNotPileUp(t *testing.T) {
 				t.Errorf("%d errors in a queue of %d", errs, len(q.items))
 			}
 		})
+	}
+}
+
+// latestQueue returns the queue of a receive end with Latest whose application
+// reads no pixels, and a function that pushes a frame of a port.
+func latestQueue(t *testing.T, o Options) (q *recvQueue, push func(port string)) {
+	t.Helper()
+	use := &useHistory{}
+	for range usesKept {
+		use.note(false)
+	}
+	o.ReceiveMode, o.Pattern, o.MultiserverMode, o.Latest = true, ReqRep, true, true
+	q = newRecvQueue(&link{settings: newSettings(o), ctx: testContext(t), perPort: newPerPortStats(false)}, use)
+	return q, func(port string) {
+		t.Helper()
+		f, err := NewJPEGFrame(testJPEG(t, 16, 16), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Port = port
+		q.push(f)
+	}
+}
+
+// With Latest and a slow application each sender has its turn, however fast
+// another one sends.
+func TestLatestServesSendersInTurn(t *testing.T) {
+	q, push := latestQueue(t, Options{Ports: []string{"1", "2", "3"}})
+	got := ""
+	for range 9 {
+		for _, port := range []string{"1", "2", "1", "3", "1", "1"} {
+			push(port)
+		}
+		f, err := q.pop(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += f.Port
+		f.Close()
+	}
+	if got != "123123123" {
+		t.Errorf("the senders of the frames are %s", got)
+	}
+	q.discard(ErrClosed)
+}
+
+// Each of many senders has a place, and the number of places is bounded where
+// senders invent their ports.
+func TestLatestHasAPlaceForEachSender(t *testing.T) {
+	var ports []string
+	for n := range 200 {
+		ports = append(ports, strconv.Itoa(10000+n))
+	}
+	for name, c := range map[string]struct {
+		options Options
+		want    int
+	}{
+		"listed":   {Options{Ports: ports}, 200},
+		"invented": {Options{Ports: []string{"1"}}, defaultQueueFrames},
+		"set":      {Options{Ports: []string{"1"}, QueueFrames: 150}, 150},
+	} {
+		q, push := latestQueue(t, c.options)
+		for range 2 {
+			for _, port := range ports {
+				push(port)
+			}
+		}
+		if len(q.items) != c.want || q.items[len(q.items)-1].frame.Port != ports[199] {
+			t.Errorf("%s: %d frames wait, want %d", name, len(q.items), c.want)
+		}
+		q.discard(ErrClosed)
+	}
+}
+
+// No frame overtakes an error that came before it.
+func TestLatestKeepsErrorsInOrder(t *testing.T) {
+	q, push := latestQueue(t, Options{Ports: []string{"1", "2"}})
+	push("1")
+	q.pushError(ErrTimeout)
+	push("1")
+	push("2")
+	push("1")
+	var got []string
+	for len(q.items) > 0 {
+		f, err := q.pop(testContext(t))
+		if err != nil {
+			got = append(got, err.Error())
+			continue
+		}
+		got = append(got, f.Port)
+		f.Close()
+	}
+	if want := []string{ErrTimeout.Error(), "1", "2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

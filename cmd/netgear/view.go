@@ -59,6 +59,7 @@ the settings file.`,
 	fs.StringArrayVar(&v.options.Origins, "origin", nil, "a `HOST` whose pages may embed the streams")
 	fs.StringVar(&v.options.Title, "title", "", "the page's title, a `TEXT`")
 	fs.IntVar(&v.options.MaxViewers, "max-viewers", 0, "at most `N` may watch at once (default 64)")
+	fs.IntVar(&v.options.MaxStreams, "max-streams", 0, "show at most `N` senders (default 64)")
 	v.metrics.add(fs)
 	addInputs(cmd)
 	return cmd
