@@ -2,11 +2,12 @@
 # Go, Python 3, make and a C compiler.
 
 ARGS     ?=
+FRAMES   ?= 5184000
 FUZZTIME ?= 30s
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench bench-nats weak profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults soak fuzz bench bench-nats weak profile api logs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,10 @@ interop: ## this library against the real VidGear
 
 faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
 	@scripts/test.sh faults-full
+
+soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all' for random faults
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)
