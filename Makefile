@@ -2,12 +2,13 @@
 # Go, Python 3, make and a C compiler.
 
 ARGS     ?=
+FRAMES   ?= 5184000
 FUZZTIME ?= 30s
 ORDERS   ?= 100000
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz sanitize bench bench-nats weak profile api logs clean simulate
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz sanitize bench bench-nats weak profile api logs clean simulate soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,10 @@ environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits
 simulate: ## the ends in simulated networks, ORDERS (default 100000) random orders for each test
 	@scripts/setup.sh
 	@go test -buildvcs=false -tags nogocv -count=1 -timeout 24h -v -run '^TestSimulated' -rapid.checks=$(ORDERS) .
+
+soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all' for random faults
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -45,7 +45,7 @@ import (
 //  10. Shut reports the end of each connection, without an endpoint. Then the
 //     endpoint is free. The peer is notified that its connection has ended.
 //  11. A lost connection is made again by the end that connects. Both ends report
-//     it.
+//     it, and that end reports ConnectRetried at once.
 //
 // It does more than the scripts can show. Each event reaches the monitor after a
 // time of its own, a socket may be readable when nothing has arrived, and calls
@@ -570,6 +570,7 @@ func (n *simNet) fail(w *simPending, age time.Duration) {
 		p.socket.emit(transport.Event{Kind: transport.HungUp, Endpoint: p.endpoint, Age: age})
 	}
 	if w.from.tries == w.try && !w.from.socket.shut {
+		w.from.socket.emit(transport.Event{Kind: transport.ConnectRetried, Endpoint: w.from.endpoint})
 		n.try(w.from, simReconnect)
 	}
 }
@@ -630,6 +631,9 @@ func (n *simNet) lose(p *simPipe, c *simConn) {
 		e.Peer = e.Address
 	}
 	s.emit(e)
+	if p.dials {
+		s.emit(transport.Event{Kind: transport.ConnectRetried, Endpoint: p.endpoint})
+	}
 	n.after(n.delay(), func() { // the socket itself may be notified later
 		if p.conn == c {
 			n.release(p)

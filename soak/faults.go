@@ -190,10 +190,7 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 		wait(ctx, f.Lasts)
 		return p.signal(syscall.SIGCONT)
 	case killFault:
-		p.kill()
-		s.note(p, true)
-		wait(ctx, f.Lasts)
-		return s.start(f.Receive)
+		return s.kill(ctx, p, f)
 	case cutFault:
 		return s.move(ctx, f, false)
 	case nameFault:
@@ -208,6 +205,24 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 		return setClock(ctx, f)
 	}
 	return nil
+}
+
+// kill kills an end, and starts it again. Where the end listens nothing does
+// meanwhile, so connections are refused.
+func (s *soak) kill(ctx context.Context, p *process, f fault) error {
+	at := ""
+	if f.Receive != s.receiverConnects() {
+		at = s.proxy.Addr
+		s.proxy.Close()
+		s.proxy = nil
+	}
+	p.kill()
+	s.note(p, true)
+	wait(ctx, f.Lasts)
+	if err := s.start(f.Receive); err != nil || at == "" {
+		return err
+	}
+	return s.listen(at)
 }
 
 // move ends the connection, so that new ones are refused for a while, after which

@@ -135,7 +135,7 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 
 func (p *process) signal(s syscall.Signal) error { return syscall.Kill(-p.pid(), s) }
 
-// end marks the end of the process as requested.
+// end marks the end of the process as planned.
 func (p *process) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

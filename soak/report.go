@@ -68,7 +68,7 @@ func (s *soak) judge(o *outcome) {
 	defer s.mu.Unlock()
 	o.balance = s.account.balance()
 	o.Problems, o.Stats, o.Faults, o.Load = s.problems, s.stats, s.count, page.LoadAverage()
-	o.Kinds, o.Revived = s.kinds, s.revived
+	o.Kinds, o.Reasons, o.Revived = s.kinds, s.reasons, s.revived
 	for _, t := range s.series.Trends() {
 		if t.Grows && !s.isPython(t.Process) {
 			o.Problems = append(o.Problems, t.String())

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,6 +76,7 @@ type soak struct {
 	what     string         // the last fault
 	count    int            // of the faults
 	kinds    map[string]int // of the faults, by kind
+	reasons  map[string]int // why send calls returned errors
 }
 
 // outcome is the result of a run, a line in results.jsonl.
@@ -92,7 +94,8 @@ type outcome struct {
 	Problems []string
 	Trends   []string `json:"trends"`
 	balance
-	Stats map[string]netgear.Stats `json:"stats"`
+	Reasons map[string]int           `json:"reasons"` // of the errors of send calls
+	Stats   map[string]netgear.Stats `json:"stats"`
 }
 
 // The names of the processes. One that was started again has a number behind it.
@@ -140,6 +143,8 @@ func (s *soak) handle(p *process, e event) {
 		r.runs = append(r.runs, *e.Run)
 	case lostEvent:
 		s.account.senders[p.settings.Life].lost[e.Index] = true
+		reason, _, _ := strings.Cut(e.Text, ":")
+		s.reasons[reason]++
 	case retriedEvent:
 		s.account.senders[p.settings.Life].retried[e.Index] = true
 	case sentEvent:
@@ -297,7 +302,7 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 // open chooses the ports, and creates the folder and the keys.
 func (s *soak) open() error {
 	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[bool]int{}
-	s.kinds, s.ends = map[string]int{}, map[bool]*process{}
+	s.kinds, s.reasons, s.ends = map[string]int{}, map[string]int{}, map[bool]*process{}
 	port, err := tcpproxy.FreePort()
 	if err != nil {
 		return err

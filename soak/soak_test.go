@@ -28,7 +28,7 @@ func short() time.Duration {
 	if testing.Short() {
 		return 4 * time.Second
 	}
-	return 30 * time.Second
+	return 20 * time.Second
 }
 
 // soakFor runs every stream that the arguments select, all at once.

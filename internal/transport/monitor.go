@@ -509,7 +509,7 @@ func (m *monitor) noteEnded() {
 // with their socket: that a peer has gone, without an endpoint. For those that
 // follow the endpoints' peers, nothing was lost.
 func (m *monitor) closing(e Event) (Event, bool) {
-	return Event{Kind: Disconnected, Peer: e.Peer}, e.Kind == Disconnected
+	return Event{Kind: Disconnected, Peer: e.Peer, Address: e.Address}, e.Kind == Disconnected
 }
 
 // stop ends the monitor of a socket and waits for its goroutine. libzmq stops
