@@ -100,11 +100,13 @@ func streamOptions(s *zmq4.Socket, o *Options) error {
 //
 // libzmq (to 4.3.5 at least) also aborts the process for a lost connection
 // whose unprocessed bytes contain a peer's heartbeat. Bytes stay unprocessed
-// while the pipe is full, and any peer can send them. So no pipe has a limit
-// except that of PULL, which has no other way to make its senders wait.
+// while the pipe is full, and any peer can send them. A full pipe is worse still
+// at a socket that reads nothing, such as PUSH: the connection then outlives its
+// peer, with its descriptor. So no pipe has a limit except that of PULL, which
+// has no other way to make its senders wait.
 func (o *Options) receiveHWM() int {
 	switch {
-	case o.Pattern != PushPull:
+	case o.Pattern != PushPull || !o.ReceiveMode:
 		return 0
 	case o.SecureMode != Grasslands:
 		// With 1 there is no room for the reply of the authentication handler,

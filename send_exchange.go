@@ -226,7 +226,7 @@ func (s *sendEnd) shut(linger time.Duration) {
 // freshConn ensures that there is a socket without an unfinished exchange, so
 // that a late answer is never taken for the next frame's.
 func (x *frameExchange) freshConn() error {
-	if c := x.conn; c != nil && (c.stale || x.spec.answers && c.Spoiled()) {
+	if c := x.conn; c != nil && (c.stale || !x.opts.publishes() && c.Spoiled()) {
 		x.shut(0)
 		x.tracker.Wait()
 	}

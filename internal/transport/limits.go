@@ -61,9 +61,7 @@ func newLimits(c *Config) limits {
 			l.bytesPerSecond += secureChatter
 		}
 		l.totalPerSecond = l.bytesPerSecond
-		if l.left = maxLeftChatter; c.pushes() {
-			l.left = 0 // its pipes have a limit, and are never read
-		} else {
+		if l.left = maxLeftChatter; !c.pushes() {
 			l.pending = maxPendingChatter
 		}
 	case c.Kind == zmq4.PULL:
