@@ -102,7 +102,7 @@ func (s *soak) possible(f fault) bool {
 		return !python
 	case nameFault, cutFault, resetFault, holdFault:
 		// libzmq in a Python end resolves a name once, and VidGear may never
-		// notice a lost connection: see docs/faults.md.
+		// notice a lost connection: see docs/reliability.md.
 		return s.Sender == goPeer && s.Receiver == goPeer
 	}
 	return true

@@ -375,7 +375,7 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 }
 
 // revive has a Python end started again that hangs or has given up, as some do
-// after a fault: see docs/faults.md. It reports whether there is one.
+// after a fault: see docs/reliability.md. It reports whether there is one.
 func (s *soak) revive() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
