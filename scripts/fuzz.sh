@@ -10,6 +10,7 @@
 # FUZZTAGS: build tags (default none; with SANITIZE nogocv).
 # FUZZWORKERS: processes at a time (default one for each core).
 # SANITIZE: address,undefined or race; see sanitizers.sh.
+# SANITIZE_REPORTS: where their reports are kept (default nowhere).
 # A failure does not end the run; all of them are listed at its end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,6 +45,7 @@ fi
 time=${1:-30s}
 pattern=${2:-}
 mode=${SANITIZE:-plain}
+SANITIZE_REPORTS=${SANITIZE_REPORTS:-$tmp/report}
 [ "$mode" = plain ] || FUZZTAGS=${FUZZTAGS:-nogocv}
 sanitize "${SANITIZE:-}"
 

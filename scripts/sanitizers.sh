@@ -4,8 +4,8 @@
 #   address,undefined  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer for
 #                      C code; AddressSanitizer and checkptr for Go code
 #   race               the race detector and checkptr, for Go code
-# Both leave gocv out. Reports go to SANITIZE_REPORTS.PID, as the workers of a
-# fuzz target have no standard error, and end the process with status 99.
+# Reports go to SANITIZE_REPORTS.PID, as the workers of a fuzz target have no
+# standard error, and end the process with status 99.
 sanitize() {
 	export CGO_ENABLED=1
 	SANITIZE_REPORTS=${SANITIZE_REPORTS:-$(mktemp -d)/report}
