@@ -882,7 +882,7 @@ func (w *simWorld) finish() {
 
 // TestSimulatedEnds runs a receive end and its senders.
 func TestSimulatedEnds(t *testing.T) {
-	simChecks(t, 300)
+	simChecks(t, 100)
 	parts, err := newSimParts("inproc://simulation")
 	if err != nil {
 		t.Fatal(err)
