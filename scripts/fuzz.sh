@@ -61,6 +61,15 @@ record() {
 	printf '%s\t%s\t%d\t%d\t%d\t%d\n' "$1" "$mode" "${elapsed:-0}" "${execs:-0}" "${fresh:-0}" "$(($2 != 0))" >>"$log"
 }
 
+# show prints the input that failed. A worker that ended with status 2 without a
+# report took more than ten seconds of real time for one input, which Go ends;
+# on a busy machine that is no finding unless it can be repeated.
+show() {
+	local input
+	input=$(sed -n 's/^ *Failing input written to //p' "$tmp/output" | head -n 1)
+	[ -z "$input" ] || head -c 20000 "$1/$input"
+}
+
 scripts/setup.sh
 found=0
 failed=()
@@ -76,7 +85,7 @@ while IFS=: read -r file rest; do
 	go test -tags "${FUZZTAGS:-}" -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 20x \
 		${FUZZWORKERS:+-parallel "$FUZZWORKERS"} "$dir" </dev/null 2>&1 | tee "$tmp/output" || status=$?
 	record "$dir/$name" "$status"
-	[ "$status" = 0 ] || failed+=("$dir/$name")
+	[ "$status" = 0 ] || { failed+=("$dir/$name"); show "$dir"; }
 done < <(find . -name '*_test.go' -not -path './.*' -not -path './interop/.venv/*' -exec grep -H '^func Fuzz[A-Z0-9_]' {} + | sort)
 [ "$found" -gt 0 ] || { echo 'no fuzz target found'; exit 1; }
 printf '\n'
