@@ -104,7 +104,14 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		if p.encode && err == nil {
 			s.counters.encode.since(began)
 		}
+		released := false
+		defer func() {
+			if !released { // the release function panics
+				part.release()
+			}
+		}()
 		p.release() // it has been encoded
+		released = true
 		return part, err
 	}
 	if s.spec.answers {
