@@ -827,7 +827,22 @@ func (w *simWorld) recover() {
 	if err := w.passes(e, 100*time.Millisecond); err != nil {
 		w.problem("a frame waits: %v", err)
 	}
+	w.next()
 	close(stop)
+}
+
+// next checks that the next sender is served soon after the last one has closed.
+func (w *simWorld) next() {
+	if w.attach || w.options.TerminatePolicy != KeepWaiting || len(w.problems) > 0 {
+		return
+	}
+	for w.close(w.senders[0]); !w.senders[0].done(); {
+		time.Sleep(time.Millisecond)
+	}
+	w.senders[0] = w.open(false, len(w.all)+1)
+	if err := w.passes(w.senders[0], 1500*time.Millisecond); err != nil && w.options.RequestTimeout >= time.Second {
+		w.problem("the next sender is not served: %v", err)
+	}
 }
 
 // passes sends a frame, which must have its answer in time.
