@@ -16,6 +16,7 @@ import (
 type process struct {
 	name    string
 	log     string // the file of its stdout and stderr
+	before  int64  // how long that was when it started
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when it has ended
 	planned atomic.Bool   // it is to end
@@ -30,6 +31,9 @@ func startProcess(folder, name, path string, environment []string, args ...strin
 		return nil, err
 	}
 	defer log.Close()
+	if info, err := log.Stat(); err == nil {
+		p.before = info.Size()
+	}
 	p.cmd.Env = append(os.Environ(), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// Ctrl-C is for this program, and no process outlives it.
@@ -48,9 +52,11 @@ func startProcess(folder, name, path string, environment []string, args ...strin
 // its goroutines.
 const stopTime = 30 * time.Second
 
-// stop ends the program with SIGTERM, which must succeed.
+// stop ends the program with SIGTERM, which must succeed. A program that has just
+// been started may not handle signals yet; what it prints shows that it does.
 func (p *process) stop() error {
 	p.planned.Store(true)
+	until(context.Background(), stopTime, "output", p.hasPrinted) //nolint:errcheck // it may have nothing to print
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
@@ -63,6 +69,17 @@ func (p *process) stop() error {
 		return fmt.Errorf("%s ends with %v: %s", p.name, p.cmd.ProcessState, p.lastLines())
 	}
 	return nil
+}
+
+// hasPrinted reports whether the program has printed something, or has ended.
+func (p *process) hasPrinted() (bool, error) {
+	select {
+	case <-p.ended:
+		return true, nil
+	default:
+	}
+	info, err := os.Stat(p.log)
+	return err == nil && info.Size() > p.before, err
 }
 
 // kill ends the program with SIGKILL.
