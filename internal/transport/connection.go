@@ -26,6 +26,7 @@ type connection struct {
 	handshakedAt uint64 // monitor.events when the handshake succeeded that the mark stands for
 	established  bool   // the handshake has ended, as its bytes show
 	ended        error  // why this end has ended it; nil if it has not
+	gone         bool   // libzmq had closed it when all connections were ended
 
 	counts readCounts // what the owner has read; flow.mu guards it
 	meter             // what the connection has brought

@@ -86,8 +86,8 @@ type reservedDescriptors struct {
 	held bool
 }
 
-// open opens the reserve. Without it, which is no error, connections are not
-// ended.
+// open opens the reserve. Without it, which is no error, connections are ended
+// only while other descriptors are free.
 func (s *reservedDescriptors) open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,18 +124,31 @@ func (s *reservedDescriptors) close() {
 
 // pinned calls do with a copy of a descriptor that is libzmq's, if it still is
 // the socket with this id. libzmq may have closed it, and the number may be
-// another file's by now. The copy is only valid within do.
+// another file's by now. The copy is only valid within do. Where there is no
+// reserve any more, the copy takes another descriptor.
+//
+// The id is checked before as well: closing the copy of a foreign file would
+// release the process's locks on it (fcntl).
 func (s *reservedDescriptors) pinned(fd int, id socketID, do func(fd int)) bool {
+	if now, ok := identify(fd); !ok || now != id {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.held || dupOnto(fd, s.pin) != nil {
+	pin, err := s.pin, error(nil)
+	if s.held {
+		err = dupOnto(fd, pin)
+		defer dupOnto(s.null, pin)
+	} else if pin, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+		defer unix.Close(pin)
+	}
+	if err != nil {
 		return false
 	}
-	defer dupOnto(s.null, s.pin)
-	if now, ok := identify(s.pin); !ok || now != id {
+	if now, ok := identify(pin); !ok || now != id {
 		return false
 	}
-	do(s.pin)
+	do(pin)
 	return true
 }
 
@@ -160,7 +173,7 @@ func (s *reservedDescriptors) disconnect(fd int, id socketID) (dropped int64, ok
 // may try to accept a connection that is closed by then.
 func (s *reservedDescriptors) turnAway(fd int, id socketID) (turned int) {
 	s.pinned(fd, id, func(fd int) {
-		if unix.SetNonblock(fd, true) != nil {
+		if !s.held || unix.SetNonblock(fd, true) != nil {
 			return
 		}
 		for ; turned < acceptBurst; turned++ {

@@ -489,14 +489,15 @@ func (m *monitor) endAll() {
 func (m *monitor) endConnections() {
 	m.endsAll = true
 	for _, c := range m.conns {
-		c.endReading()
+		c.gone = !c.endReading()
 	}
 }
 
 // noteEnded notes that no connection exists any more. It is called when all events
-// have been read.
+// have been read. libzmq does not report the end of a connection to an endpoint
+// that the socket has left (Part).
 func (m *monitor) noteEnded() {
-	if m.endsAll && len(m.conns) == 0 {
+	if m.endsAll && !slices.ContainsFunc(m.conns, func(c *connection) bool { return !c.gone }) {
 		select {
 		case <-m.ended:
 		default:

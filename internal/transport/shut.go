@@ -86,21 +86,12 @@ func endLater(conns []*connection, linger time.Duration) {
 
 // endReading makes libzmq read the end of a connection, as if the peer had sent
 // it. What libzmq has written is still sent. What has come and was not read is
-// dropped.
-func (c *connection) endReading() {
-	if !c.identified() {
-		return
-	}
-	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return // it was closed, or no descriptor is free
-	}
-	defer unix.Close(fd)
-	if id, ok := identify(fd); !ok || id != c.id {
-		return
-	}
-	unix.Shutdown(fd, unix.SHUT_RD)
-	drain(fd)
+// dropped. It reports whether libzmq may have had the connection until then.
+func (c *connection) endReading() bool {
+	return !c.identified() || reserve.pinned(int(c.fd), c.id, func(fd int) {
+		unix.Shutdown(fd, unix.SHUT_RD)
+		drain(fd)
+	})
 }
 
 // drain drops what has come over a connection and was not read, and returns how

@@ -166,3 +166,59 @@ func TestShutLingersWhereItListens(t *testing.T) {
 	}
 	<-ended
 }
+
+// libzmq does not report the end of a connection to an endpoint that the socket
+// leaves. Shut must not wait for that report.
+func TestShutAfterPart(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := plain(zmq4.PAIR)
+	c.Bind = false
+	ep := "tcp://" + l.Addr().String()
+	s, err := Open(c, []string{ep}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	silent.SetReadDeadline(time.Now().Add(testTimeout))
+	if _, err := silent.Read(make([]byte, 1)); err != nil { // libzmq's greeting: it has reported the connection
+		t.Fatal(err)
+	}
+	if s.Parted(ep) || !s.Parted("tcp://127.0.0.1:1") {
+		t.Error("Parted before Part")
+	}
+	s.Part(ep)
+	if !s.Parted(ep) {
+		t.Error("not Parted after Part")
+	}
+	closed := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, silent)
+		closed <- err
+	}()
+	for open := true; open; {
+		s.ProcessCommands()
+		select {
+		case err := <-closed:
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	s.monitor.endAll()
+	select {
+	case <-s.monitor.ended:
+	default:
+		t.Error("endAll gave up")
+	}
+	s.Shut(0)
+}

@@ -259,10 +259,11 @@ func (s *Socket) Disconnect(ep string) {
 	}
 }
 
-// Parted reports whether Part has disconnected from an endpoint.
+// Parted reports whether the socket is disconnected from an endpoint: Part has
+// done so, or it does not have the endpoint.
 func (s *Socket) Parted(ep string) bool {
 	ep, ok := s.own(ep)
-	return ok && s.parted[ep]
+	return !ok || s.parted[ep]
 }
 
 // own returns one of the socket's endpoints as the socket spells it. libzmq may
@@ -314,8 +315,6 @@ func (s *Socket) SettlePeers() (again bool) {
 	}
 	return s.gate.settled(began)
 }
-
-// ---- the end ----
 
 // ---- addresses that cannot be used ----
 
