@@ -48,7 +48,7 @@ interop: ## this library against the real VidGear
 faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
 	@scripts/test.sh faults-full
 
-environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits (ARGS='memory 386')
+environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits; a quarter of an hour (ARGS='memory 386')
 	@scripts/setup.sh
 	@scripts/environment.sh $(ARGS)
 
@@ -60,11 +60,11 @@ soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked;
 	@scripts/setup.sh
 	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
 
-fuzz: ## every fuzz target for FUZZTIME each (default 30s)
-	@scripts/fuzz.sh $(FUZZTIME)
+fuzz: ## every fuzz target for FUZZTIME each (default 30s); ARGS=PATTERN: those whose DIRECTORY/NAME matches it
+	@scripts/fuzz.sh $(FUZZTIME) $(ARGS)
 
-sanitize: ## the C code under AddressSanitizer, UndefinedBehaviorSanitizer and libFuzzer; a quarter of an hour
-	@scripts/sanitize.sh
+sanitize: ## the C code under AddressSanitizer, UndefinedBehaviorSanitizer and libFuzzer; a quarter of an hour (ARGS='canaries c': only these steps)
+	@scripts/sanitize.sh $(ARGS)
 
 bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and the plots; ARGS=-sweep: settings)
 	@scripts/setup.sh --python

@@ -10,6 +10,12 @@
 # also needs QEMU (package qemu-user).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1:-} in
+-h | --help)
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "scripts/${0##*/}"
+	exit
+	;;
+esac
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 [ $# -gt 0 ] || set -- memory ends single cgocheck 386 armhf
 
@@ -71,6 +77,12 @@ run_armhf() {
 }
 
 for part in "$@"; do
+	case $part in
+	memory | ends | single | cgocheck | 386 | armhf) ;;
+	*) echo "environment: unknown part $part; -h lists them" >&2 && exit 2 ;;
+	esac
+done
+for part in "$@"; do
 	echo "== $part"
 	case $part in
 	memory | ends | single | cgocheck) "$part" ;;
@@ -80,6 +92,5 @@ for part in "$@"; do
 		[ $status -ne 3 ] || { echo 'absent: packages that cannot be had here'; status=0; }
 		[ $status -eq 0 ] || exit $status
 		;;
-	*) echo "environment: unknown part $part" >&2 && exit 2 ;;
 	esac
 done

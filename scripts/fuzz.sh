@@ -13,6 +13,12 @@
 # A failure does not end the run; all of them are listed at its end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1:-} in
+-h | --help)
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "scripts/${0##*/}"
+	exit
+	;;
+esac
 . scripts/sanitizers.sh
 
 tmp=$(mktemp -d)
@@ -76,7 +82,7 @@ while IFS=: read -r file rest; do
 	record "$dir/$name" "$status"
 	[ "$status" = 0 ] || failed+=("$dir/$name")
 done < <(find . -name '*_test.go' -not -path './.*' -not -path './interop/.venv/*' -exec grep -H '^func Fuzz[A-Z0-9_]' {} + | sort)
-[ "$found" -gt 0 ] || { echo 'no fuzz target found'; exit 1; }
+[ "$found" -gt 0 ] || { echo "no fuzz target matches ${pattern:-anything}"; exit 1; }
 printf '\n'
 table
 reports || failed+=("the reports above")

@@ -24,6 +24,12 @@
 # libjpeg run under MemorySanitizer, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1:-} in
+-h | --help)
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "scripts/${0##*/}"
+	exit
+	;;
+esac
 . scripts/sanitizers.sh
 
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
@@ -178,6 +184,12 @@ run_libfuzzer() {
 # ---- the steps ----
 
 [ $# -gt 0 ] || set -- canaries c root seeds race checkptr libfuzzer
+for step in "$@"; do
+	case $step in
+	canaries | c | root | seeds | race | checkptr | libfuzzer | short) ;;
+	*) echo "sanitize: unknown step $step; -h lists them" >&2 && exit 2 ;;
+	esac
+done
 [ "${SKIP_SETUP:-}" ] || scripts/setup.sh --no-opencv
 for step in "$@"; do
 	printf '\n== Sanitizers: %s\n' "$step"
@@ -191,7 +203,6 @@ for step in "$@"; do
 	checkptr) run_c -gcflags=all=-d=checkptr=2 ;;
 	libfuzzer) run_libfuzzer ;;
 	short) under address,undefined short ;;
-	*) echo "sanitize: unknown step $step" >&2; exit 2 ;;
 	esac
 	printf 'ok (%ds)\n' $((SECONDS - from))
 done

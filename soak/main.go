@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -59,6 +60,7 @@ func main() {
 	}
 	failed, err := soakAll(os.Args[1:])
 	switch {
+	case errors.Is(err, flag.ErrHelp): // the flags have been printed
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(2)
@@ -90,6 +92,9 @@ func parse(args []string) (*flags, error) {
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
+	if err := f.check(fs.Args()); err != nil {
+		return nil, err
+	}
 	var err error
 	if f.chosen, err = chosenFaults(f.faults); err != nil {
 		return nil, err
@@ -100,10 +105,31 @@ func parse(args []string) (*flags, error) {
 	if f.duration > 0 {
 		f.frames = 1 << 50
 	}
-	if f.size < columns || f.size%columns != 0 {
-		return nil, fmt.Errorf("-size %d is no multiple of %d", f.size, columns)
-	}
 	return f, nil
+}
+
+// check returns an error for values that no run can have. Arguments beside the
+// flags are an error: a flag behind them would not count.
+func (f *flags) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case f.frames <= 0:
+		return fmt.Errorf("-frames %d: use 1 or more", f.frames)
+	case f.duration < 0:
+		return fmt.Errorf("-for %v is negative", f.duration)
+	case f.size < columns || f.size%columns != 0:
+		return fmt.Errorf("-size %d is no multiple of %d", f.size, columns)
+	case f.fps < 0:
+		return fmt.Errorf("-fps %v is negative", f.fps)
+	case f.hwm < 0:
+		return fmt.Errorf("-hwm %d is negative", f.hwm)
+	case f.every <= 0:
+		return fmt.Errorf("-every %v: use more than 0", f.every)
+	case f.stall <= 0:
+		return fmt.Errorf("-stall %v: use more than 0", f.stall)
+	}
+	return nil
 }
 
 // choose returns what a flag selects of all names.
@@ -170,6 +196,10 @@ func (k kind) with(peer string) []kind {
 	return k.withPython(peer)
 }
 
+// errInterrupted reports that a signal ended the runs: those in the table are as far
+// as they came.
+var errInterrupted = errors.New("interrupted: the last run is incomplete, and the rest was not run")
+
 func soakAll(args []string) (failed bool, err error) {
 	f, err := parse(args)
 	if err != nil {
@@ -211,6 +241,9 @@ func soakAll(args []string) (failed bool, err error) {
 		all = append(all, o)
 	}
 	fmt.Print(table(all))
+	if ctx.Err() != nil {
+		return false, errInterrupted
+	}
 	return slices.ContainsFunc(all, func(o outcome) bool { return o.failed() }), nil
 }
 

@@ -75,10 +75,14 @@ func runCamera(r *role, c *commands) error {
 	return errors.Join(err, end.Close())
 }
 
-// startCameras starts a process for each of the options.
-func startCameras(options []netgear.Options, fps float64) ([]*child, error) {
+// startCameras starts a process for each of the options. It starts no more once
+// the context has ended.
+func startCameras(ctx context.Context, options []netgear.Options, fps float64) ([]*child, error) {
 	all := make([]*child, len(options))
 	err := together(len(options), func(i int) (err error) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		var counts cameraCounts
 		all[i], err = role{Kind: "camera", Options: options[i], ID: i, FPS: fps}.start(&counts)
 		return err

@@ -68,7 +68,7 @@ func startGroup(ctx context.Context, l *load, w way, fps float64, adjust func(*r
 		c.options = append(c.options, o)
 	}
 	begun := time.Now()
-	if c.cameras, err = startCameras(c.options, fps); err != nil {
+	if c.cameras, err = startCameras(ctx, c.options, fps); err != nil {
 		return c, err
 	}
 	_, err = c.await(ctx, "a frame of each camera", func(h *hubCounts) bool {

@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -48,9 +49,13 @@ func main() {
 	flag.Float64Var(&l.shown, "shown", 3000, "frames a second to all viewers together, which sets the rate of the cameras that they see")
 	flag.StringVar(&l.browser, "browser", "", "the path of Chromium, which is one more viewer")
 	flag.IntVar(&l.connections, "connections", 1000, "ends that are connected at once, and come and go")
-	flag.Float64Var(&l.tolerance, "tolerance", 0.1, "how far from its share a camera may be")
-	flag.StringVar(&only, "only", "", "only these parts, such as cameras,viewers")
+	flag.Float64Var(&l.tolerance, "tolerance", 0.1, "how far from its share a camera may be, as a part of the share")
+	flag.StringVar(&only, "only", "", "only these parts: cameras, slow, restart, viewers, connections, several with commas (default all)")
 	flag.Parse()
+	if err := l.check(only, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(2)
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -74,16 +79,39 @@ var parts = []part{
 	{"connections", runConnections},
 }
 
+// check returns an error for flags that no run can have. Arguments beside the
+// flags are an error: a flag behind them would not count.
+func (l *load) check(only string, rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case l.cameras < 1 || l.viewers < 1 || l.connections < 1:
+		return errors.New("-cameras, -viewers and -connections: use 1 or more")
+	case l.duration <= 0:
+		return fmt.Errorf("-duration %v: use more than 0", l.duration)
+	case l.fps <= 0 || l.shown <= 0:
+		return errors.New("-fps and -shown: use more than 0")
+	case l.tolerance < 0:
+		return fmt.Errorf("-tolerance %v is negative", l.tolerance)
+	}
+	if only == "" {
+		return nil
+	}
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("-only %s: use %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
 // run runs the parts and prints their tables. Every part runs, whatever fails
 // before it.
 func (l *load) run(ctx context.Context, only string) error {
-	if only != "" {
-		for name := range strings.SplitSeq(only, ",") {
-			if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-				return fmt.Errorf("there is no part %q", name)
-			}
-		}
-	}
 	var failed []string
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
@@ -98,7 +126,7 @@ func (l *load) run(ctx context.Context, only string) error {
 		}
 		fmt.Fprintf(os.Stderr, "%s: %v, load average %s\n", p.name, time.Since(begun).Round(time.Second), loadAverage())
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return errors.New("interrupted: the last part is incomplete")
 		}
 	}
 	if failed != nil {
