@@ -196,7 +196,7 @@ func (k kind) with(peer string) []kind {
 	return k.withPython(peer)
 }
 
-// errInterrupted says that a signal ended the runs: those in the table are as far
+// errInterrupted reports that a signal ended the runs: those in the table are as far
 // as they came.
 var errInterrupted = errors.New("interrupted: the last run is incomplete, and the rest was not run")
 
