@@ -279,6 +279,38 @@ func latestQueue(t *testing.T, o Options) (q *recvQueue, push func(port string))
 	}
 }
 
+// With Latest each sender of Ports has a place, also where QueueFrames is as small
+// and others have an error, or a frame that is being decoded, in the queue.
+func TestLatestKeepsPlacesForSenders(t *testing.T) {
+	for name, before := range map[string]func(q *recvQueue, push func(string)){
+		"an error": func(q *recvQueue, _ func(string)) { q.pushError(ErrPeerGone) },
+		"a frame that is being decoded": func(q *recvQueue, push func(string)) {
+			push("1")
+			q.items[0].state = decoding
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, push := latestQueue(t, Options{Ports: []string{"1", "2"}, QueueFrames: 1})
+			before(q, push)
+			push("2")
+			push("1")
+			var ports []string
+			for _, it := range q.items {
+				if it.replaceable() {
+					ports = append(ports, it.frame.Port)
+				}
+			}
+			if !slices.Equal(ports, []string{"2", "1"}) {
+				t.Errorf("the frames that wait are of %v", ports)
+			}
+			for i := range q.items {
+				q.items[i].state = decoded
+			}
+			q.discard(ErrClosed)
+		})
+	}
+}
+
 // With Latest and a slow application each sender has its turn, however fast
 // another one sends.
 func TestLatestServesSendersInTurn(t *testing.T) {

@@ -212,18 +212,30 @@ func (q *recvQueue) deleteAt(i int) {
 
 // trim removes the oldest frames, with Latest, until the others are within the
 // limits, but not the newest frame. A peer may invent ports, so the number of
-// senders with a place is bounded.
+// senders with a place is bounded. An error takes no sender's place, and neither
+// does a frame that is being decoded: its sender's next one waits beside it.
 func (q *recvQueue) trim(newest *Frame) {
-	for i := 0; i < len(q.items) && (len(q.items) > q.maxFrames || q.bytes > q.maxBytes); {
+	waiting := 0
+	for _, it := range q.items {
+		if it.replaceable() {
+			waiting++
+		}
+	}
+	for i := 0; i < len(q.items) && (waiting > q.maxFrames || q.bytes > q.maxBytes); {
 		it := q.items[i]
-		if it.err != nil || it.state == decoding || it.frame == newest {
+		if !it.replaceable() || it.frame == newest {
 			i++
 			continue
 		}
 		q.deleteAt(i)
 		q.drop(it.frame)
+		waiting--
 	}
 }
+
+// replaceable reports whether, with Latest, a newer frame may take the place of
+// an item.
+func (it *item) replaceable() bool { return it.err == nil && it.state != decoding }
 
 func (q *recvQueue) drop(f *Frame) {
 	f.Close()

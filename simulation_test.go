@@ -494,7 +494,7 @@ func (w *simWorld) check() {
 		q.mu.Unlock()
 		limit := q.maxFrames
 		if q.latest {
-			limit++ // one is being decoded
+			limit += 2 * q.workers // as many may be decoded
 		}
 		if frames > limit || errs > limit+1 {
 			w.problem("%d frames and %d errors are queued, and %d may be", frames, errs, limit)

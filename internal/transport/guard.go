@@ -142,7 +142,7 @@ func (m *monitor) check(c *connection, now time.Time) (much bool, why error) {
 		return read.condemned != nil, read.condemned
 	}
 	much = total-c.last > muchAtOnce
-	c.last = total
+	c.last, c.counted = total, true
 	unread := c.update(&read, &m.limits, now)
 	if unread > worthPeeking && !m.flow.secure {
 		c.peek()

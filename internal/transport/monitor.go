@@ -334,7 +334,7 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 		}
 		m.conns[j].handshaked, m.conns[j].handshakedAt = true, c.handshakedAt
 		return false
-	case !c.handshaked && !failed && (time.Since(c.since) > HandshakeTime || c.last > m.handshake+muchReady):
+	case !c.handshaked && !failed && !m.broughtLittle(c) && (time.Since(c.since) > HandshakeTime || c.last > m.handshake+muchReady):
 		// A mismatch would have shown sooner, and its peer sends nothing after the
 		// handshake: so this handshake had succeeded. A hostile peer that does send
 		// something must not take the mark of a connection that began before it.
@@ -344,6 +344,14 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 		}
 	}
 	return c.handshaked
+}
+
+// broughtLittle reports whether a connection had not brought a whole handshake at
+// the last check. In secure mode libzmq does not report that a handshake has
+// failed (see monitored), and without this a peer that sent a wrong one late would
+// be taken for another that was connected.
+func (m *monitor) broughtLittle(c *connection) bool {
+	return m.secure && c.counted && c.last < m.handshake
 }
 
 // guess returns the place of the connection whose handshake has most likely
