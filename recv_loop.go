@@ -37,6 +37,7 @@ type receiveEnd struct {
 
 	in    message    // the message being read, reused for its memory
 	early []*message // PAIR: messages read while the queue had no room
+	mute  bool       // the message being handled must not be answered; see orphaned
 	shape [4]int     // memory for the shape in the header being read
 
 	// nothingToRead and roomOrEnd, created once: method values for each message
@@ -218,6 +219,7 @@ func (r *receiveEnd) loop() error {
 func (r *receiveEnd) process(m *message) error {
 	r.retries = r.opts.MaxRetries
 	defer m.close() // also if Respond ends the goroutine
+	r.mute = r.orphaned(m)
 	err := r.handle(m)
 	if err != nil {
 		return err
