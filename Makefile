@@ -8,7 +8,7 @@ ORDERS   ?= 100000
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment fuzz sanitize bench bench-nats weak profile api logs clean simulate soak
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment hostile fuzz sanitize bench bench-nats weak profile api logs clean simulate soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ simulate: ## the ends in simulated networks, ORDERS (default 100000) random orde
 soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all' for random faults
 	@scripts/setup.sh
 	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
+
+hostile: ## mutated messages and broken handshakes into live ends: NETGEAR_HOSTILE_MESSAGES (1000000) of them
+	@scripts/setup.sh
+	@NETGEAR_HOSTILE_MESSAGES=$${NETGEAR_HOSTILE_MESSAGES:-1000000} go test -buildvcs=false -race -tags nogocv -count=1 -timeout 12h -v ./hostile $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s); ARGS=PATTERN: those whose DIRECTORY/NAME matches it
 	@scripts/fuzz.sh $(FUZZTIME) $(ARGS)
