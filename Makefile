@@ -2,14 +2,16 @@
 # Go, Python 3, make and a C compiler.
 
 ARGS     ?=
+FRAMES   ?= 5184000
 FUZZTIME ?= 30s
+ORDERS   ?= 100000
 BENCH    ?= Exchange
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults fuzz bench bench-nats weak profile api logs clean
+.PHONY: help setup demo test lint lint-full vuln build unit nogocv interop faults environment hostile fuzz sanitize bench bench-nats weak profile api logs clean simulate soak
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: libraries, and VidGear for the interop suite
 	@scripts/setup.sh --python
@@ -46,15 +48,34 @@ interop: ## this library against the real VidGear
 faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
 	@scripts/test.sh faults-full
 
-fuzz: ## every fuzz target for FUZZTIME each (default 30s)
-	@scripts/fuzz.sh $(FUZZTIME)
+environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits; a quarter of an hour (ARGS='memory 386')
+	@scripts/setup.sh
+	@scripts/environment.sh $(ARGS)
+
+simulate: ## the ends in simulated networks, ORDERS (default 100000) random orders for each test
+	@scripts/setup.sh
+	@go test -buildvcs=false -tags nogocv -count=1 -timeout 24h -v -run '^TestSimulated' -rapid.checks=$(ORDERS) .
+
+soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all' for random faults
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
+
+hostile: ## mutated messages and broken handshakes into live ends: NETGEAR_HOSTILE_MESSAGES (1000000) of them
+	@scripts/setup.sh
+	@NETGEAR_HOSTILE_MESSAGES=$${NETGEAR_HOSTILE_MESSAGES:-1000000} go test -buildvcs=false -race -tags nogocv -count=1 -timeout 12h -v ./hostile $(ARGS)
+
+fuzz: ## every fuzz target for FUZZTIME each (default 30s); ARGS=PATTERN: those whose DIRECTORY/NAME matches it
+	@scripts/fuzz.sh $(FUZZTIME) $(ARGS)
+
+sanitize: ## the C code under AddressSanitizer, UndefinedBehaviorSanitizer and libFuzzer; a quarter of an hour (ARGS='canaries c': only these steps)
+	@scripts/sanitize.sh $(ARGS)
 
 bench: ## beside VidGear, imagezmq and bare libzmq (ARGS=-full: everything, and the plots; ARGS=-sweep: settings)
 	@scripts/setup.sh --python
 	@go run -buildvcs=false ./bench $(ARGS)
 
 weak: ## frames on weak networks, beside VidGear and imagezmq; a quarter of an hour, as root (ARGS='-only steps -v')
-	@scripts/setup.sh --bench
+	@scripts/setup.sh --python
 	@go run -buildvcs=false ./bench/weak $(ARGS)
 
 bench-nats: ## frames through NATS: how many, how fast, for how much CPU (ARGS='-rounds 1 -only core')
@@ -70,6 +91,12 @@ api: ## write the exported API to api/, which lint compares
 
 logs: ## write the list of log messages to docs/logs.md, which a test compares
 	@go run -buildvcs=false ./internal/loglist
+
+.PHONY: load
+
+load: ## many peers at one end: 200 cameras, 64 viewers, 1000 connections; half an hour (ARGS='-only cameras -cameras 50')
+	@scripts/setup.sh
+	@go run -buildvcs=false -tags nogocv ./soak/load $(ARGS)
 
 .PHONY: licenses sbom
 CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0

@@ -123,7 +123,7 @@ func TestLinkLocalZone(t *testing.T) {
 		t.Errorf("an interface that does not exist: %v", err)
 	}
 	names := newNameServer(t, "fe80::1")
-	if _, err := New(Options{Address: names.name}); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "fe80::1%eth0") {
+	if _, err := New(Options{Address: names.Name}); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "fe80::1%eth0") {
 		t.Errorf("a name that leads to one: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestBidirectional(t *testing.T) {
@@ -99,4 +100,37 @@ func TestCloseEndsRespond(t *testing.T) {
 	}
 	cancel()
 	<-sent
+}
+
+// A PAIR receive end whose queue is full reads ahead. When the connection of such
+// a frame has ended, its answer must not go to the next connection, where it would
+// be taken for the answer to another frame.
+func TestNoAnswerGoesToAnotherConnection(t *testing.T) {
+	recv, send := openPair(t, Options{BidirectionalMode: true, RequestTimeout: time.Second, MaxRetries: 1, QueueFrames: 1}, func(r, s *Options) {
+		s.Attach, r.Attach = AttachBind, AttachConnect
+		r.RequestTimeout = testTimeout
+		r.Respond = func(_ context.Context, f *Frame) (any, error) { return f.Message.Value(), nil }
+	})
+	ctx := testContext(t)
+	a := testArray(0, "uint8", 4, 4)
+	if _, err := send.SendArray(ctx, a, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := send.SendArray(ctx, a, 2); !errors.Is(err, ErrPeerGone) {
+		t.Fatalf("the queue is full, and a frame was answered: %v", err)
+	}
+	early := recv.Stats().QueueBytes
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		await(t, "the third frame to be read", func() bool { return recv.Stats().QueueBytes > early })
+		for range 3 {
+			mustRecv(t, recv, ctx).Close()
+		}
+	}()
+	reply, err := send.SendArray(ctx, a, 3)
+	if got := frameNumber(reply.Data); err != nil || got != 3 {
+		t.Errorf("frame 3 has the answer to %d, %v", got, err)
+	}
+	<-taken
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,15 +237,79 @@ func TestGarbageOnThePort(t *testing.T) {
 
 // ---- fuzzing: seeds are the captured messages and the bad ones ----
 
-func FuzzHeader(f *testing.F) {
-	for _, c := range captures(f, "*end-*.json") {
+// addHeaders adds the first parts of captured messages, and of bad ones.
+func addHeaders(f *testing.F, glob string, more map[string][][]byte) {
+	for _, c := range captures(f, glob) {
 		for i := range c.Messages {
 			f.Add(c.parts(i)[0])
 		}
 	}
-	for _, parts := range badMessages(f) {
+	for _, parts := range more {
 		f.Add(parts[0])
 	}
+	for _, text := range twice {
+		f.Add([]byte(text))
+	}
+}
+
+// twice are headers and answers in which a key comes twice. In Python the last
+// value counts.
+var twice = []string{
+	`{"terminate_flag": true, "terminate_flag": false, "port": "1", "port": 2, "dtype": "uint8", "dtype": "int8", "shape": [1], "shape": [2, 3], "message": 1, "message": 2}`,
+	`{"terminate_flag": false, "compression": {"dct": true, "ups": true, "colorspace": "RGB"}, "compression": {"dct": false}}`,
+	`{"terminate_flag": false, "compression": {"dct": true}, "compression": false, "dtype": "uint8", "shape": [1]}`,
+	`{"terminate_flag": false, "compression": { }, "dtype": "uint8", "shape": [1]}`,
+	`{"return_type": "ndarray", "compression": {"dct": true}, "compression": null, "array_dtype": "uint8", "array_shape": [1], "return_type": "int", "data": 1, "data": 2}`,
+	`{"msg": "a", "msg": 1}`, `{"msg": "a", "dtype": "int8", "shape": [1], "msg": "b", "shape": [2]}`,
+}
+
+// asPythonReads returns a JSON object without keys that come twice: Python
+// keeps the last value.
+func asPythonReads(raw []byte) ([]byte, bool) {
+	v, err := pyjson.Decode(raw)
+	if err != nil {
+		return nil, false // such as an integer beyond Python's limit
+	}
+	once, err := pyjson.Encode(v)
+	return once, err == nil
+}
+
+// sameCoding compares codings. A JPEG's has no dtype and no shape.
+func sameCoding(a, b coding) bool {
+	if a.jpeg || b.jpeg {
+		return a.jpeg == b.jpeg && a.fastDCT == b.fastDCT && a.fastUpsample == b.fastUpsample && a.colorspace == b.colorspace
+	}
+	return a.dtype == b.dtype && slices.Equal(a.shape, b.shape)
+}
+
+// sameJSON compares JSON texts by their values. No text is null.
+func sameJSON(a, b []byte) bool {
+	first, second := Message{raw: a}.Value(), Message{raw: b}.Value()
+	if first == nil || second == nil {
+		return first == nil && second == nil
+	}
+	x, err := pyjson.Encode(first)
+	y, err2 := pyjson.Encode(second)
+	return err == nil && err2 == nil && bytes.Equal(x, y)
+}
+
+// checkMessage checks how much memory the values of a message take.
+func checkMessage(t *testing.T, m Message, length int) {
+	t.Helper()
+	alloctest.AtMost(t, "reading a message", 1000*length+65536, func() {
+		m.Value()
+		_ = m.String()
+		var into struct{ A, B any }
+		m.Decode(&into)
+		m.Decode(new(map[string]any))
+		m.Decode(new([]float64))
+	})
+}
+
+// FuzzHeader reads NetGear's headers. What can be read can be written, and reads
+// as the same. Of a key that comes twice the last value counts, as in Python.
+func FuzzHeader(f *testing.F) {
+	addHeaders(f, "*end-*.json", badMessages(f))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var h header
 		var err error
@@ -255,20 +320,28 @@ func FuzzHeader(f *testing.F) {
 			}
 			return
 		}
-		// What can be read can be written, and reads as the same.
-		again := asJSON.appendHeader(nil, h)
-		if h.terminate {
-			again = asJSON.appendTerminate(nil, h.port)
+		checkMessage(t, h.message, len(raw))
+		if text, err := portText(h.port); len(text) > maxPortText || err != nil && !errors.Is(err, errWire) {
+			t.Errorf("%s: the port is %q, %v", raw, text, err)
+		}
+		same := func(g header) bool {
+			return g.terminate == h.terminate && sameCoding(g.coding, h.coding) && sameJSON(g.message.raw, h.message.raw) && sameJSON(g.port, h.port)
+		}
+		if once, ok := asPythonReads(raw); ok {
+			if g, err := asJSON.parseHeader(once, nil); err != nil || !same(g) {
+				t.Errorf("%s is %+v, but with each key once it is %+v, %v", raw, h, g, err)
+			}
 		}
 		if !plainText(h.dtype) {
 			return // such a dtype can be received, but not sent
 		}
-		g, err := asJSON.parseHeader(again, nil)
-		if err != nil {
-			t.Fatalf("%s: written again as %s: %v", raw, again, err)
+		again := asJSON.appendHeader(nil, h)
+		if h.terminate {
+			again = asJSON.appendTerminate(nil, h.port)
+			h = header{terminate: true, port: h.port}
 		}
-		if g.terminate != h.terminate || !h.terminate && (g.dtype != h.dtype && !h.jpeg || g.jpeg != h.jpeg || g.colorspace != h.colorspace) {
-			t.Errorf("%s changed into %s", raw, again)
+		if g, err := asJSON.parseHeader(again, nil); err != nil || !same(g) || g.pattern != h.pattern {
+			t.Errorf("%s changed into %s: %+v, %v", raw, again, g, err)
 		}
 	})
 }
@@ -278,26 +351,58 @@ func plainText(s string) bool {
 	return err == nil && string(raw) == `"`+s+`"`
 }
 
+// FuzzAnswer reads NetGear's answers. What can be read can be written, and
+// reads as the same.
 func FuzzAnswer(f *testing.F) {
-	for _, c := range captures(f, "*end-*.json") {
-		for i := range c.Messages {
-			f.Add(c.parts(i)[0])
-		}
-	}
+	addHeaders(f, "*end-*.json", map[string][][]byte{
+		"rejected": {asJSON.appendAnswer(nil, &answer{port: pyjson.Raw("1"), device: "goAB", returnType: "NoneType", rejected: `too "large"`})},
+	})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var a answer
 		var err error
 		alloctest.AtMost(t, "an answer", 16*len(raw)+8192, func() { a, err = asJSON.parseAnswer(raw, true) })
+		if plain, err := asJSON.parseAnswer(raw, false); err != nil || plain.text != string(raw) {
+			t.Errorf("%q is the text %q, %v", raw, plain.text, err)
+		}
 		if err != nil {
+			if !errors.Is(err, errWire) {
+				t.Errorf("%v is not a malformed message", err)
+			}
 			return
 		}
-		if !plainText(a.returnType) || !plainText(a.dtype) {
+		checkMessage(t, a.data, len(raw))
+		same := func(b answer) bool {
+			return b.returnType == a.returnType && b.rejected == a.rejected && b.device == a.device && b.array == a.array &&
+				(!a.array || sameCoding(b.coding, a.coding)) && sameJSON(b.data.raw, a.data.raw) && sameJSON(b.port, a.port)
+		}
+		if once, ok := asPythonReads(raw); ok {
+			if b, err := asJSON.parseAnswer(once, true); err != nil || !same(b) {
+				t.Errorf("%s is %+v, but with each key once it is %+v, %v", raw, a, b, err)
+			}
+		}
+		if !plainText(a.returnType) || !plainText(a.dtype) || !plainText(a.device) {
 			return
 		}
-		if _, err := asJSON.parseAnswer(asJSON.appendAnswer(nil, &a), true); err != nil {
-			t.Errorf("%s: written again as %s: %v", raw, asJSON.appendAnswer(nil, &a), err)
+		again := asJSON.appendAnswer(nil, &a)
+		if b, err := asJSON.parseAnswer(again, true); err != nil || !same(b) {
+			t.Errorf("%s changed into %s: %+v, %v", raw, again, b, err)
 		}
 	})
+}
+
+// mustDecode decodes a JPEG that passed its check: an error has a name, and
+// nothing is written behind the picture.
+func mustDecode(t *testing.T, dec *turbojpeg.Decoder, fr *frameMemory, jpeg []byte) {
+	t.Helper()
+	const guard = 64
+	out := bytes.Repeat([]byte{0xAA}, fr.size()+guard)
+	err := dec.DecodeInto(out[:fr.size()], jpeg, fr.shape[1]*fr.channels(), fr.coding.colorspace, turbojpeg.DecodeOptions{})
+	if err != nil && !errors.Is(err, turbojpeg.ErrCorrupt) && !errors.Is(err, turbojpeg.ErrShape) && !errors.Is(err, turbojpeg.ErrLimit) {
+		t.Errorf("decoded: %v", err)
+	}
+	if !bytes.Equal(out[fr.size():], bytes.Repeat([]byte{0xAA}, guard)) {
+		t.Fatal("wrote behind the picture")
+	}
 }
 
 // FuzzFrame checks whole frames, header and pixels: no panic, and no more
@@ -327,15 +432,21 @@ func FuzzFrame(f *testing.F) {
 			return
 		}
 		fr := &frameMemory{coding: h.coding}
-		if err := fr.check(jsonWire{}, pixels, limit); err != nil {
+		alloctest.AtMost(t, "a frame's check", 256*len(h.dtype)+1<<17, func() {
+			fr = &frameMemory{coding: h.coding}
+			err = fr.check(jsonWire{}, pixels, limit)
+		})
+		if err != nil {
+			if !errors.Is(err, ErrFrame) && !errors.Is(err, errWire) && !errors.Is(err, turbojpeg.ErrCorrupt) && !errors.Is(err, turbojpeg.ErrLimit) {
+				t.Errorf("%v is not a malformed message", err)
+			}
 			return
 		}
 		if h.jpeg && fr.size() > limit {
 			t.Fatalf("%d bytes pass a limit of %d", fr.size(), limit)
 		}
 		if h.jpeg {
-			out := make([]byte, fr.size())
-			dec.DecodeInto(out, pixels, fr.shape[1]*fr.channels(), h.colorspace, turbojpeg.DecodeOptions{})
+			mustDecode(t, dec, fr, pixels)
 		} else if fr.dtype.Size > 0 && fr.size() != len(pixels) {
 			t.Fatalf("%v of %s passes with %d bytes", fr.shape, fr.dtype.Name, len(pixels))
 		}

@@ -64,6 +64,20 @@ func (c *callbacks) call(what callback, fn func()) {
 	fn()
 }
 
+// resume runs f, which calls callbacks. If one of them ends the goroutine
+// (runtime.Goexit, which t.FailNow calls), f runs again in another one, so the
+// callbacks that follow are still called.
+func resume(f func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			go resume(f)
+		}
+	}()
+	f()
+	returned = true
+}
+
 // release returns a release function that runs fn as a callback.
 func (c *callbacks) release(fn func()) func() {
 	return func() { c.call(releaseCallback, fn) }

@@ -29,7 +29,7 @@ const childEnv = "NETGEAR_TEST_CHILD"
 
 // childSpec describes what the process does.
 type childSpec struct {
-	Role          string // "end", "rebind" or "few descriptors"
+	Role          string // "end", "rebind", or one of resultsOf
 	Pattern       Pattern
 	Receive       bool
 	Bind          bool
@@ -73,6 +73,13 @@ type account struct {
 	Error                                      string
 }
 
+// resultsOf are the roles that report results and end.
+var resultsOf = map[string]func() []string{
+	"few descriptors": fewDescriptors,
+	"inherited":       inherited,
+	"many ends":       manyEnds,
+}
+
 // runChild is the main function of a child process; in other processes it
 // returns.
 func runChild() {
@@ -91,8 +98,8 @@ func runChild() {
 			os.Exit(2)
 		}
 	}
-	if s.Role == "few descriptors" {
-		report(account{Results: fewDescriptors()})
+	if results, ok := resultsOf[s.Role]; ok {
+		report(account{Results: results()})
 		os.Exit(0)
 	}
 	os.Exit(runEnd(s))

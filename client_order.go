@@ -234,29 +234,29 @@ func (c *clientOrder) count(clients []int, over bool) (here, missing int) {
 
 // dialInOrder opens the socket of a multi-client REQ end, which serves the
 // present clients in order.
-func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) (*transport.Socket, error) {
+func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) (socket, []string, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	for {
 		present := s.order.begin()
-		sock, err := c.openSocket(nil)
+		sock, _, err := c.open(nil)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := dialClients(sock, endpoints, present); err != nil {
 			sock.Shut(0)
-			return nil, err
+			return nil, nil, err
 		}
 		if s.order.await(within, present, max(minClientWait, min(maxClientWait, s.opts.RequestTimeout/8))) {
-			return sock, nil
+			return sock, endpoints, nil
 		}
 		sock.Shut(0)
 	}
 }
 
 // dialClients connects to the present clients in order, and then to the others.
-func dialClients(s *transport.Socket, endpoints []string, present []int) error {
+func dialClients(s socket, endpoints []string, present []int) error {
 	errs := []error{s.SetImmediate(false)}
 	for _, i := range present {
 		errs = append(errs, addressError(s.Dial(endpoints[i])))
@@ -267,7 +267,6 @@ func dialClients(s *transport.Socket, endpoints []string, present []int) error {
 			errs = append(errs, addressError(s.Dial(ep)))
 		}
 	}
-	s.Endpoints = slices.Clone(endpoints)
 	return errors.Join(errs...)
 }
 
@@ -292,7 +291,7 @@ func (s *sendEnd) leaveLost() {
 	defer s.order.mu.Unlock()
 	for _, i := range s.order.order {
 		if !s.order.present[i] {
-			s.conn.Disconnect(s.conn.Endpoints[i])
+			s.conn.Disconnect(s.conn.endpoints[i])
 		}
 	}
 }

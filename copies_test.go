@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/vidgear-go/netgear/internal/alloctest"
+	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -49,7 +50,7 @@ func startInside(t *testing.T, o Options, endpoint string) *NetGear {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.current().Endpoints = nil // Close would wait until a port is free
+	l.current().socket.(*transport.Socket).Endpoints = nil // Close would wait until a port is free
 	t.Cleanup(func() { n.Close() })
 	return n
 }

@@ -127,9 +127,9 @@ type OptionError struct {
 	// Field is the field of Options. It is empty if the key is none of
 	// VidGear's.
 	Field string
-	// Key is the key of VidGear's dictionary, as it is spelled there. It is
-	// empty if the option has none. In an error about the dictionary's object
-	// "go" it is such as "go.queue_frames".
+	// Key is the key of VidGear's dictionary, as it is spelled there. For an
+	// option in the dictionary's object "go" it is such as "go.queue_frames". It
+	// is empty for functions, which the dictionary cannot have.
 	Key string
 	// Value is the value of the option as far as it may be shown, or nil if it
 	// may not.
@@ -194,7 +194,7 @@ func (e *OptionError) Unwrap() []error {
 // Setting is one option and a value for it.
 type Setting struct {
 	Field string // the field of Options
-	Key   string // the key of VidGear's dictionary; empty if the option has none
+	Key   string // its key in VidGear's dictionary, as in OptionError
 	Value any
 }
 
@@ -203,19 +203,26 @@ func (s Setting) String() string { return fmt.Sprintf("%s: %#v", s.Field, s.Valu
 
 // inJSON returns the setting as it is in VidGear's dictionary: "pattern": 1.
 func (s Setting) inJSON() string {
-	if s.Key == "" {
-		return fmt.Sprintf(`"go": {%q: "%v"}`, goName(s.Field), s.Value)
+	value := s.Value
+	switch v := value.(type) { // VidGear's numbers
+	case Pattern:
+		value = int(v)
+	case SecureMode:
+		value = int(v)
 	}
-	text, err := json.Marshal(s.Value)
+	text, err := json.Marshal(value)
 	if err != nil {
 		return s.String()
+	}
+	if name, ok := strings.CutPrefix(s.Key, goKey+"."); ok {
+		return fmt.Sprintf("%q: {%q: %s}", goKey, name, text)
 	}
 	return fmt.Sprintf("%q: %s", s.Key, text)
 }
 
 // invalid returns an *OptionError for a field of Options.
 func invalid(field string, value any, reason string, args ...any) error {
-	return &OptionError{Field: field, Key: keyOf(field), Value: shown(value), Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
+	return &OptionError{Field: field, Key: dictionaryKey(field), Value: shown(value), Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
 }
 
 // fixed adds settings that satisfy the rule to an error that invalid has
@@ -226,7 +233,7 @@ func fixed(err error, fixes ...Setting) error {
 }
 
 func set(field string, value any) Setting {
-	return Setting{Field: field, Key: keyOf(field), Value: value}
+	return Setting{Field: field, Key: dictionaryKey(field), Value: value}
 }
 
 // addressError returns err, as an ErrAddress if it concerns an address.

@@ -76,6 +76,7 @@ type events struct {
 	ended   bool
 	more    chan struct{}
 	done    chan struct{}
+	batch   []Event              // what run delivers next
 	refused map[string]time.Time // when a refusal last happened, by endpoint and error
 
 	// A terminate message is read before its connection is lost, but libzmq
@@ -94,22 +95,24 @@ func startEvents(onEvent func(Event), calls *callbacks) *events {
 		return nil
 	}
 	s := &events{more: make(chan struct{}, 1), done: make(chan struct{}), refused: map[string]time.Time{}}
-	go s.run(func(e Event) { calls.call(eventCallback, func() { onEvent(e) }) })
+	go resume(func() { s.run(func(e Event) { calls.call(eventCallback, func() { onEvent(e) }) }) })
 	return s
 }
 
 func (s *events) run(call func(Event)) {
-	defer close(s.done)
 	for {
-		s.mu.Lock()
-		batch, ended := s.queued, s.ended
-		s.queued = nil
-		s.mu.Unlock()
-		for _, st := range batch {
-			call(st)
+		for len(s.batch) > 0 {
+			e := s.batch[0]
+			s.batch = s.batch[1:]
+			call(e)
 		}
-		if len(batch) == 0 {
+		s.mu.Lock()
+		ended := s.ended
+		s.batch, s.queued = s.queued, nil
+		s.mu.Unlock()
+		if len(s.batch) == 0 {
 			if ended {
+				close(s.done)
 				return
 			}
 			<-s.more

@@ -134,7 +134,7 @@ func TestFramesThatCannotBeSent(t *testing.T) {
 		"short":            {DType: "uint8", Shape: []int{2, 3}, Data: make([]byte, 5)},
 		"long":             {DType: "uint16", Shape: []int{2, 3}, Data: make([]byte, 13)},
 		"negative":         {DType: "uint8", Shape: []int{-2, -3}, Data: make([]byte, 6)},
-		"overflow":         {DType: "uint8", Shape: []int{1 << 32, 1 << 32, 4}, Data: make([]byte, 6)},
+		"overflow":         {DType: "uint8", Shape: []int{math.MaxInt, math.MaxInt, 4}, Data: make([]byte, 6)},
 		"objects":          {DType: "object", Shape: []int{1}, Data: make([]byte, 8)},
 		"object code":      {DType: "|O", Shape: []int{1}, Data: make([]byte, 8)},
 		"a quote in dtype": {DType: `<U"`, Shape: []int{1}, Data: make([]byte, 8)},

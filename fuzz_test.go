@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -37,6 +38,9 @@ func FuzzOptionDictionary(f *testing.F) {
 				t.Errorf("%q: %v is no ErrOption", raw, err)
 			}
 			return
+		}
+		if err := o.Validate(); err != nil && !errors.Is(err, ErrOption) {
+			t.Errorf("%q: checked: %v", raw, err)
 		}
 		o.SSHTunnelPwd = Secret{}
 		again, err := o.MarshalJSON()
@@ -149,6 +153,78 @@ func FuzzStamp(f *testing.F) {
 			if err != nil || !bytes.Equal(third.raw, second.raw) {
 				t.Errorf("%q: the message %q became %q, %v", raw, second.raw, third.raw, err)
 			}
+		}
+	})
+}
+
+// FuzzInOrder restores the order of frames with any stamps: two bytes of the
+// input are a number and a time, which a peer chooses. Each frame is yielded
+// once, at most window of them are held, and stamps that are displaced by less
+// than the window come out in order.
+func FuzzInOrder(f *testing.F) {
+	f.Add([]byte{1, 1, 3, 3, 2, 2, 4, 4}, uint8(2))
+	f.Add([]byte{5, 1, 4, 1, 255, 200, 1, 201, 2, 202, 0, 0, 1, 1}, uint8(3))
+	f.Add([]byte{254, 9, 255, 9, 0, 9, 253, 9, 1, 10}, uint8(1))
+	f.Add(bytes.Repeat([]byte{2, 1, 1, 2}, 9), uint8(0))
+	f.Fuzz(func(t *testing.T, raw []byte, window uint8) {
+		window %= 20
+		came, yielded := map[*Frame]int{}, map[*Frame]int{}
+		numbers := func(n byte) uint64 {
+			if n >= 250 {
+				return math.MaxUint64 - uint64(255-n) // the last ones
+			}
+			return uint64(n)
+		}
+		frames := func(yield func(*Frame, error) bool) {
+			for ; len(raw) >= 2; raw = raw[2:] {
+				f := &Frame{Stamp: &Stamp{Seq: numbers(raw[0]), Time: time.Unix(int64(raw[1]), 0)}}
+				came[f]++
+				if !yield(f, nil) {
+					return
+				}
+				if held := len(came) - len(yielded); held > int(window) {
+					t.Fatalf("%d frames are held, at most %d", held, window)
+				}
+			}
+		}
+		for f := range InOrder(frames, int(window)) {
+			yielded[f]++
+		}
+		if !maps.Equal(came, yielded) {
+			t.Errorf("%d frames came, %d were yielded", len(came), len(yielded))
+		}
+	})
+}
+
+// FuzzInOrderDisplaced displaces the frames of one stream by less than the
+// window: they are yielded in order.
+func FuzzInOrderDisplaced(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 0, 3}, uint8(3))
+	f.Add(bytes.Repeat([]byte{7, 0}, 20), uint8(8))
+	f.Fuzz(func(t *testing.T, swaps []byte, window uint8) {
+		window %= 20
+		stamps := make([]*Frame, len(swaps)) // each is exchanged once with a later one
+		for i := range stamps {
+			stamps[i] = &Frame{Stamp: &Stamp{Seq: uint64(i + 1), Time: time.Unix(int64(i), 0)}}
+		}
+		for i := 0; i < len(swaps); i++ {
+			if by := int(swaps[i]) % (int(window) + 1); i+by < len(stamps) {
+				stamps[i], stamps[i+by] = stamps[i+by], stamps[i]
+				i += by
+			}
+		}
+		next := uint64(1)
+		for f := range InOrder(func(yield func(*Frame, error) bool) {
+			for _, f := range stamps {
+				if !yield(f, nil) {
+					return
+				}
+			}
+		}, int(window)) {
+			if f.Stamp.Seq != next {
+				t.Fatalf("%d is yielded instead of %d", f.Stamp.Seq, next)
+			}
+			next++
 		}
 	})
 }

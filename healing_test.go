@@ -89,17 +89,19 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 	peer.send([]byte("early"))
 	await(t, "the answer to arrive", func() bool { return bytes.Contains(l.FromServer(), []byte("early")) })
 	time.Sleep(50 * time.Millisecond) // that it has been read is no event
+	began := startStopwatch()
 	cancel()
 	select {
 	case err := <-done:
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("the frame that never arrived: %v", err)
 		}
-	case <-time.After(3 * time.Second): // before TCP gives the connection up
+	case <-time.After(testTimeout):
 		t.Error("Send outlived its context")
 		l.Release()
 		<-done
 	}
+	endsWithin(t, "the call", began, 3*time.Second) // before TCP gives the connection up
 }
 
 // A peer that opens a connection and sends nothing is counted as refused in the
@@ -320,8 +322,8 @@ func TestOldRefusalsAreNoHint(t *testing.T) {
 func TestNameServerGone(t *testing.T) {
 	names := newNameServer(t, "127.0.0.1")
 	peer := newBare(t, zmq4.REP, nil)
-	send := mustNew(t, Options{Address: names.name, Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
-	names.hang() // it does not even say no
+	send := mustNew(t, Options{Address: names.Name, Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
+	names.Hang() // it does not even say no
 	done := make(chan error, 1)
 	go func() {
 		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)

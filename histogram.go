@@ -157,7 +157,14 @@ const (
 	recentZero   = 1 << (recentBits - 1)
 )
 
-func epoch(now time.Time) uint64 { return uint64(now.Unix()/recentWindow) % (1 << (64 - recentBits)) }
+// latencyOrigin is where windows are counted from, by the monotonic clock: with
+// the wall clock's there would be no maximum after it is set back, until it has
+// caught up.
+var latencyOrigin = time.Now()
+
+func epoch(now time.Time) uint64 {
+	return uint64(now.Sub(latencyOrigin)/(recentWindow*time.Second)) % (1 << (64 - recentBits))
+}
 
 func packRecent(epoch uint64, d time.Duration) uint64 {
 	us := max(min(d.Microseconds(), recentZero-1), 1-recentZero)

@@ -9,10 +9,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/clocktest"
 )
 
 // inWindow returns a time in a window that begins on a whole number of windows.
-func inWindow(seconds int64) time.Time { return time.Unix(recentWindow*1e6+seconds, 0) }
+func inWindow(seconds int64) time.Time {
+	return latencyOrigin.Add(time.Duration(recentWindow*1000+seconds) * time.Second)
+}
 
 func TestHistogramBuckets(t *testing.T) {
 	all := Histogram{}.Bounds()
@@ -33,6 +37,18 @@ func TestHistogramBuckets(t *testing.T) {
 	all[0] = time.Hour
 	if (Histogram{}).Bounds()[0] == time.Hour {
 		t.Error("a caller can change the bounds")
+	}
+}
+
+// What was longest is known, and forgotten, whatever the wall clock is set to.
+func TestRecentMaxWhileTheClockIsSet(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		var l latencies
+		l.add(time.Minute, inWindow(0))
+		l.add(time.Second, clocktest.Set(inWindow(61), by))
+		if got := l.stats(clocktest.Set(inWindow(62), by)).RecentMax; got != time.Second {
+			t.Errorf("the clock set by %v: %v", by, got)
+		}
 	}
 }
 

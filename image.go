@@ -70,6 +70,12 @@ func (n *settings) imagePayload(img image.Image) (payload, error) {
 // pooled memory if it had to be converted.
 func (n *settings) rawPicture(img image.Image, toGray bool) (payload, error) {
 	var pooled *zmsg.Buffer
+	kept := false
+	defer func() {
+		if !kept { // also if the picture's own methods end the goroutine
+			pooled.Release()
+		}
+	}()
 	a, err := pictureArray(img, toGray, func(size int) (_ []byte, err error) {
 		if pooled, err = zmsg.NewBuffer(size); err != nil {
 			return nil, err
@@ -81,10 +87,9 @@ func (n *settings) rawPicture(img image.Image, toGray bool) (payload, error) {
 		p, err = n.arrayPayload(a)
 	}
 	if err != nil {
-		pooled.Release()
 		return payload{}, err
 	}
-	p.pooled = pooled
+	p.pooled, kept = pooled, true
 	return p, nil
 }
 

@@ -17,12 +17,14 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 		return nil
 	}
 	whole, err := enc.Mend(p.ready, p.info, l.opts.MaxFrameBytes)
-	if p.frame != nil && !errors.Is(err, turbojpeg.ErrStopped) {
+	if p.frame != nil && !errors.Is(err, turbojpeg.ErrStopped) && !errors.Is(err, turbojpeg.ErrNoMemory) {
 		p.frame.noteChecked(err == nil && &whole[0] == &p.ready[0])
 	}
 	switch {
 	case errors.Is(err, turbojpeg.ErrStopped):
 		return err
+	case errors.Is(err, turbojpeg.ErrNoMemory):
+		return fmt.Errorf("%w: the check of a JPEG: %w", ErrFrame, err)
 	case errors.Is(err, turbojpeg.ErrLimit):
 		return fmt.Errorf("%w: the check of a JPEG: %w (Options.MaxFrameBytes; JPEGCheck: ToggleOff sends it as it is)", ErrFrame, err)
 	case err != nil:

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 	"github.com/vidgear-go/netgear/internal/transport"
@@ -91,6 +93,8 @@ type link struct {
 	onPending func()
 	explain   func(error) error
 
+	openSocket socketOpener // set before the first socket is opened
+
 	mu      sync.Mutex
 	active  *conn         // nil while there is no socket
 	bound   []string      // endpoints with their real ports, after the first socket was bound
@@ -107,18 +111,21 @@ type link struct {
 // conn is one socket of an end, with the state of its connections. A new socket
 // is a new conn.
 type conn struct {
-	*transport.Socket
-	link     *link
-	refused  atomic.Pointer[refusal]
-	rejected rejectedEndpoints
-	lost     atomic.Uint64 // connections that have ended
+	socket
+	link *link
+	// endpoints are what the socket is bound or connected to, with real port
+	// numbers. The owner changes them when the host has another address.
+	endpoints []string
+	refused   atomic.Pointer[refusal]
+	rejected  rejectedEndpoints
+	lost      atomic.Uint64 // connections that have ended
 	// peersChanged is set when a peer of a PAIR receive end connects,
 	// disconnects or begins to wait.
 	peersChanged atomic.Bool
 }
 
 func newLink(o Options) (*link, error) {
-	l := &link{settings: newSettings(o), id: newID(), connectionLog: logLimiter{spare: 20}}
+	l := &link{settings: newSettings(o), id: newID(), connectionLog: logLimiter{spare: 20}, openSocket: openTransport}
 	var err error
 	if l.security, err = newSecurity(&l.opts); err != nil {
 		return nil, err
@@ -151,9 +158,10 @@ func (l *link) close(grace time.Duration) {
 
 // ---- the socket ----
 
-// dialer opens a socket for endpoints. moved is true if one of them differs
-// from the last socket's, because the host has another address.
-type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error)
+// dialer opens a socket for endpoints, as a socketOpener does. moved is true if
+// one of them differs from the last socket's, because the host has another
+// address.
+type dialer func(ctx context.Context, c *conn, endpoints []string, moved bool) (socket, []string, error)
 
 // open opens a socket by dial, within ctx. The caller makes it the current one.
 func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
@@ -162,22 +170,22 @@ func (l *link) open(ctx context.Context, dial dialer) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{link: l}
-	if c.Socket, err = dial(ctx, c, endpoints, moved); err != nil {
+	if c.socket, c.endpoints, err = dial(ctx, c, endpoints, moved); err != nil {
 		return nil, err
 	}
-	if c.Bound {
+	if l.opts.binds() {
 		l.mu.Lock()
-		l.bound = c.Endpoints
-		l.resolver.bound(c.Endpoints)
+		l.bound = c.endpoints
+		l.resolver.bound(c.endpoints)
 		l.mu.Unlock()
 	}
 	return c, nil
 }
 
-// openSocket opens a socket that reports to c.
-func (c *conn) openSocket(endpoints []string) (*transport.Socket, error) {
-	s, err := transport.Open(c.link.opts.socketConfig(c.link.security), endpoints, c.watch)
-	return s, addressError(err)
+// open opens a socket that reports to c.
+func (c *conn) open(endpoints []string) (socket, []string, error) {
+	s, endpoints, err := c.link.openSocket(c.link.opts.socketConfig(c.link.security), endpoints, c.watch)
+	return s, endpoints, addressError(err)
 }
 
 // resolved returns the endpoints in libzmq's spelling. A host name is resolved
@@ -212,7 +220,7 @@ func (l *link) resolved(ctx context.Context) (endpoints []string, moved bool, er
 // requests any free one. It is called once, with the first socket.
 func (l *link) listensOn(c *conn) {
 	if l.port != nil && l.opts.Ports[0] == "0" {
-		l.port = rawPort(portIn(c.Endpoints[0]))
+		l.port = rawPort(portIn(c.endpoints[0]))
 	}
 }
 
@@ -261,7 +269,7 @@ func (l *link) endpoints() []string {
 	case l.bound != nil:
 		return slices.Clone(l.bound)
 	case l.active != nil && l.tunnel == nil:
-		return slices.Clone(l.active.Endpoints)
+		return slices.Clone(l.active.endpoints)
 	}
 	host := l.opts.address()
 	if l.opts.protocol() == "tcp" && strings.Contains(host, ":") {
@@ -292,9 +300,9 @@ func (c *conn) reroute() error {
 			return addressError(err)
 		}
 		l.mu.Lock()
-		for i, ep := range c.Endpoints {
+		for i, ep := range c.endpoints {
 			if ep == change.from {
-				c.Endpoints[i] = change.to
+				c.endpoints[i] = change.to
 			}
 		}
 		l.mu.Unlock()
@@ -471,7 +479,7 @@ func (c *conn) watch(e transport.Event) {
 	l.resolver.observe(e)
 	switch {
 	case e.Kind == transport.ConnectRetried:
-		c.rejected.drop(e.Endpoint) // libzmq connects again by itself
+		c.retried(e.Endpoint)
 		l.onEvent(c, e)
 	case e.Kind == transport.Connected:
 		c.connected(e)
@@ -518,7 +526,7 @@ func (c *conn) disconnected(e transport.Event) {
 	}
 	l.onEvent(c, e)
 	if !l.opts.binds() {
-		c.rejected.add(e.Endpoint) // until libzmq reports that it tries again
+		c.rejected.add(e.Endpoint, reconnectDelay) // until libzmq reports that it tries again
 	}
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
@@ -541,7 +549,7 @@ func (c *conn) handshakeFailed(e transport.Event) {
 		l.hungUp() // after that time the peer was silent, or this end made it wait
 	}
 	if !l.opts.binds() && e.Kind != transport.HungUp {
-		c.rejected.add(e.Endpoint)
+		c.rejected.add(e.Endpoint, reconnectDelay)
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
@@ -602,11 +610,12 @@ func (c *conn) notePeers() {
 	}
 }
 
-// rejectedEndpoints holds endpoints that rejected this end, or whose peer sent
-// what is no ZMTP, such as a part larger than MaxFrameBytes. libzmq does not
-// connect to them again by itself. A key may be added there later, or a program
-// restarted with other options. So the owner of the socket connects again after
-// reconnectDelay.
+// rejectedEndpoints holds endpoints that libzmq does not connect to again by
+// itself: those that rejected this end, or whose peer sent what is no ZMTP, such
+// as a part larger than MaxFrameBytes. A key may be added there later, or a
+// program restarted with other options, so the owner of the socket connects again
+// after reconnectDelay. And at an end that redials, every one whose connection has
+// ended.
 //
 // libzmq does not report why a connection has ended. So each endpoint is here
 // after the end of its connection, until libzmq reports the time of its next
@@ -616,13 +625,13 @@ type rejectedEndpoints struct {
 	at map[string]time.Time // when to connect again
 }
 
-func (r *rejectedEndpoints) add(endpoint string) {
+func (r *rejectedEndpoints) add(endpoint string, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at == nil {
 		r.at = map[string]time.Time{}
 	}
-	r.at[endpoint] = time.Now().Add(reconnectDelay)
+	r.at[endpoint] = time.Now().Add(after)
 }
 
 // drop removes an endpoint from which the socket has disconnected, or to which
@@ -644,15 +653,50 @@ func (r *rejectedEndpoints) next() (at time.Time) {
 	return at
 }
 
-// retry connects again to the endpoints that are due.
+// retried records that libzmq would connect again, which it does not at an end
+// that redials.
+func (c *conn) retried(endpoint string) {
+	if c.link.redials() {
+		c.rejected.add(endpoint, lossDelay)
+		c.link.wake()
+		return
+	}
+	c.rejected.drop(endpoint)
+}
+
+// redials reports whether libzmq connects only once to each endpoint, and the
+// owner of the socket must again.
+func (l *link) redials() bool {
+	c := l.opts.socketConfig(l.security)
+	return c.Redials()
+}
+
+// retry connects again to the endpoints that are due. An end that redials leaves
+// an endpoint first, and connects when libzmq has forgotten the old connection:
+// at PAIR there would be no place for the new one.
 func (c *conn) retry() {
 	c.rejected.mu.Lock()
 	defer c.rejected.mu.Unlock()
+	now, redials := time.Now(), c.link.redials()
 	for ep, at := range c.rejected.at {
-		if time.Now().Before(at) {
-			continue
+		switch {
+		case now.Before(at):
+		case redials && !c.Parted(ep) && c.unread():
+			c.rejected.at[ep] = now.Add(lossDelay)
+		case redials && !c.Parted(ep):
+			c.Part(ep)
+			c.rejected.at[ep] = now.Add(transport.ReconnectPause)
+		default:
+			delete(c.rejected.at, ep)
+			c.Redial(ep) // it does nothing if the peer's host has another address since
 		}
-		delete(c.rejected.at, ep)
-		c.Redial(ep) // it does nothing if the peer's host has another address since
 	}
+}
+
+// unread reports whether messages of an ended connection may not have been read.
+// Where there are several endpoints, in multi-server mode, those may be another's,
+// and the sender of the lost one sends its frame again, or has published it.
+func (c *conn) unread() bool {
+	events, err := c.ProcessCommands()
+	return err == nil && events&zmq4.POLLIN != 0 && len(c.endpoints) == 1
 }

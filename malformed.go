@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -72,7 +73,7 @@ func because(reason malformedReason, err error) error {
 func reasonOf(err error) malformedReason {
 	reasoned := (*reasonedError)(nil)
 	switch {
-	case errors.Is(err, zmsg.ErrNoMemory):
+	case errors.Is(err, zmsg.ErrNoMemory), errors.Is(err, turbojpeg.ErrNoMemory):
 		return malformedOther
 	case errors.As(err, &reasoned):
 		return reasoned.reason

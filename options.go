@@ -322,14 +322,17 @@ type Options struct {
 	// sets 1 for PubSub and leaves PushPull at libzmq's 1000]
 	HighWaterMark int
 	// Latest keeps only the newest frame instead of a queue (in multi-server
-	// mode the newest of each sender). So a slow consumer gets new frames, and
-	// Stats counts the dropped ones. Receive end. Default off. [no counterpart]
+	// mode the newest of each sender, and Recv returns those in turn). So a slow
+	// consumer gets new frames, and Stats counts the dropped ones. Receive end.
+	// Default off. [no counterpart]
 	Latest bool
 	// QueueFrames is how many received frames wait for Recv. When the queue is
 	// full the receive end stops reading, which makes the sender wait. With
 	// PubSub the sender does not wait, so the receive end drops new frames, and
-	// Stats counts them. Receive end without Latest. Default 96. [no
-	// counterpart: VidGear has 96]
+	// Stats counts them. With Latest in multi-server mode it is how many senders
+	// have a frame that waits; those of Ports have one in any case. Receive end,
+	// without Latest or in multi-server mode. Default 96. [no counterpart:
+	// VidGear has 96]
 	QueueFrames int
 	// QueueBytes bounds the same queue in bytes: of the frames, of their
 	// messages, and 1 KiB for each. A single larger frame is still accepted.
@@ -471,6 +474,9 @@ type Options struct {
 
 	// ---- seeing ----
 
+	// A panic in a callback is not recovered. In one that the library calls in
+	// a goroutine of its own it ends the program.
+
 	// OnEvent is called with events of connections and stalls, in order, in one
 	// goroutine of its own. It may call this end, but Close, which waits for
 	// it, returns ErrCallback. A refusal that repeats is one event. At most
@@ -478,8 +484,8 @@ type Options struct {
 	// Default: not called. [no counterpart]
 	OnEvent func(Event)
 	// Logger gets lines about connections, retries and dropped messages, but
-	// never one line per frame. Its handler must not Close this end, which waits
-	// for the goroutines that log. Default: silent. [logging]
+	// never one line per frame. Its handler must return, and must not Close
+	// this end, which waits for the goroutines that log. Default: silent. [logging]
 	Logger *slog.Logger
 }
 

@@ -57,7 +57,8 @@ var dictionary = map[string]func(o *Options, v any) error{
 }
 
 // UnmarshalJSON reads VidGear's option dictionary, written as a JSON object,
-// into o. Fields without a key in it keep their values. Besides the
+// into o. Fields without a key in it keep their values. On an error o stays as
+// it was. Besides the
 // dictionary's keys it reads the arguments of VidGear's NetGear (address, port,
 // protocol, pattern, receive_mode, logging) and NetGear_Async's timeout. o.Wire
 // selects the class: NetGear has no timeout.
@@ -102,8 +103,11 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 			return inDictionary(err)
 		}
 	}
+	if err := checkFlag(&read); err != nil {
+		return inDictionary(err)
+	}
 	*o = read
-	return inDictionary(checkFlag(o))
+	return nil
 }
 
 // inDictionary returns an error of Validate as one about the dictionary, whose
@@ -187,6 +191,18 @@ var vidGearKeys = map[string]string{
 // keyOf returns VidGear's key for a field of Options, or "".
 func keyOf(field string) string { return vidGearKeys[field] }
 
+// dictionaryKey returns where the dictionary has a field of Options, such as
+// "port" or "go.queue_frames", or "" if it cannot have it.
+func dictionaryKey(field string) string {
+	if key := keyOf(field); key != "" {
+		return key
+	}
+	if _, ok := goOptions[levenshtein.Fold(field)]; ok {
+		return goKey + "." + goName(field)
+	}
+	return ""
+}
+
 // fieldOf returns the field of Options that a key of the dictionary sets.
 func fieldOf(key string) string {
 	switch key {
@@ -220,6 +236,7 @@ func (o *Options) trimAddress() {
 		return
 	}
 	o.Address, o.Port = strings.TrimSpace(o.Address), strings.TrimSpace(o.Port)
+	o.Ports = slices.Clone(o.Ports) // the caller's, if the dictionary has none
 	for i, p := range o.Ports {
 		o.Ports[i] = strings.TrimSpace(p)
 	}

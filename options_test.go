@@ -6,6 +6,7 @@ import (
 	"image"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,9 +193,17 @@ func TestDictionaryErrors(t *testing.T) {
 		`{"pattern": 4}`:                    "pattern",
 		`[]`:                                "JSON object",
 		`{"copy": tru}`:                     "JSON object",
+		`{"flag": 1, "copy": true}`:         "flag = 1",
+		`{"address": "[::1]:5555"}`:         "must be a host alone",
+		`{"go": {"latest": 1}}`:             "go.latest",
+		`{"go": {"stamp": true, "adapt": {"min_quality": 20, "fps": 1}}}`:       `has no "fps"`,
+		`{"copy": true, "go": {"allow_addresses": ["10.0.0.1", 2]}}`:            "list of texts",
+		`{"port": [" 1", " 2"], "address": "10.0.0.4:5555"}`:                    "must be a host alone",
+		`{"pattern": 2, "go": {"wire": "NetGear_Async", "request_timeout": 1}}`: "go.request_timeout",
 	} {
-		before := Options{Port: "9"}
+		before := Options{Port: "9", Ports: []string{" 1 ", "2"}, AllowAddresses: []string{"10.0.0.9"}}
 		o := before
+		o.Ports, o.AllowAddresses = slices.Clone(before.Ports), slices.Clone(before.AllowAddresses)
 		err := o.UnmarshalJSON([]byte(text))
 		if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", text, err)
@@ -210,5 +219,30 @@ func TestFlagInDictionary(t *testing.T) {
 	var o Options
 	if err := o.UnmarshalJSON([]byte(`{"flag": 1}`)); !errors.Is(err, ErrNonBlocking) || !strings.Contains(err.Error(), `flag = 1: `) || !strings.HasSuffix(err.Error(), `; set "flag": 0`) {
 		t.Error(err)
+	}
+}
+
+// An option that only this library has is named as the dictionary has it, and a
+// function has no key.
+func TestKeyOfOwnOptions(t *testing.T) {
+	for key, o := range map[string]Options{
+		"go.jpeg_strips": {JPEGStrips: 99},
+		"go.adapt":       {Adapt: Adapt{MaxAge: 1}},
+		"pattern":        {Pattern: 9},
+		"":               {OnReply: func(Reply, error) {}},
+	} {
+		var wrong *OptionError
+		if err := o.Validate(); !errors.As(err, &wrong) || wrong.Key != key {
+			t.Errorf("%q: %q, %v", key, wrong.Key, err)
+		}
+	}
+	for want, s := range map[string]Setting{
+		`"go": {"send_ahead": 0}`:         set("SendAhead", 0),
+		`"go": {"wire": "NetGear_Async"}`: set("Wire", AsyncWire),
+		`"pattern": 1`:                    set("Pattern", ReqRep),
+	} {
+		if got := s.inJSON(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }

@@ -75,7 +75,7 @@ var effects = map[string]func(o *Options) string{
 		if why := o.receivesNothing(); why != "" {
 			return why
 		}
-		return when(o.Latest, "Latest keeps only the newest frame")
+		return when(o.Latest && !o.MultiserverMode, "Latest keeps only the newest frame")
 	},
 	"SendAhead":  (*Options).sendsNothing,
 	"SendLatest": (*Options).sendsNothing,

@@ -198,7 +198,7 @@ func TestSubscriberTimeout(t *testing.T) {
 // Two ends with different patterns return an error with that reason.
 func TestPatternMismatch(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: PubSub})
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: recv.Port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
 	_, err := send.SendArray(testContext(t), testArray(0, "uint8", 9, 9), nil)
 	if !errors.Is(err, ErrMismatch) || !errors.Is(err, ErrPeerGone) || !strings.Contains(err.Error(), "pattern") {
 		t.Errorf("send end: %v", err)

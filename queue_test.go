@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -215,5 +217,169 @@ func TestFullQueueIsNamed(t *testing.T) {
 				t.Error("connections of senders that gave up are logged as fruitless")
 			}
 		})
+	}
+}
+
+// With Latest a frame replaces those before it, but not the errors between them.
+// Errors alone must not fill the queue of an application that takes nothing.
+func TestErrorsDoNotPileUp(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"a frame replaces another": func(*Options) {},
+		"for its bytes":            func(o *Options) { o.QueueBytes = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{ReceiveMode: true, Latest: true}
+			change(&o)
+			l, err := newLink(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.close(0)
+			q := newRecvQueue(l, new(useHistory))
+			defer q.discard(ErrClosed)
+			for range 10 {
+				q.pushError(ErrPeerGone)
+				f, err := NewFrame(testArray(0, "uint8", 4, 4), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.push(f)
+			}
+			var errs int
+			for _, it := range q.items {
+				if it.err != nil {
+					errs++
+				}
+			}
+			if errs > 1 || len(q.items) > 2 {
+				t.Errorf("%d errors in a queue of %d", errs, len(q.items))
+			}
+		})
+	}
+}
+
+// latestQueue returns the queue of a receive end with Latest whose application
+// reads no pixels, and a function that pushes a frame of a port.
+func latestQueue(t *testing.T, o Options) (q *recvQueue, push func(port string)) {
+	t.Helper()
+	use := &useHistory{}
+	for range usesKept {
+		use.note(false)
+	}
+	o.ReceiveMode, o.Pattern, o.MultiserverMode, o.Latest = true, ReqRep, true, true
+	q = newRecvQueue(&link{settings: newSettings(o), ctx: testContext(t), perPort: newPerPortStats(false)}, use)
+	return q, func(port string) {
+		t.Helper()
+		f, err := NewJPEGFrame(testJPEG(t, 16, 16), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Port = port
+		q.push(f)
+	}
+}
+
+// With Latest each sender of Ports has a place, also where QueueFrames is as small
+// and others have an error, or a frame that is being decoded, in the queue.
+func TestLatestKeepsPlacesForSenders(t *testing.T) {
+	for name, before := range map[string]func(q *recvQueue, push func(string)){
+		"an error": func(q *recvQueue, _ func(string)) { q.pushError(ErrPeerGone) },
+		"a frame that is being decoded": func(q *recvQueue, push func(string)) {
+			push("1")
+			q.items[0].state = decoding
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, push := latestQueue(t, Options{Ports: []string{"1", "2"}, QueueFrames: 1})
+			before(q, push)
+			push("2")
+			push("1")
+			var ports []string
+			for _, it := range q.items {
+				if it.replaceable() {
+					ports = append(ports, it.frame.Port)
+				}
+			}
+			if !slices.Equal(ports, []string{"2", "1"}) {
+				t.Errorf("the frames that wait are of %v", ports)
+			}
+			for i := range q.items {
+				q.items[i].state = decoded
+			}
+			q.discard(ErrClosed)
+		})
+	}
+}
+
+// With Latest and a slow application each sender has its turn, however fast
+// another one sends.
+func TestLatestServesSendersInTurn(t *testing.T) {
+	q, push := latestQueue(t, Options{Ports: []string{"1", "2", "3"}})
+	got := ""
+	for range 9 {
+		for _, port := range []string{"1", "2", "1", "3", "1", "1"} {
+			push(port)
+		}
+		f, err := q.pop(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += f.Port
+		f.Close()
+	}
+	if got != "123123123" {
+		t.Errorf("the senders of the frames are %s", got)
+	}
+	q.discard(ErrClosed)
+}
+
+// Each of many senders has a place, and the number of places is bounded where
+// senders invent their ports.
+func TestLatestHasAPlaceForEachSender(t *testing.T) {
+	var ports []string
+	for n := range 200 {
+		ports = append(ports, strconv.Itoa(10000+n))
+	}
+	for name, c := range map[string]struct {
+		options Options
+		want    int
+	}{
+		"listed":   {Options{Ports: ports}, 200},
+		"invented": {Options{Ports: []string{"1"}}, defaultQueueFrames},
+		"set":      {Options{Ports: []string{"1"}, QueueFrames: 150}, 150},
+	} {
+		q, push := latestQueue(t, c.options)
+		for range 2 {
+			for _, port := range ports {
+				push(port)
+			}
+		}
+		if len(q.items) != c.want || q.items[len(q.items)-1].frame.Port != ports[199] {
+			t.Errorf("%s: %d frames wait, want %d", name, len(q.items), c.want)
+		}
+		q.discard(ErrClosed)
+	}
+}
+
+// No frame overtakes an error that came before it.
+func TestLatestKeepsErrorsInOrder(t *testing.T) {
+	q, push := latestQueue(t, Options{Ports: []string{"1", "2"}})
+	push("1")
+	q.pushError(ErrTimeout)
+	push("1")
+	push("2")
+	push("1")
+	var got []string
+	for len(q.items) > 0 {
+		f, err := q.pop(testContext(t))
+		if err != nil {
+			got = append(got, err.Error())
+			continue
+		}
+		got = append(got, f.Port)
+		f.Close()
+	}
+	if want := []string{ErrTimeout.Error(), "1", "2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

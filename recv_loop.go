@@ -37,7 +37,12 @@ type receiveEnd struct {
 
 	in    message    // the message being read, reused for its memory
 	early []*message // PAIR: messages read while the queue had no room
+	mute  bool       // the message being handled must not be answered; see orphaned
 	shape [4]int     // memory for the shape in the header being read
+
+	// nothingToRead and roomOrEnd, created once: method values for each message
+	// would allocate memory.
+	stop, stopWaiting func() error
 
 	timers    timers // of the end; see recv_timers.go
 	stalled   bool
@@ -58,6 +63,7 @@ type recvConn struct {
 func newReceiveEnd(l *link) (_ *receiveEnd, err error) {
 	r := &receiveEnd{link: l, done: make(chan struct{}), retries: l.opts.MaxRetries}
 	l.onEvent, l.onPending, l.explain = r.observe, func() {}, r.withTrouble
+	r.stop, r.stopWaiting = r.nothingToRead, r.roomOrEnd
 	if l.opts.MultiserverMode {
 		r.servers = map[string]bool{}
 	}
@@ -213,6 +219,7 @@ func (r *receiveEnd) loop() error {
 func (r *receiveEnd) process(m *message) error {
 	r.retries = r.opts.MaxRetries
 	defer m.close() // also if Respond ends the goroutine
+	r.mute = r.orphaned(m)
 	err := r.handle(m)
 	if err != nil {
 		return err
@@ -241,7 +248,7 @@ func (r *receiveEnd) next() (*message, error) {
 		r.queue.early.Add(-m.bytes())
 		return m, nil
 	}
-	return &r.in, r.in.read(r.conn.Socket, r.deadline(), r.nothingToRead)
+	return &r.in, r.in.read(r.conn.socket, r.deadline(), r.stop)
 }
 
 // errNews ends a wait because the monitor has reported an event that requires
@@ -309,7 +316,7 @@ func (r *receiveEnd) awaitRoomUntil(deadline time.Time) error {
 		return r.readEarly(deadline)
 	}
 	// libzmq must process connections that begin and end meanwhile.
-	return r.conn.Wait(deadline, r.roomOrEnd, func() error {
+	return r.conn.Wait(deadline, r.stopWaiting, func() error {
 		r.conn.ProcessCommands()
 		return syscall.EAGAIN
 	})
@@ -403,8 +410,8 @@ func (r *receiveEnd) withTrouble(err error) error {
 // ---- the socket ----
 
 // dial opens a socket for endpoints.
-func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool) (*transport.Socket, error) {
-	return c.openSocket(endpoints)
+func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool) (socket, []string, error) {
+	return c.open(endpoints)
 }
 
 // broken replaces a socket that itself failed, without the peer as the cause.
@@ -455,7 +462,7 @@ func (r *receiveEnd) open() error {
 // follow changes to the new addresses of the host. A PAIR socket accepts no
 // second connection while libzmq still closes the first, so it is replaced.
 func (r *receiveEnd) follow() error {
-	if r.opts.Pattern == Pair || r.conn.Bound {
+	if r.opts.Pattern == Pair || r.opts.binds() {
 		return r.reopen(errMoved)
 	}
 	if err := r.conn.reroute(); err != nil {
@@ -590,7 +597,7 @@ func (r *receiveEnd) terminated(h *header, peer string) error {
 	switch {
 	case r.opts.TerminatePolicy == StopOnTerminate:
 		return io.EOF
-	case r.opts.Pattern == Pair && r.conn.Bound:
+	case r.opts.Pattern == Pair && r.opts.binds():
 		// The peer disconnects now. A new socket at once would close the
 		// connection of the next peer, which may exist already.
 		r.conn.lostBefore = r.conn.lost.Load()

@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -21,9 +20,14 @@ type message struct {
 	source int    // the descriptor of the connection that it came over
 	peer   string // the address of its peer; empty if unknown
 
+	// Of a message that was read early: the socket, and how many of its
+	// connections had ended by then.
+	conn *recvConn
+	lost uint64
+
 	// The part being read, its socket, and tryPart as a value that is created
 	// once: a closure for each part would allocate memory.
-	sock *transport.Socket
+	sock socket
 	part *zmsg.Msg
 	try  func() error
 }
@@ -67,7 +71,7 @@ var errManyParts = fmt.Errorf("a message of more than %d parts", maxParts+maxExt
 // read blocks until it has read one whole message. libzmq returns a message
 // only when all its parts have arrived, so there is no deadline between parts.
 // stop is called only while there is nothing to read.
-func (m *message) read(s *transport.Socket, deadline time.Time, stop func() error) error {
+func (m *message) read(s socket, deadline time.Time, stop func() error) error {
 	if m.sock = s; m.try == nil {
 		m.try = m.tryPart
 	}

@@ -125,19 +125,29 @@ var errFlood = errors.New("the peer does not wait for answers")
 // is disconnected. REP cannot read ahead: it must answer a request before it
 // reads the next. It returns zmsg.ErrTimeout at the deadline.
 func (r *receiveEnd) readEarly(deadline time.Time) error {
-	switch err := r.in.read(r.conn.Socket, deadline, r.roomOrEnd); {
+	switch err := r.in.read(r.conn.socket, deadline, r.stopWaiting); {
 	case err == nil && r.earlyFull():
 		r.in.close()
 		return r.reopen(errFlood)
 	case err == nil:
 		r.queue.early.Add(r.in.bytes())
-		r.early = append(r.early, r.in.take())
+		m := r.in.take()
+		m.conn, m.lost = r.conn, r.conn.lost.Load()
+		r.early = append(r.early, m)
 		return nil
 	case errors.Is(err, errRoom), errors.Is(err, zmsg.ErrTimeout), errors.Is(err, ErrClosed):
 		return err
 	default:
 		return r.broken(err)
 	}
+}
+
+// orphaned reports whether the connection that a message came over has ended
+// since it was read. Its sender has sent it again, or reported it as lost. An
+// answer would go to the next connection, and there be taken for that to another
+// frame, as PAIR's answers have no number.
+func (r *receiveEnd) orphaned(m *message) bool {
+	return m.conn != nil && (m.conn != r.conn || m.lost != r.conn.lost.Load())
 }
 
 // earlyFull reports whether the message just read exceeds what may be read

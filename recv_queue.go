@@ -65,6 +65,9 @@ func newRecvQueue(l *link, use *useHistory) *recvQueue {
 		workers:   cores(),
 		ready:     make(chan struct{}, 1),
 	}
+	if q.latest {
+		q.maxFrames = max(q.maxFrames, len(l.opts.Ports)) // a place for each sender
+	}
 	q.work = sync.NewCond(&q.mu)
 	return q
 }
@@ -91,7 +94,7 @@ func (q *recvQueue) overLimit() bool {
 	return len(q.items) > 0 && (len(q.items) >= q.maxFrames || q.bytes >= q.maxBytes)
 }
 
-// push appends a frame. With Latest it replaces the one before.
+// push appends a frame. With Latest it replaces the sender's last one.
 func (q *recvQueue) push(f *Frame) {
 	it := item{frame: f, bytes: f.footprint()}
 	if settled, _, extra, _ := f.outcome(); settled {
@@ -104,15 +107,19 @@ func (q *recvQueue) push(f *Frame) {
 		f.Close()
 		return
 	}
-	if q.latest {
-		q.dropStale(f.Port)
-		q.makeRoom(it.bytes)
-	} else if q.lossy && q.overLimit() {
+	if q.lossy && !q.latest && q.overLimit() {
 		q.drop(f)
 		return
 	}
-	q.items = append(q.items, it)
+	place := len(q.items)
+	if q.latest {
+		place = q.dropStale(f.Port)
+	}
+	q.items = slices.Insert(q.items, place, it)
 	q.bytes += it.bytes
+	if q.latest {
+		q.trim(f)
+	}
 	if it.state == decoded || !q.ahead() {
 		q.signal()
 		return
@@ -153,38 +160,82 @@ func (q *recvQueue) useChanged() {
 	q.signal()
 }
 
-// dropStale removes frames that a newer one of the same sender replaces. One
-// that is being decoded stays, because a Recv waits for it. A peer may invent
-// ports, so the number of senders with a place is bounded.
-func (q *recvQueue) dropStale(port string) {
-	all := len(q.items) >= q.maxFrames
+// dropStale removes the frames of a sender, because a newer one has come, and
+// returns the place for that: the first one's. At the end of the queue, a sender
+// that sends faster than Recv is called would lose its turn to the others with
+// each frame. An error that came after the frames stays before the new one. A
+// frame that is being decoded stays, because a Recv waits for it.
+func (q *recvQueue) dropStale(port string) (place int) {
+	place = -1
 	kept := q.items[:0]
 	for _, it := range q.items {
-		if it.err != nil || it.state == decoding || it.frame.Port != port && !all {
+		switch {
+		case it.err != nil && followsError(kept):
+		case it.err != nil:
+			place = -1
 			kept = append(kept, it)
-			continue
+		case it.state == decoding || it.frame.Port != port:
+			kept = append(kept, it)
+		default:
+			if place < 0 {
+				place = len(kept)
+			}
+			q.bytes -= it.bytes
+			q.drop(it.frame)
 		}
-		q.bytes -= it.bytes
-		q.drop(it.frame)
 	}
 	clear(q.items[len(kept):])
 	q.items = kept
+	if place < 0 {
+		place = len(kept)
+	}
+	return place
 }
 
-// makeRoom removes the oldest frames, with Latest, until there is room for the
-// given number of bytes. A single larger frame is still accepted.
-func (q *recvQueue) makeRoom(bytes int64) {
-	for i := 0; i < len(q.items) && q.bytes+bytes > q.maxBytes; {
+// followsError reports whether the last item is an error. Another one behind it
+// would report nothing new, and errors do not count as frames: their number must
+// have a bound, too.
+func followsError(items []item) bool {
+	k := len(items)
+	return k > 0 && items[k-1].err != nil
+}
+
+// deleteAt deletes an item, and an error behind it if that would follow another.
+func (q *recvQueue) deleteAt(i int) {
+	q.bytes -= q.items[i].bytes
+	j := i + 1
+	if j < len(q.items) && q.items[j].err != nil && followsError(q.items[:i]) {
+		j++
+	}
+	q.items = slices.Delete(q.items, i, j)
+}
+
+// trim removes the oldest frames, with Latest, until the others are within the
+// limits, but not the newest frame. A peer may invent ports, so the number of
+// senders with a place is bounded. An error takes no sender's place, and neither
+// does a frame that is being decoded: its sender's next one waits beside it.
+func (q *recvQueue) trim(newest *Frame) {
+	waiting := 0
+	for _, it := range q.items {
+		if it.replaceable() {
+			waiting++
+		}
+	}
+	for i := 0; i < len(q.items) && (waiting > q.maxFrames || q.bytes > q.maxBytes); {
 		it := q.items[i]
-		if it.err != nil || it.state == decoding {
+		if !it.replaceable() || it.frame == newest {
 			i++
 			continue
 		}
-		q.items = slices.Delete(q.items, i, i+1)
-		q.bytes -= it.bytes
+		q.deleteAt(i)
 		q.drop(it.frame)
+		waiting--
 	}
 }
+
+// replaceable reports whether, with Latest, a newer frame may take the place of
+// an item.
+func (it *item) replaceable() bool { return it.err == nil && it.state != decoding }
 
 func (q *recvQueue) drop(f *Frame) {
 	f.Close()
@@ -195,7 +246,7 @@ func (q *recvQueue) drop(f *Frame) {
 func (q *recvQueue) pushError(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if k := len(q.items); q.end != nil || k > 0 && q.items[k-1].err != nil {
+	if q.end != nil || followsError(q.items) {
 		return
 	}
 	q.items = append(q.items, item{err: err, state: decoded})
@@ -350,10 +401,7 @@ func (q *recvQueue) finishDecode(f *Frame, err error) {
 }
 
 func (q *recvQueue) remove(i int) {
-	q.bytes -= q.items[i].bytes
-	copy(q.items[i:], q.items[i+1:])
-	q.items[len(q.items)-1] = item{}
-	q.items = q.items[:len(q.items)-1]
+	q.deleteAt(i)
 	if len(q.items) > 0 {
 		q.work.Signal() // the window has moved
 	}

@@ -2,159 +2,27 @@ package netgear
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/nameserver"
 )
 
-// nameServer resolves one name, by DNS.
-type nameServer struct {
-	name string
-
-	mu        sync.Mutex
-	addresses []string
-	fails     bool
-	hangs     bool
-	asked     int
-	gone      chan struct{} // closed at the end of the test
-}
-
-// nameServers are those of the tests that run, by name.
-var nameServers sync.Map
-
-// The process's resolver asks the tests' name servers. A name that none of them
-// has, and that is not in the system's hosts file, does not exist.
-func init() {
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		client, server := net.Pipe()
-		go serveNames(server)
-		return client, nil
-	}}
-}
+// The process's resolver asks the tests' name servers.
+func init() { nameserver.Install() }
 
 var nameNumbers atomic.Uint64
 
-func newNameServer(t *testing.T, addresses ...string) *nameServer {
+func newNameServer(t *testing.T, addresses ...string) *nameserver.Server {
 	t.Helper()
-	s := &nameServer{name: fmt.Sprintf("camera-%d.example", nameNumbers.Add(1)), addresses: addresses, gone: make(chan struct{})}
-	nameServers.Store(s.name, s)
-	t.Cleanup(func() {
-		nameServers.Delete(s.name)
-		close(s.gone) // lookups that hang end
-	})
+	s := nameserver.New(fmt.Sprintf("camera-%d.example", nameNumbers.Add(1)), addresses...)
+	t.Cleanup(s.Close)
 	return s
-}
-
-// serveNames answers questions as a name server does over TCP (RFC 1035).
-func serveNames(c net.Conn) {
-	defer c.Close()
-	for {
-		var length [2]byte
-		if _, err := io.ReadFull(c, length[:]); err != nil {
-			return
-		}
-		query := make([]byte, binary.BigEndian.Uint16(length[:]))
-		if _, err := io.ReadFull(c, query); err != nil {
-			return
-		}
-		answer, gone := answerName(query)
-		if answer == nil {
-			<-gone
-			return
-		}
-		c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(answer))))
-		c.Write(answer)
-	}
-}
-
-const (
-	dnsServFail = 2
-	dnsNXDomain = 3
-	dnsA        = 1
-	dnsAAAA     = 28
-)
-
-// answerName returns the answer to a question. For none it returns nil, and what
-// is closed when the name server ends.
-func answerName(query []byte) (answer []byte, gone <-chan struct{}) {
-	labels, at := []string{}, 12
-	for query[at] != 0 {
-		end := at + 1 + int(query[at])
-		labels, at = append(labels, string(query[at+1:end])), end
-	}
-	question := query[12 : at+5]
-	kind := binary.BigEndian.Uint16(query[at+1:])
-	status, addresses := uint16(dnsNXDomain), []net.IP{}
-	if s, ok := nameServers.Load(strings.Join(labels, ".")); ok {
-		if status, addresses, ok = s.(*nameServer).lookup(kind); !ok {
-			return nil, s.(*nameServer).gone
-		}
-	}
-	answer = append(answer, query[:2]...)
-	for _, n := range []uint16{0x8180 | status, 1, uint16(len(addresses)), 0, 0} {
-		answer = binary.BigEndian.AppendUint16(answer, n)
-	}
-	answer = append(answer, question...)
-	for _, ip := range addresses {
-		answer = append(answer, 0xc0, 12, byte(kind>>8), byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(len(ip)))
-		answer = append(answer, ip...)
-	}
-	return answer, nil
-}
-
-// lookup returns the addresses of one kind. ok is false if there is no answer.
-func (s *nameServer) lookup(kind uint16) (status uint16, all []net.IP, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if kind == dnsA { // each lookup asks for both kinds
-		s.asked++
-	}
-	switch {
-	case s.hangs:
-		return 0, nil, false
-	case s.fails:
-		return dnsServFail, nil, true
-	}
-	for _, text := range s.addresses {
-		ip := net.ParseIP(text)
-		if four := ip.To4(); four != nil && kind == dnsA {
-			all = append(all, four)
-		} else if four == nil && kind == dnsAAAA {
-			all = append(all, ip)
-		}
-	}
-	return 0, all, true
-}
-
-// move changes the addresses of the name.
-func (s *nameServer) move(addresses ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.addresses, s.fails, s.hangs = addresses, false, false
-}
-
-func (s *nameServer) fail() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fails = true
-}
-
-func (s *nameServer) hang() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hangs = true
-}
-
-func (s *nameServer) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked
 }
 
 // movingPair is two ends, one of which connects by name.
@@ -166,13 +34,13 @@ type movingPair struct {
 	moving   *NetGear // the end that listens, at the name's address
 }
 
-func newMovingPair(t *testing.T, names *nameServer, o Options, receives bool, at string) *movingPair {
+func newMovingPair(t *testing.T, names *nameserver.Server, o Options, receives bool, at string) *movingPair {
 	t.Helper()
 	p := &movingPair{t: t, listens: o, receives: receives}
 	p.listens.ReceiveMode, p.listens.Attach, p.listens.Address, p.listens.Port = receives, AttachBind, at, "0"
 	p.moving = mustNew(t, p.listens)
 	p.listens.Port = p.moving.Port()
-	o.ReceiveMode, o.Attach, o.Address, o.Port = !receives, AttachConnect, names.name, p.listens.Port
+	o.ReceiveMode, o.Attach, o.Address, o.Port = !receives, AttachConnect, names.Name, p.listens.Port
 	p.fixed = mustNew(t, o)
 	return p
 }
@@ -274,7 +142,7 @@ func TestHostMoves(t *testing.T) {
 				p.exchange(0, 3)
 				p.moving.Close()
 				await(t, "the loss", func() bool { return p.fixed.Stats().Connected == 0 })
-				names.move("127.0.0.2")
+				names.Move("127.0.0.2")
 				p.reopen("127.0.0.2")
 				began := time.Now()
 				p.exchange(3, 3)
@@ -305,9 +173,9 @@ func TestHostMovesDuringACall(t *testing.T) {
 				_, err := p.fixed.SendArray(testContext(t), testArray(1, "uint8", 4, 4), 1)
 				sent <- err
 			}()
-			asked := names.count()
-			await(t, "lookups", func() bool { return names.count() > asked+1 })
-			names.move("127.0.0.2")
+			asked := names.Count()
+			await(t, "lookups", func() bool { return names.Count() > asked+1 })
+			names.Move("127.0.0.2")
 			p.reopen("127.0.0.2")
 			f := mustRecv(t, p.moving, testContext(t))
 			defer f.Close()
@@ -350,11 +218,11 @@ func TestClientsHostMoves(t *testing.T) {
 				return mustNew(t, Options{ReceiveMode: true, Address: at, Port: port, Pattern: pattern, MulticlientMode: true, TerminatePolicy: KeepWaiting, Latest: true})
 			}
 			stays, goes := client("127.0.0.1", "0"), client("127.0.0.1", "0")
-			send := mustNew(t, Options{Address: names.name, Ports: []string{stays.Port(), goes.Port()}, Pattern: pattern, MulticlientMode: true, RequestTimeout: testTimeout})
+			send := mustNew(t, Options{Address: names.Name, Ports: []string{stays.Port(), goes.Port()}, Pattern: pattern, MulticlientMode: true, RequestTimeout: testTimeout})
 			awaitPeers(t, send, 2)
 			goes.Close()
 			awaitPeers(t, send, 1)
-			names.move("127.0.0.2")
+			names.Move("127.0.0.2")
 			back := client("127.0.0.2", goes.Port())
 			await(t, "frames at both clients", func() bool {
 				sendSmall(t, send)
@@ -379,14 +247,14 @@ func TestNameServerFails(t *testing.T) {
 			names := newNameServer(t, "127.0.0.1")
 			p := newMovingPair(t, names, o, true, "127.0.0.1")
 			p.exchange(0, 1)
-			names.fail()
+			names.Fail()
 			p.moving.Close()
 			p.reopen("127.0.0.1")
 			p.exchange(1, 1)
 			p.moving.Close()
-			asked := names.count()
-			await(t, "a lookup", func() bool { return names.count() > asked })
-			names.move("127.0.0.2")
+			asked := names.Count()
+			await(t, "a lookup", func() bool { return names.Count() > asked })
+			names.Move("127.0.0.2")
 			p.reopen("127.0.0.2")
 			p.exchange(2, 1)
 		})
@@ -402,10 +270,10 @@ func TestCloseDuringALookup(t *testing.T) {
 				names := newNameServer(t, "127.0.0.1")
 				p := newMovingPair(t, names, o, receives, "127.0.0.1")
 				p.exchange(0, 1)
-				names.hang()
-				asked := names.count()
+				names.Hang()
+				asked := names.Count()
 				p.moving.Close()
-				await(t, "a lookup", func() bool { return names.count() > asked })
+				await(t, "a lookup", func() bool { return names.Count() > asked })
 				began := startStopwatch()
 				p.fixed.Close()
 				endsWithin(t, "Close", began, time.Second)
@@ -428,7 +296,7 @@ func TestListenersHostMoves(t *testing.T) {
 					o.RequestTimeout = 2 * time.Second
 				}
 				names := newNameServer(t, "127.0.0.1")
-				p := newMovingPair(t, names, o, receives, names.name)
+				p := newMovingPair(t, names, o, receives, names.Name)
 				p.moving, p.fixed = p.fixed, p.moving
 				p.receives = !receives
 				connect := func(to string) {
@@ -444,13 +312,13 @@ func TestListenersHostMoves(t *testing.T) {
 				}
 				p.exchange(0, 2)
 				leave()
-				asked := names.count()
-				names.move("192.0.2.1")
-				await(t, "lookups", func() bool { return names.count() > asked+1 })
+				asked := names.Count()
+				names.Move("192.0.2.1")
+				await(t, "lookups", func() bool { return names.Count() > asked+1 })
 				connect("127.0.0.1")
 				p.exchange(2, 2)
 				leave()
-				names.move("192.0.2.1", "127.0.0.2")
+				names.Move("192.0.2.1", "127.0.0.2")
 				connect("127.0.0.2")
 				p.exchange(4, 2)
 				if ep := p.fixed.Endpoints()[0]; ep != "tcp://127.0.0.2:"+p.listens.Port {
@@ -476,7 +344,7 @@ func TestHostMovesToIPv6(t *testing.T) {
 			for i, next := range []string{"::1", "127.0.0.2"} {
 				p.exchange(3*i, 3)
 				p.moving.Close()
-				names.move(next)
+				names.Move(next)
 				p.reopen(next)
 			}
 			p.exchange(6, 3)

@@ -112,7 +112,7 @@ func (s *sendEnd) terminateAnswered(send func(time.Time) error, end time.Time) b
 	answered := true
 	for range max(1, min(len(s.clients), s.peers())) {
 		var m message
-		if send(end) != nil || m.read(s.conn.Socket, end, s.deserted) != nil {
+		if send(end) != nil || m.read(s.conn.socket, end, s.deserted) != nil {
 			answered = false // this one has not answered; the next must still get its own
 		}
 		m.close()
@@ -156,9 +156,8 @@ func (s *sendEnd) terminateAll(send func() error, timeout time.Duration) {
 }
 
 // awaitDisconnects waits for the peers of an end that listens to read the
-// terminate message and disconnect. When libzmq releases a port it closes the
-// connections to it, lingering or not. It then drops messages that it has not
-// begun to send on them.
+// terminate message and disconnect. So the next end at the port does not meet
+// them.
 func (s *sendEnd) awaitDisconnects(timeout time.Duration) {
 	if s.opts.binds() {
 		s.awaitPeers(func(now int) bool { return now == 0 }, time.Now().Add(timeout))

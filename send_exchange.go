@@ -204,14 +204,14 @@ func (s *sendEnd) connect(ctx context.Context) error {
 }
 
 // dial opens a socket for endpoints.
-func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved bool) (*transport.Socket, error) {
+func (s *sendEnd) dial(ctx context.Context, c *conn, endpoints []string, moved bool) (socket, []string, error) {
 	if moved {
 		s.halfOpen.Clear() // it belongs to the old address
 	}
 	if s.order != nil {
 		return s.dialInOrder(ctx, c, endpoints)
 	}
-	return c.openSocket(endpoints)
+	return c.open(endpoints)
 }
 
 // shut closes the socket, if there is one. Unsent messages are kept for linger.
@@ -426,7 +426,7 @@ func (x *frameExchange) awaitOthers() error {
 func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error {
 	m := &x.answer
 	defer m.close()
-	if err := m.read(x.conn.Socket, deadline, stop); err != nil {
+	if err := m.read(x.conn.socket, deadline, stop); err != nil {
 		return err
 	}
 	x.counters.roundTrip.since(x.sentAt)
@@ -553,12 +553,14 @@ func (s *sendEnd) goneReason() error {
 }
 
 // withTrouble adds to an error that connections end before frames are answered,
-// if they do.
+// if they do. A frame was sent on each of them, so both ends have the same
+// pattern and security.
 func (s *sendEnd) withTrouble(err error) error {
 	fruitless := int(s.fruitless.Load())
 	if fruitless < manyFruitless {
 		return err
 	}
-	return fmt.Errorf("%w (%d connections in a row ended before a frame of %d bytes was answered: is it larger than the receive end's MaxFrameBytes, by default %d bytes?)",
+	return fmt.Errorf("%w (%d connections in a row, with matching pattern and security, ended before a frame of %d bytes was answered: "+
+		"does the receive end use another wire, does it fail at the frame, or is the frame larger than its MaxFrameBytes, by default %d bytes?)",
 		err, fruitless, s.size.Load(), int64(defaultMaxFrameBytes))
 }

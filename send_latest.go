@@ -55,7 +55,7 @@ func (q *sendQueue) addLatest(ctx context.Context, p *payload, message any) erro
 	q.mu.Lock()
 	q.newest = w
 	q.mu.Unlock()
-	q.frames <- queued{latest: true}
+	q.frames <- queuedFrame{latest: true}
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (q *sendQueue) spareMemory() (memory []byte) {
 
 // leave releases a frame that was sent, lost or replaced.
 func (q *sendQueue) leave(w *waitingFrame) {
-	w.release()
+	defer w.release()
 	q.count.Add(-1)
 	q.bytes.Add(-w.size)
 	q.mu.Lock()
@@ -138,7 +138,7 @@ func (q *sendQueue) leave(w *waitingFrame) {
 
 // sendNewest prepares and sends the frame in the place, once the network takes
 // it. The queue's goroutine calls it.
-func (q *sendQueue) sendNewest(gone error) error {
+func (q *sendQueue) sendNewest() (err error) {
 	due := q.awaitDue()
 	q.mu.Lock()
 	w := q.newest
@@ -150,19 +150,18 @@ func (q *sendQueue) sendNewest(gone error) error {
 		return nil
 	}
 	var reply Reply
-	err := gone
-	if err == nil {
+	defer func() { q.answer(reply, err) }() // the release function may end the goroutine
+	defer q.leave(w)
+	if err = q.gone; err == nil {
 		var o outgoing
 		if o, err = q.prepare(context.Background(), &w.payload, w.message); err == nil {
+			defer o.release()
 			reply, err = q.deliver(context.Background(), &o)
-			o.release()
 		}
 	}
 	if err != nil {
 		q.lose(w.number, err)
 	}
-	q.leave(w)
-	q.answer(reply, err)
 	return err
 }
 

@@ -80,11 +80,11 @@ func (p *part) size() int {
 
 // release releases owned memory that has not become part of a part.
 func (p *payload) release() {
-	if p.done != nil {
-		p.done()
-		p.done = nil
-	}
 	p.pooled.Release()
+	if done := p.done; done != nil {
+		p.done = nil // before the call, which may panic
+		done()
+	}
 }
 
 // toPart returns the part of a payload. The part refers to the caller's memory
@@ -104,7 +104,14 @@ func (s *sendEnd) toPart(p *payload) (part, error) {
 		if p.encode && err == nil {
 			s.counters.encode.since(began)
 		}
+		released := false
+		defer func() {
+			if !released { // the release function panics
+				part.release()
+			}
+		}()
 		p.release() // it has been encoded
+		released = true
 		return part, err
 	}
 	if s.spec.answers {
@@ -277,8 +284,9 @@ type part struct {
 
 func (p *part) release() {
 	p.buf.Release()
-	if p.done != nil {
-		p.done()
+	if done := p.done; done != nil {
+		p.done = nil
+		done()
 	}
 }
 

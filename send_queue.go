@@ -17,7 +17,7 @@ import (
 type sendQueue struct {
 	*sendEnd
 	places chan struct{} // a token for each frame in the queue, acquired before the frame is prepared
-	frames chan queued
+	frames chan queuedFrame
 	taken  uint64 // frames that have had a place; sendMu must be held
 	done   chan struct{}
 	idle   chan struct{} // makes run settle the socket
@@ -28,12 +28,13 @@ type sendQueue struct {
 
 	mu     sync.Mutex
 	lost   LostError     // what has not been reported
+	gone   error         // why frames are no longer sent, while the end is being closed
 	newest *waitingFrame // with Options.SendLatest; nil: none waits
 	spare  [][]byte      // memory of its copies, for the next ones
 }
 
-// queued is a frame in the queue, or a mark that Flush waits for.
-type queued struct {
+// queuedFrame is a frame in the queue, or a mark that Flush waits for.
+type queuedFrame struct {
 	outgoing
 	number  uint64
 	latest  bool // a mark for the frame in newest
@@ -48,8 +49,8 @@ func startSendQueue(s *sendEnd) *sendQueue {
 	if size == 0 {
 		return nil
 	}
-	q := &sendQueue{sendEnd: s, places: make(chan struct{}, size), frames: make(chan queued, size), done: make(chan struct{}), idle: make(chan struct{}), tasks: make(chan func())}
-	go q.run()
+	q := &sendQueue{sendEnd: s, places: make(chan struct{}, size), frames: make(chan queuedFrame, size), done: make(chan struct{}), idle: make(chan struct{}), tasks: make(chan func())}
+	go resume(q.run)
 	return q
 }
 
@@ -67,16 +68,22 @@ func (q *sendQueue) add(ctx context.Context, p *payload, message any) error {
 	if err := q.takePlace(ctx); err != nil {
 		return wrap("send to "+q.where(), err)
 	}
+	queued := false
+	defer func() {
+		if !queued { // also if the application's own methods panic, by which the message is encoded
+			<-q.places
+		}
+	}()
 	o, err := q.prepare(ctx, p, message)
 	if err != nil {
-		<-q.places
 		return wrap("send", err)
 	}
 	o.coding.shape = slices.Clone(o.coding.shape)
 	q.taken++
 	q.count.Add(1)
 	q.bytes.Add(o.footprint())
-	q.frames <- queued{outgoing: o, number: q.taken}
+	q.frames <- queuedFrame{outgoing: o, number: q.taken}
+	queued = true
 	return nil
 }
 
@@ -96,10 +103,8 @@ func (q *sendQueue) takePlace(ctx context.Context) error {
 // Once the end is being closed the first loss is the last try. The frames
 // behind it would wait as long for the same peer.
 func (q *sendQueue) run() {
-	defer close(q.done)
-	var gone error
 	for {
-		var f queued
+		var f queuedFrame
 		var open bool
 		select {
 		case f, open = <-q.frames:
@@ -111,6 +116,7 @@ func (q *sendQueue) run() {
 			continue
 		}
 		if !open {
+			close(q.done)
 			return
 		}
 		<-q.places
@@ -120,32 +126,32 @@ func (q *sendQueue) run() {
 		}
 		var err error
 		if f.latest {
-			err = q.sendNewest(gone)
+			err = q.sendNewest()
 		} else {
-			err = q.sendQueued(&f, gone)
+			err = q.sendQueued(&f)
 		}
-		if err != nil && gone == nil && q.drainCtx.Err() != nil && !errors.Is(err, ErrRejected) {
-			gone = fmt.Errorf("not sent: the end is being closed, and a frame before it failed: %w", err)
+		if err != nil && q.gone == nil && q.drainCtx.Err() != nil && !errors.Is(err, ErrRejected) {
+			q.gone = fmt.Errorf("not sent: the end is being closed, and a frame before it failed: %w", err)
 		}
 	}
 }
 
 // sendQueued exchanges a frame for its answer, unless it is lost because of
-// gone. Then it releases the frame, counts it and reports its result.
-func (q *sendQueue) sendQueued(f *queued, gone error) error {
+// gone. Then it releases the frame, counts it and reports its result. These
+// steps are deferred, because the release function may end the goroutine.
+func (q *sendQueue) sendQueued(f *queuedFrame) (err error) {
 	size := f.footprint()
 	var reply Reply
-	err := gone
-	if err == nil {
+	if err = q.gone; err == nil {
 		reply, err = q.deliver(context.Background(), &f.outgoing)
 	}
-	f.release()
+	defer q.answer(reply, err)
 	if err != nil {
 		q.lose(f.number, err)
 	}
 	q.count.Add(-1)
 	q.bytes.Add(-size)
-	q.answer(reply, err)
+	f.release()
 	return err
 }
 
@@ -232,7 +238,7 @@ func (q *sendQueue) mark(ctx context.Context) (flushed chan struct{}, err error)
 		return nil, err
 	}
 	flushed = make(chan struct{})
-	q.frames <- queued{flushed: flushed}
+	q.frames <- queuedFrame{flushed: flushed}
 	return flushed, nil
 }
 

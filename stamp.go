@@ -93,8 +93,20 @@ type PortStats struct {
 type portCounts struct {
 	PortStats
 	latency latencies
-	seq     uint64 // the last stamp's number
-	known   bool   // a stamp has been counted
+	seq     uint64    // the largest number of the stamps of this sender's process
+	latest  time.Time // the latest time of its stamps
+	known   bool      // a stamp has been counted
+}
+
+// late reports whether a frame was sent before one that has already arrived, or
+// is the same one again. A sender that has restarted has smaller numbers, too,
+// but later times.
+//
+// Frames arrive late for instance when a subscriber continues that did not read
+// for so long that its publisher has given the connection up. What is left of it
+// then arrives together with what is sent on the next connection.
+func (p *portCounts) late(s *Stamp) bool {
+	return p.known && s.Seq <= p.seq && !s.Time.After(p.latest) && p.latest.Sub(s.Time) < maxLateness
 }
 
 // perPortStats holds the counts that are kept per port, and those of the
@@ -124,8 +136,7 @@ func (t *perPortStats) of(port string) *portCounts {
 	return p
 }
 
-// stamp counts a stamp. A number that is not larger than the last belongs to a
-// frame that was sent again, or to a sender that has restarted.
+// stamp counts a stamp.
 func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -138,6 +149,9 @@ func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 	if p != &t.all {
 		p.latency.add(latency, arrived)
 	}
+	if p.late(s) {
+		return // it was counted as missed when the frame after it came
+	}
 	if p.known && s.Seq > p.seq && !t.shared {
 		gap := s.Seq - p.seq - 1
 		p.Missed += gap
@@ -145,7 +159,7 @@ func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 			t.all.Missed += gap
 		}
 	}
-	p.seq, p.known = s.Seq, true
+	p.seq, p.latest, p.known = s.Seq, s.Time, true
 }
 
 // fill copies the counts into Stats. t.mu must be held.

@@ -62,7 +62,7 @@ type Stats struct {
 	TerminatesSent     uint64 // send end: terminate messages that Close has given to libzmq
 	TerminatesReceived uint64 // receive end: terminate messages of senders
 
-	Missed    uint64               // receive end with Stamp: frames that were sent and did not arrive (not with PushPull, where other receivers may have got them)
+	Missed    uint64               // receive end with Stamp: frames that were sent and did not arrive, or arrived after a later one (not with PushPull, where other receivers may have got them)
 	Latency   LatencyStats         // receive end with Stamp: from capture to arrival; meaningful only if the clocks of the two machines agree
 	Decode    LatencyStats         // receive end: decoding a JPEG
 	Encode    LatencyStats         // send end: encoding a JPEG

@@ -266,3 +266,48 @@ func TestMalformedAnswers(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Frames that arrive late, as those of an earlier connection of a publisher do
+// together with those of its next one, count as missed once, when a later frame
+// has come; a sender that restarts begins with new numbers.
+func TestMissedAndLate(t *testing.T) {
+	begun := time.Now()
+	arrive := func(c *perPortStats, seq uint64, at time.Duration) {
+		c.stamp("", &Stamp{Seq: seq, Time: begun.Add(at)}, begun)
+	}
+	missed := func(c *perPortStats) uint64 {
+		var s Stats
+		c.fill(&s, begun)
+		return s.Missed
+	}
+	t.Run("interleaved", func(t *testing.T) {
+		c := newPerPortStats(false)
+		for i := range uint64(100) {
+			arrive(&c, 1+i, time.Duration(1+i)*time.Millisecond)
+			arrive(&c, 1001+i, time.Duration(1001+i)*time.Millisecond)
+		}
+		if got := missed(&c); got != 999 {
+			t.Errorf("%d missed", got)
+		}
+	})
+	t.Run("twice", func(t *testing.T) {
+		c := newPerPortStats(false)
+		for _, seq := range []uint64{7, 7, 8, 8, 10} {
+			arrive(&c, seq, time.Duration(seq)*time.Millisecond)
+		}
+		if got := missed(&c); got != 1 {
+			t.Errorf("%d missed", got)
+		}
+	})
+	for name, at := range map[string]time.Duration{"restarted": time.Second, "restarted, its clock set back": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			c := newPerPortStats(false)
+			arrive(&c, 100, 100*time.Millisecond)
+			arrive(&c, 1, at)
+			arrive(&c, 4, at+3*time.Millisecond)
+			if got := missed(&c); got != 2 {
+				t.Errorf("%d missed", got)
+			}
+		})
+	}
+}

@@ -78,4 +78,9 @@ const (
 	lookupLimit = 5 * time.Second
 	// probeLimit bounds the attempt to connect to one more address of the host.
 	probeLimit = 500 * time.Millisecond
+
+	// maxLateness is how much earlier than the latest stamp a frame may be to
+	// count as late. With an even earlier time it is of a sender that has
+	// restarted and whose clock was set back.
+	maxLateness = time.Minute
 )

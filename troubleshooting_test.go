@@ -32,21 +32,21 @@ func TestTroubleshooting(t *testing.T) {
 			return sendOne(t, send)
 		}},
 		{"it is connected but did not answer", ErrPeerGone, func(t *testing.T) error {
-			recv, send := openPair(t, Options{RequestTimeout: 200 * time.Millisecond, MaxRetries: 1, QueueFrames: 1, Pattern: ReqRep})
-			for {
+			_, send := openPair(t, Options{RequestTimeout: 200 * time.Millisecond, MaxRetries: 1, QueueFrames: 1, Pattern: ReqRep})
+			awaitPeers(t, send, 1)
+			for { // the receive end's application takes no frames
 				if err := sendOne(t, send); err != nil {
-					_ = recv // its application takes no frames
 					return err
 				}
 			}
 		}},
 		{"it refuses the connection", ErrMismatch, func(t *testing.T) error {
-			// On a busy machine the refusal may take longer than brief.
-			_, send := openPair(t, Options{RequestTimeout: time.Second}, func(_, send *Options) { send.Pattern = ReqRep })
+			// The refusal ends the call at the next time-out, and not the retries.
+			_, send := openPair(t, Options{RequestTimeout: 200 * time.Millisecond, MaxRetries: -1}, func(_, send *Options) { send.Pattern = ReqRep })
 			return sendOne(t, send)
 		}},
 		{"the sender uses NetGear_Async's wire and this end NetGear's", ErrRejected, func(t *testing.T) error {
-			_, send := openPair(t, brief, func(_, send *Options) { send.Wire = AsyncWire })
+			_, send := openPair(t, Options{RequestTimeout: testTimeout}, func(_, send *Options) { send.Wire = AsyncWire })
 			return sendOne(t, send)
 		}},
 		{"MaxFrameBytes", ErrPeerGone, func(t *testing.T) error {

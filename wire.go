@@ -369,15 +369,18 @@ func parseShape(v pyjson.Raw, room []int) ([]int, error) {
 }
 
 func (c *coding) parseCompression(v pyjson.Raw) error {
-	if len(v) == 0 || v[0] != '{' || len(v) == len("{}") {
+	c.jpeg, c.fastDCT, c.fastUpsample, c.colorspace = false, false, false, 0 // the key may come twice
+	if len(v) == 0 || v[0] != '{' {
 		on, err := parseBool(v)
 		if on {
 			return fmt.Errorf("%.20q does not say how", v)
 		}
 		return err
 	}
-	c.jpeg, c.colorspace = true, turbojpeg.BGR // VidGear 0.2.1 names none
-	err := pyjson.Fields(v, func(key string, v pyjson.Raw) (err error) {
+	return pyjson.Fields(v, func(key string, v pyjson.Raw) (err error) {
+		if !c.jpeg {
+			c.jpeg, c.colorspace = true, turbojpeg.BGR // VidGear 0.2.1 names none
+		}
 		switch key {
 		case "dct":
 			c.fastDCT, err = parseBool(v)
@@ -388,7 +391,6 @@ func (c *coding) parseCompression(v pyjson.Raw) error {
 		}
 		return err
 	})
-	return err
 }
 
 func parseColorspace(v pyjson.Raw) (turbojpeg.Colorspace, error) {

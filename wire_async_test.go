@@ -925,16 +925,21 @@ func FuzzAsyncFrame(f *testing.F) {
 				h.message.Decode(&into)
 				h.message.Decode(new(map[any]any))
 			})
-			if _, err := w.parseHeader(w.appendHeader(nil, h), nil); err != nil && !h.terminate {
-				t.Fatalf("%q was read and cannot be written: %v", head, err)
+			again := w.appendHeader(nil, h)
+			if g, err := w.parseHeader(again, nil); err != nil || g.terminate != h.terminate || g.bidirectional != h.bidirectional || !bytes.Equal(g.message.raw, h.message.raw) {
+				t.Fatalf("%q was read, and written as %q: %+v, %v", head, again, g, err)
 			}
 		} else if !errors.Is(err, errWire) {
 			t.Errorf("%v is not a malformed message", err)
 		}
-		if a, err := w.parseAnswer(head, true); err == nil && len(a.returnType) < 256 {
-			if _, err := w.parseAnswer(w.appendAnswer(nil, &a), true); err != nil {
-				t.Errorf("the answer %q was read and cannot be written: %v", head, err)
+		if a, err := w.parseAnswer(head, true); err == nil && len(a.returnType) < 256 && len(a.rejected) < 256 {
+			again := w.appendAnswer(nil, &a)
+			if b, err := w.parseAnswer(again, true); err != nil || b.returnType != a.returnType || b.array != a.array ||
+				!a.array && (b.rejected != a.rejected || !bytes.Equal(b.data.raw, a.data.raw)) {
+				t.Errorf("the answer %q was read, and written as %q: %+v, %v", head, again, b, err)
 			}
+		} else if err != nil && !errors.Is(err, errWire) {
+			t.Errorf("%v is not a malformed message", err)
 		}
 		fr := &frameMemory{}
 		if err := fr.check(w, part, 1<<20); err != nil {

@@ -73,7 +73,7 @@ func (imagezmqWire) parseHeader(raw []byte, room []int) (header, error) {
 	err := pyjson.Fields(raw, func(key string, v pyjson.Raw) (err error) {
 		switch key {
 		case "msg":
-			msg, h.message.raw = true, v
+			msg, h.message.raw, h.port = true, v, nil
 			if v[0] == '"' && len(v) <= maxPortText+len(`""`) {
 				h.port = v
 			}

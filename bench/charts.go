@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/vidgear-go/netgear/bench/internal/page"
+	"github.com/vidgear-go/netgear/internal/page"
 )
 
 type (

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
-	"github.com/vidgear-go/netgear/bench/internal/page"
+	"github.com/vidgear-go/netgear/internal/page"
 )
 
 // machine describes the machine and the versions.

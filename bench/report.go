@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/vidgear-go/netgear/bench/internal/page"
+	"github.com/vidgear-go/netgear/internal/page"
 )
 
 // printers are the parts of the page, each for the group of its name.

@@ -1,10 +1,11 @@
 // Package faults kills, freezes, cuts off and restarts either end of a stream
 // and measures how long it takes until frames flow again. It contains only
-// tests; peer.py is the VidGear end, imagezmq_peer.py the imagezmq end.
+// tests; peer.py is the VidGear end, imagezmq_peer.py the imagezmq end, end.py
+// what both share.
 //
 // `make test` runs a short form. `make faults` runs the full one, which needs
 // root (for network namespaces), iproute2 and VidGear, takes over half an hour,
-// and prints the tables of docs/faults.md.
+// and prints the tables of docs/reliability.md.
 //
 // Each end is a process of its own: the test binary again, or Python. A fault
 // begins while frames flow. It ends when the process continues, when the

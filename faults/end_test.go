@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/numbered"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -205,23 +205,23 @@ func receiveAll(n *netgear.NetGear) {
 	}
 }
 
-// stamp writes the frame's number and the time into the first pixels, as a
-// receive end of VidGear in plain mode drops messages.
+// stamp fills a frame. Its numbers are in the pixels, as a receive end of VidGear
+// in plain mode drops messages.
 func stamp(pixels []byte, life, index int64) {
-	for i, v := range []int64{life, index, time.Now().UnixMicro()} {
-		binary.LittleEndian.PutUint64(pixels[8*i:], uint64(v))
-	}
+	numbered.Write(pixels, numbered.Numbers{Life: life, Index: index, Captured: time.Now().UnixMicro()})
 }
 
-// stampOf reads the numbers that stamp wrote.
+// stampOf returns the numbers that stamp wrote.
 func stampOf(f *netgear.Frame) (life, index, captured int64) {
 	err := look(f, func(pixels []byte) {
-		life, index, captured = int64At(pixels, 0), int64At(pixels, 1), int64At(pixels, 2)
+		n, err := numbered.Read(pixels)
+		if err != nil {
+			say("wrong: %v", err)
+		}
+		life, index, captured = n.Life, n.Index, n.Captured
 	})
 	if err != nil {
 		say("wrong: a frame that cannot be read: %v", err)
 	}
 	return life, index, captured
 }
-
-func int64At(b []byte, i int) int64 { return int64(binary.LittleEndian.Uint64(b[8*i:])) }

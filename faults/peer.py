@@ -5,110 +5,57 @@ SPEC, what it says and what it hears: see end_test.go, whose ends do the same. `
 it says `gone TEXT` before it leaves because VidGear gave up.
 """
 
-import json
 import logging
-import os
-import sys
 import threading
-import time
 
-# Nothing but the protocol may reach stdout: keep the real one, and send every other writer to stderr.
-OUT = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)
+from end import SPEC, frames, leave, ready, received  # before VidGear, which prints
 
-import numpy as np  # noqa: E402
-from vidgear.gears import NetGear  # noqa: E402
-
-LOCK = threading.Lock()
-CLOSING = threading.Event()
-RUNNING = threading.Event()
+from vidgear.gears import NetGear
 
 
-def say(*words):
-    with LOCK:
-        OUT.write(" ".join(str(w) for w in words) + "\n")
-        OUT.flush()
-
-
-def leave(*words):
-    say(*words)
-    sys.stderr.flush()
-    os._exit(0)  # VidGear's own threads must not hold this up
-
-
-def now():
-    return time.time_ns() // 1000
-
-
-def listen(gear, spec):
-    for line in sys.stdin:
-        word = line.strip()
-        if word == "pause":
-            RUNNING.clear()
-        elif word == "resume":
-            RUNNING.set()
-        elif word == "close":
-            CLOSING.set()
-            RUNNING.set()
-            if spec["receive"]:
-                os._exit(0)  # VidGear's close() would take the socket away under its thread
-    if not CLOSING.is_set():
-        os._exit(1)  # the test that started this has ended
-
-
-def send_all(gear, spec):
-    frame = np.zeros((40, 64, 3), np.uint8)
-    index, due = 0, time.monotonic()
-    while RUNNING.wait() and not CLOSING.is_set():
-        due = max(due + 1 / spec["fps"], time.monotonic())
-        time.sleep(max(0, due - time.monotonic()))
-        frame.reshape(-1)[:24] = np.frombuffer(np.array([spec["life"], index, now()], "<i8").tobytes(), np.uint8)
+def send_all(gear):
+    for frame in frames():
         gear.send(frame)
-        index += 1
     gear.close()
-    os._exit(0)
+    leave(0)
 
 
-def receive_all(gear, spec):
-    returned = "VidGear" if spec["bidirectional"] or spec["multiclient"] else None
+def receive_all(gear):
+    returned = "VidGear" if SPEC["bidirectional"] or SPEC["multiclient"] else None
     while (frame := gear.recv(return_data=returned)) is not None:
         port = 0
-        if spec["multiserver"]:
+        if SPEC["multiserver"]:
             port, frame = frame
-        elif spec["bidirectional"]:
+        elif SPEC["bidirectional"]:
             _, frame = frame
-        life, index, captured = np.frombuffer(frame.reshape(-1)[:24].tobytes(), "<i8")
-        say("frame", life, index, captured, port)
-    leave("gone", "recv returned None")
+        received(frame, port)
+    leave(0, "gone", "recv returned None")
 
 
 def main():
-    spec = json.loads(sys.argv[1])
-    options = {"jpeg_compression": False}
-    if spec["pattern"] < 2:
+    options = {"jpeg_compression": SPEC.get("jpeg", False)}
+    if SPEC["pattern"] < 2:
         # More retries than there will be time-outs: VidGear counts them down and never up again.
-        options |= {"max_retries": 1_000_000, "request_timeout": max(4, spec["timeout"])}
+        options |= {"max_retries": 1_000_000, "request_timeout": max(4, SPEC["timeout"])}
     for mode in ("bidirectional", "multiserver", "multiclient"):
-        if spec[mode]:
+        if SPEC[mode]:
             options[mode + "_mode"] = True
-    if spec["secure"]:
-        options |= {"secure_mode": spec["secure"], "custom_cert_location": spec["keys"]}
+    if SPEC["secure"]:
+        options |= {"secure_mode": SPEC["secure"], "custom_cert_location": SPEC["keys"]}
     gear = NetGear(
-        address=spec["address"],
-        port=spec["ports"] if spec["multiserver" if spec["receive"] else "multiclient"] else spec["ports"][0],
+        address=SPEC["address"],
+        port=SPEC["ports"] if SPEC["multiserver" if SPEC["receive"] else "multiclient"] else SPEC["ports"][0],
         protocol="tcp",
-        pattern=spec["pattern"],
-        receive_mode=spec["receive"],
+        pattern=SPEC["pattern"],
+        receive_mode=SPEC["receive"],
         **options,
     )
-    threading.excepthook = lambda info: leave("gone", "receive thread:", repr(info.exc_value))
-    RUNNING.set()
-    threading.Thread(target=listen, args=(gear, spec), daemon=True).start()
-    say("ready", now())
-    if spec["receive"]:
-        receive_all(gear, spec)
+    threading.excepthook = lambda info: leave(0, "gone", "receive thread:", repr(info.exc_value))
+    ready()
+    if SPEC["receive"]:
+        receive_all(gear)
     else:
-        send_all(gear, spec)
+        send_all(gear)
 
 
 if __name__ == "__main__":
@@ -116,4 +63,4 @@ if __name__ == "__main__":
         main()
     except Exception as e:  # noqa: BLE001
         logging.getLogger("peer").exception("failed")
-        leave("gone", repr(e))
+        leave(0, "gone", repr(e))

@@ -195,7 +195,7 @@ func (l *live) hurry(r *rand.Rand, keys keyring, text string) {
 	if err != nil {
 		return
 	}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(peerTimeout))
 	at := -1
 	if r.IntN(2) == 0 {
 		at = r.IntN(700)
@@ -286,7 +286,7 @@ func (e target) closeInHandshakes(t *testing.T, r *rand.Rand) {
 				if err != nil {
 					continue
 				}
-				c.SetDeadline(time.Now().Add(patience))
+				c.SetDeadline(time.Now().Add(peerTimeout))
 				l.converse(&tampered{Conn: c, at: r.IntN(700)}, keys, "closed")
 				leave(c, r.IntN(4))
 			}

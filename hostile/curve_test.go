@@ -331,7 +331,7 @@ func TestCurveOffences(t *testing.T) {
 				if r.IntN(share) == 0 {
 					way := r.IntN(4)
 					s.visit(func(c net.Conn) {
-						c.SetDeadline(time.Now().Add(patience))
+						c.SetDeadline(time.Now().Add(peerTimeout))
 						greeted(offences[name])(l, c, keys)
 						leave(c, way)
 					})
@@ -359,7 +359,7 @@ func sorted[V any](m map[string]V) (names []string) {
 func (s *siege) offendAfterwards(keys keyring, name string) {
 	s.t.Helper()
 	s.visit(func(c net.Conn) {
-		c.SetDeadline(time.Now().Add(patience))
+		c.SetDeadline(time.Now().Add(peerTimeout))
 		session, err := s.shakeHands(c, keys)
 		if err != nil {
 			return // a PAIR end may serve the last peer still

@@ -225,9 +225,9 @@ func (l *live) plainText(text string) string {
 	return all.String()
 }
 
-// patience is how long a hostile peer waits for what the end sends. It is no
+// peerTimeout is how long a hostile peer waits for what the end sends. It is no
 // measure: most ends hang up before.
-const patience = 250 * time.Millisecond
+const peerTimeout = 250 * time.Millisecond
 
 // leave ends a connection in one of several ways.
 func leave(c net.Conn, way int) {
@@ -242,7 +242,7 @@ func leave(c net.Conn, way int) {
 		tcp.SetLinger(0) // a reset
 	default: // what was sent is read before the end learns of it
 		tcp.CloseWrite()
-		tcp.SetReadDeadline(time.Now().Add(patience / 5))
+		tcp.SetReadDeadline(time.Now().Add(peerTimeout / 5))
 		io.Copy(io.Discard, tcp)
 	}
 }

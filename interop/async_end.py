@@ -146,7 +146,6 @@ class AsyncEnd:
 
         def queue_return(value):
             asyncio.run_coroutine_threadsafe(self.gear.transceive_data(value), self.loop).result()
-            emit("return", value=describe_value(value))
 
         self.control.on_return = queue_return
         self.control.on_close = lambda: self.loop.call_soon_threadsafe(task.cancel)

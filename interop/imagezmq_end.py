@@ -35,14 +35,8 @@ def send(args):
     sender = imagezmq.ImageSender(connect_to=endpoint(args), REQ_REP=args.pattern == 1)
     control.listen()
     ready(args)
-    index, reason, pause = 0, "count", 1 / args.fps if args.fps else 0
-    for frame in frames(args, None):
-        if not control.wait():
-            reason = "closed"
-            break
-        if pause:
-            with control.changed:
-                control.changed.wait_for(lambda: control.closing, timeout=pause)
+    index = 0
+    for frame in control.paced(args, frames(args, None)):
         message = messages[index] if index < len(messages) else parse_value(args.message) if args.message else f"frame {index}"
         event = {"index": index, "message": describe_value(message)}
         if compresses(args):
@@ -55,26 +49,23 @@ def send(args):
         emit("frame", **event, reply=None if reply is None else reply.decode("utf-8", "replace"))
         index += 1
     sender.close()
-    emit("end", frames=index, reason=reason)
+    emit("end", frames=index, reason=control.reason())
 
 
 def receive(args):
     control = Control(started=True)
     hub = imagezmq.ImageHub(open_port=endpoint(args), REQ_REP=args.pattern == 1)
-    reply = [parse_value(args.return_data) if args.return_data else None]
+    reply = parse_value(args.return_data) if args.return_data else None
 
     def set_return(value):
-        reply[0] = value
-        emit("return", value=describe_value(value))
+        nonlocal reply
+        reply = value
 
     control.on_return = set_return
     control.listen()
     ready(args)
-    index, reason = 0, "count"
-    while not args.n or index < args.n:
-        if not control.wait():
-            reason = "closed"
-            break
+    index = 0
+    while (not args.n or index < args.n) and control.wait():
         if not hub.zmq_socket.poll(50):
             continue
         if compresses(args):
@@ -84,11 +75,11 @@ def receive(args):
             message, image = hub.recv_image()
             event = describe(image)
         if args.pattern == 1:
-            hub.send_reply() if reply[0] is None else hub.send_reply(reply[0].encode())
+            hub.send_reply() if reply is None else hub.send_reply(reply.encode())
         emit("frame", index=index, message=describe_value(message), **event)
         index += 1
     hub.close()
-    emit("end", frames=index, reason=reason)
+    emit("end", frames=index, reason=control.reason())
 
 
 def run(args):

@@ -309,6 +309,7 @@ class Control:
         self.budget = None  # of frames, where `go N` gave one
         self.paused = False
         self.closing = False
+        self.stopped = False  # `wait` has returned False
         self.on_close = lambda: None
         self.on_return = lambda value: None
         self.on_messages = lambda values: None
@@ -335,7 +336,9 @@ class Control:
         if word == "exit":
             os._exit(0)
         if word == "return":
-            self.on_return(parse_value(rest))
+            value = parse_value(rest)
+            self.on_return(value)
+            emit("return", value=describe_value(value))
             return
         if word == "messages":
             self.on_messages(parse_value(rest))
@@ -366,7 +369,26 @@ class Control:
             self.changed.wait_for(lambda: self.closing or (self.started and not self.paused and self.budget != 0))
             if self.budget:
                 self.budget -= 1
-            return not self.closing
+            self.stopped = self.closing
+            return not self.stopped
+
+    def paced(self, args, source):
+        """Yields the frames of a send end, each at its time, until `wait` says that it is time to close."""
+        due = None
+        while self.wait():
+            frame = next(source, None)
+            if frame is None:
+                return
+            if args.fps:
+                now = time.monotonic()
+                due = now if due is None else due + 1 / args.fps
+                if due > now:
+                    time.sleep(due - now)
+            yield frame
+
+    def reason(self):
+        """Why the end stops, if its peer is not the reason."""
+        return "closed" if self.stopped else "count"
 
 
 # --- the NetGear end ---------------------------------------------------------
@@ -485,20 +507,8 @@ def run_send(args):
     control.listen()
     ready(args)
 
-    index, reason = 0, "count"
-    due = None
-    while True:
-        if not control.wait():
-            reason = "closed"
-            break
-        frame = next(source, None)
-        if frame is None:
-            break
-        if args.fps:
-            now = time.monotonic()
-            due = now if due is None else due + 1 / args.fps
-            if due > now:
-                time.sleep(due - now)
+    index = 0
+    for frame in control.paced(args, source):
         m = message
         if messages:
             m = messages[index] if index < len(messages) else None
@@ -515,14 +525,14 @@ def run_send(args):
         index += 1
     if args.linger:
         end.keep_goodbye(args.linger)
-    if args.stay and reason == "count":
+    if args.stay and not control.stopped:
         emit("sent", frames=index)
         with control.changed:
             control.changed.wait_for(lambda: control.closing)
     end.gear.close()
     if args.linger:
         end.get("msg_context").term()  # waits for what lingers
-    emit("end", frames=index, reason=reason, log=end.last_log.text)
+    emit("end", frames=index, reason=control.reason(), log=end.last_log.text)
 
 
 def split_received(item, options):
@@ -556,11 +566,7 @@ def run_recv(args):
     control = Control(started=True)
     control.on_close = end.stop_recv
 
-    def set_return(value):
-        end.set_return(value)
-        emit("return", value=describe_value(value))
-
-    control.on_return = set_return
+    control.on_return = end.set_return
     control.listen()
     ready(args)
 

@@ -53,7 +53,9 @@ var (
 )
 
 // assembler joins the parts of frames. Its memory is that of messages that have
-// arrived, never what a header announces. One goroutine at a time may use it.
+// arrived, and not the size that a header announces. For the parts that one
+// announces it has a slice each: 24 KB for maxParts, and 24 MB for maxPartials
+// of them. One goroutine at a time may use it.
 type assembler struct {
 	limits   Limits
 	partials []*partial // the oldest first

@@ -7,9 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
-	"net"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -198,14 +196,4 @@ func await(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("it does not happen: %s", what)
 		}
 	}
-}
-
-// splitPort returns the host and the port of an address.
-func splitPort(address string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", 0, err
-	}
-	port, err = strconv.Atoi(text)
-	return host, port, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/netgeartest"
 )
 
@@ -19,16 +21,15 @@ import (
 func away(t testing.TB) (nc *nats.Conn, start func()) {
 	t.Helper()
 	dir := t.TempDir()
-	s := startServer(t, func(o *server.Options) { o.StoreDir = dir })
-	port := s.Addr().String()
+	port, err := strconv.Atoi(peertest.FreePort(t)) // no other program gets it meanwhile
+	must(t, err)
+	s := startServer(t, func(o *server.Options) { o.StoreDir, o.Port = dir, port })
 	nc = dial(t, s.ClientURL())
 	must(t, EnsureStream(within(t), nc, StreamOptions{}))
 	stop(s)
 	await(t, "the connection is lost", func() bool { return !nc.IsConnected() })
 	return nc, func() {
-		_, number, err := splitPort(port)
-		must(t, err)
-		startServer(t, func(o *server.Options) { o.StoreDir, o.Port = dir, number })
+		startServer(t, func(o *server.Options) { o.StoreDir, o.Port = dir, port })
 	}
 }
 

@@ -204,8 +204,20 @@ func allocations(fn func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// FuzzRead reads damaged recordings. It must end, return only what is in the
-// file, and allocate little more than the file's size.
+// countedFile counts what is read of a file.
+type countedFile struct {
+	*bytes.Reader
+	calls, bytes int
+}
+
+func (c *countedFile) ReadAt(b []byte, at int64) (int, error) {
+	n, err := c.Reader.ReadAt(b, at)
+	c.calls, c.bytes = c.calls+1, c.bytes+n
+	return n, err
+}
+
+// FuzzRead reads damaged recordings, and AVI files. It must end, return only
+// what is in the file, and allocate and read little more than the file's size.
 func FuzzRead(f *testing.F) {
 	for _, seed := range fuzzSeeds(f) {
 		f.Add(seed)
@@ -214,8 +226,9 @@ func FuzzRead(f *testing.F) {
 		b = expand(b)
 		const limit = 1 << 20
 		var total, count int
+		file := &countedFile{Reader: bytes.NewReader(b)}
 		allocated := allocations(func() {
-			p, err := PlayerOptions{MaxFrameBytes: limit}.Read(bytes.NewReader(b), int64(len(b)))
+			p, err := PlayerOptions{MaxFrameBytes: limit}.Read(file, int64(len(b)))
 			if err != nil {
 				return
 			}
@@ -235,6 +248,9 @@ func FuzzRead(f *testing.F) {
 		// is decoded, and each damaged place is searched with a buffer.
 		if most := uint64(4<<20 + 200*len(b) + maxPlaces*readAhead); allocated > most {
 			t.Fatalf("%d bytes allocated for a file of %d", allocated, len(b))
+		}
+		if file.calls > 100+2*len(b) || file.bytes > 8*len(b)+maxPlaces*readAhead {
+			t.Fatalf("%d calls read %d bytes of a file of %d", file.calls, file.bytes, len(b))
 		}
 	})
 }
@@ -261,7 +277,7 @@ func fuzzSeeds(t testing.TB) (seeds [][]byte) {
 		seeds = append(seeds, bytes.Replace(whole, padding, nil, 1))
 		seeds = append(seeds, bytes.Replace(whole[:len(whole)-len(whole)/20], padding, nil, 1))
 	}
-	return seeds
+	return append(seeds, load(t, filepath.Join("..", "source", "testdata", "three.avi")))
 }
 
 // expand inserts the padding that fuzzSeeds has removed, if its element is

@@ -92,10 +92,7 @@ func newItem(name string, f *netgear.Frame, now time.Time) (*item, error) {
 	if i.received.IsZero() {
 		i.received = now
 	}
-	m := meta{Message: f.Message, Stamp: f.Stamp}
-	if f.Port != i.name {
-		m.Port = f.Port
-	}
+	m := meta{Message: f.Message, Stamp: f.Stamp, Port: f.Port}
 	if f.Stamp != nil {
 		i.captured, m.Received = f.Stamp.Time, i.received
 	}

@@ -62,8 +62,13 @@ func TestKilled(t *testing.T) {
 		last = time.Unix(0, ns)
 	}
 	var first time.Time
+	var pause time.Duration // the longest of the process, on a busy machine
 	for line := range child.Lines {
+		before := last
 		read(line)
+		if !before.IsZero() {
+			pause = max(pause, last.Sub(before))
+		}
 		if first.IsZero() {
 			first = last
 		}
@@ -89,8 +94,8 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("frame %d has the message %v", i, f.Message)
 		}
 	}
-	if lost := last.Sub(frames[len(frames)-1].Time); lost > time.Second {
-		t.Errorf("the last %v are lost", lost)
+	if lost := last.Sub(frames[len(frames)-1].Time); lost > time.Second+2*pause {
+		t.Errorf("the last %v are lost, and the process paused for %v", lost, pause)
 	}
 	if p.Duration() < time.Second/2 {
 		t.Errorf("the duration is %v", p.Duration())

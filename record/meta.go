@@ -17,9 +17,9 @@ type meta struct {
 	Message    netgear.Message
 	Stamp      *netgear.Stamp
 	Received   time.Time // only with Stamp
-	Port       string    // unless it is the track's name
-	Colorspace string    // of a JPEG, unless BGR
-	DType      string    // of an array, if the track does not determine its shape
+	Port       string
+	Colorspace string // of a JPEG, unless BGR
+	DType      string // of an array, if the track does not determine its shape
 	Shape      []int
 	JPEG       bool // a JPEG among the arrays
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/vidgear-go/netgear"
@@ -39,22 +40,41 @@ const maxLate = time.Second
 // returns the first of these errors at the end. With Loop all of them are
 // returned only if a whole round sends nothing.
 func (p *Player) Play(ctx context.Context, send func(context.Context, *Frame) error, pace Pace) error {
+	return PlayAll(ctx, []*Player{p}, send, pace)
+}
+
+// PlayAll plays recordings one after the other, as [Player.Play] does one: the
+// files of a recording, for instance. Pace.From counts from the beginning of the
+// first one, with the Duration of each. With Loop the first one follows the
+// last. Errors are those of all recordings.
+func PlayAll(ctx context.Context, players []*Player, send func(context.Context, *Frame) error, pace Pace) error {
 	switch {
 	case ctx == nil:
 		return fmt.Errorf("record: %w", netgear.ErrContext)
 	case send == nil || math.IsNaN(pace.Speed) || pace.Speed < 0 || pace.From < 0:
 		return fmt.Errorf("%w: Play takes a function, and a Pace without negative numbers", ErrOption)
+	case len(players) == 0 || slices.Contains(players, nil):
+		return fmt.Errorf("%w: PlayAll takes recordings, none of them nil", ErrOption)
 	}
 	if pace.Speed == 0 {
 		pace.Speed = 1
 	}
-	p.reuse = true
-	defer func() { p.reuse, p.buf = false, nil }()
+	for _, p := range players {
+		p.reuse, p.file.ctx = true, ctx
+		defer func() { p.reuse, p.buf, p.file.ctx = false, nil, nil }()
+	}
+	rest, from := skipFiles(players, pace.From)
 	c := clock{speed: pace.Speed}
 	for {
-		r := round{player: p, send: send, clock: &c}
-		if err := r.play(ctx, pace.From); err != nil {
-			return err
+		r := round{send: send, clock: &c}
+		for i, p := range rest {
+			at := from
+			if i > 0 {
+				at = 0
+			}
+			if err := r.play(ctx, p, at); err != nil {
+				return err
+			}
 		}
 		switch {
 		case !pace.Loop:
@@ -65,28 +85,46 @@ func (p *Player) Play(ctx context.Context, send func(context.Context, *Frame) er
 	}
 }
 
-// round plays a recording once.
+// skipFiles returns the recordings without those that end before a time, and the
+// time within the first of them.
+func skipFiles(players []*Player, from time.Duration) ([]*Player, time.Duration) {
+	for len(players) > 1 {
+		length := players[0].Duration()
+		if length == 0 || from < length {
+			break
+		}
+		players, from = players[1:], from-length
+	}
+	return players, from
+}
+
+// round plays all recordings once.
 type round struct {
-	player  *Player
 	send    func(context.Context, *Frame) error
 	clock   *clock
 	sent    int
-	unread  error // why a part of the recording was not read
+	unread  error // why a part of the recordings was not read
 	refused int   // frames that send has refused
 	first   error // and why, for the first of them
 }
 
-// play sends the frames from a time on. It returns only errors that end Play.
-func (r *round) play(ctx context.Context, from time.Duration) error {
-	r.player.rewind(from)
+// play sends the frames of a recording from a time on. It returns only errors
+// that end Play.
+func (r *round) play(ctx context.Context, p *Player, from time.Duration) error {
+	p.rewind(from)
 	r.clock.restart()
 	for {
-		f, err := r.player.Next()
+		f, err := p.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
 		case errors.Is(err, ErrTruncated), errors.Is(err, ErrCorrupt), errors.Is(err, ErrTooLarge), errors.Is(err, ErrFormat):
-			r.unread = err
+			if p.path != "" {
+				err = fmt.Errorf("%w (%s)", err, p.path)
+			}
+			r.unread = errors.Join(r.unread, err)
 			return nil
 		case err != nil:
 			return err
@@ -131,10 +169,10 @@ type clock struct {
 	last  time.Duration // of the last frame
 	step  time.Duration // between the last two
 	began bool          // a frame has been due
-	again bool          // the next frame is the first of another round
+	again bool          // the next frame is the first of another recording or round
 }
 
-// restart begins another round, one frame's time after the last frame.
+// restart begins another recording or round, one frame's time after the last frame.
 func (c *clock) restart() { c.again = true }
 
 // wait waits until a frame is due.

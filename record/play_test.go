@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -219,6 +222,78 @@ func TestPlayDamaged(t *testing.T) {
 	}
 	if err := p.Play(ctx, send, Pace{Speed: math.Inf(1), Loop: true}); !errors.Is(err, context.Canceled) || sent != 30 {
 		t.Errorf("in a loop: %d sent, %v", sent, err)
+	}
+}
+
+// Several recordings follow each other. Those before From are skipped, and an
+// error names the file.
+func TestPlayAll(t *testing.T) {
+	damaged := recorded(t, jpegs(10)...)
+	whole := load(t, damaged)
+	if err := os.WriteFile(damaged, whole[:len(whole)-1000], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	short := recorded(t, jpegs(3)...)
+	players := []*Player{open(t, short), open(t, damaged), open(t, short)}
+	length := players[0].Duration()
+	for name, test := range map[string]struct {
+		pace Pace
+		want []time.Duration // the first frames
+	}{
+		"all":  {Pace{}, []time.Duration{0, 33 * time.Millisecond, 67 * time.Millisecond, 0}},
+		"from": {Pace{From: length + 30*time.Millisecond}, []time.Duration{33 * time.Millisecond, 67 * time.Millisecond, 100 * time.Millisecond}},
+	} {
+		var got []time.Duration
+		test.pace.Speed = math.Inf(1)
+		err := PlayAll(within(t), players, func(_ context.Context, f *Frame) error { got = append(got, f.At); return nil }, test.pace)
+		if !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), damaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(got) < len(test.want) || !slices.Equal(got[:len(test.want)], test.want) || got[len(got)-1] != 67*time.Millisecond {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for _, bad := range [][]*Player{nil, {nil}} {
+		if err := PlayAll(within(t), bad, func(context.Context, *Frame) error { return nil }, Pace{}); !errors.Is(err, ErrOption) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+// sparse is a file of a terabyte: a recording, and zeros. It ends a context
+// while the zeros are read.
+type sparse struct {
+	head   []byte
+	reads  int
+	cancel func()
+}
+
+func (s *sparse) ReadAt(b []byte, at int64) (int, error) {
+	clear(b)
+	if at < int64(len(s.head)) {
+		copy(b, s.head[at:])
+	} else if s.reads++; s.reads == 10 {
+		s.cancel()
+	}
+	return len(b), nil
+}
+
+// A scan for the next frame ends with the context.
+func TestPlayEndsInAScan(t *testing.T) {
+	head := load(t, recorded(t, jpegs(3)...))
+	ctx, cancel := context.WithCancel(within(t))
+	file := &sparse{head: head[:len(head)-400], cancel: cancel}
+	p, err := PlayerOptions{}.Read(file, 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Play(ctx, func(context.Context, *Frame) error { return nil }, Pace{Speed: math.Inf(1)}); !errors.Is(err, context.Canceled) || file.reads != 10 {
+		t.Errorf("%v, after %d reads", err, file.reads)
+	}
+	// The next call is not affected.
+	stop := errors.New("stop")
+	if err := p.Play(within(t), func(context.Context, *Frame) error { return stop }, Pace{}); !errors.Is(err, stop) {
+		t.Errorf("again: %v", err)
 	}
 }
 

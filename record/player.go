@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ const defaultMaxFrameBytes = 256 << 20
 // at a time may use it.
 type Player struct {
 	blocks  blocks
+	file    *interruptible
+	path    string // "" if it is not known
 	closer  io.Closer
 	pending map[uint64]*pending // by sender
 	buf     []byte              // memory of the last frame, while Play runs
@@ -113,6 +116,7 @@ func (o PlayerOptions) Open(path string) (*Player, error) {
 		f.Close()
 		return nil, fmt.Errorf("%w (%s)", err, path)
 	}
+	p.path = path
 	return p, nil
 }
 
@@ -135,13 +139,28 @@ func (o PlayerOptions) Read(r io.ReaderAt, size int64) (*Player, error) {
 	if o.MaxFrameBytes <= 0 {
 		o.MaxFrameBytes = defaultMaxFrameBytes
 	}
-	b, err := readFormat(r, size, o.MaxFrameBytes)
+	file := &interruptible{r: r}
+	b, err := readFormat(file, size, o.MaxFrameBytes)
 	if err != nil {
 		return nil, err
 	}
-	p := &Player{blocks: b}
+	p := &Player{blocks: b, file: file}
 	p.rewind(0)
 	return p, nil
+}
+
+// interruptible is a file of which nothing is read after the end of a context.
+// Finding the next frame may mean to read all of a large file.
+type interruptible struct {
+	r   io.ReaderAt
+	ctx context.Context // nil: none
+}
+
+func (f *interruptible) ReadAt(b []byte, at int64) (int, error) {
+	if f.ctx != nil && f.ctx.Err() != nil {
+		return 0, f.ctx.Err()
+	}
+	return f.r.ReadAt(b, at)
 }
 
 // readFormat reads the header of a file of any format.

@@ -66,7 +66,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	for i, f := range frames {
 		g := all[i]
-		if f.Track != names[i] || f.Port != g.port && g.port != names[i] {
+		if f.Track != names[i] || f.Port != g.port {
 			t.Errorf("%d: track %q, port %q", i, f.Track, f.Port)
 		}
 		if !bytes.Equal(f.JPEG, g.jpeg) || !reflect.DeepEqual(f.Array, g.array) {

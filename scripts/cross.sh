@@ -3,7 +3,7 @@
 # Debian's cross compiler, and a folder with Debian's libraries for that processor
 # (a sysroot). No package of the other processor is installed on this machine.
 #
-#   scripts/cross.sh [--opencv] arm64 | armhf COMMAND...
+#   scripts/cross.sh [--opencv] arm64 | armhf | i386 COMMAND...
 #
 #   scripts/cross.sh arm64 go build -tags nogocv -o netgear-arm64 ./cmd/netgear
 #   scripts/cross.sh --opencv arm64 go build -o netgear-arm64 ./cmd/netgear
@@ -11,7 +11,8 @@
 #   scripts/cross.sh arm64 env          what it sets, for another build system
 #
 # arm64 is Raspberry Pi OS (64-bit) and every other arm64 Debian; armhf is 32-bit
-# Debian with ARMv7. The libraries are those of this machine's Debian release, so
+# Debian with ARMv7; i386 is for tests of 32-bit code at full speed
+# (scripts/environment.sh). The libraries are those of this machine's Debian release, so
 # the program runs on that release and on newer ones.
 #
 # It installs the cross compiler if that is missing; only this needs root. The
@@ -35,9 +36,12 @@ fi
 case ${1:-} in
 arm64) arch=arm64 triplet=aarch64-linux-gnu goarch=arm64 goarm= ;;
 armhf) arch=armhf triplet=arm-linux-gnueabihf goarch=arm goarm=7 ;;
+i386) arch=i386 triplet=i686-linux-gnu goarch=386 goarm= ;;
 -h | --help) usage && exit 0 ;;
 *) usage >&2 && exit 2 ;;
 esac
+libraries=$triplet
+[ $arch != i386 ] || libraries=i386-linux-gnu
 shift
 [ $# -gt 0 ] || { usage >&2; exit 2; }
 
@@ -113,5 +117,5 @@ export SYSROOT=$sysroot
 export GOOS=linux GOARCH=$goarch ${goarm:+GOARM=$goarm} CGO_ENABLED=1
 export CC="$triplet-gcc --sysroot=$sysroot" CXX="$triplet-g++ --sysroot=$sysroot"
 export PKG_CONFIG_SYSROOT_DIR=$sysroot PKG_CONFIG_PATH=
-export PKG_CONFIG_LIBDIR=$sysroot/usr/lib/$triplet/pkgconfig:$sysroot/usr/share/pkgconfig
+export PKG_CONFIG_LIBDIR=$sysroot/usr/lib/$libraries/pkgconfig:$sysroot/usr/share/pkgconfig
 exec "$@"

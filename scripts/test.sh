@@ -173,7 +173,7 @@ ROOT=github.com/vidgear-go/netgear # the library's package
 packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 
 # The root package's longest tests, which start first.
-LONG='^Test(Storm|EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscriber|SaturatedEndsAreNoFloods|SecureMatrix|StormWhileOpeningAndClosing|PortTextsAreBounded)$'
+LONG='^Test(EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscriber|SaturatedEndsAreNoFloods|SecureMatrix|StormWhileOpeningAndClosing|PortTextsAreBounded)$'
 
 # unit TAGS: everything, with the race detector. Most of the root package's tests
 # wait for something, so they run in several processes.
@@ -191,7 +191,7 @@ unit() {
 DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge(/.*)?${2:+|$2})?")
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/web|/metrics|/natsbridge(/.*)?|/soak(/.*)?${2:+|$2})?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others

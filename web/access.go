@@ -5,14 +5,12 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"hash/fnv"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/hostcheck"
 )
 
 // setHeaders sets the headers of every response. The page loads nothing from
@@ -31,16 +29,11 @@ func setHeaders(h http.Header) {
 type access struct {
 	user, password, token netgear.Secret
 	session               string // the cookie's value; a new one for each Viewer
-	hosts                 []string
+	names                 hostcheck.Names
 }
 
 func newAccess(o *Options, session string) access {
-	a := access{user: netgear.NewSecret(o.User), password: o.Password, token: o.Token, session: session}
-	a.hosts = append([]string{"localhost"}, o.Hosts...)
-	if name, err := os.Hostname(); err == nil {
-		a.hosts = append(a.hosts, name, name+".local")
-	}
-	return a
+	return access{user: netgear.NewSecret(o.User), password: o.Password, token: o.Token, session: session, names: hostcheck.New(o.Hosts)}
 }
 
 // open reports whether no authentication is configured.
@@ -55,10 +48,10 @@ func (a *access) admit(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	if a.open() {
-		if r.TLS != nil || a.ownHost(r.Host) {
+		if r.TLS != nil || a.names.Own(r.Host) {
 			return true
 		}
-		http.Error(w, fmt.Sprintf("This viewer is not reached by the name %q, unless it is listed in Options.Hosts (netgear view --host).", hostName(r.Host)), http.StatusMisdirectedRequest)
+		http.Error(w, fmt.Sprintf("This viewer is not reached by the name %q, unless it is listed in Options.Hosts (netgear view --host).", hostcheck.Name(r.Host)), http.StatusMisdirectedRequest)
 		return false
 	}
 	query := r.URL.Query()
@@ -110,22 +103,6 @@ func (a *access) refuse(w http.ResponseWriter) {
 		text = "A token is required: open the address with ?token=TOKEN once."
 	}
 	http.Error(w, text, http.StatusUnauthorized)
-}
-
-// ownHost reports whether a request's Host names this machine in a way that a
-// foreign site cannot: see "Security" in the package's comment.
-func (a *access) ownHost(host string) bool {
-	host = hostName(host)
-	if net.ParseIP(strings.SplitN(host, "%", 2)[0]) != nil || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	return slices.ContainsFunc(a.hosts, func(own string) bool { return strings.EqualFold(own, host) })
-}
-
-// hostName returns a Host header's host without the port.
-func hostName(host string) string {
-	u := url.URL{Host: host}
-	return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 }
 
 // cookieName returns the session cookie's name. Cookies do not differ by port,

@@ -62,7 +62,7 @@ func (v *Viewer) page(files fs.FS) http.HandlerFunc {
 func (v *Viewer) limited(handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !v.acquire() {
-			tooMany(w)
+			v.refuse(w)
 			return
 		}
 		defer v.release()
@@ -71,9 +71,13 @@ func (v *Viewer) limited(handler http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func tooMany(w http.ResponseWriter) {
+// refuse answers one viewer too many.
+func (v *Viewer) refuse(w http.ResponseWriter) {
+	v.tooManyViewers.Do(func() {
+		v.opts.Logger.Warn("web: there are too many viewers, and more are refused; this is logged once", "MaxViewers", v.opts.MaxViewers)
+	})
 	w.Header().Set("Retry-After", "10")
-	http.Error(w, "There are too many viewers. Try again later.", http.StatusServiceUnavailable)
+	http.Error(w, fmt.Sprintf("There are too many viewers: %d are admitted at once (MaxViewers). Try again later.", v.opts.MaxViewers), http.StatusServiceUnavailable)
 }
 
 // serveStreams answers with the list of streams as JSON.

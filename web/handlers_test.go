@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"image/jpeg"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"mime/multipart"
@@ -285,4 +286,22 @@ func noise(side int) netgear.Array {
 		a.Data[i] = byte(x >> 24)
 	}
 	return a
+}
+
+// A refusal names the limit, to the viewer and once in the log.
+func TestTooManyViewers(t *testing.T) {
+	var log bytes.Buffer
+	v, url := newViewer(t, Options{MaxViewers: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if !v.acquire() {
+		t.Fatal("the first viewer is refused")
+	}
+	for range 2 {
+		if r := get(t, url+"/frame.jpg"); r.Code != http.StatusServiceUnavailable || !strings.Contains(r.Body.String(), "1 are admitted at once (MaxViewers)") {
+			t.Errorf("%d %s", r.Code, r.Body)
+		}
+	}
+	v.release()
+	if got := log.String(); strings.Count(got, "too many viewers") != 1 || !strings.Contains(got, "MaxViewers=1") {
+		t.Errorf("the log is %q", got)
+	}
 }

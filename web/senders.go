@@ -127,7 +127,7 @@ func (v *Viewer) add(s *Source, port string) *stream {
 	if len(v.streams) >= v.opts.MaxStreams {
 		old := v.oldest(s)
 		if old < 0 {
-			v.tooMany.Do(func() {
+			v.tooManyStreams.Do(func() {
 				v.opts.Logger.Warn("web: there are too many streams, and more are not shown; this is logged once", "MaxStreams", v.opts.MaxStreams)
 			})
 			return nil

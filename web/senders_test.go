@@ -92,7 +92,7 @@ func TestSenders(t *testing.T) {
 }
 
 func TestSourcesWithOneName(t *testing.T) {
-	v, _ := newViewer(t, Options{})
+	v, _ := newViewer(t, Options{StallAfter: time.Hour})
 	v.Source("gate (2)")
 	first, second := v.Source("gate"), v.Source("gate")
 	publish(t, first, jpegFrame(t, 1, nil))

@@ -58,7 +58,7 @@ type frameHeader struct {
 // serveSocket serves one viewer.
 func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !v.acquire() {
-		tooMany(w)
+		v.refuse(w)
 		return
 	}
 	defer v.release()

@@ -158,6 +158,8 @@ type Viewer struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 
+	tooManyStreams, tooManyViewers sync.Once // log that there are
+
 	mu       sync.Mutex
 	closed   bool
 	running  sync.WaitGroup // requests and Serve calls; Add needs mu and !closed
@@ -165,8 +167,7 @@ type Viewer struct {
 	watchers map[*watcher]struct{}
 	streams  []*stream // in the order in which they appeared
 	lastID   int
-	tooMany  sync.Once // logs that there are
-	changes  uint64    // counts changes of what a Stream describes, except its figures
+	changes  uint64 // counts changes of what a Stream describes, except its figures
 }
 
 // New returns a Viewer without streams. The caller must Close it. Errors wrap

@@ -36,8 +36,8 @@ type series struct {
 	X, Y []float64
 }
 
-// colors are the same in every chart, and are distinguishable for color-blind
-// readers.
+// colors are those of the contenders, the same in every chart, and are
+// distinguishable for color-blind readers.
 var colors = map[string]color.Color{
 	"netgear":                     color.RGBA{0x00, 0x72, 0xb2, 0xff},
 	"netgear, sending ahead":      color.RGBA{0x56, 0xb4, 0xe9, 0xff},
@@ -47,6 +47,24 @@ var colors = map[string]color.Color{
 	"imagezmq":                    color.RGBA{0x00, 0x9e, 0x73, 0xff},
 	"libzmq, same settings":       color.RGBA{0x55, 0x55, 0x55, 0xff},
 	"libzmq":                      color.RGBA{0xaa, 0xaa, 0xaa, 0xff},
+}
+
+// others are the colors of all other series, by their order in a chart.
+var others = []color.Color{
+	color.RGBA{0x00, 0x72, 0xb2, 0xff},
+	color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	color.RGBA{0xcc, 0x79, 0xa7, 0xff},
+	color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+	color.RGBA{0xe6, 0x9f, 0x00, 0xff},
+	color.RGBA{0x55, 0x55, 0x55, 0xff},
+}
+
+func colorOf(name string, index int) color.Color {
+	if c, ok := colors[name]; ok {
+		return c
+	}
+	return others[index%len(others)]
 }
 
 // The legend has a column of its own, so that it never covers the data.
@@ -142,7 +160,7 @@ func decades(low, high float64) (ticks []plot.Tick) {
 }
 
 func (c *chart) lines(p *plot.Plot, legend *plot.Legend) error {
-	for _, s := range c.Series {
+	for k, s := range c.Series {
 		xy := make(plotter.XYs, len(s.X))
 		for i := range xy {
 			xy[i].X, xy[i].Y = s.X[i], s.Y[i]
@@ -151,8 +169,8 @@ func (c *chart) lines(p *plot.Plot, legend *plot.Legend) error {
 		if err != nil {
 			return err
 		}
-		line.Color, line.Width = colors[s.Name], 2
-		points.Color, points.Shape = colors[s.Name], draw.CircleGlyph{}
+		line.Color, line.Width = colorOf(s.Name, k), 2
+		points.Color, points.Shape = colorOf(s.Name, k), draw.CircleGlyph{}
 		p.Add(line)
 		legend.Add(s.Name, line)
 		if len(xy) < 20 { // measured points, not a curve
@@ -176,7 +194,7 @@ func (c *chart) bars(p *plot.Plot, legend *plot.Legend) error {
 		if err != nil {
 			return err
 		}
-		bars.Color, bars.LineStyle.Width = colors[s.Name], 0
+		bars.Color, bars.LineStyle.Width = colorOf(s.Name, k), 0
 		bars.Offset = vg.Length(barWidth+2) * (vg.Length(k) - vg.Length(len(c.Series)-1)/2)
 		p.Add(bars)
 		legend.Add(s.Name, bars)

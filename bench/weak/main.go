@@ -11,7 +11,7 @@
 //	go run ./bench/weak -trace FILE         a recorded network, in Mahimahi's format
 //
 // VidGear and imagezmq are those in interop/.venv, which scripts/setup.sh
-// --bench creates, or those of the Python in NETGEAR_INTEROP_PYTHON.
+// --python creates, or those of the Python in NETGEAR_INTEROP_PYTHON.
 package main
 
 import (

@@ -63,7 +63,7 @@ func (m *measurement) makeFrames(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, m.python, program, string(text))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("decoding the sample video with %s (scripts/setup.sh --bench installs it): %w", m.python, err)
+		return fmt.Errorf("decoding the sample video with %s (scripts/setup.sh --python installs it): %w", m.python, err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vidgear-go/netgear/bench/internal/page"
+	"github.com/vidgear-go/netgear/internal/page"
 )
 
 // results are those of one run. They are also the form of the results file.

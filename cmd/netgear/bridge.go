@@ -29,7 +29,7 @@ type bridgeCommand struct {
 	server   natsServer
 	fromNATS bool
 	lines    bool
-	metrics  string
+	metrics  metricsFlags
 
 	publish natsbridge.PublisherOptions
 	stream  natsbridge.StreamOptions
@@ -99,7 +99,7 @@ func (b *bridgeCommand) addFlags(cmd *cobra.Command) {
 	fs.BoolVar(&b.latest, "latest", false, "--from-nats: begin with the latest stored frame of each camera")
 	fs.StringVar(&b.work, "work", "", "--from-nats: share the frames with all bridges and workers of this `NAME`")
 	fs.BoolVar(&b.lines, "json", false, "print one JSON line per second, also on a terminal")
-	fs.StringVar(&b.metrics, "metrics", "", metricsUsage)
+	b.metrics.add(fs)
 	addInputs(cmd)
 }
 
@@ -202,7 +202,7 @@ func (b *bridgeCommand) run(ctx context.Context, a *app) error {
 	if err := b.openStream(ctx, nc); err != nil {
 		return err
 	}
-	meter, err := openMetrics(b.metrics, a.logger)
+	meter, err := b.metrics.open(a.logger)
 	if err != nil {
 		return err
 	}

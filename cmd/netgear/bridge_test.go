@@ -12,6 +12,8 @@ import (
 	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // natsServerFor runs a NATS server with JetStream in this process, and returns
@@ -72,7 +74,7 @@ func TestBridge(t *testing.T) {
 		{[]string{"--stream", "FRAMES", "--subject", "pictures"}, "stream FRAMES is for frames.>, not for pictures.>: set --subject"},
 		{[]string{"--from-nats", "--stream", "FRAMES", "--replay", "start", "--subject", "pictures"}, "stream FRAMES is for frames.>"},
 	} {
-		p := bridge(append(c.args, "--address", "127.0.0.1", "--port", freePort(t))...)
+		p := bridge(append(c.args, "--address", "127.0.0.1", "--port", peertest.FreePort(t))...)
 		if status := p.status(); status != 1 || !strings.Contains(p.stderr.String(), c.want) {
 			t.Errorf("%q: status %d\n%s", c.args, status, &p.stderr)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/health"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // SIGINT and SIGTERM end every command with success. Peers get the terminate
@@ -40,7 +41,7 @@ func TestSignals(t *testing.T) {
 				t.Parallel()
 				port := "0"
 				if c.peer != nil {
-					port = freePort(t)
+					port = peertest.FreePort(t)
 				}
 				p := start(t, append(slices.Clone(c.args), "--address", "127.0.0.1", "--port", port)...)
 				var peer *process
@@ -78,18 +79,6 @@ func TestBrokenPipe(t *testing.T) {
 		t.Errorf("status %d\n%s", status, &send.stderr)
 	}
 	recv.succeed() // at the terminate message
-}
-
-// freePort returns a port that is free at this moment.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // Mistakes are reported in one line, with status 2. Failures have status 1.
@@ -162,11 +151,14 @@ func TestMistakes(t *testing.T) {
 		{[]string{"relay", "--input", "10.0.0.1:5555", "--output", "tcp://x:1"}, 2, `--input: must be such as "tcp://`},
 		{[]string{"relay", "--output", "tcp://x:1?from=front"}, 2, `there is no input "front"`},
 		{[]string{"relay", "--output", "tcp://x:1?tgs=on"}, 2, "did you mean tag?"},
+		{[]string{"relay", "--allow", "10.0.0.0/8", "--output", "tcp://x:1"}, 2, "--allow 10.0.0.0/8: needs a receive end with a SecureMode"},
+		{[]string{"relay", "--output", "tcp://x:1?allow=10.0.0.0/8&secure-mode=1"}, 2, "--output: allow: [10.0.0.0/8]: needs a receive end"},
+		{[]string{"view", "--ssh", "joe@host"}, 2, "--ssh joe@host"},
 		{[]string{"relay", "--output", "tcp://x:1?queue=0"}, 2, "must be from 1 to 10000"},
 		{[]string{"record"}, 2, "set --out FILE or --dir FOLDER"},
 		{[]string{"record", "--dir", "x", "--budget", "much"}, 2, "must be a size such as"},
 		{[]string{"record", "--dir", "x", "--max-size", "1e-5"}, 2, "must be a size such as"},
-		{[]string{"play"}, 2, "expected one file"},
+		{[]string{"play"}, 2, "expected a file"},
 		{[]string{"play", "x.mkv", "--speed", "-1"}, 2, "must not be negative"},
 		{[]string{"view", "--listen", "8080"}, 2, "must be HOST:PORT"},
 		{[]string{"view", "--user", "joe"}, 2, "set NETGEAR_PASSWORD"},

@@ -40,6 +40,9 @@ func (a *app) inputs(cmd *cobra.Command, defaults netgear.Options) ([]input, err
 	if err != nil {
 		return nil, err
 	}
+	if cmd.Flags().Lookup("output") != nil {
+		layers = settings.ReceiveSide.Of(layers)
+	}
 	endpoints, err := a.endpoints(cmd, "input", "name")
 	if err != nil {
 		return nil, err

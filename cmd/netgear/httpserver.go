@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -24,7 +25,7 @@ type server struct {
 
 // listenHTTP starts a server at the address of a flag. tls may be nil.
 func listenHTTP(flag, address string, handler http.Handler, config *tls.Config, logger *slog.Logger) (*server, error) {
-	listener, err := net.Listen("tcp", address)
+	listener, err := listenTCP(address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -41,6 +42,18 @@ func listenHTTP(flag, address string, handler http.Handler, config *tls.Config, 
 		}
 	}()
 	return s, nil
+}
+
+// listenTCP listens at an address. Without a host that is every interface of
+// both families. On a machine without 127.0.0.1 Go would listen on IPv4 alone,
+// which no client reaches.
+func listenTCP(address string) (net.Listener, error) {
+	if port, ok := strings.CutPrefix(address, ":"); ok {
+		if l, err := net.Listen("tcp", "[::]:"+port); err == nil {
+			return l, nil
+		}
+	}
+	return net.Listen("tcp", address)
 }
 
 // url returns the address for a browser.

@@ -24,8 +24,13 @@ func TestMetrics(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, append(c.args, "--metrics", "127.0.0.1:0", "--log-level", "info")...)
+			p := start(t, append(c.args, "--metrics", "127.0.0.1:0", "--metrics-host", "cam.example", "--log-level", "info")...)
 			url := p.await(&p.stderr, `url=(http://127\.0\.0\.1:\d+/metrics)`)
+			for host, want := range map[string]int{"cam.example:9105": 200, "attacker.example": 421} {
+				if got := statusFor(t, url, host); got != want {
+					t.Errorf("%s: status %d, want %d", host, got, want)
+				}
+			}
 			port := p.await(&p.stderr, `(?s)endpoint tcp://.*?:(\d+)\n`)
 			if name == "relay" {
 				port = p.await(&p.stderr, `(?s)endpoint .*endpoint tcp://\S+:(\d+)\n`)
@@ -53,4 +58,20 @@ func TestMetrics(t *testing.T) {
 			p.succeed()
 		})
 	}
+}
+
+// statusFor returns the status of a request by a name.
+func statusFor(t *testing.T, url, host string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = host
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
 }

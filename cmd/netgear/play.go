@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,17 +32,18 @@ type playCommand struct {
 func (a *app) play() *cobra.Command {
 	var p playCommand
 	cmd := &cobra.Command{
-		Use: "play FILE", Short: "Send a recording, or another MJPEG file",
+		Use: "play FILE...", Short: "Send a recording, or another MJPEG file",
 		Long: `Send a recording of netgear record, or another Matroska or AVI file with Motion
 JPEG, to a receive end: at its pace, faster or slower. JPEGs are sent as they
-are in the file.`,
+are in the file. Several files are played one after the other.`,
 		Example: `  netgear play front.mkv
   netgear play front.mkv --speed 4 --from 10m --loop
   netgear play front.mkv --speed 0        # as fast as the receive end takes frames
+  netgear play front-*.mkv                # a recording in several files
   netgear play front.mkv --info`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return settings.Wrong("expected one file")
+			if len(args) == 0 {
+				return settings.Wrong("expected a file")
 			}
 			return nil
 		},
@@ -56,13 +59,13 @@ are in the file.`,
 				p.pace.Speed = math.Inf(1)
 			}
 			runtime.UnlockOSThread()
-			return p.run(cmd.Context(), args[0])
+			return p.run(cmd.Context(), args)
 		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.Float64Var(&p.pace.Speed, "speed", 1, "play so many `TIMES` as fast; 0: as fast as the receive end takes frames")
-	fs.DurationVar(&p.pace.From, "from", 0, "begin at this `TIME` of the recording, such as 90s")
+	fs.DurationVar(&p.pace.From, "from", 0, "begin at this `TIME` of the recording, such as 90s; files that end before it are skipped")
 	fs.BoolVar(&p.pace.Loop, "loop", false, "begin again at the end")
 	fs.StringVar(&p.track, "track", "", "send only the sender with this `NAME`")
 	fs.BoolVar(&p.info, "info", false, "print what is in the file, and send nothing")
@@ -70,16 +73,28 @@ are in the file.`,
 	return cmd
 }
 
-func (p *playCommand) run(ctx context.Context, path string) error {
-	player, err := record.Open(path)
-	if err != nil {
-		return err
+func (p *playCommand) run(ctx context.Context, paths []string) error {
+	var players []*record.Player
+	for _, path := range paths {
+		player, err := record.Open(path)
+		if err != nil {
+			return err
+		}
+		defer player.Close()
+		players = append(players, player)
 	}
-	defer player.Close()
 	if p.info {
-		return describe(player)
+		for i, player := range players {
+			if len(paths) > 1 {
+				fmt.Println(paths[i])
+			}
+			if err := describe(player); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if err := p.checkTrack(player); err != nil {
+	if err := p.checkTrack(players); err != nil {
 		return err
 	}
 	end, err := netgear.New(p.options)
@@ -87,11 +102,13 @@ func (p *playCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	progress := newProgress("sent", 0)
-	progress.length(player.Duration())
+	if len(players) == 1 {
+		progress.length(players[0].Duration())
+	}
 	late, cancel := program.Grace(ctx, time.Second)
 	defer cancel()
 	send := record.SendTo(end)
-	err = player.Play(ctx, func(_ context.Context, f *record.Frame) error {
+	err = record.PlayAll(ctx, players, func(_ context.Context, f *record.Frame) error {
 		if p.track != "" && f.Track != p.track {
 			return nil
 		}
@@ -106,18 +123,23 @@ func (p *playCommand) run(ctx context.Context, path string) error {
 	return err
 }
 
-func (p *playCommand) checkTrack(player *record.Player) error {
+// checkTrack returns an error if no file has the track.
+func (p *playCommand) checkTrack(players []*record.Player) error {
 	if p.track == "" {
 		return nil
 	}
-	var names strings.Builder
-	for _, t := range player.Tracks() {
-		if t.Name == p.track {
-			return nil
+	var names []string
+	for _, player := range players {
+		for _, t := range player.Tracks() {
+			if t.Name == p.track {
+				return nil
+			}
+			if name := strconv.Quote(t.Name); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
-		fmt.Fprintf(&names, " %q", t.Name)
 	}
-	return settings.Wrong("--track: there is none with this name; the file has%s", names.String())
+	return settings.Wrong("--track: there is none with this name, but %s", strings.Join(names, ", "))
 }
 
 // describe prints what is in a file.

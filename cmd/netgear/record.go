@@ -23,7 +23,7 @@ type recordCommand struct {
 	options         record.Options
 	fileSize, total string
 	frames          int
-	metrics         string
+	metrics         metricsFlags
 
 	inputs []input
 }
@@ -55,7 +55,7 @@ disk never delay the stream: frames are dropped, counted and logged.`,
 	fs.DurationVar(&r.options.MaxFileDuration, "max-duration", 0, "and after this `TIME`, such as 1h")
 	fs.StringVar(&r.total, "budget", "", "delete the oldest files in --dir beyond this `SIZE` of all, such as 50GB")
 	fs.IntVarP(&r.frames, "frames", "n", 0, "stop after `N` frames; 0: with a signal, or when all senders have ended")
-	fs.StringVar(&r.metrics, "metrics", "", metricsUsage)
+	r.metrics.add(fs)
 	addInputs(cmd)
 	return cmd
 }
@@ -112,7 +112,7 @@ func (r *recordCommand) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	meter, err := openMetrics(r.metrics, a.logger)
+	meter, err := r.metrics.open(a.logger)
 	if err != nil {
 		return errors.Join(err, recorder.Close())
 	}

@@ -25,7 +25,7 @@ import (
 // relayCommand holds the settings of the command relay.
 type relayCommand struct {
 	lines   bool
-	metrics string
+	metrics metricsFlags
 
 	inputs  []input
 	outputs []output
@@ -74,7 +74,7 @@ signal, or with its senders if their inputs have terminate=stop.`,
 	}
 	cmd.Flags().StringArray("output", nil, outputUsage)
 	cmd.Flags().BoolVar(&r.lines, "json", false, "print one JSON line per second, also on a terminal")
-	cmd.Flags().StringVar(&r.metrics, "metrics", "", metricsUsage)
+	r.metrics.add(cmd.Flags())
 	addInputs(cmd)
 	return cmd
 }
@@ -89,6 +89,7 @@ func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	layers = settings.SendSide.Of(layers)
 	endpoints, err := a.endpoints(cmd, "output", "name", "queue", "from", "tag")
 	if err != nil {
 		return err
@@ -216,7 +217,7 @@ func (r *relayCommand) run(ctx context.Context, a *app) error {
 
 // measure serves metrics of all ends, if the flag is set.
 func (r *relayCommand) measure(a *app, ends *openEnds, branches []*branch) (*meter, error) {
-	m, err := openMetrics(r.metrics, a.logger)
+	m, err := r.metrics.open(a.logger)
 	if err != nil {
 		return nil, err
 	}

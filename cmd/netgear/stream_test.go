@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // pictures returns JPEGs that differ.
@@ -221,6 +223,13 @@ func TestRecordPlay(t *testing.T) {
 	if got := recv.stdout.String(); got != string(want) {
 		t.Errorf("%d bytes were played, want %d", len(got), len(want))
 	}
+	// Several files follow each other.
+	recv = start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--out", "-")
+	start(t, "play", file, file, "--address", "127.0.0.1", "--port", recv.port(), "--speed", "0").succeed()
+	recv.succeed()
+	if got := recv.stdout.String(); got != string(want)+string(want) {
+		t.Errorf("%d bytes of two files were played, want %d", len(got), 2*len(want))
+	}
 	// SIGTERM ends a loop, with the terminate message.
 	recv = start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--json")
 	play := start(t, "play", file, "--address", "127.0.0.1", "--port", recv.port(), "--loop", "--speed", "4")
@@ -232,7 +241,7 @@ func TestRecordPlay(t *testing.T) {
 	if status != 0 || !strings.Contains(stdout, "V_MJPEG  64x48") {
 		t.Errorf("status %d: %s", status, stdout)
 	}
-	if status, _, stderr := run(t, "play", file, "--track", "nosuch"); status != 2 || !strings.Contains(stderr, "the file has") {
+	if status, _, stderr := run(t, "play", file, "--track", "nosuch"); status != 2 || !strings.Contains(stderr, "there is none with this name, but \"") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 	os.WriteFile(file, []byte("no recording"), 0o600)
@@ -314,7 +323,7 @@ func TestRecordRefusesQuietly(t *testing.T) {
 // A publisher without a viewer sends into nothing, and the summary names that.
 func TestSendWithoutSubscriber(t *testing.T) {
 	t.Parallel()
-	status, _, stderr := run(t, "send", "--pattern", "2", "--address", "127.0.0.1", "--port", freePort(t), "--frames", "3")
+	status, _, stderr := run(t, "send", "--pattern", "2", "--address", "127.0.0.1", "--port", peertest.FreePort(t), "--frames", "3")
 	if status != 0 || !strings.Contains(stderr, "sent 3 frames") || !strings.Contains(stderr, "; no subscriber was connected\n") {
 		t.Errorf("status %d: %s", status, stderr)
 	}

@@ -21,7 +21,7 @@ import (
 type viewCommand struct {
 	listen, cert, key, user string
 	options                 web.Options
-	metrics                 string
+	metrics                 metricsFlags
 
 	inputs []input
 }
@@ -59,7 +59,8 @@ the settings file.`,
 	fs.StringArrayVar(&v.options.Origins, "origin", nil, "a `HOST` whose pages may embed the streams")
 	fs.StringVar(&v.options.Title, "title", "", "the page's title, a `TEXT`")
 	fs.IntVar(&v.options.MaxViewers, "max-viewers", 0, "at most `N` may watch at once (default 64)")
-	fs.StringVar(&v.metrics, "metrics", "", metricsUsage)
+	fs.IntVar(&v.options.MaxStreams, "max-streams", 0, "show at most `N` senders (default 64)")
+	v.metrics.add(fs)
 	addInputs(cmd)
 	return cmd
 }
@@ -124,7 +125,7 @@ func (v *viewCommand) run(ctx context.Context, a *app) error {
 		}
 		tlsConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
-	meter, err := openMetrics(v.metrics, a.logger)
+	meter, err := v.metrics.open(a.logger)
 	if err != nil {
 		return err
 	}

@@ -37,12 +37,28 @@ func Start(start func(fd int) error, take func()) (*Waker, error) {
 		return nil, err
 	}
 	w := &Waker{reader: reader, writer: writer, done: make(chan struct{})}
-	go w.run(take)
+	go w.run(take, false)
 	return w, nil
 }
 
-func (w *Waker) run(take func()) {
-	defer close(w.done)
+// run calls take, which may end its goroutine (runtime.Goexit). Then another one
+// continues, with what take has left.
+func (w *Waker) run(take func(), left bool) {
+	ended := false
+	defer func() {
+		if !ended {
+			go w.run(take, true)
+		}
+	}()
+	if left {
+		take()
+	}
+	w.loop(take)
+	ended = true
+	close(w.done)
+}
+
+func (w *Waker) loop(take func()) {
 	var bytes [64]byte
 	for {
 		_, end := w.reader.Read(bytes[:])

@@ -2,6 +2,8 @@ package cwake
 
 import (
 	"errors"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -82,4 +84,42 @@ func TestStartThatFails(t *testing.T) {
 	if _, err := syscall.Write(fd, []byte{0}); err != syscall.EBADF {
 		t.Errorf("the pipe is open: %v", err)
 	}
+}
+
+// A take that ends its goroutine, as a callback may in which t.FailNow is
+// called, is called again with what it has left, and for what comes later.
+func TestTakeThatEndsItsGoroutine(t *testing.T) {
+	var left atomic.Int32
+	left.Store(3)
+	taken := make(chan bool, 10)
+	var fd int
+	w, err := Start(func(f int) error { fd = f; return nil }, func() {
+		for n := left.Load(); n > 0; n = left.Load() {
+			if left.CompareAndSwap(n, n-1) {
+				taken <- true
+				runtime.Goexit()
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wake := func() {
+		if _, err := syscall.Write(fd, []byte{0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wake()
+	for range 3 {
+		await(t, taken)
+	}
+	left.Store(1)
+	wake()
+	await(t, taken)
+	stopped := make(chan bool)
+	go func() {
+		w.Stop()
+		close(stopped)
+	}()
+	await(t, stopped)
 }

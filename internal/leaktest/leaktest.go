@@ -1,6 +1,4 @@
 // Package leaktest finds goroutines that tests do not end.
-//
-// It exists so that the library's go.mod needs no module for its tests.
 package leaktest
 
 import (

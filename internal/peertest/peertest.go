@@ -8,18 +8,17 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/tcpproxy"
 )
 
 // Python returns the path of an interpreter with VidGear. It is the one of
@@ -196,19 +195,12 @@ func (w *Tail) String() string {
 	return string(w.text[from:min(len(w.text), from+4000)])
 }
 
-// FreePort returns a free port outside the system's ephemeral range. On an
-// ephemeral port, an end that connects before its peer listens may connect to
-// itself.
+// FreePort returns a free port: see tcpproxy.FreePort.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(10000 + rand.IntN(20000))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			l.Close()
-			return port
-		}
+	port, err := tcpproxy.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return port
 }

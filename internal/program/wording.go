@@ -47,13 +47,21 @@ func (w Wording) InDictionary(err error) error {
 
 func (w Wording) key(key string) string { return fmt.Sprintf("%s: %q", w.Dictionary, key) }
 
+// entry returns a setting as the dictionary has it.
+func entry(s netgear.Setting) string {
+	if name, own := strings.CutPrefix(s.Key, "go."); own {
+		return fmt.Sprintf(`"go": {%q: %v}`, name, s.Value)
+	}
+	return fmt.Sprintf("%q: %v", s.Key, s.Value)
+}
+
 // advice returns the rule, and the flags with which to follow it.
 func (w Wording) advice(wrong *netgear.OptionError) string {
 	var fixes []string
 	for _, fix := range wrong.Fixes {
 		text := w.Flag(fix)
 		if text == "" {
-			text = fmt.Sprintf("%s '{%q: %v}'", w.Dictionary, fix.Key, fix.Value)
+			text = fmt.Sprintf("%s '{%s}'", w.Dictionary, entry(fix))
 		}
 		fixes = append(fixes, text)
 	}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
 )
 
 func seeds(f *testing.F) {
@@ -21,7 +24,9 @@ func seeds(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		v, err := Decode(raw)
+		var v any
+		var err error
+		alloctest.AtMost(t, "Decode", 256*len(raw)+1<<14, func() { v, err = Decode(raw) })
 		if (err == nil) != Valid(raw) {
 			t.Fatalf("Decode says %v, Valid says %v", err, Valid(raw))
 		}
@@ -127,8 +132,9 @@ func asFloats(v any) any {
 func FuzzFields(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		got := map[string]any{}
+		got, calls := map[string]any{}, 0
 		err := Fields(raw, func(key string, value Raw) error {
+			calls++
 			v, err := Decode(value)
 			if err != nil {
 				t.Fatalf("Fields gave %q, Decode says %v", value, err)
@@ -139,6 +145,49 @@ func FuzzFields(f *testing.F) {
 		want, wantErr := Decode(raw)
 		if m, ok := want.(map[string]any); ok && (err != nil || !same(got, m)) || !ok && err == nil {
 			t.Fatalf("got %v, %v, want %v, %v", got, err, want, wantErr)
+		}
+		if calls > len(raw)/4 {
+			t.Fatalf("%d fields in %d bytes", calls, len(raw))
+		}
+	})
+}
+
+// assigned has fields of every kind that Unmarshal assigns.
+type assigned struct {
+	A []float64
+	B map[string]int16
+	C *string `json:"c"`
+	D uint8
+	E [2]bool
+	F struct{ G, H json.Number }
+	I []byte
+	J map[int]string
+	K float32 `json:",omitempty"`
+	L bool    `json:",string"`
+}
+
+// FuzzUnmarshal assigns texts to Go values. Where encoding/json assigns a text,
+// Unmarshal has the same result.
+func FuzzUnmarshal(f *testing.F) {
+	seeds(f)
+	for _, s := range []string{
+		`{"A": [1, 2.5, -0, 1e3], "B": {"x": 1, "y": -5}, "c": "text", "D": 255, "E": [true, false, true], "F": {"G": 1, "h": 2.50}, "I": "QUI=", "J": {"7": "a"}, "K": 1.1, "L": "true"}`,
+		`{"A": null, "B": null, "C": null, "D": null, "E": null, "F": null, "I": null, "J": null}`, `{"a": [], "D": 256}`, `{"B": {"x": 1.0}}`, `{"E": [true]}`, `{"A": [NaN]}`, `{"J": {"x": "a"}}`,
+		`{"A": [1], "a": [2, 3], "A": [4]}`, `{"c": "\ud83d\ude00\ud83d"}`, `{"I": [1, 2]}`, `{"F": {"G": "1"}}`, `{"D": 1e1}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var got, want assigned
+		var err error
+		alloctest.AtMost(t, "assigning", 256*len(raw)+1<<14, func() { got = assigned{}; err = Unmarshal(raw, &got) })
+		wantErr := json.Unmarshal(raw, &want)
+		switch {
+		case wantErr != nil: // Python's JSON has more
+		case err != nil && !tolerated(err):
+			t.Fatalf("%s: encoding/json assigns it, Unmarshal says %v", raw, err)
+		case err == nil && !reflect.DeepEqual(got, want):
+			t.Fatalf("%s: assigned as %+v, by encoding/json as %+v", raw, got, want)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,11 +33,11 @@ var values = []struct {
 	{"None", nil, "\xc0", nil},
 	{"True", true, "\xc3", nil}, {"False", false, "\xc2", nil},
 	{"0", 0, "\x00", int64(0)}, {"127", 127, "\x7f", int64(127)}, {"128", uint8(128), "\xcc\x80", int64(128)},
-	{"65535", 65535, "\xcd\xff\xff", int64(65535)}, {"2**32", 1 << 32, "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", int64(1 << 32)},
+	{"65535", 65535, "\xcd\xff\xff", int64(65535)}, {"2**32", int64(1 << 32), "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", int64(1 << 32)},
 	{"2**64-1", uint64(math.MaxUint64), "\xcf\xff\xff\xff\xff\xff\xff\xff\xff", nil},
 	{"2**63 as a big.Int", new(big.Int).SetUint64(1 << 63), "\xcf\x80\x00\x00\x00\x00\x00\x00\x00", uint64(1 << 63)},
 	{"-1", -1, "\xff", int64(-1)}, {"-33", int8(-33), "\xd0\xdf", int64(-33)}, {"-129", -129, "\xd1\xff\x7f", int64(-129)},
-	{"-2**63", math.MinInt64, "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", int64(math.MinInt64)},
+	{"-2**63", int64(math.MinInt64), "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", int64(math.MinInt64)},
 	{"1.5", 1.5, "\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", nil}, {"a float32", float32(1.5), "\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", 1.5},
 	{"text", "é", "\xa2\xc3\xa9", nil}, {"long text", strings.Repeat("x", 40), "\xd9\x28" + strings.Repeat("x", 40), nil},
 	{"bytes", []byte{1, 2}, "\xc4\x02\x01\x02", nil},
@@ -379,10 +380,26 @@ func stable(v any) any {
 			list[i] = stable(v[i])
 		}
 		return list
-	case map[string]any, map[any]any, Array, Ext:
-		return reflect.TypeOf(v)
+	case map[string]any:
+		return stableMap(v)
+	case map[any]any:
+		return stableMap(v)
+	case Array:
+		return [3]any{v.Type, slices.Clone(v.Shape), string(v.Data)} // no shape is an empty one
+	case Ext:
+		return [2]any{v.Type, string(v.Data)}
 	}
 	return v
+}
+
+// stableMap returns a map's pairs as sorted texts: a key may be NaN.
+func stableMap[K comparable](m map[K]any) any {
+	pairs := []string{}
+	for k, v := range m {
+		pairs = append(pairs, fmt.Sprintf("%T %#v: %#v", k, stable(k), stable(v)))
+	}
+	slices.Sort(pairs)
+	return pairs
 }
 
 // unmarshal parses raw into what v points to.

@@ -96,9 +96,14 @@ func readHead(b []byte) (head, error) {
 		if len(b) < h.size {
 			return h, fmt.Errorf("%w: it ends too early", ErrSyntax)
 		}
+		claimed := uint64(row.length)
 		for _, digit := range b[1:h.size] {
-			h.length = h.length<<8 | int(digit)
+			claimed = claimed<<8 | uint64(digit)
 		}
+		if claimed > uint64(len(b)) { // which also keeps it an int where that has 32 bits
+			return h, fmt.Errorf("%w: a length of %d, with %d bytes left", ErrSyntax, claimed, max(0, len(b)-h.size))
+		}
+		h.length = int(claimed)
 		if h.kind == extension {
 			h.size++ // the type
 		}

@@ -31,6 +31,28 @@ func DualStack() bool {
 	})
 }
 
+// sameAddress reports whether two TCP endpoints are the same address and port,
+// and their zones perhaps spelled in two ways.
+func sameAddress(a, b string) bool {
+	x, err := netip.ParseAddrPort(strings.TrimPrefix(a, "tcp://"))
+	if err != nil {
+		return false
+	}
+	y, err := netip.ParseAddrPort(strings.TrimPrefix(b, "tcp://"))
+	return err == nil && x.Port() == y.Port() && x.Addr().WithZone("") == y.Addr().WithZone("") &&
+		(x.Addr().Zone() == y.Addr().Zone() || sameZone(x.Addr().Zone(), y.Addr().Zone()))
+}
+
+// sameZone reports whether two zones name one interface.
+func sameZone(a, b string) bool {
+	x, err := zoneID(a)
+	if err != nil {
+		return false
+	}
+	y, err := zoneID(b)
+	return err == nil && x == y
+}
+
 // NeedsZone reports whether an address lacks the interface without which it
 // means nothing (RFC 4007).
 func NeedsZone(ip netip.Addr) bool {

@@ -42,3 +42,22 @@ func openPair(t *testing.T, endpoint string) (*Socket, chan Event) {
 	t.Cleanup(func() { s.Shut(0) })
 	return s, got
 }
+
+// libzmq may spell an endpoint in another way than this library.
+func TestSameAddress(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"tcp://127.0.0.1:5555", "tcp://127.0.0.1:5555", true},
+		{"tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556", false},
+		{"tcp://[::1]:5555", "tcp://[0:0::1]:5555", true},
+		{"tcp://[fe80::1%lo]:5555", "tcp://[fe80::1%1]:5555", true},
+		{"tcp://[fe80::1%lo]:5555", "tcp://[fe80::1%99]:5555", false},
+		{"ipc:///tmp/a", "ipc:///tmp/a", false}, // compared as texts
+	} {
+		if got := sameAddress(c.a, c.b); got != c.same {
+			t.Errorf("%s, %s: %v", c.a, c.b, got)
+		}
+	}
+}

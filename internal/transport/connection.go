@@ -26,12 +26,14 @@ type connection struct {
 	handshakedAt uint64 // monitor.events when the handshake succeeded that the mark stands for
 	established  bool   // the handshake has ended, as its bytes show
 	ended        error  // why this end has ended it; nil if it has not
+	gone         bool   // libzmq had closed it when all connections were ended
 
-	counts readCounts // what the owner has read; flow.mu guards it
-	meter             // what the connection has brought
-	mark   int64      // a publisher's: the bytes brought, when its socket was last settled
-	seen   int64      // the bytes brought, at the last check
-	most   int64      // and the most bytes that were unread so far
+	counts  readCounts // what the owner has read; flow.mu guards it
+	meter              // what the connection has brought
+	counted bool       // meter.last is known
+	mark    int64      // a publisher's: the bytes brought, when its socket was last settled
+	seen    int64      // the bytes brought, at the last check
+	most    int64      // and the most bytes that were unread so far
 }
 
 // newConnection returns the connection that libzmq has just reported.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,6 +65,123 @@ func TestPeerReturnsDuringShut(t *testing.T) {
 			io.Copy(io.Discard, again) // to the end of the connection
 			resume()
 		})
+	}
+}
+
+// As before, but with security: a peer that an end has connected to returns, and
+// its handshake reaches the check of its key while the socket is being closed. The
+// session of a lost connection has asked the handler before.
+func TestSecurePeerReturnsDuringShut(t *testing.T) {
+	for _, c := range []struct{ kind, peer zmq4.Type }{{zmq4.REP, zmq4.REQ}, {zmq4.PULL, zmq4.PUSH}, {zmq4.PAIR, zmq4.PAIR}, {zmq4.SUB, zmq4.PUB}} {
+		t.Run(fmt.Sprint(c.kind), func(t *testing.T) {
+			suspend := busyHandler(t)
+			log := slog.New(slog.DiscardHandler)
+			server, client := newCurve(t), newCurve(t)
+			peer, err := Open(Config{Kind: c.peer, Bind: true, Secure: true, Setup: client.setup(t, server.public), MaxMessage: 1 << 10, Logger: log},
+				[]string{"tcp://127.0.0.1:0"}, func(Event) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Shut(0)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			events := make(chan EventKind, 100)
+			config := Config{Kind: c.kind, Secure: true, Server: true, Access: &AccessList{}, Setup: server.setup(t, ""), MaxMessage: 1 << 10, Logger: log}
+			ep := "tcp://" + l.Addr().String()
+			s, err := Open(config, []string{ep}, func(e Event) { events <- e.Kind })
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := join(t, accepted(t, l), peer)
+			go first.rest()
+			await(t, events, Connected)
+			resume := suspend()
+			first.cut()
+			await(t, events, ConnectRetried)
+			if config.Redials() {
+				s.Part(ep)
+				time.Sleep(ReconnectPause)
+				s.Redial(ep)
+			}
+			again := join(t, accepted(t, l), peer)
+			again.pass(greetingBytes + helloBytes)
+			initiate := again.more()
+			s.Shut(0)
+			time.Sleep(20 * time.Millisecond) // libzmq closes the socket; that it has begun is no event
+			again.end.Write(initiate)
+			again.rest()
+			resume()
+		})
+	}
+}
+
+// What a CURVE client sends before its key is checked (ZeroMQ RFCs 23 and 26).
+const (
+	greetingBytes = 64
+	helloBytes    = 2 + 200
+)
+
+// joint leads a connection of a socket to its peer, whose bytes it passes on
+// piece by piece.
+type joint struct {
+	t         *testing.T
+	end, peer net.Conn
+}
+
+func join(t *testing.T, end net.Conn, to *Socket) *joint {
+	t.Helper()
+	peer, err := net.Dial("tcp", strings.TrimPrefix(to.Endpoints[0], "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &joint{t, end, peer}
+	t.Cleanup(j.cut)
+	peer.SetDeadline(time.Now().Add(10 * time.Second))
+	go func() {
+		io.Copy(peer, end)
+		peer.Close()
+	}()
+	return j
+}
+
+func (j *joint) cut() { j.end.Close(); j.peer.Close() }
+
+// pass passes on the peer's next n bytes.
+func (j *joint) pass(n int64) {
+	j.t.Helper()
+	if _, err := io.CopyN(j.end, j.peer, n); err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+// rest passes on what the peer sends, to the end of the connection.
+func (j *joint) rest() { io.Copy(j.end, j.peer) }
+
+// more waits until the peer has sent more, which it returns.
+func (j *joint) more() []byte {
+	j.t.Helper()
+	b := make([]byte, 1)
+	if _, err := io.ReadFull(j.peer, b); err != nil {
+		j.t.Fatal(err)
+	}
+	return b
+}
+
+// await waits for an event.
+func await(t *testing.T, events <-chan EventKind, want EventKind) {
+	t.Helper()
+	for limit := time.After(10 * time.Second); ; {
+		select {
+		case got := <-events:
+			if got == want {
+				return
+			}
+		case <-limit:
+			t.Fatalf("no %v", want)
+		}
 	}
 }
 

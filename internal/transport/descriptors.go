@@ -86,11 +86,13 @@ type reservedDescriptors struct {
 	held bool
 }
 
-// open opens the reserve. Without it, which is no error, connections are not
-// ended.
+// open opens the reserve. Without it, which is no error, connections are ended
+// only while other descriptors are free.
 func (s *reservedDescriptors) open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	syscall.ForkLock.RLock() // no child inherits them
+	defer syscall.ForkLock.RUnlock()
 	var pipe [2]int
 	if syscall.Pipe(pipe[:]) != nil {
 		return
@@ -122,18 +124,31 @@ func (s *reservedDescriptors) close() {
 
 // pinned calls do with a copy of a descriptor that is libzmq's, if it still is
 // the socket with this id. libzmq may have closed it, and the number may be
-// another file's by now. The copy is only valid within do.
+// another file's by now. The copy is only valid within do. Where there is no
+// reserve any more, the copy takes another descriptor.
+//
+// The id is checked before as well: closing the copy of a foreign file would
+// release the process's locks on it (fcntl).
 func (s *reservedDescriptors) pinned(fd int, id socketID, do func(fd int)) bool {
+	if now, ok := identify(fd); !ok || now != id {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.held || dupOnto(fd, s.pin) != nil {
+	pin, err := s.pin, error(nil)
+	if s.held {
+		err = dupOnto(fd, pin)
+		defer dupOnto(s.null, pin)
+	} else if pin, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+		defer unix.Close(pin)
+	}
+	if err != nil {
 		return false
 	}
-	defer dupOnto(s.null, s.pin)
-	if now, ok := identify(s.pin); !ok || now != id {
+	if now, ok := identify(pin); !ok || now != id {
 		return false
 	}
-	do(s.pin)
+	do(pin)
 	return true
 }
 
@@ -147,20 +162,10 @@ func (s *reservedDescriptors) disconnect(fd int, id socketID) (dropped int64, ok
 	ok = s.pinned(fd, id, func(fd int) {
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		unix.Shutdown(fd, unix.SHUT_RDWR)
-		var buffer [16 << 10]byte
-		for dropped < mostToDrop {
-			n, _, err := unix.Recvfrom(fd, buffer[:], unix.MSG_DONTWAIT)
-			if err != nil || n == 0 {
-				return
-			}
-			dropped += int64(n)
-		}
+		dropped = drain(fd)
 	})
 	return dropped, ok
 }
-
-// mostToDrop is more than the system keeps for one connection.
-const mostToDrop = 32 << 20
 
 // turnAway accepts the connections that wait at a listening socket of libzmq's
 // and closes them, with the reserved descriptor. libzmq, which can accept none,
@@ -168,7 +173,7 @@ const mostToDrop = 32 << 20
 // may try to accept a connection that is closed by then.
 func (s *reservedDescriptors) turnAway(fd int, id socketID) (turned int) {
 	s.pinned(fd, id, func(fd int) {
-		if unix.SetNonblock(fd, true) != nil {
+		if !s.held || unix.SetNonblock(fd, true) != nil {
 			return
 		}
 		for ; turned < acceptBurst; turned++ {

@@ -61,8 +61,16 @@ func (m *monitor) inspect(now time.Time) {
 	case busy:
 		m.next = now.Add(guardBusy)
 	default:
-		m.next = now.Truncate(guardIdle).Add(guardIdle)
+		m.next = nextIdle(now)
 	}
+}
+
+// nextIdle returns the next whole guardIdle of the wall clock, so that all
+// monitors check at the same time. It keeps the monotonic reading (which
+// Truncate drops): otherwise, once the clock is set back, nothing would be
+// checked until it has caught up.
+func nextIdle(now time.Time) time.Time {
+	return now.Add(guardIdle - time.Duration(now.UnixNano())%guardIdle)
 }
 
 // checkTripped checks the connections that data has come over.
@@ -134,7 +142,7 @@ func (m *monitor) check(c *connection, now time.Time) (much bool, why error) {
 		return read.condemned != nil, read.condemned
 	}
 	much = total-c.last > muchAtOnce
-	c.last = total
+	c.last, c.counted = total, true
 	unread := c.update(&read, &m.limits, now)
 	if unread > worthPeeking && !m.flow.secure {
 		c.peek()

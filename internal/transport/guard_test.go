@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/clocktest"
 )
 
 // The flags of a ZMTP frame.
@@ -106,6 +108,17 @@ func TestHeartbeatsAreNoChatter(t *testing.T) {
 			if err := c.verdict(unread, &lim, now); err != nil {
 				t.Errorf("secure: %v, after %v: %v", secure, age, err)
 			}
+		}
+	}
+}
+
+// The next check is due by the time that passes, whatever the wall clock is set
+// to meanwhile.
+func TestNextCheckWhileTheClockIsSet(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		now := time.Now()
+		if left := nextIdle(now).Sub(clocktest.Set(now, by)); left <= 0 || left > guardIdle {
+			t.Errorf("the clock set by %v: the next check is in %v", by, left)
 		}
 	}
 }

@@ -42,7 +42,8 @@ type monitor struct {
 	pair      *zmsg.Socket // the goroutine's
 	stopped   atomic.Bool
 	done      chan struct{}
-	closed    chan struct{} // one token for every listener or connection that closed
+	ending    atomic.Bool   // the connections must be ended: see endAll
+	ended     chan struct{} // closed when that was done and there is none
 	connected atomic.Int32  // peers whose handshake has succeeded and that have not gone
 
 	// The goroutine's own: the open connections, oldest first; whether libzmq has
@@ -62,6 +63,7 @@ type monitor struct {
 	trip      *tripwire           // a publisher's; nil: the system has none
 	evicted   time.Time           // when a pending handshake was last ended
 	next      time.Time           // when to check the connections; zero if there is none
+	endsAll   bool                // no connection may stay: see endAll
 }
 
 // guarding is what the monitor needs to look after connections.
@@ -96,7 +98,7 @@ func startMonitor(ctx *zmq4.Context, of *zmq4.Socket, g guarding, report func(Ev
 		of.Monitor("", 0)
 		return nil, err
 	}
-	m := &monitor{guarding: g, report: report, pair: pair, done: make(chan struct{}), closed: make(chan struct{}, 1), listeners: map[uint32]socketID{}}
+	m := &monitor{guarding: g, report: report, pair: pair, done: make(chan struct{}), ended: make(chan struct{}), listeners: map[uint32]socketID{}}
 	g.flow.alarm = pair.Wake
 	if g.limits.pending > 0 {
 		m.trip = newTripwire(func() {
@@ -138,6 +140,10 @@ func (m *monitor) run() {
 	defer m.trip.close()
 	for {
 		e, err := m.readEvent()
+		if err == errEnding {
+			m.endConnections()
+			continue
+		}
 		if m.trip != nil && (err == errAlarm || m.flow.alarmed.Swap(false)) {
 			m.checkTripped(time.Now())
 			if err == errAlarm {
@@ -157,8 +163,12 @@ func (m *monitor) run() {
 			m.reportAllGone()
 			return
 		}
-		if e, ok := m.account(e); ok {
-			m.report(e)
+		e2, ok := m.account(e)
+		if m.endsAll && ok {
+			e2, ok = m.closing(e2)
+		}
+		if ok {
+			m.report(e2)
 		}
 	}
 }
@@ -170,7 +180,7 @@ func (m *monitor) reportAllGone() {
 	for m.connected.Add(-1) >= 0 {
 		e := Event{Kind: Disconnected}
 		if i := m.last(true); i >= 0 {
-			e.Peer = m.conns[i].remote()
+			e.Peer, e.Address = m.conns[i].remote(), m.conns[i].peer
 			m.conns = slices.Delete(m.conns, i, i+1)
 		}
 		m.report(e)
@@ -195,10 +205,6 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		m.acceptFailed(syscall.Errno(r.value))
 	case zmq4.EVENT_CLOSED:
 		delete(m.listeners, r.value)
-		select {
-		case m.closed <- struct{}{}:
-		default:
-		}
 	case zmq4.EVENT_CONNECT_RETRIED:
 		e.Kind = ConnectRetried
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
@@ -297,6 +303,9 @@ func (m *monitor) began(r libzmqEvent) {
 	if c.accepted {
 		m.accepted(now)
 	}
+	if m.endsAll {
+		c.endReading()
+	}
 }
 
 // HandshakeTime is longer than two ends need to find that they do not match.
@@ -325,7 +334,7 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 		}
 		m.conns[j].handshaked, m.conns[j].handshakedAt = true, c.handshakedAt
 		return false
-	case !c.handshaked && !failed && (time.Since(c.since) > HandshakeTime || c.last > m.handshake+muchReady):
+	case !c.handshaked && !failed && !m.broughtLittle(c) && (time.Since(c.since) > HandshakeTime || c.last > m.handshake+muchReady):
 		// A mismatch would have shown sooner, and its peer sends nothing after the
 		// handshake: so this handshake had succeeded. A hostile peer that does send
 		// something must not take the mark of a connection that began before it.
@@ -335,6 +344,14 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 		}
 	}
 	return c.handshaked
+}
+
+// broughtLittle reports whether a connection had not brought a whole handshake at
+// the last check. In secure mode libzmq does not report that a handshake has
+// failed (see monitored), and without this a peer that sent a wrong one late would
+// be taken for another that was connected.
+func (m *monitor) broughtLittle(c *connection) bool {
+	return m.secure && c.counted && c.last < m.handshake
 }
 
 // guess returns the place of the connection whose handshake has most likely
@@ -425,6 +442,9 @@ func (m *monitor) readEvent() (libzmqEvent, error) {
 	}
 }
 
+// errEnding ends the wait for an event: all connections must be ended.
+var errEnding = errors.New("connections must be ended")
+
 // errAlarm ends the wait for an event: connections must be checked.
 var errAlarm = errors.New("connections must be checked")
 
@@ -442,6 +462,12 @@ func (m *monitor) receive(msg *zmsg.Msg, first bool, deadline time.Time) error {
 		if m.stopped.Load() {
 			return errStopped
 		}
+		if first && m.ending.Load() && !m.endsAll {
+			return errEnding
+		}
+		if first {
+			m.noteEnded()
+		}
 		if !deadline.IsZero() && m.flow.alarmed.Swap(false) {
 			return errAlarm
 		}
@@ -455,14 +481,44 @@ func (m *monitor) receive(msg *zmsg.Msg, first bool, deadline time.Time) error {
 	})
 }
 
-// awaitClosed waits, not for long, until a listener that was unbound has released
-// its port.
-func (m *monitor) awaitClosed() {
+// endAll ends all connections, of a socket that is about to be closed, and waits
+// until libzmq has done so, not for long.
+func (m *monitor) endAll() {
+	m.ending.Store(true)
+	m.pair.Wake()
 	select {
-	case <-m.closed:
+	case <-m.ended:
 	case <-m.done:
-	case <-time.After(time.Second):
+	case <-time.After(endLimit):
 	}
+}
+
+// endConnections ends the connections that there are, in the monitor's goroutine.
+func (m *monitor) endConnections() {
+	m.endsAll = true
+	for _, c := range m.conns {
+		c.gone = !c.endReading()
+	}
+}
+
+// noteEnded notes that no connection exists any more. It is called when all events
+// have been read. libzmq does not report the end of a connection to an endpoint
+// that the socket has left (Part).
+func (m *monitor) noteEnded() {
+	if m.endsAll && !slices.ContainsFunc(m.conns, func(c *connection) bool { return !c.gone }) {
+		select {
+		case <-m.ended:
+		default:
+			close(m.ended)
+		}
+	}
+}
+
+// closing returns what is reported of an event while the connections are ended
+// with their socket: that a peer has gone, without an endpoint. For those that
+// follow the endpoints' peers, nothing was lost.
+func (m *monitor) closing(e Event) (Event, bool) {
+	return Event{Kind: Disconnected, Peer: e.Peer, Address: e.Address}, e.Kind == Disconnected
 }
 
 // stop ends the monitor of a socket and waits for its goroutine. libzmq stops

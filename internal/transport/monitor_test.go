@@ -147,6 +147,25 @@ func TestFloodOfAMismatchedPeer(t *testing.T) {
 	}
 }
 
+// A secure socket's peer sends a wrong handshake late, and libzmq only reports that
+// the connection has ended. That is not taken for the end of another connection.
+func TestLateWrongHandshake(t *testing.T) {
+	for _, brought := range []int64{0, 64} {
+		m := newTestMonitor()
+		m.secure, m.handshake = true, curveServerHandshake
+		late := m.accept(t, brought)
+		m.conns[0].counted, m.conns[0].since = true, time.Now().Add(-2*HandshakeTime)
+		fd := m.accept(t, curveServerHandshake)
+		m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+		if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: late}); !ok || e.Kind != ProtocolFailed || m.connected.Load() != 1 {
+			t.Errorf("the end of the late peer is reported as %v", e.Kind)
+		}
+		if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: fd}); !ok || e.Kind != Disconnected {
+			t.Errorf("the end of the other is reported as %v", e.Kind)
+		}
+	}
+}
+
 // Where both handshakes were under way at the same time the two may be mixed up,
 // but not for good.
 func TestMixedUpPeerIsConnectedAgain(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 type Socket struct {
 	*zmsg.Socket
 	// Endpoints are what the socket is bound or connected to, with real port
-	// numbers. The owner changes them after Dial.
+	// numbers.
 	Endpoints []string
 	Bound     bool // the socket listens
 
@@ -32,6 +32,7 @@ type Socket struct {
 	gate         *gate
 	flow         *flow
 	hearsNothing bool
+	parted       map[string]bool // the endpoints that Part has disconnected; the owner's
 }
 
 // AckTimeout is how long TCP data may go without an acknowledgement before the
@@ -139,7 +140,7 @@ func setCommon(s *zmq4.Socket, c *Config) error {
 		// end of the program.
 		s.SetLinger(0),
 		s.SetMaxmsgsize(c.maxPart()),
-		s.SetReconnectIvl(100 * time.Millisecond),
+		s.SetReconnectIvl(c.reconnectAfter()),
 		// A connection attempt that is not answered is ended and made again: the
 		// system itself would wait longer from one to the next.
 		s.SetConnectTimeout(time.Second),
@@ -210,22 +211,70 @@ func (s *Socket) Dial(ep string) error {
 	}
 	err := errors.Join(s.SetIpv6(strings.HasPrefix(ep, "tcp://[")), s.SetSndbuf(buffer))
 	if err == nil {
+		delete(s.parted, ep)
 		err = s.Connect(ep)
 	}
 	if err != nil {
 		return addressError("connect to", ep, err)
 	}
+	if !slices.Contains(s.Endpoints, ep) {
+		s.Endpoints = append(s.Endpoints, ep)
+	}
 	return nil
 }
 
-// Redial disconnects from an endpoint and connects to it again. It does nothing
-// if the socket does not have the endpoint: libzmq would look that up among the
-// addresses of this machine, and abort if it has no descriptor.
+// Redial disconnects from an endpoint, unless Part has, and connects to it again.
+// It does nothing if the socket does not have the endpoint.
 func (s *Socket) Redial(ep string) {
-	if slices.Contains(s.Endpoints, ep) {
-		s.Disconnect(ep)
+	if ep, ok := s.own(ep); ok {
+		s.Part(ep)
+		delete(s.parted, ep)
 		s.Connect(ep)
 	}
+}
+
+// Part disconnects from an endpoint, and drops what has come from it and was not
+// read. It does nothing if the socket does not have the endpoint: libzmq would
+// look that up among the addresses of this machine, and abort if it has no
+// descriptor.
+func (s *Socket) Part(ep string) {
+	ep, ok := s.own(ep)
+	if !ok || s.parted[ep] {
+		return
+	}
+	s.Socket.Disconnect(ep)
+	if s.parted == nil {
+		s.parted = map[string]bool{}
+	}
+	s.parted[ep] = true
+}
+
+// Disconnect disconnects from an endpoint as Part does, for good: the socket does
+// not have it any more.
+func (s *Socket) Disconnect(ep string) {
+	if ep, ok := s.own(ep); ok {
+		s.Part(ep)
+		delete(s.parted, ep)
+		s.Endpoints = slices.DeleteFunc(s.Endpoints, func(mine string) bool { return mine == ep })
+	}
+}
+
+// Parted reports whether the socket is disconnected from an endpoint: Part has
+// done so, or it does not have the endpoint.
+func (s *Socket) Parted(ep string) bool {
+	ep, ok := s.own(ep)
+	return !ok || s.parted[ep]
+}
+
+// own returns one of the socket's endpoints as the socket spells it. libzmq may
+// report the zone of an address by another name.
+func (s *Socket) own(ep string) (string, bool) {
+	for _, mine := range s.Endpoints {
+		if mine == ep || sameAddress(mine, ep) {
+			return mine, true
+		}
+	}
+	return "", false
 }
 
 // ---- the owner's view of the connections ----
@@ -265,30 +314,6 @@ func (s *Socket) SettlePeers() (again bool) {
 		s.flow.Drained() // a publisher has read all subscriptions now
 	}
 	return s.gate.settled(began)
-}
-
-// ---- the end ----
-
-// Shut closes the socket and releases the context. Messages that were not sent
-// are kept for linger. When it returns, bound ports are free.
-func (s *Socket) Shut(linger time.Duration) {
-	s.tearDown(linger)
-	s.gate.close()
-	s.context.release()
-}
-
-func (s *Socket) tearDown(linger time.Duration) {
-	s.SetLinger(linger)
-	if s.Bound {
-		for _, ep := range s.Endpoints {
-			if s.Unbind(ep) == nil {
-				s.monitor.awaitClosed()
-			}
-		}
-	}
-	// In this order: a monitor without a reader would block libzmq.
-	s.monitor.stop(s.Socket.Socket)
-	s.Close()
 }
 
 // ---- addresses that cannot be used ----

@@ -10,6 +10,7 @@ package transport
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"syscall"
 	"time"
 
@@ -67,7 +68,8 @@ func (c *Config) rejectsOldPeers() bool {
 // A socket that connects keeps its session with the handler from one connection
 // to the next. libzmq aborts the process (zap_client.cpp, send_zap_request) if a
 // handshake begins while that session ends: when the socket is being closed, or
-// the handler. So sockets with a ZAP domain and no gate must not find a handler.
+// the handler. So sockets with a ZAP domain and no gate must not find a handler,
+// and those with a gate have a session for each connection: see Redials.
 func (c *Config) zapUse(g *gate) zapUse {
 	switch {
 	case g != nil:
@@ -77,6 +79,24 @@ func (c *Config) zapUse(g *gate) zapUse {
 	}
 	return anyContext
 }
+
+// Redials reports whether libzmq connects only once to each endpoint of the
+// socket. That is so if its peers are checked (see zapUse): then no session has
+// two handshakes. After each ConnectRetried the owner must call Part, when it has
+// read what came, and Redial.
+func (c *Config) Redials() bool { return c.Access != nil && !c.Bind }
+
+// reconnectAfter returns after what time libzmq connects again by itself.
+func (c *Config) reconnectAfter() time.Duration {
+	if c.Redials() {
+		return math.MaxInt32 * time.Millisecond
+	}
+	return ReconnectPause
+}
+
+// ReconnectPause is the least time from the end of a connection to the next
+// attempt to connect.
+const ReconnectPause = 100 * time.Millisecond
 
 // pushes reports whether the receiver holds the sender back by not reading.
 func (c *Config) pushes() bool { return c.Kind == zmq4.PUSH || c.Kind == zmq4.PULL }

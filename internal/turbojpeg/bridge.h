@@ -34,7 +34,7 @@ typedef struct {
 } bridge_report;
 
 // Results of a job, and of bridge_header.
-enum { BRIDGE_OK = 0, BRIDGE_FAILED = -1, BRIDGE_TOO_SMALL = -2, BRIDGE_STOPPED = -3 };
+enum { BRIDGE_OK = 0, BRIDGE_FAILED = -1, BRIDGE_TOO_SMALL = -2, BRIDGE_STOPPED = -3, BRIDGE_NO_MEMORY = -4 };
 
 int bridge_header(const unsigned char *jpeg, unsigned long size, bridge_report *report);
 

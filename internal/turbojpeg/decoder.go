@@ -251,6 +251,8 @@ func outcome(j *C.bridge_job) error {
 		return nil
 	case C.BRIDGE_STOPPED:
 		return ErrStopped
+	case C.BRIDGE_NO_MEMORY:
+		return fmt.Errorf("%w: %s", ErrNoMemory, reportText(&j.report))
 	}
 	return fmt.Errorf("%w: %s", ErrCorrupt, reportText(&j.report))
 }

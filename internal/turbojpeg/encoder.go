@@ -38,7 +38,7 @@ func NewEncoder() (*Encoder, error) {
 	e := &Encoder{batch: b}
 	if !e.ensureHandles(1) {
 		e.Close()
-		return nil, errNoMemory
+		return nil, ErrNoMemory
 	}
 	return e, nil
 }

@@ -2,9 +2,15 @@ package turbojpeg
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"image"
 	"image/draw"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/vidgear-go/netgear/internal/alloctest"
@@ -28,6 +34,89 @@ func addSmall(f *testing.F, add func(jpeg []byte)) {
 			add(jpeg)
 		}
 	}
+}
+
+// TestWriteSeeds writes seeds for the targets of testdata/libfuzzer, which need
+// no Go, into the folder that NETGEAR_SEEDS names.
+func TestWriteSeeds(t *testing.T) {
+	root := os.Getenv("NETGEAR_SEEDS")
+	if root == "" {
+		t.Skip("NETGEAR_SEEDS is not set")
+	}
+	for target, all := range map[string][][]byte{"read": readSeeds(t), "scan": scanSeeds(t), "pixels": argumentSeeds(4), "write": argumentSeeds(3)} {
+		folder := filepath.Join(root, target)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for i, seed := range all {
+			if err := os.WriteFile(filepath.Join(folder, strconv.Itoa(i)), seed, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("%s: %d seeds", target, len(all))
+	}
+}
+
+// readSeeds are JPEGs behind 32 bytes that choose what is done with them.
+func readSeeds(t *testing.T) (all [][]byte) {
+	e := newEncoder(t)
+	jpegs := slices.Collect(maps.Values(cameraJPEGs(t)))
+	for _, r := range ratios {
+		jpegs = append(jpegs, encodePicture(t, e, Planes(planesPicture(image.Rect(0, 0, 37, 43), r)), 60, 3))
+	}
+	for _, g := range golden(t).Decode {
+		jpegs = append(jpegs, g.JPEG)
+	}
+	for i, jpeg := range slices.DeleteFunc(jpegs, func(j []byte) bool { return len(j) > 4000 }) {
+		for kind := range 4 {
+			how := make([]byte, 32)
+			for j := range how {
+				how[j] = byte((i + kind) * j % 7)
+			}
+			how[0] = byte(kind)
+			all = append(all, append(how, jpeg...))
+		}
+	}
+	return all
+}
+
+// scanSeeds are scans, behind their geometry and tables as fuzz_scan reads them.
+func scanSeeds(t *testing.T) (all [][]byte) {
+	e := newEncoder(t)
+	for _, r := range ratios {
+		jpeg := encodePicture(t, e, Planes(planesPicture(image.Rect(0, 0, 37, 43), r)), 60, 3)
+		var s scanner
+		if !s.open(jpeg) {
+			t.Fatalf("%v: not read", r)
+		}
+		two := func(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
+		seed := slices.Concat(two(9), two(int(s.c.blocks)-1))
+		for _, pair := range s.c.pair[:s.c.blocks] {
+			seed = append(seed, two(int(pair))...)
+		}
+		seed = slices.Concat(seed, two(int(s.c.units)-1), two(int(s.c.interval)))
+		for _, pair := range s.built {
+			for _, table := range pair {
+				seed = append(seed, table...)
+			}
+		}
+		all = append(all, append(seed, jpeg[s.c.at:]...))
+	}
+	return all
+}
+
+// argumentSeeds are arguments for each of so many ways.
+func argumentSeeds(ways int) (all [][]byte) {
+	for way := range ways {
+		for step := range 6 {
+			seed := []byte{0, byte(way)}
+			for i := range 200 {
+				seed = append(seed, byte(i%2)*byte(i*(step+3)))
+			}
+			all = append(all, seed)
+		}
+	}
+	return all
 }
 
 // FuzzInfo reads headers. An Info describes a picture that can exist, and the

@@ -30,13 +30,18 @@ func (i Info) CMYK() bool { return i.Space == "CMYK" || i.Space == "YCCK" }
 
 // ReadInfo reads a JPEG's header and counts its scans. During the call it
 // allocates some kilobytes, whatever the picture's size. It is safe for
-// concurrent use. Errors are ErrCorrupt and, for too many scans, ErrLimit.
+// concurrent use. Errors are ErrCorrupt, ErrNoMemory and, for too many scans,
+// ErrLimit.
 func ReadInfo(jpeg []byte) (Info, error) {
 	if len(jpeg) == 0 {
 		return Info{}, fmt.Errorf("%w: no bytes", ErrCorrupt)
 	}
 	var report C.bridge_report
-	if C.bridge_header((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(min(len(jpeg), maxHeaderBytes)), &report) != C.BRIDGE_OK {
+	switch C.bridge_header((*C.uchar)(unsafe.SliceData(jpeg)), C.ulong(min(len(jpeg), maxHeaderBytes)), &report) {
+	case C.BRIDGE_OK:
+	case C.BRIDGE_NO_MEMORY:
+		return Info{}, fmt.Errorf("%w: a JPEG's header", ErrNoMemory)
+	default:
 		failed := report // so that only a failed report is on Go's heap
 		return Info{}, fmt.Errorf("%w: %s", ErrCorrupt, reportText(&failed))
 	}

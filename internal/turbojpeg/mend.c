@@ -54,7 +54,7 @@ static boolean grow(j_compress_ptr out)
 	unsigned char *more = realloc(r->job->out, 2 * used);
 
 	if (more == NULL)
-		reader_fail(r, "out of memory");
+		reader_no_memory(r);
 	r->job->out = more;
 	r->capacity = 2 * used;
 	r->dst.next_output_byte = more + used;
@@ -67,7 +67,7 @@ static void open_destination(reader *r)
 	r->capacity = r->job->size + 4096;
 	r->job->out = malloc(r->capacity);
 	if (r->job->out == NULL)
-		reader_fail(r, "out of memory");
+		reader_no_memory(r);
 	r->dst.init_destination = r->dst.term_destination = no_destination;
 	r->dst.empty_output_buffer = grow;
 	r->dst.next_output_byte = r->job->out;

@@ -96,12 +96,10 @@ type batch struct {
 	unfollow func()
 }
 
-var errNoMemory = errors.New("out of memory for JPEGs")
-
 func newBatch() (*batch, error) {
 	c := (*C.ng_batch)(C.calloc(1, C.sizeof_ng_batch))
 	if c == nil {
-		return nil, errNoMemory
+		return nil, ErrNoMemory
 	}
 	return &batch{c: c, unfollow: func() {}}, nil
 }

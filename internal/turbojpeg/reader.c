@@ -13,11 +13,32 @@ static void end(reader *r, int result)
 	longjmp(r->end, 1);
 }
 
-void reader_fail(reader *r, const char *text)
+static void keep_text(reader *r, const char *text)
 {
 	strncpy(r->report->text, text, sizeof(r->report->text) - 1);
 	r->report->text[sizeof(r->report->text) - 1] = 0;
+}
+
+void reader_fail(reader *r, const char *text)
+{
+	keep_text(r, text);
 	end(r, BRIDGE_FAILED);
+}
+
+void reader_no_memory(reader *r)
+{
+	keep_text(r, "malloc returned no memory");
+	end(r, BRIDGE_NO_MEMORY);
+}
+
+// no_memory reports whether libjpeg fails because malloc did. libjpeg has the
+// same code for sizes in a JPEG that it refuses; the number distinguishes them
+// (out_of_memory in its jmemmgr.c).
+static int no_memory(j_common_ptr c)
+{
+	int where = c->err->msg_parm.i[0];
+
+	return c->err->msg_code == JERR_OUT_OF_MEMORY && (where == 0 || where == 2 || where == 4);
 }
 
 // fail ends the reading with libjpeg's text. If the bytes ended too early, the
@@ -28,6 +49,8 @@ static void fail(j_common_ptr c)
 	reader *r = c->client_data;
 	char text[JMSG_LENGTH_MAX];
 
+	if (no_memory(c))
+		reader_no_memory(r);
 	if (r->cut)
 		end(r, BRIDGE_FAILED);
 	(*c->err->format_message)(c, text);

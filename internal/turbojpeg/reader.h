@@ -39,6 +39,9 @@ void reader_close(reader *r);
 // reader_fail ends the reading with this error text.
 void reader_fail(reader *r, const char *text);
 
+// reader_no_memory ends the reading because malloc returned no memory.
+void reader_no_memory(reader *r);
+
 int reader_decode(bridge_job *job);
 int reader_planes(bridge_job *job);
 int reader_check(bridge_job *job);

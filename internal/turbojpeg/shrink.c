@@ -82,7 +82,7 @@ int bridge_shrink(unsigned char *dst, int dst_width, int dst_height, const unsig
 		free(sums);
 		free(columns);
 		free(flat);
-		return BRIDGE_FAILED;
+		return BRIDGE_NO_MEMORY;
 	}
 	for (x = 0; x < dst_width; x++)
 		columns[x] = cover(x, dst_width, width);

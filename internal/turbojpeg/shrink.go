@@ -68,7 +68,7 @@ func shrunk(size int, scale float64) int {
 func shrink(dst []byte, dstWidth, dstHeight int, src []byte, stride, width, height, channels int, alpha C.int) error {
 	if C.bridge_shrink((*C.uchar)(unsafe.SliceData(dst)), C.int(dstWidth), C.int(dstHeight), (*C.uchar)(unsafe.SliceData(src)),
 		C.int(stride), C.int(width), C.int(height), C.int(channels), alpha) != C.BRIDGE_OK {
-		return fmt.Errorf("%w: no memory to scale %dx%d pixels", ErrShape, width, height)
+		return fmt.Errorf("%w: scaling %dx%d pixels", ErrNoMemory, width, height)
 	}
 	return nil
 }

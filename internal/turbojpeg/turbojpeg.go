@@ -60,6 +60,9 @@ var (
 	ErrCorrupt = errors.New("corrupt JPEG")
 	// ErrLimit is returned for a JPEG that would need too much time or memory.
 	ErrLimit = errors.New("JPEG beyond a limit")
+	// ErrNoMemory is returned when the C allocator returns no memory. The same
+	// call may succeed later.
+	ErrNoMemory = errors.New("out of memory for JPEGs")
 	// ErrStopped is returned when the caller's Stop has ended the call.
 	ErrStopped = errors.New("the work on a JPEG was stopped")
 	// ErrTooSmall is returned if the destination cannot hold the result.

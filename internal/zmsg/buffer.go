@@ -83,7 +83,8 @@ func (b *Buffer) Release() {
 
 // KeepFreed makes glibc's allocator keep up to 62 MB of freed memory in each of
 // its heaps, for the next messages. By default it keeps twice the size of the
-// largest freed block. KeepFreed returns false if the allocator is another.
+// largest freed block. KeepFreed returns false if the allocator is another, or
+// has 32-bit addresses.
 func KeepFreed() bool { return C.ng_keep_freed() != 0 }
 
 // pooled moves the time of each pooled block back by older, and returns the

@@ -62,11 +62,15 @@ func Wrap(s *zmq4.Socket) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
+	syscall.ForkLock.RLock() // no child inherits it
 	fd, err := syscall.Dup(int(C.ng_fd(raw)))
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return nil, fmt.Errorf("duplicate ZMQ_FD: %w", err)
 	}
-	syscall.CloseOnExec(fd)
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		syscall.Close(fd)
 		return nil, fmt.Errorf("ZMQ_FD: %w", err)

@@ -87,8 +87,23 @@ static void ext_release(ng_buf *b);
 // The waits of ng_buf_wait_unshared. They are rare, so all buffers share one
 // condition variable, and ng_buf_put signals it only while a thread waits.
 static pthread_mutex_t unshared_mu = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t unshared = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t unshared;
+static pthread_once_t unshared_once = PTHREAD_ONCE_INIT;
+static clockid_t unshared_clock = CLOCK_REALTIME;
 static atomic_int unshared_waiters;
+
+// unshared_init makes the waits independent of the wall clock, which may be set
+// meanwhile. macOS has no such call.
+static void unshared_init(void) {
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+#ifndef __APPLE__
+	if (pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0)
+		unshared_clock = CLOCK_MONOTONIC;
+#endif
+	pthread_cond_init(&unshared, &attr);
+	pthread_condattr_destroy(&attr);
+}
 
 void ng_buf_put(ng_buf *b) {
 	int refs = atomic_fetch_sub(&b->refs, 1) - 1;
@@ -136,7 +151,8 @@ long ng_buf_allocated(void) { return atomic_load(&allocated); }
 
 void ng_buf_wait_unshared(ng_buf *b, int64_t limit) {
 	struct timespec end;
-	clock_gettime(CLOCK_REALTIME, &end); // what the condition variable uses
+	pthread_once(&unshared_once, unshared_init);
+	clock_gettime(unshared_clock, &end);
 	end.tv_sec += limit / 1000000000;
 	if ((end.tv_nsec += limit % 1000000000) >= 1000000000) {
 		end.tv_sec++;
@@ -353,9 +369,10 @@ int ng_tracker_pending(ng_tracker *t) {
 // pages takes longer than all other steps of receiving it. Blocks of up to 32
 // MB raise that threshold, so a block of nearly this size is freed here without
 // being touched. malloc's thresholds stay as they are where the program or its
-// environment has set them.
+// environment has set them. With 32 bits glibc raises the threshold to half a
+// megabyte at most, so there it keeps no large blocks.
 int ng_keep_freed(void) {
-#ifdef __GLIBC__
+#if defined __GLIBC__ && SIZE_MAX > UINT32_MAX
 	void *volatile block = malloc((size_t) 31 << 20);
 	free(block);
 	return 1;

@@ -17,11 +17,16 @@ import (
 // memConn is a connection to a peer that has sent all that it sends.
 type memConn struct {
 	net.Conn
-	in   *bytes.Reader
-	sent int
+	in    *bytes.Reader
+	reads int
+	sent  int
 }
 
-func (c *memConn) Read(b []byte) (int, error)  { return c.in.Read(b) }
+func (c *memConn) Read(b []byte) (int, error) {
+	c.reads++
+	return c.in.Read(b)
+}
+
 func (c *memConn) Write(b []byte) (int, error) { c.sent += len(b); return len(b), nil }
 
 // FuzzPeer reads what a peer sends: greeting, handshake and an answer. A probe
@@ -50,7 +55,7 @@ func FuzzPeer(f *testing.F) {
 		alloctest.AtMost(t, "a probe", 64*len(sent)+1<<18, func() {
 			r = Result{}
 			c.in.Reset(sent)
-			c.sent = 0
+			c.reads, c.sent = 0, 0
 			p := conn{c, &r}
 			if !p.greet() {
 				return
@@ -62,8 +67,8 @@ func FuzzPeer(f *testing.F) {
 				r.Keys, r.Socket = p.curve(keys, "REQ")
 			}
 		})
-		if c.sent > 2048 {
-			t.Errorf("%d bytes were sent", c.sent)
+		if c.sent > 2048 || c.reads > 16+2*len(sent) {
+			t.Errorf("%d bytes were sent, %d calls read %d bytes", c.sent, c.reads, len(sent))
 		}
 		if r.Kind == "" && r.ZMTP == "" || r.Wire != "" && !strings.Contains(strings.Join(Wires, " "), r.Wire) {
 			t.Errorf("%+v", r)

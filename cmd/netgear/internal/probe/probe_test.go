@@ -54,9 +54,7 @@ func says(text string) func(net.Conn) {
 
 func TestForeignPeers(t *testing.T) {
 	t.Parallel()
-	l, _ := net.Listen("tcp", "127.0.0.1:0")
-	nothing := l.Addr().String()
-	l.Close()
+	nothing := "127.0.0.1:" + peertest.FreePort(t)
 	for name, c := range map[string]struct {
 		address string
 		limit   time.Duration

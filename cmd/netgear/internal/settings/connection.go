@@ -5,6 +5,7 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -23,7 +24,33 @@ type Connection struct {
 	Field  string   // of netgear.Options, to which errors refer
 	Secret bool     // there is no flag: command lines are visible
 	Words  []string // the values, for the completion
+	Side   Side     // the ends that have it
 	set    func(o *netgear.Options, text string) error
+}
+
+// Side is the ends for which a setting is. At the others it is an error.
+type Side int
+
+// The sides. The zero value is both.
+const (
+	ReceiveSide Side = iota + 1
+	SendSide
+)
+
+// Of returns the layers without the settings of the other side: the ends of a
+// command that has both share them.
+func (s Side) Of(layers []Layer) []Layer {
+	var all []Layer
+	for _, layer := range layers {
+		layer.Values = maps.Clone(layer.Values)
+		for _, c := range Connections {
+			if c.Side != 0 && c.Side != s {
+				delete(layer.Values, c.Name)
+			}
+		}
+		all = append(all, layer)
+	}
+	return all
 }
 
 // Connections lists the settings of a connection, in the order of the help.
@@ -49,17 +76,17 @@ var Connections = []Connection{
 		Usage: "0 Grasslands, 1 StoneHouse, 2 IronHouse (default 0)"},
 	{Name: "cert-location", Value: "DIR", Field: "CustomCertLocation", set: text(func(o *netgear.Options) *string { return &o.CustomCertLocation }),
 		Usage: "the folder that holds .vidgear/keys (default the home folder)"},
-	{Name: "allow", Value: "NET,...", Field: "AllowAddresses", set: list(func(o *netgear.Options) *[]string { return &o.AllowAddresses }),
+	{Name: "allow", Value: "NET,...", Field: "AllowAddresses", Side: ReceiveSide, set: list(func(o *netgear.Options) *[]string { return &o.AllowAddresses }),
 		Usage: "the only senders that a secure receive end admits, such as 10.0.0.0/8"},
-	{Name: "deny", Value: "NET,...", Field: "DenyAddresses", set: list(func(o *netgear.Options) *[]string { return &o.DenyAddresses }),
+	{Name: "deny", Value: "NET,...", Field: "DenyAddresses", Side: ReceiveSide, set: list(func(o *netgear.Options) *[]string { return &o.DenyAddresses }),
 		Usage: "senders that a secure receive end rejects"},
-	{Name: "ssh", Value: "USER@HOST", Field: "SSHTunnelMode", set: text(func(o *netgear.Options) *string { return &o.SSHTunnelMode }),
+	{Name: "ssh", Value: "USER@HOST", Field: "SSHTunnelMode", Side: SendSide, set: text(func(o *netgear.Options) *string { return &o.SSHTunnelMode }),
 		Usage: "send through an SSH tunnel"},
-	{Name: "ssh-keyfile", Value: "FILE", Field: "SSHTunnelKeyfile", set: text(func(o *netgear.Options) *string { return &o.SSHTunnelKeyfile }),
+	{Name: "ssh-keyfile", Value: "FILE", Field: "SSHTunnelKeyfile", Side: SendSide, set: text(func(o *netgear.Options) *string { return &o.SSHTunnelKeyfile }),
 		Usage: "the private key for the SSH host (default the usual ones, and the agent's)"},
-	{Name: "ssh-known-hosts", Value: "FILE,...", Field: "SSHTunnelKnownHosts", set: list(func(o *netgear.Options) *[]string { return &o.SSHTunnelKnownHosts }),
+	{Name: "ssh-known-hosts", Value: "FILE,...", Field: "SSHTunnelKnownHosts", Side: SendSide, set: list(func(o *netgear.Options) *[]string { return &o.SSHTunnelKnownHosts }),
 		Usage: "the files with accepted host keys (default the user's and the system's)"},
-	{Name: "ssh-password", Field: "SSHTunnelPwd", Secret: true,
+	{Name: "ssh-password", Field: "SSHTunnelPwd", Side: SendSide, Secret: true,
 		set: func(o *netgear.Options, s string) error { o.SSHTunnelPwd = netgear.NewSecret(s); return nil }},
 	{Name: "max-retries", Value: "N", Field: "MaxRetries", set: setRetries,
 		Usage: "how often a lost peer is tried again; 0: without limit"},
@@ -203,15 +230,20 @@ func setTerminate(o *netgear.Options, s string) error {
 
 // setDictionary reads VidGear's option dictionary, or the file with it.
 func setDictionary(o *netgear.Options, s string) error {
-	if file, ok := strings.CutPrefix(s, "@"); ok {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		s = string(content)
+	text, err := readDictionary(s)
+	if err != nil {
+		return err
 	}
 	// json.Unmarshal would refuse Python's NaN before the library parses it.
-	return o.UnmarshalJSON([]byte(s))
+	return o.UnmarshalJSON(text)
+}
+
+// readDictionary returns a dictionary, or the content of the file that s names.
+func readDictionary(s string) ([]byte, error) {
+	if file, ok := strings.CutPrefix(s, "@"); ok {
+		return os.ReadFile(file)
+	}
+	return []byte(s), nil
 }
 
 // asJSON returns a value of a settings file as JSON.

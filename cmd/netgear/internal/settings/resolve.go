@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/levenshtein"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/internal/pyjson"
 )
 
 // Layer holds the connection settings of one origin, as texts.
@@ -83,10 +85,8 @@ func Reword(err error, layers ...Layer) error {
 		if _, ok := layer.Values[name(wrong.Field)]; ok {
 			return &WrongError{flags.At(layer.named(wrong), wrong)}
 		}
-		if _, ok := layer.Values["options"]; ok && wrong.Key != "" && mentions(layer.Values["options"], wrong.Key) {
-			w := flags
-			w.Dictionary = layer.Origin("options")
-			return &WrongError{w.InDictionary(err)}
+		if key := keyIn(layer.Values["options"], wrong); key != "" {
+			return &WrongError{flags.At(fmt.Sprintf("%s: %q", layer.Origin("options"), key), wrong)}
 		}
 	}
 	return &WrongError{flags.Reword(err)}
@@ -116,10 +116,30 @@ func (l Layer) named(wrong *netgear.OptionError) string {
 	return fmt.Sprintf("%s: %v", origin, wrong.Value)
 }
 
-// mentions reports whether a dictionary may have a key. It may be the name of a
-// file.
-func mentions(dictionary, key string) bool {
-	return strings.HasPrefix(dictionary, "@") || strings.Contains(dictionary, `"`+key+`"`)
+// keyIn returns the key under which a dictionary has a wrong option, as it is
+// spelled there, or "". Under "go" the names of options may be spelled in
+// several ways, and times that VidGear has take precedence.
+func keyIn(dictionary string, wrong *netgear.OptionError) (found string) {
+	text, err := readDictionary(dictionary)
+	if err != nil {
+		return ""
+	}
+	_ = pyjson.Fields(text, func(key string, v pyjson.Raw) error { // it has been read before
+		key = strings.TrimSpace(key)
+		if key != "go" {
+			if key == wrong.Key && found == "" {
+				found = key
+			}
+			return nil
+		}
+		return pyjson.Fields(v, func(name string, _ pyjson.Raw) error {
+			if levenshtein.Fold(name) == levenshtein.Fold(wrong.Field) {
+				found = "go." + strings.TrimSpace(name)
+			}
+			return nil
+		})
+	})
+	return strings.Clone(found)
 }
 
 func (l Layer) apply(o *netgear.Options, name string) error {

@@ -88,6 +88,10 @@ func TestOrigins(t *testing.T) {
 		{file: "[options]\nflag = 1\n", want: `options: "flag": it would`},
 		{file: "port = [[1]]\n", want: ""},
 		{env: "7h", want: "NETGEAR_REQUEST_TIMEOUT: must be a time"},
+		{file: "[options.go]\njpeg_strips = 9\n", want: `options: "go.jpeg_strips": must be from 1 to`},
+		{file: "[options.go]\nJPEG-Strips = 9\n", want: `options: "go.JPEG-Strips": must be from 1 to`},
+		{file: "[options.go]\nsend_ahead = 2\nsend_latest = true\n", want: `use --options '{"go": {"send_ahead": 0}}' or --send-latest off`},
+		{file: "[options]\njpeg_compression_quality = 101\n", want: `options: "jpeg_compression_quality": must be`},
 		{flag: "soon", want: "--request-timeout: must be a time"},
 		{flag: "1ms", want: "--request-timeout 1ms: must be at least 10ms"},
 	} {

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package netgear
+package storm
 
 import "syscall"
 

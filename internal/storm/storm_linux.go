@@ -1,4 +1,4 @@
-package netgear
+package storm
 
 import "syscall"
 

@@ -1,0 +1,81 @@
+package netgear
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/internal/transport"
+)
+
+// A secure receive end that connects does so again by itself, as libzmq does not
+// there (transport.Config.Redials): after a peer that was absent, and after each
+// lost connection.
+func TestSecureReceiveEndRedials(t *testing.T) {
+	location := keyFolder(t)
+	for pattern := range Pattern(len(patterns)) {
+		t.Run(fmt.Sprint(pattern), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Pattern: pattern, Address: "127.0.0.1", SecureMode: IronHouse, CustomCertLocation: location, JPEGCompression: JPEGOff,
+				RequestTimeout: 500 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting, HighWaterMark: 10}
+			if pattern == PushPull {
+				o.Wire = AsyncWire
+			}
+			port := peertest.FreePort(t)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ear := peertest.NewProxy(t, l, "127.0.0.1:"+port)
+			listens, connects := o, o
+			listens.Attach, listens.Port = AttachBind, port
+			connects.ReceiveMode, connects.Attach, connects.Port = true, AttachConnect, ear.Port
+			recv := mustNew(t, connects)
+			await(t, "an attempt in vain", func() bool { return recv.Stats().Refused > 0 })
+			send := mustNew(t, listens)
+			deliverAny(t, send, recv)
+			for range 3 {
+				awaitPeers(t, recv, 1)
+				lost := recv.Stats().Lost
+				ear.Cut()
+				await(t, "the loss", func() bool { return recv.Stats().Lost > lost })
+				deliverAny(t, send, recv)
+			}
+		})
+	}
+}
+
+// A secure PULL end that connects delivers what came before its connection was
+// lost, and leaves the endpoint only then.
+func TestRedialLosesNothing(t *testing.T) {
+	const frames = 20
+	o := Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), HighWaterMark: 5 * frames, RequestTimeout: testTimeout}
+	listens, connects := o, o
+	listens.Attach, listens.Port = AttachBind, "0"
+	connects.ReceiveMode, connects.Attach, connects.QueueFrames, connects.TerminatePolicy = true, AttachConnect, 1, KeepWaiting
+	send := mustNew(t, listens)
+	connects.Port = send.Port()
+	recv := mustNew(t, connects)
+	ctx := testContext(t)
+	for i := range frames {
+		if _, err := send.SendArray(ctx, testArray(i, "uint8", 4, 4), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send.Close() // when it has sent them all
+	await(t, "the loss", func() bool { return recv.Stats().Lost > 0 })
+	for i := range frames {
+		f := mustRecv(t, recv, ctx)
+		if got := fmt.Sprint(f.Message.Value()); got != strconv.Itoa(i) {
+			t.Errorf("frame %d is %v", i, got)
+		}
+		f.Close()
+		time.Sleep(2 * transport.ReconnectPause / frames) // an application that is slow
+	}
+	listens.Port = connects.Port
+	again := mustNew(t, listens)
+	deliverAny(t, again, recv)
+}

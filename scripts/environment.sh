@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Runs the tests of what surrounds a process, in their long form: no memory, no
+# descriptors, many ends, one processor, cgo's checks of pointers, 32 bits.
+# docs/reliability.md has what each shows. It takes about a quarter of an hour on
+# two cores; make test has a short form of most.
+#
+#   scripts/environment.sh [memory | ends | single | cgocheck | 386 | armhf]...
+#
+# 386 and armhf need packages of another processor; see scripts/cross.sh. armhf
+# also needs QEMU (package qemu-user).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+case ${1:-} in
+-h | --help)
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "scripts/${0##*/}"
+	exit
+	;;
+esac
+export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
+[ $# -gt 0 ] || set -- memory ends single cgocheck 386 armhf
+
+# The packages with C code, and those that read bytes of others.
+c_packages='./internal/zmsg ./internal/turbojpeg ./internal/cwake'
+core='^Test(Matrix|DTypes|Captured|Stats|Images|Multiserver|Multiclient|Bidirectional|Frames|SecureMatrix|Async|Adapt|Ahead|SendLatest|Queue|Callbacks|CallsInside)'
+
+memory() { # every allocation of the C code fails, and of libzmq's on the way
+	# shellcheck disable=SC2086
+	go test -tags nogocv -count=1 -v -run 'NoMemory|WaitUnshared' $c_packages | grep -v '^=== '
+}
+
+ends() { # a thousand ends in one process
+	NETGEAR_TEST_ENDS=1000 go test -tags nogocv -count=1 -v -run '^Test(ManyEnds|FewDescriptors|ProgramsInheritNothing|IPv6Only)$' . | grep -v '^=== '
+}
+
+single() { # one processor to Go, and one to all
+	# shellcheck disable=SC2086
+	GOMAXPROCS=1 go test -tags nogocv -count=1 -run "$core" . &&
+		GOMAXPROCS=1 go test -tags nogocv -count=1 $c_packages ./internal/transport &&
+		taskset -c 0 go test -tags nogocv -count=1 -run "$core" .
+}
+
+cgocheck() { # the runtime checks every pointer that is stored in C memory
+	# shellcheck disable=SC2086
+	GOEXPERIMENT=cgocheck2 go test -tags nogocv -count=1 $c_packages &&
+		GOEXPERIMENT=cgocheck2 go test -tags nogocv -count=1 -run "$core" .
+}
+
+# Where QEMU lacks what a test asks the system for, or the test takes minutes there.
+not_emulated='TestInksTakeNoMemory|TestSocketsOfTheApplicationAreNotEnded|TestConnectionsAreIdentified|TestEveryInterfaceWithoutIPv6|TestNoMemory'
+narrow='./internal/numpy ./internal/pyjson ./internal/pymsgpack ./internal/cwake ./internal/zmsg ./internal/turbojpeg ./internal/transport ./record'
+
+# foreign ARCH EXEC [SKIP] runs the tests of a 32-bit build. EXEC runs a program.
+foreign() {
+	local arch=$1 exec=$2 skip=${3:-^$}
+	# shellcheck disable=SC2086
+	scripts/cross.sh "$arch" go vet -tags nogocv ./... || return
+	# shellcheck disable=SC2086
+	scripts/cross.sh "$arch" go test -tags nogocv -count=1 -short -timeout 30m -exec "$exec" -skip "$skip" $narrow &&
+		scripts/cross.sh "$arch" go test -tags nogocv -count=1 -short -timeout 30m -exec "$exec" -run "$core" .
+}
+
+# sysroot ARCH prints the folder with the libraries.
+# shellcheck disable=SC2016
+sysroot() { scripts/cross.sh "$1" sh -c 'echo "$SYSROOT"'; }
+
+run_386() { # runs without emulation, with its own loader and libraries
+	local root
+	root=$(sysroot i386) || return
+	CGO_LDFLAGS="-Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,-rpath=$root/usr/lib/i386-linux-gnu" foreign i386 'env'
+}
+
+run_armhf() {
+	command -v qemu-arm >/dev/null || { echo 'no qemu-arm: it is in the package qemu-user' >&2; return 3; }
+	local root
+	root=$(sysroot armhf) || return
+	foreign armhf "qemu-arm -L $root" "$not_emulated"
+}
+
+for part in "$@"; do
+	case $part in
+	memory | ends | single | cgocheck | 386 | armhf) ;;
+	*) echo "environment: unknown part $part; -h lists them" >&2 && exit 2 ;;
+	esac
+done
+for part in "$@"; do
+	echo "== $part"
+	case $part in
+	memory | ends | single | cgocheck) "$part" ;;
+	386 | armhf)
+		status=0
+		"run_$part" || status=$?
+		[ $status -ne 3 ] || { echo 'absent: packages that cannot be had here'; status=0; }
+		[ $status -eq 0 ] || exit $status
+		;;
+	esac
+done

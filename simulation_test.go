@@ -1,0 +1,912 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/vidgear-go/netgear/internal/transport"
+	"github.com/vidgear-go/netgear/internal/zmsg"
+)
+
+// The simulation runs real ends on simNet's sockets, on the clock of a
+// testing/synctest bubble. rapid draws the options and the order of what
+// happens, from a seed, and makes a failing order smaller.
+//
+//	go test -run 'TestSimulated' -rapid.seed=N -rapid.checks=N .
+//
+// The properties, which hold in every order:
+//
+//   - A frame is answered once, or reported lost once, never both. Its answer is
+//     the one to this frame.
+//   - An answered frame has arrived. None arrives twice, unless it was sent again.
+//   - A call ends at once when its context or its end does.
+//   - Close ends within the documented time, and leaves no socket, message or
+//     buffer.
+//   - Queues stay within their bounds, in frames and in bytes.
+//   - OnEvent gets connections and losses in the order in which they occurred,
+//     and both alternate for each peer.
+//   - When the network is in order again, frames pass, without waiting for a
+//     time-out.
+
+// simChecks sets how many orders a test tries if no flag does: few enough for a
+// test that always runs.
+func simChecks(t *testing.T, few int) {
+	t.Helper()
+	given := os.Getenv("RAPID_CHECKS") != ""
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if given {
+		return
+	}
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	if err := checks.Value.Set(strconv.Itoa(few)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { checks.Value.Set(before) })
+}
+
+// simTotals counts what a test has simulated.
+type simTotals struct {
+	orders, steps, happened, frames, answered, lost, connections int
+	simulated                                                    time.Duration
+}
+
+func (s *simTotals) log(t *testing.T) {
+	t.Logf("%d orders of %d steps; %d messages, events and connections in %v of simulated time; %d frames, of which %d were answered and %d reported lost; %d connections",
+		s.orders, s.steps, s.happened, s.simulated.Round(time.Second), s.frames, s.answered, s.lost, s.connections)
+}
+
+func (s *simTotals) add(w *simWorld, steps int) {
+	s.orders++
+	s.steps += steps
+	s.happened += int(w.net.steps)
+	s.connections += w.net.peers
+	s.simulated += time.Since(w.began)
+	for _, e := range w.all {
+		s.frames += e.frames
+		if e.NetGear.send != nil {
+			s.answered += int(e.Stats().Frames)
+			s.lost += e.lost
+		}
+	}
+}
+
+// simWorld is one simulation: a receive end and its senders.
+type simWorld struct {
+	net     *simNet
+	options Options // of both ends
+	ahead   func(*Options)
+	attach  bool // the send end listens
+	respond bool
+	replies bool          // OnReply is set
+	serial  bool          // one send call at a time
+	slow    time.Duration // that OnEvent takes
+
+	began   time.Time
+	recv    *simEnd
+	senders []*simEnd
+	all     []*simEnd
+	calls   sync.WaitGroup
+	pending []*simCall
+
+	mu        sync.Mutex
+	problems  []string
+	received  map[int]int  // by frame
+	responded map[int]bool // frames that Respond has had
+	last      map[int]int  // the last frame, by sender
+	retries   uint64       // frames that ends may have sent again
+}
+
+// problem notes that a property does not hold.
+func (w *simWorld) problem(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+}
+
+// simEnd is one end, with what happens to it.
+type simEnd struct {
+	*NetGear
+	world   *simWorld
+	number  int // of the sender; its frames begin with that number times simFrames
+	frames  int // so far
+	sending *simCall
+	closing time.Time
+	closed  bool
+	ended   bool // Close has returned
+
+	mu       sync.Mutex
+	occurred []simOccurrence
+	events   []Event
+	accepted int // frames in the queue
+	answered int // frames that the end has reported as answered
+	lost     int // frames that it has reported as lost
+	seen     map[int]bool
+}
+
+const simFrames = 1 << 20
+
+// simOccurrence is a connection that was made or has ended.
+type simOccurrence struct {
+	kind EventKind
+	peer string
+	at   time.Time
+}
+
+func (e *simEnd) occur(ev transport.Event) {
+	kind := EventConnected
+	switch ev.Kind {
+	case transport.Connected:
+	case transport.Disconnected:
+		kind = EventLost
+	default:
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.occurred = append(e.occurred, simOccurrence{kind, ev.Address, time.Now()})
+}
+
+const simEndpoint = "tcp://127.0.0.1:5555"
+
+// open opens an end.
+func (w *simWorld) open(receive bool, number int) *simEnd {
+	e := &simEnd{world: w, number: number, seen: map[int]bool{}}
+	o := w.options
+	o.ReceiveMode = receive
+	o.Address, o.Port, o.TerminateDelay = "127.0.0.1", "5555", -1
+	o.Logger = slog.New(slog.DiscardHandler)
+	o.OnEvent = func(ev Event) {
+		e.mu.Lock()
+		e.events = append(e.events, ev)
+		e.mu.Unlock()
+		time.Sleep(w.slow)
+	}
+	if w.attach {
+		o.Attach = AttachConnect
+		if !receive {
+			o.Attach = AttachBind
+		}
+	}
+	switch {
+	case receive && w.respond:
+		o.Respond = func(_ context.Context, f *Frame) (any, error) {
+			n := frameNumber(f.Message)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.responded[n] = true
+			return n, nil
+		}
+	case !receive:
+		w.ahead(&o)
+		if w.replies && (o.SendAhead > 0 || o.SendLatest) {
+			o.OnReply = func(r Reply, err error) {
+				e.result(-1, r, err)
+				if err := e.Flush(context.Background()); !errors.Is(err, ErrCallback) {
+					w.problem("Flush inside OnReply: %v", err)
+				}
+			}
+		}
+		o.QueueFrames, o.QueueBytes, o.Latest = 0, 0, false
+	}
+	o.Pattern = o.pattern()
+	if err := o.Validate(); err != nil {
+		panic(err)
+	}
+	l, err := newLink(o)
+	if err != nil {
+		panic(err)
+	}
+	l.openSocket = func(c transport.Config, endpoints []string, report func(transport.Event)) (socket, []string, error) {
+		return w.net.openSocket(c, endpoints, func(ev transport.Event) {
+			e.occur(ev)
+			report(ev)
+		})
+	}
+	if e.NetGear, err = openEnd(l); err != nil {
+		panic(err)
+	}
+	w.all = append(w.all, e)
+	return e
+}
+
+// frameNumber returns the number of a frame, or -1 if it is not of a sender.
+func frameNumber(m Message) int {
+	n := -1
+	if m.IsNone() || m.Decode(&n) != nil {
+		return -1
+	}
+	return n
+}
+
+// result notes the result of a frame: number, or -1 in OnReply, which does not
+// have it.
+func (e *simEnd) result(number int, r Reply, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		e.lost++
+		return
+	}
+	e.answered++
+	if !e.world.respond {
+		return
+	}
+	of := frameNumber(r.Data)
+	e.world.mu.Lock()
+	responded := e.world.responded[of]
+	e.world.mu.Unlock()
+	switch {
+	case number >= 0 && of != number:
+		e.world.problem("frame %d has the answer to %d", number, of)
+	case !responded:
+		e.world.problem("frame %d was answered and has not arrived", of)
+	case e.seen[of]:
+		e.world.problem("frame %d was answered twice", of)
+	}
+	e.seen[of] = true
+}
+
+// ---- calls ----
+
+// simCall is a call that may wait.
+type simCall struct {
+	cancel   context.CancelFunc
+	canceled atomic.Pointer[time.Time]
+	over     chan struct{}
+}
+
+// running reports whether the call has not returned.
+func (c *simCall) running() bool {
+	if c == nil {
+		return false
+	}
+	select {
+	case <-c.over:
+		return false
+	default:
+		return true
+	}
+}
+
+// call makes a call in a goroutine of its own. It must end when its context or
+// its end does: at once, in simulated time.
+func (w *simWorld) call(e *simEnd, name string, timeout time.Duration, f func(ctx context.Context) error) *simCall {
+	ctx, cancel := context.WithCancel(context.Background())
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+		ctx, cancel = context.WithDeadline(context.Background(), deadline)
+	}
+	c := &simCall{cancel: cancel, over: make(chan struct{})}
+	began := time.Now()
+	w.calls.Go(func() {
+		defer close(c.over)
+		defer cancel()
+		err := f(ctx)
+		now := time.Now()
+		e.mu.Lock()
+		closing := e.closing
+		e.mu.Unlock()
+		canceled := c.canceled.Load()
+		switch {
+		case !deadline.IsZero() && now.After(deadline):
+			w.problem("%s ended %v after its deadline: %v", name, now.Sub(deadline), err)
+		case canceled != nil && now.After(*canceled):
+			w.problem("%s ended %v after it was canceled: %v", name, now.Sub(*canceled), err)
+		case !closing.IsZero() && now.After(closing) && now.After(began):
+			w.problem("%s ended %v after Close: %v", name, now.Sub(closing), err)
+		}
+		var lost *LostError
+		for _, expected := range []error{ErrPeerGone, ErrClosed, ErrTimeout, io.EOF, context.Canceled, context.DeadlineExceeded} {
+			if err == nil || errors.Is(err, expected) || errors.As(err, &lost) {
+				return
+			}
+		}
+		w.problem("%s: %v", name, err)
+	})
+	w.pending = append(w.pending, c)
+	return c
+}
+
+var simJPEG []byte // a small one; set by the tests
+
+// send sends a frame.
+func (w *simWorld) send(e *simEnd, timeout time.Duration, jpeg bool) *simCall {
+	e.frames++
+	number := e.number*simFrames + e.frames
+	return w.call(e, "Send", timeout, func(ctx context.Context) error {
+		var r Reply
+		var err error
+		if jpeg {
+			r, err = e.SendJPEG(ctx, simJPEG, number)
+		} else {
+			r, err = e.SendArray(ctx, Array{DType: "uint8", Shape: []int{1, 100, 1}, Data: make([]byte, 100)}, number)
+		}
+		if e.NetGear.send.queue == nil {
+			e.result(number, r, err)
+			return err
+		}
+		e.queued(err)
+		return err
+	})
+}
+
+// queued notes the result of a call of an end with a queue.
+func (e *simEnd) queued(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.accepted++
+	}
+	e.reported(err)
+}
+
+// reported notes the frames that a call has reported as lost. e.mu must be held.
+func (e *simEnd) reported(err error) {
+	var lost *LostError
+	if errors.As(err, &lost) && !e.world.replies {
+		e.lost += lost.Frames
+	}
+}
+
+func (w *simWorld) flush(e *simEnd, timeout time.Duration) *simCall {
+	return w.call(e, "Flush", timeout, func(ctx context.Context) error {
+		err := e.Flush(ctx)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.reported(err)
+		return err
+	})
+}
+
+// receive receives a frame.
+func (w *simWorld) receive(timeout time.Duration) *simCall {
+	e := w.recv
+	return w.call(e, "Recv", timeout, func(ctx context.Context) error {
+		f, err := e.Recv(ctx)
+		if err == nil {
+			w.got(f)
+		}
+		return err
+	})
+}
+
+// got notes a frame that Recv has returned.
+func (w *simWorld) got(f *Frame) {
+	defer f.Close()
+	n := frameNumber(f.Message)
+	if n < 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.received[n]++
+	from := n / simFrames
+	if n < w.last[from] && w.options.Pattern == Pair && w.serial {
+		w.problems = append(w.problems, fmt.Sprintf("frame %d came after %d", n, w.last[from]))
+	}
+	w.last[from] = max(n, w.last[from])
+}
+
+// close closes an end, and checks how long that takes.
+func (w *simWorld) close(e *simEnd) {
+	if e.closed {
+		return
+	}
+	e.closed = true
+	began := time.Now()
+	e.mu.Lock()
+	e.closing = began
+	e.mu.Unlock()
+	o := e.link.opts
+	limit := 2*time.Second + o.RequestTimeout
+	if e.NetGear.send != nil && e.NetGear.send.queue != nil {
+		tries := o.MaxRetries
+		if tries < 0 {
+			tries = defaultMaxRetries
+		}
+		limit += time.Duration(tries+1) * o.RequestTimeout
+	}
+	w.calls.Go(func() {
+		err := e.Close()
+		e.mu.Lock()
+		limit += w.slow * time.Duration(len(e.events))
+		e.mu.Unlock()
+		if took := time.Since(began); took > limit {
+			w.problem("Close took %v, and may take %v", took, limit)
+		}
+		var lost *LostError
+		if err != nil && !errors.As(err, &lost) {
+			w.problem("Close: %v", err)
+		}
+		e.mu.Lock()
+		e.reported(err)
+		e.ended = true
+		e.mu.Unlock()
+		w.mu.Lock()
+		w.retries += e.Stats().Retries
+		w.mu.Unlock()
+	})
+}
+
+// ---- a peer that does not keep to the protocol ----
+
+// rogue connects a socket to the end that listens, sends messages, and leaves
+// after a while.
+func (w *simWorld) rogue(messages int, frames bool, stays time.Duration) {
+	c := transport.Config{Kind: w.options.Pattern.spec().send}
+	if w.attach { // it stands for a receive end: whatever it sent would be an answer
+		c.Kind, messages = w.options.Pattern.spec().recv, 0
+	}
+	s, _, err := w.net.openSocket(c, []string{simEndpoint}, func(transport.Event) {})
+	if err != nil {
+		panic(err)
+	}
+	w.calls.Go(func() {
+		defer s.Shut(0)
+		for range messages {
+			if frames {
+				attempt(func() error { return s.TrySend(rawHeader("[1, 100, 1]"), zmsg.More) })
+				attempt(func() error { return s.TrySend(make([]byte, 100), zmsg.Last) })
+			} else {
+				attempt(func() error { return s.TrySend([]byte("no header"), zmsg.Last) })
+			}
+		}
+		time.Sleep(stays)
+	})
+}
+
+// ---- the checks ----
+
+// check checks the bounds.
+func (w *simWorld) check() {
+	const frame = 4 << 10 // more than one takes
+	if r := w.recv.NetGear.recv; !w.recv.done() {
+		q := r.queue
+		q.mu.Lock()
+		frames, errs, bytes, early := 0, 0, q.bytes, q.early.Load()
+		for i, it := range q.items {
+			if it.err != nil {
+				errs++
+				if i > 0 && q.items[i-1].err != nil {
+					w.problem("two errors in a row are queued")
+				}
+				continue
+			}
+			frames++
+		}
+		inWindow := int64(2*q.workers) * simDecoded
+		q.mu.Unlock()
+		limit := q.maxFrames
+		if q.latest {
+			limit += 2 * q.workers // as many may be decoded
+		}
+		if frames > limit || errs > limit+1 {
+			w.problem("%d frames and %d errors are queued, and %d may be", frames, errs, limit)
+		}
+		if bytes > q.maxBytes+frame+inWindow || bytes < 0 {
+			w.problem("%d bytes are queued, and %d may be", bytes, q.maxBytes)
+		}
+		if early < 0 || early > maxEarly*frame {
+			w.problem("%d bytes are read ahead", early)
+		}
+	}
+	for _, e := range w.senders {
+		if q := e.NetGear.send.queue; q != nil {
+			limit := e.link.opts.SendAhead + 1
+			if e.link.opts.SendLatest {
+				limit = 3 // one is sent, one waits, one waits for the marks of Flush
+			}
+			if frames, bytes := q.length(); frames < 0 || frames > limit || bytes < 0 || bytes > int64(limit)*frame {
+				w.problem("%d frames of %d bytes are sent ahead, and %d may be", frames, bytes, limit)
+			}
+		}
+	}
+}
+
+// simDecoded is more than a frame takes when it is decoded.
+const simDecoded = 64 << 10
+
+// checkEvents compares what OnEvent got with what occurred. An end that is being
+// closed reports no losses.
+func (e *simEnd) checkEvents() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var got []simOccurrence
+	for _, ev := range e.events {
+		if ev.Kind == EventConnected || ev.Kind == EventLost {
+			got = append(got, simOccurrence{kind: ev.Kind, peer: ev.Peer})
+		}
+	}
+	want := e.occurred
+	for i, o := range want {
+		if len(got) > 0 && got[0].kind == o.kind && got[0].peer == o.peer {
+			got = got[1:]
+			continue
+		}
+		if e.closing.IsZero() || o.at.Before(e.closing) {
+			e.world.problem("event %d is missing or comes late: %v of %q", i, o.kind, o.peer)
+			return
+		}
+	}
+	if len(got) > 0 {
+		e.world.problem("OnEvent got %d events that did not occur then, the first is %v", len(got), got[0])
+	}
+	connected := map[string]bool{}
+	for _, ev := range e.events {
+		if ev.Kind == EventConnected || ev.Kind == EventLost {
+			if connected[ev.Peer] == (ev.Kind == EventConnected) {
+				e.world.problem("%v twice in a row: %s", ev.Kind, ev.Peer)
+				return
+			}
+			connected[ev.Peer] = !connected[ev.Peer]
+		}
+	}
+}
+
+// checkFrames checks that each frame has one result.
+func (w *simWorld) checkFrames() {
+	var received, answered uint64
+	for _, e := range w.all {
+		s := e.Stats()
+		if s.ReceiveMode {
+			received += s.Frames
+			if s.Frames != s.Delivered+s.Dropped+s.Discarded {
+				w.problem("of %d frames %d were delivered, %d dropped and %d discarded", s.Frames, s.Delivered, s.Dropped, s.Discarded)
+			}
+			continue
+		}
+		answered += s.Frames
+		if int(s.Frames) != e.answered && (e.NetGear.send.queue == nil || w.replies) {
+			w.problem("the end counts %d frames, and has reported %d", s.Frames, e.answered)
+		}
+		if e.NetGear.send.queue != nil && e.accepted != int(s.Frames+s.Skipped)+e.lost {
+			w.problem("%d frames were queued; %d were answered, %d lost, %d replaced", e.accepted, s.Frames, e.lost, s.Skipped)
+		}
+	}
+	if answered > received && w.options.Pattern.spec().answers {
+		w.problem("%d frames were answered and %d have arrived", answered, received)
+	}
+	twice := 0
+	for _, times := range w.received {
+		twice += times - 1
+	}
+	if uint64(twice) > w.retries || twice > 0 && !w.options.Pattern.spec().answers {
+		w.problem("%d frames came twice, and %d were sent again", twice, w.retries)
+	}
+}
+
+// ---- the order of what happens ----
+
+var (
+	simTimes  = []time.Duration{0, 0, time.Millisecond, 7 * time.Millisecond, 60 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond, 5 * time.Second, 20 * time.Second}
+	simLimits = []time.Duration{0, time.Nanosecond, 5 * time.Millisecond, 100 * time.Millisecond, 2 * time.Second, 30 * time.Second}
+	simDelays = []time.Duration{0, time.Millisecond, 30 * time.Millisecond, 250 * time.Millisecond}
+
+	drawTime    = rapid.SampledFrom(simTimes)
+	drawLimit   = rapid.SampledFrom(simLimits)
+	drawDelay   = rapid.SampledFrom(simDelays)
+	drawSeed    = rapid.Uint64()
+	drawPattern = rapid.SampledFrom([]Pattern{Pair, ReqRep, PubSub})
+	drawTimeout = rapid.SampledFrom([]time.Duration{50 * time.Millisecond, time.Second, 4 * time.Second})
+	drawRetries = rapid.SampledFrom([]int{1, 2, 3, -1})
+	drawFew     = rapid.IntRange(0, 3)
+	drawBool    = rapid.Bool()
+	drawAction  = rapid.SampledFrom(simActions)
+	drawIndex   = rapid.IntRange(0, 11)
+	drawStep    = rapid.Custom(func(t *rapid.T) simAction {
+		return simAction{drawAction.Draw(t, "action"), drawIndex.Draw(t, "which"), drawLimit.Draw(t, "limit"), drawTime.Draw(t, "pause"), drawBool.Draw(t, "settle")}
+	})
+	drawSteps = rapid.SliceOfN(drawStep, 5, 60)
+)
+
+// simAction is one thing that happens.
+type simAction struct {
+	action string
+	which  int           // of the senders, connections or calls
+	limit  time.Duration // of a call
+	pause  time.Duration // until the next step
+	settle bool          // until nothing more happens at that time
+}
+
+// simActions are what can happen; those that are listed more often do.
+var simActions = []string{
+	"send", "send", "send", "send", "send", "send", "send JPEG", "send JPEG", "recv", "recv", "recv", "recv", "recv all",
+	"cancel", "cut", "cut", "stall", "continue", "network down", "network up",
+	"close sender", "close receiver", "open", "open", "flush", "wait connected", "rogue", "time",
+}
+
+// newSimWorld draws the options.
+func newSimWorld(t *rapid.T, parts *simParts) *simWorld {
+	pattern := drawPattern.Draw(t, "pattern")
+	w := &simWorld{began: time.Now(), received: map[int]int{}, responded: map[int]bool{}, last: map[int]int{}}
+	w.net = newSimNet(parts, drawSeed.Draw(t, "seed"), drawDelay.Draw(t, "delay"), drawBool.Draw(t, "chaos"))
+	w.options = Options{Pattern: pattern, RequestTimeout: drawTimeout.Draw(t, "timeout"), MaxRetries: drawRetries.Draw(t, "retries"), JPEGCompression: JPEGOff}
+	w.options.QueueFrames = 1 + drawFew.Draw(t, "queue")
+	if drawBool.Draw(t, "few bytes") {
+		w.options.QueueBytes = 3000
+	}
+	w.options.Latest = drawFew.Draw(t, "latest") == 0
+	w.respond = pattern != PubSub && drawBool.Draw(t, "respond")
+	w.options.BidirectionalMode = w.respond
+	w.attach = drawFew.Draw(t, "attach") == 0
+	if drawBool.Draw(t, "keep waiting") {
+		w.options.TerminatePolicy = KeepWaiting
+	}
+	if drawBool.Draw(t, "stall") {
+		w.options.StallAfter = 300 * time.Millisecond
+	}
+	ahead := drawFew.Draw(t, "ahead")
+	latest := drawFew.Draw(t, "send latest") == 0
+	w.replies = drawBool.Draw(t, "on reply")
+	w.serial = drawBool.Draw(t, "serial")
+	if drawFew.Draw(t, "slow callback") == 0 {
+		w.slow = 20 * time.Millisecond
+	}
+	w.ahead = func(o *Options) {
+		if o.SendLatest = latest; !latest {
+			o.SendAhead = ahead
+		}
+	}
+	return w
+}
+
+// simulate runs one simulation.
+func simulate(t *rapid.T, parts *simParts, totals *simTotals) {
+	w := newSimWorld(t, parts)
+	senders := 1
+	if !w.attach {
+		senders = 1 + drawFew.Draw(t, "senders")/2
+	}
+	steps := drawSteps.Draw(t, "steps")
+	buffers, messages := zmsg.Live()
+	w.recv = w.open(true, 0)
+	for i := range senders {
+		w.senders = append(w.senders, w.open(false, i+1))
+	}
+	for _, step := range steps {
+		w.act(step)
+		if step.pause > 0 {
+			time.Sleep(step.pause)
+		}
+		if step.settle {
+			synctest.Wait()
+		}
+		w.check()
+	}
+	w.recover()
+	w.finish()
+	if left, msgs := zmsg.Live(); left != buffers || msgs != messages {
+		w.problem("%d buffers and %d messages are left", left-buffers, msgs-messages)
+	}
+	totals.add(w, len(steps))
+	if len(w.problems) > 0 {
+		t.Fatalf("%v", w.problems)
+	}
+}
+
+// act makes one thing happen.
+func (w *simWorld) act(step simAction) {
+	e := w.senders[step.which%len(w.senders)]
+	switch step.action {
+	case "send", "send JPEG":
+		if !e.closed && !(w.serial && e.sending.running()) {
+			e.sending = w.send(e, step.limit, step.action == "send JPEG")
+		}
+	case "recv":
+		w.receive(step.limit)
+	case "recv all":
+		for range 4 {
+			w.receive(time.Nanosecond)
+		}
+	case "cancel":
+		if len(w.pending) > 0 {
+			c := w.pending[step.which%len(w.pending)]
+			now := time.Now()
+			c.canceled.CompareAndSwap(nil, &now)
+			c.cancel()
+		}
+	case "cut":
+		w.connection(step.which, w.net.cutConn)
+	case "stall":
+		w.connection(step.which, func(c *simConn) { w.net.stall(c, true) })
+	case "continue":
+		w.connection(step.which, func(c *simConn) { w.net.stall(c, false) })
+	case "network down", "network up":
+		w.net.mu.Lock()
+		w.net.reachable = step.action == "network up"
+		w.net.mu.Unlock()
+	case "close sender":
+		w.close(e)
+	case "close receiver":
+		w.close(w.recv)
+	case "open":
+		w.reopen()
+	case "flush":
+		if !e.closed {
+			w.flush(e, step.limit)
+		}
+	case "wait connected":
+		if !e.closed {
+			w.call(e, "WaitConnected", step.limit, func(ctx context.Context) error { return e.WaitConnected(ctx, 1) })
+		}
+	case "rogue":
+		w.rogue(step.which%4, step.which%2 == 0, step.limit)
+	}
+	w.pending = slices.DeleteFunc(w.pending, func(c *simCall) bool { return !c.running() })
+}
+
+// connection does something to a connection, if there is one.
+func (w *simWorld) connection(which int, do func(*simConn)) {
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	if k := len(w.net.conns); k > 0 {
+		do(w.net.conns[which%k])
+	}
+}
+
+// done reports whether Close has returned.
+func (e *simEnd) done() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ended
+}
+
+// reopen opens the ends again that were closed.
+func (w *simWorld) reopen() {
+	if w.recv.done() {
+		w.recv = w.open(true, 0)
+	}
+	for i, e := range w.senders {
+		if e.done() {
+			again := w.open(false, len(w.all)+1)
+			w.senders[i] = again
+		}
+	}
+}
+
+// recover brings the network in order, and checks that frames pass.
+func (w *simWorld) recover() {
+	w.net.mu.Lock()
+	w.net.reachable, w.net.chaos, w.net.slowest = true, false, min(w.net.slowest, time.Millisecond)
+	for _, c := range slices.Clone(w.net.conns) {
+		w.net.stall(c, false)
+	}
+	w.net.mu.Unlock()
+	for _, e := range w.senders[1:] {
+		w.close(e)
+	}
+	w.close(w.recv) // it may have ended by a terminate message
+	time.Sleep(30 * time.Second)
+	w.senders = w.senders[:1]
+	w.reopen()
+	stop := make(chan struct{})
+	w.calls.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			f, err := w.recv.Recv(context.Background())
+			switch {
+			case err == nil:
+				w.got(f)
+			case errors.Is(err, ErrClosed) || errors.Is(err, io.EOF):
+				return
+			}
+		}
+	})
+	time.Sleep(20 * time.Second)
+	e := w.senders[0]
+	for tries := 1; ; tries++ { // a frame may still find what is left of the time before
+		err := w.passes(e, time.Minute)
+		if err == nil {
+			break
+		}
+		if tries == 10 {
+			w.problem("no frame passes: %v", err)
+			break
+		}
+	}
+	if err := w.passes(e, 100*time.Millisecond); err != nil {
+		w.problem("a frame waits: %v", err)
+	}
+	w.next()
+	close(stop)
+}
+
+// next checks that the next sender is served soon after the last one has closed.
+func (w *simWorld) next() {
+	if w.attach || w.options.TerminatePolicy != KeepWaiting || len(w.problems) > 0 {
+		return
+	}
+	for w.close(w.senders[0]); !w.senders[0].done(); {
+		time.Sleep(time.Millisecond)
+	}
+	w.senders[0] = w.open(false, len(w.all)+1)
+	if err := w.passes(w.senders[0], 1500*time.Millisecond); err != nil && w.options.RequestTimeout >= time.Second {
+		w.problem("the next sender is not served: %v", err)
+	}
+}
+
+// passes sends a frame, which must have its answer in time.
+func (w *simWorld) passes(e *simEnd, limit time.Duration) error {
+	before := e.Stats().Frames
+	received := w.recv.Stats().Frames
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := e.WaitConnected(ctx, 1); err != nil {
+		return err
+	}
+	if w.options.Pattern == PubSub {
+		time.Sleep(5 * time.Millisecond)
+	}
+	<-w.send(e, limit, false).over
+	if e.NetGear.send.queue != nil {
+		<-w.flush(e, limit).over
+	}
+	time.Sleep(5 * time.Millisecond)
+	if e.Stats().Frames == before || w.recv.Stats().Frames == received {
+		return fmt.Errorf("%d frames before and after at the send end; %d and %d at the receive end", before, received, w.recv.Stats().Frames)
+	}
+	return nil
+}
+
+// finish closes everything, and makes the last checks.
+func (w *simWorld) finish() {
+	for _, e := range w.all {
+		w.close(e)
+	}
+	ended := make(chan struct{})
+	go func() {
+		w.calls.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Hour):
+		w.problem("a call does not end")
+		fmt.Fprintln(os.Stderr, w.problems) // rapid reports that goroutines are left
+		panic("a call does not end")
+	}
+	synctest.Wait()
+	if w.net.open != 0 {
+		w.problem("%d sockets are open", w.net.open)
+	}
+	for _, e := range w.all {
+		e.checkEvents()
+	}
+	w.checkFrames()
+}
+
+// TestSimulatedEnds runs a receive end and its senders.
+func TestSimulatedEnds(t *testing.T) {
+	simChecks(t, 100)
+	parts, err := newSimParts("inproc://simulation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.close()
+	simJPEG = testJPEG(t, 16, 16)
+	var totals simTotals
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) { simulate(t, parts, &totals) })
+	})
+	totals.log(t)
+}

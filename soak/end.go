@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/nameserver"
+	"github.com/vidgear-go/netgear/internal/numbered"
+	"github.com/vidgear-go/netgear/internal/storm"
+	"github.com/vidgear-go/netgear/soak/internal/sample"
+)
+
+// This file is an end of this library, in a process of its own.
+
+// event is a line on an end's stdout.
+type event struct {
+	Event  string         `json:"event"`
+	Values sample.Values  `json:"values,omitempty"`
+	Run    *run           `json:"run,omitempty"`
+	Index  int64          `json:"index,omitempty"`
+	Text   string         `json:"text,omitempty"`
+	Stats  *netgear.Stats `json:"stats,omitempty"`
+}
+
+// The events.
+const (
+	readyEvent   = "ready"
+	sampleEvent  = "sample"  // Values
+	runEvent     = "run"     // receive end: Run has ended
+	lostEvent    = "lost"    // send end: the send call of frame Index has returned an error
+	retriedEvent = "retried" // send end: frame Index was sent more than once
+	wrongEvent   = "wrong"   // Text: what must not be
+	sentEvent    = "sent"    // send end: all frames were sent, or the command stop
+	goneEvent    = "gone"    // Text: a Python end has given up
+	doneEvent    = "done"    // Stats, at the end
+)
+
+// A command is a line on an end's stdin: one of these words, for some with an
+// argument.
+const (
+	stopCommand  = "stop"  // send end: send no more
+	closeCommand = "close" // close, and report the Stats
+	slowCommand  = "slow"  // receive end: take so long for each frame
+	nameCommand  = "name"  // the name has another address
+	// and signalFault and gcFault, on or off
+)
+
+// end is the end of this process.
+type end struct {
+	settings
+	progress *progress
+	gear     *netgear.NetGear
+	stopped  chan struct{} // closed by the command stop
+	names    *nameserver.Server
+	slow     chan time.Duration // commands slow
+	each     time.Duration      // the last of them
+
+	mu  sync.Mutex
+	out *json.Encoder
+}
+
+func (e *end) report(v event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.out.Encode(v)
+}
+
+func (e *end) wrong(format string, args ...any) {
+	e.report(event{Event: wrongEvent, Text: fmt.Sprintf(format, args...)})
+}
+
+// beEnd is the main function of such a process. It ends after the command close.
+// The end of stdin ends it at once.
+func beEnd(text string) error {
+	e := &end{stopped: make(chan struct{}), slow: make(chan time.Duration, 16), out: json.NewEncoder(os.Stdout)}
+	if err := json.Unmarshal([]byte(text), &e.settings); err != nil {
+		return err
+	}
+	var err error
+	if e.progress, err = openProgress(e.Progress, false); err != nil {
+		return err
+	}
+	e.names = nameserver.New(name, addresses[0])
+	if e.Host != "" {
+		e.names.Move(e.Host)
+	}
+	nameserver.Install()
+	if e.gear, err = netgear.New(e.options()); err != nil {
+		return err
+	}
+	closing, closeNow := context.WithCancel(context.Background())
+	go e.listen(closeNow)
+	e.report(event{Event: readyEvent})
+	var running sync.WaitGroup
+	running.Go(func() { e.sample(closing) })
+	if e.Storm {
+		stopSignals, stopCollections := storm.Signals(time.Millisecond), storm.Collections()
+		begun := time.Now()
+		defer func() {
+			stopCollections()
+			// A busy machine may not get round to a thousand a second.
+			if sent, took := stopSignals(), time.Since(begun); float64(sent) < 10*took.Seconds() {
+				e.wrong("%d signals in %v were no storm", sent, took)
+			}
+		}()
+	}
+	if e.Receive {
+		e.receiveAll(closing)
+	} else {
+		e.sendAll(closing)
+		e.report(event{Event: sentEvent})
+		<-closing.Done()
+	}
+	e.gear.Close()
+	running.Wait()
+	stats := e.gear.Stats()
+	e.report(event{Event: doneEvent, Stats: &stats})
+	return nil
+}
+
+func (e *end) listen(closeNow func()) {
+	calm := map[string]func(){}
+	var stop sync.Once
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		word, argument, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case stopCommand:
+			stop.Do(func() { close(e.stopped) })
+		case closeCommand:
+			closeNow()
+		case slowCommand:
+			d, err := time.ParseDuration(argument)
+			if err != nil {
+				e.wrong("slow: %v", err)
+			}
+			e.slow <- d
+		case nameCommand:
+			e.names.Move(argument)
+		case signalFault, gcFault:
+			if stop := calm[word]; stop != nil {
+				stop()
+			}
+			calm[word] = disturb(word, argument == "on")
+		default:
+			e.wrong("no command %q %q", word, argument)
+		}
+	}
+	os.Exit(1)
+}
+
+// disturb disturbs this process. It returns how to end that, or nil.
+func disturb(fault string, on bool) (stop func()) {
+	switch {
+	case !on:
+		return nil
+	case fault == gcFault:
+		return storm.Collections()
+	}
+	stopSignals := storm.Signals(time.Millisecond)
+	return func() { stopSignals() }
+}
+
+func (e *end) sample(ctx context.Context) {
+	tick := time.NewTicker(time.Duration(e.Every * float64(time.Second)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		v, err := sample.Self()
+		if err != nil {
+			e.wrong("no sample: %v", err)
+			return
+		}
+		e.report(event{Event: sampleEvent, Values: v})
+	}
+}
+
+// ---- the application ----
+
+func (e *end) sendAll(ctx context.Context) {
+	if e.Pattern >= int(netgear.PubSub) {
+		e.gear.WaitConnected(ctx, 1) // published before, a frame is lost without a report
+	}
+	begun := time.Now()
+	frame := e.newFrame()
+	retries := uint64(0)
+	for i := e.First; i < e.First+e.Frames; i++ {
+		if e.FPS > 0 {
+			due := begun.Add(time.Duration(float64(i-e.First) / e.FPS * float64(time.Second)))
+			time.Sleep(time.Until(due)) // the pace
+		}
+		select {
+		case <-e.stopped:
+			return
+		default:
+		}
+		n := numbered.Numbers{Life: e.Life, Index: i, Captured: time.Now().UnixMicro()}
+		if e.JPEG {
+			numbered.WritePicture(frame.Data, n)
+		} else {
+			numbered.Write(frame.Data, n)
+		}
+		e.progress.Begun.Store(i)
+		if _, err := e.gear.SendArray(ctx, frame, nil); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			e.report(event{Event: lostEvent, Index: i, Text: err.Error()})
+		}
+		e.progress.Ended.Store(i)
+		if e.Faults {
+			if now := e.gear.Stats().Retries; now != retries {
+				e.report(event{Event: retriedEvent, Index: i})
+				retries = now
+			}
+		}
+	}
+}
+
+// columns is the width of a raw frame.
+const columns = 64
+
+// newFrame returns a frame of the form that is sent.
+func (e *end) newFrame() netgear.Array {
+	if e.JPEG {
+		const side = numbered.PictureSide
+		return netgear.Array{DType: "uint8", Shape: []int{side, side, 3}, Data: make([]byte, numbered.PictureBytes)}
+	}
+	return netgear.Array{DType: "uint8", Shape: []int{e.Size / columns, columns}, Data: make([]byte, e.Size)}
+}
+
+func (e *end) receiveAll(ctx context.Context) {
+	runs := runs{gaps: e.Pattern == int(netgear.PubSub), now: e.progress, ended: func(r run) {
+		e.report(event{Event: runEvent, Run: &r})
+	}, twice: func(n numbered.Numbers) {
+		e.wrong("frame %d of life %d came twice", n.Index, n.Life)
+	}}
+	for {
+		f, err := e.next(ctx)
+		switch {
+		case err == nil:
+			e.receive(&runs, f)
+			e.dawdle(ctx)
+		case ctx.Err() != nil:
+			return
+		case e.Storm && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, netgear.ErrTimeout)):
+		default:
+			e.wrong("Recv: %v", err)
+			return
+		}
+	}
+}
+
+// next returns the next frame, in a storm also an error after a millisecond.
+func (e *end) next(ctx context.Context) (*netgear.Frame, error) {
+	if e.Storm {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+	}
+	return e.gear.Recv(ctx)
+}
+
+func (e *end) receive(runs *runs, f *netgear.Frame) {
+	defer f.Close()
+	pixels, err := f.Bytes()
+	if err != nil {
+		e.wrong("a frame without pixels: %v", err)
+		return
+	}
+	read := numbered.Read
+	if e.JPEG {
+		read = numbered.ReadPicture
+	}
+	n, err := read(pixels)
+	if err != nil {
+		e.wrong("%v", err)
+		return
+	}
+	runs.frame(n)
+}
+
+// dawdle takes as long for a frame as the command slow demands, until it demands
+// something else.
+func (e *end) dawdle(ctx context.Context) {
+	for {
+		if e.each == 0 && len(e.slow) == 0 {
+			return
+		}
+		select {
+		case e.each = <-e.slow:
+		case <-ctx.Done():
+			return
+		case <-time.After(e.each):
+			return
+		}
+	}
+}

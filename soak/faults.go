@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/tcpproxy"
+)
+
+// The faults. Each lasts for a time, and befalls one end or the connection.
+const (
+	signalFault = "signals" // 1000 signals a second, to the threads of an end
+	gcFault     = "gc"      // garbage collections, one after the other
+	freezeFault = "freeze"  // SIGSTOP, then SIGCONT
+	killFault   = "kill"    // SIGKILL, and started again after a while
+	cutFault    = "cut"     // the connection ends, and new ones are refused for a while
+	resetFault  = "reset"   // the connection ends with a reset
+	holdFault   = "hold"    // nothing passes from the end that connects
+	nameFault   = "name"    // the listening end has moved: its name has another address
+	fullFault   = "full"    // the application does not receive, so queues fill
+	slowFault   = "slow"    // the application takes long for each frame
+	clockFault  = "clock"   // the machine's clock is set an hour ahead or back, and restored
+)
+
+// allFaults are those of -faults all. The clock belongs to the whole machine, so
+// it must be asked for by name.
+var allFaults = []string{signalFault, gcFault, freezeFault, killFault, cutFault, resetFault, holdFault, nameFault, fullFault, slowFault}
+
+func faultNames() []string { return append(slices.Clone(allFaults), clockFault) }
+
+// fault is one fault of a plan.
+type fault struct {
+	Kind    string        `json:"kind"`
+	Receive bool          `json:"receive"` // of the two ends, the one that it befalls
+	Pause   time.Duration `json:"pause"`   // without a fault before it
+	Lasts   time.Duration `json:"lasts"`
+	Back    bool          `json:"back"` // clock: back, not ahead
+}
+
+func (f fault) String() string {
+	end := "send end"
+	if f.Receive {
+		end = "receive end"
+	}
+	return fmt.Sprintf("%s, %s, %v", f.Kind, end, f.Lasts)
+}
+
+// plan is the faults of a run in their order, which depends on the seed and the
+// name of the stream alone.
+type plan struct {
+	random *rand.Rand
+	kinds  []string
+	mortal bool // which end is killed; the other one lives through all faults
+}
+
+func newPlan(seed uint64, stream string, kinds []string) *plan {
+	h := fnv.New64a()
+	h.Write([]byte(stream))
+	p := &plan{random: rand.New(rand.NewPCG(seed, h.Sum64())), kinds: kinds}
+	p.mortal = p.random.IntN(2) == 0
+	return p
+}
+
+// next returns the next fault. Short ones are frequent, and some are longer than
+// RequestTimeout.
+func (p *plan) next() fault {
+	f := fault{
+		Kind: p.kinds[p.random.IntN(len(p.kinds))], Receive: p.random.IntN(2) == 0, Back: p.random.IntN(2) == 0,
+		Pause: p.below([]time.Duration{time.Second, 3 * time.Second, 10 * time.Second}[p.random.IntN(3)]),
+	}
+	longest := []time.Duration{200 * time.Millisecond, time.Second, 6 * time.Second}[p.random.IntN(3)]
+	f.Lasts = p.below(longest)
+	switch f.Kind {
+	case killFault:
+		f.Receive = p.mortal
+	case fullFault, slowFault:
+		f.Receive = true
+	}
+	return f
+}
+
+// below returns a random time below d.
+func (p *plan) below(d time.Duration) time.Duration {
+	return time.Duration(p.random.Int64N(int64(d))).Round(time.Millisecond)
+}
+
+// possible reports whether the fault exists for the ends.
+func (s *soak) possible(f fault) bool {
+	python := s.Sender != goPeer
+	if f.Receive {
+		python = s.Receiver != goPeer
+	}
+	switch f.Kind {
+	case signalFault, gcFault, fullFault, slowFault:
+		return !python
+	case nameFault, cutFault, resetFault, holdFault:
+		// libzmq in a Python end resolves a name once, and VidGear may never
+		// notice a lost connection: see docs/reliability.md.
+		return s.Sender == goPeer && s.Receiver == goPeer
+	}
+	return true
+}
+
+// strike brings the faults of the plan over the stream, until the context ends.
+func (s *soak) strike(ctx context.Context, p *plan) {
+	for {
+		f := p.next()
+		if !s.possible(f) {
+			continue
+		}
+		if !wait(ctx, f.Pause) {
+			return
+		}
+		s.mu.Lock()
+		s.under, s.what = true, f.String()
+		s.count++
+		s.kinds[f.Kind]++
+		s.mu.Unlock()
+		fmt.Fprintf(s.log, "%s %v\n", time.Now().Format("15:04:05.000"), f)
+		if err := s.befall(ctx, f); err != nil {
+			s.problem("fault %v: %v", f, err)
+			return
+		}
+		s.mu.Lock()
+		s.under, s.looked = false, time.Now()
+		hung := s.hung
+		s.mu.Unlock()
+		if hung {
+			if err := s.restartPython(); err != nil {
+				s.problem("%v", err)
+				return
+			}
+		}
+	}
+}
+
+// restartPython starts the Python end again.
+func (s *soak) restartPython() error {
+	receive := s.Receiver != goPeer
+	p := s.end(receive)
+	p.kill()
+	s.note(p, true)
+	s.mu.Lock()
+	s.hung, s.calm = false, 0
+	s.revived++
+	s.mu.Unlock()
+	return s.start(receive)
+}
+
+// wait waits for a time, and reports whether it passed before the context ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// befall applies one fault, and returns at its end.
+func (s *soak) befall(ctx context.Context, f fault) error {
+	p := s.end(f.Receive)
+	switch f.Kind {
+	case signalFault, gcFault:
+		p.tell(f.Kind + " on")
+		wait(ctx, f.Lasts)
+		p.tell(f.Kind + " off")
+	case fullFault:
+		p.tell(slowCommand + " " + f.Lasts.String()) // for one frame
+		wait(ctx, f.Lasts/2)
+		p.tell(slowCommand + " 0s")
+		wait(ctx, f.Lasts/2)
+	case slowFault:
+		p.tell(slowCommand + " 5ms")
+		wait(ctx, f.Lasts)
+		p.tell(slowCommand + " 0s")
+	case freezeFault:
+		if err := p.signal(syscall.SIGSTOP); err != nil {
+			return err
+		}
+		wait(ctx, f.Lasts)
+		return p.signal(syscall.SIGCONT)
+	case killFault:
+		return s.kill(ctx, p, f)
+	case cutFault:
+		return s.move(ctx, f, false)
+	case nameFault:
+		return s.move(ctx, f, true)
+	case resetFault:
+		s.proxy.Reset()
+	case holdFault:
+		s.proxy.Hold(0)
+		wait(ctx, f.Lasts)
+		s.proxy.Release()
+	case clockFault:
+		return setClock(ctx, f)
+	}
+	return nil
+}
+
+// kill kills an end, and starts it again. Where the end listens nothing does
+// meanwhile, so connections are refused.
+func (s *soak) kill(ctx context.Context, p *process, f fault) error {
+	at := ""
+	if f.Receive != s.receiverConnects() {
+		at = s.proxy.Addr
+		s.proxy.Close()
+		s.proxy = nil
+	}
+	p.kill()
+	s.note(p, true)
+	wait(ctx, f.Lasts)
+	if err := s.start(f.Receive); err != nil || at == "" {
+		return err
+	}
+	return s.listen(at)
+}
+
+// move ends the connection, so that new ones are refused for a while, after which
+// they are accepted again, or at another address which the name then has.
+func (s *soak) move(ctx context.Context, f fault, away bool) error {
+	at := s.proxy.Addr
+	s.proxy.Close()
+	s.proxy = nil
+	wait(ctx, f.Lasts)
+	if away {
+		host, port, err := net.SplitHostPort(at)
+		if err != nil {
+			return err
+		}
+		if s.host = addresses[0]; host == s.host {
+			s.host = addresses[1]
+		}
+		at = net.JoinHostPort(s.host, port)
+		s.connects().tell(nameCommand + " " + s.host)
+	}
+	return s.listen(at)
+}
+
+// addresses are those that the name has in turn.
+var addresses = []string{"127.0.0.1", "127.0.0.2"}
+
+// name is the name of the end that listens.
+const name = "soak.example"
+
+// listen puts a proxy at an address, in front of the end that listens.
+func (s *soak) listen(at string) error {
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return err
+	}
+	s.proxy = tcpproxy.New(l, net.JoinHostPort("127.0.0.1", s.port), false)
+	return nil
+}
+
+// connects returns the end that connects.
+func (s *soak) connects() *process { return s.end(s.receiverConnects()) }
+
+// receiverConnects reports whether the receive end connects, as with imagezmq's
+// PUB/SUB.
+func (k kind) receiverConnects() bool { return k.Wire == imagezmqWire && k.Pattern == pubSub }
+
+// chosenFaults returns the faults of -faults.
+func chosenFaults(text string) ([]string, error) {
+	switch text {
+	case "none":
+		return nil, nil
+	case "all":
+		return allFaults, nil
+	}
+	chosen := strings.Split(text, ",")
+	for _, c := range chosen {
+		if !slices.Contains(faultNames(), c) {
+			return nil, fmt.Errorf("-faults %s: use %s, all or none", c, strings.Join(faultNames(), ", "))
+		}
+	}
+	return chosen, nil
+}

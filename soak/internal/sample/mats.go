@@ -1,0 +1,7 @@
+//go:build matprofile && !nogocv
+
+package sample
+
+import "gocv.io/x/gocv"
+
+func init() { countMats = gocv.MatProfile.Count }

@@ -1,0 +1,183 @@
+package sample
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/page"
+	"github.com/vidgear-go/netgear/soak/internal/trend"
+)
+
+// Sample is what a process held at one moment.
+type Sample struct {
+	Process string  `json:"process"`
+	Seconds float64 `json:"seconds"` // since the series began
+	Values  Values  `json:"values"`
+}
+
+// Series is the samples of all processes of a run. It is safe for concurrent
+// use.
+type Series struct {
+	begun time.Time
+
+	mu  sync.Mutex
+	out *json.Encoder
+	all []Sample
+}
+
+// NewSeries returns an empty series, whose samples are also written to w, as JSON
+// lines. w may be nil.
+func NewSeries(w io.Writer) *Series {
+	s := &Series{begun: time.Now()}
+	if w != nil {
+		s.out = json.NewEncoder(w)
+	}
+	return s
+}
+
+// Add adds a sample of a process. A process that was started again is another
+// one, with another name.
+func (s *Series) Add(process string, v Values) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sample := Sample{Process: process, Seconds: time.Since(s.begun).Seconds(), Values: v}
+	s.all = append(s.all, sample)
+	if s.out == nil {
+		return nil
+	}
+	return s.out.Encode(sample)
+}
+
+// Watch adds a sample of a process in each interval until the context ends, or
+// until there is an error, such as that of a process that has ended. read is Self,
+// or calls Of.
+func (s *Series) Watch(ctx context.Context, every time.Duration, process string, read func() (Values, error)) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		v, err := read()
+		if err == nil {
+			err = s.Add(process, v)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Samples returns a copy of the samples.
+func (s *Series) Samples() []Sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
+}
+
+// allowances are how much a value may grow over the second half of a run:
+//
+//   - RSS, 4 MiB: the Go heap, the pools of libzmq and the C library's arenas
+//     settle late. Over the 2.6 million frames of the second half of a long run
+//     a leak of two bytes for each frame is more.
+//   - threads, 4: the Go runtime starts one for each call into C that lasts, and
+//     never ends it.
+//   - everything else, 1.5: what a process holds besides the frames in transit is
+//     constant, and a single step is not reported as a trend.
+//
+// RSS and threads are tested only if the tested half is a minute or longer
+// (settling), as they take that long to settle.
+//
+// The heap is not tested, as a collection changes it by more than any leak.
+var allowances = Values{RSS: 4, Threads: 4, Descriptors: 1.5, Goroutines: 1.5, Buffers: 1.5, Messages: 1.5, Mats: 1.5}
+
+const settling = 60 // seconds
+
+// Trend is what became of one value of one process.
+type Trend struct {
+	Process, Value string
+	Last           float64
+	trend.Result
+}
+
+// String returns such as "RSS of send end 1 grows by 5.2 in 61 samples (0.043 a
+// second, Z 8.1)".
+func (t Trend) String() string {
+	verb := "changes"
+	if t.Grows {
+		verb = "grows"
+	}
+	return fmt.Sprintf("%s of %s %s by %.2f in %d samples (%.4g a second, Z %.1f)", t.Value, t.Process, verb, t.Growth, t.Samples, t.Slope, t.Z)
+}
+
+// Trends tests every value of every process: see package trend.
+func (s *Series) Trends() (all []Trend) {
+	s.each(func(process, value string, x, y []float64) {
+		allowance, ok := allowances[value]
+		if !ok {
+			return
+		}
+		t := Trend{process, value, y[len(y)-1], trend.Test(x, y, allowance)}
+		if x[len(x)-1]-x[len(x)/2] < settling && (value == RSS || value == Threads) {
+			t.Grows = false
+		}
+		all = append(all, t)
+	})
+	return all
+}
+
+// Charts returns a chart for each value with a line for each process. The names
+// of the files begin with the prefix. Processes that were started again are
+// left out if they have fewer than three samples.
+func (s *Series) Charts(prefix, title string) []page.Chart {
+	charts := map[string]*page.Chart{}
+	s.each(func(process, value string, x, y []float64) {
+		if len(x) < 3 {
+			return
+		}
+		c := charts[value]
+		if c == nil {
+			unit := value
+			if value == RSS || value == Heap {
+				unit += ", MiB"
+			}
+			c = &page.Chart{File: prefix + "-" + strings.ToLower(value), Title: title + ": " + value, X: "seconds", Y: unit}
+			charts[value] = c
+		}
+		c.Series = append(c.Series, page.Series{Name: process, X: x, Y: y})
+	})
+	var all []page.Chart
+	for _, value := range slices.Sorted(maps.Keys(charts)) {
+		all = append(all, *charts[value])
+	}
+	return all
+}
+
+// each calls a function for each value of each process, in the order of their
+// first samples.
+func (s *Series) each(do func(process, value string, x, y []float64)) {
+	type key struct{ process, value string }
+	var order []key
+	x, y := map[key][]float64{}, map[key][]float64{}
+	for _, sample := range s.Samples() {
+		for _, value := range slices.Sorted(maps.Keys(sample.Values)) {
+			k := key{sample.Process, value}
+			if x[k] == nil {
+				order = append(order, k)
+			}
+			x[k], y[k] = append(x[k], sample.Seconds), append(y[k], sample.Values[value])
+		}
+	}
+	for _, k := range order {
+		do(k.process, k.value, x[k], y[k])
+	}
+}

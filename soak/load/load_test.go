@@ -1,0 +1,55 @@
+package main
+
+import (
+	"math"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	if runRole() {
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestLoad is the short form. It is no measurement, as other tests run at the
+// same time: every peer is served, nothing is lost or doubled, and nothing is
+// left of peers that have gone.
+func TestLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts fifty processes")
+	}
+	l := &load{cameras: 3, fps: 20, duration: 300 * time.Millisecond, viewers: 3, shown: 200, connections: 20, tolerance: math.Inf(1), ways: []way{ways[0], ways[2]}}
+	for _, p := range parts {
+		if p.name == "slow" || p.name == "restart" {
+			continue // they take half a minute
+		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := p.run(t.Context(), l)
+			t.Logf("%s", got)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestShares(t *testing.T) {
+	for _, c := range []struct {
+		counts []float64
+		want   string
+		ok     bool
+	}{
+		{[]float64{100, 95, 105}, "0.95–1.05", true},
+		{[]float64{100, 100, 40}, "0.50–1.25", false},
+		{[]float64{0, 0}, "0.00–0.00", false},
+	} {
+		s := sharesOf(c.counts)
+		if err := s.check(0.1); s.String() != c.want || (err == nil) != c.ok {
+			t.Errorf("%v: %s, %v", c.counts, s, err)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/vidgear-go/netgear/internal/numbered"
+)
+
+// process is one end while it runs.
+type process struct {
+	name     string // such as "send end 2"
+	settings settings
+	python   bool
+	progress *progress
+	ready    chan struct{} // closed by its event
+	exited   chan struct{} // closed when it has ended, and all its events are handled
+
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stderr string // the file
+	once   sync.Once
+	runs   runs // of a Python end, whose frames this program counts
+
+	mu      sync.Mutex
+	planned bool // it was killed or closed
+}
+
+// startProcess starts an end. handle is called with its events, in order, from
+// one goroutine.
+func startProcess(name string, s settings, python []string, folder string, handle func(*process, event)) (*process, error) {
+	file := filepath.Join(folder, strings.ReplaceAll(name, " ", "-"))
+	s.Progress = file + ".progress"
+	p := &process{name: name, settings: s, python: len(python) > 0, ready: make(chan struct{}), exited: make(chan struct{}), stderr: file + ".stderr"}
+	var err error
+	if p.progress, err = openProgress(s.Progress, true); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := append(python, s.text())
+	if !p.python {
+		command = []string{self, endRole, s.text()}
+	}
+	p.cmd = exec.Command(command[0], command[1:]...)
+	p.cmd.Env = append(os.Environ(), endEnv+"="+s.text())
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is for this program
+	stderr, err := os.Create(p.stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+	p.cmd.Stderr = stderr
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	p.runs = runs{gaps: s.Pattern == pubSub, now: p.progress, ended: func(r run) {
+		handle(p, event{Event: runEvent, Run: &r})
+	}, twice: func(n numbered.Numbers) {
+		handle(p, event{Event: wrongEvent, Text: fmt.Sprintf("frame %d of life %d came twice", n.Index, n.Life)})
+	}}
+	go func() {
+		defer close(p.exited)
+		lines := bufio.NewScanner(stdout)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			handle(p, p.parse(lines.Bytes()))
+		}
+		p.cmd.Wait()
+	}()
+	return p, nil
+}
+
+// parse returns the event of a line.
+func (p *process) parse(line []byte) (e event) {
+	if p.python {
+		return p.parsePython(string(line))
+	}
+	if err := json.Unmarshal(line, &e); err != nil {
+		return event{Event: wrongEvent, Text: fmt.Sprintf("%s printed %.100q", p.name, line)}
+	}
+	return e
+}
+
+// parsePython returns the event of a line of a Python end, in faults/, and counts
+// its frames.
+func (p *process) parsePython(line string) event {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return event{}
+	}
+	var numbers []int64
+	for _, w := range words[1:] {
+		if n, err := strconv.ParseInt(w, 10, 64); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	switch {
+	case words[0] == "frame" && len(numbers) >= 3:
+		p.runs.frame(numbered.Numbers{Life: numbers[0], Index: numbers[1], Captured: numbers[2]})
+		return event{}
+	case words[0] == "gone":
+		return event{Event: goneEvent, Text: line}
+	case words[0] == "ready":
+		return event{Event: readyEvent}
+	case words[0] == "sent":
+		return event{Event: sentEvent}
+	}
+	return event{Event: wrongEvent, Text: line}
+}
+
+// tell writes a command.
+func (p *process) tell(command string) { io.WriteString(p.stdin, command+"\n") }
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+func (p *process) signal(s syscall.Signal) error { return syscall.Kill(-p.pid(), s) }
+
+// end marks the end of the process as planned.
+func (p *process) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.planned = true
+}
+
+func (p *process) ending() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.planned
+}
+
+// ended reports whether the process has ended.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill kills the process, and waits until it has ended.
+func (p *process) kill() {
+	p.end()
+	p.once.Do(func() { p.signal(syscall.SIGKILL) })
+	<-p.exited
+}
+
+// failure describes the end of a process that was to go on, with the last lines
+// of its stderr, or those around an assertion or a panic.
+func (p *process) failure() string {
+	text, _ := os.ReadFile(p.stderr)
+	from := max(0, len(text)-3000)
+	if at := bytes.Index(text, []byte("\ngoroutine ")); at >= 0 {
+		from = max(0, at-2000)
+	}
+	return fmt.Sprintf("%s ended: %v\n%s", p.name, p.cmd.ProcessState, text[from:min(len(text), from+3000)])
+}

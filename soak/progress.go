@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// progress is what an end has done, in a file that it shares with the program
+// that started it. So it is exact also after the end was killed.
+type progress struct {
+	// Send end: the frame whose send call has begun, and the last one whose
+	// call has returned.
+	Begun, Ended atomic.Int64
+	// Receive end: the run of frames that is not yet reported.
+	Life, First, Last, Count, Late atomic.Int64
+	// Receive end: all frames of this process.
+	Frames atomic.Int64
+}
+
+// openProgress maps a file, which it creates or, for the first use, clears.
+func openProgress(name string, clear bool) (*progress, error) {
+	flags := os.O_RDWR | os.O_CREATE
+	if clear {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(name, flags, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const size = int(unsafe.Sizeof(progress{}))
+	if err := f.Truncate(int64(size)); err != nil {
+		return nil, err
+	}
+	data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	return (*progress)(unsafe.Pointer(&data[0])), nil
+}
+
+// run returns the run that is not yet reported.
+func (p *progress) run() run {
+	return run{Life: p.Life.Load(), First: p.First.Load(), Last: p.Last.Load(), Count: p.Count.Load(), Late: p.Late.Load()}
+}
+
+// close unmaps the file.
+func (p *progress) close() {
+	unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(p)), unsafe.Sizeof(*p)))
+}

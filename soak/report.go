@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/page"
+)
+
+// display is the line on stderr that shows how far a run is.
+type display struct {
+	s      *soak
+	begun  time.Time
+	shown  time.Time
+	frames int64
+	every  time.Duration
+	before string
+}
+
+func newDisplay(s *soak) *display {
+	d := &display{s: s, begun: time.Now(), shown: time.Now(), every: time.Minute, before: "\n"}
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		d.every, d.before = time.Second, "\r\x1b[K"
+	}
+	return d
+}
+
+func (d *display) update() {
+	if time.Since(d.shown) >= d.every {
+		d.show()
+	}
+}
+
+func (d *display) show() {
+	d.s.mu.Lock()
+	frames, faults, problems, what := d.s.received(), d.s.count, len(d.s.problems), d.s.what
+	d.s.mu.Unlock()
+	rate := float64(frames-d.frames) / time.Since(d.shown).Seconds()
+	d.frames, d.shown = frames, time.Now()
+	text := fmt.Sprintf("%s%v, %v: %d frames", d.before, d.s, time.Since(d.begun).Round(time.Second), frames)
+	if d.s.flags.duration == 0 {
+		text += fmt.Sprintf(" (%.1f %%)", 100*float64(frames)/float64(d.s.flags.frames))
+	}
+	text += fmt.Sprintf(", %.0f a second", rate)
+	if faults > 0 {
+		text += fmt.Sprintf(", %d faults, now %s", faults, what)
+	}
+	if problems > 0 {
+		text += fmt.Sprintf(", %d PROBLEMS", problems)
+	}
+	fmt.Fprint(os.Stderr, text)
+}
+
+func (d *display) end() {
+	d.show()
+	fmt.Fprintln(os.Stderr)
+}
+
+func (o *outcome) failed() bool { return len(o.Problems)+len(o.Unreported) > 0 }
+
+// judge fills in what became of the frames and of the processes.
+func (s *soak) judge(o *outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.balance = s.account.balance()
+	o.Problems, o.Stats, o.Faults, o.Load = s.problems, s.stats, s.count, page.LoadAverage()
+	o.Kinds, o.Reasons, o.Revived = s.kinds, s.reasons, s.revived
+	for _, t := range s.series.Trends() {
+		if t.Grows && !s.isPython(t.Process) {
+			o.Problems = append(o.Problems, t.String())
+		}
+		o.Trends = append(o.Trends, t.String())
+	}
+	if o.Received == 0 {
+		o.Problems = append(o.Problems, "no frame was received")
+	}
+	if s.flags.plots {
+		if err := page.Draw(context.Background(), s.series.Charts("soak", s.String()), s.folder); err != nil {
+			fmt.Fprintln(os.Stderr, "soak: no plots:", err)
+		}
+	}
+	for _, problem := range append(o.Problems, o.Unreported...) {
+		fmt.Fprintln(os.Stderr, "FAILED:", problem)
+	}
+}
+
+// isPython reports whether a process is not this library's. What it holds is
+// sampled, and not judged.
+func (s *soak) isPython(process string) bool {
+	return s.Receiver != goPeer && strings.HasPrefix(process, receiveEnd) || s.Sender != goPeer && strings.HasPrefix(process, sendEnd)
+}
+
+// dump makes the ends of this library list their goroutines on stderr.
+func (s *soak) dump() {
+	for _, p := range []*process{s.end(false), s.end(true)} {
+		if !p.python {
+			p.end()
+			p.signal(syscall.SIGQUIT)
+		}
+	}
+}
+
+// table returns the results as a Markdown table.
+func table(all []outcome) string {
+	var b strings.Builder
+	b.WriteString("| stream | frames sent | received | lost, reported | twice, sent again | late | with a killed end or connection | faults | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, o := range all {
+		result := "passed"
+		if o.failed() {
+			result = fmt.Sprintf("FAILED: %d problems", len(o.Problems)+len(o.Unreported))
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Twice, o.Late,
+			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.Longest, o.Seconds/60, o.Seed, result)
+	}
+	return b.String()
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/leaktest"
+)
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(endEnv); text != "" {
+		if err := beEnd(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	leaktest.VerifyTestMain(m)
+}
+
+// short is how long the streams of the short form run.
+func short() time.Duration {
+	if testing.Short() {
+		return 4 * time.Second
+	}
+	return 20 * time.Second
+}
+
+// soakFor runs every stream that the arguments select, all at once.
+func soakFor(t *testing.T, args ...string) {
+	t.Helper()
+	// Other tests run beside these ones.
+	args = append(args, "-for", short().String(), "-every", "0.2", "-plots=false", "-stall", "1m", "-o", t.TempDir())
+	f, err := parse(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds, err := f.kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range kinds {
+		t.Run(fileName(k), func(t *testing.T) {
+			t.Parallel()
+			s := &soak{kind: k, flags: f, folder: t.TempDir()}
+			o, err := s.runFor(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("seed %d\n%s", f.seed, table([]outcome{o}))
+			for _, problem := range slices.Concat(o.Problems, o.Unreported) {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
+// The story of VidGear issue #390: a stream in each pattern under many signals,
+// garbage collections and receive time-outs. No error is returned, no frame is
+// lost without a report, and the receive goroutine continues.
+func TestStorm(t *testing.T) {
+	soakFor(t, "-pattern", "pair,reqrep,pubsub", "-storm")
+}
+
+// Streams to which every kind of fault happens, in an order that is another one
+// each time. The log has its seed.
+func TestFaults(t *testing.T) {
+	soakFor(t, "-pattern", "reqrep,pushpull", "-wire", "async", "-faults", "all")
+	soakFor(t, "-pattern", "pair", "-secure", "ironhouse", "-jpeg", "on", "-faults", "all")
+}
+
+// A seed repeats the order of the faults.
+func TestPlan(t *testing.T) {
+	list := func(seed uint64, stream string) (all []fault) {
+		for p := newPlan(seed, stream, faultNames()); len(all) < 1000; {
+			all = append(all, p.next())
+		}
+		return all
+	}
+	one := list(1, "a")
+	if !slices.Equal(one, list(1, "a")) {
+		t.Error("the same seed has another order")
+	}
+	if slices.Equal(one, list(2, "a")) || slices.Equal(one, list(1, "b")) {
+		t.Error("two seeds, or two streams, have the same order")
+	}
+	for _, kind := range faultNames() {
+		if !slices.ContainsFunc(one, func(f fault) bool { return f.Kind == kind }) {
+			t.Errorf("no %s in a thousand faults", kind)
+		}
+	}
+	killed := map[bool]bool{}
+	for _, f := range one {
+		if f.Kind == killFault {
+			killed[f.Receive] = true
+		}
+	}
+	if len(killed) != 1 {
+		t.Error("both ends are killed, so that no process lives through the run")
+	}
+}
+
+func TestKinds(t *testing.T) {
+	count := func(args ...string) int {
+		f, err := parse(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds, err := f.kinds()
+		if err != nil {
+			return 0
+		}
+		return len(kinds)
+	}
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"", 1},
+		{"-pattern lockstep -wire all", 5},
+		{"-pattern all -wire all", 9},
+		{"-pattern pushpull", 0},
+		{"-pattern pair -wire imagezmq", 0},
+		{"-wire async -jpeg on", 0},
+		{"-pattern all -wire all -secure all -jpeg all", 42},
+		{"-peer vidgear -secure ironhouse -pattern pubsub", 1},
+		{"-peer vidgear -wire imagezmq", 0},
+		{"-peer imagezmq -wire imagezmq -pattern all -jpeg all", 8},
+	} {
+		if got := count(strings.Fields(c.args)...); got != c.want {
+			t.Errorf("%q: %d streams, not %d", c.args, got, c.want)
+		}
+	}
+	for _, args := range []string{"-pattern none", "-wire tcp", "-secure on", "-peer c", "-jpeg 1"} {
+		f, err := parse(strings.Fields(args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.kinds(); err == nil {
+			t.Errorf("%s is accepted", args)
+		}
+	}
+	for _, args := range []string{"-faults rain", "-size 100", "-size 0"} {
+		if _, err := parse(strings.Fields(args)); err == nil {
+			t.Errorf("%s is accepted", args)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+//go:build nogocv
+
+package source
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/alloctest"
+)
+
+// FuzzPicture reads picture files. An array is one that can be sent, and the
+// memory is that of its pixels and of the file.
+func FuzzPicture(f *testing.F) {
+	size := image.Rect(0, 0, 5, 3)
+	for _, m := range []image.Image{
+		image.NewGray(size), image.NewGray16(size), image.NewRGBA(size), image.NewNRGBA64(size), image.NewPaletted(size, color.Palette{color.Black, color.Transparent}),
+	} {
+		var file bytes.Buffer
+		if err := png.Encode(&file, m); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(bytes.Clone(file.Bytes()))
+		file.Reset()
+		if err := gif.Encode(&file, m, nil); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(bytes.Clone(file.Bytes()))
+	}
+	f.Add([]byte("GIF89a"))
+	path := filepath.Join(f.TempDir(), "x")
+	f.Fuzz(func(t *testing.T, file []byte) {
+		config, _, err := image.DecodeConfig(bytes.NewReader(file))
+		if err == nil && config.Width*config.Height > 1<<16 {
+			return // only slow
+		}
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var a netgear.Array
+		alloctest.AtMost(t, "a picture", 64*config.Width*config.Height+64*len(file)+1<<18, func() { a, err = readPicture(path) })
+		if err != nil {
+			return
+		}
+		if a.Shape[0] != config.Height || a.Shape[1] != config.Width {
+			t.Errorf("%v of a picture of %dx%d", a.Shape, config.Width, config.Height)
+		}
+		n, err := netgear.NewFrame(a, nil)
+		if err != nil {
+			t.Fatalf("%v: %v", a.Shape, err)
+		}
+		n.Close()
+	})
+}
