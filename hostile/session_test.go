@@ -25,7 +25,7 @@ var kinds = map[bool]map[netgear.Pattern]string{
 
 func (l *live) kind() string { return kinds[l.o.ReceiveMode][l.o.Pattern] }
 
-// endpoints of a session: everything that a peer needs to connect.
+// keyring has the keys that a peer needs.
 type keyring struct {
 	own    zmtp.Keys
 	server zmtp.Key

@@ -183,7 +183,7 @@ func (s *siege) untouched(keys keyring) (size int, heads []int) {
 		// A PAIR end may still serve the last one, and a new socket may just be
 		// opened.
 		if time.Now().After(end) {
-			s.t.Fatalf("a session without a fault fails: %v", err)
+			s.t.Fatalf("a session without a fault fails: %v; %s", err, s.counts())
 		}
 	}
 }
