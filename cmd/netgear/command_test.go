@@ -118,7 +118,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"send", "--port", "x"}, 2, "--port x: must be a number"},
 		{[]string{"receive", "--port", "1,2"}, 2, `use --options '{"multiserver_mode": true}'`},
 		{[]string{"send", "--options", `{"jpeg": 1}`}, 2, `--options: "jpeg": VidGear has no such option`},
-		{[]string{"send", "--options", `{"go": {"jpeg_strips": 9}}`}, 2, `--options: "JPEGStrips": must be from 1 to 8`},
+		{[]string{"send", "--options", `{"go": {"jpeg_strips": 9}}`}, 2, `--options: "go.jpeg_strips": must be from 1 to 8`},
 		{[]string{"send", "--options", `{"port": "x"}`}, 2, `--options: "port": must be a number`},
 		{[]string{"send", "--options", "@/nosuch"}, 2, "/nosuch"},
 		{[]string{"send", "--address", "cam:5555"}, 2, "--address cam:5555: must be a host alone; the port (5555) is an option of its own; use --address cam"},
