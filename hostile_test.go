@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -204,6 +206,55 @@ func TestPairFlood(t *testing.T) {
 	}
 }
 
+// Bytes that are almost ZMTP, at every pattern: wrong socket types, unrequested
+// commands, parts without an end, resets in the middle. They must not reach an
+// assertion of libzmq, and the end must serve the next peer.
+func TestHostileBytes(t *testing.T) {
+	visits := uint64(1500)
+	if testing.Short() {
+		visits = 200
+	}
+	for _, receive := range []bool{true, false} {
+		for _, pattern := range allPatterns {
+			t.Run(fmt.Sprintf("receive end=%v/%v", receive, pattern), func(t *testing.T) {
+				t.Parallel()
+				o := Options{Pattern: pattern, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1, JPEGCompression: JPEGOff, TerminatePolicy: KeepWaiting}
+				victim := o
+				victim.ReceiveMode, victim.Attach, victim.Address, victim.Port = receive, AttachBind, "127.0.0.1", "0"
+				victim.QueueFrames, victim.MaxFrameBytes = 3, 1<<20
+				n := mustNew(t, victim)
+				came := func() uint64 { s := n.Stats(); return s.Refused + s.Lost }
+				var strangers sync.WaitGroup
+				for i := range uint64(2) {
+					strangers.Go(func() {
+						r := rand.New(rand.NewPCG(i, 0))
+						// A visit while a new socket is opened does not count. However
+						// slow the machine is, others must.
+						for had, end := uint64(0), time.Now().Add(testTimeout); had < visits && time.Now().Before(end); {
+							visit(r, n.Port(), peerKinds[receive][pattern], receive, pattern)
+							if now := came(); now > had {
+								had, end = now, time.Now().Add(testTimeout)
+							}
+						}
+					})
+				}
+				send, recv := against(t, o, n)
+				for range 3 {
+					deliverAny(t, send, recv)
+				}
+				strangers.Wait()
+				deliverAny(t, send, recv)
+				// The send call that was canceled last may have closed its socket.
+				awaitPeers(t, send, 1)
+				awaitPeers(t, recv, 1)
+				if came() < visits {
+					t.Errorf("fewer than %d visits were noticed: %+v", visits, n.Stats())
+				}
+			})
+		}
+	}
+}
+
 // say sends bytes to the program that listens on a port, reads for a while what
 // comes back, and disconnects. It reports first whether it has finished, and it
 // may reset the connection.
@@ -227,4 +278,59 @@ func sayTo(c net.Conn, words string, wait time.Duration, finished, reset bool) {
 	if reset {
 		c.(*net.TCPConn).SetLinger(0)
 	}
+}
+
+// visit sends bytes that are almost ZMTP.
+func visit(r *rand.Rand, port, kind string, receive bool, pattern Pattern) {
+	if r.IntN(5) == 0 {
+		kinds := []string{"PAIR", "REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "CLIENT", "X", ""}
+		kind = kinds[r.IntN(len(kinds))]
+	}
+	hello := scratched(r, []byte(greeting+ready(kind)), 4)
+	if r.IntN(8) == 0 {
+		hello = []byte(greetingV2[:11] + string(rune(r.IntN(12))) + identityV2)
+	}
+	words := scratched(r, rambling(r), 3)
+	if r.IntN(2) == 0 {
+		words = scratched(r, []byte(flooding(receive, pattern)), 3)
+	}
+	if r.IntN(4) == 0 {
+		words = words[:r.IntN(len(words)+1)]
+	}
+	wait, finished, reset := time.Duration(r.IntN(4))*time.Millisecond, r.IntN(2) == 0, r.IntN(2) == 0
+	if r.IntN(2) == 0 {
+		say(port, string(hello)+string(words), wait, finished, reset)
+		return
+	}
+	// Some ends take nothing before their own half of the handshake.
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	shakeHands(c, kind)
+	sayTo(c, string(words), wait, finished, reset)
+}
+
+// scratched has, once in so many times, some bytes changed.
+func scratched(r *rand.Rand, b []byte, once int) []byte {
+	if len(b) > 0 && r.IntN(once) == 0 {
+		for range 1 + r.IntN(3) {
+			b[r.IntN(len(b))] = byte(r.IntN(256))
+		}
+	}
+	return b
+}
+
+// rambling is commands and parts of messages in any order.
+func rambling(r *rand.Rand) (b []byte) {
+	commands := []string{"\x04PING\x00\x00", "\x04PING\x00\x01hello", "\x04PONG", "\x09SUBSCRIBEa", "\x06CANCELa", "\x05ERROR\x03bad", "\x05READY", "\x04JOINg", "\x05LEAVEg", "\x03XXX", "", "\xff"}
+	for range r.IntN(40) {
+		flags, text := byte(r.IntN(8)), commands[r.IntN(len(commands))]
+		if r.IntN(2) == 0 {
+			text = string(rawHeader("[1, 1]"))
+		}
+		b = append(b, zmtp(flags, text)...)
+	}
+	return b
 }

@@ -310,13 +310,8 @@ func changed(text string, i int) string {
 // TestCurveOffences has peers with valid keys break the rules of CURVE, in the
 // handshake and after it. Nothing of what they send is delivered. A connection
 // with a message that cannot be opened ends.
-//
-// It is part of the long form alone: which message of a session libzmq still
-// takes as allowed is not understood in every case yet.
 func TestCurveOffences(t *testing.T) {
-	if !long() {
-		t.Skip("it is part of the long form: make hostile")
-	}
+	onlyLong(t)
 	chosen := func(o *netgear.Options) bool { return o.SecureMode != netgear.Grasslands }
 	each(t, chosen, func(t *testing.T, l *live) {
 		keys := l.keysOf(t)
