@@ -5,9 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+	wirebytes "github.com/vidgear-go/netgear/internal/zmtp"
 )
 
 func TestBidirectional(t *testing.T) {
@@ -133,4 +138,66 @@ func TestNoAnswerGoesToAnotherConnection(t *testing.T) {
 		t.Errorf("frame 3 has the answer to %d, %v", got, err)
 	}
 	<-taken
+}
+
+// What a PAIR receive end that connects has not answered when its connection ends
+// is not answered over the next connection.
+func TestNoAnswerGoesToTheNextConnection(t *testing.T) {
+	l := peertest.Listen(t, "127.0.0.1:0").(*net.TCPListener)
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	called, lost := make(chan struct{}), make(chan struct{})
+	recv := mustNew(t, Options{
+		ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: port, BidirectionalMode: true,
+		Respond: func(_ context.Context, f *Frame) (any, error) {
+			if frameNumber(f.Message) == 1 {
+				close(called)
+				<-lost
+			}
+			return f.Message.Value(), nil
+		},
+	})
+	c := acceptPair(t, l)
+	io.WriteString(c, pairFrame(1))
+	<-called
+	io.WriteString(c, pairFrame(2)) // nobody reads it before the connection ends
+	c.Close()
+	await(t, "the loss", func() bool { return recv.Stats().Lost == 1 })
+	close(lost)
+
+	c = acceptPair(t, l)
+	defer c.Close()
+	io.WriteString(c, pairFrame(3))
+	_, answer, err := wirebytes.ReadFrame(c)
+	if err != nil || !bytes.Contains(answer, []byte(`"data": 3`)) {
+		t.Errorf("frame 3 has the answer %s, %v", answer, err)
+	}
+	for i := range 3 {
+		f := mustRecv(t, recv, testContext(t))
+		if got := frameNumber(f.Message); got != i+1 {
+			t.Errorf("frame %d came instead of %d", got, i+1)
+		}
+		f.Close()
+	}
+}
+
+// acceptPair accepts a connection as a PAIR peer.
+func acceptPair(t *testing.T, l *net.TCPListener) net.Conn {
+	t.Helper()
+	l.SetDeadline(time.Now().Add(testTimeout))
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatalf("no connection: %v", err)
+	}
+	c.SetDeadline(time.Now().Add(testTimeout))
+	if err := shakeHands(c, "PAIR"); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// pairFrame returns the bytes of a frame with a number as its message.
+func pairFrame(number int) string {
+	header := fmt.Sprintf(`{"terminate_flag": false, "compression": false, "message": %d, "pattern": "0", "dtype": "uint8", "shape": [1, 1, 3]}`, number)
+	return wirebytes.Frame(wirebytes.More, header) + wirebytes.Frame(0, "abc")
 }

@@ -119,6 +119,9 @@ type conn struct {
 	refused   atomic.Pointer[refusal]
 	rejected  rejectedEndpoints
 	lost      atomic.Uint64 // connections that have ended
+	// turns counts how often the owner has let the next connection take the place
+	// of one that has ended: at PAIR by ReleaseSlot, and by Redial.
+	turns int
 	// peersChanged is set when a peer of a PAIR receive end connects,
 	// disconnects or begins to wait.
 	peersChanged atomic.Bool
@@ -688,6 +691,7 @@ func (c *conn) retry() {
 			c.rejected.at[ep] = now.Add(transport.ReconnectPause)
 		default:
 			delete(c.rejected.at, ep)
+			c.turns++
 			c.Redial(ep) // it does nothing if the peer's host has another address since
 		}
 	}

@@ -123,6 +123,9 @@ func (o *Options) socketConfig(sec *security) transport.Config {
 	spec := o.Pattern.spec()
 	c := transport.Config{
 		Kind: spec.send, Bind: o.binds(), Secure: sec != nil, Server: o.ReceiveMode, Exclusive: o.servesOne(),
+		// PAIR's answers have no number: the one to a frame of an ended connection
+		// would be taken for the answer to the next connection's.
+		ReadFirst:  o.Pattern == Pair && o.ReceiveMode,
 		MaxMessage: o.MaxFrameBytes, MaxParts: maxParts, ReceiveHWM: o.receiveHWM(),
 		SilenceLimit: o.silenceLimit(), HeartbeatInterval: o.HeartbeatInterval, HeartbeatTimeout: o.HeartbeatTimeout,
 		Logger: o.Logger,

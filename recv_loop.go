@@ -298,9 +298,24 @@ func (r *receiveEnd) awaitRoom() (err error) {
 		if err := r.closing(); err != nil {
 			return err
 		}
-		if err = r.awaitRoomUntil(warnAt); errors.Is(err, zmsg.ErrTimeout) {
-			err, warnAt = nil, time.Time{}
-			r.warnFull(time.Since(since))
+		until := warnAt
+		if at := r.conn.timers[retryTimer]; !at.IsZero() {
+			until = earlier(warnAt, at)
+		}
+		switch err = r.awaitRoomUntil(until); {
+		case errors.Is(err, errNews):
+			err, r.conn.timers[retryTimer] = nil, r.conn.rejected.next()
+		case errors.Is(err, zmsg.ErrTimeout):
+			err = nil
+			now := time.Now()
+			if r.conn.timers.take(retryTimer, now) {
+				r.conn.retry()
+				r.conn.timers[retryTimer] = r.conn.rejected.next()
+			}
+			if !warnAt.IsZero() && !now.Before(warnAt) {
+				warnAt = time.Time{}
+				r.warnFull(now.Sub(since))
+			}
 		}
 	}
 	if errors.Is(err, errRoom) {
@@ -330,9 +345,13 @@ func (r *receiveEnd) warnFull(since time.Duration) {
 	r.messageLog.log(r.opts.Logger, slog.LevelWarn, "the queue is full: the application takes no frames, and senders wait", "endpoint", r.where(), "queue", s.Queue, "bytes", s.QueueBytes, "for", since.Round(time.Millisecond))
 }
 
+// roomOrEnd returns why the wait for room must end.
 func (r *receiveEnd) roomOrEnd() error {
-	if r.queue.hasRoom() {
+	switch {
+	case r.queue.hasRoom():
 		return errRoom
+	case !r.conn.rejected.next().Equal(r.conn.timers[retryTimer]):
+		return errNews
 	}
 	return r.closing()
 }

@@ -20,10 +20,9 @@ type message struct {
 	source int    // the descriptor of the connection that it came over
 	peer   string // the address of its peer; empty if unknown
 
-	// Of a message that was read early: the socket, and how many of its
-	// connections had ended by then.
-	conn *recvConn
-	lost uint64
+	// Of a message that was read early: the socket, and its turns by then.
+	conn  *recvConn
+	turns int
 
 	// The part being read, its socket, and tryPart as a value that is created
 	// once: a closure for each part would allocate memory.

@@ -93,6 +93,7 @@ func (r *receiveEnd) checkPeer(now time.Time) error {
 		return r.reopen(why)
 	}
 	if free {
+		c.turns++
 		again = c.ReleaseSlot()
 	}
 	if again.IsZero() {
@@ -132,22 +133,24 @@ func (r *receiveEnd) readEarly(deadline time.Time) error {
 	case err == nil:
 		r.queue.early.Add(r.in.bytes())
 		m := r.in.take()
-		m.conn, m.lost = r.conn, r.conn.lost.Load()
+		m.conn, m.turns = r.conn, r.conn.turns
 		r.early = append(r.early, m)
 		return nil
-	case errors.Is(err, errRoom), errors.Is(err, zmsg.ErrTimeout), errors.Is(err, ErrClosed):
+	case errors.Is(err, errRoom), errors.Is(err, errNews), errors.Is(err, zmsg.ErrTimeout), errors.Is(err, ErrClosed):
 		return err
 	default:
 		return r.broken(err)
 	}
 }
 
-// orphaned reports whether the connection that a message came over has ended
-// since it was read. Its sender has sent it again, or reported it as lost. An
-// answer would go to the next connection, and there be taken for that to another
-// frame, as PAIR's answers have no number.
+// orphaned reports whether another connection may have taken the place of the one
+// that a message came over. Its sender has sent it again, or reported it as lost.
+// An answer would go to the next connection, and there be taken for that to
+// another frame, as PAIR's answers have no number. Only a message that was read
+// early can be orphaned: the next connection exists only after the owner of the
+// socket, which handles the message, has made a place for it.
 func (r *receiveEnd) orphaned(m *message) bool {
-	return m.conn != nil && (m.conn != r.conn || m.lost != r.conn.lost.Load())
+	return m.conn != nil && (m.conn != r.conn || m.turns != r.conn.turns)
 }
 
 // earlyFull reports whether the message just read exceeds what may be read

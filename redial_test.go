@@ -79,3 +79,40 @@ func TestRedialLosesNothing(t *testing.T) {
 	again := mustNew(t, listens)
 	deliverAny(t, again, recv)
 }
+
+// A receive end that redials does so while its queue is full, too: the sender is
+// told that a peer is connected, and which one it waits for.
+func TestRedialsWithAFullQueue(t *testing.T) {
+	location := keyFolder(t)
+	for _, c := range []struct {
+		pattern Pattern
+		mode    SecureMode
+	}{{Pair, Grasslands}, {Pair, StoneHouse}, {ReqRep, StoneHouse}, {PushPull, StoneHouse}} {
+		t.Run(fmt.Sprint(c.pattern, " ", c.mode), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Pattern: c.pattern, Address: "127.0.0.1", SecureMode: c.mode, CustomCertLocation: location, JPEGCompression: JPEGOff,
+				RequestTimeout: 500 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting}
+			if c.pattern == PushPull {
+				o.Wire = AsyncWire
+			}
+			l := peertest.Listen(t, "127.0.0.1:0")
+			listens, connects := o, o
+			listens.Attach, listens.Port = AttachBind, "0"
+			send := mustNew(t, listens)
+			ear := peertest.NewProxy(t, l, "127.0.0.1:"+send.Port())
+			connects.ReceiveMode, connects.Attach, connects.Port, connects.QueueFrames = true, AttachConnect, ear.Port, 1
+			recv := mustNew(t, connects)
+			ctx := testContext(t)
+			if _, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "the queue to be full", func() bool { return recv.Stats().Queue == 1 })
+			for i := range 3 {
+				awaitPeers(t, recv, 1)
+				ear.Cut()
+				await(t, "the loss", func() bool { return recv.Stats().Lost == uint64(i+1) })
+			}
+			awaitPeers(t, recv, 1)
+		})
+	}
+}

@@ -521,7 +521,7 @@ func (n *simNet) try(p *simPipe, delay time.Duration) {
 		l := n.listeners[p.endpoint]
 		if l == nil || !n.reachable {
 			p.socket.emit(transport.Event{Kind: transport.ConnectRetried, Endpoint: p.endpoint})
-			n.try(p, simReconnect)
+			n.retry(p)
 			return
 		}
 		n.peers++
@@ -529,6 +529,13 @@ func (n *simNet) try(p *simPipe, delay time.Duration) {
 		l.admit(w)
 		n.after(simHandshake, func() { n.handshakeOver(w) })
 	})
+}
+
+// retry tries again to make a connection, unless the owner of the socket does.
+func (n *simNet) retry(p *simPipe) {
+	if !p.socket.config.Redials() {
+		n.try(p, simReconnect)
+	}
 }
 
 // admit lets a peer connect, or wait.
@@ -571,7 +578,7 @@ func (n *simNet) fail(w *simPending, age time.Duration) {
 	}
 	if w.from.tries == w.try && !w.from.socket.shut {
 		w.from.socket.emit(transport.Event{Kind: transport.ConnectRetried, Endpoint: w.from.endpoint})
-		n.try(w.from, simReconnect)
+		n.retry(w.from)
 	}
 }
 
@@ -639,7 +646,7 @@ func (n *simNet) lose(p *simPipe, c *simConn) {
 			n.release(p)
 			notify(s.news)
 			if p.dials {
-				n.try(p, simReconnect)
+				n.retry(p)
 			}
 		}
 	})

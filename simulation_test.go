@@ -93,7 +93,8 @@ type simWorld struct {
 	attach  bool // the send end listens
 	respond bool
 	replies bool          // OnReply is set
-	serial  bool          // one send call at a time
+	serial  bool          // one send call at a time, and one call of Recv
+	recving *simCall      // the last one of Recv
 	slow    time.Duration // that OnEvent takes
 
 	began   time.Time
@@ -374,15 +375,18 @@ func (w *simWorld) flush(e *simEnd, timeout time.Duration) *simCall {
 	})
 }
 
-// receive receives a frame.
-func (w *simWorld) receive(timeout time.Duration) *simCall {
+// receive receives some frames, one after the other.
+func (w *simWorld) receive(frames int, timeout time.Duration) *simCall {
 	e := w.recv
 	return w.call(e, "Recv", timeout, func(ctx context.Context) error {
-		f, err := e.Recv(ctx)
-		if err == nil {
+		for range frames {
+			f, err := e.Recv(ctx)
+			if err != nil {
+				return err
+			}
 			w.got(f)
 		}
-		return err
+		return nil
 	})
 }
 
@@ -709,10 +713,17 @@ func (w *simWorld) act(step simAction) {
 			e.sending = w.send(e, step.limit, step.action == "send JPEG")
 		}
 	case "recv":
-		w.receive(step.limit)
+		if !(w.serial && w.recving.running()) {
+			w.recving = w.receive(1, step.limit)
+		}
 	case "recv all":
-		for range 4 {
-			w.receive(time.Nanosecond)
+		switch {
+		case !w.serial:
+			for range 4 {
+				w.receive(1, time.Nanosecond)
+			}
+		case !w.recving.running():
+			w.recving = w.receive(4, time.Nanosecond)
 		}
 	case "cancel":
 		if len(w.pending) > 0 {

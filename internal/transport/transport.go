@@ -33,6 +33,10 @@ type Config struct {
 	// wait at the peer gate.
 	Exclusive bool
 
+	// ReadFirst is set for a socket that connects and whose owner must have read
+	// what came over a connection before the next exists: see Redials.
+	ReadFirst bool
+
 	MaxMessage int64 // the size of the largest message part, in bytes
 	MaxParts   int64 // how many parts a message has
 	ReceiveHWM int   // the receive high-water mark that Setup sets; 0 if none
@@ -82,9 +86,9 @@ func (c *Config) zapUse(g *gate) zapUse {
 
 // Redials reports whether libzmq connects only once to each endpoint of the
 // socket. That is so if its peers are checked (see zapUse): then no session has
-// two handshakes. After each ConnectRetried the owner must call Part, when it has
-// read what came, and Redial.
-func (c *Config) Redials() bool { return c.Access != nil && !c.Bind }
+// two handshakes. And it is so with ReadFirst. After each ConnectRetried the owner
+// must call Part, when it has read what came, and Redial.
+func (c *Config) Redials() bool { return !c.Bind && (c.Access != nil || c.ReadFirst) }
 
 // reconnectAfter returns after what time libzmq connects again by itself.
 func (c *Config) reconnectAfter() time.Duration {
