@@ -514,7 +514,9 @@ func (c *conn) connected(e transport.Event) {
 	l.announce()
 	l.mu.Unlock()
 	l.onEvent(c, e)
-	l.events.add(Event{Kind: EventConnected, Endpoint: endpoint, Peer: e.Address})
+	if l.closing() == nil { // losses are not reported any more either
+		l.events.add(Event{Kind: EventConnected, Endpoint: endpoint, Peer: e.Address})
+	}
 	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
 }
 

@@ -100,7 +100,7 @@ func (a *account) last(life int64) (last int64) {
 // follow goes through the frames of one process of the send end.
 func (a *account) follow(b *balance, life int64, s *senderRecord) {
 	next := int64(1)
-	absent := map[int64]bool{} // skipped, and not reported lost
+	absent := map[int64]bool{} // skipped, and not reported lost; PUSH/PULL: or on a connection that was cut
 	before := -1               // the receive end that got the frame before next
 	for i, r := range a.receivers {
 		for _, run := range r.runs {
@@ -118,6 +118,10 @@ func (a *account) follow(b *balance, life int64, s *senderRecord) {
 	}
 	if next <= s.begun {
 		a.gap(b, life, s, next, s.begun, before, len(a.receivers)-1, absent)
+	}
+	if a.pattern == pushPull && a.severed {
+		b.WithConnection += int64(len(absent))
+		return
 	}
 	for index := range absent {
 		b.unreported("frame %d of life %d is lost", index, life)
@@ -149,7 +153,11 @@ func (a *account) gap(b *balance, life int64, s *senderRecord, first, last int64
 		}
 		return
 	case a.pattern == pushPull && a.severed:
-		b.WithConnection += last - first + 1
+		// Those that were read from the old connection, and not lost, may come after
+		// frames of the new one.
+		for index := first; index <= last; index++ {
+			absent[index] = true
+		}
 		return
 	}
 	// The receive ends that were killed in between had these in their queues.

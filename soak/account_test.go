@@ -155,3 +155,32 @@ func TestBalanceOfPubSub(t *testing.T) {
 		t.Errorf("%d came twice, %+v", twice, r.runs)
 	}
 }
+
+// In PUSH/PULL what was read from a connection that was cut may come after frames
+// of the next one. What comes twice is found all the same.
+func TestBalanceOfPushPull(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		frames     []int64
+		severed    bool
+		unreported []string
+		want       balance
+	}{
+		{"lost", slices.Concat(sequence(1, 200), sequence(202, 500)), false, []string{"frame 201 of life 1 is lost"}, balance{Sent: 500, Received: 499}},
+		{"lost with a connection", slices.Concat(sequence(1, 200), sequence(251, 500)), true, nil, balance{Sent: 500, Received: 450, WithConnection: 50}},
+		{"late", slices.Concat(sequence(1, 200), []int64{251, 201, 252, 202}, sequence(253, 500)), true, nil, balance{Sent: 500, Received: 452, Late: 2, WithConnection: 48}},
+		{"late, and twice", slices.Concat(sequence(1, 200), []int64{251, 201, 252, 201}, sequence(253, 500)), true, []string{"frame 201 of life 1 came twice"}, balance{Sent: 500, Received: 452, Late: 1, WithConnection: 49}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, _ := received(t, false, c.frames...)
+			a := account{pattern: pushPull, severed: c.severed, senders: map[int64]*senderRecord{1: {begun: 500}}, receivers: []*receiverRecord{&r}}
+			got := a.balance()
+			if !slices.Equal(got.Unreported, c.unreported) {
+				t.Errorf("unreported: %q", got.Unreported)
+			}
+			if got.Unreported = nil; !equal(got, c.want) {
+				t.Errorf("%+v\nis not %+v", got, c.want)
+			}
+		})
+	}
+}
