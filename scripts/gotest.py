@@ -18,6 +18,7 @@ import json
 import os
 import queue
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -170,7 +171,7 @@ def main(args):
     args = list(args)
     no_skip = option(args, "--no-skip")
     package, first = option(args, "--split", True), option(args, "--first", True)
-    report, events, statuses = Report(), queue.Queue(), []
+    report, events, statuses, begin = Report(), queue.Queue(), [], time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         workers, beside = [], []
         if package:
@@ -193,6 +194,8 @@ def main(args):
     status = max(statuses, key=abs, default=0)
     if package:
         print(f"{'FAIL' if status else 'ok'}  \t{split.path}\t{time.monotonic() - split.begin:.3f}s in {PROCESSES} processes at once")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{time.monotonic() - begin:.0f}s, in which {CORES} cores worked for {used.ru_utime + used.ru_stime:.0f}s")
     for line in report.skipped:
         print("skipped:", line)
     for i, line in enumerate(report.slowest()):
