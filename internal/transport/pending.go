@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"syscall"
 	"time"
 )
@@ -12,10 +13,8 @@ import (
 // whose handshake has succeeded, and must not end an established connection.
 
 const (
-	// maxPendingPeers and maxPendingFromOne are how many handshakes may be
-	// pending at one socket, in all and from one address.
-	maxPendingPeers   = 256
-	maxPendingFromOne = 64
+	// maxPendingPeers is how many handshakes may be pending at one socket.
+	maxPendingPeers = 256
 	// pendingGrace is how long a handshake may be pending in any case.
 	pendingGrace = 250 * time.Millisecond
 	// lastDescriptors are kept free of connections even where all of those are
@@ -46,38 +45,43 @@ func (m *monitor) pending(c *connection, now time.Time) bool {
 		return false
 	}
 	brought, ok := bytesReceived(int(c.fd))
-	if ok && brought >= m.handshake {
-		c.established = true
-	}
-	return ok && brought < m.handshake
+	c.established = !ok || brought >= m.handshake // or it has gone
+	return !c.established
 }
 
-// limitPending ends the oldest handshakes if too many are pending.
+// limitPending ends the oldest handshakes of the address that has the most of them,
+// if too many are pending. One address may have all: many cameras behind one router
+// that start together look like a flood.
 func (m *monitor) limitPending(now time.Time) {
 	all, from := 0, map[string]int{}
 	for _, c := range m.conns {
-		if c.accepted && c.identified() && !c.established && c.ended == nil {
+		if c.mayBePending() {
 			all++
 			from[c.host]++
 		}
 	}
-	most := min(maxPendingPeers, descriptorLimit()/4)
-	if all <= min(most, maxPendingFromOne) {
-		return
+	for most := min(maxPendingPeers, descriptorLimit()/4); all > most; all-- {
+		crowded := ""
+		for host, n := range from {
+			if n > from[crowded] {
+				crowded = host
+			}
+		}
+		i := slices.IndexFunc(m.conns, func(c *connection) bool { return c.host == crowded && c.mayBePending() })
+		if i < 0 || now.Sub(m.conns[i].since) < pendingGrace {
+			return
+		}
+		if m.pending(m.conns[i], now) {
+			m.evict(m.conns[i])
+		}
+		from[crowded]--
 	}
-	for _, c := range m.conns {
-		if !c.accepted || !c.identified() || c.established || c.ended != nil || all <= most && from[c.host] <= maxPendingFromOne {
-			continue
-		}
-		if now.Sub(c.since) < pendingGrace {
-			return // and so are all that follow
-		}
-		if m.pending(c, now) {
-			m.evict(c)
-		}
-		all--
-		from[c.host]--
-	}
+}
+
+// mayBePending reports whether the handshake of a peer that has connected may not
+// have ended yet, as far as is known.
+func (c *connection) mayBePending() bool {
+	return c.accepted && c.identified() && !c.established && c.ended == nil
 }
 
 // evict ends a connection whose handshake is pending.

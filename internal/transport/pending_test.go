@@ -1,0 +1,67 @@
+package transport
+
+import (
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// Handshakes end when too many are pending in all: those of the address that has
+// the most of them, not those of an address that has few.
+func TestTooManyHandshakes(t *testing.T) {
+	for name, counts := range map[string][]int{
+		"many of one address":   {100, 300},
+		"few of many addresses": {60, 60, 60, 60, 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			closed := make([]int, len(counts))
+			listens := plain(zmq4.REP)
+			listens.Bind = true
+			s, err := Open(listens, []string{"tcp://127.0.0.1:0"}, func(e Event) {
+				if e.Kind == PeerClosed {
+					mu.Lock()
+					defer mu.Unlock()
+					closed[net.ParseIP(e.Peer[:len("127.0.0.2")])[15]-2]++
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Shut(0)
+			address := s.Endpoints[0][len("tcp://"):]
+			all := 0
+			for i, count := range counts {
+				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(i+2))}, Timeout: testTimeout}
+				for range count {
+					c, err := dialer.Dial("tcp", address)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer c.Close()
+				}
+				all += count
+			}
+			total := func() (n int) {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, k := range closed {
+					n += k
+				}
+				return n
+			}
+			peertest.Await(t, testTimeout, "the oldest to be closed", func() bool { return total() >= all-maxPendingPeers })
+			mu.Lock()
+			defer mu.Unlock()
+			for i, count := range counts {
+				if count != max(counts[0], counts[1]) && closed[i] > 0 {
+					t.Errorf("%d of the %d of an address were closed", closed[i], count)
+				}
+			}
+		})
+	}
+}
