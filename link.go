@@ -509,6 +509,9 @@ func (c *conn) connected(e transport.Event) {
 	l, endpoint := c.link, c.endpoint(&e)
 	l.counters.connections.Add(1)
 	c.refused.Store(nil)
+	// A monitor that is late may have reported the last attempt's failure after this
+	// one had begun.
+	c.rejected.drop(e.Endpoint)
 	l.handshakeHangups.Store(0)
 	l.mu.Lock()
 	l.announce()
@@ -639,8 +642,8 @@ func (r *rejectedEndpoints) add(endpoint string, after time.Duration) {
 	r.at[endpoint] = time.Now().Add(after)
 }
 
-// drop removes an endpoint from which the socket has disconnected, or to which
-// libzmq connects again.
+// drop removes an endpoint from which the socket has disconnected, to which libzmq
+// connects again, or which is connected.
 func (r *rejectedEndpoints) drop(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
