@@ -367,7 +367,6 @@ func changed(text string, i int) string {
 // handshake and after it. Nothing of what they send is delivered, except for what
 // tolerances has. A connection with a message that cannot be opened ends.
 func TestCurveOffences(t *testing.T) {
-	//onlyLong(t)
 	chosen := func(o *netgear.Options) bool { return o.SecureMode != netgear.Grasslands }
 	each(t, chosen, func(t *testing.T, l *live) {
 		keys := l.keysOf(t)

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
-
-	_ "github.com/vidgear-go/netgear/internal/cxxnew" // libzmq's CURVE client needs it
 )
 
 // Config describes a socket.
