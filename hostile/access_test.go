@@ -122,7 +122,7 @@ func (l *live) pendingHandshake(keys keyring, change func(), admitted bool) {
 	defer leave(c, 2)
 	c.SetDeadline(time.Now().Add(waitLimit))
 	client := zmtp.NewCurveClient(keys.own, keys.server)
-	err = greeted(func(l *live, c net.Conn, _ keyring) error { return l.upToWelcome(c, client) })(l, c, keys)
+	err = greeted(func(l *live, c net.Conn, _ keyring, _ string) error { return l.upToWelcome(c, client) })(l, c, keys, "")
 	if err != nil {
 		l.t.Fatal(err)
 	}

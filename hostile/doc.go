@@ -6,7 +6,7 @@
 //   - zmtp_test.go: bytes of ZeroMQ's protocol over TCP, cut and changed at every
 //     byte, into ends that listen, and from a listener into ends that connect.
 //   - curve_test.go: peers with valid keys whose CURVE handshakes and messages
-//     break the rules.
+//     break the rules, and peers without keys.
 //   - access_test.go: the access list changes, and ends close, while handshakes
 //     are pending.
 //

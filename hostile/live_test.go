@@ -277,6 +277,12 @@ func (l *live) peerOptions() netgear.Options {
 	if !l.listens() {
 		o.Attach = netgear.AttachBind
 	}
+	if o.Pattern == netgear.ReqRep {
+		// One part without an envelope, from a peer that has gone, makes libzmq's REP
+		// (rep.cpp:98, and router.cpp:361, which does not end the message) lose the
+		// next answer. The sender sends that frame again.
+		o.RequestTimeout = 3 * time.Second
+	}
 	if o.Wire == netgear.ImageZMQWire && o.MultiserverMode && !o.ReceiveMode {
 		o.MultiserverMode = false // it is for a receive end
 	}

@@ -9,11 +9,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/cxxnew"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
 
@@ -78,6 +80,7 @@ func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report 
 	if err != nil {
 		return nil, err
 	}
+	warnUnfilled(c)
 	raw, err := zmsg.Wrap(plain)
 	if err != nil {
 		plain.Close()
@@ -98,6 +101,19 @@ func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report 
 		return nil, err
 	}
 	return s, nil
+}
+
+// unfilled is done when warnUnfilled has logged its line.
+var unfilled sync.Once
+
+// warnUnfilled logs, once, that libzmq's objects are not filled (package cxxnew),
+// although a socket has the client's side of CURVE and libzmq has objects by now.
+func warnUnfilled(c *Config) {
+	if c.Secure && !c.Server && cxxnew.Filled() == 0 && c.Logger != nil {
+		unfilled.Do(func() {
+			c.Logger.Warn("libzmq's memory cannot be protected here: a machine on the way may pass for the receive end")
+		})
+	}
 }
 
 func (s *Socket) guarding(c *Config) guarding {

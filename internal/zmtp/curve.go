@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/nacl/box"
+	"golang.org/x/crypto/nacl/secretbox"
 )
 
 // Key is a public or a secret key of Curve25519.
@@ -160,6 +161,13 @@ func (s *CurveServer) Initiate(body []byte) (metadata []byte, err error) {
 func (s *CurveServer) Ready(metadata string) string {
 	nonce := s.next()
 	return nonce + Seal(metadata, "CurveZMQREADY---"+nonce, &s.Peer, &s.Short.Secret)
+}
+
+// ReadyWithoutKeys returns the command READY of a peer that has no keys: it is
+// sealed with a shared key of zeros.
+func ReadyWithoutKeys(socketType string) string {
+	nonce := Number(1)
+	return Command("READY", nonce+string(secretbox.Seal(nil, []byte(Metadata(socketType)), (*[24]byte)([]byte("CurveZMQREADY---"+nonce)), new(Key))))
 }
 
 func (s *CurveServer) next() string {

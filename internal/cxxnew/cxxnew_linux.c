@@ -1,0 +1,56 @@
+// Replaces the C++ operator with which libzmq creates its objects: see doc.go.
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+// The name of operator new(size_t, const std::nothrow_t &) in the C++ ABI.
+#if SIZE_MAX > 0xffffffff
+#define NEW _ZnwmRKSt9nothrow_t
+#define NAME "_ZnwmRKSt9nothrow_t"
+#else
+#define NEW _ZnwjRKSt9nothrow_t
+#define NAME "_ZnwjRKSt9nothrow_t"
+#endif
+
+typedef void *(*new_func)(size_t, const void *);
+
+// MOST is the most bytes that are filled of one object. libzmq's have a few
+// thousand.
+enum { MOST = 32 << 10 };
+
+static atomic_long filled;
+
+long ng_objects_filled(void) { return atomic_load(&filled); }
+
+// fill writes random bytes. The kernel's generator does not fail; Go's
+// crypto/rand ends the process as well if it does.
+static void fill(unsigned char *p, size_t n) {
+	while (n > 0) {
+		size_t step = n < 256 ? n : 256; // so much is never interrupted
+		if (getentropy(p, step) != 0)
+			abort();
+		p += step;
+		n -= step;
+	}
+}
+
+// NEW replaces the operator of the C++ library, which it calls. It is weak, so
+// that a program may have one of its own.
+__attribute__((weak, visibility("default"))) void *NEW(size_t n, const void *nothrow) {
+	static _Atomic(new_func) next;
+	new_func f = atomic_load(&next);
+	if (f == NULL) {
+		f = (new_func) dlsym(RTLD_NEXT, NAME);
+		atomic_store(&next, f);
+	}
+	void *p = f != NULL ? f(n, nothrow) : malloc(n > 0 ? n : 1);
+	if (p == NULL)
+		return NULL;
+	fill(p, n < MOST ? n : MOST);
+	atomic_fetch_add(&filled, 1);
+	return p;
+}
