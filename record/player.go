@@ -191,6 +191,15 @@ func (p *Player) Start() time.Time { return p.blocks.about().start }
 // for one that is not complete, and 0 if the file does not contain it.
 func (p *Player) Duration() time.Duration { return p.blocks.about().duration }
 
+// length returns the Duration, or that of the pictures of an AVI file, which are
+// counted.
+func (p *Player) length() time.Duration {
+	if a, ok := p.blocks.(*aviBlocks); ok {
+		return a.length()
+	}
+	return p.Duration()
+}
+
 // Seek continues with the first frame at a time since the beginning, or later.
 func (p *Player) Seek(at time.Duration) { p.rewind(at) }
 
