@@ -42,6 +42,22 @@ type program struct {
 	last    metricValues // as they were read last
 }
 
+// cameraKinds are the cameras.
+var cameraKinds = []struct {
+	name, pattern string
+	shown         bool // by the viewer
+}{
+	{"view-pair", "0", true}, {"view-reqrep", "1", true}, {"relay-pair", "0", true}, {"relay-reqrep", "1", true},
+	{behindNATS, "0", true}, {"record-pair", "0", false}, {"record-pubsub", "2", false},
+}
+
+func cameraNames() (names []string) {
+	for _, c := range cameraKinds {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // sampleEvery is how often each program is sampled.
 const sampleEvery = 10 * time.Second
 
@@ -97,13 +113,7 @@ func newPlant(s *settings) (*plant, error) {
 		q.args = append(q.args, "--metrics", q.metrics, "--log-level", "info")
 	}
 	p.watch = newWatch(s.back)
-	for i, c := range []struct {
-		name, pattern string
-		shown         bool
-	}{
-		{"view-pair", "0", true}, {"view-reqrep", "1", true}, {"relay-pair", "0", true}, {"relay-reqrep", "1", true},
-		{"bridge-pair", "0", true}, {"record-pair", "0", false}, {"record-pubsub", "2", false},
-	} {
+	for i, c := range cameraKinds {
 		p.cameras = append(p.cameras, newCamera(p, i, c.name, ports[c.name], c.pattern, c.shown))
 	}
 	return p, nil
@@ -125,7 +135,7 @@ func (p *plant) start(ctx context.Context) error {
 	if err := makePictures(filepath.Join(p.folder, "pictures")); err != nil {
 		return err
 	}
-	if err := p.startServer(); err != nil {
+	if err := p.startServer(ctx); err != nil {
 		return err
 	}
 	for _, q := range p.programs {
@@ -159,15 +169,6 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-func (p *plant) startServer() (err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	p.server, err = startProcess(p.folder, "nats-server", self, []string{serverVariable + "=" + p.nats})
-	return err
-}
-
 // disturb lets the cameras come and go until the context ends. An error of one
 // ends all.
 func (p *plant) disturb(ctx context.Context) error {
@@ -183,6 +184,9 @@ func (p *plant) disturb(ctx context.Context) error {
 	}
 	var running sync.WaitGroup
 	for _, c := range p.cameras {
+		if !p.runs(c.name) {
+			continue
+		}
 		running.Go(func() {
 			if err := c.live(ctx); err != nil {
 				cancel(err)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
+	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
 )
@@ -12,8 +15,11 @@ import (
 // server: to its port.
 const serverVariable = "NETGEAR_SOAK_NATS"
 
+// serverLimit is how long the server may take until it listens.
+const serverLimit = time.Minute
+
 // runServer runs a NATS server until the process is killed, and reports whether
-// this is that process.
+// this is that process. It ends with status 1 if it cannot listen.
 func runServer() bool {
 	text := os.Getenv(serverVariable)
 	if text == "" {
@@ -22,7 +28,8 @@ func runServer() bool {
 	port, err := strconv.Atoi(text)
 	if err == nil {
 		var s *natsd.Server
-		if s, err = natsd.NewServer(&natsd.Options{Host: "127.0.0.1", Port: port}); err == nil {
+		if s, err = natsd.NewServer(&natsd.Options{Host: "127.0.0.1", Port: port, NoSigs: true}); err == nil {
+			s.SetLogger(serverLog{}, false, false)
 			s.Start()
 			s.WaitForShutdown()
 		}
@@ -32,4 +39,56 @@ func runServer() bool {
 		os.Exit(1)
 	}
 	return true
+}
+
+// serverLog prints what the server reports. Without a logger, a server that
+// cannot listen would neither end nor report anything.
+type serverLog struct{}
+
+func (serverLog) print(format string, v ...any) {
+	fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), fmt.Sprintf(format, v...))
+}
+func (l serverLog) Noticef(format string, v ...any) { l.print(format, v...) }
+func (l serverLog) Warnf(format string, v ...any)   { l.print(format, v...) }
+func (l serverLog) Errorf(format string, v ...any)  { l.print(format, v...) }
+func (l serverLog) Debugf(string, ...any)           {}
+func (l serverLog) Tracef(string, ...any)           {}
+func (l serverLog) Fatalf(format string, v ...any) {
+	l.print(format, v...)
+	os.Exit(1)
+}
+
+// startServer starts the server and waits until it listens. While another
+// process has its port, it is started again.
+func (p *plant) startServer(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	err = until(ctx, serverLimit, "the NATS server", func() (_ bool, err error) {
+		if p.server == nil || p.server.hasEnded() {
+			if p.server, err = startProcess(p.folder, "nats-server", self, []string{serverVariable + "=" + p.nats}); err != nil {
+				return false, err
+			}
+		}
+		return p.server.listens(p.nats), nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, p.server.lastLines())
+	}
+	return nil
+}
+
+// listens reports whether something listens on the port while the process runs.
+func (p *process) listens(port string) bool {
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	// Its first line, which the server sends at once.
+	c.SetReadDeadline(time.Now().Add(time.Second)) //nolint:errcheck // the read fails, too
+	info := make([]byte, 5)
+	n, _ := c.Read(info)
+	return string(info[:n]) == "INFO " && !p.hasEnded()
 }
