@@ -131,7 +131,7 @@ func (c *camera) suffer(kind string) error {
 		c.returned()
 		return nil
 	case noNATS:
-		c.plant.server.kill()
+		c.plant.server.Load().kill()
 		time.Sleep(pause) // how long there is no server
 		if err := c.plant.startServer(context.Background()); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/tcpproxy"
@@ -27,7 +28,7 @@ type plant struct {
 	samples *os.File
 
 	programs []*program
-	server   *process
+	server   atomic.Pointer[process] // the NATS server
 	cameras  []*camera
 	watch    *watch
 	page     string // the viewer's address
@@ -211,6 +212,9 @@ func (p *plant) observe(ctx context.Context) error {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
+		if err := p.checkServer(); err != nil {
+			return err
+		}
 		for _, q := range p.programs {
 			if err := p.sample(ctx, q); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("%s: %w", q.name, err)
@@ -268,8 +272,8 @@ func (p *plant) kill() {
 			q.kill()
 		}
 	}
-	if p.server != nil {
-		p.server.kill()
+	if s := p.server.Load(); s != nil {
+		s.kill()
 	}
 	p.samples.Close()
 }

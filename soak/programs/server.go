@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
@@ -19,12 +21,15 @@ const serverVariable = "NETGEAR_SOAK_NATS"
 const serverLimit = time.Minute
 
 // runServer runs a NATS server until the process is killed, and reports whether
-// this is that process. It ends with status 1 if it cannot listen.
+// this is that process. It ends with status 1 if it cannot listen. It ignores
+// the signals that interrupt a run: whoever sends them to all processes of this
+// name ends the run, whose cameras are still to be shown after that.
 func runServer() bool {
 	text := os.Getenv(serverVariable)
 	if text == "" {
 		return false
 	}
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	port, err := strconv.Atoi(text)
 	if err == nil {
 		var s *natsd.Server
@@ -65,16 +70,27 @@ func (p *plant) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var s *process
 	err = until(ctx, serverLimit, "the NATS server", func() (_ bool, err error) {
-		if p.server == nil || p.server.hasEnded() {
-			if p.server, err = startProcess(p.folder, "nats-server", self, []string{serverVariable + "=" + p.nats}); err != nil {
+		if s == nil || s.hasEnded() {
+			if s, err = startProcess(p.folder, "nats-server", self, []string{serverVariable + "=" + p.nats}); err != nil {
 				return false, err
 			}
 		}
-		return p.server.listens(p.nats), nil
+		return s.listens(p.nats), nil
 	})
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, p.server.lastLines())
+	if err != nil && s != nil {
+		s.kill()
+		return fmt.Errorf("%w: %s", err, s.lastLines())
+	}
+	p.server.Store(s)
+	return err
+}
+
+// checkServer returns an error if the server has ended by itself.
+func (p *plant) checkServer() error {
+	if s := p.server.Load(); s != nil && s.hasEnded() && !s.planned.Load() {
+		return fmt.Errorf("the NATS server has ended: %v: %s", s.cmd.ProcessState, s.lastLines())
 	}
 	return nil
 }

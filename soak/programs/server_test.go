@@ -60,5 +60,5 @@ func TestServerWithoutPort(t *testing.T) {
 	if err := <-started; err != nil {
 		t.Error(err)
 	}
-	p.server.kill()
+	p.server.Load().kill()
 }

@@ -26,7 +26,7 @@ func (p *plant) finish(ctx context.Context) error {
 			err = errors.Join(err, c.stop())
 		}
 	}
-	err = errors.Join(err, p.settle(ctx), p.watch.check())
+	err = errors.Join(err, p.settle(ctx), p.watch.check(), p.checkServer())
 	p.watch.stop()
 	for _, q := range p.programs {
 		err = errors.Join(err, q.stop())
