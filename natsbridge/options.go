@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/vidgear-go/netgear/internal/applog"
 )
 
 // Backpressure selects what happens to frames that arrive faster than they can
@@ -107,7 +109,8 @@ type PublisherOptions struct {
 	// Default 30 s.
 	RetryFor time.Duration
 	// Logger gets a record when frames begin to be lost, and when they are
-	// confirmed again. Default slog.Default().
+	// confirmed again. Its handler may call Stats and Publish. One that blocks
+	// holds up Close. Default slog.Default().
 	Logger *slog.Logger
 }
 
@@ -127,6 +130,7 @@ func (o PublisherOptions) complete(nc *nats.Conn) (_ PublisherOptions, err error
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Logger = applog.Guard(o.Logger)
 	switch {
 	case o.InFlight < 1 || o.InFlight > maxInFlight:
 		return o, optionError("InFlight", o.InFlight, "use 1 to 256")

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/applog"
 )
 
 // The defaults that replace a zero field of Options.
@@ -53,7 +55,9 @@ type Options struct {
 	// time of capture in their Stamp. Default off.
 	ArrivalTime bool
 	// Logger gets a record when a disk is full, when recording continues, and
-	// for each file that is begun or deleted. Default slog.Default().
+	// for each file that is begun or deleted. Its handler may call Stats. One
+	// that blocks holds up the disk: frames are queued, and then dropped. Default
+	// slog.Default().
 	Logger *slog.Logger
 
 	create func(path string) (file, error) // replaced by tests
@@ -100,6 +104,7 @@ func (o Options) complete() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Logger = applog.Guard(o.Logger)
 	if o.create == nil {
 		o.create = createFile
 	}
