@@ -106,7 +106,7 @@ func (w *watch) check() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.late) > 0 || w.broken > 0 {
-		return fmt.Errorf("not shown within %v: %d times, such as %.3q; connections lost: %d", w.limit, len(w.late), w.late, w.broken)
+		return fmt.Errorf("not shown within %v: %d times, such as %q; connections lost: %d", w.limit, len(w.late), w.late[:min(3, len(w.late))], w.broken)
 	}
 	return nil
 }
