@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,7 +62,29 @@ func TestServerWithoutPort(t *testing.T) {
 	c.Close()
 	other.Close()
 	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	s := p.server.Load()
+	defer s.kill()
+	// It survives the signals that end a run.
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(status), "SigIgn:")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	ignored, err := strconv.ParseUint(text, 16, 64)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		if err != nil || ignored>>(signal-1)&1 == 0 {
+			t.Errorf("it does not ignore %v: %q, %v", signal, text, err)
+		}
+	}
+	if err := p.checkServer(); err != nil {
 		t.Error(err)
 	}
-	p.server.Load().kill()
+	s.signal(syscall.SIGABRT) // it ends by itself
+	<-s.ended
+	if p.checkServer() == nil {
+		t.Error("the end of the server is not noticed")
+	}
 }
