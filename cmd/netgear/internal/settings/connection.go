@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -241,7 +240,7 @@ func setDictionary(o *netgear.Options, s string) error {
 // readDictionary returns a dictionary, or the content of the file that s names.
 func readDictionary(s string) ([]byte, error) {
 	if file, ok := strings.CutPrefix(s, "@"); ok {
-		return os.ReadFile(file)
+		return readFile(file)
 	}
 	return []byte(s), nil
 }
