@@ -27,7 +27,9 @@ type Options struct {
 	Path string
 	// Dir is a folder for files that are rotated: NAME-TIME-NUMBER.mkv, such as
 	// netgear-20261129T182459.123Z-0001.mkv, with the time of the file's first
-	// frame in UTC. The folder is created if it does not exist.
+	// frame in UTC. The folder is created if it does not exist. If the folder or
+	// the current file is deleted, the next frame after a second begins another
+	// file: what the deleted one had is lost. So it is with Path.
 	Dir string
 	// Name is the first part of the names in Dir: letters, digits, "_" and "-".
 	// Default "netgear".

@@ -62,7 +62,7 @@ func PlayAll(ctx context.Context, players []*Player, send func(context.Context, 
 		pace.Speed = 1
 	}
 	for _, p := range players {
-		p.reuse, p.file.ctx = true, ctx
+		p.reuse, p.file.ctx, p.file.stopped = true, ctx, false
 		defer func() { p.reuse, p.buf, p.file.ctx = false, nil, nil }()
 	}
 	rest, from := skipFiles(players, pace.From)
@@ -124,8 +124,10 @@ func (r *round) play(ctx context.Context, p *Player, from time.Duration) error {
 	for {
 		f, err := p.Next()
 		switch {
+		case p.file.stopped: // which looks like the end of an AVI file
+			return ctx.Err()
 		case errors.Is(err, io.EOF):
-			return ctx.Err() // which ends an AVI file
+			return nil
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrTruncated), errors.Is(err, ErrCorrupt), errors.Is(err, ErrTooLarge), errors.Is(err, ErrFormat):

@@ -154,10 +154,13 @@ func (o PlayerOptions) Read(r io.ReaderAt, size int64) (*Player, error) {
 type interruptible struct {
 	r   io.ReaderAt
 	ctx context.Context // nil: none
+
+	stopped bool // it has refused to read
 }
 
 func (f *interruptible) ReadAt(b []byte, at int64) (int, error) {
 	if f.ctx != nil && f.ctx.Err() != nil {
+		f.stopped = true
 		return 0, f.ctx.Err()
 	}
 	return f.r.ReadAt(b, at)
