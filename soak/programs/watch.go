@@ -74,13 +74,14 @@ func (w *watch) expect(name string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting[name] = at
-	time.AfterFunc(w.limit, func() {
+	go func() {
+		awake(context.Background(), w.limit)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.waiting[name].Equal(at) {
 			w.late = append(w.late, fmt.Sprintf("%s, which returned at %s", name, at.Format(time.TimeOnly)))
 		}
-	})
+	}()
 }
 
 // forget is called before the next fault of a camera.
