@@ -22,8 +22,8 @@ const serverLimit = time.Minute
 
 // runServer runs a NATS server until the process is killed, and reports whether
 // this is that process. It ends with status 1 if it cannot listen. It ignores
-// the signals that interrupt a run: whoever sends them to all processes of this
-// name ends the run, whose cameras are still to be shown after that.
+// the signals that interrupt a run, which may be sent to all processes of this
+// name: the cameras are still to be shown after that.
 func runServer() bool {
 	text := os.Getenv(serverVariable)
 	if text == "" {
