@@ -65,7 +65,7 @@ func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 	defer v.release()
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: v.opts.Origins})
 	if err != nil {
-		v.log(slog.LevelDebug, "web: a WebSocket was refused", "err", err)
+		v.logApart(func(log *slog.Logger) { log.Debug("web: a WebSocket was refused", "err", err) })
 		return // Accept has answered
 	}
 	defer context.AfterFunc(v.ctx, func() { conn.CloseNow() })()
@@ -73,7 +73,7 @@ func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 	defer v.unwatch(s.watch)
 	defer conn.CloseNow()
 	err = s.run()
-	v.log(slog.LevelDebug, "web: a viewer has left", "err", err)
+	v.logApart(func(log *slog.Logger) { log.Debug("web: a viewer has left", "err", err) })
 }
 
 // run serves the viewer until it leaves or the Viewer is closed.

@@ -211,9 +211,10 @@ func (v *Viewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // maxLines is how many lines may wait for the Logger. More are dropped.
 const maxLines = 16
 
-// log logs a line in a goroutine of its own, so that nothing waits for the
-// Logger: v.mu may be held, and a request ends whatever the Logger does.
-func (v *Viewer) log(level slog.Level, text string, args ...any) {
+// logApart calls f with the Logger in a goroutine of its own, so that nothing
+// waits for the Logger: v.mu may be held, and a request ends whatever the Logger
+// does.
+func (v *Viewer) logApart(f func(log *slog.Logger)) {
 	select {
 	case v.lines <- struct{}{}:
 	default:
@@ -221,7 +222,7 @@ func (v *Viewer) log(level slog.Level, text string, args ...any) {
 	}
 	go func() {
 		defer func() { <-v.lines }()
-		v.opts.Logger.Log(context.Background(), level, text, args...)
+		f(v.opts.Logger)
 	}()
 }
 
