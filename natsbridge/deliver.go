@@ -74,7 +74,7 @@ func (p *Publisher) start(j *outgoing) {
 			}
 			if done, log := p.settle(ctx, j, err); done {
 				p.free()
-				log()
+				log() // which may end the goroutine
 				return
 			}
 			sleep(ctx, pause)

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/vidgear-go/netgear/internal/applog"
 )
 
 // Backpressure selects what happens to frames that arrive faster than they can
@@ -130,7 +128,6 @@ func (o PublisherOptions) complete(nc *nats.Conn) (_ PublisherOptions, err error
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	o.Logger = applog.Guard(o.Logger)
 	switch {
 	case o.InFlight < 1 || o.InFlight > maxInFlight:
 		return o, optionError("InFlight", o.InFlight, "use 1 to 256")
