@@ -759,11 +759,14 @@ func checkSecurity(o *Options) error {
 		return invalid("SecureMode", o.SecureMode, "must be 0 (Grasslands), 1 (StoneHouse) or 2 (IronHouse)")
 	}
 	for field, list := range map[string][]string{"AllowAddresses": o.AllowAddresses, "DenyAddresses": o.DenyAddresses} {
-		if len(list) > 0 && (o.SecureMode == Grasslands || !o.ReceiveMode) {
-			return invalid(field, list, "needs a receive end with a SecureMode: no other end checks addresses")
-		}
-		if _, err := transport.ParsePrefixes(list); err != nil {
+		_, err := transport.ParsePrefixes(list)
+		switch {
+		case err != nil:
 			return invalid(field, list, "%v", err)
+		case len(list) > 0 && !o.ReceiveMode:
+			return invalid(field, list, "needs a receive end: a send end does not check addresses")
+		case len(list) > 0 && o.SecureMode == Grasslands:
+			return fixed(invalid(field, list, "needs a secure mode: without one no address is checked"), set("SecureMode", StoneHouse), set("SecureMode", IronHouse))
 		}
 	}
 	return nil

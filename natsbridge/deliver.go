@@ -67,13 +67,14 @@ func (p *Publisher) start(j *outgoing) {
 	ctx, cancel := context.WithDeadline(p.ctx, j.accepted.Add(p.o.RetryFor))
 	future, err := p.attempt(ctx, j)
 	p.running.Go(func() {
-		defer p.free()
 		defer cancel()
 		for pause := firstPause; ; pause = min(2*pause, lastPause) {
 			if err == nil {
 				err = p.confirm(ctx, future)
 			}
-			if p.settle(ctx, j, err) {
+			if done, log := p.settle(ctx, j, err); done {
+				p.free()
+				log() // which may end the goroutine
 				return
 			}
 			sleep(ctx, pause)
@@ -183,34 +184,37 @@ func (p *Publisher) confirm(ctx context.Context, future jetstream.PubAckFuture) 
 }
 
 // settle ends a frame that is confirmed or cannot be, and reports that it has.
-func (p *Publisher) settle(ctx context.Context, j *outgoing, err error) bool {
+// The caller must then call log, which may take as long as the application's
+// Logger does.
+func (p *Publisher) settle(ctx context.Context, j *outgoing, err error) (done bool, log func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.cameras[j.camera]
+	log = func() {}
 	count, final := p.verdict(ctx, c, j, err)
 	switch {
 	case !final:
 		p.stats.Retries++
 		p.stats.LastError = err
-		return false
+		return false, nil
 	case count == nil:
 		p.stats.Frames++
 		p.stats.Bytes += uint64(j.size)
 		c.confirmed = max(c.confirmed, j.order)
 		if p.losing {
 			p.losing = false
-			p.o.Logger.Info("natsbridge: frames are confirmed again", "camera", j.camera)
+			log = func() { p.o.Logger.Info("natsbridge: frames are confirmed again", "camera", j.camera) }
 		}
 	default:
 		*count++
 		p.stats.LastError = err
 		if !p.losing {
 			p.losing = true
-			p.o.Logger.Warn("natsbridge: frames are lost", "camera", j.camera, "err", err)
+			log = func() { p.o.Logger.Warn("natsbridge: frames are lost", "camera", j.camera, "err", err) }
 		}
 	}
 	p.finish(j)
-	return true
+	return true, log
 }
 
 // The error codes of JetStream that nats.go does not name.

@@ -37,12 +37,17 @@ func (p *Publisher) Forward(ctx context.Context, from *netgear.NetGear, camera f
 			sleep(ctx, firstPause)
 			continue
 		}
-		err = p.Publish(ctx, camera(f), f)
-		f.Close()
+		err = p.publishOne(ctx, f, camera)
 		if err != nil && (ctx.Err() != nil || errors.Is(err, netgear.ErrClosed)) {
 			return err
 		}
 	}
+}
+
+// publishOne publishes a frame and closes it, also if camera panics.
+func (p *Publisher) publishOne(ctx context.Context, f *netgear.Frame, camera func(*netgear.Frame) string) error {
+	defer f.Close()
+	return p.Publish(ctx, camera(f), f)
 }
 
 // endsForward reports whether Recv cannot return frames any more.

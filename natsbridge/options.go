@@ -107,7 +107,8 @@ type PublisherOptions struct {
 	// Default 30 s.
 	RetryFor time.Duration
 	// Logger gets a record when frames begin to be lost, and when they are
-	// confirmed again. Default slog.Default().
+	// confirmed again. Its handler may call Stats and Publish. One that blocks
+	// holds up Close. Default slog.Default().
 	Logger *slog.Logger
 }
 

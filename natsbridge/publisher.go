@@ -43,9 +43,9 @@ type Publisher struct {
 type camera struct {
 	seq       uint64 // the last own number
 	epoch     uint64
-	last      netgear.Stamp // the last stamp
-	order     uint64        // of the last frame accepted
-	confirmed uint64        // order of the newest frame that is confirmed
+	stamps    epochStamps // of the epoch
+	order     uint64      // of the last frame accepted
+	confirmed uint64      // order of the newest frame that is confirmed
 }
 
 // NewPublisher returns a Publisher for a connection. The caller must Close the
@@ -161,16 +161,18 @@ func (p *Publisher) accept(name string, f *netgear.Frame) (*outgoing, error) {
 	return j, nil
 }
 
-// number sets what identifies the frame. A stamp with a later time than the last
-// and no larger number begins another epoch: the sender has restarted.
+// number sets what identifies the frame. A stamp that does not belong to the
+// stamps of the epoch begins another one: the sender has restarted.
 func (c *camera) number(j *outgoing, now time.Time) {
 	c.order++
 	j.order, j.accepted = c.order, now
 	if s := j.frame.Stamp; s != nil {
-		if s.Seq <= c.last.Seq && s.Time.After(c.last.Time) {
-			c.epoch = uint64(now.UnixNano())
+		if !c.stamps.belongs(s) {
+			c.stamps = epochStamps{}
+			c.epoch = max(c.epoch+1, uint64(now.UnixNano()))
 		}
-		c.last, j.seq, j.time = *s, s.Seq, s.Time
+		c.stamps.add(s)
+		j.seq, j.time = s.Seq, s.Time
 	} else {
 		c.seq++
 		if j.seq, j.time = c.seq, j.frame.ReceivedAt; j.time.IsZero() {

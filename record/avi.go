@@ -59,6 +59,12 @@ func (a *aviBlocks) rewind(from time.Duration) {
 	a.from, a.damage = int((from+a.period-1)/a.period), damage{}
 }
 
+// length counts the pictures. The next rewind must follow.
+func (a *aviBlocks) length() time.Duration {
+	a.r.Rewind()
+	return time.Duration(a.r.Count()) * a.period
+}
+
 func (a *aviBlocks) about() about {
 	t := &a.track
 	return about{damage: &a.damage, tracks: []Track{{t.name, t.codecID, t.width, t.height}}}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/applog"
 )
 
 // The defaults that replace a zero field of Options.
@@ -25,7 +27,9 @@ type Options struct {
 	Path string
 	// Dir is a folder for files that are rotated: NAME-TIME-NUMBER.mkv, such as
 	// netgear-20261129T182459.123Z-0001.mkv, with the time of the file's first
-	// frame in UTC. The folder is created if it does not exist.
+	// frame in UTC. The folder is created if it does not exist. If the folder or
+	// the current file is deleted, the next frame after a second begins another
+	// file: what the deleted one had is lost. So it is with Path.
 	Dir string
 	// Name is the first part of the names in Dir: letters, digits, "_" and "-".
 	// Default "netgear".
@@ -53,7 +57,9 @@ type Options struct {
 	// time of capture in their Stamp. Default off.
 	ArrivalTime bool
 	// Logger gets a record when a disk is full, when recording continues, and
-	// for each file that is begun or deleted. Default slog.Default().
+	// for each file that is begun or deleted. Its handler may call Stats. One
+	// that blocks holds up the disk: frames are queued, and then dropped. Default
+	// slog.Default().
 	Logger *slog.Logger
 
 	create func(path string) (file, error) // replaced by tests
@@ -100,6 +106,7 @@ func (o Options) complete() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Logger = applog.Guard(o.Logger)
 	if o.create == nil {
 		o.create = createFile
 	}

@@ -45,8 +45,10 @@ func (p *Player) Play(ctx context.Context, send func(context.Context, *Frame) er
 
 // PlayAll plays recordings one after the other, as [Player.Play] does one: the
 // files of a recording, for instance. Pace.From counts from the beginning of the
-// first one, with the Duration of each. With Loop the first one follows the
-// last. Errors are those of all recordings.
+// first one, with the length of each. A recording whose length is not known, a
+// Matroska file without Duration, is taken for longer than that. The pictures of
+// AVI files are counted. With Loop the first one follows the last. Errors are
+// those of all recordings.
 func PlayAll(ctx context.Context, players []*Player, send func(context.Context, *Frame) error, pace Pace) error {
 	switch {
 	case ctx == nil:
@@ -60,10 +62,13 @@ func PlayAll(ctx context.Context, players []*Player, send func(context.Context, 
 		pace.Speed = 1
 	}
 	for _, p := range players {
-		p.reuse, p.file.ctx = true, ctx
+		p.reuse, p.file.ctx, p.file.stopped = true, ctx, false
 		defer func() { p.reuse, p.buf, p.file.ctx = false, nil, nil }()
 	}
 	rest, from := skipFiles(players, pace.From)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c := clock{speed: pace.Speed}
 	for {
 		r := round{send: send, clock: &c}
@@ -89,7 +94,10 @@ func PlayAll(ctx context.Context, players []*Player, send func(context.Context, 
 // time within the first of them.
 func skipFiles(players []*Player, from time.Duration) ([]*Player, time.Duration) {
 	for len(players) > 1 {
-		length := players[0].Duration()
+		if from == 0 {
+			break
+		}
+		length := players[0].length()
 		if length == 0 || from < length {
 			break
 		}
@@ -116,6 +124,8 @@ func (r *round) play(ctx context.Context, p *Player, from time.Duration) error {
 	for {
 		f, err := p.Next()
 		switch {
+		case p.file.stopped: // which looks like the end of an AVI file
+			return ctx.Err()
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil && ctx.Err() != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -256,6 +257,31 @@ func TestPlayAll(t *testing.T) {
 	for _, bad := range [][]*Player{nil, {nil}} {
 		if err := PlayAll(within(t), bad, func(context.Context, *Frame) error { return nil }, Pace{}); !errors.Is(err, ErrOption) {
 			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+// AVI files do not contain their length, so their pictures are counted.
+func TestPlayAllAVI(t *testing.T) {
+	file := filepath.Join("..", "source", "testdata", "three.avi")
+	players := []*Player{open(t, file), open(t, file), open(t, file)}
+	var all []time.Duration
+	fast := Pace{Speed: math.Inf(1)}
+	play := func(pace Pace) (got []time.Duration) {
+		t.Helper()
+		if err := PlayAll(within(t), players, func(_ context.Context, f *Frame) error { got = append(got, f.At); return nil }, pace); err != nil {
+			t.Errorf("%+v: %v", pace, err)
+		}
+		return got
+	}
+	if all = play(fast); len(all) != 9 || all[1] == 0 {
+		t.Fatalf("%d frames at %v", len(all), all)
+	}
+	period := all[1]
+	for skipped := range 9 {
+		fast.From = time.Duration(skipped) * period
+		if got := play(fast); !slices.Equal(got, all[skipped:]) {
+			t.Errorf("from %v: %v, want %v", fast.From, got, all[skipped:])
 		}
 	}
 }

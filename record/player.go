@@ -154,10 +154,13 @@ func (o PlayerOptions) Read(r io.ReaderAt, size int64) (*Player, error) {
 type interruptible struct {
 	r   io.ReaderAt
 	ctx context.Context // nil: none
+
+	stopped bool // it has refused to read
 }
 
 func (f *interruptible) ReadAt(b []byte, at int64) (int, error) {
 	if f.ctx != nil && f.ctx.Err() != nil {
+		f.stopped = true
 		return 0, f.ctx.Err()
 	}
 	return f.r.ReadAt(b, at)
@@ -190,6 +193,15 @@ func (p *Player) Start() time.Time { return p.blocks.about().start }
 // Duration returns the length of the recording. It is up to a second too short
 // for one that is not complete, and 0 if the file does not contain it.
 func (p *Player) Duration() time.Duration { return p.blocks.about().duration }
+
+// length returns the Duration, or that of the pictures of an AVI file, which are
+// counted.
+func (p *Player) length() time.Duration {
+	if a, ok := p.blocks.(*aviBlocks); ok {
+		return a.length()
+	}
+	return p.Duration()
+}
 
 // Seek continues with the first frame at a time since the beginning, or later.
 func (p *Player) Seek(at time.Duration) { p.rewind(at) }

@@ -22,8 +22,10 @@ type writer struct {
 
 	m      *matroska // nil before a file's first frame
 	path   string
-	opened file // Options.Path before the first frame
-	number int  // of the last file in Dir
+	opened file      // Options.Path before the first frame
+	again  bool      // Options.Path is to be created again, because it was deleted
+	looked time.Time // when endDeleted has looked at the file
+	number int       // of the last file in Dir
 
 	failed  error     // why the last frame was not written
 	retryAt time.Time // when the next one is tried
@@ -132,6 +134,7 @@ func (w *writer) write(i *item) error {
 		return err
 	}
 	at := s.time(i, w.o.ArrivalTime)
+	w.endDeleted()
 	if w.isFileFull(i, at) {
 		if err := w.endFile(); err != nil {
 			w.o.Logger.Warn("record: a file has no index", "error", err)
@@ -148,6 +151,25 @@ func (w *writer) write(i *item) error {
 		}
 	}
 	return w.m.write(s, i, at)
+}
+
+// lookEvery is how often the current file is looked at.
+const lookEvery = time.Second
+
+// endDeleted ends a file that was deleted, with its folder perhaps. The frames
+// that follow begin another one.
+func (w *writer) endDeleted() {
+	now := w.o.now()
+	if w.m == nil || now.Sub(w.looked).Abs() < lookEvery {
+		return
+	}
+	if w.looked = now; !deleted(w.m.f) {
+		return
+	}
+	w.o.Logger.Error("record: the file was deleted while it was recorded; another one is begun", "file", w.path)
+	w.m.f.Close()
+	w.m, w.again = nil, w.o.Path != ""
+	w.r.count(func(s *Stats) { s.File, s.Senders = "", 0 })
 }
 
 // isFileFull reports whether an item belongs into the next file.
@@ -178,12 +200,16 @@ func (w *writer) makeRoom(i *item) error {
 // beginFile creates the next file.
 func (w *writer) beginFile(at time.Time) (err error) {
 	f, path := w.opened, w.path
-	if w.o.Dir != "" {
-		if f, path, err = w.createNext(at); err != nil {
-			return err
-		}
-	} else if f == nil {
-		return fmt.Errorf("record: %s: %w", path, os.ErrClosed)
+	switch {
+	case w.o.Dir != "":
+		f, path, err = w.createNext(at)
+	case w.again:
+		f, err = w.o.create(path)
+	case f == nil:
+		err = fmt.Errorf("record: %s: %w", path, os.ErrClosed)
+	}
+	if err != nil {
+		return err
 	}
 	m, err := newMatroska(f, at)
 	if err != nil {
@@ -193,7 +219,7 @@ func (w *writer) beginFile(at time.Time) (err error) {
 		}
 		return err
 	}
-	w.m, w.path, w.opened = m, path, nil
+	w.m, w.path, w.opened, w.again = m, path, nil, false
 	w.o.Logger.Debug("record: file begun", "file", path)
 	w.r.count(func(s *Stats) { s.Files++; s.File = path })
 	return nil
@@ -202,12 +228,16 @@ func (w *writer) beginFile(at time.Time) (err error) {
 // fileTime is the time in a file's name, which orders the names.
 const fileTime = "20060102T150405.000Z"
 
-// createNext creates a file with the next free name.
+// createNext creates a file with the next free name. A folder that was deleted is
+// created again, but not those above it: they may be where a disk is missing.
 func (w *writer) createNext(at time.Time) (file, string, error) {
 	for {
 		w.number++
 		path := filepath.Join(w.o.Dir, fmt.Sprintf("%s-%s-%04d.mkv", w.o.Name, at.UTC().Format(fileTime), w.number))
 		f, err := w.o.create(path)
+		if errors.Is(err, os.ErrNotExist) && os.Mkdir(w.o.Dir, 0o755) == nil { //nolint:gosec // as newWriter
+			f, err = w.o.create(path)
+		}
 		if !errors.Is(err, os.ErrExist) {
 			return f, path, err
 		}

@@ -46,7 +46,7 @@ func TestAccess(t *testing.T) {
 		{"open, listed name", Options{Hosts: []string{"Cam.example"}}, "/", host("cam.example:8080"), 200},
 		{"open, localhost", Options{}, "/", host("localhost:8080"), 200},
 		{"open, IPv6", Options{}, "/", host("[fe80::1%25eth0]:8080"), 200},
-		{"open, no host", Options{}, "/", host(""), 421},
+		{"open, no host", Options{}, "/", host(""), 200}, {"open, a port alone", Options{}, "/", host(":80"), 421},
 		{"unknown path", Options{}, "/page/index.html", nil, 404},
 		{"basic, nothing", basic, "/", nil, 401},
 		{"basic, right", basic, "/", login("ann", "pass:word"), 200},

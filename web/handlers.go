@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -74,7 +75,9 @@ func (v *Viewer) limited(handler http.HandlerFunc) http.HandlerFunc {
 // refuse answers one viewer too many.
 func (v *Viewer) refuse(w http.ResponseWriter) {
 	v.tooManyViewers.Do(func() {
-		v.opts.Logger.Warn("web: there are too many viewers, and more are refused; this is logged once", "MaxViewers", v.opts.MaxViewers)
+		v.logApart(func(log *slog.Logger) {
+			log.Warn("web: there are too many viewers, and more are refused; this is logged once", "MaxViewers", v.opts.MaxViewers)
+		})
 	})
 	w.Header().Set("Retry-After", "10")
 	http.Error(w, fmt.Sprintf("There are too many viewers: %d are admitted at once (MaxViewers). Try again later.", v.opts.MaxViewers), http.StatusServiceUnavailable)

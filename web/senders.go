@@ -1,6 +1,7 @@
 package web
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -128,7 +129,9 @@ func (v *Viewer) add(s *Source, port string) *stream {
 		old := v.oldest(s)
 		if old < 0 {
 			v.tooManyStreams.Do(func() {
-				v.opts.Logger.Warn("web: there are too many streams, and more are not shown; this is logged once", "MaxStreams", v.opts.MaxStreams)
+				v.logApart(func(log *slog.Logger) {
+					log.Warn("web: there are too many streams, and more are not shown; this is logged once", "MaxStreams", v.opts.MaxStreams)
+				})
 			})
 			return nil
 		}

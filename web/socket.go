@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -64,15 +65,15 @@ func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 	defer v.release()
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: v.opts.Origins})
 	if err != nil {
-		v.opts.Logger.Debug("web: a WebSocket was refused", "err", err)
+		v.logApart(func(log *slog.Logger) { log.Debug("web: a WebSocket was refused", "err", err) })
 		return // Accept has answered
 	}
 	defer context.AfterFunc(v.ctx, func() { conn.CloseNow() })()
 	s := &socket{viewer: v, conn: conn, watch: v.watch(), sent: map[int]uint64{}, unacked: map[int]int{}}
 	defer v.unwatch(s.watch)
+	defer conn.CloseNow()
 	err = s.run()
-	v.opts.Logger.Debug("web: a viewer has left", "err", err)
-	conn.CloseNow()
+	v.logApart(func(log *slog.Logger) { log.Debug("web: a viewer has left", "err", err) })
 }
 
 // run serves the viewer until it leaves or the Viewer is closed.

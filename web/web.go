@@ -101,7 +101,8 @@ type Options struct {
 	// default is 10 s.
 	WriteTimeout time.Duration
 	// Logger receives what a Viewer reports, which is never a line for each
-	// frame. The default is silent.
+	// frame. No frame and no viewer waits for its handler, which may call the
+	// Viewer's methods except Close. The default is silent.
 	Logger *slog.Logger
 }
 
@@ -160,6 +161,8 @@ type Viewer struct {
 
 	tooManyStreams, tooManyViewers sync.Once // log that there are
 
+	lines chan struct{} // a value for each line that Logger has not taken yet
+
 	mu       sync.Mutex
 	closed   bool
 	running  sync.WaitGroup // requests and Serve calls; Add needs mu and !closed
@@ -177,7 +180,7 @@ func New(o Options) (*Viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Viewer{opts: o, slowest: slowest, watchers: map[*watcher]struct{}{}}
+	v := &Viewer{opts: o, slowest: slowest, watchers: map[*watcher]struct{}{}, lines: make(chan struct{}, maxLines)}
 	v.encoder = encoder{quality: o.Quality, cores: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.access = newAccess(&v.opts, rand.Text())
@@ -203,6 +206,24 @@ func (v *Viewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if v.access.admit(w, r) {
 		v.mux.ServeHTTP(w, r)
 	}
+}
+
+// maxLines is how many lines may wait for the Logger. More are dropped.
+const maxLines = 16
+
+// logApart calls f with the Logger in a goroutine of its own, so that nothing
+// waits for the Logger: v.mu may be held, and a request ends whatever the Logger
+// does.
+func (v *Viewer) logApart(f func(log *slog.Logger)) {
+	select {
+	case v.lines <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-v.lines }()
+		f(v.opts.Logger)
+	}()
 }
 
 // begin counts a request or a Serve call that Close waits for. It returns false

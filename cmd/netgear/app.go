@@ -54,23 +54,45 @@ func execute(ctx context.Context, args []string) int {
 		}
 	}
 	command, err := root.ExecuteContextC(ctx)
+	if err == nil && stdout.err != nil {
+		return failed(command.CommandPath(), stdout.err, true)
+	}
 	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
 		return exitOK
 	}
-	err = settings.Reword(err)
+	return failed(command.CommandPath(), settings.Reword(err), a.started)
+}
+
+// failed prints an error of a command, and returns the status for it.
+func failed(command string, err error, started bool) int {
 	var wrong *settings.WrongError
-	usage := !a.started || errors.As(err, &wrong)
+	usage := !started || errors.As(err, &wrong)
 	var said *reportedError
 	if !errors.As(err, &said) {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", command.CommandPath(), err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", command, err)
 		if usage {
-			fmt.Fprintf(os.Stderr, "%s --help lists the flags.\n", command.CommandPath())
+			fmt.Fprintf(os.Stderr, "%s --help lists the flags.\n", command)
 		}
 	}
 	if usage {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// stdout is where commands print their results. The commands that print lines
+// for as long as they run use os.Stdout instead, and end with its errors.
+var stdout printer
+
+// printer writes to os.Stdout, and keeps the first error for the end of the
+// command: on a full disk, what was printed is not there.
+type printer struct{ err error }
+
+func (p *printer) Write(b []byte) (int, error) {
+	if p.err == nil {
+		_, p.err = os.Stdout.Write(b)
+	}
+	return len(b), nil
 }
 
 // reportedError is a failure that the command's output has described.
@@ -93,6 +115,7 @@ func (a *app) root() *cobra.Command {
 	complete(root, "log-format", "text", "json")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetUsageTemplate(usageTemplate)
+	root.SetOut(&stdout)
 	root.AddGroup(&cobra.Group{ID: "ends", Title: "Commands:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
 	for _, command := range a.commands() {
 		root.AddCommand(command)

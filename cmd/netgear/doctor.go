@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -133,7 +132,7 @@ func (d *doctorCommand) check(ctx context.Context) error {
 func (d *doctorCommand) print(checks []health.Check) error {
 	failed := health.Failed(checks)
 	if d.lines {
-		out := json.NewEncoder(os.Stdout)
+		out := json.NewEncoder(&stdout)
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false)
 		if err := out.Encode(report{!failed, runtime.GOOS + "/" + runtime.GOARCH, checks}); err != nil {
@@ -141,9 +140,9 @@ func (d *doctorCommand) print(checks []health.Check) error {
 		}
 	} else {
 		for _, c := range checks {
-			fmt.Printf("%-4s  %-20s %s\n", c.Status, c.Name, c.Detail)
+			fmt.Fprintf(&stdout, "%-4s  %-20s %s\n", c.Status, c.Name, c.Detail)
 			if c.Fix != "" {
-				fmt.Printf("      %-20s → %s\n", "", c.Fix)
+				fmt.Fprintf(&stdout, "      %-20s → %s\n", "", c.Fix)
 			}
 		}
 	}

@@ -45,20 +45,20 @@ func makeKeys(location string, replace, list bool) error {
 		if missing != nil {
 			return fmt.Errorf("there are no keys yet: %w", missing)
 		}
-		fmt.Println("keys in", dir)
+		fmt.Fprintln(&stdout, "keys in", dir)
 	case replace:
 		if _, err := netgear.ReplaceCertificates(location); err != nil {
 			return err
 		}
-		fmt.Println("new keys in", dir)
+		fmt.Fprintln(&stdout, "new keys in", dir)
 		if missing == nil {
-			fmt.Println("Ends that are open keep the old ones. Every machine that had a copy needs the new files.")
+			fmt.Fprintln(&stdout, "Ends that are open keep the old ones. Every machine that had a copy needs the new files.")
 		}
 	default:
 		if _, err := netgear.CreateCertificates(location); err != nil {
 			return err
 		}
-		fmt.Println(map[bool]string{true: "new keys in", false: "keys that exist in"}[missing != nil], dir)
+		fmt.Fprintln(&stdout, map[bool]string{true: "new keys in", false: "keys that exist in"}[missing != nil], dir)
 	}
 	return listKeys(dir)
 }
@@ -69,5 +69,5 @@ func listKeys(dir string) error {
 	if err != nil {
 		return err
 	}
-	return certs.WriteTable(os.Stdout, files)
+	return certs.WriteTable(&stdout, files)
 }

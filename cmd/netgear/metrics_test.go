@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -31,6 +33,14 @@ func TestMetrics(t *testing.T) {
 					t.Errorf("%s: status %d, want %d", host, got, want)
 				}
 			}
+			for request, want := range map[string]string{
+				"GET /metrics HTTP/1.0\r\n\r\n": "200", "GET /metrics HTTP/1.0\r\nHost: attacker.example\r\n\r\n": "421",
+				"GET /metrics HTTP/1.1\r\nHost:\r\n\r\n": "200", "GET /metrics HTTP/1.1\r\n\r\n": "400",
+			} {
+				if got := rawStatus(t, url, request); got != want {
+					t.Errorf("%q: status %s, want %s", request, got, want)
+				}
+			}
 			port := p.await(&p.stderr, `(?s)endpoint tcp://.*?:(\d+)\n`)
 			if name == "relay" {
 				port = p.await(&p.stderr, `(?s)endpoint .*endpoint tcp://\S+:(\d+)\n`)
@@ -58,6 +68,27 @@ func TestMetrics(t *testing.T) {
 			p.succeed()
 		})
 	}
+}
+
+// rawStatus returns the status of a request of these bytes.
+func rawStatus(t *testing.T, address, request string) string {
+	t.Helper()
+	host, _, _ := strings.Cut(strings.TrimPrefix(address, "http://"), "/")
+	c, err := net.DialTimeout("tcp", host, timeLimit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(timeLimit))
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if words := strings.Fields(line); len(words) > 1 {
+		return words[1]
+	}
+	t.Fatal(line, err)
+	return ""
 }
 
 // statusFor returns the status of a request by a name.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -86,7 +85,7 @@ func (p *playCommand) run(ctx context.Context, paths []string) error {
 	if p.info {
 		for i, player := range players {
 			if len(paths) > 1 {
-				fmt.Println(paths[i])
+				fmt.Fprintln(&stdout, paths[i])
 			}
 			if err := describe(player); err != nil {
 				return err
@@ -145,11 +144,11 @@ func (p *playCommand) checkTrack(players []*record.Player) error {
 // describe prints what is in a file.
 func describe(player *record.Player) error {
 	if start := player.Start(); !start.IsZero() {
-		fmt.Println("from", start.Local().Format(time.RFC3339))
+		fmt.Fprintln(&stdout, "from", start.Local().Format(time.RFC3339))
 	}
-	fmt.Println("length", player.Duration())
+	fmt.Fprintln(&stdout, "length", player.Duration())
 	for _, t := range player.Tracks() {
-		fmt.Fprintf(os.Stdout, "%q  %s  %dx%d\n", t.Name, t.Codec, t.Width, t.Height)
+		fmt.Fprintf(&stdout, "%q  %s  %dx%d\n", t.Name, t.Codec, t.Width, t.Height)
 	}
 	return nil
 }

@@ -210,6 +210,14 @@ func (a *Reader) Next(buf []byte, from int) (jpeg []byte, number int, err error)
 	}
 }
 
+// Count returns the number of pictures from the next one on, repetitions too,
+// and moves to the end. It reads no picture.
+func (a *Reader) Count() int {
+	before := a.count
+	_, _, _ = a.Next(nil, math.MaxInt) // io.EOF: no picture has such a number
+	return a.count - before
+}
+
 // read reads a picture.
 func (a *Reader) read(c chunk, buf []byte) ([]byte, error) {
 	size := c.end - c.begin

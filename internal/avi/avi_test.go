@@ -77,6 +77,10 @@ func TestNext(t *testing.T) {
 	if w, h := a.Size(); w != 64 || h != 48 || a.Period() != time.Second/25 {
 		t.Errorf("%dx%d, %v", w, h, a.Period())
 	}
+	if n := a.Count(); n != 4 || a.Count() != 0 {
+		t.Errorf("%d pictures", n)
+	}
+	a.Rewind()
 	for range 2 {
 		if p, number, err := a.Next(nil, 0); err != nil || number != 0 || !bytes.Equal(p, jpeg(1)) {
 			t.Errorf("picture %d, %v", number, err)

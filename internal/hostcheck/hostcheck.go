@@ -26,7 +26,11 @@ func New(more []string) Names {
 
 // Own reports whether a Host header names this machine in a way that a foreign
 // site cannot: by one of the names, a name under localhost, or an IP address.
+// Without a name a request is no browser's: HTTP/1.0 demands none.
 func (n Names) Own(host string) bool {
+	if host == "" {
+		return true
+	}
 	host = Name(host)
 	if net.ParseIP(strings.SplitN(host, "%", 2)[0]) != nil || strings.HasSuffix(host, ".localhost") {
 		return true

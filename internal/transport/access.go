@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/secret"
 )
 
 // The reasons for which an access list refuses a peer.
@@ -65,7 +67,7 @@ func ParsePrefixes(list []string) ([]netip.Prefix, error) {
 		if p, err := netip.ParsePrefix(text); err == nil {
 			if a := p.Addr(); a.Is4In6() {
 				if p.Bits() < 96 {
-					return nil, fmt.Errorf("%q is IPv4 and IPv6 at once: give the IPv4 range as such", text)
+					return nil, fmt.Errorf("%q is IPv4 and IPv6 at once: give the IPv4 range as such", secret.Hide(text))
 				}
 				p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 			}
@@ -74,7 +76,7 @@ func ParsePrefixes(list []string) ([]netip.Prefix, error) {
 		}
 		a, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, fmt.Errorf("%q is neither an address nor a range such as 10.0.0.0/8", text)
+			return nil, fmt.Errorf("%q is neither an address nor a range such as 10.0.0.0/8", secret.Hide(text))
 		}
 		all = append(all, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
 	}

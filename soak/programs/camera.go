@@ -28,13 +28,19 @@ type camera struct {
 	counts map[string]int // of faults, by their kind
 }
 
+// behindNATS is the camera whose frames go through NATS.
+const behindNATS = "bridge-pair"
+
 // Faults of a camera. In the last one its path through NATS is interrupted.
 const (
-	killed = "killed"
-	ended  = "ended by SIGTERM"
-	frozen = "frozen"
-	noNATS = "NATS server killed"
+	killed = "kill"
+	ended  = "end"
+	frozen = "freeze"
+	noNATS = "nats"
 )
+
+// faultKinds has them as often as they are to happen.
+var faultKinds = []string{killed, killed, ended, ended, frozen, noNATS}
 
 func newCamera(p *plant, i int, name, port, pattern string, shown bool) *camera {
 	return &camera{
@@ -80,9 +86,14 @@ func (c *camera) between(least, most time.Duration) time.Duration {
 
 // fault chooses what happens next.
 func (c *camera) fault() string {
-	kinds := []string{killed, killed, ended, ended, frozen}
-	if c.name == "bridge-pair" {
-		kinds = append(kinds, noNATS)
+	var kinds []string
+	for _, kind := range faultKinds {
+		if c.plant.happens(kind) && (kind != noNATS || c.name == behindNATS) {
+			kinds = append(kinds, kind)
+		}
+	}
+	if len(kinds) == 0 {
+		return ""
 	}
 	return kinds[c.random.IntN(len(kinds))]
 }
@@ -94,10 +105,13 @@ func (c *camera) live(ctx context.Context) error {
 		return err
 	}
 	for {
-		if err := c.runFor(ctx, c.between(5*time.Second, 45*time.Second)); err != nil || ctx.Err() != nil {
+		if err := c.runFor(ctx, c.between(c.plant.every/9, c.plant.every)); err != nil || ctx.Err() != nil {
 			return err
 		}
 		kind := c.fault()
+		if kind == "" {
+			continue
+		}
 		c.count(kind)
 		c.plant.watch.forget(c.name)
 		if err := c.suffer(kind); err != nil {
@@ -117,9 +131,9 @@ func (c *camera) suffer(kind string) error {
 		c.returned()
 		return nil
 	case noNATS:
-		c.plant.server.kill()
+		c.plant.server.Load().kill()
 		time.Sleep(pause) // how long there is no server
-		if err := c.plant.startServer(); err != nil {
+		if err := c.plant.startServer(context.Background()); err != nil {
 			return err
 		}
 		c.returned()

@@ -19,6 +19,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,6 +34,34 @@ type settings struct {
 	fps       float64
 	back      time.Duration // how soon a camera must be shown again
 	netgear   string        // the path of the program
+	every     time.Duration // the longest time between two faults of a camera
+	only      string        // cameras that run; empty: all
+	faults    string        // kinds of faults that happen; empty: all
+}
+
+// runs reports whether a camera is to run.
+func (s *settings) runs(camera string) bool { return among(s.only, camera) }
+
+// happens reports whether a kind of fault is to happen.
+func (s *settings) happens(kind string) bool { return among(s.faults, kind) }
+
+func among(list, name string) bool {
+	return list == "" || slices.Contains(strings.Split(list, ","), name)
+}
+
+// check returns an error for a name that does not exist.
+func (s *settings) check() error {
+	for list, known := range map[string][]string{s.only: cameraNames(), s.faults: faultKinds} {
+		for name := range strings.SplitSeq(list, ",") {
+			if list != "" && !slices.Contains(known, name) {
+				return fmt.Errorf("%q is none of %s", name, strings.Join(slices.Compact(slices.Clone(known)), ", "))
+			}
+		}
+	}
+	if s.every <= 0 {
+		return errors.New("-every must be positive")
+	}
+	return nil
 }
 
 func main() {
@@ -44,6 +74,9 @@ func main() {
 	flag.StringVar(&s.folder, "o", "", "the folder for recordings, logs and results (default: a temporary one, removed after success)")
 	flag.Float64Var(&s.fps, "fps", 30, "frames a second of each camera")
 	flag.DurationVar(&s.back, "back", 20*time.Second, "how soon after its return a camera must be shown")
+	flag.DurationVar(&s.every, "every", 45*time.Second, "the longest time between two faults of a camera")
+	flag.StringVar(&s.only, "only", "", "run these cameras alone, such as bridge-pair")
+	flag.StringVar(&s.faults, "faults", "", "let these faults happen alone: kill, end, freeze, nats")
 	flag.StringVar(&s.netgear, "netgear", "", "the program netgear (default: it is built)")
 	flag.Parse()
 
@@ -66,6 +99,9 @@ func main() {
 
 // prepare completes the settings, and builds the program.
 func (s *settings) prepare(ctx context.Context) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
 	if s.seed == 0 {
 		s.seed = rand.Uint64N(1 << 32)
 	}

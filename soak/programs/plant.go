@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/tcpproxy"
@@ -27,7 +28,7 @@ type plant struct {
 	samples *os.File
 
 	programs []*program
-	server   *process
+	server   atomic.Pointer[process] // the NATS server
 	cameras  []*camera
 	watch    *watch
 	page     string // the viewer's address
@@ -40,6 +41,22 @@ type program struct {
 	args    []string
 	metrics string       // the address
 	last    metricValues // as they were read last
+}
+
+// cameraKinds are the cameras.
+var cameraKinds = []struct {
+	name, pattern string
+	shown         bool // by the viewer
+}{
+	{"view-pair", "0", true}, {"view-reqrep", "1", true}, {"relay-pair", "0", true}, {"relay-reqrep", "1", true},
+	{behindNATS, "0", true}, {"record-pair", "0", false}, {"record-pubsub", "2", false},
+}
+
+func cameraNames() (names []string) {
+	for _, c := range cameraKinds {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // sampleEvery is how often each program is sampled.
@@ -97,13 +114,7 @@ func newPlant(s *settings) (*plant, error) {
 		q.args = append(q.args, "--metrics", q.metrics, "--log-level", "info")
 	}
 	p.watch = newWatch(s.back)
-	for i, c := range []struct {
-		name, pattern string
-		shown         bool
-	}{
-		{"view-pair", "0", true}, {"view-reqrep", "1", true}, {"relay-pair", "0", true}, {"relay-reqrep", "1", true},
-		{"bridge-pair", "0", true}, {"record-pair", "0", false}, {"record-pubsub", "2", false},
-	} {
+	for i, c := range cameraKinds {
 		p.cameras = append(p.cameras, newCamera(p, i, c.name, ports[c.name], c.pattern, c.shown))
 	}
 	return p, nil
@@ -125,7 +136,7 @@ func (p *plant) start(ctx context.Context) error {
 	if err := makePictures(filepath.Join(p.folder, "pictures")); err != nil {
 		return err
 	}
-	if err := p.startServer(); err != nil {
+	if err := p.startServer(ctx); err != nil {
 		return err
 	}
 	for _, q := range p.programs {
@@ -159,15 +170,6 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-func (p *plant) startServer() (err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	p.server, err = startProcess(p.folder, "nats-server", self, []string{serverVariable + "=" + p.nats})
-	return err
-}
-
 // disturb lets the cameras come and go until the context ends. An error of one
 // ends all.
 func (p *plant) disturb(ctx context.Context) error {
@@ -183,6 +185,9 @@ func (p *plant) disturb(ctx context.Context) error {
 	}
 	var running sync.WaitGroup
 	for _, c := range p.cameras {
+		if !p.runs(c.name) {
+			continue
+		}
 		running.Go(func() {
 			if err := c.live(ctx); err != nil {
 				cancel(err)
@@ -207,6 +212,9 @@ func (p *plant) observe(ctx context.Context) error {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
+		if err := p.checkServer(); err != nil {
+			return err
+		}
 		for _, q := range p.programs {
 			if err := p.sample(ctx, q); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("%s: %w", q.name, err)
@@ -264,8 +272,8 @@ func (p *plant) kill() {
 			q.kill()
 		}
 	}
-	if p.server != nil {
-		p.server.kill()
+	if s := p.server.Load(); s != nil {
+		s.kill()
 	}
 	p.samples.Close()
 }

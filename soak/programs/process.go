@@ -123,21 +123,44 @@ func (p *process) line(prefix string) (string, error) {
 	return found, nil
 }
 
+// tick is how often awake and until look.
+const tick = 100 * time.Millisecond
+
+// awake waits until this process has run for a time, or the context ends. While
+// the whole machine stands still, as without memory, or the processes are
+// frozen, no time passes for it: nothing could have happened in that.
+func awake(ctx context.Context, d time.Duration) {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for last := time.Now(); d > 0 && ctx.Err() == nil; {
+		select {
+		case now := <-t.C:
+			d -= min(now.Sub(last), 2*tick)
+			last = now
+		case <-ctx.Done():
+		}
+	}
+}
+
 // until polls a condition of other processes until it is met.
 func until(ctx context.Context, limit time.Duration, what string, ok func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		awake(ctx, limit)
+		cancel(context.DeadlineExceeded)
+	}()
+	t := time.NewTicker(tick)
+	defer t.Stop()
 	for {
 		done, err := ok()
 		if done {
 			return nil
 		}
 		select {
-		case <-tick.C:
+		case <-t.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w (%v)", what, ctx.Err(), err)
+			return fmt.Errorf("waiting for %s: %w (%v)", what, context.Cause(ctx), err)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (p *plant) finish(ctx context.Context) error {
 			err = errors.Join(err, c.stop())
 		}
 	}
-	err = errors.Join(err, p.settle(ctx), p.watch.check())
+	err = errors.Join(err, p.settle(ctx), p.watch.check(), p.checkServer())
 	p.watch.stop()
 	for _, q := range p.programs {
 		err = errors.Join(err, q.stop())
@@ -140,7 +140,7 @@ func (p *plant) checkCounts() error {
 		errs = append(errs, fmt.Errorf("the bridge received %d frames, and counts %d published, %d dropped", got, n[0], n[1]))
 	}
 	// A server that is killed takes what it has not passed on with it.
-	if passed := sent + dropped; passed > n[0] || passed < n[0] && p.camera("bridge-pair").faults(noNATS) == 0 {
+	if passed := sent + dropped; passed > n[0] || passed < n[0] && p.camera(behindNATS).faults(noNATS) == 0 {
 		errs = append(errs, fmt.Errorf("of %d published frames the second bridge sent %d and dropped %d", n[0], sent, dropped))
 	}
 	if again := p.program("from-nats").last.of("netgear_retries_total", "output"); arrived < sent || arrived > sent+again {

@@ -74,13 +74,14 @@ func (w *watch) expect(name string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting[name] = at
-	time.AfterFunc(w.limit, func() {
+	go func() {
+		awake(context.Background(), w.limit)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.waiting[name].Equal(at) {
 			w.late = append(w.late, fmt.Sprintf("%s, which returned at %s", name, at.Format(time.TimeOnly)))
 		}
-	})
+	}()
 }
 
 // forget is called before the next fault of a camera.
@@ -106,7 +107,7 @@ func (w *watch) check() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.late) > 0 || w.broken > 0 {
-		return fmt.Errorf("not shown within %v: %d times, such as %.3q; connections lost: %d", w.limit, len(w.late), w.late, w.broken)
+		return fmt.Errorf("not shown within %v: %d times, such as %q; connections lost: %d", w.limit, len(w.late), w.late[:min(3, len(w.late))], w.broken)
 	}
 	return nil
 }

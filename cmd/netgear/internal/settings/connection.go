@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,9 +76,9 @@ var Connections = []Connection{
 	{Name: "cert-location", Value: "DIR", Field: "CustomCertLocation", set: text(func(o *netgear.Options) *string { return &o.CustomCertLocation }),
 		Usage: "the folder that holds .vidgear/keys (default the home folder)"},
 	{Name: "allow", Value: "NET,...", Field: "AllowAddresses", Side: ReceiveSide, set: list(func(o *netgear.Options) *[]string { return &o.AllowAddresses }),
-		Usage: "the only senders that a secure receive end admits, such as 10.0.0.0/8"},
+		Usage: "with --secure-mode 1 or 2, which check addresses: the only senders that the\nreceive end admits, such as 10.0.0.0/8"},
 	{Name: "deny", Value: "NET,...", Field: "DenyAddresses", Side: ReceiveSide, set: list(func(o *netgear.Options) *[]string { return &o.DenyAddresses }),
-		Usage: "senders that a secure receive end rejects"},
+		Usage: "with --secure-mode 1 or 2: senders that the receive end rejects"},
 	{Name: "ssh", Value: "USER@HOST", Field: "SSHTunnelMode", Side: SendSide, set: text(func(o *netgear.Options) *string { return &o.SSHTunnelMode }),
 		Usage: "send through an SSH tunnel"},
 	{Name: "ssh-keyfile", Value: "FILE", Field: "SSHTunnelKeyfile", Side: SendSide, set: text(func(o *netgear.Options) *string { return &o.SSHTunnelKeyfile }),
@@ -241,7 +240,7 @@ func setDictionary(o *netgear.Options, s string) error {
 // readDictionary returns a dictionary, or the content of the file that s names.
 func readDictionary(s string) ([]byte, error) {
 	if file, ok := strings.CutPrefix(s, "@"); ok {
-		return os.ReadFile(file)
+		return readFile(file)
 	}
 	return []byte(s), nil
 }

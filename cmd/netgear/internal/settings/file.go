@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -24,7 +25,7 @@ type File struct {
 
 // Read reads a settings file. Its errors name the line.
 func Read(path string) (*File, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the caller's
+	content, err := readFile(path)
 	if err != nil {
 		return nil, &WrongError{fmt.Errorf("--config: %w", err)}
 	}
@@ -39,6 +40,24 @@ func Read(path string) (*File, error) {
 		return nil, Wrong("%s: %w", path, err)
 	}
 	return f, nil
+}
+
+// maxFile is the size of the largest file with settings, in bytes.
+const maxFile = 1 << 20
+
+// readFile returns the content of a file with settings. Not every file has an
+// end: /dev/zero and /dev/full would take all memory.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the caller's
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = fmt.Errorf("%s: it has more than %d bytes", path, maxFile)
+	}
+	return content, err
 }
 
 // Check returns an error for keys that nothing reads. common are the keys at

@@ -173,3 +173,23 @@ func TestImageZMQ(t *testing.T) {
 		t.Errorf("PAIR: %v", err)
 	}
 }
+
+// Only so much of a file is read: not every file has an end.
+func TestLargeFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "zeros")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(2 << 20); err != nil {
+		t.Fatal(err)
+	}
+	_, config := Read(path)
+	var o netgear.Options
+	for what, err := range map[string]error{"config": config, "options": setDictionary(&o, "@"+path)} {
+		if err == nil || !strings.Contains(err.Error(), "it has more than 1048576 bytes") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+//go:build unix
+
+package record
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+)
+
+// A file, or the folder with it, is deleted while it is recorded. Another one is
+// begun, also after the folders above were missing for a time.
+func TestDeletedWhileRecording(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		path   bool
+		remove string // below the test's folder
+		create string // what has to be created before recording can continue
+	}{
+		"the file":                {false, "a/b", ""},
+		"the folder":              {false, "a/b", ""},
+		"the folder above":        {false, "a", "a"},
+		"the file of Path":        {true, "a/b/c.mkv", ""},
+		"the folder of Path":      {true, "a/b", "a/b"},
+		"the folder above a Path": {true, "a", "a/b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			top := t.TempDir()
+			dir := filepath.Join(top, "a", "b")
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			now := &atomic.Int64{}
+			o := Options{Dir: dir, now: func() time.Time { return at(int(now.Load())) }}
+			if c.path {
+				o.Dir, o.Path = "", filepath.Join(dir, "c.mkv")
+			}
+			r := create(t, o)
+			n := 0
+			write := func() {
+				t.Helper()
+				frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(n), message: n}
+				if err := frame.write(t, r); err != nil && !errors.Is(err, ErrQueueFull) {
+					t.Fatal(err)
+				}
+				n += 100 // seconds, so that the file is looked at
+				now.Store(int64(n))
+			}
+			write()
+			peertest.Await(t, waitLimit, "the first frame", func() bool { return r.Stats().Frames == 1 })
+			gone := filepath.Join(top, c.remove)
+			if name == "the file" {
+				gone = recordings(t, dir, "netgear")[0]
+			}
+			if err := os.RemoveAll(gone); err != nil {
+				t.Fatal(err)
+			}
+			if c.create != "" {
+				peertest.Await(t, waitLimit, "the error", func() bool { write(); return errors.Is(r.Stats().Err, os.ErrNotExist) })
+				if err := os.MkdirAll(filepath.Join(top, c.create), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			files := r.Stats().Files
+			peertest.Await(t, waitLimit, "another file", func() bool { write(); return r.Stats().Files > max(files, 1) && r.Stats().Err == nil })
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			path := o.Path
+			if !c.path {
+				path = recordings(t, dir, "netgear")[0]
+			}
+			if frames, err := readAll(t, open(t, path)); err != nil || len(frames) == 0 {
+				t.Errorf("%d frames: %v", len(frames), err)
+			}
+		})
+	}
+}
