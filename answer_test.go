@@ -160,7 +160,7 @@ func TestNoAnswerGoesToTheNextConnection(t *testing.T) {
 	c := acceptPair(t, l)
 	io.WriteString(c, pairFrame(1))
 	<-called
-	io.WriteString(c, pairFrame(2)) // nobody reads it before the connection ends
+	io.WriteString(c, pairFrame(2)) // it is not read before the connection ends
 	c.Close()
 	await(t, "the loss", func() bool { return recv.Stats().Lost == 1 })
 	close(lost)

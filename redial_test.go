@@ -80,8 +80,8 @@ func TestRedialLosesNothing(t *testing.T) {
 	deliverAny(t, again, recv)
 }
 
-// A receive end that redials does so while its queue is full, too: the sender is
-// told that a peer is connected, and which one it waits for.
+// A receive end that redials does so while its queue is full, too. Otherwise its
+// sender would report that no peer is connected.
 func TestRedialsWithAFullQueue(t *testing.T) {
 	location := keyFolder(t)
 	for _, c := range []struct {
