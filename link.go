@@ -540,16 +540,19 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	l, endpoint := c.link, c.endpoint(&e)
 	l.onEvent(c, e)
 	l.counters.refused.Add(1)
+	if !l.opts.binds() && e.Kind != transport.HungUp {
+		c.rejected.add(e.Endpoint, reconnectDelay)
+	}
 	if e.Err != nil {
-		return // this end has closed it, and closedPeer has reported why
+		// This end has closed it, and closedPeer has reported why. libzmq may have
+		// given the endpoint up all the same, for what the peer had sent before.
+		l.wake()
+		return
 	}
 	why := l.reason(&e)
 	c.refused.Store(&refusal{e, why, time.Now()})
 	if e.Kind == transport.HungUp && e.Age < transport.HandshakeTime {
 		l.hungUp() // after that time the peer was silent, or this end made it wait
-	}
-	if !l.opts.binds() && e.Kind != transport.HungUp {
-		c.rejected.add(e.Endpoint, reconnectDelay)
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})

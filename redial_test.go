@@ -79,3 +79,33 @@ func TestRedialLosesNothing(t *testing.T) {
 	again := mustNew(t, listens)
 	deliverAny(t, again, recv)
 }
+
+// An end that connects does so again after each failed handshake that libzmq does
+// not repeat, also where it has closed the connection itself: a part that is too
+// large makes libzmq give the endpoint up, while it makes the monitor end a flood.
+func TestRedialAfterAFlood(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	for _, e := range []transport.Event{
+		{Kind: transport.ProtocolFailed}, {Kind: transport.AuthFailed}, {Kind: transport.Disconnected},
+		{Kind: transport.ProtocolFailed, Err: transport.ErrChatter}, {Kind: transport.Disconnected, Err: transport.ErrChatter},
+	} {
+		for _, receive := range []bool{true, false} {
+			l, err := newLink(Options{ReceiveMode: receive, Pattern: PubSub, Attach: AttachConnect, Address: "127.0.0.1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.close(0)
+			l.onEvent = func(*conn, transport.Event) {}
+			c := &conn{link: l}
+			e.Endpoint = endpoint
+			c.watch(e)
+			if c.rejected.next().IsZero() {
+				t.Errorf("receive end=%v: it does not connect again after %v (%v)", receive, e.Kind, e.Err)
+			}
+			c.watch(transport.Event{Kind: transport.ConnectRetried, Endpoint: endpoint})
+			if !c.rejected.next().IsZero() {
+				t.Errorf("receive end=%v: after %v (%v) it connects beside libzmq", receive, e.Kind, e.Err)
+			}
+		}
+	}
+}
