@@ -74,6 +74,7 @@ type guarding struct {
 	exclusive bool  // one peer has the slot: those that could still take it beside that one must go
 	secure    bool  // the socket has CURVE
 	handshake int64 // the fewest bytes of a peer's handshake
+	reply     int64 // and the fewest that this end sends in one; 0 where that is not used
 	maxUnsent int   // see Config
 }
 
@@ -269,6 +270,7 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 	}
 	m.flow.drop(e.Value)
 	m.flow.sources.end(int(e.Value), m.flow.drained.Load())
+	m.correctMarks(e.Value, reported)
 	if m.remove(e.Value, reported) {
 		m.connected.Add(-1)
 		e.Kind = Disconnected
@@ -357,10 +359,14 @@ func (m *monitor) broughtLittle(c *connection) bool {
 // guess returns the place of the connection whose handshake has most likely
 // succeeded; -1 for none. That is the youngest: a handshake takes a moment, and
 // connections that have not ended theirs by then are those of silent peers. At
-// the gate of a publisher peers wait in the order in which they came, so there it
-// is the oldest of those whose whole handshake has come.
+// the gate of a publisher, and at that of an exclusive socket, peers wait in the
+// order in which they came, so there it is the oldest of those whose whole
+// handshake has come.
 func (m *monitor) guess() int {
-	if !m.paced {
+	switch {
+	case m.exclusive:
+		return m.guessExclusive()
+	case !m.paced:
 		return m.last(false)
 	}
 	now := time.Now()
@@ -370,6 +376,61 @@ func (m *monitor) guess() int {
 		}
 	}
 	return m.last(false)
+}
+
+// guessExclusive is guess at an exclusive socket. What this end has sent
+// distinguishes the peer that was admitted from those that wait, and from those
+// that were rejected. But libzmq reports the handshake just before it sends the
+// last of it.
+func (m *monitor) guessExclusive() int {
+	asked := -1
+	for i, c := range m.conns {
+		if c.handshaked {
+			continue
+		}
+		switch m.stage(c) {
+		case stageComplete:
+			return i
+		case stageAsked:
+			if asked < 0 {
+				asked = i
+			}
+		}
+	}
+	if asked >= 0 {
+		return asked
+	}
+	return m.last(false)
+}
+
+// correctMarks moves the marks of an exclusive socket that are on connections
+// whose handshakes have not ended, as their bytes show. fd is the connection that
+// has just ended, whose bytes are not known any more: if its handshake had not
+// failed, a mark may have been meant for it.
+func (m *monitor) correctMarks(fd uint32, failed bool) {
+	if !m.exclusive {
+		return
+	}
+	for _, c := range m.conns {
+		if c.fd == fd || !c.handshaked {
+			continue
+		}
+		if s := m.stage(c); s != stagePending && s != stageAsked {
+			continue
+		}
+		i := slices.IndexFunc(m.conns, func(other *connection) bool {
+			return !other.handshaked && other.fd != fd && m.stage(other) == stageComplete
+		})
+		if i < 0 {
+			i = slices.IndexFunc(m.conns, func(other *connection) bool {
+				return !other.handshaked && other.fd == fd && !failed && other.began < c.handshakedAt && !m.broughtLittle(other)
+			})
+		}
+		if i >= 0 {
+			other := m.conns[i]
+			c.handshaked, other.handshaked, other.handshakedAt = false, true, c.handshakedAt
+		}
+	}
 }
 
 // find returns the place of a connection on the list, -1 for none.
