@@ -280,8 +280,17 @@ func (l *live) peerOptions() netgear.Options {
 	if o.Wire == netgear.ImageZMQWire && o.MultiserverMode && !o.ReceiveMode {
 		o.MultiserverMode = false // it is for a receive end
 	}
+	if o.Pattern == netgear.ReqRep {
+		o.RequestTimeout = lostAnswer
+	}
 	return o
 }
+
+// lostAnswer is when a REQ end sends its frame again. A request without a
+// delimiter, of a peer that has gone, costs the next peer its answer: libzmq's
+// REP (router_t::rollback, to 4.3.5 at least) takes what follows for the rest of
+// the answer to it.
+const lostAnswer = waitLimit / 12
 
 // lasting reports whether a good peer stays connected while hostile ones come
 // and go.
@@ -309,6 +318,12 @@ func (l *live) serveFrom(ctx context.Context, g *goodFrame) {
 		if sent == 0 || l.o.Pattern == netgear.PubSub && (try == 0 || quiet >= aWhile) {
 			sent, quiet = sent+1, 0
 			reply, err := send.SendArray(ctx, g.pixels, g.text+strconv.Itoa(sent))
+			if errors.Is(err, netgear.ErrRejected) && l.o.Pattern == netgear.Pair && !l.listens() {
+				// The pipe of a PAIR socket that connects outlives its connections: a
+				// message of the last peer may be read, and answered, only now.
+				sent--
+				continue
+			}
 			if err != nil {
 				l.t.Fatalf("%s is not answered: %v; %s; the sender: %s", g.text, err, l.counts(), countsOf(l.t, send))
 			}
