@@ -213,7 +213,7 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		e.Peer, e.Address = m.handshakeSucceeded()
 	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
 		e.Kind = AuthFailed
-		m.rejected++
+		m.noteRejected(r.endpoint)
 	case zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
 		if e.Kind = HungUp; r.kind == zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL {
 			e.Kind = ProtocolFailed
@@ -228,6 +228,20 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		return m.disconnected(e)
 	}
 	return e, e.Kind != 0
+}
+
+// noteRejected notes that a peer has been rejected, or has rejected this end. Its
+// connection ends soon, and not always with the next report. At a socket that
+// connects the endpoint shows which one that is. It must be known there: libzmq
+// gives an endpoint up after most failures, and each must be reported.
+func (m *monitor) noteRejected(endpoint string) {
+	for _, c := range m.conns {
+		if !c.accepted && c.endpoint == endpoint {
+			c.rejected = true
+			return
+		}
+	}
+	m.rejected++
 }
 
 // handshakeSucceeded notes that a handshake has succeeded, and returns the
@@ -265,6 +279,7 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 	m.failed = false
 	if i := m.find(e.Value); i >= 0 {
 		c := m.conns[i]
+		reported = reported || c.rejected
 		e.Local, e.Err, e.Peer, e.Address = c.local, c.ended, c.remote(), c.peer
 		m.countLeft(c)
 	}

@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -198,5 +199,23 @@ func TestOldConnectionsKeepTheirMarks(t *testing.T) {
 	later := time.Now().Add(handshakeLimit + 2*time.Second)
 	if events := m.markStanding(later); len(events) != 1 || m.connected.Load() != 2 || !m.conns[0].handshaked || !m.conns[1].handshaked {
 		t.Errorf("%d events, %d peers connected", len(events), m.connected.Load())
+	}
+}
+
+// A peer rejects an end that connects, and goes on with its handshake: libzmq
+// reports two failures of one connection. That of the next is reported all the
+// same, since libzmq does not connect again after it.
+func TestRejectedTwiceAndThenMismatched(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	m := newTestMonitor()
+	var got []EventKind
+	for _, kind := range []zmq4.Event{zmq4.EVENT_CONNECTED, zmq4.EVENT_HANDSHAKE_FAILED_AUTH, zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_DISCONNECTED,
+		zmq4.EVENT_CONNECTED, zmq4.EVENT_HANDSHAKE_FAILED_AUTH, zmq4.EVENT_DISCONNECTED, zmq4.EVENT_CONNECTED, zmq4.EVENT_DISCONNECTED} {
+		if e, ok := m.account(libzmqEvent{kind: kind, value: 1 << 20, endpoint: endpoint}); ok {
+			got = append(got, e.Kind)
+		}
+	}
+	if want := []EventKind{AuthFailed, ProtocolFailed, AuthFailed, ProtocolFailed}; !slices.Equal(got, want) {
+		t.Errorf("%v instead of %v", got, want)
 	}
 }
