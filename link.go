@@ -607,7 +607,7 @@ func (c *conn) peerWaits() {
 // notePeers makes a PAIR receive end check which peer is served, and which ones
 // wait.
 func (c *conn) notePeers() {
-	if c.link.opts.servesOne() {
+	if c.link.opts.Pattern == Pair && c.link.opts.ReceiveMode {
 		c.peersChanged.Store(true)
 		c.link.wake()
 	}
@@ -674,19 +674,21 @@ func (l *link) redials() bool {
 	return c.Redials()
 }
 
-// retry connects again to the endpoints that are due. An end that redials leaves
-// an endpoint first, and connects when libzmq has forgotten the old connection:
-// at PAIR there would be no place for the new one.
+// retry connects again to the endpoints that are due. An end that redials, and a
+// PAIR receive end, leave an endpoint first, and connect when libzmq has forgotten
+// the old connection: at PAIR there would be no place for the new one. libzmq
+// would set it up without a pipe, and never notice its end.
 func (c *conn) retry() {
 	c.rejected.mu.Lock()
 	defer c.rejected.mu.Unlock()
-	now, redials := time.Now(), c.link.redials()
+	l := c.link
+	now, parts := time.Now(), l.redials() || l.opts.Pattern == Pair && l.opts.ReceiveMode
 	for ep, at := range c.rejected.at {
 		switch {
 		case now.Before(at):
-		case redials && !c.Parted(ep) && c.unread():
+		case parts && !c.Parted(ep) && c.unread():
 			c.rejected.at[ep] = now.Add(lossDelay)
-		case redials && !c.Parted(ep):
+		case parts && !c.Parted(ep):
 			c.Part(ep)
 			c.rejected.at[ep] = now.Add(transport.ReconnectPause)
 		default:

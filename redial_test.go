@@ -109,3 +109,37 @@ func TestRedialAfterAFlood(t *testing.T) {
 		}
 	}
 }
+
+// A PAIR receive end that connects leaves an endpoint before it connects again:
+// libzmq would set up the new connection without a pipe while the old one is
+// ending, read nothing from it, and not notice its end either.
+func TestPairReceiveEndRedials(t *testing.T) {
+	o := Options{Pattern: Pair, Address: "127.0.0.1", JPEGCompression: JPEGOff, RequestTimeout: testTimeout, MaxRetries: -1, TerminatePolicy: KeepWaiting}
+	listens, connects := o, o
+	listens.Attach, listens.Port = AttachBind, "0"
+	connects.ReceiveMode, connects.Attach = true, AttachConnect
+	send := mustNew(t, listens)
+	connects.Port = send.Port()
+	recv := mustNew(t, connects)
+	deliverAny(t, send, recv)
+	for range 3 {
+		lost := send.Stats().Lost
+		recv.recv.current().rejected.add("tcp://127.0.0.1:"+connects.Port, 0)
+		recv.recv.wake()
+		await(t, "the end to leave", func() bool { return send.Stats().Lost > lost })
+		deliverAny(t, send, recv)
+	}
+}
+
+// A PAIR receive end replaces a socket whose connection has no place in it.
+func TestPairReceiveEndWithoutAPlace(t *testing.T) {
+	var p pairState
+	v := pairView{now: time.Now(), peers: 1}
+	if again, _, why := p.check(v); why != nil || again.IsZero() {
+		t.Fatalf("%v, %v", again, why)
+	}
+	v.now = v.now.Add(mismatchGrace)
+	if _, _, why := p.check(v); why != errNotServed {
+		t.Errorf("%v", why)
+	}
+}
