@@ -302,6 +302,7 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 // began puts a connection on the list.
 func (m *monitor) began(r libzmqEvent) {
 	now := time.Now()
+	m.noteReused(r.value)
 	c := newConnection(r, now)
 	c.began = m.events
 	if !c.accepted {
@@ -322,6 +323,21 @@ func (m *monitor) began(r libzmqEvent) {
 	}
 	if m.endsAll {
 		c.endReading()
+	}
+}
+
+// noteReused takes a connection off the list whose descriptor another has now.
+// libzmq has not reported its end, as the socket had left the endpoint (Part).
+func (m *monitor) noteReused(fd uint32) {
+	i := m.find(fd)
+	if i < 0 {
+		return
+	}
+	c := m.conns[i]
+	m.conns = slices.Delete(m.conns, i, i+1)
+	if c.handshaked {
+		m.connected.Add(-1)
+		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: c.peer})
 	}
 }
 

@@ -219,3 +219,31 @@ func TestRejectedTwiceAndThenMismatched(t *testing.T) {
 		t.Errorf("%v instead of %v", got, want)
 	}
 }
+
+// libzmq does not report the end of a connection to an endpoint that the socket
+// has left. It is over when another one has its descriptor.
+func TestConnectionThatWasLeft(t *testing.T) {
+	for _, handshaked := range []bool{true, false} {
+		m := newTestMonitor()
+		ended := 0
+		m.report = func(e Event) {
+			if ended++; e.Kind != Disconnected || e.Endpoint != "" {
+				t.Errorf("reported as %v at %q", e.Kind, e.Endpoint)
+			}
+		}
+		r := libzmqEvent{kind: zmq4.EVENT_CONNECTED, value: 1 << 20, endpoint: "tcp://127.0.0.1:5555"}
+		m.account(r)
+		if handshaked {
+			m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+		}
+		m.account(r)
+		m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+		if n := m.connected.Load(); n != 1 || len(m.conns) != 1 || ended == 0 == handshaked {
+			t.Errorf("%d peers, %d connections, the end of %d was reported", n, len(m.conns), ended)
+		}
+		r.kind = zmq4.EVENT_DISCONNECTED
+		if e, ok := m.account(r); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+			t.Errorf("its end is reported as %v", e.Kind)
+		}
+	}
+}
