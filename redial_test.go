@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/transport"
 )
@@ -131,15 +133,39 @@ func TestPairReceiveEndRedials(t *testing.T) {
 	}
 }
 
-// A PAIR receive end replaces a socket whose connection has no place in it.
+// unserved is a socket with a peer that has no place in it.
+type unserved struct{ socket }
+
+func (unserved) ProcessCommands() (zmq4.State, error) { return 0, nil }
+func (unserved) Peers() int                           { return 1 }
+func (unserved) Shut(time.Duration)                   {}
+func (unserved) Wake()                                {}
+
+// A PAIR receive end that connects replaces a socket whose connection has no
+// place in it.
 func TestPairReceiveEndWithoutAPlace(t *testing.T) {
-	var p pairState
-	v := pairView{now: time.Now(), peers: 1}
-	if again, _, why := p.check(v); why != nil || again.IsZero() {
-		t.Fatalf("%v, %v", again, why)
+	l, err := newLink(Options{ReceiveMode: true, Pattern: Pair, Attach: AttachConnect, Address: "127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	v.now = v.now.Add(mismatchGrace)
-	if _, _, why := p.check(v); why != errNotServed {
-		t.Errorf("%v", why)
+	defer l.close(0)
+	l.openSocket = func(transport.Config, []string, func(transport.Event)) (socket, []string, error) {
+		return unserved{}, nil, nil
+	}
+	r := &receiveEnd{link: l}
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	first, now := r.conn, time.Now()
+	for _, at := range []time.Duration{0, mismatchGrace} {
+		if r.conn != first {
+			t.Fatal("the socket is replaced at once")
+		}
+		if err := r.checkPeer(now.Add(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.conn == first {
+		t.Error("the socket is not replaced")
 	}
 }
