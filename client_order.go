@@ -25,6 +25,7 @@ import (
 // A nil clientOrder belongs to any other end and does nothing.
 type clientOrder struct {
 	ports   []string
+	limit   time.Duration // how long a handshake of a present client may take
 	changed chan struct{} // a token: the monitor has reported a change
 
 	mu      sync.Mutex
@@ -52,6 +53,7 @@ func newClientOrder(o *Options) *clientOrder {
 	}
 	k := len(o.Ports)
 	c := &clientOrder{changed: make(chan struct{}, 1), present: make([]bool, k), late: make([]time.Time, k), here: make([]bool, k), failed: make([]bool, k), last: -1}
+	c.limit = max(minClientWait, min(maxClientWait, o.RequestTimeout/8))
 	for _, p := range o.Ports {
 		c.ports = append(c.ports, plainPort(p))
 	}
@@ -248,7 +250,7 @@ func (s *sendEnd) dialInOrder(ctx context.Context, c *conn, endpoints []string) 
 			sock.Shut(0)
 			return nil, nil, err
 		}
-		if s.order.await(within, present, max(minClientWait, min(maxClientWait, s.opts.RequestTimeout/8))) {
+		if s.order.await(within, present, s.order.limit) {
 			return sock, endpoints, nil
 		}
 		sock.Shut(0)

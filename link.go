@@ -548,16 +548,19 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	l, endpoint := c.link, c.endpoint(&e)
 	l.onEvent(c, e)
 	l.counters.refused.Add(1)
+	if !l.opts.binds() && e.Kind != transport.HungUp {
+		c.rejected.add(e.Endpoint, reconnectDelay)
+	}
 	if e.Err != nil {
-		return // this end has closed it, and closedPeer has reported why
+		// This end has closed it, and closedPeer has reported why. libzmq may have
+		// given the endpoint up all the same, for what the peer had sent before.
+		l.wake()
+		return
 	}
 	why := l.reason(&e)
 	c.refused.Store(&refusal{e, why, time.Now()})
 	if e.Kind == transport.HungUp && e.Age < transport.HandshakeTime {
 		l.hungUp() // after that time the peer was silent, or this end made it wait
-	}
-	if !l.opts.binds() && e.Kind != transport.HungUp {
-		c.rejected.add(e.Endpoint, reconnectDelay)
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
@@ -612,7 +615,7 @@ func (c *conn) peerWaits() {
 // notePeers makes a PAIR receive end check which peer is served, and which ones
 // wait.
 func (c *conn) notePeers() {
-	if c.link.opts.servesOne() {
+	if c.link.opts.Pattern == Pair && c.link.opts.ReceiveMode {
 		c.peersChanged.Store(true)
 		c.link.wake()
 	}
@@ -680,8 +683,9 @@ func (l *link) redials() bool {
 }
 
 // retry connects again to the endpoints that are due. An end that redials leaves
-// an endpoint first, and connects when libzmq has forgotten the old connection:
-// at PAIR there would be no place for the new one.
+// an endpoint first, and connects when libzmq has forgotten the old connection: at
+// PAIR there would be no place for the new one. libzmq would set it up without a
+// pipe, and never notice its end.
 func (c *conn) retry() {
 	c.rejected.mu.Lock()
 	defer c.rejected.mu.Unlock()

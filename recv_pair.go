@@ -83,8 +83,11 @@ func (p *pairState) more(now time.Time) time.Time {
 func (r *receiveEnd) checkPeer(now time.Time) error {
 	c := r.conn
 	events, err := c.ProcessCommands()
-	v := pairView{now: now, peers: r.peers(), served: err == nil && events&zmq4.POLLOUT != 0,
-		waiting: c.Pending() > 0, lastFrame: r.lastFrame, timeout: r.opts.RequestTimeout}
+	v := pairView{now: now, peers: r.peers(), served: err == nil && events&zmq4.POLLOUT != 0, lastFrame: r.lastFrame, timeout: r.opts.RequestTimeout}
+	if !r.opts.binds() {
+		return r.checkConnected(v)
+	}
+	v.waiting = c.Pending() > 0
 	if v.lastFrame.Before(c.opened) {
 		v.lastFrame = c.opened
 	}
@@ -98,6 +101,27 @@ func (r *receiveEnd) checkPeer(now time.Time) error {
 	}
 	if again.IsZero() {
 		again = c.pair.more(now)
+	}
+	c.timers[checkTimer] = again
+	return nil
+}
+
+// checkConnected is checkPeer at an end that connects. There only one thing is to
+// be done: to replace a socket that was still ending a connection when the next
+// one was made, which then has no place.
+func (r *receiveEnd) checkConnected(v pairView) error {
+	c := r.conn
+	again := time.Time{}
+	if v.peers == 0 || v.served {
+		c.pair.unserved = time.Time{}
+	} else {
+		var why error
+		if again, _, why = c.pair.check(v); why != nil {
+			return r.reopen(why)
+		}
+	}
+	if again.IsZero() {
+		again = c.pair.more(v.now)
 	}
 	c.timers[checkTimer] = again
 	return nil

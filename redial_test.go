@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/transport"
 )
@@ -78,6 +80,94 @@ func TestRedialLosesNothing(t *testing.T) {
 	listens.Port = connects.Port
 	again := mustNew(t, listens)
 	deliverAny(t, again, recv)
+}
+
+// An end that connects does so again after each failed handshake that libzmq does
+// not repeat, also where it has closed the connection itself: a part that is too
+// large makes libzmq give the endpoint up, while it makes the monitor end a flood.
+func TestRedialAfterAFlood(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	for _, e := range []transport.Event{
+		{Kind: transport.ProtocolFailed}, {Kind: transport.AuthFailed}, {Kind: transport.Disconnected},
+		{Kind: transport.ProtocolFailed, Err: transport.ErrChatter}, {Kind: transport.Disconnected, Err: transport.ErrChatter},
+	} {
+		for _, receive := range []bool{true, false} {
+			l, err := newLink(Options{ReceiveMode: receive, Pattern: PubSub, Attach: AttachConnect, Address: "127.0.0.1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.close(0)
+			l.onEvent = func(*conn, transport.Event) {}
+			c := &conn{link: l}
+			e.Endpoint = endpoint
+			c.watch(e)
+			if c.rejected.next().IsZero() {
+				t.Errorf("receive end=%v: it does not connect again after %v (%v)", receive, e.Kind, e.Err)
+			}
+			c.watch(transport.Event{Kind: transport.ConnectRetried, Endpoint: endpoint})
+			if !c.rejected.next().IsZero() {
+				t.Errorf("receive end=%v: after %v (%v) it connects beside libzmq", receive, e.Kind, e.Err)
+			}
+		}
+	}
+}
+
+// A PAIR receive end that connects leaves an endpoint before it connects again:
+// libzmq would set up the new connection without a pipe while the old one is
+// ending, read nothing from it, and not notice its end either.
+func TestPairReceiveEndRedials(t *testing.T) {
+	o := Options{Pattern: Pair, Address: "127.0.0.1", JPEGCompression: JPEGOff, RequestTimeout: testTimeout, MaxRetries: -1, TerminatePolicy: KeepWaiting}
+	listens, connects := o, o
+	listens.Attach, listens.Port = AttachBind, "0"
+	connects.ReceiveMode, connects.Attach = true, AttachConnect
+	send := mustNew(t, listens)
+	connects.Port = send.Port()
+	recv := mustNew(t, connects)
+	deliverAny(t, send, recv)
+	for range 3 {
+		lost := send.Stats().Lost
+		recv.recv.current().rejected.add("tcp://127.0.0.1:"+connects.Port, 0)
+		recv.recv.wake()
+		await(t, "the end to leave", func() bool { return send.Stats().Lost > lost })
+		deliverAny(t, send, recv)
+	}
+}
+
+// unserved is a socket with a peer that has no place in it.
+type unserved struct{ socket }
+
+func (unserved) ProcessCommands() (zmq4.State, error) { return 0, nil }
+func (unserved) Peers() int                           { return 1 }
+func (unserved) Shut(time.Duration)                   {}
+func (unserved) Wake()                                {}
+
+// A PAIR receive end that connects replaces a socket whose connection has no
+// place in it.
+func TestPairReceiveEndWithoutAPlace(t *testing.T) {
+	l, err := newLink(Options{ReceiveMode: true, Pattern: Pair, Attach: AttachConnect, Address: "127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close(0)
+	l.openSocket = func(transport.Config, []string, func(transport.Event)) (socket, []string, error) {
+		return unserved{}, nil, nil
+	}
+	r := &receiveEnd{link: l}
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	first, now := r.conn, time.Now()
+	for _, at := range []time.Duration{0, mismatchGrace} {
+		if r.conn != first {
+			t.Fatal("the socket is replaced at once")
+		}
+		if err := r.checkPeer(now.Add(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.conn == first {
+		t.Error("the socket is not replaced")
+	}
 }
 
 // A receive end that redials does so while its queue is full, too. Otherwise its

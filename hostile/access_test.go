@@ -77,7 +77,6 @@ var allPatterns = []netgear.Pattern{netgear.Pair, netgear.ReqRep, netgear.PubSub
 // after WELCOME. What counts is the list when INITIATE arrives: a key that was
 // taken out by then is refused, and one that was added is admitted.
 func TestAccessWhilePending(t *testing.T) {
-	onlyLong(t)
 	rounds := 3
 	if long() {
 		rounds = 300
@@ -144,7 +143,6 @@ func (l *live) pendingHandshake(keys keyring, change func(), admitted bool) {
 // keys come and go, and one whose key never is. The last one never delivers
 // anything. When the loop has ended, the list counts as it is.
 func TestAccessRaces(t *testing.T) {
-	onlyLong(t)
 	connections := int64(60)
 	if long() {
 		connections = 20000

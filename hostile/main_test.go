@@ -48,7 +48,7 @@ func number(name string, otherwise int) int {
 // long reports whether this is the long form.
 func long() bool { return messages > shortMessages }
 
-// onlyLong leaves a test out of the short form. Such tests fail now and then, for
+// onlyLong leaves a test out of the short form that fails now and then, for
 // reasons that are not understood yet: see docs/reliability.md.
 func onlyLong(t *testing.T) {
 	t.Helper()

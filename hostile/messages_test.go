@@ -155,14 +155,17 @@ func (e target) attack(t *testing.T, number int) {
 }
 
 // counts returns the counts of an end that are not zero.
-func (l *live) counts() string {
-	text, err := json.Marshal(l.Stats())
+func (l *live) counts() string { return countsOf(l.t, l.NetGear) }
+
+func countsOf(t testing.TB, n *netgear.NetGear) string {
+	t.Helper()
+	text, err := json.Marshal(n.Stats())
 	if err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var all map[string]any
 	if err := json.Unmarshal(text, &all); err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for name, value := range all {
 		if n, isNumber := value.(float64); !isNumber || n == 0 {

@@ -228,7 +228,6 @@ func (s *siege) tamper(keys keyring, at int, mask byte, heads []int, way int) {
 // old versions, other mechanisms, commands, identities and metadata of any
 // length, messages without an end.
 func TestTalk(t *testing.T) {
-	onlyLong(t)
 	each(t, func(o *netgear.Options) bool { return o.SecureMode == netgear.Grasslands }, func(t *testing.T, l *live) {
 		s := l.besiege()
 		r := random(t, 0)
@@ -341,7 +340,6 @@ func talks(l *live) (all []string) {
 // TestChatter connects two peers at once that send commands and parts of
 // messages in any order, while an honest stream goes on.
 func TestChatter(t *testing.T) {
-	onlyLong(t)
 	// A PULL end has a receive high-water mark, so heartbeats in a flood reach an
 	// assertion of libzmq there: see docs/design.md.
 	chosen := func(o *netgear.Options) bool {

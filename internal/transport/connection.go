@@ -25,6 +25,8 @@ type connection struct {
 	handshaked   bool
 	handshakedAt uint64 // monitor.events when the handshake succeeded that the mark stands for
 	established  bool   // the handshake has ended, as its bytes show
+	rejected     bool   // the peer has rejected this end, and that was reported
+	complete     bool   // the bytes of a whole handshake were sent both ways
 	ended        error  // why this end has ended it; nil if it has not
 	gone         bool   // libzmq had closed it when all connections were ended
 

@@ -165,11 +165,19 @@ func (g *gate) mayAdmit() bool {
 		return true
 	case time.Since(g.since) >= stepTime:
 		g.quota = min(2*g.quota, maxWaiting)
+		if g.secure() {
+			g.admitted = 0 // those have gone
+		}
 		g.batch = 0
 		return true
 	}
 	return g.batch < g.quota
 }
+
+// secure reports whether libzmq asks when the peer has sent the whole of its
+// handshake, as with CURVE. So a peer that is admitted has ended its handshake at
+// once, or has gone. Without security libzmq asks after the greeting.
+func (g *gate) secure() bool { return g.access != nil }
 
 // countAdmitted notes that a peer is admitted. g.mu must be held.
 func (g *gate) countAdmitted() {
@@ -232,8 +240,17 @@ func (g *gate) handshakeDone() {
 }
 
 // handshakeFailed is called when a handshake has failed. Where peers were
-// admitted and none has the slot, it was most likely that of one of those.
+// admitted and none has the slot, it was most likely that of one of those. In
+// secure mode it was not: most that fail had not got as far, or were rejected.
 func (g *gate) handshakeFailed() {
+	if g != nil && !g.secure() {
+		g.admittedGone()
+	}
+}
+
+// admittedGone is called when a peer that was admitted has gone before its
+// handshake had ended.
+func (g *gate) admittedGone() {
 	if g == nil || g.paced {
 		return
 	}

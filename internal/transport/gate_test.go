@@ -26,3 +26,32 @@ func TestDoorIsBounded(t *testing.T) {
 		t.Error("a peer that has waited too long is not dropped")
 	}
 }
+
+// A secure peer that is rejected, or that hangs up in its handshake, was not
+// admitted. So it makes no place for one more beside the peer that was.
+func TestRejectedPeerMakesNoPlace(t *testing.T) {
+	g := &gate{exclusive: true, access: &AccessList{}, onPending: func() {}}
+	if !g.admit(zapReply{}) {
+		t.Fatal("the first has to wait")
+	}
+	g.handshakeFailed() // of another
+	if g.admit(zapReply{}) {
+		t.Error("a second is admitted beside the first")
+	}
+}
+
+// A secure peer that was admitted has ended its handshake, or has gone, when its
+// time is over. Then one is admitted at a time again, and not ever more.
+func TestAdmittedPeersThatHaveGone(t *testing.T) {
+	g := &gate{exclusive: true, access: &AccessList{}, onPending: func() {}}
+	for i := range 5 {
+		if !g.admit(zapReply{}) {
+			t.Fatalf("peer %d has to wait", i)
+		}
+		if g.admit(zapReply{}) {
+			t.Fatalf("after %d that have gone, two are admitted at once", i)
+		}
+		g.pending = nil // the second does not wait
+		g.since = g.since.Add(-stepTime)
+	}
+}

@@ -74,6 +74,7 @@ type guarding struct {
 	exclusive bool  // one peer has the slot: those that could still take it beside that one must go
 	secure    bool  // the socket has CURVE
 	handshake int64 // the fewest bytes of a peer's handshake
+	reply     int64 // and the fewest that this end sends in one; 0 where that is not used
 	maxUnsent int   // see Config
 }
 
@@ -212,7 +213,7 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		e.Peer, e.Address = m.handshakeSucceeded()
 	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
 		e.Kind = AuthFailed
-		m.rejected++
+		m.noteRejected(r.endpoint)
 	case zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
 		if e.Kind = HungUp; r.kind == zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL {
 			e.Kind = ProtocolFailed
@@ -227,6 +228,20 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		return m.disconnected(e)
 	}
 	return e, e.Kind != 0
+}
+
+// noteRejected notes that a peer has been rejected, or has rejected this end. Its
+// connection ends soon, and not always with the next report. At a socket that
+// connects the endpoint shows which one that is. It must be known there: libzmq
+// gives an endpoint up after most failures, and each must be reported.
+func (m *monitor) noteRejected(endpoint string) {
+	for _, c := range m.conns {
+		if !c.accepted && c.endpoint == endpoint {
+			c.rejected = true
+			return
+		}
+	}
+	m.rejected++
 }
 
 // handshakeSucceeded notes that a handshake has succeeded, and returns the
@@ -264,11 +279,13 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 	m.failed = false
 	if i := m.find(e.Value); i >= 0 {
 		c := m.conns[i]
+		reported = reported || c.rejected
 		e.Local, e.Err, e.Peer, e.Address = c.local, c.ended, c.remote(), c.peer
 		m.countLeft(c)
 	}
 	m.flow.drop(e.Value)
 	m.flow.sources.end(int(e.Value), m.flow.drained.Load())
+	m.correctMarks(e.Value, reported)
 	if m.remove(e.Value, reported) {
 		m.connected.Add(-1)
 		e.Kind = Disconnected
@@ -285,6 +302,7 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 // began puts a connection on the list.
 func (m *monitor) began(r libzmqEvent) {
 	now := time.Now()
+	m.noteReused(r.value)
 	c := newConnection(r, now)
 	c.began = m.events
 	if !c.accepted {
@@ -305,6 +323,21 @@ func (m *monitor) began(r libzmqEvent) {
 	}
 	if m.endsAll {
 		c.endReading()
+	}
+}
+
+// noteReused takes a connection off the list whose descriptor another has now.
+// libzmq has not reported its end, as the socket had left the endpoint (Part).
+func (m *monitor) noteReused(fd uint32) {
+	i := m.find(fd)
+	if i < 0 {
+		return
+	}
+	c := m.conns[i]
+	m.conns = slices.Delete(m.conns, i, i+1)
+	if c.handshaked {
+		m.connected.Add(-1)
+		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: c.peer})
 	}
 }
 
@@ -357,10 +390,14 @@ func (m *monitor) broughtLittle(c *connection) bool {
 // guess returns the place of the connection whose handshake has most likely
 // succeeded; -1 for none. That is the youngest: a handshake takes a moment, and
 // connections that have not ended theirs by then are those of silent peers. At
-// the gate of a publisher peers wait in the order in which they came, so there it
-// is the oldest of those whose whole handshake has come.
+// the gate of a publisher, and at that of an exclusive socket, peers wait in the
+// order in which they came, so there it is the oldest of those whose whole
+// handshake has come.
 func (m *monitor) guess() int {
-	if !m.paced {
+	switch {
+	case m.exclusive:
+		return m.guessExclusive()
+	case !m.paced:
 		return m.last(false)
 	}
 	now := time.Now()
@@ -370,6 +407,61 @@ func (m *monitor) guess() int {
 		}
 	}
 	return m.last(false)
+}
+
+// guessExclusive is guess at an exclusive socket. What this end has sent
+// distinguishes the peer that was admitted from those that wait, and from those
+// that were rejected. But libzmq reports the handshake just before it sends the
+// last of it.
+func (m *monitor) guessExclusive() int {
+	asked := -1
+	for i, c := range m.conns {
+		if c.handshaked {
+			continue
+		}
+		switch m.stage(c) {
+		case stageComplete:
+			return i
+		case stageAsked:
+			if asked < 0 {
+				asked = i
+			}
+		}
+	}
+	if asked >= 0 {
+		return asked
+	}
+	return m.last(false)
+}
+
+// correctMarks moves the marks of an exclusive socket that are on connections
+// whose handshakes have not ended, as their bytes show. fd is the connection that
+// has just ended, whose bytes are not known any more: if its handshake had not
+// failed, a mark may have been meant for it.
+func (m *monitor) correctMarks(fd uint32, failed bool) {
+	if !m.exclusive {
+		return
+	}
+	for _, c := range m.conns {
+		if c.fd == fd || !c.handshaked {
+			continue
+		}
+		if s := m.stage(c); s != stagePending && s != stageAsked {
+			continue
+		}
+		i := slices.IndexFunc(m.conns, func(other *connection) bool {
+			return !other.handshaked && other.fd != fd && m.stage(other) == stageComplete
+		})
+		if i < 0 {
+			i = slices.IndexFunc(m.conns, func(other *connection) bool {
+				return !other.handshaked && other.fd == fd && !failed && other.began < c.handshakedAt && !m.broughtLittle(other)
+			})
+		}
+		if i >= 0 {
+			other := m.conns[i]
+			c.handshaked, other.handshaked, other.handshakedAt = false, true, c.handshakedAt
+		}
+	}
 }
 
 // find returns the place of a connection on the list, -1 for none.

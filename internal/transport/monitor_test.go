@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -198,5 +199,51 @@ func TestOldConnectionsKeepTheirMarks(t *testing.T) {
 	later := time.Now().Add(handshakeLimit + 2*time.Second)
 	if events := m.markStanding(later); len(events) != 1 || m.connected.Load() != 2 || !m.conns[0].handshaked || !m.conns[1].handshaked {
 		t.Errorf("%d events, %d peers connected", len(events), m.connected.Load())
+	}
+}
+
+// A peer rejects an end that connects, and goes on with its handshake: libzmq
+// reports two failures of one connection. That of the next is reported all the
+// same, since libzmq does not connect again after it.
+func TestRejectedTwiceAndThenMismatched(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	m := newTestMonitor()
+	var got []EventKind
+	for _, kind := range []zmq4.Event{zmq4.EVENT_CONNECTED, zmq4.EVENT_HANDSHAKE_FAILED_AUTH, zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_DISCONNECTED,
+		zmq4.EVENT_CONNECTED, zmq4.EVENT_HANDSHAKE_FAILED_AUTH, zmq4.EVENT_DISCONNECTED, zmq4.EVENT_CONNECTED, zmq4.EVENT_DISCONNECTED} {
+		if e, ok := m.account(libzmqEvent{kind: kind, value: 1 << 20, endpoint: endpoint}); ok {
+			got = append(got, e.Kind)
+		}
+	}
+	if want := []EventKind{AuthFailed, ProtocolFailed, AuthFailed, ProtocolFailed}; !slices.Equal(got, want) {
+		t.Errorf("%v instead of %v", got, want)
+	}
+}
+
+// libzmq does not report the end of a connection to an endpoint that the socket
+// has left. It is over when another one has its descriptor.
+func TestConnectionThatWasLeft(t *testing.T) {
+	for _, handshaked := range []bool{true, false} {
+		m := newTestMonitor()
+		ended := 0
+		m.report = func(e Event) {
+			if ended++; e.Kind != Disconnected || e.Endpoint != "" {
+				t.Errorf("reported as %v at %q", e.Kind, e.Endpoint)
+			}
+		}
+		r := libzmqEvent{kind: zmq4.EVENT_CONNECTED, value: 1 << 20, endpoint: "tcp://127.0.0.1:5555"}
+		m.account(r)
+		if handshaked {
+			m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+		}
+		m.account(r)
+		m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+		if n := m.connected.Load(); n != 1 || len(m.conns) != 1 || ended == 0 == handshaked {
+			t.Errorf("%d peers, %d connections, the end of %d was reported", n, len(m.conns), ended)
+		}
+		r.kind = zmq4.EVENT_DISCONNECTED
+		if e, ok := m.account(r); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+			t.Errorf("its end is reported as %v", e.Kind)
+		}
 	}
 }

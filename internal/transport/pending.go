@@ -35,6 +35,42 @@ const (
 	curveClientHandshake = 64 + 170 + 2 + 8 + 8 // WELCOME, READY
 )
 
+// curveServerReply is the fewest bytes that the server's side sends in a whole
+// handshake: a greeting, WELCOME and READY. With ERROR instead they are fewer.
+const curveServerReply = 64 + 170 + 2 + 6 + 8 + 16
+
+// stage is how far a handshake has come, as the bytes of its connection show.
+type stage int
+
+const (
+	stageUnknown  stage = iota // the connection has ended, or the system does not report its bytes
+	stagePending               // the peer has more to send
+	stageAsked                 // the peer has sent the whole of it, and this end has more to send
+	stageComplete              // the whole of it has been sent both ways
+)
+
+// stage returns how far the handshake of a connection has come.
+func (m *monitor) stage(c *connection) stage {
+	if c.complete {
+		return stageComplete
+	}
+	if id, ok := identify(int(c.fd)); !ok || id != c.id {
+		return stageUnknown
+	}
+	brought, ok := bytesReceived(int(c.fd))
+	sent, known := outgoing(int(c.fd))
+	switch {
+	case !ok || !known:
+		return stageUnknown
+	case brought < m.handshake:
+		return stagePending
+	case sent.Delivered+sent.Queued < m.reply:
+		return stageAsked
+	}
+	c.complete = true
+	return stageComplete
+}
+
 // pending reports whether the peer's handshake cannot have ended yet.
 func (m *monitor) pending(c *connection, now time.Time) bool {
 	if c.established || c.ended != nil {

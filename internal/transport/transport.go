@@ -128,6 +128,18 @@ func (c *Config) handshakeBytes() int64 {
 	return curveClientHandshake
 }
 
+// replyBytes returns the fewest bytes that this end has sent when a peer's
+// handshake has ended; 0 where that is not used.
+func (c *Config) replyBytes() int64 {
+	switch {
+	case !c.Secure:
+		return plainHandshake
+	case c.Server:
+		return curveServerReply
+	}
+	return 0
+}
+
 // Event is what happened to a connection of a socket.
 type Event struct {
 	Kind     EventKind

@@ -108,7 +108,7 @@ func (z *zapHandler) admitPending() error {
 func (z *zapHandler) reply(reply zapReply, g *gate) error {
 	err := z.send(&reply)
 	if errors.Is(err, syscall.EHOSTUNREACH) {
-		g.handshakeFailed()
+		g.admittedGone()
 		return nil
 	}
 	return err

@@ -1,0 +1,101 @@
+package transport
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// loopback reports a connection of a real peer to a monitor, with so many bytes
+// brought and sent. It returns the connection's descriptor.
+func (m *monitor) loopback(t *testing.T, brought, sent int64) (fd uint32, end func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := own.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.Close() // file is another descriptor of it
+	fd = uint32(file.Fd())
+	t.Cleanup(func() { peer.Close(); file.Close() })
+	if _, err := peer.Write(make([]byte, brought)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if n, ok := bytesReceived(int(fd)); ok && n >= brought {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the bytes have not come")
+		}
+	}
+	if _, err := file.Write(make([]byte, sent)); err != nil {
+		t.Fatal(err)
+	}
+	m.account(libzmqEvent{kind: zmq4.EVENT_ACCEPTED, value: fd, endpoint: "tcp://" + l.Addr().String()})
+	return fd, func() {
+		peer.Close()
+		file.Close()
+	}
+}
+
+// newExclusiveMonitor returns the monitor of a PAIR receive end in secure mode.
+func newExclusiveMonitor() *monitor {
+	m := newTestMonitor()
+	c := Config{Kind: zmq4.PAIR, Bind: true, Exclusive: true, Secure: true, Server: true}
+	m.exclusive, m.secure, m.handshake, m.reply = true, true, c.handshakeBytes(), c.replyBytes()
+	return m
+}
+
+// What a secure peer brings in its handshake, and what this end has sent to one
+// that waits at the gate, to one that was rejected, and to one that was admitted.
+const (
+	wholeHandshake = curveServerHandshake + 50
+	sentWaiting    = 64 + 170
+	sentRejected   = sentWaiting + 12
+	sentAdmitted   = sentWaiting + 52
+)
+
+// Peers that wait at the gate of an exclusive socket are younger than the one that
+// was admitted, and rejected ones may be older. Neither is taken for it, or its
+// end would not be noticed: the socket would be replaced, and with it the
+// connections of all that wait.
+func TestAdmittedPeerIsTheOneThatIsServed(t *testing.T) {
+	m := newExclusiveMonitor()
+	m.loopback(t, wholeHandshake, sentRejected)
+	served, _ := m.loopback(t, wholeHandshake, sentAdmitted)
+	m.loopback(t, wholeHandshake, sentWaiting)
+	if e, _ := m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED}); e.Kind != Connected || e.Peer != m.conns[1].peer {
+		t.Errorf("%v of %q", e.Kind, e.Peer)
+	}
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: served}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+		t.Errorf("its end is reported as %v, %d peers are connected", e.Kind, m.connected.Load())
+	}
+}
+
+// The same where libzmq has not yet sent the last of the handshake, or has closed
+// the connection again, when the monitor reads the report.
+func TestAdmittedPeerThatEndsAtOnce(t *testing.T) {
+	m := newExclusiveMonitor()
+	served, end := m.loopback(t, wholeHandshake, sentAdmitted)
+	m.loopback(t, wholeHandshake, sentWaiting)
+	end()
+	m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: served}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+		t.Errorf("its end is reported as %v, %d peers are connected", e.Kind, m.connected.Load())
+	}
+}
