@@ -87,7 +87,8 @@ type outcome struct {
 	Begun    string         `json:"begun"`
 	Seconds  float64        `json:"seconds"`
 	Faults   int            `json:"faults"`
-	Revived  int            `json:"revived,omitempty"` // Python ends that hung or gave up, and were started again
+	Stopped  bool           `json:"interrupted,omitempty"` // by a signal, before its end
+	Revived  int            `json:"revived,omitempty"`     // Python ends that hung or gave up, and were started again
 	Kinds    map[string]int `json:"kinds"`
 	Longest  float64        `json:"longest_pause"` // seconds without a frame and without a fault
 	Load     string         `json:"load"`          // the machine's load averages at the end
@@ -202,7 +203,7 @@ func (s *soak) start(receive bool) error {
 		s.account.senders[end.Life] = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}, blind: peer != goPeer}
 	}
 	s.mu.Unlock()
-	p, err := startProcess(name, end, pythonEnd(peer), s.folder, s.handle)
+	p, err := startProcess(name, end, pythonEnd(peer, s.Wire), s.folder, s.handle)
 	if err != nil {
 		return err
 	}
