@@ -458,7 +458,12 @@ func (s *soak) awaitRest() {
 	sender, receiver := s.end(false), s.end(true)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	limit := time.Now().Add(waitLimit)
 	for last, since := int64(-1), time.Now(); time.Since(since) < 2*time.Second; <-tick.C {
+		if time.Now().After(limit) {
+			s.problem("frames still come %v after the send end was stopped", waitLimit)
+			return
+		}
 		p := receiver.progress
 		if !sender.python && p.Life.Load() == sender.settings.Life && p.Last.Load() >= sender.progress.Begun.Load() {
 			return
