@@ -421,6 +421,9 @@ func (s *soak) finish() {
 	s.end(true).end() // a VidGear end ends with the other one
 	for _, receive := range []bool{false, true} {
 		p := s.end(receive)
+		if p.killed.Load() {
+			continue
+		}
 		p.end()
 		p.tell(closeCommand)
 		select {
@@ -444,11 +447,23 @@ func (s *soak) stop() {
 		return
 	}
 	sender.tell(stopCommand)
+	limit, hangs := waitLimit, sender.python && s.base.Faults
+	if hangs {
+		limit = s.flags.stall
+	}
 	select {
 	case <-s.sent:
 	case <-sender.exited:
-	case <-time.After(waitLimit):
-		s.problem("a send call does not return")
+	case <-time.After(limit):
+		if !hangs {
+			s.problem("a send call does not return")
+			return
+		}
+		sender.kill() // as some do after a fault; see revive
+		s.note(sender, true)
+		s.mu.Lock()
+		s.revived++
+		s.mu.Unlock()
 	}
 }
 
