@@ -405,12 +405,13 @@ func (s *soak) pause() time.Duration {
 
 // received returns how many frames all receive ends got. s.mu must be held.
 func (s *soak) received() (n int64) {
-	for _, r := range s.account.receivers[:len(s.account.receivers)-1] {
+	now := s.ends[true] // while the next one is being started, it is on the list already
+	for _, r := range s.account.receivers[:now.settings.Life-1] {
 		for _, run := range r.runs {
 			n += run.Count
 		}
 	}
-	return n + s.ends[true].progress.Frames.Load()
+	return n + now.progress.Frames.Load()
 }
 
 // finish closes the ends, the send end first, after the receive end has all that
