@@ -49,11 +49,7 @@ func (f fault) String() string {
 	if f.Receive {
 		end = "receive end"
 	}
-	kind := f.Kind
-	if kind == killFault && f.Back {
-		kind += " (relay)"
-	}
-	return fmt.Sprintf("%s, %s, %v", kind, end, f.Lasts)
+	return fmt.Sprintf("%s, %s, %v", f.Kind, end, f.Lasts)
 }
 
 // plan is the faults of a run in their order, which depends on the seed and the
@@ -216,8 +212,12 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 // is down.
 func (s *soak) kill(ctx context.Context, p *process, f fault) error {
 	at := ""
+	listens := f.Receive != s.receiverConnects()
 	relay := f.Back && s.Sender == goPeer && s.Receiver == goPeer
-	if f.Receive != s.receiverConnects() && !relay {
+	switch {
+	case listens && relay:
+		fmt.Fprintln(s.log, "behind a relay")
+	case listens:
 		at = s.proxy.Addr
 		s.proxy.Close()
 		s.proxy = nil
