@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Outside the repository there is nothing that draws, and the error says so.
+// Outside the repository there is nothing that draws, and the error names that.
 func TestDrawElsewhere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	err := Draw(context.Background(), []Chart{{}}, t.TempDir())
