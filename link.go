@@ -101,6 +101,7 @@ type link struct {
 	changed chan struct{} // see change; nil while no call waits
 
 	handshakeHangups atomic.Int32           // handshakes in a row that the peer ended without a reason
+	admitted         atomic.Bool            // a handshake has succeeded, so the keys match
 	departed         atomic.Bool            // a connection has ended since Close began
 	lastGone         atomic.Pointer[string] // the address of the last peer that disconnected
 	fruitless        atomic.Int32           // connections in a row that ended before a message or an answer arrived
@@ -356,6 +357,8 @@ func (l *link) hint(ctx context.Context, err error) error {
 		return fmt.Errorf("%w (%w)", err, l.refusal())
 	case l.dropReason.Load() != nil && l.opts.ReceiveMode, l.fruitless.Load() >= manyFruitless:
 		return l.explain(err)
+	case l.lostInHandshakes() != nil:
+		return fmt.Errorf("%w (%w)", err, l.lostInHandshakes())
 	case l.peers() == 0 && l.opts.Pattern == Pair && !l.opts.ReceiveMode:
 		return fmt.Errorf("%w (no peer is connected: a PAIR receive end admits none while its application takes no frames, or while another sender is connected)", err)
 	case l.peers() == 0:
@@ -411,11 +414,27 @@ func (l *link) mismatched() bool {
 	if e == nil || l.peers() > 0 || l.opts.binds() && time.Since(e.at) > refusalTTL {
 		return false
 	}
-	// A secure peer closes the connection of every peer whose keys it cannot
-	// read, without a reason. So does, once, a peer that is being closed.
-	// l.handshakeHangups is kept when a socket is replaced, maybe before the
-	// third.
-	return e.Kind != transport.HungUp || l.security != nil && l.handshakeHangups.Load() >= 3
+	return e.Kind != transport.HungUp || l.hangsUp() && (l.opts.binds() || !l.admitted.Load())
+}
+
+// hangsUp reports whether the peer ends every handshake without a reason, as a
+// secure peer does that cannot read this end's: the keys are not a pair. So does a
+// relay whose target is down, or, once, a peer that is being closed. libzmq reports
+// the same for both (unless the relay resets the connection, see hungUp). An end
+// that connects takes it for the first until a handshake has succeeded, then for
+// the second. l.handshakeHangups is kept when a socket is replaced, maybe
+// before the third.
+func (l *link) hangsUp() bool {
+	return l.security != nil && l.handshakeHangups.Load() >= 3
+}
+
+// lostInHandshakes returns why no peer is connected, at an end whose handshakes
+// succeeded once and are all ended without a reason now. Otherwise it returns nil.
+func (l *link) lostInHandshakes() error {
+	if l.opts.binds() || !l.hangsUp() || l.lastRefusal() == nil || l.peers() > 0 {
+		return nil
+	}
+	return fmt.Errorf("every connection ends in the handshake: is a relay or proxy in between whose target is down? If not: %w", l.refusal())
 }
 
 func (l *link) lastRefusal() *refusal {
@@ -513,6 +532,7 @@ func (c *conn) connected(e transport.Event) {
 	// one had begun.
 	c.rejected.drop(e.Endpoint)
 	l.handshakeHangups.Store(0)
+	l.admitted.Store(true)
 	l.mu.Lock()
 	l.announce()
 	l.mu.Unlock()
@@ -560,7 +580,7 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	why := l.reason(&e)
 	c.refused.Store(&refusal{e, why, time.Now()})
 	if e.Kind == transport.HungUp && e.Age < transport.HandshakeTime {
-		l.hungUp() // after that time the peer was silent, or this end made it wait
+		l.hungUp(syscall.Errno(e.Value)) // after that time the peer was silent, or this end made it wait
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
@@ -583,8 +603,14 @@ func (l *link) probed(e transport.Event) bool {
 }
 
 // hungUp counts a peer that ended the handshake without a reason. A tunnel does
-// the same if its far end is unreachable, which is not the peer's refusal.
-func (l *link) hungUp() {
+// the same if its far end is unreachable, which is not the peer's refusal. Neither
+// is a reset: a peer that refuses a handshake has read all of it, so its system
+// closes the connection in order. A relay without its target resets it if it has
+// read nothing.
+func (l *link) hungUp(how syscall.Errno) {
+	if how == syscall.ECONNRESET {
+		return
+	}
 	if l.tunnel != nil && l.tunnel.Err() != nil {
 		l.handshakeHangups.Store(0)
 		return

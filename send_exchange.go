@@ -532,6 +532,8 @@ func (s *sendEnd) goneReason() error {
 	switch {
 	case s.mismatched():
 		return s.refusal()
+	case s.lostInHandshakes() != nil:
+		return fmt.Errorf("%w: %w", ErrPeerGone, s.lostInHandshakes())
 	case s.fruitless.Load() >= manyFruitless:
 		return s.withTrouble(ErrPeerGone)
 	case s.unasked.Load():

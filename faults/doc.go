@@ -1,7 +1,7 @@
 // Package faults kills, freezes, cuts off and restarts either end of a stream
 // and measures how long it takes until frames flow again. It contains only
-// tests; peer.py is the VidGear end, imagezmq_peer.py the imagezmq end, end.py
-// what both share.
+// tests; peer.py is the VidGear end, async_peer.py NetGear_Async's,
+// imagezmq_peer.py the imagezmq end, end.py what they share.
 //
 // `make test` runs a short form. `make faults` runs the full one, which needs
 // root (for network namespaces), iproute2 and VidGear, takes over half an hour,

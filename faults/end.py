@@ -15,6 +15,7 @@ import numbered  # noqa: E402
 SPEC = {"bidirectional": False, "multiserver": False, "multiclient": False, **json.loads(sys.argv[1])}
 LOCK = threading.Lock()
 CLOSING = threading.Event()
+STOPPED = threading.Event()
 RUNNING = threading.Event()
 
 
@@ -50,6 +51,9 @@ def listen():
             RUNNING.clear()
         elif word == "resume":
             RUNNING.set()
+        elif word == "stop":
+            STOPPED.set()
+            RUNNING.set()
         elif word == "close":
             CLOSING.set()
             RUNNING.set()
@@ -60,10 +64,10 @@ def listen():
 
 
 def frames():
-    """Yields the frames to send, each at its time, until they are sent or the command close."""
+    """Yields the frames to send, each at its time, until they are sent or the command stop or close."""
     first, due = SPEC.get("first", 0), time.monotonic()
     index, end = first, first + SPEC.get("frames", 1 << 62)
-    while RUNNING.wait() and not CLOSING.is_set() and index < end:
+    while RUNNING.wait() and not CLOSING.is_set() and not STOPPED.is_set() and index < end:
         if SPEC["fps"]:
             due = max(due + 1 / SPEC["fps"], time.monotonic())
             time.sleep(max(0, due - time.monotonic()))

@@ -41,7 +41,7 @@ type fault struct {
 	Receive bool          `json:"receive"` // of the two ends, the one that it befalls
 	Pause   time.Duration `json:"pause"`   // without a fault before it
 	Lasts   time.Duration `json:"lasts"`
-	Back    bool          `json:"back"` // clock: back, not ahead
+	Back    bool          `json:"back"` // clock: back, not ahead; kill: connections are accepted and closed
 }
 
 func (f fault) String() string {
@@ -207,11 +207,17 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 	return nil
 }
 
-// kill kills an end, and starts it again. Where the end listens nothing does
-// meanwhile, so connections are refused.
+// kill kills an end, and starts it again. Where the end listens, connections are
+// refused meanwhile, or accepted and closed at once, as by a relay whose target
+// is down.
 func (s *soak) kill(ctx context.Context, p *process, f fault) error {
 	at := ""
-	if f.Receive != s.receiverConnects() {
+	listens := f.Receive != s.receiverConnects()
+	relay := f.Back && s.Sender == goPeer && s.Receiver == goPeer
+	switch {
+	case listens && relay:
+		fmt.Fprintln(s.log, "behind a relay")
+	case listens:
 		at = s.proxy.Addr
 		s.proxy.Close()
 		s.proxy = nil

@@ -209,6 +209,9 @@ func soakAll(args []string) (failed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := checkPython(kinds); err != nil {
+		return false, err
+	}
 	if f.folder == "" {
 		if f.folder, err = os.MkdirTemp("", "netgear-soak-"); err != nil {
 			return false, err
@@ -235,6 +238,7 @@ func soakAll(args []string) (failed bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("%v: %w", k, err)
 		}
+		o.Stopped = ctx.Err() != nil
 		if err := json.NewEncoder(results).Encode(o); err != nil {
 			return false, err
 		}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/vidgear-go/netgear/internal/numbered"
@@ -30,6 +31,7 @@ type process struct {
 	stdin  io.WriteCloser
 	stderr string // the file
 	once   sync.Once
+	killed atomic.Bool
 	runs   runs // of a Python end, whose frames this program counts
 
 	mu      sync.Mutex
@@ -161,6 +163,7 @@ func (p *process) ended() bool {
 // kill kills the process, and waits until it has ended.
 func (p *process) kill() {
 	p.end()
+	p.killed.Store(true)
 	p.once.Do(func() { p.signal(syscall.SIGKILL) })
 	<-p.exited
 }

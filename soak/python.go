@@ -1,28 +1,57 @@
 package main
 
-import "os"
+import (
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+// python returns the Python that has VidGear and imagezmq.
+func python() string {
+	if path := os.Getenv("NETGEAR_INTEROP_PYTHON"); path != "" {
+		return path
+	}
+	return "interop/.venv/bin/python"
+}
 
 // pythonEnd returns the command of an end in Python, or nil for one of this
 // library. It is run in the repository's root.
-func pythonEnd(peer string) []string {
-	python := os.Getenv("NETGEAR_INTEROP_PYTHON")
-	if python == "" {
-		python = "interop/.venv/bin/python"
+func pythonEnd(peer, wire string) []string {
+	switch {
+	case peer == vidgearPeer && wire == asyncWire:
+		return []string{python(), "faults/async_peer.py"}
+	case peer == vidgearPeer:
+		return []string{python(), "faults/peer.py"}
+	case peer == imagezmqPeer:
+		return []string{python(), "faults/imagezmq_peer.py"}
 	}
-	switch peer {
-	case vidgearPeer:
-		return []string{python, "faults/peer.py"}
-	case imagezmqPeer:
-		return []string{python, "faults/imagezmq_peer.py"}
+	return nil
+}
+
+// checkPython returns an error if the runs need a Python that does not exist.
+func checkPython(kinds []kind) error {
+	for _, k := range kinds {
+		for _, peer := range []string{k.Sender, k.Receiver} {
+			command := pythonEnd(peer, k.Wire)
+			if command == nil {
+				continue
+			}
+			if _, err := os.Stat(command[1]); err != nil {
+				return fmt.Errorf("an end in Python is a program in faults/: run this in the root of the repository (%w)", err)
+			}
+			if _, err := exec.LookPath(command[0]); err != nil {
+				return fmt.Errorf("-peer %s needs a Python with VidGear and imagezmq: run `make setup` in the repository, or name one by NETGEAR_INTEROP_PYTHON (%w)", peer, err)
+			}
+		}
 	}
 	return nil
 }
 
 // withPython returns a kind with a peer in Python at either end, without what
-// VidGear itself cannot do: its receive end never gets a frame in secure PUB/SUB.
-// The Python ends in faults/ are NetGear's and imagezmq's.
+// VidGear itself cannot do: its receive end never gets a frame in secure PUB/SUB,
+// and NetGear_Async has no security.
 func (k kind) withPython(peer string) (all []kind) {
-	if k.Wire == asyncWire || peer == imagezmqPeer && k.Secure > 0 {
+	if k.Secure > 0 && (k.Wire == asyncWire || peer == imagezmqPeer) || k.Wire == asyncWire && peer != vidgearPeer {
 		return nil
 	}
 	one, other := k, k

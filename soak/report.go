@@ -62,6 +62,19 @@ func (d *display) end() {
 
 func (o *outcome) failed() bool { return len(o.Problems)+len(o.Unreported) > 0 }
 
+// result returns how a run ended.
+func (o *outcome) result() string {
+	switch text := fmt.Sprintf("FAILED: %d problems", len(o.Problems)+len(o.Unreported)); {
+	case o.failed() && o.Stopped:
+		return text + ", interrupted"
+	case o.failed():
+		return text
+	case o.Stopped:
+		return "interrupted, no problem until then"
+	}
+	return "passed"
+}
+
 // judge fills in what became of the frames and of the processes.
 func (s *soak) judge(o *outcome) {
 	s.mu.Lock()
@@ -109,12 +122,10 @@ func table(all []outcome) string {
 	var b strings.Builder
 	b.WriteString("| stream | frames sent | received | lost, reported | twice, sent again | late | with a killed end or connection | faults | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range all {
-		result := "passed"
-		if o.failed() {
-			result = fmt.Sprintf("FAILED: %d problems", len(o.Problems)+len(o.Unreported))
-		}
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Twice, o.Late,
-			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.Longest, o.Seconds/60, o.Seed, result)
+			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.Longest, o.Seconds/60, o.Seed, o.result())
 	}
+	b.WriteString("\nlost, reported: by the send call, Missed or Dropped. late: frames that arrived after frames that were sent later, as in PUB/SUB when the rest of a lost connection and the next one are read together. " +
+		"with a killed end or connection: in its queue or on its way, and in PUB/SUB before a subscriber was connected.\n")
 	return b.String()
 }

@@ -87,7 +87,8 @@ type outcome struct {
 	Begun    string         `json:"begun"`
 	Seconds  float64        `json:"seconds"`
 	Faults   int            `json:"faults"`
-	Revived  int            `json:"revived,omitempty"` // Python ends that hung or gave up, and were started again
+	Stopped  bool           `json:"interrupted,omitempty"` // by a signal, before its end
+	Revived  int            `json:"revived,omitempty"`     // Python ends that hung or gave up, and were started again
 	Kinds    map[string]int `json:"kinds"`
 	Longest  float64        `json:"longest_pause"` // seconds without a frame and without a fault
 	Load     string         `json:"load"`          // the machine's load averages at the end
@@ -202,7 +203,7 @@ func (s *soak) start(receive bool) error {
 		s.account.senders[end.Life] = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}, blind: peer != goPeer}
 	}
 	s.mu.Unlock()
-	p, err := startProcess(name, end, pythonEnd(peer), s.folder, s.handle)
+	p, err := startProcess(name, end, pythonEnd(peer, s.Wire), s.folder, s.handle)
 	if err != nil {
 		return err
 	}
@@ -404,12 +405,13 @@ func (s *soak) pause() time.Duration {
 
 // received returns how many frames all receive ends got. s.mu must be held.
 func (s *soak) received() (n int64) {
-	for _, r := range s.account.receivers[:len(s.account.receivers)-1] {
+	now := s.ends[true] // while the next one is being started, it is on the list already
+	for _, r := range s.account.receivers[:now.settings.Life-1] {
 		for _, run := range r.runs {
 			n += run.Count
 		}
 	}
-	return n + s.ends[true].progress.Frames.Load()
+	return n + now.progress.Frames.Load()
 }
 
 // finish closes the ends, the send end first, after the receive end has all that
@@ -420,6 +422,9 @@ func (s *soak) finish() {
 	s.end(true).end() // a VidGear end ends with the other one
 	for _, receive := range []bool{false, true} {
 		p := s.end(receive)
+		if p.killed.Load() {
+			continue
+		}
 		p.end()
 		p.tell(closeCommand)
 		select {
@@ -443,11 +448,23 @@ func (s *soak) stop() {
 		return
 	}
 	sender.tell(stopCommand)
+	limit, hangs := waitLimit, sender.python && s.base.Faults
+	if hangs {
+		limit = s.flags.stall
+	}
 	select {
 	case <-s.sent:
 	case <-sender.exited:
-	case <-time.After(waitLimit):
-		s.problem("a send call does not return")
+	case <-time.After(limit):
+		if !hangs {
+			s.problem("a send call does not return")
+			return
+		}
+		sender.kill() // as some do after a fault; see revive
+		s.note(sender, true)
+		s.mu.Lock()
+		s.revived++
+		s.mu.Unlock()
 	}
 }
 
@@ -457,7 +474,12 @@ func (s *soak) awaitRest() {
 	sender, receiver := s.end(false), s.end(true)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	limit := time.Now().Add(waitLimit)
 	for last, since := int64(-1), time.Now(); time.Since(since) < 2*time.Second; <-tick.C {
+		if time.Now().After(limit) {
+			s.problem("frames still come %v after the send end was stopped", waitLimit)
+			return
+		}
 		p := receiver.progress
 		if !sender.python && p.Life.Load() == sender.settings.Life && p.Last.Load() >= sender.progress.Begun.Load() {
 			return

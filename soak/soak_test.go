@@ -130,6 +130,7 @@ func TestKinds(t *testing.T) {
 		{"-pattern all -wire all -secure all -jpeg all", 42},
 		{"-peer vidgear -secure ironhouse -pattern pubsub", 1},
 		{"-peer vidgear -wire imagezmq", 0},
+		{"-peer vidgear -wire async -pattern all -secure all", 8},
 		{"-peer imagezmq -wire imagezmq -pattern all -jpeg all", 8},
 	} {
 		if got := count(strings.Fields(c.args)...); got != c.want {
@@ -149,5 +150,39 @@ func TestKinds(t *testing.T) {
 		if _, err := parse(strings.Fields(args)); err == nil {
 			t.Errorf("%s is accepted", args)
 		}
+	}
+}
+
+// The table has how each run ended. One that was interrupted has not passed.
+func TestTable(t *testing.T) {
+	for want, o := range map[string]outcome{
+		"| passed |":                             {},
+		"| interrupted, no problem until then |": {Stopped: true},
+		"| FAILED: 1 problems |":                 {Problems: []string{"a problem"}},
+		"| FAILED: 2 problems, interrupted |":    {Stopped: true, Problems: []string{"a problem"}, balance: balance{Unreported: []string{"a frame"}}},
+	} {
+		if text := table([]outcome{o}); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// What is missing for an end in Python is named before anything runs.
+func TestCheckPython(t *testing.T) {
+	kinds := []kind{{Wire: netgearWire, Sender: goPeer, Receiver: vidgearPeer}}
+	t.Setenv("NETGEAR_INTEROP_PYTHON", "/nowhere/python")
+	t.Chdir("..")
+	err := checkPython(kinds)
+	for _, want := range []string{"make setup", "NETGEAR_INTEROP_PYTHON", "/nowhere/python"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q: %v", want, err)
+		}
+	}
+	if err := checkPython([]kind{{Sender: goPeer, Receiver: goPeer}}); err != nil {
+		t.Errorf("both ends are in Go: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	if err := checkPython(kinds); err == nil || !strings.Contains(err.Error(), "root of the repository") {
+		t.Errorf("in another folder: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,8 +50,14 @@ func Draw(ctx context.Context, charts []Chart, folder string) error {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		return err
 	}
+	if _, err := os.Stat("bench/plot"); err != nil {
+		return fmt.Errorf("the program that draws is bench/plot: run this in the root of the repository (%w)", err)
+	}
 	cmd := exec.CommandContext(ctx, "go", "-C", "bench/plot", "run", "-buildvcs=false", ".", file, folder)
 	cmd.Env = append(os.Environ(), "GOWORK=off") // go.work leaves this module out
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	return cmd.Run()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd, err, bytes.TrimSpace(out))
+	}
+	return nil
 }

@@ -80,7 +80,7 @@ func newContext() (*zmq4.Context, error) {
 		return nil, err
 	}
 	zmsg.KeepFreed()
-	ctx, err := zmq4.NewContext()
+	ctx, err := zmsg.NewContext()
 	if err != nil {
 		return nil, err
 	}

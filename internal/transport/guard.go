@@ -41,16 +41,18 @@ func (m *meter) rebase(now time.Time) {
 
 // inspect checks every connection, and sets when to check again.
 func (m *monitor) inspect(now time.Time) {
-	busy := false
+	busy, waiting := false, m.leftUnread()
 	for _, c := range m.conns {
 		if c.ended != nil {
 			continue
 		}
 		much, why := m.check(c, now)
+		waiting += c.memory()
 		if busy = busy || much; why != nil {
 			m.end(c, why)
 		}
 	}
+	noteWaiting(waiting)
 	m.flow.prune()
 	m.limitPending(now)
 	m.evictLast()
@@ -180,9 +182,9 @@ func (c *connection) memory() int64 {
 	return max(c.unread, c.growth)
 }
 
-// partMemory is what libzmq takes for a part beside its bytes, or for those of
-// a small one.
-const partMemory = 64
+// partMemory is about what libzmq takes for a part beside its bytes: its place in
+// the queue and, for one of 34 bytes and more, an allocation.
+const partMemory = 112
 
 // countLeft adds up what connections have left unread that have ended: it stays
 // in memory until the owner of the socket has read it, or has opened another. A
@@ -207,6 +209,15 @@ func (m *monitor) countLeft(c *connection) {
 			m.report(Event{Kind: LeftUnread})
 		}
 	}
+}
+
+// leftUnread returns how much memory is taken by what ended connections have
+// left and was not read.
+func (m *monitor) leftUnread() int64 {
+	if m.flow.drained.Load() != m.drainedAt {
+		return 0
+	}
+	return m.left
 }
 
 // spoiled reports whether too much was left unread.

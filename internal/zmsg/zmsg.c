@@ -1,6 +1,9 @@
 #include "zmsg.h"
 
 #include <errno.h>
+#if defined __linux__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -380,6 +383,28 @@ int ng_keep_freed(void) {
 	return 0;
 #endif
 }
+
+// Blocks that were freed between others stay in the heap, and so does all that is
+// below the last block in use. libzmq's queues always have two blocks in use, so
+// after a backlog its memory would stay with the process.
+void ng_release_freed(void) {
+#if defined __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+// zmq.h has this only for programs that use its draft API. The option itself is
+// in every build since 4.2.
+#ifndef ZMQ_ZERO_COPY_RECV
+#define ZMQ_ZERO_COPY_RECV 10
+#endif
+
+// By default libzmq reads into a block of 8 KB and makes the parts of 34 bytes
+// and more in it refer to the block, which it frees with the last of them. With
+// 10 KB for as many references as there could be, a block takes 18 KB. So a part
+// that came alone takes 18 KB, however small it is, for as long as it exists.
+// Copied, it takes its bytes and 48. Parts of 8 KB and more never are in a block.
+int ng_copy_small(void *ctx) { return zmq_ctx_set(ctx, ZMQ_ZERO_COPY_RECV, 0); }
 
 // ---- the socket -----------------------------------------------------------
 

@@ -64,6 +64,11 @@ int ng_tracker_pending(ng_tracker *t);
 // ng_keep_freed makes glibc's malloc keep freed memory, rather than return it
 // to the system at once. It returns 0 if malloc is not glibc's.
 int ng_keep_freed(void);
+// ng_release_freed returns freed memory to the system, if malloc is glibc's.
+void ng_release_freed(void);
+// ng_copy_small makes the sockets that are opened in a context from now on copy
+// small parts into memory of their own. It returns what zmq_ctx_set returns.
+int ng_copy_small(void *ctx);
 
 // ng_events processes the socket's pending commands and returns its ZMQ_EVENTS,
 // or -1 with errno set.

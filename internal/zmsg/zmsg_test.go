@@ -30,7 +30,7 @@ func pair(t testing.TB, kinds ...zmq4.Type) (a, b *Socket) {
 	if len(kinds) == 0 {
 		kinds = []zmq4.Type{zmq4.PAIR, zmq4.PAIR}
 	}
-	ctx, err := zmq4.NewContext()
+	ctx, err := NewContext()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +72,12 @@ func connect(t testing.TB, a, b *Socket) {
 	}
 }
 
+func deadline() time.Time { return time.Now().Add(10 * time.Second) }
+
 func receive(t *testing.T, s *Socket) *Msg {
 	t.Helper()
 	m := new(Msg)
-	if err := s.Wait(time.Now().Add(10*time.Second), never, func() error { return s.TryRecv(m) }); err != nil {
+	if err := s.Wait(deadline(), never, func() error { return s.TryRecv(m) }); err != nil {
 		t.Fatal(err)
 	}
 	return m

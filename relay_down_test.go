@@ -1,0 +1,133 @@
+package netgear
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+)
+
+// relayWithoutTarget accepts connections at an address, and ends them.
+func relayWithoutTarget(t *testing.T, at string, end func(*net.TCPConn)) (port string, stop func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			end(c.(*net.TCPConn))
+		}
+	}()
+	stop = func() {
+		l.Close()
+		<-done
+	}
+	t.Cleanup(stop)
+	return port, stop
+}
+
+// closeInOrder ends a connection as a peer does that refuses a handshake: it has
+// read what came.
+func closeInOrder(c *net.TCPConn) {
+	c.SetDeadline(time.Now().Add(time.Second))
+	c.Read(make([]byte, 10)) // the beginning of the greeting
+	c.CloseWrite()
+	for b := make([]byte, 512); ; {
+		if _, err := c.Read(b); err != nil {
+			break
+		}
+	}
+	c.Close()
+}
+
+// closeWithReset ends a connection as the system does if what came was not read.
+func closeWithReset(c *net.TCPConn) {
+	c.SetLinger(0)
+	c.Close()
+}
+
+// A relay whose target is down accepts connections and ends them. Once a
+// handshake has succeeded, a send call waits until the target is back: the keys
+// are right.
+func TestSecureRelayWithoutTarget(t *testing.T) {
+	for _, mode := range []SecureMode{StoneHouse, IronHouse} {
+		for _, pattern := range []Pattern{Pair, ReqRep} {
+			t.Run(mode.String()+"/"+pattern.String(), func(t *testing.T) {
+				t.Parallel()
+				o := Options{Pattern: pattern, SecureMode: mode, CustomCertLocation: keyFolder(t), Address: "127.0.0.1", RequestTimeout: 500 * time.Millisecond, MaxRetries: -1, TerminatePolicy: KeepWaiting}
+				receiver := o
+				receiver.ReceiveMode, receiver.Port = true, "0"
+				recv := mustNew(t, receiver)
+				o.Port, receiver.Port = recv.Port(), recv.Port()
+				send := mustNew(t, o)
+				sendSmall(t, send)
+				recv.Close()
+				await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
+				_, stop := relayWithoutTarget(t, "127.0.0.1:"+receiver.Port, closeInOrder)
+				result := make(chan error, 1)
+				go func() {
+					_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+					result <- err
+				}()
+				await(t, "ended handshakes", func() bool { return len(result) > 0 || send.Stats().Refused > 5 })
+				stop()
+				recv = mustNew(t, receiver)
+				if err := <-result; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// Before the first handshake a relay that closes connections in order is taken for
+// a receive end that refuses the keys. One that resets them is not.
+func TestSecureRelayAtTheStart(t *testing.T) {
+	for name, end := range map[string]func(*net.TCPConn){"closes": closeInOrder, "resets": closeWithReset} {
+		t.Run(name, func(t *testing.T) {
+			port, _ := relayWithoutTarget(t, "127.0.0.1:0", end)
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: port, SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), RequestTimeout: 500 * time.Millisecond, MaxRetries: -1})
+			ctx, cancel := context.WithCancel(testContext(t))
+			defer cancel()
+			result := make(chan error, 1)
+			go func() {
+				_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
+				result <- err
+			}()
+			if name == "resets" {
+				await(t, "ended handshakes", func() bool { return len(result) > 0 || send.Stats().Refused > 5 })
+				cancel()
+			}
+			if err := <-result; errors.Is(err, ErrAuth) != (name == "closes") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// With a limit to its tries, a send call that loses its peer behind a relay names
+// both reasons.
+func TestSecureRelayForTooLong(t *testing.T) {
+	o := Options{SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), Address: "127.0.0.1", RequestTimeout: 500 * time.Millisecond, MaxRetries: 3, TerminatePolicy: KeepWaiting}
+	receiver := o
+	receiver.ReceiveMode, receiver.Port = true, "0"
+	recv := mustNew(t, receiver)
+	o.Port = recv.Port()
+	send := mustNew(t, o)
+	sendSmall(t, send)
+	recv.Close()
+	await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
+	relayWithoutTarget(t, "127.0.0.1:"+o.Port, closeInOrder)
+	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); !errors.Is(err, ErrPeerGone) || !errors.Is(err, ErrAuth) {
+		t.Error(err)
+	}
+}
