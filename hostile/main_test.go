@@ -48,15 +48,6 @@ func number(name string, otherwise int) int {
 // long reports whether this is the long form.
 func long() bool { return messages > shortMessages }
 
-// onlyLong leaves a test out of the short form that fails now and then, for
-// reasons that are not understood yet: see docs/reliability.md.
-func onlyLong(t *testing.T) {
-	t.Helper()
-	if !long() {
-		t.Skip("it is part of the long form: make hostile")
-	}
-}
-
 // random returns the random source of one part of a test.
 func random(t testing.TB, part int) *rand.Rand {
 	h := fnv.New64a()
