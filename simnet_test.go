@@ -211,6 +211,7 @@ func (n *simNet) openSocket(c transport.Config, endpoints []string, report func(
 		nodrop: c.Kind == zmq4.PUB, newEvent: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	s.request = n.rng.Uint64() // as in libzmq, where a socket's numbers begin at random
 	if c.Bind {
 		for _, ep := range endpoints {
 			if n.listeners[ep] != nil {
