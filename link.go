@@ -553,7 +553,7 @@ func (c *conn) disconnected(e transport.Event) {
 		return
 	}
 	l.onEvent(c, e)
-	if !l.opts.binds() {
+	if !l.opts.binds() && e.Endpoint != "" {
 		c.rejected.add(e.Endpoint, reconnectDelay) // until libzmq reports that it tries again
 	}
 	l.lastGone.Store(&e.Peer)

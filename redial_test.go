@@ -206,3 +206,16 @@ func TestRedialsWithAFullQueue(t *testing.T) {
 		})
 	}
 }
+
+// A connection may end without an endpoint, when its socket ends or has left that.
+// Then there is nothing to connect to again, and no message loses its answer.
+func TestLossWithoutEndpoint(t *testing.T) {
+	recv := mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: peertest.FreePort(t)})
+	c := recv.recv.current()
+	c.disconnected(transport.Event{Kind: transport.Disconnected})
+	c.rejected.mu.Lock()
+	defer c.rejected.mu.Unlock()
+	if _, ok := c.rejected.at[""]; ok {
+		t.Error("the end connects to no endpoint")
+	}
+}

@@ -18,9 +18,11 @@
 
 typedef void *(*new_func)(size_t, const void *);
 
-// MOST is the most bytes that are filled of one object. libzmq's have a few
-// thousand.
-enum { MOST = 32 << 10 };
+// Objects of fewer than LEAST bytes are not filled: that of a CURVE client has
+// seven keys and a copy of all options, and peers that subscribe make libzmq
+// create a small one for each byte of a topic. MOST is the most bytes that are
+// filled of one object. libzmq's have a few thousand.
+enum { LEAST = 256, MOST = 32 << 10 };
 
 static atomic_long filled;
 
@@ -48,8 +50,8 @@ __attribute__((weak, visibility("default"))) void *NEW(size_t n, const void *not
 		atomic_store(&next, f);
 	}
 	void *p = f != NULL ? f(n, nothrow) : malloc(n > 0 ? n : 1);
-	if (p == NULL)
-		return NULL;
+	if (p == NULL || n < LEAST)
+		return p;
 	fill(p, n < MOST ? n : MOST);
 	atomic_fetch_add(&filled, 1);
 	return p;

@@ -1,7 +1,7 @@
-// Package cxxnew makes new objects of libzmq contain random bytes instead of
-// what the memory held before. A program that imports it, and is linked with
-// libzmq dynamically or statically, has the C++ operator new(std::nothrow)
-// replaced, with which libzmq creates its objects.
+// Package cxxnew makes new objects of libzmq, but for the smallest, contain random
+// bytes instead of what the memory held before. A program that imports it, and is
+// linked with libzmq dynamically or statically, has the C++ operator
+// new(std::nothrow) replaced, with which libzmq creates its objects.
 //
 // libzmq's CURVE client (curve_client.cpp, to 4.3.5 and the master branch of 2026
 // at least) processes READY in every state of the handshake. If READY comes in

@@ -221,6 +221,17 @@ func (s *Socket) attach(endpoints []string) error {
 // Dial connects to one more endpoint, with the options that depend on it. An
 // endpoint that cannot be used is an *[AddressError].
 func (s *Socket) Dial(ep string) error {
+	if err := s.connect(ep); err != nil {
+		return addressError("connect to", ep, err)
+	}
+	if !slices.Contains(s.Endpoints, ep) {
+		s.Endpoints = append(s.Endpoints, ep)
+	}
+	return nil
+}
+
+// connect connects to an endpoint, with the options that depend on it.
+func (s *Socket) connect(ep string) error {
 	buffer := -1 // the system's
 	if onThisMachine(ep) {
 		buffer = localSendBuffer
@@ -230,13 +241,7 @@ func (s *Socket) Dial(ep string) error {
 		delete(s.parted, ep)
 		err = s.Connect(ep)
 	}
-	if err != nil {
-		return addressError("connect to", ep, err)
-	}
-	if !slices.Contains(s.Endpoints, ep) {
-		s.Endpoints = append(s.Endpoints, ep)
-	}
-	return nil
+	return err
 }
 
 // Redial disconnects from an endpoint, unless Part has, and connects to it again.
@@ -244,8 +249,7 @@ func (s *Socket) Dial(ep string) error {
 func (s *Socket) Redial(ep string) {
 	if ep, ok := s.own(ep); ok {
 		s.Part(ep)
-		delete(s.parted, ep)
-		s.Connect(ep)
+		_ = s.connect(ep)
 	}
 }
 
