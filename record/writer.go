@@ -204,7 +204,9 @@ func (w *writer) beginFile(at time.Time) (err error) {
 	case w.o.Dir != "":
 		f, path, err = w.createNext(at)
 	case w.again:
-		f, err = w.o.create(path)
+		if f, err = w.o.create(path); err == nil {
+			w.opened, w.again = f, false // also if the disk is full now
+		}
 	case f == nil:
 		err = fmt.Errorf("record: %s: %w", path, os.ErrClosed)
 	}
@@ -219,7 +221,7 @@ func (w *writer) beginFile(at time.Time) (err error) {
 		}
 		return err
 	}
-	w.m, w.path, w.opened, w.again = m, path, nil, false
+	w.m, w.path, w.opened = m, path, nil
 	w.o.Logger.Debug("record: file begun", "file", path)
 	w.r.count(func(s *Stats) { s.Files++; s.File = path })
 	return nil
