@@ -139,3 +139,31 @@ func TestDeletedOnAFullDisk(t *testing.T) {
 		t.Errorf("%d frames: %v", len(frames), err)
 	}
 }
+
+// A file system that does not count the names of files reports none of a new one.
+func TestFileSystemWithoutLinkCounts(t *testing.T) {
+	t.Parallel()
+	now := &atomic.Int64{}
+	r := create(t, Options{Dir: t.TempDir(), now: func() time.Time { return at(int(now.Load())) }, create: func(path string) (file, error) {
+		f, err := createFile(path)
+		if err == nil {
+			err = os.Remove(path)
+		}
+		return f, err
+	}})
+	const frames = 5
+	for n := range frames {
+		now.Store(int64(100 * n))
+		frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(100 * n), message: n}
+		if err := frame.write(t, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	peertest.Await(t, waitLimit, "the frames", func() bool { return r.Stats().Frames == frames })
+	if s := r.Stats(); s.Files != 1 {
+		t.Errorf("%d files", s.Files)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
