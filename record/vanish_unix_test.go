@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,5 +81,89 @@ func TestDeletedWhileRecording(t *testing.T) {
 				t.Errorf("%d frames: %v", len(frames), err)
 			}
 		})
+	}
+}
+
+// headerless is a file on a disk that has no room for its header.
+type headerless struct {
+	file
+	full *atomic.Bool
+}
+
+func (h headerless) WriteAt(b []byte, at int64) (int, error) {
+	if h.full.Load() {
+		return 0, syscall.ENOSPC
+	}
+	return h.file.WriteAt(b, at)
+}
+
+// The file of Path is deleted because the disk is full, and the disk is full when
+// it is created again. Recording continues when there is room.
+func TestDeletedOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.mkv")
+	now, full, files := &atomic.Int64{}, &atomic.Bool{}, &atomic.Int64{}
+	r := create(t, Options{Path: path, now: func() time.Time { return at(int(now.Load())) }, create: func(path string) (file, error) {
+		f, err := createFile(path)
+		if err != nil || files.Add(1) == 1 {
+			return f, err // an *os.File, which is looked at
+		}
+		return headerless{f, full}, nil
+	}})
+	n := 0
+	write := func() {
+		t.Helper()
+		frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(n), message: n}
+		if err := frame.write(t, r); err != nil && !errors.Is(err, ErrQueueFull) {
+			t.Fatal(err)
+		}
+		n += 100
+		now.Store(int64(n))
+	}
+	write()
+	peertest.Await(t, waitLimit, "the first frame", func() bool { return r.Stats().Frames == 1 })
+	full.Store(true)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	peertest.Await(t, waitLimit, "the full disk", func() bool { write(); return errors.Is(r.Stats().Err, syscall.ENOSPC) })
+	full.Store(false)
+	peertest.Await(t, waitLimit, "another file", func() bool { write(); s := r.Stats(); return s.Files == 2 && s.Err == nil })
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := files.Load(); n != 2 {
+		t.Errorf("%d files were created", n)
+	}
+	if frames, err := readAll(t, open(t, path)); err != nil || len(frames) == 0 {
+		t.Errorf("%d frames: %v", len(frames), err)
+	}
+}
+
+// A file system that does not count the names of files reports none of a new one.
+func TestFileSystemWithoutLinkCounts(t *testing.T) {
+	t.Parallel()
+	now := &atomic.Int64{}
+	r := create(t, Options{Dir: t.TempDir(), now: func() time.Time { return at(int(now.Load())) }, create: func(path string) (file, error) {
+		f, err := createFile(path)
+		if err == nil {
+			err = os.Remove(path)
+		}
+		return f, err
+	}})
+	const frames = 5
+	for n := range frames {
+		now.Store(int64(100 * n))
+		frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(100 * n), message: n}
+		if err := frame.write(t, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	peertest.Await(t, waitLimit, "the frames", func() bool { return r.Stats().Frames == frames })
+	if s := r.Stats(); s.Files != 1 {
+		t.Errorf("%d files", s.Files)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -20,12 +20,13 @@ type writer struct {
 	senders senders
 	disk    *disk // nil without DiskBudget
 
-	m      *matroska // nil before a file's first frame
-	path   string
-	opened file      // Options.Path before the first frame
-	again  bool      // Options.Path is to be created again, because it was deleted
-	looked time.Time // when endDeleted has looked at the file
-	number int       // of the last file in Dir
+	m        *matroska // nil before a file's first frame
+	path     string
+	opened   file      // Options.Path before the first frame
+	again    bool      // Options.Path is to be created again, because it was deleted
+	looked   time.Time // when endDeleted has looked at the file
+	nameless bool      // the file system reports no name of a file that has one
+	number   int       // of the last file in Dir
 
 	failed  error     // why the last frame was not written
 	retryAt time.Time // when the next one is tried
@@ -163,7 +164,7 @@ func (w *writer) endDeleted() {
 	if w.m == nil || now.Sub(w.looked).Abs() < lookEvery {
 		return
 	}
-	if w.looked = now; !deleted(w.m.f) {
+	if w.looked = now; w.nameless || !deleted(w.m.f) {
 		return
 	}
 	w.o.Logger.Error("record: the file was deleted while it was recorded; another one is begun", "file", w.path)
@@ -204,7 +205,9 @@ func (w *writer) beginFile(at time.Time) (err error) {
 	case w.o.Dir != "":
 		f, path, err = w.createNext(at)
 	case w.again:
-		f, err = w.o.create(path)
+		if f, err = w.o.create(path); err == nil {
+			w.opened, w.again = f, false // also if the disk is full now
+		}
 	case f == nil:
 		err = fmt.Errorf("record: %s: %w", path, os.ErrClosed)
 	}
@@ -219,7 +222,8 @@ func (w *writer) beginFile(at time.Time) (err error) {
 		}
 		return err
 	}
-	w.m, w.path, w.opened, w.again = m, path, nil, false
+	w.m, w.path, w.opened = m, path, nil
+	w.nameless = deleted(f)
 	w.o.Logger.Debug("record: file begun", "file", path)
 	w.r.count(func(s *Stats) { s.Files++; s.File = path })
 	return nil
