@@ -235,7 +235,7 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 // connects the endpoint shows which one that is. It must be known there: libzmq
 // gives an endpoint up after most failures, and each must be reported.
 func (m *monitor) noteRejected(endpoint string) {
-	for _, c := range m.conns {
+	for _, c := range slices.Backward(m.conns) { // an older one may have ended without a report (Part)
 		if !c.accepted && c.endpoint == endpoint {
 			c.rejected = true
 			return

@@ -247,3 +247,20 @@ func TestConnectionThatWasLeft(t *testing.T) {
 		}
 	}
 }
+
+// A peer rejects an end whose last connection to it has ended without a report,
+// as the end had left the endpoint. That is one failure, of the new connection.
+func TestRejectedAfterOneThatWasLeft(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	m := newTestMonitor()
+	m.account(libzmqEvent{kind: zmq4.EVENT_CONNECTED, value: 1 << 20, endpoint: endpoint})
+	var got []EventKind
+	for _, kind := range []zmq4.Event{zmq4.EVENT_CONNECTED, zmq4.EVENT_HANDSHAKE_FAILED_AUTH, zmq4.EVENT_DISCONNECTED} {
+		if e, ok := m.account(libzmqEvent{kind: kind, value: 1<<20 + 1, endpoint: endpoint}); ok {
+			got = append(got, e.Kind)
+		}
+	}
+	if want := []EventKind{AuthFailed}; !slices.Equal(got, want) {
+		t.Errorf("%v instead of %v", got, want)
+	}
+}
