@@ -350,6 +350,7 @@ func (l *link) over(ctx context.Context) error {
 
 // hint adds the probable reason to the error of a context that has ended.
 func (l *link) hint(ctx context.Context, err error) error {
+	lost := l.lostInHandshakes()
 	switch {
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
 		return err
@@ -357,8 +358,8 @@ func (l *link) hint(ctx context.Context, err error) error {
 		return fmt.Errorf("%w (%w)", err, l.refusal())
 	case l.dropReason.Load() != nil && l.opts.ReceiveMode, l.fruitless.Load() >= manyFruitless:
 		return l.explain(err)
-	case l.lostInHandshakes() != nil:
-		return fmt.Errorf("%w (%w)", err, l.lostInHandshakes())
+	case lost != nil:
+		return fmt.Errorf("%w (%w)", err, lost)
 	case l.peers() == 0 && l.opts.Pattern == Pair && !l.opts.ReceiveMode:
 		return fmt.Errorf("%w (no peer is connected: a PAIR receive end admits none while its application takes no frames, or while another sender is connected)", err)
 	case l.peers() == 0:

@@ -131,3 +131,23 @@ func TestSecureRelayForTooLong(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A publisher does not wait. While its receive end refuses its keys, send calls
+// return the error, also if an earlier receive end there has accepted them.
+func TestPublisherRefusedLater(t *testing.T) {
+	o := Options{Pattern: PubSub, SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), Address: "127.0.0.1", RequestTimeout: 500 * time.Millisecond, TerminatePolicy: KeepWaiting}
+	receiver := o
+	receiver.ReceiveMode, receiver.Port = true, "0"
+	recv := mustNew(t, receiver)
+	o.Port, receiver.Port = recv.Port(), recv.Port()
+	send := mustNew(t, o)
+	await(t, "the connection", func() bool { return send.Stats().Connected == 1 })
+	recv.Close()
+	await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
+	receiver.CustomCertLocation = keyFolder(t)
+	mustNew(t, receiver)
+	await(t, "ended handshakes", func() bool { return send.Stats().Refused > 5 })
+	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); !errors.Is(err, ErrPeerGone) || !errors.Is(err, ErrAuth) {
+		t.Error(err)
+	}
+}

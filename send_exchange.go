@@ -345,6 +345,9 @@ func (x *frameExchange) sendParts() error {
 	if !x.spec.answers && x.hopeless() {
 		return x.refusal() // no peer would receive it
 	}
+	if lost := x.lostInHandshakes(); lost != nil && x.opts.Pattern == PubSub { // which has no tries to use up
+		return fmt.Errorf("%w: %w", ErrPeerGone, lost)
+	}
 	if err := x.dropStaleAnswers(); err != nil {
 		return err
 	}
@@ -529,11 +532,12 @@ func (s *sendEnd) readArray(m *message, c coding) (*Array, error) {
 
 // goneReason returns the error for retries that are used up.
 func (s *sendEnd) goneReason() error {
+	lost := s.lostInHandshakes()
 	switch {
 	case s.mismatched():
 		return s.refusal()
-	case s.lostInHandshakes() != nil:
-		return fmt.Errorf("%w: %w", ErrPeerGone, s.lostInHandshakes())
+	case lost != nil:
+		return fmt.Errorf("%w: %w", ErrPeerGone, lost)
 	case s.fruitless.Load() >= manyFruitless:
 		return s.withTrouble(ErrPeerGone)
 	case s.unasked.Load():
