@@ -292,9 +292,10 @@ func (l *link) endpoints() []string {
 func (c *conn) reroute() error {
 	l := c.link
 	changes := l.resolver.changes()
-	if len(changes) > 0 { // a refusal at the old address does not apply to the new one
+	if len(changes) > 0 { // neither a refusal nor a success at the old address applies to the new one
 		c.refused.Store(nil)
 		l.handshakeHangups.Store(0)
+		l.admitted.Store(false)
 	}
 	for _, change := range changes {
 		l.opts.Logger.Info("the host has another address", "host", l.resolver.host, "was", change.from, "is", change.to)
