@@ -80,7 +80,7 @@ func TestSecureRelayWithoutTarget(t *testing.T) {
 				}()
 				await(t, "ended handshakes", func() bool { return len(result) > 0 || send.Stats().Refused > 5 })
 				stop()
-				recv = mustNew(t, receiver)
+				mustNew(t, receiver)
 				if err := <-result; err != nil {
 					t.Error(err)
 				}
