@@ -169,7 +169,7 @@ func TestShutLingersWhereItListens(t *testing.T) {
 
 // libzmq does not report the end of a connection to an endpoint that the socket
 // leaves. Shut must not wait for that report. It does for a connection that ended
-// before the monitor knew which one it was, so one of several tries must do.
+// before the monitor had identified it, so one of several tries must do.
 func TestShutAfterPart(t *testing.T) {
 	for range 20 {
 		if endsAfterPart(t) {
