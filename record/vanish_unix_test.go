@@ -14,6 +14,21 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
+// framesFarApart returns a function that writes the next frame, and sets the time
+// forward so that the file is looked at.
+func framesFarApart(t *testing.T, r *Recorder, now *atomic.Int64) (write func()) {
+	n := 0
+	return func() {
+		t.Helper()
+		frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(n), message: n}
+		if err := frame.write(t, r); err != nil && !errors.Is(err, ErrQueueFull) {
+			t.Fatal(err)
+		}
+		n += 100 // seconds
+		now.Store(int64(n))
+	}
+}
+
 // A file, or the folder with it, is deleted while it is recorded. Another one is
 // begun, also after the folders above were missing for a time.
 func TestDeletedWhileRecording(t *testing.T) {
@@ -43,22 +58,14 @@ func TestDeletedWhileRecording(t *testing.T) {
 				o.Dir, o.Path = "", filepath.Join(dir, "c.mkv")
 			}
 			r := create(t, o)
-			n := 0
-			write := func() {
-				t.Helper()
-				frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(n), message: n}
-				if err := frame.write(t, r); err != nil && !errors.Is(err, ErrQueueFull) {
-					t.Fatal(err)
-				}
-				n += 100 // seconds, so that the file is looked at
-				now.Store(int64(n))
-			}
+			write := framesFarApart(t, r, now)
 			write()
 			peertest.Await(t, waitLimit, "the first frame", func() bool { return r.Stats().Frames == 1 })
 			gone := filepath.Join(top, c.remove)
 			if name == "the file" {
 				gone = recordings(t, dir, "netgear")[0]
 			}
+			files := r.Stats().Files // later, what was queued may have begun another
 			if err := os.RemoveAll(gone); err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +75,6 @@ func TestDeletedWhileRecording(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			files := r.Stats().Files
 			peertest.Await(t, waitLimit, "another file", func() bool { write(); return r.Stats().Files > max(files, 1) && r.Stats().Err == nil })
 			if err := r.Close(); err != nil {
 				t.Error(err)
@@ -110,16 +116,7 @@ func TestDeletedOnAFullDisk(t *testing.T) {
 		}
 		return headerless{f, full}, nil
 	}})
-	n := 0
-	write := func() {
-		t.Helper()
-		frame := given{name: "cam", jpeg: picture(n, 64, 48), at: at(n), message: n}
-		if err := frame.write(t, r); err != nil && !errors.Is(err, ErrQueueFull) {
-			t.Fatal(err)
-		}
-		n += 100
-		now.Store(int64(n))
-	}
+	write := framesFarApart(t, r, now)
 	write()
 	peertest.Await(t, waitLimit, "the first frame", func() bool { return r.Stats().Frames == 1 })
 	full.Store(true)
