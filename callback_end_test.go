@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // endings are how a callback ends other than by returning.
@@ -23,18 +25,7 @@ var endings = map[string]func(){
 // ended. It returns what f panicked with.
 func recovered(t *testing.T, f func()) (panicked any) {
 	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { panicked = recover() }()
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(testTimeout):
-		t.Fatal("the call does not end")
-	}
-	return panicked
+	return peertest.Ends(t, testTimeout, "the call", f)
 }
 
 // panicking is a value of the application's whose own methods end the call.
@@ -196,35 +187,24 @@ func TestCallbacksThatEndTheirGoroutine(t *testing.T) {
 	}
 }
 
-// blockingLogger is a handler that blocks, once it is armed, until it is opened.
-type blockingLogger struct {
-	armed *atomic.Bool
-	open  chan struct{}
-}
-
-func (b blockingLogger) Enabled(context.Context, slog.Level) bool { return true }
-func (b blockingLogger) Handle(context.Context, slog.Record) error {
-	if b.armed.Load() {
-		<-b.open
-	}
-	return nil
-}
-func (b blockingLogger) WithAttrs([]slog.Attr) slog.Handler { return b }
-func (b blockingLogger) WithGroup(string) slog.Handler      { return b }
-
 // Callbacks of one end that block do not stop another end of the process. When
 // they go on, so does theirs.
 func TestCallbacksThatBlock(t *testing.T) {
 	ctx := testContext(t)
 	open := make(chan struct{})
-	logger := blockingLogger{new(atomic.Bool), open}
+	armed := &atomic.Bool{}
+	logger := slog.New(peertest.LogHook(func() {
+		if armed.Load() {
+			<-open
+		}
+	}))
 	recv, send := openPair(t, Options{BidirectionalMode: true}, func(r, s *Options) {
-		r.Logger, s.Logger = slog.New(logger), slog.New(logger)
+		r.Logger, s.Logger = logger, logger
 		r.OnEvent = func(Event) { <-open }
 		s.OnEvent = func(Event) { <-open }
 		r.Respond = func(context.Context, *Frame) (any, error) { <-open; return nil, errors.New("to be logged") }
 	})
-	logger.armed.Store(true)
+	armed.Store(true)
 	go send.SendArray(ctx, testArray(0, "uint8", 2, 2), nil)
 	for _, secure := range []SecureMode{Grasslands, IronHouse} {
 		o := Options{SecureMode: secure}

@@ -309,8 +309,7 @@ func (r *receiveEnd) awaitRoom() (err error) {
 			err = nil
 			now := time.Now()
 			if r.conn.timers.take(retryTimer, now) {
-				r.conn.retry()
-				r.conn.timers[retryTimer] = r.conn.rejected.next()
+				r.conn.retry() // the next wait sets the timer again
 			}
 			if !warnAt.IsZero() && !now.Before(warnAt) {
 				warnAt = time.Time{}

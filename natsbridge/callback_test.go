@@ -9,32 +9,9 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/netgeartest"
 )
-
-// hook is a handler that calls a function for each line.
-type hook func()
-
-func (hook) Enabled(context.Context, slog.Level) bool    { return true }
-func (h hook) Handle(context.Context, slog.Record) error { h(); return nil }
-func (h hook) WithAttrs([]slog.Attr) slog.Handler        { return h }
-func (h hook) WithGroup(string) slog.Handler             { return h }
-
-// ends fails the test if f does not end. f may end its goroutine, or panic.
-func ends(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { _ = recover() }()
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(limit):
-		t.Fatalf("%s does not end", what)
-	}
-}
 
 // A Logger that blocks, ends its goroutine or calls the Publisher holds up no
 // frame and no other call.
@@ -42,7 +19,7 @@ func TestLoggers(t *testing.T) {
 	nc, _ := away(t)
 	open := make(chan struct{})
 	var pub *Publisher
-	for name, log := range map[string]hook{
+	for name, log := range map[string]peertest.LogHook{
 		"blocks":              func() { <-open },
 		"ends its goroutine":  func() { runtime.Goexit() },
 		"calls the Publisher": func() { pub.Stats(); _ = pub.Flush(context.Background()) },
@@ -51,19 +28,19 @@ func TestLoggers(t *testing.T) {
 		var err error
 		pub, err = NewPublisher(nc, PublisherOptions{InFlight: 1, RetryFor: 20 * time.Millisecond, Logger: slog.New(log)})
 		must(t, err)
-		ends(t, name+": Publish", func() {
+		peertest.Ends(t, limit, name+": Publish", func() {
 			for n := range 3 {
 				if err := pub.Publish(within(t), "a", jpegFrame(t, n+1)); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
 		})
-		ends(t, name+": Flush", func() {
+		peertest.Ends(t, limit, name+": Flush", func() {
 			if err := pub.Flush(within(t)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
-		ends(t, name+": Stats", func() {
+		peertest.Ends(t, limit, name+": Stats", func() {
 			if s := pub.Stats(); s.Dropped.Expired != 3 || s.InFlight != 0 {
 				t.Errorf("%s: %+v", name, s)
 			}
@@ -71,7 +48,7 @@ func TestLoggers(t *testing.T) {
 		if name == "blocks" {
 			close(open)
 		}
-		ends(t, name+": Close", func() { must(t, pub.Close()) })
+		peertest.Ends(t, limit, name+": Close", func() { must(t, pub.Close()) })
 	}
 }
 
@@ -87,7 +64,7 @@ func TestForwardFunctions(t *testing.T) {
 			_, err := camera.SendFrame(ctx, jpegFrame(t, 1), nil)
 			must(t, err)
 			var frame *netgear.Frame
-			ends(t, "Forward", func() {
+			peertest.Ends(t, limit, "Forward", func() {
 				_ = pub.Forward(ctx, in, func(f *netgear.Frame) string { frame = f; end(); return "a" })
 			})
 			if _, err := frame.Bytes(); !errors.Is(err, netgear.ErrFrame) {
@@ -117,7 +94,7 @@ func TestLoopBodies(t *testing.T) {
 			n++
 			must(t, pub.Publish(ctx, "a", jpegFrame(t, n)))
 		}
-		ends(t, "Deliveries", func() {
+		peertest.Ends(t, limit, "Deliveries", func() {
 			for d, err := range sub.Deliveries(ctx) {
 				if err == nil {
 					d.Close()
@@ -125,7 +102,7 @@ func TestLoopBodies(t *testing.T) {
 				end()
 			}
 		})
-		ends(t, "Frames", func() {
+		peertest.Ends(t, limit, "Frames", func() {
 			for f, err := range sub.Frames(ctx) {
 				if err == nil {
 					f.Close()

@@ -15,16 +15,8 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// hook is a handler that calls a function for each line.
-type hook func()
-
-func (hook) Enabled(context.Context, slog.Level) bool    { return true }
-func (h hook) Handle(context.Context, slog.Record) error { h(); return nil }
-func (h hook) WithAttrs([]slog.Attr) slog.Handler        { return h }
-func (h hook) WithGroup(string) slog.Handler             { return h }
-
 // fullDisk returns options for a disk that is full until makeRoom is called.
-func fullDisk(t *testing.T, log hook) (o Options, makeRoom func()) {
+func fullDisk(t *testing.T, log peertest.LogHook) (o Options, makeRoom func()) {
 	t.Helper()
 	room := &atomic.Int64{}
 	room.Store(300_000)
@@ -46,7 +38,7 @@ func TestLoggerEndsItsGoroutine(t *testing.T) {
 func TestLoggerBlocks(t *testing.T) {
 	t.Parallel()
 	open, blocked := make(chan struct{}), &atomic.Bool{}
-	o := Options{Path: filepath.Join(t.TempDir(), "a.mkv"), QueueFrames: 4, Logger: slog.New(hook(func() { blocked.Store(true); <-open }))}
+	o := Options{Path: filepath.Join(t.TempDir(), "a.mkv"), QueueFrames: 4, Logger: slog.New(peertest.LogHook(func() { blocked.Store(true); <-open }))}
 	r := create(t, o)
 	frames := jpegs(100)
 	dropped := uint64(0)

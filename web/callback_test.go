@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,31 +10,8 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
-
-// hook is a handler that calls a function for each line.
-type hook func()
-
-func (hook) Enabled(context.Context, slog.Level) bool    { return true }
-func (h hook) Handle(context.Context, slog.Record) error { h(); return nil }
-func (h hook) WithAttrs([]slog.Attr) slog.Handler        { return h }
-func (h hook) WithGroup(string) slog.Handler             { return h }
-
-// ends fails the test if f does not end. f may end its goroutine, or panic.
-func ends(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { _ = recover() }()
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(browserLimit):
-		t.Fatalf("%s does not end", what)
-	}
-}
 
 // A Logger that blocks, ends its goroutine or calls the Viewer holds up neither
 // frames nor viewers, nor Close.
@@ -43,7 +19,7 @@ func TestLoggers(t *testing.T) {
 	open := make(chan struct{})
 	defer close(open)
 	var v *Viewer
-	for name, log := range map[string]hook{
+	for name, log := range map[string]peertest.LogHook{
 		"blocks":             func() { <-open },
 		"ends its goroutine": func() { runtime.Goexit() },
 		"calls the Viewer":   func() { v.Streams(); v.Viewers() },
@@ -58,7 +34,7 @@ func TestLoggers(t *testing.T) {
 			one, two := v.Source("one"), v.Source("")
 			publish(t, one, jpegFrame(t, 1, nil))
 			frame := jpegFrame(t, 2, nil)
-			ends(t, "Publish to one stream too many", func() {
+			peertest.Ends(t, browserLimit, "Publish to one stream too many", func() {
 				for range 2 {
 					if err := two.Publish(frame); err != nil {
 						t.Error(err)
@@ -73,9 +49,9 @@ func TestLoggers(t *testing.T) {
 				}
 			}
 			c.conn.CloseNow()
-			ends(t, "the viewer's end", func() { v.await(t, 0) })
+			peertest.Ends(t, browserLimit, "the viewer's end", func() { v.await(t, 0) })
 			publish(t, one, jpegFrame(t, 3, nil))
-			ends(t, "Close", func() { v.Close() })
+			peertest.Ends(t, browserLimit, "Close", func() { v.Close() })
 			if err := one.Publish(frame); !errors.Is(err, netgear.ErrClosed) {
 				t.Error(err)
 			}
@@ -111,12 +87,12 @@ func TestResponseWriters(t *testing.T) {
 		for _, path := range []string{"/", "/frame.jpg", "/stream.mjpg", "/api/streams", "/nothing", "/ws"} {
 			r := httptest.NewRequest(http.MethodGet, path, nil)
 			r.Host = "localhost"
-			ends(t, name+": "+path, func() { v.ServeHTTP(panicking{httptest.NewRecorder(), end}, r) })
+			peertest.Ends(t, browserLimit, name+": "+path, func() { v.ServeHTTP(panicking{httptest.NewRecorder(), end}, r) })
 		}
 		p := v.streams[0].picture
 		if n := v.Viewers(); n != 0 || p.refs.Load() != 1 || len(v.watchers) != 0 {
 			t.Errorf("%s: %d viewers, %d references, %d watchers", name, n, p.refs.Load(), len(v.watchers))
 		}
-		ends(t, "Close", func() { v.Close() })
+		peertest.Ends(t, browserLimit, "Close", func() { v.Close() })
 	}
 }
