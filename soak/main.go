@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ type flags struct {
 	size, hwm                         int
 	fps, every                        float64
 	pattern, wire, secure, jpeg, peer string
+	mode                              string
 	faults, folder                    string
 	chosen                            []string // of -faults
 	seed                              uint64
@@ -82,7 +84,8 @@ func parse(args []string) (*flags, error) {
 	fs.StringVar(&f.wire, "wire", netgearWire, "netgear, async, imagezmq, several, or all")
 	fs.StringVar(&f.secure, "secure", "off", "off, stonehouse, ironhouse, several, or all")
 	fs.StringVar(&f.jpeg, "jpeg", "off", "off, on, or all")
-	fs.StringVar(&f.peer, "peer", goPeer, "go (both ends), vidgear or imagezmq (at either end), several, or all")
+	fs.StringVar(&f.mode, "mode", plainMode, "VidGear's modes: plain, bidirectional (data both ways), multiserver ("+strconv.Itoa(several)+" send ends), multiclient ("+strconv.Itoa(several)+" receive ends), several, or all")
+	fs.StringVar(&f.peer, "peer", goPeer, "go (both ends), vidgear or imagezmq (at either end; of several ends the first), several, or all")
 	fs.StringVar(&f.faults, "faults", "none", "none, all, or several of "+strings.Join(faultNames(), ", "))
 	fs.BoolVar(&f.storm, "storm", false, "in each end of this library, all the while: 1000 signals a second, garbage collections, receive time-outs of a millisecond")
 	fs.Uint64Var(&f.seed, "seed", 0, "the order of the faults; 0: a random one, which is printed")
@@ -156,7 +159,8 @@ func (f *flags) kinds() (all []kind, err error) {
 	secures, err3 := choose("secure", f.secure, secureFlags)
 	jpegs, err4 := choose("jpeg", f.jpeg, []string{"off", "on"})
 	peers, err5 := choose("peer", f.peer, []string{goPeer, vidgearPeer, imagezmqPeer})
-	for _, err := range []error{err1, err2, err3, err4, err5} {
+	modes, err6 := choose("mode", f.mode, []string{plainMode, bidirectionalMode, multiserverMode, multiclientMode})
+	for _, err := range []error{err1, err2, err3, err4, err5, err6} {
 		if err != nil {
 			return nil, err
 		}
@@ -166,18 +170,20 @@ func (f *flags) kinds() (all []kind, err error) {
 			for _, secure := range secures {
 				for _, jpeg := range jpegs {
 					for _, pattern := range patterns {
-						k := kind{
-							Pattern: slices.Index(patternFlags, pattern), Wire: wire, JPEG: jpeg == "on",
-							Secure: slices.Index(secureFlags, secure), Sender: goPeer, Receiver: goPeer,
+						for _, mode := range modes {
+							k := kind{
+								Pattern: slices.Index(patternFlags, pattern), Wire: wire, JPEG: jpeg == "on",
+								Secure: slices.Index(secureFlags, secure), Mode: strings.TrimPrefix(mode, plainMode), Sender: goPeer, Receiver: goPeer,
+							}
+							all = append(all, k.with(peer)...)
 						}
-						all = append(all, k.with(peer)...)
 					}
 				}
 			}
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("there is no such combination of pattern, wire, security, JPEG and peer")
+		return nil, fmt.Errorf("there is no such combination of pattern, wire, security, JPEG, mode and peer")
 	}
 	return all, nil
 }
@@ -188,6 +194,8 @@ func (k kind) with(peer string) []kind {
 	case k.Pattern == pushPull && k.Wire != asyncWire,
 		k.Pattern == 0 && k.Wire == imagezmqWire,
 		k.JPEG && k.Wire == asyncWire,
+		k.lines() > 1 && (k.Wire != netgearWire || k.Pattern == 0),
+		k.Mode == bidirectionalMode && (k.Wire == imagezmqWire || k.Pattern >= pubSub),
 		(peer == imagezmqPeer) != (k.Wire == imagezmqWire) && peer != goPeer:
 		return nil
 	case peer == goPeer:

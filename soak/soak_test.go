@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 // A seed repeats the order of the faults.
 func TestPlan(t *testing.T) {
 	list := func(seed uint64, stream string) (all []fault) {
-		for p := newPlan(seed, stream, faultNames()); len(all) < 1000; {
+		for p := newPlan(seed, kind{Wire: stream}, faultNames()); len(all) < 1000; {
 			all = append(all, p.next())
 		}
 		return all
