@@ -126,7 +126,7 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 		if !s.possible(f) {
 			continue
 		}
-		if !wait(ctx, f.Pause) {
+		if !s.rest(ctx, f.Pause) {
 			return
 		}
 		s.mu.Lock()
@@ -134,37 +134,70 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 		s.faults++
 		s.kinds[f.Kind]++
 		s.mu.Unlock()
-		fmt.Fprintf(s.log, "%s %v\n", time.Now().Format("15:04:05.000"), f)
+		s.logFault("%v", f)
 		if err := s.befall(ctx, f); err != nil {
 			s.problem("fault %v: %v", f, err)
 			return
 		}
 		s.mu.Lock()
 		s.under, s.looked = false, time.Now()
+		s.mu.Unlock()
+	}
+}
+
+// logFault writes a line into faults.log.
+func (s *soak) logFault(format string, args ...any) {
+	fmt.Fprintf(s.log, time.Now().Format("15:04:05.000 ")+format+"\n", args...)
+}
+
+// rest waits for a time without a fault, in which a Python end that hangs is
+// started again. It reports whether the time passed before the context ended.
+func (s *soak) rest(ctx context.Context, d time.Duration) bool {
+	for until := time.Now().Add(d); ; {
+		s.mu.Lock()
 		hung := s.hung
 		s.mu.Unlock()
 		if hung != "" {
 			if err := s.restartPython(hung); err != nil {
 				s.problem("%v", err)
-				return
+				return false
 			}
+		}
+		left := time.Until(until)
+		if left <= 0 {
+			return true
+		}
+		if !wait(ctx, min(left, 100*time.Millisecond)) {
+			return false
 		}
 	}
 }
 
 // restartPython starts the Python end again.
 func (s *soak) restartPython(reason string) error {
+	s.endPython(reason)
+	i, _ := s.python()
+	return s.start(i)
+}
+
+// endPython ends the Python end, and counts why.
+func (s *soak) endPython(reason string) {
 	i, _ := s.python()
 	p := s.end(i)
-	fmt.Fprintf(s.log, "%s %s %s, and is started again\n", time.Now().Format("15:04:05.000"), p.name, reason)
+	if !p.ended() {
+		p.abort()
+		if where := p.where(); where != "" {
+			reason += ", in " + where
+		}
+	}
 	p.kill()
+	s.logFault("%s %s", p.name, reason)
 	s.note(p, true)
 	s.mu.Lock()
 	s.hung = ""
 	clear(s.calm)
 	s.revived[reason]++
 	s.mu.Unlock()
-	return s.start(i)
 }
 
 // wait waits for a time, and reports whether it passed before the context ended.
@@ -229,7 +262,7 @@ func (s *soak) kill(ctx context.Context, p *process, f fault) error {
 	relay := f.Back && s.Sender == goPeer && s.Receiver == goPeer
 	switch {
 	case listens && relay:
-		fmt.Fprintln(s.log, "behind a relay")
+		s.logFault("behind a relay")
 	case listens:
 		for line := range s.proxies {
 			if s.onLine(p.id, line) {

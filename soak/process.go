@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numbered"
 )
@@ -63,7 +65,7 @@ func (p *process) start(python []string, folder string, handle func(*process, ev
 		command = []string{self, endRole, s.text()}
 	}
 	p.cmd = exec.Command(command[0], command[1:]...)
-	p.cmd.Env = append(os.Environ(), endEnv+"="+s.text())
+	p.cmd.Env = append(os.Environ(), endEnv+"="+s.text(), "PYTHONFAULTHANDLER=1")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is for this program
 	stderr, err := os.Create(p.stderr)
 	if err != nil {
@@ -170,6 +172,40 @@ func (p *process) kill() {
 	p.killed.Store(true)
 	p.once.Do(func() { p.signal(syscall.SIGKILL) })
 	<-p.exited
+}
+
+// abort makes an end in Python list the stacks of its threads on stderr, and ends
+// it.
+func (p *process) abort() {
+	p.end()
+	p.signal(syscall.SIGABRT)
+	select {
+	case <-p.exited:
+	case <-time.After(5 * time.Second):
+	}
+}
+
+// stackLine is a line of such a list.
+var stackLine = regexp.MustCompile(`File "(.*)", line \d+ in (\S+)`)
+
+// where returns the function of VidGear or imagezmq in which an end was aborted,
+// with what it called. It is empty in an event loop, which has no stack of that.
+func (p *process) where() string {
+	text, _ := os.ReadFile(p.stderr)
+	_, list, _ := bytes.Cut(text, []byte("Fatal Python error: Aborted"))
+	called := ""
+	for line := range bytes.Lines(list) {
+		m := stackLine.FindSubmatch(line)
+		switch {
+		case m == nil:
+			called = "" // another thread
+		case called != "" && (bytes.Contains(m[1], []byte("/vidgear/")) || bytes.Contains(m[1], []byte("/imagezmq/"))):
+			return string(m[2]) + ": " + called
+		default:
+			called = string(m[2])
+		}
+	}
+	return ""
 }
 
 // failure describes the end of a process that was to go on, with the last lines

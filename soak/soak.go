@@ -591,10 +591,34 @@ func (s *soak) stop(sender *process) {
 		return
 	}
 	sender.tell(stopCommand)
-	limit, hangs := waitLimit, sender.python && s.base.Faults
-	if hangs {
+	python, ok := s.python()
+	limit, hung := waitLimit, "hung after "+s.what.Kind
+	if ok && s.base.Faults {
 		limit = s.flags.stall
 	}
+	switch {
+	case s.awaitStop(sender, limit):
+		return
+	case limit == waitLimit:
+	case sender.python: // some hang after a fault; see revive
+		s.endPython(hung)
+		return
+	case python.receive:
+		if err := s.restartPython(hung); err != nil {
+			s.problem("%v", err)
+		}
+		fallthrough
+	default:
+		if s.awaitStop(sender, waitLimit) {
+			return
+		}
+	}
+	s.problem("a send call of %s does not return", sender.name)
+}
+
+// awaitStop waits until a send end has reported that it is done, or has ended, and
+// reports whether it has.
+func (s *soak) awaitStop(sender *process, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -602,21 +626,13 @@ func (s *soak) stop(sender *process) {
 	for s.isSending(sender) {
 		select {
 		case <-sender.exited:
-			return
+			return true
 		case <-timer.C:
-			if !hangs {
-				s.problem("a send call of %s does not return", sender.name)
-				return
-			}
-			sender.kill() // as some do after a fault; see revive
-			s.note(sender, true)
-			s.mu.Lock()
-			s.revived["hung at the end, after "+s.what.Kind]++
-			s.mu.Unlock()
-			return
+			return false
 		case <-tick.C:
 		}
 	}
+	return true
 }
 
 // isSending reports whether a send end has not reported that it is done.
