@@ -4,7 +4,8 @@
 // stops, cuts off and disturbs the two ends meanwhile.
 //
 //	go run ./soak -frames 5184000 -pattern reqrep -o soak.out
-//	go run ./soak -pattern all -wire all -secure all -faults all -for 1h -o soak.out
+//	go run ./soak -pattern all -wire all -secure all -mode all -faults all -for 1h -o soak.out
+//	go run ./soak -pattern all -mode all -peer vidgear -faults all -fps 200 -for 1m -o soak.out
 package main
 
 import (
