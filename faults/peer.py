@@ -39,7 +39,8 @@ def send_all(gear):
 
 
 def receive_all(gear):
-    returned = "VidGear" if SPEC["bidirectional"] or SPEC["multiclient"] else None
+    returns = SPEC["bidirectional"] or SPEC["multiclient"]
+    returned = "VidGear" if returns and not NUMBERS else None
     while (frame := gear.recv(return_data=returned)) is not None:
         port, message = 0, None
         if SPEC["multiserver"]:
@@ -48,7 +49,7 @@ def receive_all(gear):
         elif SPEC["bidirectional"]:
             message, frame = frame
         last = received(frame, port, message)
-        if NUMBERS and returned is not None:
+        if NUMBERS and returns:
             returned = last
     leave(0, "gone", "recv returned None")
 
