@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,6 +130,7 @@ type soak struct {
 	stats    map[string]netgear.Stats
 	calm     []time.Duration // for each line: without a fault, since the last frame
 	frames   []int64         // for each line: that were received then
+	cause    []string        // for each line: the fault at which frames ceased to come; "": they come
 	looked   time.Time       // when it was measured
 	under    bool            // a fault is under way
 	hung     string          // why the Python end is to be started again
@@ -400,7 +402,7 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 func (s *soak) open() error {
 	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[id]int{}
 	s.kinds, s.reasons, s.revived, s.ends = map[string]int{}, map[string]int{}, map[string]int{}, map[id]*process{}
-	s.calm, s.frames, s.sending = make([]time.Duration, s.lines()), make([]int64, s.lines()), map[int]bool{}
+	s.calm, s.frames, s.cause, s.sending = make([]time.Duration, s.lines()), make([]int64, s.lines()), make([]string, s.lines()), map[int]bool{}
 	for place := range s.count(false) {
 		s.sending[place] = true
 	}
@@ -498,7 +500,7 @@ func (s *soak) revive(line int) bool {
 	if i, ok := s.python(); !s.base.Faults || !ok || !s.onLine(i, line) {
 		return false
 	}
-	s.hung, s.calm[line] = fmt.Sprintf("hung after %s", s.what.Kind), 0
+	s.hung, s.calm[line] = "hung after "+s.cause[line], 0
 	return true
 }
 
@@ -522,9 +524,12 @@ func (s *soak) pause() (longest int, pause time.Duration) {
 	for line := range s.calm {
 		switch frames := s.received(line); {
 		case frames != s.frames[line]:
-			s.frames[line], s.calm[line] = frames, 0
+			s.frames[line], s.calm[line], s.cause[line] = frames, 0, ""
 		case !s.under:
 			s.calm[line] += now.Sub(s.looked)
+			fallthrough
+		default:
+			s.cause[line] = cmp.Or(s.cause[line], s.what.Kind)
 		}
 		if s.calm[line] > s.calm[longest] {
 			longest = line
@@ -592,7 +597,9 @@ func (s *soak) stop(sender *process) {
 	}
 	sender.tell(stopCommand)
 	python, ok := s.python()
-	limit, hung := waitLimit, "hung after "+s.what.Kind
+	s.mu.Lock()
+	limit, hung := waitLimit, "hung after "+cmp.Or(s.cause[sender.place], s.what.Kind)
+	s.mu.Unlock()
 	if ok && s.base.Faults {
 		limit = s.flags.stall
 	}
