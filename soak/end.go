@@ -221,7 +221,7 @@ func (e *end) sendAll(ctx context.Context) {
 			message = []int64{e.Life, i}
 		}
 		e.progress.Begun.Store(i)
-		if reply, err := e.gear.SendArray(ctx, frame, message); err == nil {
+		if reply, err := e.send(ctx, frame, message); err == nil {
 			e.checkReply(&reply, i)
 		} else {
 			if ctx.Err() != nil {
@@ -237,6 +237,15 @@ func (e *end) sendAll(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// send sends a frame, with -mats as a Mat. It transfers the ownership of every other
+// one.
+func (e *end) send(ctx context.Context, frame netgear.Array, message any) (netgear.Reply, error) {
+	if e.Mats {
+		return sendMat(ctx, e.gear, frame, message, e.progress.Begun.Load()%2 == 0)
+	}
+	return e.gear.SendArray(ctx, frame, message)
 }
 
 // respond returns the data for the answer to a frame: its numbers.
@@ -324,15 +333,27 @@ func (e *end) receive(runs *runs, f *netgear.Frame) {
 }
 
 // read returns the numbers of a frame.
-func (e *end) read(f *netgear.Frame) (numbered.Numbers, error) {
-	pixels, err := f.Bytes()
-	if err != nil {
-		return numbered.Numbers{}, fmt.Errorf("a frame without pixels: %w", err)
+func (e *end) read(f *netgear.Frame) (n numbered.Numbers, err error) {
+	look := func(pixels []byte) {
+		if e.JPEG {
+			n, err = numbered.ReadPicture(pixels)
+		} else {
+			n, err = numbered.Read(pixels)
+		}
 	}
-	if e.JPEG {
-		return numbered.ReadPicture(pixels)
+	var without error
+	if e.Mats {
+		without = lookAtMat(f, look)
+	} else {
+		var pixels []byte
+		if pixels, without = f.Bytes(); without == nil {
+			look(pixels)
+		}
 	}
-	return numbered.Read(pixels)
+	if without != nil {
+		return n, fmt.Errorf("a frame without pixels: %w", without)
+	}
+	return n, err
 }
 
 // dawdle takes as long for a frame as the command slow demands, until it demands

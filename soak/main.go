@@ -49,7 +49,7 @@ type flags struct {
 	chosen                            []string // of -faults
 	seed                              uint64
 	stall, duration                   time.Duration
-	storm                             bool
+	storm, mats                       bool
 	plots                             bool
 }
 
@@ -89,6 +89,7 @@ func parse(args []string) (*flags, error) {
 	fs.StringVar(&f.peer, "peer", goPeer, "go (both ends), vidgear or imagezmq (at either end; of several ends the first), several, or all")
 	fs.StringVar(&f.faults, "faults", "none", "none, all, or several of "+strings.Join(faultNames(), ", "))
 	fs.BoolVar(&f.storm, "storm", false, "in each end of this library, all the while: 1000 signals a second, garbage collections, receive time-outs of a millisecond")
+	fs.BoolVar(&f.mats, "mats", false, "the ends of this library send and take Mats; needs a build with gocv, and with -tags matprofile the samples have the Mats that are not closed")
 	fs.Uint64Var(&f.seed, "seed", 0, "the order of the faults; 0: a random one, which is printed")
 	fs.DurationVar(&f.stall, "stall", 15*time.Second, "a run fails after so long without a frame and without a fault")
 	fs.StringVar(&f.folder, "o", "", "folder for results, samples and plots; none: a temporary one")
@@ -130,6 +131,8 @@ func (f *flags) check(rest []string) error {
 		return fmt.Errorf("-hwm %d is negative", f.hwm)
 	case f.every <= 0:
 		return fmt.Errorf("-every %v: use more than 0", f.every)
+	case f.mats && !hasMats:
+		return errors.New("-mats: this build has no gocv (-tags nogocv)")
 	case f.stall <= 0:
 		return fmt.Errorf("-stall %v: use more than 0", f.stall)
 	}

@@ -34,6 +34,7 @@ type settings struct {
 	HWM      int      `json:"hwm"`    // HighWaterMark
 	Storm    bool     `json:"storm"`  // signals and garbage collections all the while, and receive time-outs
 	Faults   bool     `json:"faults"` // faults befall this stream
+	Mats     bool     `json:"mats"`   // frames are sent and taken as Mats
 
 	// VidGear's modes, and whether an end at the other side is Python's, whose
 	// answers carry data of an earlier frame.

@@ -413,7 +413,7 @@ func (s *soak) open() error {
 	s.base = settings{
 		Pattern: s.Pattern, Wire: s.Wire, ImageZMQ: s.Wire == imagezmqWire, Secure: s.Secure, JPEG: s.JPEG,
 		Address: "127.0.0.1", Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
-		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Storm: s.flags.storm, Faults: len(s.flags.chosen) > 0,
+		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Storm: s.flags.storm, Mats: s.flags.mats, Faults: len(s.flags.chosen) > 0,
 		Bidirectional: s.Mode == bidirectionalMode, Multiserver: s.Mode == multiserverMode, Multiclient: s.Mode == multiclientMode,
 	}
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
