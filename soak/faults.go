@@ -45,15 +45,19 @@ type fault struct {
 	Back    bool          `json:"back"` // clock: back, not ahead; kill: connections are accepted and closed
 }
 
-func (f fault) String() string {
-	end := sendEnd
-	if f.Receive {
-		end = receiveEnd
+// describe returns a fault with what it befalls.
+func (k kind) describe(f fault) string {
+	befalls := k.name(k.end(f))
+	switch f.Kind {
+	case cutFault, resetFault, holdFault:
+		befalls = "connection"
+		if k.lines() > 1 {
+			befalls += fmt.Sprintf(" %c", 'a'+f.Place)
+		}
+	case nameFault, clockFault:
+		return fmt.Sprintf("%s, %v", f.Kind, f.Lasts)
 	}
-	if f.Place > 0 {
-		end += fmt.Sprintf(" or connection %c", 'a'+f.Place)
-	}
-	return fmt.Sprintf("%s, %s, %v", f.Kind, end, f.Lasts)
+	return fmt.Sprintf("%s, %s, %v", f.Kind, befalls, f.Lasts)
 }
 
 // plan is the faults of a run in their order, which depends on the seed and the
@@ -134,9 +138,9 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 		s.faults++
 		s.kinds[f.Kind]++
 		s.mu.Unlock()
-		s.logFault("%v", f)
+		s.logFault("%s", s.describe(f))
 		if err := s.befall(ctx, f); err != nil {
-			s.problem("fault %v: %v", f, err)
+			s.problem("fault %s: %v", s.describe(f), err)
 			return
 		}
 		s.mu.Lock()

@@ -52,7 +52,7 @@ func (d *display) show() {
 	}
 	text += fmt.Sprintf(", %.0f a second", rate)
 	if faults > 0 {
-		text += fmt.Sprintf(", %d faults, now %v", faults, what)
+		text += fmt.Sprintf(", %d faults, now %s", faults, d.s.describe(what))
 	}
 	if problems > 0 {
 		text += fmt.Sprintf(", %d PROBLEMS", problems)
