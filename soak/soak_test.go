@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,29 +32,42 @@ func short() time.Duration {
 	return 20 * time.Second
 }
 
-// soakFor runs every stream that the arguments select, all at once.
-func soakFor(t *testing.T, args ...string) {
+// soakAtOnce runs every stream that any of the arguments selects, all at once.
+func soakAtOnce(t *testing.T, selections ...string) {
 	t.Helper()
-	// Other tests run beside these ones.
-	args = append(args, "-for", short().String(), "-every", "0.2", "-plots=false", "-stall", "1m", "-o", t.TempDir())
-	f, err := parse(args)
-	if err != nil {
-		t.Fatal(err)
+	type stream struct {
+		*soak
+		o   outcome
+		err error
 	}
-	kinds, err := f.kinds()
-	if err != nil {
-		t.Fatal(err)
+	var all []*stream
+	for _, text := range selections {
+		// Other tests run beside these ones.
+		args := append(strings.Fields(text), "-for", short().String(), "-every", "0.2", "-plots=false", "-stall", "1m", "-o", t.TempDir())
+		f, err := parse(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds, err := f.kinds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range kinds {
+			all = append(all, &stream{soak: &soak{kind: k, flags: f, folder: t.TempDir()}})
+		}
 	}
-	for _, k := range kinds {
-		t.Run(fileName(k), func(t *testing.T) {
-			t.Parallel()
-			s := &soak{kind: k, flags: f, folder: t.TempDir()}
-			o, err := s.runFor(context.Background())
-			if err != nil {
-				t.Fatal(err)
+	var running sync.WaitGroup
+	for _, s := range all {
+		running.Go(func() { s.o, s.err = s.runFor(t.Context()) })
+	}
+	running.Wait()
+	for _, s := range all {
+		t.Run(fileName(s.kind), func(t *testing.T) {
+			if s.err != nil {
+				t.Fatal(s.err)
 			}
-			t.Logf("seed %d\n%s", f.seed, table([]outcome{o}))
-			for _, problem := range slices.Concat(o.Problems, o.Unreported) {
+			t.Logf("seed %d\n%s", s.o.Seed, table([]outcome{s.o}))
+			for _, problem := range slices.Concat(s.o.Problems, s.o.Unreported) {
 				t.Error(problem)
 			}
 		})
@@ -65,16 +78,18 @@ func soakFor(t *testing.T, args ...string) {
 // garbage collections and receive time-outs. No error is returned, no frame is
 // lost without a report, and the receive goroutine continues.
 func TestStorm(t *testing.T) {
-	soakFor(t, "-pattern", "pair,reqrep,pubsub", "-storm")
+	soakAtOnce(t, "-pattern pair,reqrep,pubsub -storm")
 }
 
 // Streams to which every kind of fault happens, in an order that is another one
 // each time. The log has its seed.
 func TestFaults(t *testing.T) {
-	soakFor(t, "-pattern", "reqrep,pushpull", "-wire", "async", "-faults", "all")
-	soakFor(t, "-pattern", "pair", "-secure", "ironhouse", "-jpeg", "on", "-faults", "all")
-	soakFor(t, "-pattern", "reqrep", "-mode", "multiserver,multiclient", "-faults", "all", "-fps", "300")
-	soakFor(t, "-pattern", "pair", "-mode", "bidirectional", "-faults", "all", "-fps", "300")
+	soakAtOnce(t,
+		"-pattern reqrep,pushpull -wire async -faults all",
+		"-pattern pair -secure ironhouse -jpeg on -faults all",
+		"-pattern reqrep -mode multiserver,multiclient -faults all -fps 300",
+		"-pattern pair -mode bidirectional -faults all -fps 300",
+	)
 }
 
 // A seed repeats the order of the faults.
