@@ -130,6 +130,7 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 		if !s.possible(f) {
 			continue
 		}
+		f.Pause, f.Lasts = min(f.Pause, s.flags.pause), min(f.Lasts, s.flags.lasts)
 		if !s.rest(ctx, f.Pause) {
 			return
 		}

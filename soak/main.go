@@ -48,7 +48,7 @@ type flags struct {
 	faults, folder                    string
 	chosen                            []string // of -faults
 	seed                              uint64
-	stall, duration                   time.Duration
+	stall, duration, pause, lasts     time.Duration
 	storm, mats                       bool
 	plots                             bool
 }
@@ -91,6 +91,8 @@ func parse(args []string) (*flags, error) {
 	fs.BoolVar(&f.storm, "storm", false, "in each end of this library, all the while: 1000 signals a second, garbage collections, receive time-outs of a millisecond")
 	fs.BoolVar(&f.mats, "mats", false, "the ends of this library send and take Mats; needs a build with gocv, and with -tags matprofile the samples have the Mats that are not closed")
 	fs.Uint64Var(&f.seed, "seed", 0, "the order of the faults; 0: a random one, which is printed")
+	fs.DurationVar(&f.pause, "pause", 10*time.Second, "the longest pause before a fault")
+	fs.DurationVar(&f.lasts, "lasts", 6*time.Second, "the longest fault")
 	fs.DurationVar(&f.stall, "stall", 15*time.Second, "a run fails after so long without a frame and without a fault")
 	fs.StringVar(&f.folder, "o", "", "folder for results, samples and plots; none: a temporary one")
 	fs.BoolVar(&f.plots, "plots", true, "draw the samples, as SVG")
@@ -133,6 +135,10 @@ func (f *flags) check(rest []string) error {
 		return fmt.Errorf("-every %v: use more than 0", f.every)
 	case f.mats && !hasMats:
 		return errors.New("-mats: this build has no gocv (-tags nogocv)")
+	case f.pause < 0:
+		return fmt.Errorf("-pause %v is negative", f.pause)
+	case f.lasts < 0:
+		return fmt.Errorf("-lasts %v is negative", f.lasts)
 	case f.stall <= 0:
 		return fmt.Errorf("-stall %v: use more than 0", f.stall)
 	}
