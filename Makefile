@@ -56,7 +56,7 @@ simulate: ## the ends in simulated networks, ORDERS (default 100000) random orde
 	@scripts/setup.sh
 	@go test -buildvcs=false -tags nogocv -count=1 -timeout 24h -v -run '^TestSimulated' -rapid.checks=$(ORDERS) .
 
-soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all' for random faults
+soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all -mode all' for random faults
 	@scripts/setup.sh
 	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
 

@@ -7,13 +7,12 @@ it says `gone TEXT` before it leaves because NetGear_Async gave up.
 
 import asyncio
 import importlib
-import logging
 import os
 import sys
 import threading
 import types
 
-from end import CLOSING, SPEC, frames, leave, ready, received  # before VidGear, which prints
+from end import CLOSING, SPEC, answered, frames, leave, numbers, ready, received, run  # before VidGear, which prints
 
 LONG = 1_000_000  # seconds: its default, 15, would end it while frames are held up
 
@@ -28,15 +27,17 @@ def netgear_async():
     return importlib.import_module("vidgear.gears.asyncio.netgear_async").NetGear_Async
 
 
-async def generator(loop):
+async def generator(gear):
     """Yields the frames. The event loop runs while the next one is awaited."""
     each = frames()
-    while (frame := await loop.run_in_executor(None, next, each, None)) is not None:
-        yield frame
+    while (frame := await gear.loop.run_in_executor(None, next, each, None)) is not None:
+        yield (numbers(), frame) if SPEC["bidirectional"] else frame
+        if SPEC["bidirectional"]:
+            answered(await gear.transceive_data())
 
 
 def send_all(gear):
-    gear.config["generator"] = generator(gear.loop)
+    gear.config["generator"] = generator(gear)
     gear.launch()
     ready()
     threading.Thread(target=leave_when_closed, daemon=True).start()
@@ -54,7 +55,12 @@ def leave_when_closed():
 
 async def receive_all(gear):
     async for frame in gear.recv_generator():
-        received(frame)
+        message = None
+        if SPEC["bidirectional"]:
+            message, frame = frame
+        last = received(frame, message=message)
+        if SPEC["bidirectional"]:
+            await gear.transceive_data(data=last)
 
 
 def main():
@@ -65,6 +71,7 @@ def main():
         pattern=SPEC["pattern"],
         receive_mode=SPEC["receive"],
         timeout=LONG,
+        **({"bidirectional_mode": True} if SPEC["bidirectional"] else {}),
     )
     asyncio.set_event_loop(gear.loop)
     if not SPEC["receive"]:
@@ -77,8 +84,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception as e:  # noqa: BLE001
-        logging.getLogger("async_peer").exception("failed")
-        leave(0, "gone", repr(e))
+    run(main, "async_peer")

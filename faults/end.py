@@ -1,7 +1,10 @@
 """What the Python ends of the fault suite have in common. See end_test.go, whose ends do the same."""
 
 import json
+import logging
+import mmap
 import os
+import struct
 import sys
 import threading
 import time
@@ -31,6 +34,15 @@ def leave(status, *words):
         say(*words)
     sys.stderr.flush()
     os._exit(status)
+
+
+def run(main, name):
+    """Calls main, and reports an exception as giving up."""
+    try:
+        main()
+    except Exception as e:  # noqa: BLE001
+        logging.getLogger(name).exception("failed")
+        leave(0, "gone", repr(e))
 
 
 def now():
@@ -63,23 +75,76 @@ def listen():
         leave(1)  # the test that started this has ended
 
 
+class Progress:
+    """The frame whose send call has begun, and the last one whose call has returned, in the file that the spec may name.
+    So both are exact after SIGKILL. Its form is that of soak/progress.go."""
+
+    def __init__(self):
+        self.file = None
+        if SPEC.get("progress"):
+            with open(SPEC["progress"], "r+b") as f:
+                self.file = mmap.mmap(f.fileno(), 16)
+        self.begun = 0
+
+    def begin(self, index):
+        self.begun = index
+        if self.file:
+            struct.pack_into("<q", self.file, 0, index)
+
+    def end(self):
+        if self.file:
+            struct.pack_into("<q", self.file, 8, self.begun)
+
+
+PROGRESS = Progress()
+
+
 def frames():
-    """Yields the frames to send, each at its time, until they are sent or the command stop or close."""
+    """Yields the frames to send, each at its time, until they are sent or the command stop or close. The next one is
+    asked for when the send call has returned."""
     first, due = SPEC.get("first", 0), time.monotonic()
     index, end = first, first + SPEC.get("frames", 1 << 62)
     while RUNNING.wait() and not CLOSING.is_set() and not STOPPED.is_set() and index < end:
         if SPEC["fps"]:
             due = max(due + 1 / SPEC["fps"], time.monotonic())
             time.sleep(max(0, due - time.monotonic()))
-        yield numbered.frame(SPEC, SPEC["life"], index, now())  # a new one: imagezmq may send it after its call has returned
+        frame = numbered.frame(SPEC, SPEC["life"], index, now())  # a new one: imagezmq may send it after its call has returned
+        PROGRESS.begin(index)
+        yield frame
+        PROGRESS.end()
         index += 1
     if "frames" in SPEC:
         say("sent", index - first)
         CLOSING.wait()
 
 
-def received(frame, port=0):
+def numbers():
+    """Returns the numbers of the frame that is being sent, as messages and answers have them."""
+    return [SPEC["life"], PROGRESS.begun]
+
+
+def lost(why):
+    """Reports that the frame that is being sent was given up."""
+    if "progress" in SPEC:
+        say("lost", PROGRESS.begun, why)
+
+
+def answered(data):
+    """Checks the data of the answer to the frame that is being sent."""
+    if data is not None and list(data) != numbers():
+        say("wrong:", f"the answer to frame {PROGRESS.begun} of life {SPEC['life']} has the data {data!r}")
+
+
+def received(frame, port=0, message=None):
+    """Reports a frame, and returns its numbers as a message. A message that it came with must be the same."""
     try:
-        say("frame", *numbered.read(SPEC, frame), port)
+        life, index, captured = numbered.read(SPEC, frame)
     except ValueError as e:
         say("wrong:", e)
+        return None
+    if isinstance(message, dict):
+        message = message["message"]  # a Stamp's
+    if message is not None and list(message) != [life, index]:
+        say("wrong:", f"frame {index} of life {life} has the message {message!r}")
+    say("frame", life, index, captured, port)
+    return [life, index]

@@ -9,7 +9,7 @@ import cv2
 import imagezmq
 import numpy as np
 
-from end import SPEC, frames, leave, ready, received
+from end import SPEC, frames, leave, ready, received, run
 
 
 def main():
@@ -36,7 +36,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception as e:  # noqa: BLE001
-        leave(1, "gone", repr(e))
+    run(main, "imagezmq_peer")

@@ -8,27 +8,49 @@ it says `gone TEXT` before it leaves because VidGear gave up.
 import logging
 import threading
 
-from end import SPEC, frames, leave, ready, received  # before VidGear, which prints
+from end import SPEC, answered, frames, leave, lost, numbers, ready, received, run  # before VidGear, which prints
 
 from vidgear.gears import NetGear
 
+# The fault suite's messages are texts, the soak's are numbers.
+NUMBERS = "progress" in SPEC
+
+
+class GivenUp(logging.Handler):
+    """Reports the frames that VidGear's send end gives up. It says so in its log alone."""
+
+    def emit(self, record):
+        if "No response from Client" in record.getMessage():
+            lost("no answer")
+
 
 def send_all(gear):
+    logging.getLogger("NetGear").addHandler(GivenUp())
+    exchanges = NUMBERS and SPEC["pattern"] < 2
+    messages = NUMBERS and (SPEC["bidirectional"] or SPEC["multiserver"])
     for frame in frames():
-        gear.send(frame)
+        returned = gear.send(frame, message=numbers() if messages else None)
+        if exchanges and SPEC["multiclient"] and returned is not None:
+            _, returned = returned
+        if exchanges and (SPEC["bidirectional"] or SPEC["multiclient"]):
+            answered(returned)
     gear.close()
     leave(0)
 
 
 def receive_all(gear):
-    returned = "VidGear" if SPEC["bidirectional"] or SPEC["multiclient"] else None
+    returns = SPEC["bidirectional"] or SPEC["multiclient"]
+    returned = "VidGear" if returns and not NUMBERS else None
     while (frame := gear.recv(return_data=returned)) is not None:
-        port = 0
+        port, message = 0, None
         if SPEC["multiserver"]:
-            port, frame = frame
+            port, *message, frame = frame
+            message = message[0] if message else None
         elif SPEC["bidirectional"]:
-            _, frame = frame
-        received(frame, port)
+            message, frame = frame
+        last = received(frame, port, message)
+        if NUMBERS and returns:
+            returned = last
     leave(0, "gone", "recv returned None")
 
 
@@ -59,8 +81,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception as e:  # noqa: BLE001
-        logging.getLogger("peer").exception("failed")
-        leave(0, "gone", repr(e))
+    run(main, "peer")

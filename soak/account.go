@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // account is what the ends of a run have reported about its frames. Its balance
 // is every frame that was lost or came twice, and who reported it.
@@ -9,20 +13,20 @@ type account struct {
 	queue     int64 // frames that a receive end may have answered, and not yet have delivered
 	severed   bool  // connections were cut, or processes killed
 	senders   map[int64]*senderRecord
-	receivers []*receiverRecord
+	receivers []*receiverRecord // in the order in which they were started
 }
 
-// senderRecord is one process of the send end.
+// senderRecord is one process of a send end.
 type senderRecord struct {
 	begun   int64          // the last frame whose send call has begun
-	killed  bool           // or not this library's: the fate of its last frame is not known
-	lost    map[int64]bool // send calls that returned an error
+	killed  bool           // the fate of its last frame is not known
+	lost    map[int64]bool // send calls that returned an error; in a Python end, or gave the frame up
 	retried map[int64]bool // frames that were sent more than once
-	blind   bool           // a Python end, which reports neither
 }
 
-// receiverRecord is one process of the receive end.
+// receiverRecord is one process of a receive end.
 type receiverRecord struct {
+	place    int // which of the receive ends
 	runs     []run
 	killed   bool
 	reported int64 // Stats.Missed and Stats.Dropped
@@ -56,15 +60,23 @@ func (b *balance) unreported(format string, args ...any) {
 }
 
 func (a *account) balance() (b balance) {
-	for life, s := range a.senders {
-		if s.blind {
-			s.begun = a.last(life)
+	queues := make([]int64, len(a.receivers)) // frames that may have been lost in each
+	for i, r := range a.receivers {
+		if r.killed {
+			queues[i] = a.queue
 		}
+	}
+	for _, life := range slices.Sorted(maps.Keys(a.senders)) {
+		s := a.senders[life]
 		b.Sent += s.begun
-		a.follow(&b, life, s)
+		if a.pattern == pubSub {
+			a.published(&b, life, s)
+		} else {
+			a.follow(&b, life, s, queues)
+		}
 	}
 	for i, r := range a.receivers {
-		missing := int64(0)
+		missing, rest := int64(0), int64(0)
 		for _, run := range r.runs {
 			b.Received += run.Count
 			missing += run.missing()
@@ -73,113 +85,147 @@ func (a *account) balance() (b balance) {
 				b.unreported("receive end %d: %d frames came after later ones", i+1, run.Late)
 			}
 		}
-		if r.counts && missing > r.reported {
+		b.Lost += missing
+		if !r.counts {
+			continue
+		}
+		if missing > r.reported {
 			b.unreported("receive end %d: %d frames are missing, and Missed and Dropped are %d", i+1, missing, r.reported)
 		}
 		// Frames that were dropped after the last one that was delivered count, too.
-		if last := a.last(1); r.counts && !a.severed && r.reported > missing+a.senders[1].begun-last {
-			b.unreported("Missed and Dropped are %d, and %d frames are missing before the last one, %d", r.reported, missing, last)
+		for life, s := range a.senders {
+			_, last := r.span(life)
+			rest += s.begun - last
 		}
-		b.Lost += missing
+		if !a.severed && r.reported > missing+rest {
+			b.unreported("receive end %d: Missed and Dropped are %d, and %d frames are missing, with at most %d after the last one", i+1, r.reported, missing, rest)
+		}
 	}
 	return b
 }
 
-// last returns the last frame of one process of the send end that was received.
-func (a *account) last(life int64) (last int64) {
-	for _, r := range a.receivers {
-		for _, run := range r.runs {
-			if run.Life == life {
-				last = max(last, run.Last)
-			}
+// span returns the first and the last frame of a life that a receive end got; 0
+// for none.
+func (r *receiverRecord) span(life int64) (first, last int64) {
+	for _, run := range r.runs {
+		if run.Life != life {
+			continue
 		}
+		if last == 0 || run.First < first {
+			first = run.First
+		}
+		last = max(last, run.Last)
 	}
-	return last
+	return first, last
 }
 
-// follow goes through the frames of one process of the send end.
-func (a *account) follow(b *balance, life int64, s *senderRecord) {
-	next := int64(1)
-	absent := map[int64]bool{} // skipped, and not reported lost; PUSH/PULL: or on a connection that was cut
-	before := -1               // the receive end that got the frame before next
-	for i, r := range a.receivers {
+// published goes through the frames of one process of a publisher, once for each
+// receive end. Those that are missing between frames that it got are counted by
+// balance.
+func (a *account) published(b *balance, life int64, s *senderRecord) {
+	next := map[int]int64{}
+	for _, r := range a.receivers {
+		n := max(1, next[r.place])
 		for _, run := range r.runs {
 			if run.Life != life {
 				continue
 			}
-			for index := run.First; index <= min(run.Last, next-1); index++ {
-				a.again(b, life, s, index, absent)
+			for index := run.First; index <= min(run.Last, n-1); index++ {
+				if !s.lost[index] && !(s.killed && index == s.begun) {
+					b.unreported("frame %d of %s came twice", index, lifeName(life))
+				}
 			}
-			if run.First > next {
-				a.gap(b, life, s, next, run.First-1, before, i, absent)
+			b.WithConnection += max(0, run.First-n)
+			n = max(n, run.Last+1)
+		}
+		next[r.place] = n
+	}
+	for _, n := range next {
+		b.InTransit += max(0, s.begun-n+1)
+	}
+}
+
+// follow goes through the frames of one process of a send end, each of which one
+// receive end gets.
+func (a *account) follow(b *balance, life int64, s *senderRecord, queues []int64) {
+	seen := make([]bool, s.begun+1)
+	highest := map[int]int64{} // by receive end
+	late := int64(0)
+	for _, r := range a.receivers {
+		for _, run := range r.runs {
+			if run.Life != life {
+				continue
 			}
-			next, before = max(next, run.Last+1), i
+			for index := run.First; index <= run.Last; index += run.Step {
+				switch {
+				case index > s.begun:
+					b.unreported("frame %d of %s was received, and not sent", index, lifeName(life))
+					continue
+				case seen[index]:
+					a.again(b, life, s, index)
+				case index < highest[r.place]:
+					late++
+				}
+				seen[index] = true
+				highest[r.place] = max(highest[r.place], index)
+			}
 		}
 	}
-	if next <= s.begun {
-		a.gap(b, life, s, next, s.begun, before, len(a.receivers)-1, absent)
+	b.Late += late
+	if late > 0 && !a.severed {
+		b.unreported("%d frames of %s came after later ones", late, lifeName(life))
 	}
-	if a.pattern == pushPull && a.severed {
-		b.WithConnection += int64(len(absent))
+	for index := int64(1); index <= s.begun; index++ {
+		if !seen[index] {
+			a.absent(b, life, s, index, queues)
+		}
+	}
+}
+
+// again is a frame that came already.
+func (a *account) again(b *balance, life int64, s *senderRecord, index int64) {
+	if s.retried[index] || s.lost[index] || s.killed && index == s.begun {
+		b.Twice++
 		return
 	}
-	for index := range absent {
-		b.unreported("frame %d of life %d is lost", index, life)
-	}
+	b.unreported("frame %d of %s came twice", index, lifeName(life))
 }
 
-// again is a frame that came after a later one.
-func (a *account) again(b *balance, life int64, s *senderRecord, index int64, absent map[int64]bool) {
+// absent is a frame that no receive end got.
+func (a *account) absent(b *balance, life int64, s *senderRecord, index int64, queues []int64) {
 	switch {
-	case absent[index]:
-		delete(absent, index)
-		b.Late++
-	case s.retried[index] || s.lost[index] || s.killed && index == s.begun || s.blind && a.severed:
-		b.Twice++
-	default:
-		b.unreported("frame %d of life %d came twice", index, life)
-	}
-}
-
-// gap is a part of the frames that no receive end got, from the one with the
-// number before to the one with the number after.
-func (a *account) gap(b *balance, life int64, s *senderRecord, first, last int64, before, after int, absent map[int64]bool) {
-	switch {
-	case a.pattern == pubSub:
-		if last == s.begun {
-			b.InTransit += last - first + 1
-		} else {
-			b.WithConnection += last - first + 1
-		}
+	case s.lost[index]:
+		b.Lost++
+		return
+	case s.killed && index == s.begun:
+		b.InTransit++
 		return
 	case a.pattern == pushPull && a.severed:
-		// Those that were read from the old connection, and not lost, may come after
-		// frames of the new one.
-		for index := first; index <= last; index++ {
-			absent[index] = true
-		}
+		b.WithConnection++
 		return
 	}
-	// The receive ends that were killed in between had these in their queues.
-	died := int64(0)
-	for i := max(before, 0); i <= after && i < len(a.receivers); i++ {
-		if a.receivers[i].killed && (i < after || last == s.begun) {
-			died += a.queue
-		}
-	}
-	for index := first; index <= last; index++ {
-		switch {
-		case s.lost[index]:
-			b.Lost++
-		case s.killed && index == s.begun:
-			b.InTransit++
-		case s.blind && a.severed:
-			b.InTransit++ // it reports nothing
-		case died > 0:
-			died--
+	for i := range a.receivers {
+		if queues[i] > 0 && a.queued(i, life, index) {
+			queues[i]--
 			b.WithReceiver++
-		default:
-			absent[index] = true
+			return
 		}
 	}
+	b.unreported("frame %d of %s is lost", index, lifeName(life))
+}
+
+// queued reports whether a receive end may have had a frame in its queue when it
+// was killed: it is after the last one that it delivered, and before the first one
+// that the next process in its place did.
+func (a *account) queued(i int, life, index int64) bool {
+	r := a.receivers[i]
+	if _, last := r.span(life); index <= last {
+		return false
+	}
+	for _, next := range a.receivers[i+1:] {
+		if first, _ := next.span(life); next.place == r.place && first > 0 {
+			return index < first
+		}
+	}
+	return true
 }

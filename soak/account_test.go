@@ -12,20 +12,35 @@ import (
 // received divides frames of life 1 into the runs of a receive end.
 func received(t *testing.T, gaps bool, frames ...int64) (r receiverRecord, twice int) {
 	t.Helper()
+	var all []numbered.Numbers
+	for _, i := range frames {
+		all = append(all, numbered.Numbers{Life: 1, Index: i})
+	}
+	return receivedOf(t, gaps, 1, all)
+}
+
+// receivedOf does so with frames of any lives, of which those of a run may be up to
+// steps apart.
+func receivedOf(t *testing.T, gaps bool, steps int64, frames []numbered.Numbers) (r receiverRecord, twice int) {
+	t.Helper()
 	p, err := openProgress(filepath.Join(t.TempDir(), "progress"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.close()
 	all := runs{
-		gaps: gaps, now: p,
+		gaps: gaps, steps: steps, now: p,
 		ended: func(ended run) { r.runs = append(r.runs, ended) },
 		twice: func(numbered.Numbers) { twice++ },
 	}
-	for _, i := range frames {
-		all.frame(numbered.Numbers{Life: 1, Index: i})
+	for _, n := range frames {
+		all.frame(n)
 	}
-	r.runs = append(r.runs, p.run())
+	for i := range p.Open {
+		if open := p.Open[i].run(); open.Count > 0 {
+			r.runs = append(r.runs, open)
+		}
+	}
 	return r, twice
 }
 
@@ -77,9 +92,8 @@ func TestBalanceOfLockstep(t *testing.T) {
 		},
 		{
 			name: "in another order", sender: senderRecord{begun: 5}, receivers: [][]int64{{1, 3, 2, 4, 5}},
-			want: balance{Sent: 5, Received: 5, Late: 1},
-			// The frames 3 and 4 follow each other again after the one between.
-			unreported: nil,
+			want:       balance{Sent: 5, Received: 5, Late: 1},
+			unreported: []string{"1 frames of life 1 came after later ones"},
 		},
 		{
 			name: "in the queue of an end that was killed", sender: senderRecord{begun: 500}, receivers: [][]int64{sequence(1, 200), sequence(251, 500)},
@@ -92,6 +106,10 @@ func TestBalanceOfLockstep(t *testing.T) {
 		{
 			name: "in transit when the send end was killed", sender: senderRecord{begun: 500, killed: true}, receivers: [][]int64{sequence(1, 499)},
 			want: balance{Sent: 500, Received: 499, InTransit: 1},
+		},
+		{
+			name: "never sent", sender: senderRecord{begun: 499}, receivers: [][]int64{sequence(1, 500)},
+			unreported: []string{"frame 500 of life 1 was received, and not sent"}, want: balance{Sent: 499, Received: 500},
 		},
 		{
 			name: "more than that", sender: senderRecord{begun: 500, killed: true}, receivers: [][]int64{sequence(1, 498)},
@@ -137,7 +155,7 @@ func TestBalanceOfPubSub(t *testing.T) {
 		{"reported", frames, 30, false, ""},
 		{"with what was dropped at the end", frames, 40, false, ""},
 		{"too few are reported", frames, 29, false, "30 frames are missing, and Missed and Dropped are 29"},
-		{"too many are reported", frames, 41, false, "Missed and Dropped are 41, and 30 frames are missing"},
+		{"too many are reported", frames, 41, false, "Missed and Dropped are 41, and 30 frames are missing, with at most 10"},
 		{"late", append(slices.Clone(frames), 110), 30, false, "1 frames came after later ones"},
 		{"late, after a fault", append(slices.Clone(frames), 110), 30, true, ""},
 	} {
@@ -151,7 +169,7 @@ func TestBalanceOfPubSub(t *testing.T) {
 			}
 		})
 	}
-	if r, twice := received(t, true, 1, 2, 5, 3, 5, 2, 6); twice != 2 || len(r.runs) != 1 || r.runs[0] != (run{Life: 1, First: 1, Last: 6, Count: 5, Late: 1}) {
+	if r, twice := received(t, true, 1, 2, 5, 3, 5, 2, 6); twice != 2 || len(r.runs) != 1 || r.runs[0] != (run{Life: 1, First: 1, Last: 6, Step: 1, Count: 5, Late: 1}) {
 		t.Errorf("%d came twice, %+v", twice, r.runs)
 	}
 }
@@ -180,6 +198,107 @@ func TestBalanceOfPushPull(t *testing.T) {
 			}
 			if got.Unreported = nil; !equal(got, c.want) {
 				t.Errorf("%+v\nis not %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// every returns each step-th frame of life 1.
+func every(first, last, step int64) (all []numbered.Numbers) {
+	for i := first; i <= last; i += step {
+		all = append(all, numbered.Numbers{Life: 1, Index: i})
+	}
+	return all
+}
+
+// Of several receive ends that get the frames in turn each has every second one, in
+// one run. What is lost, comes twice or was in the queue of one that was killed is
+// found among all of them.
+func TestBalanceOfMulticlient(t *testing.T) {
+	odd, even := every(1, 499, 2), every(2, 500, 2)
+	for _, c := range []struct {
+		name       string
+		receivers  [several][][]numbered.Numbers // by place; all but the last of each were killed
+		unreported []string
+		want       balance
+	}{
+		{"nothing", [several][][]numbered.Numbers{{odd}, {even}}, nil, balance{Sent: 500, Received: 500}},
+		{
+			"alone for a while", [several][][]numbered.Numbers{{slices.Concat(every(1, 199, 2), every(200, 300, 1), every(301, 499, 2))}, {slices.Concat(every(2, 198, 2), every(302, 500, 2))}},
+			nil, balance{Sent: 500, Received: 500},
+		},
+		{
+			"lost", [several][][]numbered.Numbers{{odd}, {slices.Concat(every(2, 200, 2), every(204, 500, 2))}},
+			[]string{"frame 202 of life 1 is lost"}, balance{Sent: 500, Received: 499},
+		},
+		{
+			"at both", [several][][]numbered.Numbers{{odd}, {slices.Concat(every(2, 200, 2), every(201, 201, 1), every(202, 500, 2))}},
+			[]string{"frame 201 of life 1 came twice"}, balance{Sent: 500, Received: 501},
+		},
+		{
+			"in a queue", [several][][]numbered.Numbers{{odd}, {every(2, 200, 2), every(300, 500, 2)}},
+			nil, balance{Sent: 500, Received: 451, WithReceiver: 49},
+		},
+		{
+			"not in its queue", [several][][]numbered.Numbers{{slices.Concat(every(1, 399, 2), every(403, 499, 2))}, {every(2, 200, 2), every(202, 500, 2)}},
+			[]string{"frame 401 of life 1 is lost"}, balance{Sent: 500, Received: 499},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := account{pattern: 1, queue: 98, severed: true, senders: map[int64]*senderRecord{1: {begun: 500}}}
+			for place, all := range c.receivers {
+				for i, frames := range all {
+					r, _ := receivedOf(t, false, several, frames)
+					r.place, r.killed = place, i < len(all)-1
+					a.receivers = append(a.receivers, &r)
+				}
+			}
+			got := a.balance()
+			if !slices.Equal(got.Unreported, c.unreported) {
+				t.Errorf("unreported: %q", got.Unreported)
+			}
+			if got.Unreported = nil; !equal(got, c.want) {
+				t.Errorf("%+v\nis not %+v", got, c.want)
+			}
+		})
+	}
+	if r, _ := receivedOf(t, false, several, odd); len(r.runs) != 1 || r.runs[0] != (run{Life: 1, First: 1, Last: 499, Step: 2, Count: 250}) {
+		t.Errorf("every second frame: %+v", r.runs)
+	}
+}
+
+// The frames of several send ends are accounted for one by one, however they arrive
+// among each other. In PUB/SUB each receive end gets all of them.
+func TestBalanceOfMultiserver(t *testing.T) {
+	var mixed []numbered.Numbers
+	for i := int64(1); i <= 500; i++ {
+		mixed = append(mixed, numbered.Numbers{Life: 1, Index: i}, numbered.Numbers{Life: lifeOf(1, 1), Index: i})
+	}
+	for _, c := range []struct {
+		name       string
+		pattern    int
+		reported   int64
+		without    int // of mixed; -1: none
+		unreported []string
+	}{
+		{"nothing", 1, 0, -1, nil},
+		{"lost", 1, 0, 401, []string{"frame 201 of life 1 of send end b is lost"}},
+		{"PUB/SUB", pubSub, 0, -1, nil},
+		{"PUB/SUB, lost", pubSub, 0, 401, []string{"receive end 1: 1 frames are missing, and Missed and Dropped are 0"}},
+		{"PUB/SUB, lost and reported", pubSub, 1, 401, nil},
+		{"PUB/SUB, not lost and reported", pubSub, 1, -1, []string{"receive end 1: Missed and Dropped are 1, and 0 frames are missing, with at most 0 after the last one"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			frames := slices.Clone(mixed)
+			if c.without >= 0 {
+				frames = slices.Delete(frames, c.without, c.without+1)
+			}
+			r, twice := receivedOf(t, c.pattern == pubSub, 1, frames)
+			r.reported, r.counts = c.reported, c.pattern == pubSub
+			a := account{pattern: c.pattern, queue: 98, senders: map[int64]*senderRecord{1: {begun: 500}, lifeOf(1, 1): {begun: 500}}, receivers: []*receiverRecord{&r}}
+			got := a.balance()
+			if twice != 0 || !slices.Equal(got.Unreported, c.unreported) || got.Sent != 1000 || got.Received != int64(len(frames)) {
+				t.Errorf("%+v, %d came twice", got, twice)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -93,7 +94,11 @@ func beEnd(text string) error {
 		e.names.Move(e.Host)
 	}
 	nameserver.Install()
-	if e.gear, err = netgear.New(e.options()); err != nil {
+	o := e.options()
+	if e.Receive && e.returns() {
+		o.Respond = e.respond
+	}
+	if e.gear, err = netgear.New(o); err != nil {
 		return err
 	}
 	closing, closeNow := context.WithCancel(context.Background())
@@ -190,7 +195,7 @@ func (e *end) sample(ctx context.Context) {
 
 func (e *end) sendAll(ctx context.Context) {
 	if e.Pattern >= int(netgear.PubSub) {
-		e.gear.WaitConnected(ctx, 1) // published before, a frame is lost without a report
+		e.gear.WaitConnected(ctx, e.Peers) // published before, a frame is lost without a report
 	}
 	begun := time.Now()
 	frame := e.newFrame()
@@ -211,8 +216,14 @@ func (e *end) sendAll(ctx context.Context) {
 		} else {
 			numbered.Write(frame.Data, n)
 		}
+		var message any
+		if e.messages() {
+			message = []int64{e.Life, i}
+		}
 		e.progress.Begun.Store(i)
-		if _, err := e.gear.SendArray(ctx, frame, nil); err != nil {
+		if reply, err := e.send(ctx, frame, message); err == nil {
+			e.checkReply(&reply, i)
+		} else {
 			if ctx.Err() != nil {
 				return
 			}
@@ -228,6 +239,43 @@ func (e *end) sendAll(ctx context.Context) {
 	}
 }
 
+// send sends a frame, with -mats as a Mat. It transfers the ownership of every other
+// one.
+func (e *end) send(ctx context.Context, frame netgear.Array, message any) (netgear.Reply, error) {
+	if e.Mats {
+		return sendMat(ctx, e.gear, frame, message, e.progress.Begun.Load()%2 == 0)
+	}
+	return e.gear.SendArray(ctx, frame, message)
+}
+
+// respond returns the data for the answer to a frame: its numbers.
+func (e *end) respond(_ context.Context, f *netgear.Frame) (any, error) {
+	n, err := e.read(f)
+	return []int64{n.Life, n.Index}, err
+}
+
+// checkReply checks the data that came with the answer to a frame. This library's
+// receive end returns the numbers of that very frame, VidGear's those of the last
+// one that its application has taken, or nothing before the first.
+func (e *end) checkReply(reply *netgear.Reply, index int64) {
+	if !e.returns() {
+		return
+	}
+	if e.Python && reply.Data.IsNone() {
+		return
+	}
+	var numbers []int64
+	err := reply.Data.Decode(&numbers)
+	switch {
+	case err != nil || len(numbers) != 2:
+	case numbers[0] == e.Life && numbers[1] == index:
+		return
+	case e.Python && (numbers[0] != e.Life || numbers[1] < index):
+		return
+	}
+	e.wrong("the answer to frame %d of %s has the data %v of port %q", index, lifeName(e.Life), reply.Data, reply.Port)
+}
+
 // columns is the width of a raw frame.
 const columns = 64
 
@@ -241,16 +289,12 @@ func (e *end) newFrame() netgear.Array {
 }
 
 func (e *end) receiveAll(ctx context.Context) {
-	runs := runs{gaps: e.Pattern == int(netgear.PubSub), now: e.progress, ended: func(r run) {
-		e.report(event{Event: runEvent, Run: &r})
-	}, twice: func(n numbered.Numbers) {
-		e.wrong("frame %d of life %d came twice", n.Index, n.Life)
-	}}
+	runs := e.newRuns(e.progress, e.report)
 	for {
 		f, err := e.next(ctx)
 		switch {
 		case err == nil:
-			e.receive(&runs, f)
+			e.receive(runs, f)
 			e.dawdle(ctx)
 		case ctx.Err() != nil:
 			return
@@ -274,21 +318,42 @@ func (e *end) next(ctx context.Context) (*netgear.Frame, error) {
 
 func (e *end) receive(runs *runs, f *netgear.Frame) {
 	defer f.Close()
-	pixels, err := f.Bytes()
-	if err != nil {
-		e.wrong("a frame without pixels: %v", err)
-		return
-	}
-	read := numbered.Read
-	if e.JPEG {
-		read = numbered.ReadPicture
-	}
-	n, err := read(pixels)
+	n, err := e.read(f)
 	if err != nil {
 		e.wrong("%v", err)
 		return
 	}
+	if e.messages() {
+		var numbers []int64
+		if err := f.Message.Decode(&numbers); err != nil || !slices.Equal(numbers, []int64{n.Life, n.Index}) {
+			e.wrong("frame %d of %s has the message %v", n.Index, lifeName(n.Life), f.Message)
+		}
+	}
 	runs.frame(n)
+}
+
+// read returns the numbers of a frame.
+func (e *end) read(f *netgear.Frame) (n numbered.Numbers, err error) {
+	look := func(pixels []byte) {
+		if e.JPEG {
+			n, err = numbered.ReadPicture(pixels)
+		} else {
+			n, err = numbered.Read(pixels)
+		}
+	}
+	var without error
+	if e.Mats {
+		without = lookAtMat(f, look)
+	} else {
+		var pixels []byte
+		if pixels, without = f.Bytes(); without == nil {
+			look(pixels)
+		}
+	}
+	if without != nil {
+		return n, fmt.Errorf("a frame without pixels: %w", without)
+	}
+	return n, err
 }
 
 // dawdle takes as long for a frame as the command slow demands, until it demands

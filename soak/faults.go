@@ -39,17 +39,25 @@ func faultNames() []string { return append(slices.Clone(allFaults), clockFault) 
 type fault struct {
 	Kind    string        `json:"kind"`
 	Receive bool          `json:"receive"` // of the two ends, the one that it befalls
+	Place   int           `json:"place"`   // which of several ends; for the connection, which of several
 	Pause   time.Duration `json:"pause"`   // without a fault before it
 	Lasts   time.Duration `json:"lasts"`
 	Back    bool          `json:"back"` // clock: back, not ahead; kill: connections are accepted and closed
 }
 
-func (f fault) String() string {
-	end := "send end"
-	if f.Receive {
-		end = "receive end"
+// describe returns a fault with what it befalls.
+func (k kind) describe(f fault) string {
+	befalls := k.name(k.end(f))
+	switch f.Kind {
+	case cutFault, resetFault, holdFault:
+		befalls = "connection"
+		if k.lines() > 1 {
+			befalls += fmt.Sprintf(" %c", 'a'+f.Place)
+		}
+	case nameFault, clockFault:
+		return fmt.Sprintf("%s, %v", f.Kind, f.Lasts)
 	}
-	return fmt.Sprintf("%s, %s, %v", f.Kind, end, f.Lasts)
+	return fmt.Sprintf("%s, %s, %v", f.Kind, befalls, f.Lasts)
 }
 
 // plan is the faults of a run in their order, which depends on the seed and the
@@ -57,13 +65,14 @@ func (f fault) String() string {
 type plan struct {
 	random *rand.Rand
 	kinds  []string
-	mortal bool // which end is killed; the other one lives through all faults
+	lines  int  // how many connections there are
+	mortal bool // which end is killed, or which of several; the other side lives through all faults
 }
 
-func newPlan(seed uint64, stream string, kinds []string) *plan {
+func newPlan(seed uint64, stream kind, kinds []string) *plan {
 	h := fnv.New64a()
-	h.Write([]byte(stream))
-	p := &plan{random: rand.New(rand.NewPCG(seed, h.Sum64())), kinds: kinds}
+	h.Write([]byte(stream.String()))
+	p := &plan{random: rand.New(rand.NewPCG(seed, h.Sum64())), kinds: kinds, lines: stream.lines()}
 	p.mortal = p.random.IntN(2) == 0
 	return p
 }
@@ -83,6 +92,9 @@ func (p *plan) next() fault {
 	case fullFault, slowFault:
 		f.Receive = true
 	}
+	if p.lines > 1 { // else a seed would have another order
+		f.Place = p.random.IntN(p.lines)
+	}
 	return f
 }
 
@@ -91,19 +103,22 @@ func (p *plan) below(d time.Duration) time.Duration {
 	return time.Duration(p.random.Int64N(int64(d))).Round(time.Millisecond)
 }
 
+// end returns the end that a fault befalls.
+func (k kind) end(f fault) id {
+	if k.count(f.Receive) == 1 {
+		return id{receive: f.Receive}
+	}
+	return id{f.Receive, f.Place}
+}
+
 // possible reports whether the fault exists for the ends.
 func (s *soak) possible(f fault) bool {
-	python := s.Sender != goPeer
-	if f.Receive {
-		python = s.Receiver != goPeer
-	}
 	switch f.Kind {
 	case signalFault, gcFault, fullFault, slowFault:
-		return !python
-	case nameFault, cutFault, resetFault, holdFault:
-		// libzmq in a Python end resolves a name once, and VidGear may never
-		// notice a lost connection: see docs/reliability.md.
-		return s.Sender == goPeer && s.Receiver == goPeer
+		return s.peer(s.kind.end(f)) == goPeer
+	case nameFault:
+		i, ok := s.python()
+		return !ok || i.receive != s.receiverConnects() || s.hosts != nil
 	}
 	return true
 }
@@ -115,43 +130,79 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 		if !s.possible(f) {
 			continue
 		}
-		if !wait(ctx, f.Pause) {
+		f.Pause, f.Lasts = min(f.Pause, s.flags.pause), min(f.Lasts, s.flags.lasts)
+		if !s.rest(ctx, f.Pause) {
 			return
 		}
 		s.mu.Lock()
-		s.under, s.what = true, f.String()
-		s.count++
+		s.under, s.what = true, f
+		s.faults++
 		s.kinds[f.Kind]++
 		s.mu.Unlock()
-		fmt.Fprintf(s.log, "%s %v\n", time.Now().Format("15:04:05.000"), f)
+		s.logFault("%s", s.describe(f))
 		if err := s.befall(ctx, f); err != nil {
-			s.problem("fault %v: %v", f, err)
+			s.problem("fault %s: %v", s.describe(f), err)
 			return
 		}
 		s.mu.Lock()
 		s.under, s.looked = false, time.Now()
+		s.mu.Unlock()
+	}
+}
+
+// logFault writes a line into faults.log.
+func (s *soak) logFault(format string, args ...any) {
+	fmt.Fprintf(s.log, time.Now().Format("15:04:05.000 ")+format+"\n", args...)
+}
+
+// rest waits for a time without a fault, in which a Python end that hangs is
+// started again. It reports whether the time passed before the context ended.
+func (s *soak) rest(ctx context.Context, d time.Duration) bool {
+	for until := time.Now().Add(d); ; {
+		s.mu.Lock()
 		hung := s.hung
 		s.mu.Unlock()
-		if hung {
-			if err := s.restartPython(); err != nil {
+		if hung != "" {
+			if err := s.restartPython(hung); err != nil {
 				s.problem("%v", err)
-				return
+				return false
 			}
+		}
+		left := time.Until(until)
+		if left <= 0 {
+			return true
+		}
+		if !wait(ctx, min(left, 100*time.Millisecond)) {
+			return false
 		}
 	}
 }
 
 // restartPython starts the Python end again.
-func (s *soak) restartPython() error {
-	receive := s.Receiver != goPeer
-	p := s.end(receive)
+func (s *soak) restartPython(reason string) error {
+	s.endPython(reason)
+	i, _ := s.python()
+	return s.start(i)
+}
+
+// endPython ends the Python end, and counts why.
+func (s *soak) endPython(reason string) {
+	i, _ := s.python()
+	p := s.end(i)
+	if !p.ended() {
+		p.abort()
+		if where := p.where(); where != "" {
+			reason += ", in " + where
+		}
+	}
 	p.kill()
+	s.logFault("%s %s", p.name, reason)
 	s.note(p, true)
 	s.mu.Lock()
-	s.hung, s.calm = false, 0
-	s.revived++
+	s.hung = ""
+	clear(s.calm)
+	s.revived[reason]++
 	s.mu.Unlock()
-	return s.start(receive)
 }
 
 // wait waits for a time, and reports whether it passed before the context ended.
@@ -168,7 +219,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // befall applies one fault, and returns at its end.
 func (s *soak) befall(ctx context.Context, f fault) error {
-	p := s.end(f.Receive)
+	p := s.end(s.kind.end(f))
 	switch f.Kind {
 	case signalFault, gcFault:
 		p.tell(f.Kind + " on")
@@ -192,15 +243,15 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 	case killFault:
 		return s.kill(ctx, p, f)
 	case cutFault:
-		return s.move(ctx, f, false)
+		return s.cut(ctx, f)
 	case nameFault:
-		return s.move(ctx, f, true)
+		return s.move(ctx, f)
 	case resetFault:
-		s.proxy.Reset()
+		s.proxies[f.Place].Reset()
 	case holdFault:
-		s.proxy.Hold(0)
+		s.proxies[f.Place].Hold(0)
 		wait(ctx, f.Lasts)
-		s.proxy.Release()
+		s.proxies[f.Place].Release()
 	case clockFault:
 		return setClock(ctx, f)
 	}
@@ -211,45 +262,65 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 // refused meanwhile, or accepted and closed at once, as by a relay whose target
 // is down.
 func (s *soak) kill(ctx context.Context, p *process, f fault) error {
-	at := ""
+	var closed []int
 	listens := f.Receive != s.receiverConnects()
 	relay := f.Back && s.Sender == goPeer && s.Receiver == goPeer
 	switch {
 	case listens && relay:
-		fmt.Fprintln(s.log, "behind a relay")
+		s.logFault("behind a relay")
 	case listens:
-		at = s.proxy.Addr
-		s.proxy.Close()
-		s.proxy = nil
+		for line := range s.proxies {
+			if s.onLine(p.id, line) {
+				s.closeProxy(line)
+				closed = append(closed, line)
+			}
+		}
 	}
 	p.kill()
 	s.note(p, true)
 	wait(ctx, f.Lasts)
-	if err := s.start(f.Receive); err != nil || at == "" {
+	if err := s.start(p.id); err != nil {
 		return err
 	}
-	return s.listen(at)
-}
-
-// move ends the connection, so that new ones are refused for a while, after which
-// they are accepted again, or at another address which the name then has.
-func (s *soak) move(ctx context.Context, f fault, away bool) error {
-	at := s.proxy.Addr
-	s.proxy.Close()
-	s.proxy = nil
-	wait(ctx, f.Lasts)
-	if away {
-		host, port, err := net.SplitHostPort(at)
-		if err != nil {
+	for _, line := range closed {
+		if err := s.listen(line); err != nil {
 			return err
 		}
-		if s.host = addresses[0]; host == s.host {
-			s.host = addresses[1]
-		}
-		at = net.JoinHostPort(s.host, port)
-		s.connects().tell(nameCommand + " " + s.host)
 	}
-	return s.listen(at)
+	return nil
+}
+
+// cut ends a connection, so that new ones are refused for a while.
+func (s *soak) cut(ctx context.Context, f fault) error {
+	s.closeProxy(f.Place)
+	wait(ctx, f.Lasts)
+	return s.listen(f.Place)
+}
+
+// move moves the ends that listen: connections end, and new ones are refused for a
+// while, after which they are accepted at another address, which the name then has.
+func (s *soak) move(ctx context.Context, f fault) error {
+	for line := range s.proxies {
+		s.closeProxy(line)
+	}
+	wait(ctx, f.Lasts)
+	s.host = addresses[1-slices.Index(addresses, s.host)]
+	if s.hosts != nil {
+		if err := s.hosts.move(s.host); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.processes(s.receiverConnects()) {
+		if !p.python {
+			p.tell(nameCommand + " " + s.host)
+		}
+	}
+	for line := range s.proxies {
+		if err := s.listen(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addresses are those that the name has in turn.
@@ -258,18 +329,23 @@ var addresses = []string{"127.0.0.1", "127.0.0.2"}
 // name is the name of the end that listens.
 const name = "soak.example"
 
-// listen puts a proxy at an address, in front of the end that listens.
-func (s *soak) listen(at string) error {
-	l, err := net.Listen("tcp", at)
+// listen puts the proxy of a line in front of the end that listens.
+func (s *soak) listen(line int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(s.host, s.fronts[line]))
 	if err != nil {
 		return err
 	}
-	s.proxy = tcpproxy.New(l, net.JoinHostPort("127.0.0.1", s.port), false)
+	s.proxies[line] = tcpproxy.New(l, net.JoinHostPort("127.0.0.1", s.ports[line]), false)
 	return nil
 }
 
-// connects returns the end that connects.
-func (s *soak) connects() *process { return s.end(s.receiverConnects()) }
+// closeProxy ends the connections of a line.
+func (s *soak) closeProxy(line int) {
+	if s.proxies[line] != nil {
+		s.proxies[line].Close()
+		s.proxies[line] = nil
+	}
+}
 
 // receiverConnects reports whether the receive end connects, as with imagezmq's
 // PUB/SUB.

@@ -4,7 +4,8 @@
 // stops, cuts off and disturbs the two ends meanwhile.
 //
 //	go run ./soak -frames 5184000 -pattern reqrep -o soak.out
-//	go run ./soak -pattern all -wire all -secure all -faults all -for 1h -o soak.out
+//	go run ./soak -pattern all -wire all -secure all -mode all -faults all -for 1h -o soak.out
+//	go run ./soak -pattern all -mode all -peer vidgear -faults all -fps 200 -for 1m -o soak.out
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,11 +44,12 @@ type flags struct {
 	size, hwm                         int
 	fps, every                        float64
 	pattern, wire, secure, jpeg, peer string
+	mode                              string
 	faults, folder                    string
 	chosen                            []string // of -faults
 	seed                              uint64
-	stall, duration                   time.Duration
-	storm                             bool
+	stall, duration, pause, lasts     time.Duration
+	storm, mats                       bool
 	plots                             bool
 }
 
@@ -82,10 +85,14 @@ func parse(args []string) (*flags, error) {
 	fs.StringVar(&f.wire, "wire", netgearWire, "netgear, async, imagezmq, several, or all")
 	fs.StringVar(&f.secure, "secure", "off", "off, stonehouse, ironhouse, several, or all")
 	fs.StringVar(&f.jpeg, "jpeg", "off", "off, on, or all")
-	fs.StringVar(&f.peer, "peer", goPeer, "go (both ends), vidgear or imagezmq (at either end), several, or all")
+	fs.StringVar(&f.mode, "mode", plainMode, "VidGear's modes: plain, bidirectional (data both ways), multiserver ("+strconv.Itoa(several)+" send ends), multiclient ("+strconv.Itoa(several)+" receive ends), several, or all")
+	fs.StringVar(&f.peer, "peer", goPeer, "go (both ends), vidgear or imagezmq (at either end; of several ends the first), several, or all")
 	fs.StringVar(&f.faults, "faults", "none", "none, all, or several of "+strings.Join(faultNames(), ", "))
 	fs.BoolVar(&f.storm, "storm", false, "in each end of this library, all the while: 1000 signals a second, garbage collections, receive time-outs of a millisecond")
+	fs.BoolVar(&f.mats, "mats", false, "the ends of this library send and take Mats; needs a build with gocv, and with -tags matprofile the samples have the Mats that are not closed")
 	fs.Uint64Var(&f.seed, "seed", 0, "the order of the faults; 0: a random one, which is printed")
+	fs.DurationVar(&f.pause, "pause", 10*time.Second, "the longest pause before a fault")
+	fs.DurationVar(&f.lasts, "lasts", 6*time.Second, "the longest fault")
 	fs.DurationVar(&f.stall, "stall", 15*time.Second, "a run fails after so long without a frame and without a fault")
 	fs.StringVar(&f.folder, "o", "", "folder for results, samples and plots; none: a temporary one")
 	fs.BoolVar(&f.plots, "plots", true, "draw the samples, as SVG")
@@ -126,6 +133,12 @@ func (f *flags) check(rest []string) error {
 		return fmt.Errorf("-hwm %d is negative", f.hwm)
 	case f.every <= 0:
 		return fmt.Errorf("-every %v: use more than 0", f.every)
+	case f.mats && !hasMats:
+		return errors.New("-mats: this build has no gocv (-tags nogocv)")
+	case f.pause < 0:
+		return fmt.Errorf("-pause %v is negative", f.pause)
+	case f.lasts < 0:
+		return fmt.Errorf("-lasts %v is negative", f.lasts)
 	case f.stall <= 0:
 		return fmt.Errorf("-stall %v: use more than 0", f.stall)
 	}
@@ -156,7 +169,8 @@ func (f *flags) kinds() (all []kind, err error) {
 	secures, err3 := choose("secure", f.secure, secureFlags)
 	jpegs, err4 := choose("jpeg", f.jpeg, []string{"off", "on"})
 	peers, err5 := choose("peer", f.peer, []string{goPeer, vidgearPeer, imagezmqPeer})
-	for _, err := range []error{err1, err2, err3, err4, err5} {
+	modes, err6 := choose("mode", f.mode, []string{plainMode, bidirectionalMode, multiserverMode, multiclientMode})
+	for _, err := range []error{err1, err2, err3, err4, err5, err6} {
 		if err != nil {
 			return nil, err
 		}
@@ -166,18 +180,20 @@ func (f *flags) kinds() (all []kind, err error) {
 			for _, secure := range secures {
 				for _, jpeg := range jpegs {
 					for _, pattern := range patterns {
-						k := kind{
-							Pattern: slices.Index(patternFlags, pattern), Wire: wire, JPEG: jpeg == "on",
-							Secure: slices.Index(secureFlags, secure), Sender: goPeer, Receiver: goPeer,
+						for _, mode := range modes {
+							k := kind{
+								Pattern: slices.Index(patternFlags, pattern), Wire: wire, JPEG: jpeg == "on",
+								Secure: slices.Index(secureFlags, secure), Mode: strings.TrimPrefix(mode, plainMode), Sender: goPeer, Receiver: goPeer,
+							}
+							all = append(all, k.with(peer)...)
 						}
-						all = append(all, k.with(peer)...)
 					}
 				}
 			}
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("there is no such combination of pattern, wire, security, JPEG and peer")
+		return nil, fmt.Errorf("there is no such combination of pattern, wire, security, JPEG, mode and peer")
 	}
 	return all, nil
 }
@@ -188,6 +204,8 @@ func (k kind) with(peer string) []kind {
 	case k.Pattern == pushPull && k.Wire != asyncWire,
 		k.Pattern == 0 && k.Wire == imagezmqWire,
 		k.JPEG && k.Wire == asyncWire,
+		k.lines() > 1 && (k.Wire != netgearWire || k.Pattern == 0),
+		k.Mode == bidirectionalMode && (k.Wire == imagezmqWire || k.Pattern >= pubSub),
 		(peer == imagezmqPeer) != (k.Wire == imagezmqWire) && peer != goPeer:
 		return nil
 	case peer == goPeer:

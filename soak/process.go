@@ -9,17 +9,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numbered"
 )
 
 // process is one end while it runs.
 type process struct {
+	id
 	name     string // such as "send end 2"
 	settings settings
 	python   bool
@@ -32,54 +35,55 @@ type process struct {
 	stderr string // the file
 	once   sync.Once
 	killed atomic.Bool
-	runs   runs // of a Python end, whose frames this program counts
+	runs   *runs // of a Python end, whose frames this program counts
+
+	sender   *senderRecord   // the account of a send end
+	receiver *receiverRecord // the account of a receive end
+	noted    bool            // the account has all of it; soak.mu must be held
 
 	mu      sync.Mutex
 	planned bool // it was killed or closed
 }
 
-// startProcess starts an end. handle is called with its events, in order, from
-// one goroutine.
-func startProcess(name string, s settings, python []string, folder string, handle func(*process, event)) (*process, error) {
-	file := filepath.Join(folder, strings.ReplaceAll(name, " ", "-"))
-	s.Progress = file + ".progress"
-	p := &process{name: name, settings: s, python: len(python) > 0, ready: make(chan struct{}), exited: make(chan struct{}), stderr: file + ".stderr"}
+// start starts an end whose name and settings are set. handle is called with its
+// events, in order, from one goroutine.
+func (p *process) start(python []string, folder string, handle func(*process, event)) error {
+	file := filepath.Join(folder, strings.ReplaceAll(p.name, " ", "-"))
+	p.settings.Progress = file + ".progress"
+	p.python, p.ready, p.exited, p.stderr = len(python) > 0, make(chan struct{}), make(chan struct{}), file+".stderr"
+	s := &p.settings
 	var err error
 	if p.progress, err = openProgress(s.Progress, true); err != nil {
-		return nil, err
+		return err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	command := append(python, s.text())
 	if !p.python {
 		command = []string{self, endRole, s.text()}
 	}
 	p.cmd = exec.Command(command[0], command[1:]...)
-	p.cmd.Env = append(os.Environ(), endEnv+"="+s.text())
+	p.cmd.Env = append(os.Environ(), endEnv+"="+s.text(), "PYTHONFAULTHANDLER=1")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is for this program
 	stderr, err := os.Create(p.stderr)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer stderr.Close()
 	p.cmd.Stderr = stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
+		return err
 	}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	p.runs = runs{gaps: s.Pattern == pubSub, now: p.progress, ended: func(r run) {
-		handle(p, event{Event: runEvent, Run: &r})
-	}, twice: func(n numbered.Numbers) {
-		handle(p, event{Event: wrongEvent, Text: fmt.Sprintf("frame %d of life %d came twice", n.Index, n.Life)})
-	}}
+	p.runs = s.newRuns(p.progress, func(e event) { handle(p, e) })
 	go func() {
 		defer close(p.exited)
 		lines := bufio.NewScanner(stdout)
@@ -89,7 +93,7 @@ func startProcess(name string, s settings, python []string, folder string, handl
 		}
 		p.cmd.Wait()
 	}()
-	return p, nil
+	return nil
 }
 
 // parse returns the event of a line.
@@ -126,6 +130,8 @@ func (p *process) parsePython(line string) event {
 		return event{Event: readyEvent}
 	case words[0] == "sent":
 		return event{Event: sentEvent}
+	case words[0] == "lost" && len(numbers) > 0:
+		return event{Event: lostEvent, Index: numbers[0], Text: strings.Join(words[2:], " ")}
 	}
 	return event{Event: wrongEvent, Text: line}
 }
@@ -166,6 +172,40 @@ func (p *process) kill() {
 	p.killed.Store(true)
 	p.once.Do(func() { p.signal(syscall.SIGKILL) })
 	<-p.exited
+}
+
+// abort makes an end in Python list the stacks of its threads on stderr, and ends
+// it.
+func (p *process) abort() {
+	p.end()
+	p.signal(syscall.SIGABRT)
+	select {
+	case <-p.exited:
+	case <-time.After(5 * time.Second):
+	}
+}
+
+// stackLine is a line of such a list.
+var stackLine = regexp.MustCompile(`File "(.*)", line \d+ in (\S+)`)
+
+// where returns the function of VidGear or imagezmq in which an end was aborted,
+// with what it called. It is empty in an event loop, which has no stack of that.
+func (p *process) where() string {
+	text, _ := os.ReadFile(p.stderr)
+	_, list, _ := bytes.Cut(text, []byte("Fatal Python error: Aborted"))
+	called := ""
+	for line := range bytes.Lines(list) {
+		m := stackLine.FindSubmatch(line)
+		switch {
+		case m == nil:
+			called = "" // another thread
+		case called != "" && (bytes.Contains(m[1], []byte("/vidgear/")) || bytes.Contains(m[1], []byte("/imagezmq/"))):
+			return string(m[2]) + ": " + called
+		default:
+			called = string(m[2])
+		}
+	}
+	return ""
 }
 
 // failure describes the end of a process that was to go on, with the last lines

@@ -12,12 +12,17 @@ import (
 // that started it. So it is exact also after the end was killed.
 type progress struct {
 	// Send end: the frame whose send call has begun, and the last one whose
-	// call has returned.
+	// call has returned. A Python end writes these two (faults/end.py).
 	Begun, Ended atomic.Int64
-	// Receive end: the run of frames that is not yet reported.
-	Life, First, Last, Count, Late atomic.Int64
 	// Receive end: all frames of this process.
 	Frames atomic.Int64
+	// Receive end: for each send end the run of frames that is not yet reported.
+	Open [several]openRun
+}
+
+// openRun is a run that goes on.
+type openRun struct {
+	Life, First, Last, Step, Count, Late atomic.Int64
 }
 
 // openProgress maps a file, which it creates or, for the first use, clears.
@@ -42,9 +47,12 @@ func openProgress(name string, clear bool) (*progress, error) {
 	return (*progress)(unsafe.Pointer(&data[0])), nil
 }
 
-// run returns the run that is not yet reported.
-func (p *progress) run() run {
-	return run{Life: p.Life.Load(), First: p.First.Load(), Last: p.Last.Load(), Count: p.Count.Load(), Late: p.Late.Load()}
+// run returns the run as far as it has come.
+func (o *openRun) run() run {
+	return run{
+		Life: o.Life.Load(), First: o.First.Load(), Last: o.Last.Load(), Step: max(1, o.Step.Load()),
+		Count: o.Count.Load(), Late: o.Late.Load(),
+	}
 }
 
 // close unmaps the file.

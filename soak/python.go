@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 )
 
 // python returns the Python that has VidGear and imagezmq.
@@ -12,6 +13,48 @@ func python() string {
 		return path
 	}
 	return "interop/.venv/bin/python"
+}
+
+// hostsFile is the hosts file that an end in Python has for its own, so that the
+// name changes for libzmq, which asks the system again before each connection.
+type hostsFile struct {
+	name  string
+	flags string // of unshare
+}
+
+// openHosts creates the hosts file if an end in Python connects. Where that cannot
+// have a mount namespace of its own there is none, and no fault name.
+func (s *soak) openHosts() error {
+	i, ok := s.python()
+	if !ok || i.receive != s.receiverConnects() {
+		return nil
+	}
+	path, err := filepath.Abs(filepath.Join(s.folder, "hosts"))
+	if err != nil {
+		return err
+	}
+	h := &hostsFile{name: path}
+	if err := h.move(s.host); err != nil {
+		return err
+	}
+	for _, h.flags = range []string{"-m", "-Urm"} {
+		test := h.command([]string{"true"})
+		if exec.Command(test[0], test[1:]...).Run() == nil {
+			s.hosts = h
+			return nil
+		}
+	}
+	return nil
+}
+
+// command returns a command that has the file in place of the system's.
+func (h *hostsFile) command(command []string) []string {
+	return append([]string{"unshare", h.flags, "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, h.name}, command...)
+}
+
+// move gives the name an address. The file stays the same one.
+func (h *hostsFile) move(address string) error {
+	return os.WriteFile(h.name, []byte("127.0.0.1 localhost\n"+address+" "+name+"\n"), 0o644)
 }
 
 // pythonEnd returns the command of an end in Python, or nil for one of this

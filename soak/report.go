@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,17 +39,20 @@ func (d *display) update() {
 
 func (d *display) show() {
 	d.s.mu.Lock()
-	frames, faults, problems, what := d.s.received(), d.s.count, len(d.s.problems), d.s.what
+	frames, faults, problems, what := int64(0), d.s.faults, len(d.s.problems), d.s.what
+	for line := range d.s.frames {
+		frames += d.s.received(line)
+	}
 	d.s.mu.Unlock()
 	rate := float64(frames-d.frames) / time.Since(d.shown).Seconds()
 	d.frames, d.shown = frames, time.Now()
 	text := fmt.Sprintf("%s%v, %v: %d frames", d.before, d.s, time.Since(d.begun).Round(time.Second), frames)
 	if d.s.flags.duration == 0 {
-		text += fmt.Sprintf(" (%.1f %%)", 100*float64(frames)/float64(d.s.flags.frames))
+		text += fmt.Sprintf(" (%.1f %%)", 100*float64(frames)/float64(d.s.flags.frames*int64(d.s.count(false))))
 	}
 	text += fmt.Sprintf(", %.0f a second", rate)
 	if faults > 0 {
-		text += fmt.Sprintf(", %d faults, now %s", faults, what)
+		text += fmt.Sprintf(", %d faults, now %s", faults, d.s.describe(what))
 	}
 	if problems > 0 {
 		text += fmt.Sprintf(", %d PROBLEMS", problems)
@@ -80,8 +85,11 @@ func (s *soak) judge(o *outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o.balance = s.account.balance()
-	o.Problems, o.Stats, o.Faults, o.Load = s.problems, s.stats, s.count, page.LoadAverage()
+	o.Problems, o.Stats, o.Faults, o.Load = s.problems, s.stats, s.faults, page.LoadAverage()
 	o.Kinds, o.Reasons, o.Revived = s.kinds, s.reasons, s.revived
+	if !s.possible(fault{Kind: nameFault}) && slices.Contains(s.flags.chosen, nameFault) {
+		o.LeftOut = append(o.LeftOut, "name: the Python end cannot have a hosts file of its own (unshare -m)")
+	}
 	for _, t := range s.series.Trends() {
 		if t.Grows && !s.isPython(t.Process) {
 			o.Problems = append(o.Problems, t.String())
@@ -104,12 +112,13 @@ func (s *soak) judge(o *outcome) {
 // isPython reports whether a process is not this library's. What it holds is
 // sampled, and not judged.
 func (s *soak) isPython(process string) bool {
-	return s.Receiver != goPeer && strings.HasPrefix(process, receiveEnd) || s.Sender != goPeer && strings.HasPrefix(process, sendEnd)
+	i, ok := s.python()
+	return ok && strings.HasPrefix(process+" ", s.name(i)+" ")
 }
 
 // dump makes the ends of this library list their goroutines on stderr.
 func (s *soak) dump() {
-	for _, p := range []*process{s.end(false), s.end(true)} {
+	for _, p := range slices.Concat(s.processes(false), s.processes(true)) {
 		if !p.python {
 			p.end()
 			p.signal(syscall.SIGQUIT)
@@ -120,12 +129,29 @@ func (s *soak) dump() {
 // table returns the results as a Markdown table.
 func table(all []outcome) string {
 	var b strings.Builder
-	b.WriteString("| stream | frames sent | received | lost, reported | twice, sent again | late | with a killed end or connection | faults | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| stream | frames sent | received | lost, reported | twice, sent again | late | with a killed end or connection | faults | Python started again | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range all {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Twice, o.Late,
-			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.Longest, o.Seconds/60, o.Seed, o.result())
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Twice, o.Late,
+			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.revivals(), o.Longest, o.Seconds/60, o.Seed, o.result())
 	}
 	b.WriteString("\nlost, reported: by the send call, Missed or Dropped. late: frames that arrived after frames that were sent later, as in PUB/SUB when the rest of a lost connection and the next one are read together. " +
 		"with a killed end or connection: in its queue or on its way, and in PUB/SUB before a subscriber was connected.\n")
+	for _, o := range all {
+		for _, reason := range slices.Sorted(maps.Keys(o.Revived)) {
+			fmt.Fprintf(&b, "- %s: Python %s: %d\n", o.Name, reason, o.Revived[reason])
+		}
+		for _, left := range o.LeftOut {
+			fmt.Fprintf(&b, "- %s: left out: %s\n", o.Name, left)
+		}
+	}
 	return b.String()
+}
+
+// revivals returns how often a Python end was started again because it hung or
+// gave up.
+func (o *outcome) revivals() (n int) {
+	for _, times := range o.Revived {
+		n += times
+	}
+	return n
 }

@@ -1,78 +1,126 @@
 package main
 
-import "github.com/vidgear-go/netgear/internal/numbered"
+import (
+	"fmt"
 
-// run is a part of what a receive end got: frames of one life of the sender.
-// Without gaps they are in order, and none is missing between First and Last.
+	"github.com/vidgear-go/netgear/internal/numbered"
+)
+
+// A life is the number of a process of a send end, which its frames carry: those
+// of the first send end count from 1, those of the second from perPlace+1.
+const perPlace = 1_000_000
+
+// lifeOf returns the life of the number-th process of a send end.
+func lifeOf(place, number int) int64 { return int64(place*perPlace + number) }
+
+// placeOf returns which send end a life belongs to.
+func placeOf(life int64) int { return int(life / perPlace) }
+
+// lifeName returns the name of a life.
+func lifeName(life int64) string {
+	if placeOf(life) == 0 {
+		return fmt.Sprintf("life %d", life)
+	}
+	return fmt.Sprintf("life %d of send end %c", life%perPlace, 'a'+placeOf(life))
+}
+
+// run is a part of what a receive end got: frames of one life of a sender.
+// Without gaps they are in order, Step apart, and none is missing between First
+// and Last.
 type run struct {
 	Life  int64 `json:"life"`
 	First int64 `json:"first"`
 	Last  int64 `json:"last"`
+	Step  int64 `json:"step"`  // more than 1 where several receive ends get the frames in turn
 	Count int64 `json:"count"` // frames received
 	Late  int64 `json:"late"`  // of them, those after a frame that was sent later
 }
 
 // missing returns how many frames of the run did not arrive.
-func (r run) missing() int64 { return r.Last - r.First + 1 - r.Count }
+func (r run) missing() int64 { return (r.Last-r.First)/r.Step + 1 - r.Count }
 
 // runs divides the frames that a receive end gets into runs.
 type runs struct {
-	gaps  bool // a run may have them
+	gaps  bool  // a run may have them
+	steps int64 // without gaps: the most that two frames of a run may be apart
 	now   *progress
 	ended func(run)
 	twice func(numbered.Numbers) // with gaps: a frame that came already
 
-	seen []uint64 // with gaps: a bit for each frame of the run
+	seen [several][]uint64 // with gaps: of each send end, a bit for each frame of the run
+}
+
+// newRuns returns the runs of a receive end, which are reported as events.
+func (s *settings) newRuns(now *progress, report func(event)) *runs {
+	r := &runs{gaps: s.Pattern == pubSub, steps: 1, now: now}
+	if s.Multiclient {
+		r.steps = several
+	}
+	r.ended = func(ended run) { report(event{Event: runEvent, Run: &ended}) }
+	r.twice = func(n numbered.Numbers) {
+		report(event{Event: wrongEvent, Text: fmt.Sprintf("frame %d of %s came twice", n.Index, lifeName(n.Life))})
+	}
+	return r
 }
 
 // frame adds a frame. A run ends where the next frame is of another life, or,
 // without gaps, is not the next one.
 func (r *runs) frame(n numbered.Numbers) {
-	p := r.now
-	last := p.Last.Load()
-	same := p.Count.Load() > 0 && p.Life.Load() == n.Life
+	open := &r.now.Open[placeOf(n.Life)]
+	last := open.Last.Load()
+	same := open.Count.Load() > 0 && open.Life.Load() == n.Life
 	switch {
-	case same && r.gaps && r.mark(n.Index):
+	case same && r.gaps && r.mark(n):
 		r.twice(n)
 		return
 	case same && r.gaps && n.Index < last:
-		p.First.Store(min(p.First.Load(), n.Index))
-		p.Late.Add(1)
-		p.Count.Add(1)
-	case same && (n.Index == last+1 || r.gaps):
-		p.Last.Store(n.Index)
-		p.Count.Add(1)
+		open.First.Store(min(open.First.Load(), n.Index))
+		open.Late.Add(1)
+		open.Count.Add(1)
+	case same && (r.gaps || r.follows(open, n.Index-last)):
+		open.Last.Store(n.Index)
+		open.Count.Add(1)
 	default:
-		r.begin(n)
+		r.begin(open, n)
 	}
-	p.Frames.Add(1)
+	r.now.Frames.Add(1)
+}
+
+// follows reports whether the next frame of a run without gaps is so far from
+// the last one. The second frame determines it.
+func (r *runs) follows(open *openRun, step int64) bool {
+	if open.Count.Load() == 1 && step > 0 && step <= r.steps {
+		open.Step.Store(step)
+	}
+	return step == open.Step.Load()
 }
 
 // mark notes a frame of a run with gaps, and reports whether it came already.
-func (r *runs) mark(index int64) bool {
-	word, bit := index/64, uint64(1)<<(index%64)
-	for int64(len(r.seen)) <= word {
-		r.seen = append(r.seen, 0)
+func (r *runs) mark(n numbered.Numbers) bool {
+	seen := &r.seen[placeOf(n.Life)]
+	word, bit := n.Index/64, uint64(1)<<(n.Index%64)
+	for int64(len(*seen)) <= word {
+		*seen = append(*seen, 0)
 	}
-	before := r.seen[word]&bit != 0
-	r.seen[word] |= bit
+	before := (*seen)[word]&bit != 0
+	(*seen)[word] |= bit
 	return before
 }
 
 // begin ends the run, and begins another one.
-func (r *runs) begin(n numbered.Numbers) {
-	p := r.now
-	if p.Count.Load() > 0 {
-		r.ended(p.run()) // reported before it is replaced, so that it is in one place at least
+func (r *runs) begin(open *openRun, n numbered.Numbers) {
+	if open.Count.Load() > 0 {
+		r.ended(open.run()) // reported before it is replaced, so that it is in one place at least
 	}
-	p.Count.Store(0)
-	p.Life.Store(n.Life)
-	p.First.Store(n.Index)
-	p.Last.Store(n.Index)
-	p.Late.Store(0)
-	p.Count.Store(1)
+	open.Count.Store(0)
+	open.Life.Store(n.Life)
+	open.First.Store(n.Index)
+	open.Last.Store(n.Index)
+	open.Step.Store(0)
+	open.Late.Store(0)
+	open.Count.Store(1)
 	if r.gaps {
-		clear(r.seen)
-		r.mark(n.Index)
+		clear(r.seen[placeOf(n.Life)])
+		r.mark(n)
 	}
 }

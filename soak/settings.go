@@ -34,6 +34,15 @@ type settings struct {
 	HWM      int      `json:"hwm"`    // HighWaterMark
 	Storm    bool     `json:"storm"`  // signals and garbage collections all the while, and receive time-outs
 	Faults   bool     `json:"faults"` // faults befall this stream
+	Mats     bool     `json:"mats"`   // frames are sent and taken as Mats
+
+	// VidGear's modes, and whether an end at the other side is Python's, whose
+	// answers carry data of an earlier frame.
+	Bidirectional bool `json:"bidirectional"`
+	Multiserver   bool `json:"multiserver"`
+	Multiclient   bool `json:"multiclient"`
+	Python        bool `json:"python"`
+	Peers         int  `json:"peers"` // how many ends there are at the other side
 }
 
 // The names of the wires.
@@ -50,6 +59,13 @@ var wires = map[string]netgear.Wire{
 // lockstep reports whether each frame is answered.
 func (s *settings) lockstep() bool { return s.Pattern < int(netgear.PubSub) }
 
+// returns reports whether the answers carry data: the numbers of the frame.
+func (s *settings) returns() bool { return (s.Bidirectional || s.Multiclient) && s.lockstep() }
+
+// messages reports whether the frames carry a message: their numbers. In the
+// other modes VidGear drops messages.
+func (s *settings) messages() bool { return s.Bidirectional || s.Multiserver }
+
 func (s *settings) options() netgear.Options {
 	o := netgear.Options{
 		ReceiveMode:        s.Receive,
@@ -64,6 +80,9 @@ func (s *settings) options() netgear.Options {
 		TerminatePolicy:    netgear.KeepWaiting,
 		Stamp:              !s.lockstep(), // so that Missed counts
 		HighWaterMark:      s.HWM,
+		BidirectionalMode:  s.Bidirectional,
+		MultiserverMode:    s.Multiserver,
+		MulticlientMode:    s.Multiclient,
 		Logger:             slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		OnEvent: func(e netgear.Event) {
 			fmt.Fprintln(os.Stderr, e.Time.Format("15:04:05.000"), e)

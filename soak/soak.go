@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,9 +24,63 @@ type kind struct {
 	Wire     string `json:"wire"`
 	Secure   int    `json:"secure,omitempty"`
 	JPEG     bool   `json:"jpeg,omitempty"`
-	Sender   string `json:"sender"` // go, vidgear, imagezmq
+	Mode     string `json:"mode,omitempty"`
+	Sender   string `json:"sender"` // go, vidgear, imagezmq: the first of several
 	Receiver string `json:"receiver"`
 }
+
+// VidGear's modes. The names are those of -mode; plain is "" in a kind.
+const (
+	plainMode         = "plain"
+	bidirectionalMode = "bidirectional"
+	multiserverMode   = "multiserver"
+	multiclientMode   = "multiclient"
+)
+
+// several is how many ends there are on the side on which a mode has several.
+const several = 2
+
+// count returns how many receive ends or send ends there are.
+func (k kind) count(receive bool) int {
+	if receive && k.Mode == multiclientMode || !receive && k.Mode == multiserverMode {
+		return several
+	}
+	return 1
+}
+
+// lines returns how many connections there are: one, or one for each of several
+// ends.
+func (k kind) lines() int { return max(k.count(true), k.count(false)) }
+
+// id is one of the ends.
+type id struct {
+	receive bool
+	place   int // which of several
+}
+
+// ids returns the ends, the receive ends first.
+func (k kind) ids() (all []id) {
+	for _, receive := range []bool{true, false} {
+		for place := range k.count(receive) {
+			all = append(all, id{receive, place})
+		}
+	}
+	return all
+}
+
+// peer returns what an end is. Of several only the first may be in Python.
+func (k kind) peer(i id) string {
+	switch {
+	case i.place > 0:
+		return goPeer
+	case i.receive:
+		return k.Receiver
+	}
+	return k.Sender
+}
+
+// onLine reports whether an end has a connection.
+func (k kind) onLine(i id, line int) bool { return k.count(i.receive) == 1 || i.place == line }
 
 var (
 	patternNames = []string{"PAIR", "REQ/REP", "PUB/SUB", "PUSH/PULL"}
@@ -39,6 +94,9 @@ func (k kind) String() string {
 	}
 	if k.JPEG {
 		text += " JPEG"
+	}
+	if k.Mode != "" {
+		text += " " + k.Mode
 	}
 	if k.Sender != goPeer || k.Receiver != goPeer {
 		text += " " + k.Sender + "→" + k.Receiver
@@ -54,27 +112,31 @@ type soak struct {
 	series *sample.Series
 
 	base     settings
-	restarts map[bool]int    // of the receive end, of the send end
-	port     string          // of the end that listens
-	proxy    *tcpproxy.Proxy // with faults; the end that connects does so through it
-	host     string          // the address of the name
-	log      io.Writer       // of the faults
+	restarts map[id]int
+	ports    []string          // of the ends that listen, one for each line
+	proxies  []*tcpproxy.Proxy // with faults, one for each line, through which the end that connects does so; nil while there is none
+	fronts   []string          // the ports of the proxies
+	host     string            // the address of the name
+	hosts    *hostsFile        // that address for an end in Python that connects; nil: it needs none, or cannot have one
+	log      io.Writer         // of the faults
 
 	mu       sync.Mutex
-	ends     map[bool]*process // the receive end, the send end
+	ends     map[id]*process
 	account  account
 	problems []string
-	sent     chan struct{} // closed when the send end has sent all
+	sent     chan struct{} // closed when the send ends have sent all
 	allSent  sync.Once
+	sending  map[int]bool // the send ends that have not
 	stats    map[string]netgear.Stats
-	calm     time.Duration  // without a fault, since the last frame
-	looked   time.Time      // when it was measured
-	frames   int64          // that were received then
-	under    bool           // a fault is under way
-	hung     bool           // a Python end is to be started again
-	revived  int            // how often one was
-	what     string         // the last fault
-	count    int            // of the faults
+	calm     []time.Duration // for each line: without a fault, since the last frame
+	frames   []int64         // for each line: that were received then
+	cause    []string        // for each line: the fault at which frames ceased to come; "": they come
+	looked   time.Time       // when it was measured
+	under    bool            // a fault is under way
+	hung     string          // why the Python end is to be started again
+	revived  map[string]int  // how often it was, by reason
+	what     fault           // the last fault
+	faults   int
 	kinds    map[string]int // of the faults, by kind
 	reasons  map[string]int // why send calls returned errors
 }
@@ -88,7 +150,8 @@ type outcome struct {
 	Seconds  float64        `json:"seconds"`
 	Faults   int            `json:"faults"`
 	Stopped  bool           `json:"interrupted,omitempty"` // by a signal, before its end
-	Revived  int            `json:"revived,omitempty"`     // Python ends that hung or gave up, and were started again
+	Revived  map[string]int `json:"revived,omitempty"`     // Python ends that hung or gave up, and were started again
+	LeftOut  []string       `json:"left_out,omitempty"`    // faults that could not be had
 	Kinds    map[string]int `json:"kinds"`
 	Longest  float64        `json:"longest_pause"` // seconds without a frame and without a fault
 	Load     string         `json:"load"`          // the machine's load averages at the end
@@ -99,7 +162,8 @@ type outcome struct {
 	Stats   map[string]netgear.Stats `json:"stats"`
 }
 
-// The names of the processes. One that was started again has a number behind it.
+// The names of the processes. Of several ends each has a letter behind it, and one
+// that was started again a number.
 const (
 	sendEnd    = "send end"
 	receiveEnd = "receive end"
@@ -107,6 +171,18 @@ const (
 
 // waitLimit bounds what has no limit of its own: the start of a process, its end.
 const waitLimit = 60 * time.Second
+
+// name returns the name of the first process of an end.
+func (k kind) name(i id) string {
+	name := sendEnd
+	if i.receive {
+		name = receiveEnd
+	}
+	if k.count(i.receive) > 1 {
+		name += fmt.Sprintf(" %c", 'a'+i.place)
+	}
+	return name
+}
 
 func (s *soak) problem(format string, args ...any) {
 	s.mu.Lock()
@@ -128,7 +204,7 @@ func (s *soak) handle(p *process, e event) {
 	if e.Event == goneEvent && s.base.Faults {
 		p.end()
 		s.mu.Lock()
-		s.hung = true
+		s.hung = fmt.Sprintf("gave up after %s (%s)", s.what.Kind, strings.TrimPrefix(e.Text, goneEvent+" "))
 		s.mu.Unlock()
 		return
 	}
@@ -140,20 +216,20 @@ func (s *soak) handle(p *process, e event) {
 	defer s.mu.Unlock()
 	switch e.Event {
 	case runEvent:
-		r := s.account.receivers[p.settings.Life-1]
-		r.runs = append(r.runs, *e.Run)
+		p.receiver.runs = append(p.receiver.runs, *e.Run)
 	case lostEvent:
-		s.account.senders[p.settings.Life].lost[e.Index] = true
+		p.sender.lost[e.Index] = true
 		reason, _, _ := strings.Cut(e.Text, ":")
 		s.reasons[reason]++
 	case retriedEvent:
-		s.account.senders[p.settings.Life].retried[e.Index] = true
+		p.sender.retried[e.Index] = true
 	case sentEvent:
-		s.allSent.Do(func() { close(s.sent) })
+		if delete(s.sending, p.place); len(s.sending) == 0 {
+			s.allSent.Do(func() { close(s.sent) })
+		}
 	case doneEvent:
 		s.stats[p.name] = *e.Stats
-		if p.settings.Receive {
-			r := s.account.receivers[p.settings.Life-1]
+		if r := p.receiver; r != nil {
 			s.checkEnd(e.Stats)
 			r.reported, r.counts = int64(e.Stats.Missed+e.Stats.Dropped), p.settings.Pattern == pubSub && s.Sender == goPeer
 		}
@@ -169,49 +245,56 @@ func (s *soak) checkEnd(stats *netgear.Stats) {
 		s.problems = append(s.problems, fmt.Sprintf("%d messages could not be read: %+v", stats.Malformed, stats.MalformedBy))
 	}
 	ends := s.base.lockstep() && s.Wire != imagezmqWire // imagezmq has no terminate message
-	if ends && !s.base.Faults && stats.TerminatesReceived != 1 {
+	if ends && !s.base.Faults && stats.TerminatesReceived != uint64(s.count(false)) {
 		s.problems = append(s.problems, fmt.Sprintf("%d terminate messages were received", stats.TerminatesReceived))
 	}
 }
 
 // start starts an end, the first time or again.
-func (s *soak) start(receive bool) error {
-	end := s.base
-	end.Receive = receive
-	s.restarts[receive]++
-	end.Life = int64(s.restarts[receive])
-	if s.proxy != nil && receive == s.receiverConnects() {
-		end.Address, end.Host = name, s.host
-		if receive && s.Receiver != goPeer || !receive && s.Sender != goPeer {
-			end.Address = "127.0.0.1"
+func (s *soak) start(i id) error {
+	s.restarts[i]++
+	p := &process{id: i, name: s.name(i), settings: s.base}
+	end := &p.settings
+	end.Receive = i.receive
+	end.Life = lifeOf(i.place, s.restarts[i])
+	end.Python = s.peer(id{receive: !i.receive}) != goPeer
+	end.Peers = s.count(!i.receive)
+	ports := s.ports
+	if connects := i.receive == s.receiverConnects(); connects && len(s.proxies) > 0 {
+		end.Address, end.Host, ports = name, s.host, s.fronts
+		if s.peer(i) != goPeer && s.hosts == nil {
+			end.Address = addresses[0]
 		}
-		_, port, _ := net.SplitHostPort(s.proxy.Addr)
-		end.Ports = []string{port}
 	}
-	name, peer := sendEnd, s.Sender
-	if receive {
-		name, peer = receiveEnd, s.Receiver
+	if s.count(i.receive) > 1 {
+		ports = ports[i.place : i.place+1]
 	}
-	if end.Life > 1 {
-		name = fmt.Sprint(name, " ", end.Life)
+	end.Ports = ports
+	if s.restarts[i] > 1 {
+		p.name = fmt.Sprint(p.name, " ", s.restarts[i])
+	}
+	command := pythonEnd(s.peer(i), s.Wire)
+	if command != nil && s.hosts != nil && end.Address == name {
+		command = s.hosts.command(command)
 	}
 	s.mu.Lock()
-	if receive {
-		s.account.receivers = append(s.account.receivers, &receiverRecord{})
+	if i.receive {
+		p.receiver = &receiverRecord{place: i.place}
+		s.account.receivers = append(s.account.receivers, p.receiver)
 	} else {
-		end.Frames -= s.account.sent()
-		s.account.senders[end.Life] = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}, blind: peer != goPeer}
+		end.Frames -= s.account.sent(i.place)
+		p.sender = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}}
+		s.account.senders[end.Life] = p.sender
 	}
 	s.mu.Unlock()
-	p, err := startProcess(name, end, pythonEnd(peer, s.Wire), s.folder, s.handle)
-	if err != nil {
+	if err := p.start(command, s.folder, s.handle); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.ends[receive] = p
+	s.ends[i] = p
 	s.mu.Unlock()
 	if p.python {
-		go s.series.Watch(context.Background(), s.every(), name, func() (sample.Values, error) { return sample.Of(p.pid()) })
+		go s.series.Watch(context.Background(), s.every(), p.name, func() (sample.Values, error) { return sample.Of(p.pid()) })
 	}
 	select {
 	case <-p.ready:
@@ -219,21 +302,32 @@ func (s *soak) start(receive bool) error {
 	case <-p.exited:
 		return errors.New(p.failure())
 	case <-time.After(waitLimit):
-		return fmt.Errorf("%s is not ready after %v", name, waitLimit)
+		return fmt.Errorf("%s is not ready after %v", p.name, waitLimit)
 	}
 }
 
-// end returns the process that is the receive end, or the send end, now.
-func (s *soak) end(receive bool) *process {
+// end returns the process that is an end now.
+func (s *soak) end(i id) *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ends[receive]
+	return s.ends[i]
 }
 
-// sent returns how many frames the send ends have sent.
-func (a *account) sent() (n int64) {
-	for _, s := range a.senders {
-		n += s.begun
+// processes returns the processes that are the receive ends, or the send ends,
+// now.
+func (s *soak) processes(receive bool) (all []*process) {
+	for place := range s.count(receive) {
+		all = append(all, s.end(id{receive, place}))
+	}
+	return all
+}
+
+// sent returns how many frames the processes of a send end have sent.
+func (a *account) sent(place int) (n int64) {
+	for life, s := range a.senders {
+		if placeOf(life) == place {
+			n += s.begun
+		}
 	}
 	return n
 }
@@ -242,16 +336,20 @@ func (a *account) sent() (n int64) {
 func (s *soak) note(p *process, killed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !p.settings.Receive {
-		r := s.account.senders[p.settings.Life]
+	if p.noted {
+		return
+	}
+	p.noted = true
+	if r := p.sender; r != nil {
 		r.begun, r.killed = p.progress.Begun.Load(), killed
 		return
 	}
-	r := s.account.receivers[p.settings.Life-1]
+	r := p.receiver
 	r.killed = killed
-	open := p.progress.run()
-	if k := len(r.runs); open.Count > 0 && (k == 0 || r.runs[k-1] != open) {
-		r.runs = append(r.runs, open)
+	for i := range p.progress.Open {
+		if open := p.progress.Open[i].run(); open.Count > 0 && !slices.Contains(r.runs, open) {
+			r.runs = append(r.runs, open)
+		}
 	}
 }
 
@@ -278,22 +376,22 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 			p.kill()
 		}
 	}()
-	for _, receive := range []bool{true, false} {
-		if err := s.start(receive); err != nil {
+	for _, i := range s.ids() {
+		if err := s.start(i); err != nil {
 			return o, err
 		}
 	}
 	striking, calm := context.WithCancel(ctx)
 	var faults sync.WaitGroup
 	if s.base.Faults {
-		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.String(), s.flags.chosen)) })
+		faults.Go(func() { s.strike(striking, newPlan(s.flags.seed, s.kind, s.flags.chosen)) })
 	}
 	s.watch(ctx, &o)
 	calm()
 	faults.Wait()
 	s.finish()
-	if s.proxy != nil {
-		s.proxy.Close()
+	for line := range s.proxies {
+		s.closeProxy(line)
 	}
 	o.Seconds = time.Since(begun).Seconds()
 	s.judge(&o)
@@ -302,30 +400,38 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 
 // open chooses the ports, and creates the folder and the keys.
 func (s *soak) open() error {
-	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[bool]int{}
-	s.kinds, s.reasons, s.ends = map[string]int{}, map[string]int{}, map[bool]*process{}
-	port, err := tcpproxy.FreePort()
-	if err != nil {
+	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[id]int{}
+	s.kinds, s.reasons, s.revived, s.ends = map[string]int{}, map[string]int{}, map[string]int{}, map[id]*process{}
+	s.calm, s.frames, s.cause, s.sending = make([]time.Duration, s.lines()), make([]int64, s.lines()), make([]string, s.lines()), map[int]bool{}
+	for place := range s.count(false) {
+		s.sending[place] = true
+	}
+	var err error
+	if s.ports, err = freePorts(s.lines()); err != nil {
 		return err
 	}
 	s.base = settings{
 		Pattern: s.Pattern, Wire: s.Wire, ImageZMQ: s.Wire == imagezmqWire, Secure: s.Secure, JPEG: s.JPEG,
-		Address: "127.0.0.1", Ports: []string{port}, Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
-		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Storm: s.flags.storm, Faults: len(s.flags.chosen) > 0,
+		Address: "127.0.0.1", Timeout: 4, Size: s.flags.size, FPS: s.flags.fps, First: 1,
+		Frames: s.flags.frames, Every: s.flags.every, HWM: s.flags.hwm, Storm: s.flags.storm, Mats: s.flags.mats, Faults: len(s.flags.chosen) > 0,
+		Bidirectional: s.Mode == bidirectionalMode, Multiserver: s.Mode == multiserverMode, Multiclient: s.Mode == multiclientMode,
 	}
-	s.port = port
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		return err
 	}
 	if s.base.Faults {
 		s.account.severed = true
-		front, err := tcpproxy.FreePort()
-		if err != nil {
+		if s.fronts, err = freePorts(s.lines()); err != nil {
 			return err
 		}
-		s.host = addresses[0]
-		if err := s.listen(net.JoinHostPort(s.host, front)); err != nil {
+		s.host, s.proxies = addresses[0], make([]*tcpproxy.Proxy, s.lines())
+		for line := range s.proxies {
+			if err := s.listen(line); err != nil {
+				return err
+			}
+		}
+		if err := s.openHosts(); err != nil {
 			return err
 		}
 		if s.log, err = os.Create(filepath.Join(s.folder, "faults.log")); err != nil {
@@ -341,7 +447,18 @@ func (s *soak) open() error {
 	return nil
 }
 
-// watch waits until the send end has sent all, and watches for pauses.
+func freePorts(n int) (all []string, err error) {
+	for len(all) < n {
+		port, err := tcpproxy.FreePort()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, port)
+	}
+	return all, nil
+}
+
+// watch waits until the send ends have sent all, and watches for pauses.
 func (s *soak) watch(ctx context.Context, o *outcome) {
 	s.looked = time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -356,16 +473,16 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 			return
 		case <-tick.C:
 		}
-		for _, receive := range []bool{true, false} {
-			if p := s.end(receive); p.ended() && !p.ending() {
+		for _, i := range s.ids() {
+			if p := s.end(i); p.ended() && !p.ending() {
 				s.problem("%s", p.failure())
 				return
 			}
 		}
-		if pause := s.pause(); pause > s.flags.stall && s.revive() {
+		if line, pause := s.pause(); pause > s.flags.stall && s.revive(line) {
 			continue
 		} else if pause > s.flags.stall {
-			s.problem("no frame for %v, after frame %d", pause.Round(time.Millisecond), s.frames)
+			s.problem("no frame on connection %d for %v, after %d frames", line+1, pause.Round(time.Millisecond), s.frames[line])
 			s.dump()
 			return
 		} else if pause.Seconds() > o.Longest {
@@ -375,53 +492,86 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 	}
 }
 
-// revive has a Python end started again that hangs or has given up, as some do
-// after a fault: see docs/reliability.md. It reports whether there is one.
-func (s *soak) revive() bool {
+// revive has the Python end started again if it hangs, as some do after a fault:
+// see docs/reliability.md. It reports whether there is one on the line.
+func (s *soak) revive(line int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.base.Faults || !s.ends[true].python && !s.ends[false].python {
+	if i, ok := s.python(); !s.base.Faults || !ok || !s.onLine(i, line) {
 		return false
 	}
-	s.hung, s.calm = true, 0
+	s.hung, s.calm[line] = "hung after "+s.cause[line], 0
 	return true
 }
 
-// pause returns for how long there has been no frame, while there was no fault. A
-// stream that never resumes is found also if one fault follows another.
-func (s *soak) pause() time.Duration {
+// python returns the end in Python, if there is one.
+func (k kind) python() (i id, ok bool) {
+	for _, i := range k.ids() {
+		if k.peer(i) != goPeer {
+			return i, true
+		}
+	}
+	return id{}, false
+}
+
+// pause returns for how long there has been no frame on a line, while there was
+// no fault: the line with the longest. A stream that never resumes is found also
+// if one fault follows another.
+func (s *soak) pause() (longest int, pause time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	switch frames := s.received(); {
-	case frames != s.frames:
-		s.frames, s.calm = frames, 0
-	case !s.under:
-		s.calm += now.Sub(s.looked)
-	}
-	s.looked = now
-	return s.calm
-}
-
-// received returns how many frames all receive ends got. s.mu must be held.
-func (s *soak) received() (n int64) {
-	now := s.ends[true] // while the next one is being started, it is on the list already
-	for _, r := range s.account.receivers[:now.settings.Life-1] {
-		for _, run := range r.runs {
-			n += run.Count
+	for line := range s.calm {
+		switch frames := s.received(line); {
+		case frames != s.frames[line]:
+			s.frames[line], s.calm[line], s.cause[line] = frames, 0, ""
+		case !s.under:
+			s.calm[line] += now.Sub(s.looked)
+			fallthrough
+		default:
+			s.cause[line] = cmp.Or(s.cause[line], s.what.Kind)
+		}
+		if s.calm[line] > s.calm[longest] {
+			longest = line
 		}
 	}
-	return n + now.progress.Frames.Load()
+	s.looked = now
+	return longest, s.calm[longest]
 }
 
-// finish closes the ends, the send end first, after the receive end has all that
-// was sent.
+// received returns how many frames came over a line. s.mu must be held.
+func (s *soak) received(line int) (n int64) {
+	count := func(place int, r run) {
+		if s.onLine(id{true, place}, line) && s.onLine(id{false, placeOf(r.Life)}, line) {
+			n += r.Count
+		}
+	}
+	for _, r := range s.account.receivers {
+		for _, run := range r.runs {
+			count(r.place, run)
+		}
+	}
+	for i, p := range s.ends {
+		if i.receive && !p.noted {
+			for k := range p.progress.Open {
+				count(i.place, p.progress.Open[k].run())
+			}
+		}
+	}
+	return n
+}
+
+// finish closes the ends, the send ends first, after the receive ends have all
+// that was sent.
 func (s *soak) finish() {
-	s.stop()
+	for _, sender := range s.processes(false) {
+		s.stop(sender)
+	}
 	s.awaitRest()
-	s.end(true).end() // a VidGear end ends with the other one
-	for _, receive := range []bool{false, true} {
-		p := s.end(receive)
+	for _, receiver := range s.processes(true) {
+		receiver.end() // a VidGear end ends with the other one
+	}
+	for _, p := range slices.Concat(s.processes(false), s.processes(true)) {
 		if p.killed.Load() {
 			continue
 		}
@@ -440,38 +590,68 @@ func (s *soak) finish() {
 	}
 }
 
-// stop makes the send end send no more, and waits until its last call has
-// returned.
-func (s *soak) stop() {
-	sender := s.end(false)
+// stop makes a send end send no more, and waits until its last call has returned.
+func (s *soak) stop(sender *process) {
 	if sender.ending() {
 		return
 	}
 	sender.tell(stopCommand)
-	limit, hangs := waitLimit, sender.python && s.base.Faults
-	if hangs {
+	python, ok := s.python()
+	s.mu.Lock()
+	limit, hung := waitLimit, "hung after "+cmp.Or(s.cause[sender.place], s.what.Kind)
+	s.mu.Unlock()
+	if ok && s.base.Faults {
 		limit = s.flags.stall
 	}
-	select {
-	case <-s.sent:
-	case <-sender.exited:
-	case <-time.After(limit):
-		if !hangs {
-			s.problem("a send call does not return")
+	switch {
+	case s.awaitStop(sender, limit):
+		return
+	case limit == waitLimit:
+	case sender.python: // some hang after a fault; see revive
+		s.endPython(hung)
+		return
+	case python.receive:
+		if err := s.restartPython(hung); err != nil {
+			s.problem("%v", err)
+		}
+		fallthrough
+	default:
+		if s.awaitStop(sender, waitLimit) {
 			return
 		}
-		sender.kill() // as some do after a fault; see revive
-		s.note(sender, true)
-		s.mu.Lock()
-		s.revived++
-		s.mu.Unlock()
 	}
+	s.problem("a send call of %s does not return", sender.name)
 }
 
-// awaitRest waits until the receive end has the last frame, or got none for a
-// while: with PUB/SUB the last ones may be lost.
+// awaitStop waits until a send end has reported that it is done, or has ended, and
+// reports whether it has.
+func (s *soak) awaitStop(sender *process, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for s.isSending(sender) {
+		select {
+		case <-sender.exited:
+			return true
+		case <-timer.C:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
+// isSending reports whether a send end has not reported that it is done.
+func (s *soak) isSending(p *process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sending[p.place]
+}
+
+// awaitRest waits until the receive ends have the last frame of each send end, or
+// got none for a while: with PUB/SUB the last ones may be lost.
 func (s *soak) awaitRest() {
-	sender, receiver := s.end(false), s.end(true)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	limit := time.Now().Add(waitLimit)
@@ -480,12 +660,33 @@ func (s *soak) awaitRest() {
 			s.problem("frames still come %v after the send end was stopped", waitLimit)
 			return
 		}
-		p := receiver.progress
-		if !sender.python && p.Life.Load() == sender.settings.Life && p.Last.Load() >= sender.progress.Begun.Load() {
+		if s.allCame() {
 			return
 		}
-		if now := p.Frames.Load(); now != last {
+		now := int64(0)
+		for _, p := range s.processes(true) {
+			now += p.progress.Frames.Load()
+		}
+		if now != last {
 			last, since = now, time.Now()
 		}
 	}
+}
+
+// allCame reports whether the last frame of each send end has come, in PUB/SUB at
+// each receive end.
+func (s *soak) allCame() bool {
+	for _, sender := range s.processes(false) {
+		came := 0
+		for _, receiver := range s.processes(true) {
+			r := receiver.progress.Open[sender.place].run()
+			if r.Life == sender.settings.Life && r.Last >= sender.progress.Begun.Load() {
+				came++
+			}
+		}
+		if came == 0 || s.Pattern == pubSub && came < s.count(true) {
+			return false
+		}
+	}
+	return true
 }

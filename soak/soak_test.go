@@ -1,11 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,29 +32,42 @@ func short() time.Duration {
 	return 20 * time.Second
 }
 
-// soakFor runs every stream that the arguments select, all at once.
-func soakFor(t *testing.T, args ...string) {
+// soakAtOnce runs every stream that any of the arguments selects, all at once.
+func soakAtOnce(t *testing.T, selections ...string) {
 	t.Helper()
-	// Other tests run beside these ones.
-	args = append(args, "-for", short().String(), "-every", "0.2", "-plots=false", "-stall", "1m", "-o", t.TempDir())
-	f, err := parse(args)
-	if err != nil {
-		t.Fatal(err)
+	type stream struct {
+		*soak
+		o   outcome
+		err error
 	}
-	kinds, err := f.kinds()
-	if err != nil {
-		t.Fatal(err)
+	var all []*stream
+	for _, text := range selections {
+		// Other tests run beside these ones.
+		args := append(strings.Fields(text), "-for", short().String(), "-every", "0.2", "-plots=false", "-stall", "1m", "-o", t.TempDir())
+		f, err := parse(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds, err := f.kinds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range kinds {
+			all = append(all, &stream{soak: &soak{kind: k, flags: f, folder: t.TempDir()}})
+		}
 	}
-	for _, k := range kinds {
-		t.Run(fileName(k), func(t *testing.T) {
-			t.Parallel()
-			s := &soak{kind: k, flags: f, folder: t.TempDir()}
-			o, err := s.runFor(context.Background())
-			if err != nil {
-				t.Fatal(err)
+	var running sync.WaitGroup
+	for _, s := range all {
+		running.Go(func() { s.o, s.err = s.runFor(t.Context()) })
+	}
+	running.Wait()
+	for _, s := range all {
+		t.Run(fileName(s.kind), func(t *testing.T) {
+			if s.err != nil {
+				t.Fatal(s.err)
 			}
-			t.Logf("seed %d\n%s", f.seed, table([]outcome{o}))
-			for _, problem := range slices.Concat(o.Problems, o.Unreported) {
+			t.Logf("seed %d\n%s", s.o.Seed, table([]outcome{s.o}))
+			for _, problem := range slices.Concat(s.o.Problems, s.o.Unreported) {
 				t.Error(problem)
 			}
 		})
@@ -64,20 +78,24 @@ func soakFor(t *testing.T, args ...string) {
 // garbage collections and receive time-outs. No error is returned, no frame is
 // lost without a report, and the receive goroutine continues.
 func TestStorm(t *testing.T) {
-	soakFor(t, "-pattern", "pair,reqrep,pubsub", "-storm")
+	soakAtOnce(t, "-pattern pair,reqrep,pubsub -storm")
 }
 
 // Streams to which every kind of fault happens, in an order that is another one
 // each time. The log has its seed.
 func TestFaults(t *testing.T) {
-	soakFor(t, "-pattern", "reqrep,pushpull", "-wire", "async", "-faults", "all")
-	soakFor(t, "-pattern", "pair", "-secure", "ironhouse", "-jpeg", "on", "-faults", "all")
+	soakAtOnce(t,
+		"-pattern reqrep,pushpull -wire async -faults all",
+		"-pattern pair -secure ironhouse -jpeg on -faults all",
+		"-pattern reqrep -mode multiserver,multiclient -faults all -fps 300",
+		"-pattern pair -mode bidirectional -faults all -fps 300",
+	)
 }
 
 // A seed repeats the order of the faults.
 func TestPlan(t *testing.T) {
 	list := func(seed uint64, stream string) (all []fault) {
-		for p := newPlan(seed, stream, faultNames()); len(all) < 1000; {
+		for p := newPlan(seed, kind{Wire: stream}, faultNames()); len(all) < 1000; {
 			all = append(all, p.next())
 		}
 		return all
@@ -105,6 +123,55 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Where there are several ends, or several connections, each has faults.
+func TestPlanOfSeveral(t *testing.T) {
+	k := kind{Pattern: 1, Mode: multiclientMode}
+	hit := map[string]bool{}
+	for p, i := newPlan(1, k, faultNames()), 0; i < 1000; i++ {
+		f := p.next()
+		hit[fmt.Sprint(f.Kind, " ", k.name(k.end(f)))] = true
+		hit[fmt.Sprint(f.Kind, " ", f.Place)] = true
+	}
+	for _, want := range []string{"freeze send end", "freeze receive end a", "freeze receive end b", "cut 0", "cut 1"} {
+		if !hit[want] {
+			t.Errorf("no %s in a thousand faults", want)
+		}
+	}
+}
+
+// Where a Python end hung is read from the stacks of its threads.
+func TestWhere(t *testing.T) {
+	for want, stacks := range map[string]string{
+		"__recv_handler: send_string": `
+Thread 0x1 (most recent call first):
+  File "/w/faults/end.py", line 60 in listen
+  File "/lib/threading.py", line 982 in run
+
+Thread 0x2 (most recent call first):
+  File "/lib/zmq/sugar/socket.py", line 713 in send
+  File "/lib/zmq/sugar/socket.py", line 944 in send_string
+  File "/lib/vidgear/gears/netgear.py", line 1158 in __recv_handler
+
+Current thread 0x3 (most recent call first):
+  File "/lib/vidgear/gears/netgear.py", line 1243 in recv
+  File "/w/faults/peer.py", line 43 in receive_all
+`,
+		"": `
+Current thread 0x3 (most recent call first):
+  File "/lib/asyncio/base_events.py", line 640 in run_until_complete
+  File "/w/faults/async_peer.py", line 43 in send_all
+`,
+	} {
+		p := &process{stderr: filepath.Join(t.TempDir(), "stderr")}
+		if err := os.WriteFile(p.stderr, []byte("before\nFatal Python error: Aborted\n"+stacks), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.where(); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
 func TestKinds(t *testing.T) {
 	count := func(args ...string) int {
 		f, err := parse(args)
@@ -129,6 +196,11 @@ func TestKinds(t *testing.T) {
 		{"-wire async -jpeg on", 0},
 		{"-pattern all -wire all -secure all -jpeg all", 42},
 		{"-peer vidgear -secure ironhouse -pattern pubsub", 1},
+		{"-mode all -pattern all", 9},
+		{"-mode all -pattern all -wire async", 6},
+		{"-mode multiclient -pattern pair", 0},
+		{"-mode bidirectional -wire imagezmq", 0},
+		{"-mode all -pattern pubsub -peer vidgear", 6},
 		{"-peer vidgear -wire imagezmq", 0},
 		{"-peer vidgear -wire async -pattern all -secure all", 8},
 		{"-peer imagezmq -wire imagezmq -pattern all -jpeg all", 8},
@@ -137,7 +209,7 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%q: %d streams, not %d", c.args, got, c.want)
 		}
 	}
-	for _, args := range []string{"-pattern none", "-wire tcp", "-secure on", "-peer c", "-jpeg 1"} {
+	for _, args := range []string{"-pattern none", "-wire tcp", "-secure on", "-peer c", "-jpeg 1", "-mode both"} {
 		f, err := parse(strings.Fields(args))
 		if err != nil {
 			t.Fatal(err)
