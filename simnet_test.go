@@ -428,6 +428,10 @@ func (s *simSocket) send(part []byte, buffer *zmsg.Buffer, place zmsg.Place) err
 		for _, b := range m.held {
 			copied.held = append(copied.held, b.Retain())
 		}
+		if !p.exists() { // it was lost between the two parts
+			n.drop([]simMsg{copied})
+			continue
+		}
 		p.out = append(p.out, copied)
 		n.pump(p)
 	}
@@ -476,8 +480,11 @@ func (p *simPipe) writable() bool {
 	if p.socket.config.Kind == zmq4.PUSH && len(p.out) >= simHWM {
 		return false
 	}
-	return p.conn != nil || p.dials && !p.immediate
+	return p.exists()
 }
+
+// exists reports whether what is sent to the pipe can arrive.
+func (p *simPipe) exists() bool { return p.conn != nil || p.dials && !p.immediate }
 
 // readable reports whether the pipe takes what arrives.
 func (p *simPipe) readable() bool {
