@@ -191,9 +191,6 @@ func runCameras(ctx context.Context, l *load) (table, error) {
 	}
 	var failed error
 	for _, w := range l.ways {
-		if w.python && l.python == "" {
-			continue
-		}
 		for _, fps := range []float64{l.fps, 0} {
 			if !w.answered && fps == 0 {
 				continue // a publisher waits for nothing
