@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -48,8 +49,15 @@ func (n *factNet) with(c transport.Config, endpoints ...string) *factSocket {
 			return errors.Join(z.SetReqRelaxed(1), z.SetReqCorrelate(1))
 		case zmq4.SUB:
 			return z.SetSubscribe("")
+		case zmq4.PUSH:
+			return errors.Join(z.SetImmediate(true), z.SetSndhwm(simHWM))
+		case zmq4.PULL:
+			return z.SetRcvhwm(c.ReceiveHWM)
 		}
 		return nil
+	}
+	if c.Kind == zmq4.PULL {
+		c.ReceiveHWM = 1
 	}
 	var err error
 	if s.socket, _, err = n.open(c, endpoints, func(e transport.Event) { s.events <- e }); err != nil {
@@ -339,6 +347,59 @@ var simFacts = []struct {
 		c.await(transport.Connected)
 		c.send("again")
 		l.recv("again")
+	}},
+	{"12 PUSH sends while a peer has room", func(n *factNet) {
+		c := n.socket(zmq4.PUSH, false)
+		c.is(c.trySend("nobody"), syscall.EAGAIN)
+		l := n.socket(zmq4.PULL, true)
+		c.send("1")
+		l.recv("1")
+		l.is(l.tryRecv(), syscall.EAGAIN) // otherwise the guard takes what follows for as small
+		large := strings.Repeat("x", 1<<19)
+		sent := 0
+		for ; sent < 1000; sent++ {
+			if c.Wait(time.Now().Add(100*time.Millisecond), never, func() error { return c.TrySend([]byte(large), zmsg.Last) }) != nil {
+				break
+			}
+		}
+		if sent == 1000 {
+			n.t.Error("PUSH always has room")
+		}
+		for range sent {
+			l.recv(large)
+		}
+		c.send("2")
+		l.recv("2")
+	}},
+	{"12 PUSH sends to its peers in turn", func(n *factNet) {
+		l := n.socket(zmq4.PUSH, true)
+		var got [2]int
+		peers := [2]*factSocket{n.socket(zmq4.PULL, false), n.socket(zmq4.PULL, false)}
+		count := func() {
+			for i, c := range peers {
+				if c.Wait(time.Now().Add(20*time.Millisecond), never, c.tryRecv) == nil {
+					got[i]++
+				}
+			}
+		}
+		for over := l.deadline(); time.Now().Before(over) && (got[0] == 0 || got[1] == 0); {
+			l.send("first")
+			count()
+		}
+		for range 10 {
+			count() // those that are on their way
+		}
+		got = [2]int{}
+		for range 3 {
+			l.send("1")
+			l.send("2")
+		}
+		for over := l.deadline(); time.Now().Before(over) && got[0]+got[1] < 6; {
+			count()
+		}
+		if got != [2]int{3, 3} {
+			n.t.Errorf("%v messages", got)
+		}
 	}},
 }
 

@@ -46,6 +46,9 @@ import (
 //     endpoint is free. The peer is notified that its connection has ended.
 //  11. A lost connection is made again by the end that connects. Both ends report
 //     it, and that end reports ConnectRetried at once.
+//  12. PUSH sends to one of the peers that have room, in turn, and a send returns
+//     EAGAIN without one. PULL reads from all. What a PULL socket does not read
+//     stays on its way, so that a PUSH socket has no room in the end.
 //
 // It does more than the scripts can show. Each event reaches the monitor after a
 // time of its own, a socket may be readable when nothing has arrived, and calls
@@ -53,8 +56,8 @@ import (
 // ends at different times, or between the two parts of a message. It can also
 // transfer nothing for a while.
 //
-// It has no CURVE, no limits of the guard, no high-water mark but that of PUB, no
-// host names, and no PUSH and PULL.
+// It has no CURVE, no limits of the guard, no high-water mark but those of PUB,
+// PUSH and PULL, and no host names.
 type simNet struct {
 	parts *simParts
 
@@ -63,9 +66,12 @@ type simNet struct {
 	slowest   time.Duration // the longest delay of a message or an event
 	chaos     bool          // EINTR, cuts between two parts, needless readiness
 	reachable bool          // connections can be made
+	immediate bool          // REQ sockets have ZMQ_IMMEDIATE
 	listeners map[string]*simSocket
 	conns     []*simConn // the open ones
 	open      int        // sockets that have not been shut
+	ended     int        // connections that have ended or were cut
+	lost      int        // frames that were sent and do not arrive
 	peers     int        // connections so far, for the peers' addresses
 	steps     uint64     // messages, events and connections
 }
@@ -77,7 +83,8 @@ func newSimNet(parts *simParts, seed uint64, slowest time.Duration, chaos bool) 
 const (
 	simReconnect = 100 * time.Millisecond // ZMQ_RECONNECT_IVL
 	simHandshake = 5 * time.Second        // ZMQ_HANDSHAKE_IVL
-	simHWM       = 4                      // messages to a subscriber
+	simHWM       = 4                      // messages to a subscriber, or to a PULL socket
+	simTransit   = 2                      // messages to a PULL socket on their way
 )
 
 // after calls f with n.mu held after a delay.
@@ -108,6 +115,7 @@ var errEFSM = syscall.Errno(zmq4.EFSM)
 type simMsg struct {
 	parts   [][]byte
 	request uint64         // of REQ
+	frame   bool           // of an end, and not of its terminate message
 	held    []*zmsg.Buffer // until the network has taken the message
 }
 
@@ -143,6 +151,7 @@ type simPipe struct {
 	conn       *simConn // nil while there is none
 	endpoint   string   // that the socket connects to, or listens on
 	dials      bool
+	immediate  bool     // it exists only while there is a connection
 	losing     *simConn // a loss that the socket has not processed
 	tries      int      // changes when a try to connect is obsolete
 	in, out    []simMsg
@@ -157,6 +166,8 @@ type simSocket struct {
 	report  func(transport.Event)
 	news    chan struct{}     // a token: ZMQ_FD is readable
 	woken   chan struct{}     // a token: Wake was called
+	rogue   bool              // what it sends are no frames
+	discard func(frames int)  // is called for frames that Shut has not sent
 	peerNum atomic.Int32      // the connected peers, as far as the monitor has reported
 	known   []transport.Event // how it has reported them; the monitor's
 
@@ -180,7 +191,8 @@ type simSocket struct {
 	replyTo   *simPipe
 	answering uint64
 	replying  bool // REP: a request has been read
-	turn      int
+	turn      int  // the pipe to read from
+	sendTurn  int  // and to send to
 
 	occupied bool
 	admitted int
@@ -212,6 +224,7 @@ func (n *simNet) openSocket(c transport.Config, endpoints []string, report func(
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s.request = n.rng.Uint64() // as in libzmq, where a socket's numbers begin at random
+	s.immediate = c.Kind == zmq4.PUSH || c.Kind == zmq4.REQ && n.immediate
 	if c.Bind {
 		for _, ep := range endpoints {
 			if n.listeners[ep] != nil {
@@ -331,6 +344,10 @@ func (s *simSocket) receive() (simMsg, error) {
 				s.replyTo, s.answering, s.replying = p, m.request, true
 			}
 			s.turn++
+			if c := p.conn; c != nil && !c.stalled && c.held[1-c.side(p)] > 0 {
+				c.held[1-c.side(p)]--
+				n.arrive(c, 1-c.side(p)) // there was no room
+			}
 			s.dropEnded()
 			return m, nil
 		}
@@ -341,13 +358,20 @@ func (s *simSocket) receive() (simMsg, error) {
 
 // dropEnded drops the pipes whose connection has ended and that are empty.
 func (s *simSocket) dropEnded() {
-	s.pipes = slices.DeleteFunc(s.pipes, func(p *simPipe) bool {
-		ended := p.conn == nil && len(p.in) == 0 && (!p.dials || s.immediate || s.shut)
-		if ended {
-			p.attached = false
+	for i := 0; i < len(s.pipes); {
+		p := s.pipes[i]
+		if p.conn != nil || len(p.in) > 0 || p.dials && !p.immediate && !s.shut {
+			i++
+			continue
 		}
-		return ended
-	})
+		// As in libzmq, the last one takes its place.
+		p.attached = false
+		last := len(s.pipes) - 1
+		s.pipes[i], s.pipes = s.pipes[last], s.pipes[:last]
+		if s.sendTurn >= last {
+			s.sendTurn = 0
+		}
+	}
 }
 
 func (s *simSocket) TrySend(part []byte, place zmsg.Place) error { return s.send(part, nil, place) }
@@ -389,6 +413,7 @@ func (s *simSocket) send(part []byte, buffer *zmsg.Buffer, place zmsg.Place) err
 		return nil
 	}
 	m := s.sending
+	m.frame = len(m.parts) > 1 && !s.rogue
 	s.sending = simMsg{}
 	switch s.config.Kind {
 	case zmq4.REQ:
@@ -402,6 +427,10 @@ func (s *simSocket) send(part []byte, buffer *zmsg.Buffer, place zmsg.Place) err
 		copied.held = nil
 		for _, b := range m.held {
 			copied.held = append(copied.held, b.Retain())
+		}
+		if !p.exists() { // it was lost between the two parts
+			n.drop([]simMsg{copied})
+			continue
 		}
 		p.out = append(p.out, copied)
 		n.pump(p)
@@ -437,8 +466,8 @@ func (s *simSocket) destinations() ([]*simPipe, error) {
 		return to, nil
 	}
 	for range s.pipes {
-		p := s.pipes[s.turn%len(s.pipes)]
-		s.turn++
+		p := s.pipes[s.sendTurn%len(s.pipes)]
+		s.sendTurn = (s.sendTurn + 1) % len(s.pipes)
 		if p.writable() {
 			return []*simPipe{p}, nil
 		}
@@ -447,7 +476,30 @@ func (s *simSocket) destinations() ([]*simPipe, error) {
 }
 
 // writable reports whether the pipe takes messages.
-func (p *simPipe) writable() bool { return p.conn != nil || p.dials && !p.socket.immediate }
+func (p *simPipe) writable() bool {
+	if p.socket.config.Kind == zmq4.PUSH && len(p.out) >= simHWM {
+		return false
+	}
+	return p.exists()
+}
+
+// exists reports whether what is sent to the pipe can arrive.
+func (p *simPipe) exists() bool { return p.conn != nil || p.dials && !p.immediate }
+
+// readable reports whether the pipe takes what arrives.
+func (p *simPipe) readable() bool {
+	return p.socket.config.Kind != zmq4.PULL || len(p.in) < max(1, p.socket.config.ReceiveHWM)
+}
+
+// drop counts the frames among messages that do not arrive. n.mu must be held.
+func (n *simNet) drop(messages []simMsg) {
+	for i := range messages {
+		messages[i].release()
+		if messages[i].frame {
+			n.lost++
+		}
+	}
+}
 
 func (s *simSocket) Source() int           { return s.source }
 func (s *simSocket) Peer() string          { return s.peer }
@@ -457,10 +509,16 @@ func (s *simSocket) NoteMessage(int, bool) {}
 func (n *simNet) pump(p *simPipe) {
 	c := p.conn
 	for c != nil && p.losing != c && !c.stalled && len(p.out) > 0 {
+		if p.socket.config.Kind == zmq4.PUSH && len(c.flight[c.side(p)]) >= simTransit {
+			return
+		}
 		m := p.out[0]
 		p.out = p.out[1:]
 		m.release()
 		n.transfer(c, c.side(p), m)
+	}
+	if c != nil {
+		notify(p.socket.news)
 	}
 }
 
@@ -480,21 +538,25 @@ func (n *simNet) arrive(c *simConn, from int) {
 	if c.cut || len(c.flight[from]) == 0 {
 		return
 	}
-	if c.stalled {
+	to := c.ends[1-from]
+	if c.stalled || to.conn == c && !to.readable() {
 		c.held[from]++
 		return
 	}
 	m := c.flight[from][0]
 	c.flight[from] = c.flight[from][1:]
-	to := c.ends[1-from]
 	switch {
-	case to.conn != c:
-	case m.parts == nil:
-		c.cut = true
+	case m.parts == nil && to.conn == c:
+		n.cut(c)
 		n.lose(to, c)
-	case to.attached:
+	case to.conn == c && to.attached:
 		to.in = append(to.in, m)
 		notify(to.socket.news)
+	default:
+		n.drop([]simMsg{m})
+	}
+	if p := c.ends[from]; p.conn == c {
+		n.pump(p)
 	}
 }
 
@@ -502,7 +564,7 @@ func (n *simNet) arrive(c *simConn, from int) {
 
 // dial connects to an endpoint, with a new pipe.
 func (s *simSocket) dial(endpoint string) {
-	p := &simPipe{socket: s, endpoint: endpoint, dials: true}
+	p := &simPipe{socket: s, endpoint: endpoint, dials: true, immediate: s.immediate}
 	s.dialed = append(s.dialed, p)
 	if !s.immediate {
 		p.attached = true
@@ -620,11 +682,43 @@ func (s *simSocket) attach(p *simPipe) {
 // cutConn ends a connection, with what is on its way. Each end notices it after
 // a time of its own.
 func (n *simNet) cutConn(c *simConn) {
-	c.cut = true
-	c.flight = [2][]simMsg{}
+	n.cut(c)
 	for _, p := range c.ends {
 		n.after(n.delay(), func() { n.lose(p, c) })
 	}
+}
+
+// cut drops what is on its way.
+func (n *simNet) cut(c *simConn) {
+	c.cut = true
+	n.ended++
+	for i := range c.flight {
+		n.drop(c.flight[i])
+		c.flight[i], c.held[i] = nil, 0
+	}
+}
+
+// cutAll cuts all connections.
+func (n *simNet) cutAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range slices.Clone(n.conns) {
+		n.cutConn(c)
+	}
+}
+
+// lostFrames returns how many frames were sent and do not arrive.
+func (n *simNet) lostFrames() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return uint64(n.lost)
+}
+
+// interrupted reports whether a connection has ended so far.
+func (n *simNet) interrupted() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ended > 0
 }
 
 // lose makes one end notice that its connection has ended.
@@ -657,14 +751,13 @@ func (n *simNet) lose(p *simPipe, c *simConn) {
 func (n *simNet) release(p *simPipe) {
 	c := p.conn
 	p.conn, p.subscribed = nil, false
-	if !p.dials || p.socket.immediate || p.socket.shut {
-		for _, m := range p.out {
-			m.release()
-		}
+	if !p.dials || p.immediate || p.socket.shut {
+		n.drop(p.out)
 		p.out = nil
 	}
 	p.socket.dropEnded()
 	if c.ends[0].conn != c && c.ends[1].conn != c {
+		n.cut(c)
 		n.conns = slices.DeleteFunc(n.conns, func(open *simConn) bool { return open == c })
 	}
 }
@@ -675,7 +768,9 @@ func (n *simNet) stall(c *simConn, stalled bool) {
 		return
 	}
 	for i, p := range c.ends {
-		for ; c.held[i] > 0; c.held[i]-- {
+		held := c.held[i]
+		c.held[i] = 0
+		for range held {
 			n.arrive(c, i)
 		}
 		if p.conn == c {
@@ -702,6 +797,8 @@ func (s *simSocket) Disconnect(endpoint string) {
 	for _, p := range s.dialed {
 		if p.endpoint == endpoint {
 			s.net.leave(p, true)
+			s.net.drop(p.in)
+			p.in = nil
 		}
 	}
 	s.dialed = slices.DeleteFunc(s.dialed, func(p *simPipe) bool { return p.endpoint == endpoint })
@@ -721,17 +818,17 @@ func (s *simSocket) Parted(endpoint string) bool {
 // notices it, or is lost.
 func (n *simNet) leave(p *simPipe, arrives bool) {
 	p.tries++
-	for _, m := range p.out {
-		m.release()
-	}
-	p.out = nil
 	c := p.conn
+	n.drop(p.out)
+	p.out = nil
 	if c == nil {
 		return
 	}
+	n.ended++
 	if from := c.side(p); !c.cut {
 		if !arrives && n.rng.IntN(2) == 0 {
-			c.flight[from] = nil
+			n.drop(c.flight[from])
+			c.flight[from], c.held[from] = nil, 0
 		}
 		n.transfer(c, from, simMsg{})
 	}
@@ -800,8 +897,23 @@ func (s *simSocket) Shut(linger time.Duration) {
 		delete(n.listeners, ep)
 	}
 	s.sending.release()
+	before := n.lost
 	for _, p := range append(s.dialed, s.pipes...) {
+		if c := p.conn; c != nil && !c.cut && linger > 0 {
+			for _, m := range p.out {
+				m.release()
+				n.transfer(c, c.side(p), m)
+			}
+			p.out = nil
+		}
 		n.leave(p, linger > 0)
+	}
+	if s.discard != nil {
+		s.discard(n.lost - before)
+	}
+	for _, p := range append(s.dialed, s.pipes...) {
+		n.drop(p.in)
+		p.in = nil
 	}
 	for _, c := range slices.Clone(n.conns) { // those without a pipe
 		for _, p := range c.ends {

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pebbe/zmq4"
 	"pgregory.net/rapid"
 
 	"github.com/vidgear-go/netgear/internal/transport"
@@ -85,7 +86,8 @@ func (s *simTotals) add(w *simWorld, steps int) {
 	}
 }
 
-// simWorld is one simulation: a receive end and its senders.
+// simWorld is one simulation: a receive end and its senders, or in multi-client
+// mode a send end and its receivers.
 type simWorld struct {
 	net     *simNet
 	options Options // of both ends
@@ -94,11 +96,10 @@ type simWorld struct {
 	respond bool
 	replies bool          // OnReply is set
 	serial  bool          // one send call at a time, and one call of Recv
-	recving *simCall      // the last one of Recv
 	slow    time.Duration // that OnEvent takes
 
 	began   time.Time
-	recv    *simEnd
+	recvs   []*simEnd // several in multi-client mode
 	senders []*simEnd
 	all     []*simEnd
 	calls   sync.WaitGroup
@@ -106,11 +107,18 @@ type simWorld struct {
 
 	mu        sync.Mutex
 	problems  []string
-	received  map[int]int  // by frame
-	responded map[int]bool // frames that Respond has had
-	last      map[int]int  // the last frame, by sender
-	retries   uint64       // frames that ends may have sent again
+	received  map[simArrival]int
+	responded map[int]map[string]bool // frames that Respond has had, and the ports of the ends
+	last      map[int]int             // the last frame, by sender
+	turns     []int                   // the receivers of the frames, as they came
+	retries   uint64                  // frames that ends may have sent again
 }
+
+// multi reports whether it is multi-client mode.
+func (w *simWorld) multi() bool { return w.options.MulticlientMode }
+
+// simArrival is a frame of which a receiver gets one.
+type simArrival struct{ number, receiver int }
 
 // problem notes that a property does not hold.
 func (w *simWorld) problem(format string, args ...any) {
@@ -123,9 +131,10 @@ func (w *simWorld) problem(format string, args ...any) {
 type simEnd struct {
 	*NetGear
 	world   *simWorld
-	number  int // of the sender; its frames begin with that number times simFrames
+	number  int // of the sender, whose frames begin with that number times simFrames, or of the receiver, from 0
 	frames  int // so far
 	sending *simCall
+	recving *simCall // the last one of Recv
 	closing time.Time
 	closed  bool
 	ended   bool // Close has returned
@@ -164,12 +173,23 @@ func (e *simEnd) occur(ev transport.Event) {
 
 const simEndpoint = "tcp://127.0.0.1:5555"
 
+// simPorts are the ports of the receivers.
+var simPorts = []string{"5555", "5556", "5557"}
+
 // open opens an end.
 func (w *simWorld) open(receive bool, number int) *simEnd {
 	e := &simEnd{world: w, number: number, seen: map[int]bool{}}
 	o := w.options
 	o.ReceiveMode = receive
-	o.Address, o.Port, o.TerminateDelay = "127.0.0.1", "5555", -1
+	o.Address, o.TerminateDelay = "127.0.0.1", -1
+	switch {
+	case receive:
+		o.Port = simPorts[number]
+	case w.multi():
+		o.Ports = simPorts
+	default:
+		o.Port = simPorts[0]
+	}
 	o.Logger = slog.New(slog.DiscardHandler)
 	o.OnEvent = func(ev Event) {
 		e.mu.Lock()
@@ -189,7 +209,10 @@ func (w *simWorld) open(receive bool, number int) *simEnd {
 			n := frameNumber(f.Message)
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.responded[n] = true
+			if w.responded[n] == nil {
+				w.responded[n] = map[string]bool{}
+			}
+			w.responded[n][o.Port] = true
 			return n, nil
 		}
 	case !receive:
@@ -213,16 +236,30 @@ func (w *simWorld) open(receive bool, number int) *simEnd {
 		panic(err)
 	}
 	l.openSocket = func(c transport.Config, endpoints []string, report func(transport.Event)) (socket, []string, error) {
-		return w.net.openSocket(c, endpoints, func(ev transport.Event) {
+		s, endpoints, err := w.net.openSocket(c, endpoints, func(ev transport.Event) {
 			e.occur(ev)
 			report(ev)
 		})
+		if err == nil && c.Kind == zmq4.PUSH {
+			s.(*simSocket).discard = e.discarded
+		}
+		return s, endpoints, err
 	}
 	if e.NetGear, err = openEnd(l); err != nil {
 		panic(err)
 	}
 	w.all = append(w.all, e)
 	return e
+}
+
+// discarded notes frames that a socket of a PUSH end has discarded, although
+// their send calls have succeeded.
+func (e *simEnd) discarded(frames int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if frames > 0 && e.closing.IsZero() {
+		e.world.problem("an end that is not closed has discarded %d frames", frames)
+	}
 }
 
 // frameNumber returns the number of a frame, or -1 if it is not of a sender.
@@ -249,13 +286,15 @@ func (e *simEnd) result(number int, r Reply, err error) {
 	}
 	of := frameNumber(r.Data)
 	e.world.mu.Lock()
-	responded := e.world.responded[of]
+	responded, here := len(e.world.responded[of]) > 0, e.world.responded[of][r.Port]
 	e.world.mu.Unlock()
 	switch {
 	case number >= 0 && of != number:
 		e.world.problem("frame %d has the answer to %d", number, of)
 	case !responded:
 		e.world.problem("frame %d was answered and has not arrived", of)
+	case e.world.multi() && !here:
+		e.world.problem("frame %d was answered by %q, which has not had it", of, r.Port)
 	case e.seen[of]:
 		e.world.problem("frame %d was answered twice", of)
 	}
@@ -333,7 +372,7 @@ func (w *simWorld) send(e *simEnd, timeout time.Duration, jpeg bool) *simCall {
 	return w.call(e, "Send", timeout, func(ctx context.Context) error {
 		var r Reply
 		var err error
-		if jpeg {
+		if jpeg && w.options.Wire == NetGearWire {
 			r, err = e.SendJPEG(ctx, simJPEG, number)
 		} else {
 			r, err = e.SendArray(ctx, Array{DType: "uint8", Shape: []int{1, 100, 1}, Data: make([]byte, 100)}, number)
@@ -376,22 +415,21 @@ func (w *simWorld) flush(e *simEnd, timeout time.Duration) *simCall {
 }
 
 // receive receives some frames, one after the other.
-func (w *simWorld) receive(frames int, timeout time.Duration) *simCall {
-	e := w.recv
+func (w *simWorld) receive(e *simEnd, frames int, timeout time.Duration) *simCall {
 	return w.call(e, "Recv", timeout, func(ctx context.Context) error {
 		for range frames {
 			f, err := e.Recv(ctx)
 			if err != nil {
 				return err
 			}
-			w.got(f)
+			w.got(e, f)
 		}
 		return nil
 	})
 }
 
 // got notes a frame that Recv has returned.
-func (w *simWorld) got(f *Frame) {
+func (w *simWorld) got(e *simEnd, f *Frame) {
 	defer f.Close()
 	n := frameNumber(f.Message)
 	if n < 0 {
@@ -399,9 +437,14 @@ func (w *simWorld) got(f *Frame) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.received[n]++
+	w.turns = append(w.turns, e.number)
+	frame := simArrival{number: n}
+	if w.options.Pattern == PubSub {
+		frame.receiver = e.number
+	}
+	w.received[frame]++
 	from := n / simFrames
-	if n < w.last[from] && w.options.Pattern == Pair && w.serial {
+	if n < w.last[from] && w.serial && (w.options.Pattern == Pair || w.options.Pattern == PushPull && !w.net.interrupted()) {
 		w.problems = append(w.problems, fmt.Sprintf("frame %d came after %d", n, w.last[from]))
 	}
 	w.last[from] = max(n, w.last[from])
@@ -461,6 +504,7 @@ func (w *simWorld) rogue(messages int, frames bool, stays time.Duration) {
 	if err != nil {
 		panic(err)
 	}
+	s.(*simSocket).rogue = true
 	w.calls.Go(func() {
 		defer s.Shut(0)
 		for range messages {
@@ -480,8 +524,11 @@ func (w *simWorld) rogue(messages int, frames bool, stays time.Duration) {
 // check checks the bounds.
 func (w *simWorld) check() {
 	const frame = 4 << 10 // more than one takes
-	if r := w.recv.NetGear.recv; !w.recv.done() {
-		q := r.queue
+	for _, e := range w.recvs {
+		if e.done() {
+			continue
+		}
+		q := e.NetGear.recv.queue
 		q.mu.Lock()
 		frames, errs, bytes, early := 0, 0, q.bytes, q.early.Load()
 		for i, it := range q.items {
@@ -589,6 +636,9 @@ func (w *simWorld) checkFrames() {
 	if answered > received && w.options.Pattern.spec().answers {
 		w.problem("%d frames were answered and %d have arrived", answered, received)
 	}
+	if lost := w.net.lostFrames(); w.options.Pattern == PushPull && answered != received+lost {
+		w.problem("%d frames were sent, %d have arrived, and the network has lost %d", answered, received, lost)
+	}
 	twice := 0
 	for _, times := range w.received {
 		twice += times - 1
@@ -609,7 +659,7 @@ var (
 	drawLimit   = rapid.SampledFrom(simLimits)
 	drawDelay   = rapid.SampledFrom(simDelays)
 	drawSeed    = rapid.Uint64()
-	drawPattern = rapid.SampledFrom([]Pattern{Pair, ReqRep, PubSub})
+	drawPattern = rapid.SampledFrom([]Pattern{Pair, ReqRep, PubSub, PushPull})
 	drawTimeout = rapid.SampledFrom([]time.Duration{50 * time.Millisecond, time.Second, 4 * time.Second})
 	drawRetries = rapid.SampledFrom([]int{1, 2, 3, -1})
 	drawFew     = rapid.IntRange(0, 3)
@@ -641,7 +691,7 @@ var simActions = []string{
 // newSimWorld draws the options.
 func newSimWorld(t *rapid.T, parts *simParts) *simWorld {
 	pattern := drawPattern.Draw(t, "pattern")
-	w := &simWorld{began: time.Now(), received: map[int]int{}, responded: map[int]bool{}, last: map[int]int{}}
+	w := &simWorld{began: time.Now(), received: map[simArrival]int{}, responded: map[int]map[string]bool{}, last: map[int]int{}}
 	w.net = newSimNet(parts, drawSeed.Draw(t, "seed"), drawDelay.Draw(t, "delay"), drawBool.Draw(t, "chaos"))
 	w.options = Options{Pattern: pattern, RequestTimeout: drawTimeout.Draw(t, "timeout"), MaxRetries: drawRetries.Draw(t, "retries"), JPEGCompression: JPEGOff}
 	w.options.QueueFrames = 1 + drawFew.Draw(t, "queue")
@@ -649,9 +699,14 @@ func newSimWorld(t *rapid.T, parts *simParts) *simWorld {
 		w.options.QueueBytes = 3000
 	}
 	w.options.Latest = drawFew.Draw(t, "latest") == 0
-	w.respond = pattern != PubSub && drawBool.Draw(t, "respond")
-	w.options.BidirectionalMode = w.respond
-	w.attach = drawFew.Draw(t, "attach") == 0
+	if pattern == PushPull {
+		w.options.Wire = AsyncWire
+	}
+	w.options.MulticlientMode = (pattern == ReqRep || pattern == PubSub) && drawFew.Draw(t, "multi-client") == 0
+	w.net.immediate = w.multi() && pattern == ReqRep
+	w.respond = pattern.spec().answers && drawBool.Draw(t, "respond")
+	w.options.BidirectionalMode = w.respond && !w.multi()
+	w.attach = !w.multi() && drawFew.Draw(t, "attach") == 0
 	if drawBool.Draw(t, "keep waiting") {
 		w.options.TerminatePolicy = KeepWaiting
 	}
@@ -676,13 +731,18 @@ func newSimWorld(t *rapid.T, parts *simParts) *simWorld {
 // simulate runs one simulation.
 func simulate(t *rapid.T, parts *simParts, totals *simTotals) {
 	w := newSimWorld(t, parts)
-	senders := 1
-	if !w.attach {
+	senders, receivers := 1, 1
+	switch {
+	case w.multi():
+		receivers = len(simPorts)
+	case !w.attach:
 		senders = 1 + drawFew.Draw(t, "senders")/2
 	}
 	steps := drawSteps.Draw(t, "steps")
 	buffers, messages := zmsg.Live()
-	w.recv = w.open(true, 0)
+	for i := range receivers {
+		w.recvs = append(w.recvs, w.open(true, i))
+	}
 	for i := range senders {
 		w.senders = append(w.senders, w.open(false, i+1))
 	}
@@ -709,24 +769,24 @@ func simulate(t *rapid.T, parts *simParts, totals *simTotals) {
 
 // act makes one thing happen.
 func (w *simWorld) act(step simAction) {
-	e := w.senders[step.which%len(w.senders)]
+	e, r := w.senders[step.which%len(w.senders)], w.recvs[step.which%len(w.recvs)]
 	switch step.action {
 	case "send", "send JPEG":
 		if !e.closed && !(w.serial && e.sending.running()) {
 			e.sending = w.send(e, step.limit, step.action == "send JPEG")
 		}
 	case "recv":
-		if !(w.serial && w.recving.running()) {
-			w.recving = w.receive(1, step.limit)
+		if !(w.serial && r.recving.running()) {
+			r.recving = w.receive(r, 1, step.limit)
 		}
 	case "recv all":
 		switch {
 		case !w.serial:
 			for range 4 {
-				w.receive(1, time.Nanosecond)
+				w.receive(r, 1, time.Nanosecond)
 			}
-		case !w.recving.running():
-			w.recving = w.receive(4, time.Nanosecond)
+		case !r.recving.running():
+			r.recving = w.receive(r, 4, time.Nanosecond)
 		}
 	case "cancel":
 		if len(w.pending) > 0 {
@@ -748,7 +808,7 @@ func (w *simWorld) act(step simAction) {
 	case "close sender":
 		w.close(e)
 	case "close receiver":
-		w.close(w.recv)
+		w.close(r)
 	case "open":
 		w.reopen()
 	case "flush":
@@ -783,8 +843,10 @@ func (e *simEnd) done() bool {
 
 // reopen opens the ends again that were closed.
 func (w *simWorld) reopen() {
-	if w.recv.done() {
-		w.recv = w.open(true, 0)
+	for i, e := range w.recvs {
+		if e.done() {
+			w.recvs[i] = w.open(true, i)
+		}
 	}
 	for i, e := range w.senders {
 		if e.done() {
@@ -805,27 +867,13 @@ func (w *simWorld) recover() {
 	for _, e := range w.senders[1:] {
 		w.close(e)
 	}
-	w.close(w.recv) // it may have ended by a terminate message
+	for _, e := range w.recvs {
+		w.close(e) // it may have ended by a terminate message
+	}
 	time.Sleep(30 * time.Second)
 	w.senders = w.senders[:1]
 	w.reopen()
-	stop := make(chan struct{})
-	w.calls.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			f, err := w.recv.Recv(context.Background())
-			switch {
-			case err == nil:
-				w.got(f)
-			case errors.Is(err, ErrClosed) || errors.Is(err, io.EOF):
-				return
-			}
-		}
-	})
+	stop := w.read()
 	time.Sleep(20 * time.Second)
 	e := w.senders[0]
 	for tries := 1; ; tries++ { // a frame may still find what is left of the time before
@@ -841,11 +889,154 @@ func (w *simWorld) recover() {
 	if err := w.passes(e, 100*time.Millisecond); err != nil {
 		w.problem("a frame waits: %v", err)
 	}
+	if w.options.RequestTimeout >= time.Second {
+		stop()
+		w.full(e)
+		stop = w.read()
+		w.loss(e)
+	}
+	w.burst(e)
+	w.inTurn(e)
 	w.next()
-	close(stop)
+	stop()
 }
 
-// next checks that the next sender is served soon after the last one has closed.
+// read receives frames until the function is called that it returns.
+func (w *simWorld) read() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var reading sync.WaitGroup
+	for _, e := range w.recvs {
+		reading.Go(func() {
+			for {
+				f, err := e.Recv(ctx)
+				switch {
+				case err == nil:
+					w.got(e, f)
+				case ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, io.EOF):
+					return
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		reading.Wait()
+	}
+}
+
+// receivedFrames returns how many frames have arrived at the receivers.
+func (w *simWorld) receivedFrames() (n uint64) {
+	for _, e := range w.recvs {
+		n += e.Stats().Frames
+	}
+	return n
+}
+
+// exchange sends a frame, and waits until it is answered if frames are.
+func (w *simWorld) exchange(e *simEnd) *simCall {
+	c := w.send(e, 0, false)
+	if e.NetGear.send.queue == nil {
+		return c
+	}
+	<-c.over
+	return w.flush(e, 0)
+}
+
+// simSoon is far less than the time-outs of the orders for which it is checked, and
+// more than it takes to connect again.
+const simSoon = 500 * time.Millisecond
+
+// full fills the queue of the receive end until a frame waits, and checks that it
+// waits no longer than for room.
+func (w *simWorld) full(e *simEnd) {
+	if w.options.Latest || w.options.Pattern == PubSub || e.link.opts.SendLatest || len(w.problems) > 0 {
+		return // none waits
+	}
+	var c *simCall
+	for range 20 {
+		c = w.exchange(e)
+		if time.Sleep(10 * time.Millisecond); c.running() {
+			break
+		}
+	}
+	if !c.running() {
+		w.problem("no frame waits for room")
+	}
+	defer w.read()()
+	if time.Sleep(simSoon); c.running() {
+		w.problem("a frame waits although there is room")
+	}
+}
+
+// loss cuts the connection while a frame is on its way, or its answer, and checks
+// that the frame is sent again and answered at once.
+func (w *simWorld) loss(e *simEnd) {
+	if w.attach || !w.options.Pattern.spec().answers || len(w.problems) > 0 {
+		return // an end that listens waits for another peer
+	}
+	limit := simSoon
+	if w.multi() {
+		limit += w.options.RequestTimeout / 4 // another client may have the frame; those that are present are awaited
+	}
+	for after := range 4 {
+		c := w.exchange(e)
+		time.Sleep(time.Duration(after) * time.Millisecond / 2)
+		w.net.cutAll()
+		if time.Sleep(limit); c.running() {
+			w.problem("a frame waits for %v after its connection was lost", limit)
+			return
+		}
+	}
+}
+
+// inTurn checks that a multi-client REQ end serves its clients in the order of
+// their ports.
+func (w *simWorld) inTurn(e *simEnd) {
+	if !w.multi() || w.options.Pattern != ReqRep || w.options.Latest || len(w.problems) > 0 {
+		return
+	}
+	time.Sleep(10 * time.Second) // clients that were late are served again
+	<-w.exchange(e).over
+	time.Sleep(10 * time.Millisecond)
+	w.mu.Lock()
+	w.turns = nil
+	w.mu.Unlock()
+	for range 2 * len(w.recvs) {
+		<-w.exchange(e).over
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, at := range w.turns {
+		if len(w.turns) < 2*len(w.recvs) || at != (w.turns[0]+i)%len(w.recvs) {
+			w.problems = append(w.problems, fmt.Sprintf("frames went to the clients %v", w.turns))
+			return
+		}
+	}
+}
+
+// burst sends frames without a pause to a PULL end, and checks that all arrive.
+func (w *simWorld) burst(e *simEnd) {
+	if w.options.Pattern != PushPull || len(w.problems) > 0 {
+		return
+	}
+	lost := w.net.lostFrames()
+	for range 10 {
+		<-w.exchange(e).over
+	}
+	if w.options.TerminatePolicy == KeepWaiting {
+		for w.close(e); !e.done(); {
+			time.Sleep(time.Millisecond)
+		}
+		w.senders[0] = w.open(false, len(w.all)+1)
+	}
+	time.Sleep(time.Second)
+	if now := w.net.lostFrames(); now != lost {
+		w.problem("%d frames were lost on a connection that was not", now-lost)
+	}
+}
+
+// next checks that the next sender is served simSoon after the last one has closed.
 func (w *simWorld) next() {
 	if w.attach || w.options.TerminatePolicy != KeepWaiting || len(w.problems) > 0 {
 		return
@@ -862,10 +1053,10 @@ func (w *simWorld) next() {
 // passes sends a frame, which must have its answer in time.
 func (w *simWorld) passes(e *simEnd, limit time.Duration) error {
 	before := e.Stats().Frames
-	received := w.recv.Stats().Frames
+	received := w.receivedFrames()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if err := e.WaitConnected(ctx, 1); err != nil {
+	if err := e.WaitConnected(ctx, len(w.recvs)); err != nil {
 		return err
 	}
 	if w.options.Pattern == PubSub {
@@ -876,8 +1067,12 @@ func (w *simWorld) passes(e *simEnd, limit time.Duration) error {
 		<-w.flush(e, limit).over
 	}
 	time.Sleep(5 * time.Millisecond)
-	if e.Stats().Frames == before || w.recv.Stats().Frames == received {
-		return fmt.Errorf("%d frames before and after at the send end; %d and %d at the receive end", before, received, w.recv.Stats().Frames)
+	want := received + 1
+	if w.options.Pattern == PubSub {
+		want = received + uint64(len(w.recvs))
+	}
+	if now := w.receivedFrames(); e.Stats().Frames == before || now < want {
+		return fmt.Errorf("%d frames before and %d after at the send end; %d and %d at the receive end", before, e.Stats().Frames, received, now)
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ const (
 	pingEvery = 20 * time.Second
 	// maxAck is the longest message that a viewer may send.
 	maxAck = 64
+	// transitLimit is how long a frame counts as on its way. A page of an earlier
+	// version does not report the frames that it holds.
+	transitLimit = 2 * time.Second
 )
 
 // socket is a viewer on the WebSocket.
@@ -30,7 +33,14 @@ const (
 // second, and frames as binary messages: four bytes with the length of a JSON
 // object (frameHeader), big-endian, that object, the JPEG. Each stream's next
 // frame follows when the viewer has acknowledged the last, by a text message
-// with the stream's id. It may send nothing else.
+// with the stream's id. A viewer that wants no further frame of a stream for now
+// reports with the negative id that the last has arrived, and acknowledges it
+// later. It may send nothing else.
+//
+// A transitWindow limits how many frames of all streams are on their way. Without
+// it one of each stream would be. All but the first of them would wait in the
+// connection of a viewer that is slower than its streams, and grow old there. In
+// the Viewer they are replaced by newer ones.
 type socket struct {
 	viewer *Viewer
 	conn   *websocket.Conn
@@ -38,9 +48,49 @@ type socket struct {
 	status uint64 // Viewer.changes at the last list
 
 	// viewer.mu protects these. Both are by the stream's id.
-	sent    map[int]uint64 // the last frame's number
-	unacked map[int]int    // bytes of frames without an acknowledgement
-	last    int            // the stream that the last frame was of
+	sent    map[int]uint64       // the last frame's number
+	unacked map[int]unackedFrame // the frames without an acknowledgement
+	last    int                  // the stream that the last frame was of
+	window  transitWindow
+}
+
+// unackedFrame is a frame without an acknowledgement.
+type unackedFrame struct {
+	bytes int
+	began time.Time // when it was chosen to be sent
+	held  bool      // it has arrived, and the viewer wants none for now
+}
+
+// transitWindow limits how many frames are on their way to a viewer: to what it
+// acknowledges in time. The zero value admits minTransit frames.
+type transitWindow struct {
+	more  int           // frames beyond minTransit
+	least time.Duration // the shortest time until an acknowledgement
+}
+
+const (
+	// minTransit is the least number of frames that may be on their way.
+	minTransit = 4
+	// maxTransit is the largest number.
+	maxTransit = 1 << 12
+	// ackTime is how long an acknowledgement may take, beyond twice the time that
+	// the fastest has taken.
+	ackTime = 200 * time.Millisecond
+)
+
+func (w *transitWindow) limit() int { return minTransit + w.more }
+
+// acknowledged adjusts the window to an acknowledgement that took so long. It
+// grows with each that was in time, and shrinks with each that was late.
+func (w *transitWindow) acknowledged(after time.Duration) {
+	if w.least == 0 || after < w.least {
+		w.least = after
+	}
+	if after > ackTime+2*w.least {
+		w.more = max(0, w.more-1)
+	} else {
+		w.more = min(maxTransit-minTransit, w.more+1)
+	}
 }
 
 // frameHeader describes a frame to the page. Times are in milliseconds since
@@ -69,7 +119,7 @@ func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	defer context.AfterFunc(v.ctx, func() { conn.CloseNow() })()
-	s := &socket{viewer: v, conn: conn, watch: v.watch(), sent: map[int]uint64{}, unacked: map[int]int{}}
+	s := &socket{viewer: v, conn: conn, watch: v.watch(), sent: map[int]uint64{}, unacked: map[int]unackedFrame{}}
 	defer v.unwatch(s.watch)
 	defer conn.CloseNow()
 	err = s.run()
@@ -167,34 +217,42 @@ func (s *socket) forget(list []described) {
 // way, which the connection transfers first.
 func (s *socket) allow(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	s.viewer.mu.Lock()
-	for _, bytes := range s.unacked {
-		n += bytes
+	for _, f := range s.unacked {
+		n += f.bytes
 	}
 	s.viewer.mu.Unlock()
 	return context.WithTimeout(ctx, s.viewer.allowance(n))
 }
 
 // next returns the newest frame of a stream whose last frame was acknowledged,
-// or nil. Streams take turns. The caller must release the frame.
+// or nil, also while there are as many frames on their way as may be. Streams
+// take turns. The caller must release the frame.
 func (s *socket) next() (p *picture, id int) {
 	v := s.viewer
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var best *stream
+	now, inTransit := time.Now(), 0
 	for _, st := range v.streams {
-		if _, waits := s.unacked[st.id]; waits || st.picture == nil || s.sent[st.id] == st.seq {
+		if f, waits := s.unacked[st.id]; waits {
+			if !f.held && now.Sub(f.began) < v.transitLimit {
+				inTransit++
+			}
+			continue
+		}
+		if st.picture == nil || s.sent[st.id] == st.seq {
 			continue
 		}
 		if best == nil || best.id <= s.last && st.id > s.last {
 			best = st
 		}
 	}
-	if best == nil {
+	if best == nil || inTransit >= s.window.limit() {
 		return nil, 0
 	}
 	s.last = best.id
 	s.sent[best.id] = best.seq
-	s.unacked[best.id] = 0
+	s.unacked[best.id] = unackedFrame{began: now}
 	return best.picture.acquire(), best.id
 }
 
@@ -220,7 +278,9 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 	ctx, cancel := s.allow(ctx, len(start)+len(jpeg))
 	defer cancel()
 	s.viewer.mu.Lock()
-	s.unacked[id] = len(start) + len(jpeg)
+	f := s.unacked[id]
+	f.bytes = len(start) + len(jpeg)
+	s.unacked[id] = f
 	s.viewer.mu.Unlock()
 	out, err := s.conn.Writer(ctx, websocket.MessageBinary)
 	if err != nil {
@@ -246,7 +306,7 @@ func (s *socket) read(ctx context.Context) error {
 		if err != nil || kind != websocket.MessageText {
 			return s.reject("a viewer may send only acknowledgements")
 		}
-		if !s.acknowledge(id) {
+		if !s.acknowledge(max(id, -id), id < 0) {
 			return s.reject("no frame of this stream waits for an acknowledgement")
 		}
 	}
@@ -258,16 +318,25 @@ func (s *socket) reject(reason string) error {
 	return errors.New("web: " + reason)
 }
 
-// acknowledge permits the stream's next frame. It returns false if there is
-// nothing to acknowledge. So a viewer cannot send more than it receives.
-func (s *socket) acknowledge(id int) bool {
+// acknowledge notes that a stream's frame has arrived, and permits the next one
+// unless it is held. It returns false if there is nothing to acknowledge. So a
+// viewer cannot send more than twice what it receives.
+func (s *socket) acknowledge(id int, held bool) bool {
 	v := s.viewer
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if _, waits := s.unacked[id]; !waits {
+	f, waits := s.unacked[id]
+	if !waits || f.held && held {
 		return false
 	}
-	delete(s.unacked, id)
+	if !f.held {
+		s.window.acknowledged(time.Since(f.began))
+	}
+	if f.held = held; held {
+		s.unacked[id] = f
+	} else {
+		delete(s.unacked, id)
+	}
 	select {
 	case s.watch.more <- struct{}{}:
 	default:

@@ -47,13 +47,17 @@ func (c *client) frame() (frameHeader, []byte) {
 		if kind == websocket.MessageText {
 			continue
 		}
-		n := binary.BigEndian.Uint32(data)
-		var h frameHeader
-		if err := json.Unmarshal(data[4:4+n], &h); err != nil {
-			c.t.Fatal(err)
-		}
-		return h, data[4+n:]
+		return parseFrame(c.t, data)
 	}
+}
+
+func parseFrame(t *testing.T, data []byte) (h frameHeader, jpeg []byte) {
+	t.Helper()
+	n := binary.BigEndian.Uint32(data)
+	if err := json.Unmarshal(data[4:4+n], &h); err != nil {
+		t.Fatal(err)
+	}
+	return h, data[4+n:]
 }
 
 func (c *client) send(kind websocket.MessageType, text string) {
@@ -109,13 +113,91 @@ func TestStreamsTakeTurns(t *testing.T) {
 	}
 }
 
+// A viewer of many streams that does not keep up has few frames on their way, so
+// none of them grows old there.
+func TestFewFramesAreOnTheirWay(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	v.transitLimit = time.Hour
+	const streams = 5 * minTransit
+	for range streams {
+		publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
+	}
+	c := dial(t, url)
+	// The list of streams follows when there is nothing else to send.
+	until := func() (ids []int) {
+		t.Helper()
+		for {
+			kind, data, err := c.conn.Read(c.ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == websocket.MessageBinary {
+				h, _ := parseFrame(t, data)
+				ids = append(ids, h.ID)
+			} else if len(ids) > 0 {
+				return ids
+			}
+		}
+	}
+	first := until()
+	if len(first) != minTransit {
+		t.Fatalf("%d frames are on their way at once", len(first))
+	}
+	for _, id := range first {
+		c.acknowledge(-id) // it has arrived, and is held
+	}
+	second := until()
+	if len(second) < minTransit || len(second) > 2*minTransit || second[0] != first[len(first)-1]+1 {
+		t.Errorf("after %v came %v", first, second)
+	}
+	publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
+	for _, id := range append(first, second...) {
+		c.acknowledge(id)
+	}
+	for seen := len(first) + len(second); seen < streams+1; {
+		h, _ := c.frame()
+		c.acknowledge(h.ID)
+		seen++
+	}
+}
+
+func TestTransitWindow(t *testing.T) {
+	var w transitWindow
+	note := func(n int, after time.Duration) {
+		for range n {
+			w.acknowledged(after)
+		}
+	}
+	for _, c := range []struct {
+		acks  int
+		after time.Duration
+		want  int
+	}{
+		{10, 10 * time.Millisecond, minTransit + 10},
+		{5, ackTime, minTransit + 15},
+		{3, 2 * ackTime, minTransit + 12},
+		{100, time.Minute, minTransit},
+		{maxTransit, time.Millisecond, maxTransit},
+	} {
+		if note(c.acks, c.after); w.limit() != c.want {
+			t.Errorf("%d frames after %d acknowledgements in %v, not %d", w.limit(), c.acks, c.after, c.want)
+		}
+	}
+	far := transitWindow{}
+	far.acknowledged(time.Second) // a long way
+	if far.acknowledged(2 * time.Second); far.limit() != minTransit+2 {
+		t.Errorf("%d frames on a long way", far.limit())
+	}
+}
+
 func TestViewersThatBreakTheProtocol(t *testing.T) {
 	for name, send := range map[string]func(*client){
 		"garbage":                      func(c *client) { c.send(websocket.MessageText, "<script>") },
 		"binary":                       func(c *client) { c.send(websocket.MessageBinary, "1") },
 		"empty":                        func(c *client) { c.send(websocket.MessageText, "") },
 		"too long":                     func(c *client) { c.send(websocket.MessageText, strings.Repeat("1", 1000)) },
-		"an overflow":                  func(c *client) { c.acknowledge(-1) },
+		"an overflow":                  func(c *client) { c.send(websocket.MessageText, "-9223372036854775808") },
+		"a frame that arrives twice":   func(c *client) { c.acknowledge(-1); c.acknowledge(-1) },
 		"an acknowledgement too many":  func(c *client) { c.acknowledge(1); c.acknowledge(1) },
 		"of an unknown stream":         func(c *client) { c.acknowledge(7) },
 		"many acknowledgements at all": func(c *client) { flood(c) },

@@ -32,7 +32,8 @@
 // viewers, and only if at least one asks for it. Each viewer receives the newest
 // frame of each stream, and the next one after it has displayed the last. So a
 // slow viewer misses frames, and delays neither another viewer nor the sender.
-// A Viewer holds the newest frame of each stream, and for each viewer at most
+// The page has no more frames on their way than it displays soon, so those of a
+// slow viewer do not grow old there. A Viewer holds the newest frame of each stream, and for each viewer at most
 // one more.
 //
 // # Security
@@ -151,13 +152,14 @@ func (o Options) withDefaults() (Options, error) {
 // Viewer shows streams in browsers. It is an http.Handler. All its methods may
 // be called concurrently.
 type Viewer struct {
-	opts    Options
-	access  access
-	mux     *http.ServeMux
-	encoder encoder
-	slowest int             // bytes a second that a viewer must accept at least
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
+	opts         Options
+	access       access
+	mux          *http.ServeMux
+	encoder      encoder
+	slowest      int             // bytes a second that a viewer must accept at least
+	transitLimit time.Duration   // see the constant
+	ctx          context.Context // ends with Close
+	cancel       context.CancelFunc
 
 	tooManyStreams, tooManyViewers sync.Once // log that there are
 
@@ -180,7 +182,7 @@ func New(o Options) (*Viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Viewer{opts: o, slowest: slowest, watchers: map[*watcher]struct{}{}, lines: make(chan struct{}, maxLines)}
+	v := &Viewer{opts: o, slowest: slowest, transitLimit: transitLimit, watchers: map[*watcher]struct{}{}, lines: make(chan struct{}, maxLines)}
 	v.encoder = encoder{quality: o.Quality, cores: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.access = newAccess(&v.opts, rand.Text())

@@ -16,15 +16,17 @@ type way struct {
 	options  netgear.Options // of both ends
 	ports    bool            // each camera has a port of its own
 	answered bool            // none may be lost
+	python   bool            // the cameras are imagezmq's own, in Python
 }
 
-// ways are those of docs/guide.md, "Many cameras". The first is what it
-// recommends.
+// ways are those of docs/guide.md, "Many cameras", and real imagezmq's. The first
+// is what the guide recommends.
 var ways = []way{
-	{"REQ/REP, one port", netgear.Options{Pattern: netgear.ReqRep}, false, true},
-	{"REQ/REP, a port for each", netgear.Options{Pattern: netgear.ReqRep, MultiserverMode: true}, true, true},
-	{"PUB/SUB, a port for each", netgear.Options{Pattern: netgear.PubSub, MultiserverMode: true}, true, false},
-	{"imagezmq, REQ/REP, one port", netgear.Options{Pattern: netgear.ReqRep, Wire: netgear.ImageZMQWire}, false, true},
+	{"REQ/REP, one port", netgear.Options{Pattern: netgear.ReqRep}, false, true, false},
+	{"REQ/REP, a port for each", netgear.Options{Pattern: netgear.ReqRep, MultiserverMode: true}, true, true, false},
+	{"PUB/SUB, a port for each", netgear.Options{Pattern: netgear.PubSub, MultiserverMode: true}, true, false, false},
+	{"imagezmq, REQ/REP, one port", netgear.Options{Pattern: netgear.ReqRep, Wire: netgear.ImageZMQWire}, false, true, false},
+	{"Python's imagezmq, REQ/REP, one port", netgear.Options{Pattern: netgear.ReqRep, Wire: netgear.ImageZMQWire}, false, true, true},
 }
 
 // group is a hub with its cameras.
@@ -68,7 +70,12 @@ func startGroup(ctx context.Context, l *load, w way, fps float64, adjust func(*r
 		c.options = append(c.options, o)
 	}
 	begun := time.Now()
-	if c.cameras, err = startCameras(ctx, c.options, fps); err != nil {
+	if w.python {
+		c.cameras, err = startImageZMQ(ctx, l.python, l.folder, c.options, fps)
+	} else {
+		c.cameras, err = startCameras(ctx, c.options, fps)
+	}
+	if err != nil {
 		return c, err
 	}
 	_, err = c.await(ctx, "a frame of each camera", func(h *hubCounts) bool {

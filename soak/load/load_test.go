@@ -45,6 +45,9 @@ func TestShares(t *testing.T) {
 	}{
 		{[]float64{100, 95, 105}, "0.95–1.05", true},
 		{[]float64{100, 100, 40}, "0.50–1.25", false},
+		{[]float64{100, 100, 85}, "0.89–1.05", false},
+		{[]float64{3, 2, 3, 3}, "0.73–1.09", true},
+		{[]float64{1, 3, 3, 3}, "0.40–1.20", false},
 		{[]float64{0, 0}, "0.00–0.00", false},
 	} {
 		s := sharesOf(c.counts)

@@ -33,15 +33,17 @@ type load struct {
 	browser     string  // path of Chromium; empty: none
 	connections int
 	tolerance   float64
-	ways        []way // how cameras send
+	python      string // with imagezmq; empty: none
+	folder      string // for files of this run
+	ways        []way  // how cameras send
 }
 
 func main() {
 	if runRole() {
 		return
 	}
-	l := load{ways: ways}
-	var only string
+	l := load{}
+	var only, named string
 	flag.IntVar(&l.cameras, "cameras", 200, "camera processes")
 	flag.Float64Var(&l.fps, "fps", 10, "frames a second of each camera, where it keeps a rate")
 	flag.DurationVar(&l.duration, "duration", 20*time.Second, "how long each case is measured")
@@ -49,9 +51,12 @@ func main() {
 	flag.Float64Var(&l.shown, "shown", 3000, "frames a second to all viewers together, which sets the rate of the cameras that they see")
 	flag.StringVar(&l.browser, "browser", "", "the path of Chromium, which is one more viewer")
 	flag.IntVar(&l.connections, "connections", 1000, "ends that are connected at once, and come and go")
-	flag.Float64Var(&l.tolerance, "tolerance", 0.1, "how far from its share a camera may be, as a part of the share")
+	flag.Float64Var(&l.tolerance, "tolerance", 0.1, "how far from its share a camera may be, as a part of the share; one frame always")
+	flag.StringVar(&l.python, "python", os.Getenv("NETGEAR_INTEROP_PYTHON"), "a Python with imagezmq, whose senders are cameras as well (default $NETGEAR_INTEROP_PYTHON)")
+	flag.StringVar(&named, "way", "", "only the ways of cameras whose name contains this, in the part cameras")
 	flag.StringVar(&only, "only", "", "only these parts: cameras, slow, restart, viewers, connections, several with commas (default all)")
 	flag.Parse()
+	l.ways = slices.DeleteFunc(slices.Clone(ways), func(w way) bool { return !strings.Contains(w.name, named) || w.python && l.python == "" })
 	if err := l.check(only, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(2)
@@ -59,7 +64,8 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := l.run(ctx, only); err != nil {
+	err := l.inFolder(func() error { return l.run(ctx, only) })
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
@@ -87,6 +93,8 @@ func (l *load) check(only string, rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case l.cameras < 1 || l.viewers < 1 || l.connections < 1:
 		return errors.New("-cameras, -viewers and -connections: use 1 or more")
+	case len(l.ways) == 0:
+		return errors.New("-way: no way has such a name (Python's need -python)")
 	case l.duration <= 0:
 		return fmt.Errorf("-duration %v: use more than 0", l.duration)
 	case l.fps <= 0 || l.shown <= 0:
@@ -107,6 +115,15 @@ func (l *load) check(only string, rest []string) error {
 		}
 	}
 	return nil
+}
+
+// inFolder calls a function while a folder for its files exists.
+func (l *load) inFolder(do func() error) (err error) {
+	if l.folder, err = os.MkdirTemp("", "netgear-load-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(l.folder)
+	return do()
 }
 
 // run runs the parts and prints their tables. Every part runs, whatever fails

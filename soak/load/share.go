@@ -26,8 +26,13 @@ func sharesOf(counts []float64) (s shares) {
 	return s
 }
 
-// check returns an error if a peer is further from its share than tolerated.
+// check returns an error if a peer is further from its share than tolerated, and
+// than a frame: of a rate that both keep, one may get a frame more than another
+// in the same time.
 func (s shares) check(tolerance float64) error {
+	if s.mean > 0 {
+		tolerance = max(tolerance, 1/s.mean)
+	}
 	if s.min < 1-tolerance || s.max > 1+tolerance {
 		return fmt.Errorf("the shares are %s, with a mean of %.1f frames; number %d got least", s, s.mean, s.least)
 	}

@@ -13,7 +13,7 @@ import (
 func runViewers(ctx context.Context, l *load) (table, error) {
 	t := table{
 		title: fmt.Sprintf("%d viewers of package web, measured for %v", l.viewers, l.duration),
-		head:  []string{"cameras", "frames/s from them", "their shares", "frames/s to the viewers", "the viewers' shares", "streams' shares at a viewer", "age p50, p99 in ms", "receive end: MiB, descriptors, threads, goroutines", "Chromium"},
+		head:  []string{"cameras", "frames/s from them", "their shares", "frames/s to the viewers", "the viewers' shares", "streams' shares at a viewer", "age p50, p99 in ms", "of that to the receive end", "from there to a viewer", "cores used by cameras, receive end, viewers", "receive end: MiB, descriptors, threads, goroutines", "Chromium"},
 	}
 	var failed error
 	for _, cameras := range []int{min(8, l.cameras), l.cameras} {
@@ -63,10 +63,12 @@ func (l *load) viewerCase(ctx context.Context, t *table) error {
 	if err := browser.begin(); err != nil {
 		return err
 	}
+	used := coresUsed(c.cameras, []*child{c.hub}, []*child{watching})
 	m, err := c.measure(ctx)
 	if err != nil {
 		return err
 	}
+	cores := used()
 	if err := watching.ask(&finish); err != nil {
 		return err
 	}
@@ -82,8 +84,8 @@ func (l *load) viewerCase(ctx context.Context, t *table) error {
 	err = errors.Join(err, watching.stop())
 	browser.close()
 	_, failed := c.finish(ctx)
-	t.row("%d at %.2g a second | %.0f | %s | %.0f | %s | %s | %.0f, %.0f | %.0f, %.0f, %.0f, %.0f | %s", l.cameras, l.fps, m.rate, m.shares,
-		viewers.mean*float64(l.viewers)/l.duration.Seconds(), viewers, streams, percentile(finish.Ages, 50), percentile(finish.Ages, 99),
+	t.row("%d at %.2g a second | %.0f | %s | %.0f | %s | %s | %s | %s | %.0f, %.0f, %.0f, %.0f | %s", l.cameras, l.fps, m.rate, m.shares,
+		viewers.mean*float64(l.viewers)/l.duration.Seconds(), viewers, streams, &finish.Ages, cores,
 		v[sample.RSS], v[sample.Descriptors], v[sample.Threads], v[sample.Goroutines], shown)
 	return errors.Join(err, failed, m.check(l.tolerance), viewers.check(l.tolerance))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -15,11 +16,41 @@ import (
 // watcherCounts is what the process of the watchers answers.
 type watcherCounts struct {
 	Frames  []map[int]uint64 // of each watcher, by the stream's number
-	Ages    []float64        // of frames since the last answer, in milliseconds: sorted
+	Ages    ages             // of frames since the last answer
 	Gone    uint64           // how often one has left
 	Refused uint64           // how often the viewer was full
 	Broken  uint64           // how often a connection ended otherwise
 	Why     string           // the last of those
+}
+
+// ages are the ages of frames in milliseconds, sorted.
+type ages struct {
+	Arrived []float64 // from capture to the receive end
+	Passed  []float64 // from there to a watcher
+	Seen    []float64 // from capture to a watcher
+}
+
+func (a *ages) add(f viewer.Frame, now time.Time) {
+	if f.Captured.IsZero() || len(a.Seen) == maxAges {
+		return
+	}
+	a.Arrived = append(a.Arrived, f.Received.Sub(f.Captured).Seconds()*1000)
+	a.Passed = append(a.Passed, now.Sub(f.Received).Seconds()*1000)
+	a.Seen = append(a.Seen, now.Sub(f.Captured).Seconds()*1000)
+}
+
+func (a *ages) sort() {
+	for _, of := range [][]float64{a.Arrived, a.Passed, a.Seen} {
+		slices.Sort(of)
+	}
+}
+
+// String describes the median and the 99th percentile of each.
+func (a *ages) String() string {
+	text := func(of []float64) string {
+		return fmt.Sprintf("%.0f, %.0f", percentile(of, 50), percentile(of, 99))
+	}
+	return text(a.Seen) + " | " + text(a.Arrived) + " | " + text(a.Passed)
 }
 
 // watchers are WebSocket clients of package web's viewer, which acknowledge
@@ -50,9 +81,9 @@ func runWatchers(r *role, c *commands) error {
 	err := c.answer(func() (any, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		slices.Sort(w.counts.Ages)
+		w.counts.Ages.sort()
 		text, err := json.Marshal(w.counts)
-		w.counts.Ages = nil
+		w.counts.Ages = ages{}
 		return json.RawMessage(text), err
 	})
 	watching.Wait()
@@ -89,12 +120,11 @@ func (w *watchers) watch(ctx context.Context, i int) {
 }
 
 func (w *watchers) count(i int, f viewer.Frame) {
+	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.counts.Frames[i][f.ID]++
-	if !f.Captured.IsZero() && len(w.counts.Ages) < maxAges {
-		w.counts.Ages = append(w.counts.Ages, time.Since(f.Captured).Seconds()*1000)
-	}
+	w.counts.Ages.add(f, now)
 }
 
 // minus returns the frames since earlier counts: of each watcher, and the shares

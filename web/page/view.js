@@ -17,6 +17,7 @@ class Tile {
     this.context = this.canvas.getContext('bitmaprenderer');
     this.visible = true;
     this.from = null; // the socket of a frame that waits for its acknowledgement
+    this.held = false; // it was reported that this frame has arrived
     this.jpeg = null; // the newest picture, for the snapshot
     this.instead = this.silent = '';
     this.find('.picture').addEventListener('click', () => this.setFull(!this.root.classList.contains('full')));
@@ -63,6 +64,7 @@ class Tile {
   // frame shows a frame, then acknowledges it.
   async frame(header, jpeg, from) {
     this.from = from;
+    this.held = false;
     this.message = header.message || '';
     this.find('.message').hidden = !this.message;
     this.showMessage();
@@ -100,10 +102,14 @@ class Tile {
     this.text('pre', text);
   }
 
-  // acknowledge requests the next frame, if the page and the tile are visible.
+  // acknowledge requests the next frame, if the page and the tile are visible. Otherwise it reports that this one has arrived.
   acknowledge() {
     if (!this.from || this.from !== socket || socket.readyState !== WebSocket.OPEN) return;
-    if (!this.visible || document.hidden) return;
+    if (!this.visible || document.hidden) {
+      if (!this.held) socket.send(String(-this.id));
+      this.held = true;
+      return;
+    }
     this.from = null;
     socket.send(String(this.id));
   }

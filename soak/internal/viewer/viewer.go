@@ -23,6 +23,7 @@ type Frame struct {
 	ID       int       // of the stream
 	Stream   string    // its name; "" until the viewer has sent the list of streams
 	Captured time.Time // by the sender's clock; zero if its frames have no stamp
+	Received time.Time // when it arrived at the receive end
 	Bytes    int
 }
 
@@ -91,14 +92,17 @@ func parseFrame(data []byte) (Frame, error) {
 	var header struct {
 		ID       int     `json:"id"`
 		Captured float64 `json:"captured"` // milliseconds
+		Received float64 `json:"received"`
 	}
 	text := data[4 : 4+binary.BigEndian.Uint32(data)]
 	if err := json.Unmarshal(text, &header); err != nil {
 		return Frame{}, fmt.Errorf("the header of a frame: %w", err)
 	}
-	f := Frame{ID: header.ID, Bytes: len(data) - 4 - len(text)}
+	f := Frame{ID: header.ID, Received: fromMillis(header.Received), Bytes: len(data) - 4 - len(text)}
 	if header.Captured > 0 {
-		f.Captured = time.UnixMicro(int64(1000 * header.Captured))
+		f.Captured = fromMillis(header.Captured)
 	}
 	return f, nil
 }
+
+func fromMillis(ms float64) time.Time { return time.UnixMicro(int64(1000 * ms)) }
