@@ -112,7 +112,7 @@ status=0
 timeout "${NETGEAR_VM_MINUTES:-60}m" qemu-system-x86_64 -accel tcg,thread=multi -cpu max \
 	-m "${NETGEAR_VM_MEMORY:-1024}" -smp "${NETGEAR_VM_CPUS:-1}" -nodefaults -display none -no-reboot \
 	-serial stdio -serial "file:$work/out.tar" -kernel "$cache/vmlinuz" -initrd "$work/initrd" \
-	-append 'console=ttyS0 quiet panic=-1' </dev/null | sed 's/\r//g; /reboot: Power down$/d' || status=$?
+	-append 'console=ttyS0 quiet panic=-1' </dev/null | sed -u 's/\r//g; /reboot: Power down$/d' || status=$?
 [ "$status" -eq 0 ] || { echo "vm: QEMU ended with status $status" >&2; exit "$status"; }
 mkdir -p "$folder/out"
 tar -x -C "$folder/out" --no-same-owner -m -f "$work/out.tar" || { echo 'vm: the machine ended before the command did' >&2; exit 1; }
