@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests of what surrounds a process, in their long form: no memory, no
 # descriptors, many ends, one processor, cgo's checks of pointers, 32 bits, clocks
-# that are set. docs/reliability.md has what each shows. It takes about a quarter of
-# an hour on two cores; make test has a short form of most.
+# that are set. docs/reliability.md has what each shows. It takes about half an
+# hour on two cores; make test has a short form of most.
 #
 #   scripts/environment.sh [memory | ends | single | cgocheck | 386 | armhf | clock]...
 #
