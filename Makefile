@@ -48,7 +48,7 @@ interop: ## this library against the real VidGear
 faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
 	@scripts/test.sh faults-full
 
-environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits; a quarter of an hour (ARGS='memory 386')
+environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits, clocks that are set; half an hour (ARGS='memory 386')
 	@scripts/setup.sh
 	@scripts/environment.sh $(ARGS)
 

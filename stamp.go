@@ -96,17 +96,32 @@ type portCounts struct {
 	seq     uint64    // the largest number of the stamps of this sender's process
 	latest  time.Time // the latest time of its stamps
 	known   bool      // a stamp has been counted
+	mark    Stamp     // the last stamp, or one that came less than maxLateness before
+	old     Stamp     // the mark before, if there was one
 }
 
 // late reports whether a frame was sent before one that has already arrived, or
 // is the same one again. A sender that has restarted has smaller numbers, too,
-// but later times.
+// but later times. If its clock was set back, they are later than those that the
+// old numbers had.
 //
 // Frames arrive late for instance when a subscriber continues that did not read
 // for so long that its publisher has given the connection up. What is left of it
 // then arrives together with what is sent on the next connection.
 func (p *portCounts) late(s *Stamp) bool {
-	return p.known && s.Seq <= p.seq && !s.Time.After(p.latest) && p.latest.Sub(s.Time) < maxLateness
+	return p.known && s.Seq <= p.seq && !s.Time.After(p.latest) && p.latest.Sub(s.Time) < maxLateness &&
+		!(s.Seq <= p.old.Seq && s.Time.After(p.old.Time))
+}
+
+// count notes the stamp of a frame that is not late.
+func (p *portCounts) count(s *Stamp) {
+	switch {
+	case !p.known || s.Seq <= p.seq:
+		p.mark, p.old = *s, Stamp{}
+	case s.Time.Sub(p.mark.Time).Abs() >= maxLateness:
+		p.mark, p.old = *s, p.mark
+	}
+	p.seq, p.latest, p.known = s.Seq, s.Time, true
 }
 
 // perPortStats holds the counts that are kept per port, and those of the
@@ -159,7 +174,7 @@ func (t *perPortStats) stamp(port string, s *Stamp, arrived time.Time) {
 			t.all.Missed += gap
 		}
 	}
-	p.seq, p.latest, p.known = s.Seq, s.Time, true
+	p.count(s)
 }
 
 // fill copies the counts into Stats. t.mu must be held.

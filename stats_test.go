@@ -310,4 +310,33 @@ func TestMissedAndLate(t *testing.T) {
 			}
 		})
 	}
+	// A stream of three minutes, ten frames a second, in which the clock is set.
+	for name, set := range map[string]time.Duration{"not set": 0, "ahead": time.Hour, "back": -time.Hour, "back by a second": -time.Second} {
+		t.Run("restarted after minutes, the clock "+name, func(t *testing.T) {
+			c := newPerPortStats(false)
+			at := func(i int) time.Duration {
+				if i > 600 {
+					return time.Duration(i)*100*time.Millisecond + set
+				}
+				return time.Duration(i) * 100 * time.Millisecond
+			}
+			for i := 1; i <= 1800; i++ {
+				if i%100 != 0 { // which come late
+					arrive(&c, uint64(i), at(i))
+				}
+				if i%100 == 20 && i > 100 && i != 620 {
+					arrive(&c, uint64(i-20), at(i-20))
+				}
+			}
+			if got := missed(&c); got != 18-1 {
+				t.Errorf("%d missed before", got)
+			}
+			for i := 1; i <= 10; i += 3 { // the clock is set back by half a minute
+				arrive(&c, uint64(i), at(1800+i)-30*time.Second)
+			}
+			if got := missed(&c); got != 18-1+6 {
+				t.Errorf("%d missed", got)
+			}
+		})
+	}
 }

@@ -890,6 +890,74 @@ func TestInOrderAfterARestart(t *testing.T) {
 	}
 }
 
+// The order is restored again soon after the sender's clock was set, whether or
+// not the sender has restarted, and each frame is yielded once.
+func TestInOrderWhileTheClockIsSet(t *testing.T) {
+	const window, frames, set = 4, 100, 50
+	for name, c := range map[string]struct {
+		first time.Duration // the time of the frames before the clock is set, less that of later ones
+		again bool          // the sender restarts meanwhile
+		soon  int           // frames after that, until the order is restored
+	}{
+		"ahead":                           {-time.Hour, false, 0},
+		"back":                            {time.Hour, false, 0},
+		"ahead, restarted":                {-time.Hour, true, 0},
+		"back, restarted":                 {time.Hour, true, 3 * window},
+		"back by 10 s, restarted":         {10 * time.Second, true, 3 * window},
+		"back, after a frame, restarted":  {time.Hour, true, 3 * window},
+		"ahead, after a frame, restarted": {-time.Hour, true, 3 * window},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var come []Stamp
+			begun := time.Unix(1764547200, 0)
+			for i := range frames {
+				at := begun.Add(time.Duration(i) * 40 * time.Millisecond)
+				seq := uint64(i + 1)
+				changed := set
+				if strings.Contains(name, "after a frame") {
+					changed++
+				}
+				if i < changed {
+					at = at.Add(c.first)
+				}
+				if i >= set && c.again {
+					seq -= set
+				}
+				come = append(come, Stamp{seq, at})
+			}
+			// Two workers: every other frame comes after the next one but two.
+			for i := 1; i+3 < frames; i += 4 {
+				s := come[i]
+				copy(come[i:], come[i+1:i+4])
+				come[i+3] = s
+			}
+			var got []Stamp
+			for f := range InOrder(func(yield func(*Frame, error) bool) {
+				for i := range come {
+					if !yield(&Frame{Stamp: &come[i]}, nil) {
+						return
+					}
+				}
+			}, window) {
+				got = append(got, *f.Stamp)
+			}
+			if len(got) != frames {
+				t.Fatalf("%d frames of %d", len(got), frames)
+			}
+			seen := map[Stamp]bool{}
+			for i, s := range got {
+				if seen[s] {
+					t.Errorf("%v was yielded twice", s)
+				}
+				seen[s] = true
+				if i > 0 && s.Seq != got[i-1].Seq+1 && !(s.Seq == 1 && c.again) && (i < set-window || i >= set+window+c.soon) {
+					t.Errorf("frame %d has number %d after %d", i, s.Seq, got[i-1].Seq)
+				}
+			}
+		})
+	}
+}
+
 // ---- fuzzing ----
 
 // FuzzAsyncFrame checks whole frames of NetGear_Async.

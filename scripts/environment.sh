@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Runs the tests of what surrounds a process, in their long form: no memory, no
-# descriptors, many ends, one processor, cgo's checks of pointers, 32 bits.
-# docs/reliability.md has what each shows. It takes about a quarter of an hour on
-# two cores; make test has a short form of most.
+# descriptors, many ends, one processor, cgo's checks of pointers, 32 bits, clocks
+# that are set. docs/reliability.md has what each shows. It takes about half an
+# hour on two cores; make test has a short form of most.
 #
-#   scripts/environment.sh [memory | ends | single | cgocheck | 386 | armhf]...
+#   scripts/environment.sh [memory | ends | single | cgocheck | 386 | armhf | clock]...
 #
 # 386 and armhf need packages of another processor; see scripts/cross.sh. armhf
-# also needs QEMU (package qemu-user).
+# also needs QEMU (package qemu-user). clock runs in a virtual machine, whose clock
+# is set while this machine's is not; see scripts/vm.sh. NETGEAR_CLOCK_TIME: how
+# long each of its nine streams runs (default 60s).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -17,7 +19,7 @@ case ${1:-} in
 	;;
 esac
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
-[ $# -gt 0 ] || set -- memory ends single cgocheck 386 armhf
+[ $# -gt 0 ] || set -- memory ends single cgocheck 386 armhf clock
 
 # The packages with C code, and those that read bytes of others.
 c_packages='./internal/zmsg ./internal/turbojpeg ./internal/cwake'
@@ -76,9 +78,20 @@ run_armhf() {
 	foreign armhf "qemu-arm -L $root" "$not_emulated"
 }
 
+run_clock() { # the clock of a virtual machine is set an hour ahead and back, and restored
+	local folder status=0
+	folder=$(mktemp -d)
+	go build -tags nogocv -o "$folder/soak" ./soak || return
+	NETGEAR_VM_MINUTES=120 scripts/vm.sh "$folder" \
+		"./soak -faults clock -seed 1 -for ${NETGEAR_CLOCK_TIME:-60s} -fps 10 -pattern all -wire all -stall 60s -plots=false -o out 2>out/stderr" || status=$?
+	[ "$status" -eq 0 ] || [ ! -e "$folder/out/stderr" ] || tail -n 20 "$folder/out/stderr" >&2
+	rm -rf "$folder"
+	return $status
+}
+
 for part in "$@"; do
 	case $part in
-	memory | ends | single | cgocheck | 386 | armhf) ;;
+	memory | ends | single | cgocheck | 386 | armhf | clock) ;;
 	*) echo "environment: unknown part $part; -h lists them" >&2 && exit 2 ;;
 	esac
 done
@@ -86,7 +99,7 @@ for part in "$@"; do
 	echo "== $part"
 	case $part in
 	memory | ends | single | cgocheck) "$part" ;;
-	386 | armhf)
+	386 | armhf | clock)
 		status=0
 		"run_$part" || status=$?
 		[ $status -ne 3 ] || { echo 'absent: packages that cannot be had here'; status=0; }
