@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"slices"
 	"testing"
@@ -121,5 +122,25 @@ func TestWatch(t *testing.T) {
 	}
 	if err := s.Watch(context.Background(), time.Millisecond, "none", func() (Values, error) { return Of(1 << 30) }); err == nil {
 		t.Error("a process that does not exist is watched")
+	}
+}
+
+// Growth of RSS by 6 MiB over the second half is a trend in a long run alone: Go's
+// heap goes up and down by as much while little is allocated.
+func TestShortRunsMayTakeMoreMemory(t *testing.T) {
+	for _, c := range []struct {
+		seconds, growth float64
+		grows           bool
+	}{{60, 20, false}, {180, 6, false}, {180, 10, true}, {2000, 6, true}, {2000, 3, false}} {
+		s := NewSeries(io.Discard)
+		for i := range 200 {
+			at := float64(i) / 200
+			s.all = append(s.all, Sample{Process: "end", Seconds: at * c.seconds, Values: Values{RSS: 20 + 2*c.growth*at}})
+		}
+		for _, trend := range s.Trends() {
+			if trend.Grows != c.grows {
+				t.Errorf("%v MiB in the second half of %v s: %v", c.growth, c.seconds, trend)
+			}
+		}
 	}
 }
