@@ -148,7 +148,7 @@ func (a *account) published(b *balance, life int64, s *senderRecord) {
 // follow goes through the frames of one process of a send end, each of which one
 // receive end gets.
 func (a *account) follow(b *balance, life int64, s *senderRecord, queues []int64) {
-	seen := make([]bool, s.begun+1)
+	var seen bits
 	highest := map[int]int64{} // by receive end
 	late := int64(0)
 	for _, r := range a.receivers {
@@ -158,15 +158,13 @@ func (a *account) follow(b *balance, life int64, s *senderRecord, queues []int64
 			}
 			for index := run.First; index <= run.Last; index += run.Step {
 				switch {
+				case seen.set(index):
+					a.again(b, life, s, index)
 				case index > s.begun:
 					b.unreported("frame %d of %s was received, and not sent", index, lifeName(life))
-					continue
-				case seen[index]:
-					a.again(b, life, s, index)
 				case index < highest[r.place]:
 					late++
 				}
-				seen[index] = true
 				highest[r.place] = max(highest[r.place], index)
 			}
 		}
@@ -176,7 +174,7 @@ func (a *account) follow(b *balance, life int64, s *senderRecord, queues []int64
 		b.unreported("%d frames of %s came after later ones", late, lifeName(life))
 	}
 	for index := int64(1); index <= s.begun; index++ {
-		if !seen[index] {
+		if !seen.has(index) {
 			a.absent(b, life, s, index, queues)
 		}
 	}

@@ -47,7 +47,7 @@ type runs struct {
 	ended func(run)
 	twice func(numbered.Numbers) // with gaps: a frame that came already
 
-	seen [several][]uint64 // with gaps: of each send end, a bit for each frame of the run
+	seen [several]bits // with gaps: the frames of the run, of each send end
 }
 
 // newRuns returns the runs of a receive end, which are reported as events.
@@ -70,7 +70,7 @@ func (r *runs) frame(n numbered.Numbers) {
 	last := open.Last.Load()
 	same := open.Count.Load() > 0 && open.Life.Load() == n.Life
 	switch {
-	case same && r.gaps && r.mark(n):
+	case same && r.gaps && r.seen[placeOf(n.Life)].set(n.Index):
 		r.twice(n)
 		return
 	case same && r.gaps && n.Index < last:
@@ -95,16 +95,24 @@ func (r *runs) follows(open *openRun, step int64) bool {
 	return step == open.Step.Load()
 }
 
-// mark notes a frame of a run with gaps, and reports whether it came already.
-func (r *runs) mark(n numbered.Numbers) bool {
-	seen := &r.seen[placeOf(n.Life)]
-	word, bit := n.Index/64, uint64(1)<<(n.Index%64)
-	for int64(len(*seen)) <= word {
-		*seen = append(*seen, 0)
+// bits is a set of frames.
+type bits []uint64
+
+// set adds a frame, and reports whether it was in the set.
+func (b *bits) set(index int64) bool {
+	word, bit := index/64, uint64(1)<<(index%64)
+	for int64(len(*b)) <= word {
+		*b = append(*b, 0)
 	}
-	before := (*seen)[word]&bit != 0
-	(*seen)[word] |= bit
+	before := (*b)[word]&bit != 0
+	(*b)[word] |= bit
 	return before
+}
+
+// has reports whether a frame is in the set.
+func (b bits) has(index int64) bool {
+	word := index / 64
+	return word < int64(len(b)) && b[word]&(1<<(index%64)) != 0
 }
 
 // begin ends the run, and begins another one.
@@ -120,7 +128,8 @@ func (r *runs) begin(open *openRun, n numbered.Numbers) {
 	open.Late.Store(0)
 	open.Count.Store(1)
 	if r.gaps {
-		clear(r.seen[placeOf(n.Life)])
-		r.mark(n)
+		seen := &r.seen[placeOf(n.Life)]
+		clear(*seen)
+		seen.set(n.Index)
 	}
 }
