@@ -46,6 +46,7 @@ type socket struct {
 	conn   *websocket.Conn
 	watch  *watcher
 	status uint64 // Viewer.changes at the last list
+	listed int    // the largest id in it
 
 	// viewer.mu protects these. Both are by the stream's id.
 	sent    map[int]uint64       // the last frame's number
@@ -186,6 +187,9 @@ func (s *socket) sendStatus(ctx context.Context) error {
 	v.mu.Unlock()
 	list := v.describe()
 	s.forget(list)
+	for i := range list {
+		s.listed = max(s.listed, list[i].ID)
+	}
 	text, err := json.Marshal(struct {
 		Streams []described `json:"streams"`
 	}{list})
@@ -240,8 +244,8 @@ func (s *socket) next() (p *picture, id int) {
 			}
 			continue
 		}
-		if st.picture == nil || s.sent[st.id] == st.seq {
-			continue
+		if st.picture == nil || s.sent[st.id] == st.seq || st.id > s.listed {
+			continue // the page drops a frame of a stream that it does not know
 		}
 		if best == nil || best.id <= s.last && st.id > s.last {
 			best = st

@@ -113,6 +113,26 @@ func TestStreamsTakeTurns(t *testing.T) {
 	}
 }
 
+// A frame follows the list with its stream, also if the stream is new: the page
+// drops frames of streams that it does not know.
+func TestFramesFollowTheirStream(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	c := dial(t, url)
+	publish(t, v.Source("known"), jpegFrame(t, 1, nil))
+	h, _ := c.frame()
+	s := &socket{viewer: v, sent: map[int]uint64{}, unacked: map[int]unackedFrame{}, listed: h.ID}
+	publish(t, v.Source("new"), jpegFrame(t, 1, nil))
+	for _, want := range []int{h.ID, 0} {
+		p, id := s.next()
+		if id != want {
+			t.Errorf("a frame of stream %d is next, not of %d", id, want)
+		}
+		if p != nil {
+			p.release()
+		}
+	}
+}
+
 // A viewer of many streams that does not keep up has few frames on their way, so
 // none of them grows old there.
 func TestFewFramesAreOnTheirWay(t *testing.T) {

@@ -125,10 +125,14 @@ func (r role) start(answer any) (*child, error) {
 	return c, c.start(answer)
 }
 
-func (c *child) start(answer any) error {
+func (c *child) start(answer any) (err error) {
+	defer func() {
+		if c.cmd.Process == nil { // it could not be started, as without descriptors
+			c.ended = true
+		}
+	}()
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent
 	c.cmd.Stderr = &c.stderr
-	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return err
 	}

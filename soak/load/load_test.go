@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 )
@@ -34,6 +36,17 @@ func TestLoad(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A process that could not be started, as without descriptors, can be ended.
+func TestStartFails(t *testing.T) {
+	c := &child{name: "none", cmd: exec.Command("/nonexistent/program")}
+	if err := c.start(new(hubCounts)); err == nil {
+		t.Error("it has started")
+	}
+	if err := errors.Join(c.stop(), c.kill()); err != nil {
+		t.Error(err)
 	}
 }
 
