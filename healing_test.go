@@ -281,6 +281,88 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	sendSmall(t, send)
 }
 
+// A receive end follows another at a PAIR send end that listens, while that sends
+// nothing. libzmq gives the new one no place, as the socket has not processed the
+// end of the first connection. The next frame does not wait for RequestTimeout.
+func TestSuccessorAtAPairSendEnd(t *testing.T) {
+	location := keyFolder(t)
+	for _, mode := range []SecureMode{Grasslands, IronHouse} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Address: "127.0.0.1", Attach: AttachBind, Port: "0", RequestTimeout: 2 * testTimeout, SecureMode: mode, CustomCertLocation: location}
+			send := mustNew(t, o)
+			o.ReceiveMode, o.Attach, o.Port = true, AttachConnect, send.Port()
+			for range 3 {
+				recv := mustNew(t, o)
+				awaitPeers(t, send, 1)
+				sendSmall(t, send)
+				recv.Close()
+				await(t, "the end of the connection", func() bool { return send.Stats().Connected == 0 })
+			}
+		})
+	}
+}
+
+// A receive end that has taken a frame disconnects before it has answered, at a
+// send end that listens. The next one gets the frame, without waiting for
+// RequestTimeout.
+func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
+	for pattern, kind := range map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP} {
+		for _, early := range []bool{true, false} { // the next one is connected before
+			if early && pattern == ReqRep {
+				continue // it may still answer, for all that the send end knows
+			}
+			t.Run(fmt.Sprintf("%v/early=%v", pattern, early), func(t *testing.T) {
+				t.Parallel()
+				send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 2 * testTimeout})
+				first := newBare(t, kind, send)
+				result := make(chan error, 1)
+				go func() {
+					_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+					result <- err
+				}()
+				if first.recv(testTimeout) == nil {
+					t.Fatal("no frame")
+				}
+				next := func() {
+					mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
+				}
+				if awaitPeers(t, send, 1); early {
+					next()
+					awaitPeers(t, send, 2)
+				}
+				if first.Socket.Close(); !early {
+					next()
+				}
+				if err := <-result; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A send call of PUSH that waits for a receiver connects again to one that had
+// another pattern, without waiting for RequestTimeout.
+func TestBlockedPushConnectsAgain(t *testing.T) {
+	port := peertest.FreePort(t)
+	send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: port, RequestTimeout: 2 * testTimeout})
+	result := make(chan error, 1)
+	go func() {
+		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+		result <- err
+	}()
+	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: port}
+	other := mustNew(t, o)
+	await(t, "a mismatch", func() bool { return send.link.hopeless() })
+	other.Close()
+	o.Pattern, o.Wire = PushPull, AsyncWire
+	mustNew(t, o)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
 // A foreign peer at a send end that listens does not end the tries of its
 // frames.
 func TestForeignPeersAtABoundSendEnd(t *testing.T) {

@@ -151,6 +151,9 @@ func (m *monitor) run() {
 				continue
 			}
 		}
+		if errors.Is(err, zmsg.ErrTimeout) {
+			m.dropUnreported()
+		}
 		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
 			m.inspect(now)
 			for _, e := range m.markStanding(now) {
@@ -327,14 +330,40 @@ func (m *monitor) began(r libzmqEvent) {
 }
 
 // noteReused takes a connection off the list whose descriptor another has now.
-// libzmq has not reported its end, as the socket had left the endpoint (Part).
 func (m *monitor) noteReused(fd uint32) {
-	i := m.find(fd)
-	if i < 0 {
-		return
+	if i := m.find(fd); i >= 0 {
+		m.dropAt(i)
 	}
+}
+
+// dropUnreported takes connections off the list that libzmq has closed without a
+// report, which it does when the socket leaves their endpoint (Part). It is called
+// when all events have been read. libzmq reports an end before it closes the
+// connection, so one that was closed at the last call and is still on the list
+// was not reported.
+func (m *monitor) dropUnreported() {
+	for i := len(m.conns) - 1; i >= 0; i-- {
+		c := m.conns[i]
+		if c.accepted || !c.identified() {
+			continue
+		}
+		if id, ok := identify(int(c.fd)); ok && id == c.id {
+			continue
+		}
+		if c.closed {
+			m.dropAt(i)
+		}
+		c.closed = true
+	}
+}
+
+// dropAt takes a connection off the list whose end libzmq has not reported, as the
+// socket had left the endpoint (Part).
+func (m *monitor) dropAt(i int) {
 	c := m.conns[i]
 	m.conns = slices.Delete(m.conns, i, i+1)
+	m.flow.drop(c.fd)
+	m.flow.sources.end(int(c.fd), m.flow.drained.Load())
 	if c.handshaked {
 		m.connected.Add(-1)
 		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: c.peer})
