@@ -329,7 +329,7 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 				}
 				if awaitPeers(t, send, 1); early {
 					next()
-					awaitPeers(t, send, 2)
+					await(t, "the next one", func() bool { return send.link.peers() == 2 })
 				}
 				if first.Socket.Close(); !early {
 					next()

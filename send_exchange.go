@@ -40,6 +40,7 @@ type frameExchange struct {
 	retries  int       // remaining tries; negative: no limit
 	pause    time.Duration
 	lost     uint64    // sendConn.lost when the wait for this answer began
+	emptied  uint64    // conn.emptied when it was sent last
 	planned  time.Time // while it waits to be sent: when to connect again,
 	unserved time.Time // and since when a peer is connected that it cannot be sent to
 	reason   error     // why the frame is sent again, until the new socket exists
@@ -340,14 +341,14 @@ func (x *frameExchange) mustStop() error {
 // come, so that the rest of the time-out need not pass. With one peer, that is the
 // loss of its connection. With several peers another may answer. An end that
 // listens may have any number of them, and the lost one may be any. It knows only
-// that it has none left, or at PAIR none that it can send to.
+// that there was none left at some time, or at PAIR that it can send to none.
 func (x *frameExchange) answerLost() bool {
 	lost := x.conn.lost.Load() != x.lost
 	switch {
 	case !x.spec.answers:
 		return false
 	case x.opts.binds():
-		return lost && x.conn.sent && (x.peers() == 0 || x.opts.Pattern == Pair && !x.hasPlace())
+		return lost && x.conn.sent && (x.conn.emptied.Load() != x.emptied || x.opts.Pattern == Pair && !x.hasPlace())
 	}
 	return (lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
 }
@@ -383,6 +384,7 @@ func (x *frameExchange) sendParts() error {
 	if err := x.sendHead(); err != nil {
 		return err
 	}
+	x.emptied = c.emptied.Load()
 	// The parts of a message are sent together or not at all.
 	err := retryEINTR(func() error {
 		if x.part.buf != nil {
