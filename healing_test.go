@@ -310,7 +310,7 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 	for pattern, kind := range map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP} {
 		for _, early := range []bool{true, false} { // the next one is connected before
 			if early && pattern == ReqRep {
-				continue // it may still answer, for all that the send end knows
+				continue // it may still answer, as far as is known at the send end
 			}
 			t.Run(fmt.Sprintf("%v/early=%v", pattern, early), func(t *testing.T) {
 				t.Parallel()

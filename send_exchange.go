@@ -340,8 +340,8 @@ func (x *frameExchange) mustStop() error {
 // answerLost reports whether the connection was lost over which the answer would
 // come, so that the rest of the time-out need not pass. With one peer, that is the
 // loss of its connection. With several peers another may answer. An end that
-// listens may have any number of them, and the lost one may be any. It knows only
-// that there was none left at some time, or at PAIR that it can send to none.
+// listens may have any number of them, and the lost one may be any. There it is
+// certain if none was left at some time, or at PAIR if the socket can send to none.
 func (x *frameExchange) answerLost() bool {
 	lost := x.conn.lost.Load() != x.lost
 	switch {

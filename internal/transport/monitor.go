@@ -441,7 +441,9 @@ func (m *monitor) guess() int {
 // guessExclusive is guess at an exclusive socket. What this end has sent
 // distinguishes the peer that was admitted from those that wait, and from those
 // that were rejected. But libzmq reports the handshake just before it sends the
-// last of it.
+// last of it. And a peer that has sent the beginning of a long READY, or INITIATE,
+// looks as if it had sent the whole. Then the mark is on that one until its
+// handshake fails, or markStanding finds the right one.
 func (m *monitor) guessExclusive() int {
 	asked := -1
 	for i, c := range m.conns {
@@ -636,10 +638,10 @@ func (m *monitor) noteEnded() {
 }
 
 // closing returns what is reported of an event while the connections are ended
-// with their socket: that a peer has gone, without an endpoint. For those that
-// follow the endpoints' peers, nothing was lost.
+// with their socket: that a peer has gone, or has come just before that, without an
+// endpoint. For those that follow the endpoints' peers, nothing was lost.
 func (m *monitor) closing(e Event) (Event, bool) {
-	return Event{Kind: Disconnected, Peer: e.Peer, Address: e.Address}, e.Kind == Disconnected
+	return Event{Kind: e.Kind, Peer: e.Peer, Address: e.Address}, e.Kind == Disconnected || e.Kind == Connected
 }
 
 // stop ends the monitor of a socket and waits for its goroutine. libzmq stops
