@@ -342,6 +342,32 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 	}
 }
 
+// A send end that listens does not end the handshake of a peer because its frame
+// has waited for RequestTimeout: a peer that is slower would never be connected.
+func TestSlowHandshakeAtASendEndThatListens(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
+			ctx, cancel := context.WithCancel(testContext(t))
+			done := make(chan error, 1)
+			go func() {
+				_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
+				done <- err
+			}()
+			c := dial(t, send)
+			c.SetReadDeadline(time.Now().Add(6 * 100 * time.Millisecond))
+			if _, err := io.Copy(io.Discard, c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the connection has ended: %v", err)
+			}
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A send call of PUSH that waits for a receiver connects again to one that had
 // another pattern, without waiting for RequestTimeout.
 func TestBlockedPushConnectsAgain(t *testing.T) {
@@ -375,7 +401,9 @@ func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 			done <- err
 		}()
-		await(t, "another try", func() bool { return send.Stats().Retries > 1 })
+		refused := send.Stats().Refused
+		attemptHandshake(t, send)
+		await(t, "another stranger to be refused", func() bool { return send.Stats().Refused > refused })
 		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 		if err := <-done; err != nil {
 			t.Errorf("%v: %v", pattern, err)

@@ -158,6 +158,12 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 		x.conn.stale = false
 		x.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
 		return connecting, nil // to the wait for the answer, as the frame has been sent
+	case x.opts.binds() && x.conn != nil && !x.conn.sent && !x.displaced():
+		// No peer has come, and a new socket would not change that. But it would end
+		// the handshake of one that is coming: where that takes longer than
+		// RequestTimeout, none would ever be connected.
+		x.conn.stale = false
+		return connecting, nil
 	}
 	x.sendAgain(fmt.Errorf("%w: no answer within %v", ErrTimeout, x.opts.RequestTimeout))
 	return connecting, nil
