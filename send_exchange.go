@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pebbe/zmq4"
-
 	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
@@ -347,22 +345,15 @@ func (x *frameExchange) mustStop() error {
 // come, so that the rest of the time-out need not pass. With one peer, that is the
 // loss of its connection. With several peers another may answer. An end that
 // listens may have any number of them, and the lost one may be any. There it is
-// certain if none was left at some time, or at PAIR if the socket can send to none.
+// certain only if none was left at some time.
 func (x *frameExchange) answerLost() bool {
-	lost := x.conn.lost.Load() != x.lost
 	switch {
 	case !x.spec.answers:
 		return false
 	case x.opts.binds():
-		return lost && x.conn.sent && (x.conn.emptied.Load() != x.emptied || x.opts.Pattern == Pair && !x.hasPlace())
+		return x.conn.sent && x.conn.emptied.Load() != x.emptied
 	}
-	return (lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
-}
-
-// hasPlace reports whether the socket has a peer to send to.
-func (x *frameExchange) hasPlace() bool {
-	events, err := x.conn.ProcessCommands()
-	return err != nil || events&zmq4.POLLOUT != 0
+	return (x.conn.lost.Load() != x.lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
 }
 
 // sendParts sends the header and the frame.
