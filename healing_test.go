@@ -281,6 +281,102 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	sendSmall(t, send)
 }
 
+// A receive end follows another at a PAIR send end that listens, while that sends
+// nothing. libzmq gives the new one no place, as the socket has not processed the
+// end of the first connection. The next frame does not wait for RequestTimeout.
+func TestSuccessorAtAPairSendEnd(t *testing.T) {
+	location := keyFolder(t)
+	for _, mode := range []SecureMode{Grasslands, IronHouse} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Address: "127.0.0.1", Attach: AttachBind, Port: "0", RequestTimeout: 2 * testTimeout, SecureMode: mode, CustomCertLocation: location}
+			send := mustNew(t, o)
+			o.ReceiveMode, o.Attach, o.Port = true, AttachConnect, send.Port()
+			for range 3 {
+				recv := mustNew(t, o)
+				awaitPeers(t, send, 1)
+				sendSmall(t, send)
+				recv.Close()
+				await(t, "the end of the connection", func() bool { return send.Stats().Connected == 0 })
+			}
+		})
+	}
+}
+
+// A receive end that has taken a frame disconnects before it has answered, at a
+// send end that listens. The next one gets the frame, without waiting for
+// RequestTimeout.
+func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
+	for pattern, kind := range map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 2 * testTimeout})
+			first := newBare(t, kind, send)
+			result := make(chan error, 1)
+			go func() {
+				_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+				result <- err
+			}()
+			if first.recv(testTimeout) == nil {
+				t.Fatal("no frame")
+			}
+			awaitPeers(t, send, 1)
+			first.Socket.Close()
+			mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
+			if err := <-result; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A send end that listens does not end the handshake of a peer because its frame
+// has waited for RequestTimeout: a peer that is slower would never be connected.
+func TestSlowHandshakeAtASendEndThatListens(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
+			ctx, cancel := context.WithCancel(testContext(t))
+			done := make(chan error, 1)
+			go func() {
+				_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
+				done <- err
+			}()
+			c := dial(t, send)
+			c.SetReadDeadline(time.Now().Add(6 * 100 * time.Millisecond))
+			if _, err := io.Copy(io.Discard, c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the connection has ended: %v", err)
+			}
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A send call of PUSH that waits for a receiver connects again to one that had
+// another pattern, without waiting for RequestTimeout.
+func TestBlockedPushConnectsAgain(t *testing.T) {
+	port := peertest.FreePort(t)
+	send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: port, RequestTimeout: 2 * testTimeout})
+	result := make(chan error, 1)
+	go func() {
+		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+		result <- err
+	}()
+	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: port}
+	other := mustNew(t, o)
+	await(t, "a mismatch", func() bool { return send.link.hopeless() })
+	other.Close()
+	o.Pattern, o.Wire = PushPull, AsyncWire
+	mustNew(t, o)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
 // A foreign peer at a send end that listens does not end the tries of its
 // frames.
 func TestForeignPeersAtABoundSendEnd(t *testing.T) {
@@ -293,7 +389,9 @@ func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 			done <- err
 		}()
-		await(t, "another try", func() bool { return send.Stats().Retries > 1 })
+		refused := send.Stats().Refused
+		attemptHandshake(t, send)
+		await(t, "another stranger to be refused", func() bool { return send.Stats().Refused > refused })
 		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 		if err := <-done; err != nil {
 			t.Errorf("%v: %v", pattern, err)

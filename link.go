@@ -120,6 +120,7 @@ type conn struct {
 	refused   atomic.Pointer[refusal]
 	rejected  rejectedEndpoints
 	lost      atomic.Uint64 // connections that have ended
+	emptied   atomic.Uint64 // how often none was left then
 	// turns counts how often the owner has let the next connection take the place
 	// of one that has ended: at PAIR by ReleaseSlot, and by Redial.
 	turns int
@@ -299,7 +300,7 @@ func (c *conn) reroute() error {
 	}
 	for _, change := range changes {
 		l.opts.Logger.Info("the host has another address", "host", l.resolver.host, "was", change.from, "is", change.to)
-		c.rejected.drop(change.from)
+		c.rejected.forget(change.from)
 		c.Disconnect(change.from)
 		if err := c.Dial(change.to); err != nil {
 			return addressError(err)
@@ -560,6 +561,9 @@ func (c *conn) disconnected(e transport.Event) {
 	}
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
+	if l.peers() == 0 {
+		c.emptied.Add(1)
+	}
 	c.lost.Add(1)
 	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Peer: e.Address, Err: e.Err})
 	l.wake()
@@ -661,21 +665,40 @@ func (c *conn) notePeers() {
 // try, which it does at once.
 type rejectedEndpoints struct {
 	mu sync.Mutex
-	at map[string]time.Time // when to connect again
+	at map[string]plan
+}
+
+// plan is when to connect again to an endpoint.
+type plan struct {
+	at time.Time
+	// left is set when the socket has left the endpoint. Then the plan must be
+	// carried out, whatever is reported later of connections before that.
+	left bool
 }
 
 func (r *rejectedEndpoints) add(endpoint string, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at == nil {
-		r.at = map[string]time.Time{}
+		r.at = map[string]plan{}
 	}
-	r.at[endpoint] = time.Now().Add(after)
+	if !r.at[endpoint].left {
+		r.at[endpoint] = plan{at: time.Now().Add(after)}
+	}
 }
 
-// drop removes an endpoint from which the socket has disconnected, to which libzmq
-// connects again, or which is connected.
+// drop removes an endpoint to which libzmq connects again, or which is connected,
+// unless the socket has left it.
 func (r *rejectedEndpoints) drop(endpoint string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.at[endpoint].left {
+		delete(r.at, endpoint)
+	}
+}
+
+// forget removes an endpoint that the socket does not have any more.
+func (r *rejectedEndpoints) forget(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.at, endpoint)
@@ -686,8 +709,8 @@ func (r *rejectedEndpoints) drop(endpoint string) {
 func (r *rejectedEndpoints) next() (at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range r.at {
-		at = earlier(at, t)
+	for _, p := range r.at {
+		at = earlier(at, p.at)
 	}
 	return at
 }
@@ -718,14 +741,14 @@ func (c *conn) retry() {
 	c.rejected.mu.Lock()
 	defer c.rejected.mu.Unlock()
 	now, redials := time.Now(), c.link.redials()
-	for ep, at := range c.rejected.at {
+	for ep, p := range c.rejected.at {
 		switch {
-		case now.Before(at):
+		case now.Before(p.at):
 		case redials && !c.Parted(ep) && c.unread():
-			c.rejected.at[ep] = now.Add(lossDelay)
+			c.rejected.at[ep] = plan{at: now.Add(lossDelay)}
 		case redials && !c.Parted(ep):
 			c.Part(ep)
-			c.rejected.at[ep] = now.Add(transport.ReconnectPause)
+			c.rejected.at[ep] = plan{at: now.Add(transport.ReconnectPause), left: true}
 		default:
 			delete(c.rejected.at, ep)
 			c.turns++

@@ -112,6 +112,65 @@ func TestRedialAfterAFlood(t *testing.T) {
 	}
 }
 
+// A connection that is made ends the plan to connect again, which a late report of
+// the attempt before has made.
+func TestConnectionEndsThePlan(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	for _, kind := range []transport.EventKind{transport.ProtocolFailed, transport.AuthFailed, transport.Disconnected} {
+		l, err := newLink(Options{ReceiveMode: true, Pattern: PubSub, Attach: AttachConnect, Address: "127.0.0.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close(0)
+		l.onEvent = func(*conn, transport.Event) {}
+		c := &conn{link: l}
+		c.watch(transport.Event{Kind: kind, Endpoint: endpoint})
+		c.watch(transport.Event{Kind: transport.Connected, Endpoint: endpoint})
+		if !c.rejected.next().IsZero() {
+			t.Errorf("after %v the end leaves the connection that was made then", kind)
+		}
+	}
+}
+
+// leaving is a socket that leaves its endpoints and connects to them again.
+type leaving struct {
+	socket
+	parted bool
+}
+
+func (*leaving) Wake()                                {}
+func (*leaving) Peers() int                           { return 1 }
+func (*leaving) ProcessCommands() (zmq4.State, error) { return 0, nil }
+func (s *leaving) Part(string)                        { s.parted = true }
+func (s *leaving) Parted(string) bool                 { return s.parted }
+
+// An end that redials leaves an endpoint because a failure was reported late, and
+// with it a connection whose handshake has just succeeded. The report of that comes
+// later still, and libzmq reports nothing more. The end connects again all the
+// same.
+func TestLateReportsDoNotEndThePlan(t *testing.T) {
+	const endpoint = "tcp://127.0.0.1:5555"
+	for _, kind := range []transport.EventKind{transport.Connected, transport.Disconnected, transport.ConnectRetried, transport.ProtocolFailed} {
+		l, err := newLink(Options{ReceiveMode: true, Pattern: ReqRep, Attach: AttachConnect, Address: "127.0.0.1", SecureMode: StoneHouse, CustomCertLocation: keyFolder(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close(0)
+		l.onEvent = func(*conn, transport.Event) {}
+		s := &leaving{}
+		c := &conn{socket: s, link: l}
+		c.rejected.add(endpoint, 0)
+		if c.retry(); !s.parted {
+			t.Fatal("the end stays")
+		}
+		due := c.rejected.next()
+		c.watch(transport.Event{Kind: kind, Endpoint: endpoint})
+		if !c.rejected.next().Equal(due) {
+			t.Errorf("after %v it connects again at %v instead of %v", kind, c.rejected.next(), due)
+		}
+	}
+}
+
 // A PAIR receive end that connects leaves an endpoint before it connects again:
 // libzmq would set up the new connection without a pipe while the old one is
 // ending, read nothing from it, and not notice its end either.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/transport"
 )
 
 // relayWithoutTarget accepts connections at an address, and ends them.
@@ -149,5 +152,53 @@ func TestPublisherRefusedLater(t *testing.T) {
 	await(t, "ended handshakes", func() bool { return send.Stats().Refused > 5 })
 	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil); !errors.Is(err, ErrPeerGone) || !errors.Is(err, ErrAuth) {
 		t.Error(err)
+	}
+}
+
+// nowhere is a socket that connects, and has no peer.
+type nowhere struct{ socket }
+
+func (nowhere) Peers() int        { return 0 }
+func (nowhere) Wake()             {}
+func (nowhere) Disconnect(string) {}
+func (nowhere) Dial(string) error { return nil }
+
+// A handshake that has succeeded at the host's old address does not show that the
+// keys match at the new one. There ended handshakes are a refusal again.
+func TestRefusedAtTheNewAddress(t *testing.T) {
+	names := newNameServer(t, "127.0.0.1")
+	l, err := newLink(Options{Pattern: PubSub, SecureMode: StoneHouse, CustomCertLocation: keyFolder(t), Address: names.Name, Port: "5555"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close(0)
+	l.onEvent = func(*conn, transport.Event) {}
+	endpoints, _, err := l.resolver.endpoints(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &conn{socket: nowhere{}, link: l, endpoints: endpoints}
+	l.use(c)
+	refuse := func() {
+		for range 5 {
+			c.watch(transport.Event{Kind: transport.HungUp, Endpoint: c.endpoints[0], Value: uint32(syscall.EPIPE)})
+		}
+	}
+	for _, kind := range []transport.EventKind{transport.Connected, transport.Disconnected} {
+		c.watch(transport.Event{Kind: kind, Endpoint: c.endpoints[0]})
+	}
+	if refuse(); l.hopeless() {
+		t.Error("the peer whose keys matched is taken for one that refuses them")
+	}
+	names.Move("127.0.0.2")
+	await(t, "a lookup", l.resolver.moved)
+	if err := c.reroute(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "tcp://127.0.0.2:5555"; c.endpoints[0] != want {
+		t.Fatalf("it connects to %s instead of %s", c.endpoints[0], want)
+	}
+	if refuse(); !l.hopeless() {
+		t.Error("a peer at the new address that refuses the keys is taken for a lost one")
 	}
 }

@@ -31,17 +31,18 @@ type sendEnd struct {
 	unbind   func() bool          // undoes the binding
 
 	// The exchange; see send_exchange.go.
-	conn     *sendConn // nil while there is no socket
-	tracker  *zmsg.MessageTracker
-	head     []byte             // the header being written, reused for its memory
-	answer   message            // the answer being read, reused for its memory
-	tryHead  func() error       // sends head; created once
-	frame    frameExchange      // of the current frame
-	stop     func() error       // frame.stop; created once
-	clients  map[string]bool    // multi-client mode: the ports that have answered
-	queuedAt time.Time          // when a receive end that may discard its queue got a frame; see awaitReading
-	order    *clientOrder       // nil unless this is a multi-client REQ end that connects
-	halfOpen transport.HalfOpen // PAIR
+	conn        *sendConn // nil while there is no socket
+	tracker     *zmsg.MessageTracker
+	head        []byte             // the header being written, reused for its memory
+	answer      message            // the answer being read, reused for its memory
+	tryHead     func() error       // sends head; created once
+	frame       frameExchange      // of the current frame
+	stop        func() error       // frame.mustStop; created once
+	stopSending func() error       // frame.mustStopSending; created once
+	clients     map[string]bool    // multi-client mode: the ports that have answered
+	queuedAt    time.Time          // when a receive end that may discard its queue got a frame; see awaitReading
+	order       *clientOrder       // nil unless this is a multi-client REQ end that connects
+	halfOpen    transport.HalfOpen // PAIR
 
 	// For errors that other goroutines create, too.
 	size    atomic.Int64 // of the current frame in bytes, with its header
@@ -61,7 +62,7 @@ type sendConn struct {
 func newSendEnd(l *link) (_ *sendEnd, err error) {
 	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
 	s.tryHead = s.trySendHead
-	s.frame.sendEnd, s.stop = s, s.frame.mustStop
+	s.frame.sendEnd, s.stop, s.stopSending = s, s.frame.mustStop, s.frame.mustStopSending
 	s.settler, s.adapt = newSettler(s), newAdaptation(s)
 	l.onEvent, l.onPending, l.explain = s.observe, s.settler.want, s.withTrouble
 	if s.tracker, err = zmsg.NewMessageTracker(); err != nil {
@@ -383,6 +384,9 @@ func (s *sendEnd) observe(c *conn, e transport.Event) {
 	s.order.observe(e)
 	if e.Kind == transport.Connected || e.Kind == transport.Disconnected {
 		s.settler.want()
+	}
+	if e.Kind == transport.Connected && s.opts.Pattern == Pair {
+		s.wake() // see displaced
 	}
 	if e.Kind == transport.Disconnected && s.closing() == nil {
 		s.halfOpen.Lost(time.Now(), e.Local, e.Endpoint)

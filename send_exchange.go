@@ -37,8 +37,11 @@ type frameExchange struct {
 	sentAt   time.Time // when it was sent last
 	retries  int       // remaining tries; negative: no limit
 	pause    time.Duration
-	lost     uint64 // sendConn.lost when the wait for this answer began
-	reason   error  // why the frame is sent again, until the new socket exists
+	lost     uint64    // sendConn.lost when the wait for this answer began
+	emptied  uint64    // conn.emptied when it was sent last
+	planned  time.Time // while it waits to be sent: when to connect again,
+	unserved time.Time // and since when a peer is connected that it cannot be sent to
+	reason   error     // why the frame is sent again, until the new socket exists
 	reply    Reply
 }
 
@@ -111,7 +114,7 @@ func (x *frameExchange) recover(err error) (exchangeState, error) {
 		x.conn.stale = x.conn.stale || x.spec.answers
 	}
 	switch {
-	case errors.Is(err, errHalfSent), errors.Is(err, errPeerLost), errors.Is(err, errUnasked), errors.Is(err, errMoved):
+	case errors.Is(err, errHalfSent), errors.Is(err, errPeerLost), errors.Is(err, errUnasked), errors.Is(err, errNotServed), errors.Is(err, errMoved):
 		return x.reconnect(err)
 	case errors.Is(err, zmsg.ErrTimeout):
 		return x.timedOut()
@@ -153,6 +156,12 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 		x.conn.stale = false
 		x.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
 		return connecting, nil // to the wait for the answer, as the frame has been sent
+	case x.opts.binds() && x.conn != nil && !x.conn.sent && !x.displaced():
+		// No peer has come, and a new socket would not change that. But it would end
+		// the handshake of one that is coming: where that takes longer than
+		// RequestTimeout, none would ever be connected.
+		x.conn.stale = false
+		return connecting, nil
 	}
 	x.sendAgain(fmt.Errorf("%w: no answer within %v", ErrTimeout, x.opts.RequestTimeout))
 	return connecting, nil
@@ -322,10 +331,7 @@ func (x *frameExchange) mustStop() error {
 	if err := x.follow(); err != nil {
 		return err
 	}
-	// With one peer, the loss of its connection is the loss of its answer, so
-	// the rest of the time-out need not pass. With several peers another may
-	// answer.
-	if x.spec.answers && (x.conn.lost.Load() != x.lost || x.order.lostOne()) && !x.opts.binds() && (x.conn.sent || len(x.opts.Ports) == 1) {
+	if x.answerLost() {
 		return errPeerLost
 	}
 	// A secure peer that has rejected this end's keys will reject them again.
@@ -333,6 +339,21 @@ func (x *frameExchange) mustStop() error {
 		return x.refusal()
 	}
 	return x.over(x.ctx)
+}
+
+// answerLost reports whether the connection was lost over which the answer would
+// come, so that the rest of the time-out need not pass. With one peer, that is the
+// loss of its connection. With several peers another may answer. An end that
+// listens may have any number of them, and the lost one may be any. There it is
+// certain only if none was left at some time.
+func (x *frameExchange) answerLost() bool {
+	switch {
+	case !x.spec.answers:
+		return false
+	case x.opts.binds():
+		return x.conn.sent && x.conn.emptied.Load() != x.emptied
+	}
+	return (x.conn.lost.Load() != x.lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
 }
 
 // sendParts sends the header and the frame.
@@ -357,9 +378,10 @@ func (x *frameExchange) sendParts() error {
 		// first.
 		x.settle()
 	}
-	if err := c.Wait(x.deadline, x.stop, x.tryHead); err != nil {
+	if err := x.sendHead(); err != nil {
 		return err
 	}
+	x.emptied = c.emptied.Load()
 	// The parts of a message are sent together or not at all.
 	err := retryEINTR(func() error {
 		if x.part.buf != nil {
@@ -371,6 +393,65 @@ func (x *frameExchange) sendParts() error {
 		return errHalfSent
 	}
 	return err
+}
+
+// sendHead waits until the header can be sent, and sends it. Meanwhile it connects
+// again where that is due.
+func (x *frameExchange) sendHead() error {
+	c := x.conn
+	for x.unserved = (time.Time{}); ; {
+		now := time.Now()
+		x.planned = c.rejected.next()
+		switch {
+		case !x.displaced():
+			x.unserved = time.Time{}
+		case x.unserved.IsZero():
+			x.unserved = now
+		}
+		until := x.deadline
+		for _, due := range []time.Time{x.planned, x.unservedUntil()} {
+			if !due.IsZero() {
+				until = earlier(until, due)
+			}
+		}
+		err := c.Wait(until, x.stopSending, x.tryHead)
+		switch now = time.Now(); {
+		case errors.Is(err, errNews):
+		case !errors.Is(err, zmsg.ErrTimeout), !now.Before(x.deadline):
+			return err
+		case x.displaced() && !x.unserved.IsZero() && !now.Before(x.unservedUntil()):
+			return errNotServed
+		default:
+			c.retry()
+		}
+	}
+}
+
+// displaced reports whether a peer is connected to a PAIR end that listens. While
+// a frame waits there to be sent, that peer has no place: it connected while
+// libzmq was still ending the connection of the last one. libzmq gives it none
+// later either, so the socket is replaced after mismatchGrace.
+func (x *frameExchange) displaced() bool {
+	return x.opts.Pattern == Pair && x.opts.binds() && x.peers() > 0
+}
+
+// unservedUntil returns when the socket is replaced; the zero Time is never.
+func (x *frameExchange) unservedUntil() time.Time {
+	if x.unserved.IsZero() {
+		return time.Time{}
+	}
+	return x.unserved.Add(mismatchGrace)
+}
+
+// mustStopSending returns why the wait to send a frame must end.
+func (x *frameExchange) mustStopSending() error {
+	if err := x.mustStop(); err != nil {
+		return err
+	}
+	if !x.conn.rejected.next().Equal(x.planned) || x.displaced() == x.unserved.IsZero() {
+		return errNews
+	}
+	return nil
 }
 
 // maxStale is far more messages than a PAIR peer sends unrequested if it waits

@@ -27,6 +27,9 @@ var (
 	messages = number("NETGEAR_HOSTILE_MESSAGES", shortMessages)
 	// seed is where everything random comes from.
 	seed = number("NETGEAR_HOSTILE_SEED", int(rand.Uint32()))
+	// blockSize is after how many messages a good peer is served. Small blocks are
+	// for peers that come and go.
+	blockSize = number("NETGEAR_HOSTILE_BLOCKSIZE", 1000)
 	// onlyBlock is the one block of messages that is run; -1 is all of them.
 	onlyBlock = number("NETGEAR_HOSTILE_BLOCK", -1)
 )

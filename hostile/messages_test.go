@@ -114,9 +114,6 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// blockSize is after how many messages a good peer is served.
-const blockSize = 1000
-
 // mostGrown is how much the memory of the process may grow between the first
 // thousand messages and the last, in MB. Sanitizers keep freed memory.
 const mostGrown = 300

@@ -40,16 +40,29 @@ static void fill(unsigned char *p, size_t n) {
 	}
 }
 
+// plain is used where the program has no other operator, as when the C++ library
+// is linked statically: this one then stands in the place of the library's, which
+// uses malloc as well, and so do the operators that delete.
+static void *plain(size_t n, const void *nothrow) {
+	(void) nothrow;
+	return malloc(n > 0 ? n : 1);
+}
+
 // NEW replaces the operator of the C++ library, which it calls. It is weak, so
-// that a program may have one of its own.
+// that a program may have one of its own. It looks for the other operator once:
+// the loader's lock, which that takes, is held by a thread that loads a library
+// while the constructors of that run. A constructor that creates an object has the
+// lock itself, and may take it again.
 __attribute__((weak, visibility("default"))) void *NEW(size_t n, const void *nothrow) {
 	static _Atomic(new_func) next;
 	new_func f = atomic_load(&next);
 	if (f == NULL) {
 		f = (new_func) dlsym(RTLD_NEXT, NAME);
+		if (f == NULL)
+			f = plain;
 		atomic_store(&next, f);
 	}
-	void *p = f != NULL ? f(n, nothrow) : malloc(n > 0 ? n : 1);
+	void *p = f(n, nothrow);
 	if (p == NULL || n < LEAST)
 		return p;
 	fill(p, n < MOST ? n : MOST);

@@ -11,7 +11,10 @@
 // client took it for the server, and sent it messages that the same key opens.
 // Random bytes are a key that no peer has.
 //
-// What it does not reach: other systems than Linux, libzmq with a C++ library of
-// its own inside, and programs that define this operator themselves, or that load
+// Where the program has the C++ library linked statically, this operator stands in
+// the place of that library's, and takes memory from malloc as that does.
+//
+// What it does not reach: other systems than Linux, a libzmq.so with a C++ library
+// of its own inside, and programs that define this operator themselves, or that load
 // this library as a plug-in (-buildmode=c-shared) after libzmq.
 package cxxnew

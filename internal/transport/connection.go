@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -9,14 +10,15 @@ import (
 // connection is one connection of a socket. The monitor's goroutine owns it,
 // except for counts.
 type connection struct {
-	fd         uint32
-	id         socketID // zero if libzmq had closed it before the monitor looked
-	since      time.Time
-	accepted   bool   // the peer has connected, not this end
-	peer, host string // the peer's address, with and without its port
-	local      string // the address it was made from, at a socket that connects
-	endpoint   string // this end's, that it was made at
-	began      uint64 // monitor.events when it began
+	fd       uint32
+	id       socketID // zero if libzmq had closed it before the monitor looked
+	since    time.Time
+	accepted bool       // the peer has connected, not this end
+	peer     string     // the peer's address and port
+	site     netip.Addr // where the peer is: see site
+	local    string     // the address it was made from, at a socket that connects
+	endpoint string     // this end's, that it was made at
+	began    uint64     // monitor.events when it began
 
 	// handshaked marks a connection whose handshake has succeeded. libzmq does
 	// not report whose has, so the mark is a guess. But as many connections have
@@ -29,6 +31,7 @@ type connection struct {
 	complete     bool   // the bytes of a whole handshake were sent both ways
 	ended        error  // why this end has ended it; nil if it has not
 	gone         bool   // libzmq had closed it when all connections were ended
+	closed       bool   // libzmq had closed it at the last check, with or without a report
 
 	counts  readCounts // what the owner has read; flow.mu guards it
 	meter              // what the connection has brought
@@ -47,7 +50,7 @@ func newConnection(r libzmqEvent, now time.Time) *connection {
 	}
 	c.id = id
 	if at := addrPort(peer); at.IsValid() {
-		c.peer, c.host = at.String(), at.Addr().String()
+		c.peer, c.site = at.String(), site(at.Addr())
 	}
 	return c
 }

@@ -164,9 +164,8 @@ func (g *gate) mayAdmit() bool {
 		g.batch = 0
 		return true
 	case time.Since(g.since) >= stepTime:
-		g.quota = min(2*g.quota, maxWaiting)
-		if g.secure() {
-			g.admitted = 0 // those have gone
+		if g.quota = min(2*g.quota, maxWaiting); g.secure() {
+			g.admitted = 0 // those have gone, so the next is the first of a step again (countAdmitted)
 		}
 		g.batch = 0
 		return true

@@ -87,7 +87,25 @@ func TestAdmittedPeerIsTheOneThatIsServed(t *testing.T) {
 	}
 }
 
-// The same where libzmq has not yet sent the last of the handshake, or has closed
+// A peer without security has sent more than a short handshake, and not the whole of
+// its own. It is taken for the one whose handshake has succeeded, until its own
+// fails.
+func TestLongHandshakeThatFails(t *testing.T) {
+	m := newExclusiveMonitor()
+	m.secure, m.handshake, m.reply = false, plainHandshake, plainHandshake
+	long, _ := m.loopback(t, plainHandshake+200, plainHandshake)
+	served, _ := m.loopback(t, plainHandshake, plainHandshake)
+	m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
+	m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL})
+	if _, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: long}); ok || m.connected.Load() != 1 {
+		t.Errorf("the failure is reported twice: %v; %d peers are connected", ok, m.connected.Load())
+	}
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: served}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+		t.Errorf("the end of the served peer is reported as %v, %d peers are connected", e.Kind, m.connected.Load())
+	}
+}
+
+// The admitted peer is found where libzmq has not yet sent the last of the handshake, or has closed
 // the connection again, when the monitor reads the report.
 func TestAdmittedPeerThatEndsAtOnce(t *testing.T) {
 	m := newExclusiveMonitor()

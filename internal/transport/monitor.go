@@ -151,6 +151,9 @@ func (m *monitor) run() {
 				continue
 			}
 		}
+		if errors.Is(err, zmsg.ErrTimeout) {
+			m.dropUnreported()
+		}
 		if now := time.Now(); err == errAlarm || errors.Is(err, zmsg.ErrTimeout) || !m.next.IsZero() && now.After(m.next) {
 			m.inspect(now)
 			for _, e := range m.markStanding(now) {
@@ -327,14 +330,40 @@ func (m *monitor) began(r libzmqEvent) {
 }
 
 // noteReused takes a connection off the list whose descriptor another has now.
-// libzmq has not reported its end, as the socket had left the endpoint (Part).
 func (m *monitor) noteReused(fd uint32) {
-	i := m.find(fd)
-	if i < 0 {
-		return
+	if i := m.find(fd); i >= 0 {
+		m.dropAt(i)
 	}
+}
+
+// dropUnreported takes connections off the list that libzmq has closed without a
+// report, which it does when the socket leaves their endpoint (Part). It is called
+// when all events have been read. libzmq reports an end before it closes the
+// connection, so one that was closed at the last call and is still on the list
+// was not reported.
+func (m *monitor) dropUnreported() {
+	for i := len(m.conns) - 1; i >= 0; i-- {
+		c := m.conns[i]
+		if c.accepted || !c.identified() {
+			continue
+		}
+		if id, ok := identify(int(c.fd)); ok && id == c.id {
+			continue
+		}
+		if c.closed {
+			m.dropAt(i)
+		}
+		c.closed = true
+	}
+}
+
+// dropAt takes a connection off the list whose end libzmq has not reported, as the
+// socket had left the endpoint (Part).
+func (m *monitor) dropAt(i int) {
 	c := m.conns[i]
 	m.conns = slices.Delete(m.conns, i, i+1)
+	m.flow.drop(c.fd)
+	m.flow.sources.end(int(c.fd), m.flow.drained.Load())
 	if c.handshaked {
 		m.connected.Add(-1)
 		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: c.peer})
@@ -412,7 +441,9 @@ func (m *monitor) guess() int {
 // guessExclusive is guess at an exclusive socket. What this end has sent
 // distinguishes the peer that was admitted from those that wait, and from those
 // that were rejected. But libzmq reports the handshake just before it sends the
-// last of it.
+// last of it. And a peer that has sent the beginning of a long READY, or INITIATE,
+// looks as if it had sent the whole. Then the mark is on that one until its
+// handshake fails, or markStanding finds the right one.
 func (m *monitor) guessExclusive() int {
 	asked := -1
 	for i, c := range m.conns {
@@ -607,10 +638,10 @@ func (m *monitor) noteEnded() {
 }
 
 // closing returns what is reported of an event while the connections are ended
-// with their socket: that a peer has gone, without an endpoint. For those that
-// follow the endpoints' peers, nothing was lost.
+// with their socket: that a peer has gone, or has come just before that, without an
+// endpoint. For those that follow the endpoints' peers, nothing was lost.
 func (m *monitor) closing(e Event) (Event, bool) {
-	return Event{Kind: Disconnected, Peer: e.Peer, Address: e.Address}, e.Kind == Disconnected
+	return Event{Kind: e.Kind, Peer: e.Peer, Address: e.Address}, e.Kind == Disconnected || e.Kind == Connected
 }
 
 // stop ends the monitor of a socket and waits for its goroutine. libzmq stops

@@ -264,3 +264,27 @@ func TestRejectedAfterOneThatWasLeft(t *testing.T) {
 		t.Errorf("%v instead of %v", got, want)
 	}
 }
+
+// A handshake that succeeds while a socket's connections are ended is reported, as
+// the end of its connection is.
+func TestConnectedWhileClosing(t *testing.T) {
+	m := newTestMonitor()
+	m.endsAll = true
+	r := libzmqEvent{kind: zmq4.EVENT_CONNECTED, value: 1 << 20, endpoint: "tcp://127.0.0.1:5555"}
+	var got []EventKind
+	for _, r.kind = range []zmq4.Event{zmq4.EVENT_CONNECTED, zmq4.EVENT_HANDSHAKE_SUCCEEDED, zmq4.EVENT_DISCONNECTED, zmq4.EVENT_CONNECT_RETRIED} {
+		e, ok := m.account(r)
+		if ok {
+			e, ok = m.closing(e)
+		}
+		if !ok {
+			continue
+		}
+		if got = append(got, e.Kind); e.Endpoint != "" {
+			t.Errorf("%v has the endpoint %q", e.Kind, e.Endpoint)
+		}
+	}
+	if want := []EventKind{Connected, Disconnected}; !slices.Equal(got, want) {
+		t.Errorf("%v instead of %v", got, want)
+	}
+}

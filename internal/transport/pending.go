@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/netip"
 	"slices"
 	"syscall"
 	"time"
@@ -85,33 +86,43 @@ func (m *monitor) pending(c *connection, now time.Time) bool {
 	return !c.established
 }
 
-// limitPending ends the oldest handshakes of the address that has the most of them,
-// if too many are pending. One address may have all: many cameras behind one router
-// that start together look like a flood.
+// limitPending ends the oldest handshakes of the site that has the most of them, if
+// too many are pending. Of several such sites it is the one with the oldest. One
+// site may have all: many cameras behind one router that start together look like a
+// flood.
 func (m *monitor) limitPending(now time.Time) {
-	all, from := 0, map[string]int{}
+	all, from := 0, map[netip.Addr]int{}
 	for _, c := range m.conns {
 		if c.mayBePending() {
 			all++
-			from[c.host]++
+			from[c.site]++
 		}
 	}
-	for most := min(maxPendingPeers, descriptorLimit()/4); all > most; all-- {
-		crowded := ""
-		for host, n := range from {
-			if n > from[crowded] {
-				crowded = host
-			}
+	for limit := min(maxPendingPeers, descriptorLimit()/4); all > limit; all-- {
+		most := 0
+		for _, n := range from {
+			most = max(most, n)
 		}
-		i := slices.IndexFunc(m.conns, func(c *connection) bool { return c.host == crowded && c.mayBePending() })
+		i := slices.IndexFunc(m.conns, func(c *connection) bool { return from[c.site] == most && c.mayBePending() })
 		if i < 0 || now.Sub(m.conns[i].since) < pendingGrace {
 			return
 		}
 		if m.pending(m.conns[i], now) {
 			m.evict(m.conns[i])
 		}
-		from[crowded]--
+		from[m.conns[i].site]--
 	}
+}
+
+// site returns what counts as the place that a peer connects from: an IPv4 address,
+// or a network of 64 bits of IPv6, as one machine may have all addresses of that.
+// Link-local addresses are those of machines on one line, and count each.
+func site(a netip.Addr) netip.Addr {
+	if a.Is4() || a.IsLinkLocalUnicast() {
+		return a
+	}
+	network, _ := a.Prefix(64)
+	return network.Addr()
 }
 
 // mayBePending reports whether the handshake of a peer that has connected may not

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -63,5 +64,70 @@ func TestTooManyHandshakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of many addresses with one pending handshake each, the oldest end.
+func TestOldestOfManySites(t *testing.T) {
+	const all = maxPendingPeers + 40
+	var mu sync.Mutex
+	var closed []string
+	listens := plain(zmq4.REP)
+	listens.Bind = true
+	s, err := Open(listens, []string{"tcp://127.0.0.1:0"}, func(e Event) {
+		if e.Kind == PeerClosed {
+			mu.Lock()
+			defer mu.Unlock()
+			closed = append(closed, e.Peer)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shut(0)
+	numbers := map[string]int{}
+	for i := range all {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+i/200), byte(1+i%200))}, Timeout: testTimeout}
+		c, err := dialer.Dial("tcp", s.Endpoints[0][len("tcp://"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		numbers[c.LocalAddr().String()] = i
+	}
+	peertest.Await(t, testTimeout, "the oldest to be closed", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(closed) >= all-maxPendingPeers
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	for _, peer := range closed {
+		if i := numbers[peer]; i >= all-maxPendingPeers {
+			t.Errorf("number %d was closed", i)
+		}
+	}
+}
+
+// A machine may have all addresses of an IPv6 network of 64 bits, which count as
+// one.
+func TestSite(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"2001:db8::1", "2001:db8::ffff:1", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"fe80::1", "fe80::2", false},
+		{"fd00::1", "fd00::2", true},
+	} {
+		if same := site(netip.MustParseAddr(c.a)) == site(netip.MustParseAddr(c.b)); same != c.same {
+			t.Errorf("%s and %s are one site: %v", c.a, c.b, same)
+		}
+	}
+	if site(netip.Addr{}) != (netip.Addr{}) {
+		t.Error("a peer without an address has a site")
 	}
 }

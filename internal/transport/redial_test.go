@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // A socket connects again to an IPv6 address after it has connected to an IPv4
@@ -56,4 +58,35 @@ func TestRedialIPv6AfterIPv4(t *testing.T) {
 	}
 	s.Redial(six)
 	accept()
+}
+
+// A connection whose endpoint the socket has left is not counted as connected,
+// although libzmq does not report its end.
+func TestPartedConnectionIsNotCounted(t *testing.T) {
+	listens := plain(zmq4.PUSH)
+	listens.Bind = true
+	server, err := Open(listens, []string{"tcp://127.0.0.1:0"}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Shut(0)
+	ended := make(chan Event, 10)
+	s, err := Open(plain(zmq4.PULL), server.Endpoints, func(e Event) {
+		if e.Kind == Disconnected {
+			ended <- e
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shut(0)
+	peertest.Await(t, testTimeout, "the connection", func() bool { return s.Peers() == 1 })
+	s.Part(server.Endpoints[0])
+	peertest.Await(t, testTimeout, "the end of the connection", func() bool {
+		s.ProcessCommands()
+		return s.Peers() == 0
+	})
+	if e := <-ended; e.Endpoint != "" || len(ended) != 0 {
+		t.Errorf("reported at %q, and %d times more", e.Endpoint, len(ended))
+	}
 }
