@@ -2,11 +2,8 @@ package netgear
 
 import (
 	"io"
-	"maps"
 	"net"
-	"slices"
 	"strconv"
-	"sync"
 	"testing"
 )
 
@@ -62,86 +59,4 @@ func peerAt(events []Event, kind EventKind) string {
 		}
 	}
 	return "no such event"
-}
-
-// Several peers connect at the same time, as after a restart of the end that
-// listens, beside others that are silent in their handshakes. Each EventConnected
-// names the address that the peer's frames come from, each EventLost one that was
-// connected, and each EventRefused another.
-func TestPeerAddressesOfManyAtOnce(t *testing.T) {
-	needsByteCounts(t)
-	ours := keyFolder(t)
-	for name, o := range map[string]Options{
-		"plain":   {Pattern: ReqRep},
-		"PUB/SUB": {Pattern: PubSub},
-		"secure":  {Pattern: ReqRep, SecureMode: IronHouse, CustomCertLocation: ours},
-	} {
-		t.Run(name, func(t *testing.T) {
-			const senders, silent = 6, 3
-			var mu sync.Mutex
-			events := map[EventKind]map[string]int{}
-			for _, kind := range []EventKind{EventConnected, EventLost, EventRefused} {
-				events[kind] = map[string]int{}
-			}
-			count := func(kind EventKind) (n int) {
-				mu.Lock()
-				defer mu.Unlock()
-				for _, k := range events[kind] {
-					n += k
-				}
-				return n
-			}
-			r := o
-			r.ReceiveMode, r.Address, r.Port, r.TerminatePolicy = true, "127.0.0.1", "0", KeepWaiting
-			r.OnEvent = func(e Event) {
-				mu.Lock()
-				defer mu.Unlock()
-				if events[e.Kind] != nil {
-					events[e.Kind][e.Peer]++
-				}
-			}
-			recv := mustNew(t, r)
-			quiet := map[string]int{}
-			for range silent {
-				c, err := net.Dial("tcp", "127.0.0.1:"+recv.Port())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer c.Close()
-				quiet[c.LocalAddr().String()]++
-			}
-			s := o
-			s.Address, s.Port = "127.0.0.1", recv.Port()
-			ends := make([]*NetGear, senders)
-			for i := range ends {
-				ends[i] = mustNew(t, s)
-			}
-			if o.SecureMode != Grasslands {
-				s.CustomCertLocation = guestFolder(t, ours)
-				mustNew(t, s)
-				await(t, "a guest to be refused", func() bool { return count(EventRefused) > 0 })
-				mu.Lock()
-				for peer, n := range events[EventRefused] {
-					if peer == "" || n != 1 || quiet[peer] > 0 {
-						t.Errorf("%q was refused", peer)
-					}
-				}
-				mu.Unlock()
-			}
-			await(t, "all to be connected", func() bool { return count(EventConnected) == senders })
-			from := map[string]int{}
-			for _, end := range ends {
-				for len(from) < senders && from[framePeer(t, recv, end)] == 0 {
-					break
-				}
-			}
-			_ = from
-			for _, end := range ends {
-				end.Close()
-			}
-			await(t, "all to be lost", func() bool { return count(EventLost) == senders })
-			recv.Close()
-			_ = slices.Sorted(maps.Keys(quiet))
-		})
-	}
 }
