@@ -32,9 +32,16 @@ type Event struct {
 	Endpoint string // the endpoint of this end, if it is known
 	// Peer is the peer's IP address and port, such as "10.0.0.4:41022", at
 	// EventConnected, EventLost, EventRefused and EventTerminated. It is empty
-	// if it is not known. That is so with ipc, with an SSH tunnel, and if
-	// several handshakes were pending: libzmq does not report which one has
-	// ended.
+	// if it is not known: with ipc, with an SSH tunnel, and if the connection
+	// had ended before this end asked the system for its address. Then it is
+	// empty at EventConnected and at EventLost.
+	//
+	// EventLost has an address that EventConnected had, and that was not lost
+	// since. libzmq does not report whose handshake has succeeded. If several
+	// are pending, what was sent over the connections shows it, on Linux. On
+	// other systems, or if a peer has sent a wrong handshake that has not
+	// failed yet, EventConnected may have the address of another peer whose
+	// handshake was pending.
 	Peer string
 	Port string // the sender's port, at EventTerminated in multi-server mode
 	Err  error  // the reason of EventRefused and EventReconnecting; at EventLost the reason if this end closed the connection

@@ -267,7 +267,7 @@ func TestAddresses(t *testing.T) {
 		o    Options
 		says string
 	}{
-		"in use":             {Options{ReceiveMode: true, Address: "127.0.0.1", Port: taken.Port()}, "another program listens there"},
+		"in use":             {Options{ReceiveMode: true, Address: "127.0.0.1", Port: taken.Port()}, "another program listens there: stop it or choose another port; the port of a program that was just killed becomes free a moment later"},
 		"ipc in use":         {Options{ReceiveMode: true, Protocol: "ipc", Address: path, Port: ipcPort}, "another program listens there"},
 		"not ours":           {Options{ReceiveMode: true, Address: "192.0.2.44"}, "not an address of this machine"},
 		"unknown host":       {Options{Address: "no-such-host.invalid"}, "no-such-host.invalid"},

@@ -121,6 +121,25 @@ func TestRetriesRunOutAndComeBack(t *testing.T) {
 	}
 }
 
+// The reason for sending a frame again distinguishes that no peer is connected.
+func TestSendingAgainWithoutAPeer(t *testing.T) {
+	probe := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep})
+	port := probe.Port()
+	probe.Close()
+	reasons := make(chan error, 10)
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: port, Pattern: ReqRep, RequestTimeout: 40 * time.Millisecond, MaxRetries: 2, OnEvent: func(e Event) {
+		if e.Kind == EventReconnecting {
+			reasons <- e.Err
+		}
+	}})
+	if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 9, 9), nil); !errors.Is(err, ErrPeerGone) {
+		t.Fatal(err)
+	}
+	if err := <-reasons; !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "no peer is connected") {
+		t.Error(err)
+	}
+}
+
 func TestReceiverWithoutSender(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", RequestTimeout: 10 * time.Millisecond, MaxRetries: 2})
 	ctx := testContext(t)

@@ -163,8 +163,16 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 		x.conn.stale = false
 		return connecting, nil
 	}
-	x.sendAgain(fmt.Errorf("%w: no answer within %v", ErrTimeout, x.opts.RequestTimeout))
+	x.sendAgain(x.noAnswer())
 	return connecting, nil
+}
+
+// noAnswer returns the reason if no answer came within Options.RequestTimeout.
+func (x *frameExchange) noAnswer() error {
+	if x.peers() == 0 {
+		return fmt.Errorf("%w: no peer is connected, so no answer came within %v", ErrTimeout, x.opts.RequestTimeout)
+	}
+	return fmt.Errorf("%w: no answer within %v", ErrTimeout, x.opts.RequestTimeout)
 }
 
 // sendAgain notes and logs why a frame is sent again.

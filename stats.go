@@ -62,7 +62,13 @@ type Stats struct {
 	TerminatesSent     uint64 // send end: terminate messages that Close has given to libzmq
 	TerminatesReceived uint64 // receive end: terminate messages of senders
 
-	Missed    uint64               // receive end with Stamp: frames that were sent and did not arrive, or arrived after a later one (not with PushPull, where other receivers may have got them)
+	// Missed counts, at a receive end with Stamp, the frames that were sent and
+	// did not arrive, or arrived after a later one. It does not count the first
+	// frames of a sender's run, which were sent before one arrived: those that
+	// were published before this subscriber was connected, also when a sender
+	// has been started again. With PushPull it counts none, since other
+	// receivers may have got them.
+	Missed    uint64
 	Latency   LatencyStats         // receive end with Stamp: from capture to arrival; meaningful only if the clocks of the two machines agree
 	Decode    LatencyStats         // receive end: decoding a JPEG
 	Encode    LatencyStats         // send end: encoding a JPEG

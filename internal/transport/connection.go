@@ -28,6 +28,7 @@ type connection struct {
 	handshakedAt uint64 // monitor.events when the handshake succeeded that the mark stands for
 	established  bool   // the handshake has ended, as its bytes show
 	rejected     bool   // the peer has rejected this end, and that was reported
+	turnedAway   bool   // this end has most likely rejected the peer, as was reported
 	complete     bool   // the bytes of a whole handshake were sent both ways
 	ended        error  // why this end has ended it; nil if it has not
 	gone         bool   // libzmq had closed it when all connections were ended

@@ -53,6 +53,8 @@ type monitor struct {
 	events   uint64 // how many libzmq has reported
 	failed   bool
 	rejected int
+	names    names
+	held     *libzmqEvent // a failed handshake that is not reported yet: see handle
 
 	listeners map[uint32]socketID // by descriptor
 	relieved  time.Time           // when something was last done about a connection that could not be accepted
@@ -83,6 +85,7 @@ type libzmqEvent struct {
 	kind     zmq4.Event
 	value    uint32
 	endpoint string
+	fd       uint32 // at a failed handshake the descriptor of its connection; 0 if it is not known
 }
 
 // monitorIDs number the monitors' inproc endpoints.
@@ -167,13 +170,36 @@ func (m *monitor) run() {
 			m.reportAllGone()
 			return
 		}
-		e2, ok := m.account(e)
-		if m.endsAll && ok {
-			e2, ok = m.closing(e2)
+		m.handle(e)
+	}
+}
+
+// handle accounts for an event and reports it. libzmq does not report whose
+// handshake has failed. But with the next event it reports, of the same thread,
+// that the connection has ended, and which one that is. So a failure is held until
+// then.
+func (m *monitor) handle(r libzmqEvent) {
+	if failure := m.held; failure != nil {
+		m.held = nil
+		if r.kind == zmq4.EVENT_DISCONNECTED {
+			failure.fd = r.value
 		}
-		if ok {
-			m.report(e2)
-		}
+		m.process(*failure)
+	}
+	if r.kind == zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL || r.kind == zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL {
+		m.held = &r
+		return
+	}
+	m.process(r)
+}
+
+func (m *monitor) process(r libzmqEvent) {
+	e, ok := m.account(r)
+	if m.endsAll && ok {
+		e, ok = m.closing(e)
+	}
+	if ok {
+		m.report(e)
 	}
 }
 
@@ -184,8 +210,9 @@ func (m *monitor) reportAllGone() {
 	for m.connected.Add(-1) >= 0 {
 		e := Event{Kind: Disconnected}
 		if i := m.last(true); i >= 0 {
-			e.Peer, e.Address = m.conns[i].remote(), m.conns[i].peer
+			c := m.conns[i]
 			m.conns = slices.Delete(m.conns, i, i+1)
+			e.Peer, e.Address = c.remote(), m.names.lost(m.conns, c.peer)
 		}
 		m.report(e)
 	}
@@ -213,19 +240,22 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 		e.Kind = ConnectRetried
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		e.Kind = Connected
-		e.Peer, e.Address = m.handshakeSucceeded()
+		e.Peer, e.Address = m.handshakeSucceeded(r.endpoint)
 	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
 		e.Kind = AuthFailed
-		m.noteRejected(r.endpoint)
+		e.Address = m.noteRejected(r.endpoint)
 	case zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
 		if e.Kind = HungUp; r.kind == zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL {
 			e.Kind = ProtocolFailed
 		}
 		m.failed = true
-		if i := m.last(false); i >= 0 {
+		i := m.find(r.fd)
+		if r.fd == 0 || i < 0 {
+			i = m.last(false)
+		}
+		if i >= 0 {
 			c := m.conns[i]
-			e.Age, e.Err, e.Peer = time.Since(c.since), c.ended, c.remote()
-			e.Address = m.only(i)
+			e.Age, e.Err, e.Peer, e.Address = time.Since(c.since), c.ended, c.remote(), c.peer
 		}
 	case zmq4.EVENT_DISCONNECTED:
 		return m.disconnected(e)
@@ -236,43 +266,40 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 // noteRejected notes that a peer has been rejected, or has rejected this end. Its
 // connection ends soon, and not always with the next report. At a socket that
 // connects the endpoint shows which one that is. It must be known there: libzmq
-// gives an endpoint up after most failures, and each must be reported.
-func (m *monitor) noteRejected(endpoint string) {
+// gives an endpoint up after most failures, and each must be reported. It returns
+// the peer's address.
+func (m *monitor) noteRejected(endpoint string) (address string) {
 	for _, c := range slices.Backward(m.conns) { // an older one may have ended without a report (Part)
 		if !c.accepted && c.endpoint == endpoint {
 			c.rejected = true
-			return
+			return c.peer
 		}
 	}
 	m.rejected++
+	if i := m.guessRejected(endpoint); i >= 0 {
+		m.conns[i].turnedAway = true
+		return m.conns[i].peer
+	}
+	return ""
 }
 
 // handshakeSucceeded notes that a handshake has succeeded, and returns the
-// address of the peer: if that has connected to this end, and if it is certain.
-func (m *monitor) handshakeSucceeded() (peer, address string) {
-	// Where all connections have the mark, one has ended that was taken for one
-	// without: its mark is on another already.
-	if i := m.guess(); i >= 0 {
-		address = m.only(i)
-		m.conns[i].handshaked, m.conns[i].handshakedAt = true, m.events
-		peer = m.conns[i].remote()
+// address of the peer: if that has connected to this end, and in any case.
+func (m *monitor) handshakeSucceeded(endpoint string) (peer, address string) {
+	if i := m.guess(endpoint); i >= 0 {
+		c := m.conns[i]
+		c.handshaked, c.handshakedAt = true, m.events
+		peer, address = c.remote(), m.names.connected(m.conns, c.peer)
 		m.connected.Add(1)
+	} else if i := m.last(true); i >= 0 {
+		// All connections have the mark: one has ended that was taken for one
+		// without, and its mark is on another already.
+		address = m.conns[i].peer
 	}
 	if m.exclusive {
 		m.evictOldest(maxPendingPeers, HandshakeTime)
 	}
 	return peer, address
-}
-
-// only returns the peer's address of the connection at i if its handshake is the
-// only one that is pending. Otherwise libzmq may have reported another.
-func (m *monitor) only(i int) string {
-	for j, c := range m.conns {
-		if j != i && !c.handshaked {
-			return ""
-		}
-	}
-	return m.conns[i].peer
 }
 
 // disconnected completes the event of a connection that has ended. ok is false
@@ -291,7 +318,7 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 	m.correctMarks(e.Value, reported)
 	if m.remove(e.Value, reported) {
 		m.connected.Add(-1)
-		e.Kind = Disconnected
+		e.Kind, e.Address = Disconnected, m.names.lost(m.conns, e.Address)
 		return e, true
 	}
 	if !reported && m.rejected > 0 {
@@ -366,7 +393,7 @@ func (m *monitor) dropAt(i int) {
 	m.flow.sources.end(int(c.fd), m.flow.drained.Load())
 	if c.handshaked {
 		m.connected.Add(-1)
-		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: c.peer})
+		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: m.names.lost(m.conns, c.peer)})
 	}
 }
 
@@ -417,17 +444,18 @@ func (m *monitor) broughtLittle(c *connection) bool {
 }
 
 // guess returns the place of the connection whose handshake has most likely
-// succeeded; -1 for none. That is the youngest: a handshake takes a moment, and
-// connections that have not ended theirs by then are those of silent peers. At
-// the gate of a publisher, and at that of an exclusive socket, peers wait in the
-// order in which they came, so there it is the oldest of those whose whole
-// handshake has come.
-func (m *monitor) guess() int {
+// succeeded, at the endpoint where libzmq has reported that; -1 for none. It is the
+// oldest over which a whole handshake was sent both ways. Where the system does not
+// report that, it is the youngest: a handshake takes a moment, and connections that
+// have not ended theirs by then are those of silent peers. At the gate of a
+// publisher, and at that of an exclusive socket, peers wait in the order in which
+// they came, so there it is the oldest of those whose whole handshake has come.
+func (m *monitor) guess(endpoint string) int {
 	switch {
 	case m.exclusive:
 		return m.guessExclusive()
 	case !m.paced:
-		return m.last(false)
+		return m.guessAt(endpoint)
 	}
 	now := time.Now()
 	for i, c := range m.conns {
@@ -436,6 +464,60 @@ func (m *monitor) guess() int {
 		}
 	}
 	return m.last(false)
+}
+
+// guessAt is guess at a socket whose peers do not wait for each other.
+func (m *monitor) guessAt(endpoint string) int {
+	asked, youngest, elsewhere := -1, -1, -1
+	for i, c := range m.conns {
+		switch {
+		case c.handshaked:
+			continue
+		case endpoint != "" && c.endpoint != endpoint:
+			elsewhere = i
+			continue
+		}
+		youngest = i
+		switch m.stage(c) {
+		case stageComplete:
+			return i
+		case stageAsked:
+			if asked < 0 && !c.turnedAway {
+				asked = i
+			}
+		}
+	}
+	switch {
+	case asked >= 0:
+		return asked
+	case youngest >= 0:
+		return youngest
+	}
+	return elsewhere
+}
+
+// guessRejected returns the place of the connection whose peer this end has most
+// likely rejected just now, in secure mode; -1 for none. It has brought a whole
+// handshake. libzmq reports the rejection just before it sends the last of it.
+func (m *monitor) guessRejected(endpoint string) int {
+	if !m.secure {
+		return -1
+	}
+	youngest := -1
+	for i, c := range m.conns {
+		if c.handshaked || c.turnedAway || !c.accepted || c.endpoint != endpoint {
+			continue
+		}
+		if s := m.stage(c); s == stageAsked {
+			if sent, ok := outgoing(int(c.fd)); ok && sent.Delivered+sent.Queued > curveServerWaits {
+				return i
+			}
+			youngest = i
+		} else if s == stageUnknown && youngest < 0 {
+			youngest = i // it has gone, or the system does not report its bytes
+		}
+	}
+	return youngest
 }
 
 // guessExclusive is guess at an exclusive socket. What this end has sent
@@ -538,7 +620,7 @@ func (m *monitor) markStanding(now time.Time) (events []Event) {
 		}
 		c.handshaked, c.handshakedAt = true, m.events
 		m.connected.Add(1)
-		events = append(events, Event{Kind: Connected, Endpoint: c.endpoint, Peer: c.remote()})
+		events = append(events, Event{Kind: Connected, Endpoint: c.endpoint, Peer: c.remote(), Address: m.names.connected(m.conns, c.peer)})
 	}
 	return events
 }

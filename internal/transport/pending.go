@@ -40,6 +40,11 @@ const (
 // handshake: a greeting, WELCOME and READY. With ERROR instead they are fewer.
 const curveServerReply = 64 + 170 + 2 + 6 + 8 + 16
 
+// curveServerWaits is the most bytes that the server's side has sent while it waits
+// for INITIATE, or for the answer to what it has asked about the peer's key: a
+// greeting and WELCOME.
+const curveServerWaits = 64 + 170
+
 // stage is how far a handshake has come, as the bytes of its connection show.
 type stage int
 

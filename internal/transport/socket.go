@@ -386,7 +386,7 @@ func addressError(doing, ep string, err error) error {
 	e := &AddressError{Doing: doing, Endpoint: ep, Err: err}
 	switch zmq4.AsErrno(err) {
 	case zmq4.Errno(syscall.EADDRINUSE):
-		e.Hint = "another program listens there: stop it or choose another port"
+		e.Hint = "another program listens there: stop it or choose another port; the port of a program that was just killed becomes free a moment later, so try again"
 	case zmq4.Errno(syscall.ENODEV), zmq4.Errno(syscall.EADDRNOTAVAIL):
 		e.Hint = "it is not an address of this machine; the end that binds (by default the receive end) needs one of its own addresses or \"*\""
 	case zmq4.Errno(syscall.EACCES), zmq4.Errno(syscall.EPERM):
