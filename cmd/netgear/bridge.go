@@ -21,6 +21,7 @@ import (
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/metrics"
 	"github.com/vidgear-go/netgear/natsbridge"
 )
 
@@ -276,6 +277,7 @@ func (b *bridgeCommand) receive(ctx context.Context, nc natsConn, meter *meter) 
 		p, failed := natsbridge.NewPublisher(nc, b.publish)
 		if failed == nil {
 			publishers = append(publishers, p)
+			failed = meter.addStage("nats "+ends.names[i], publishStage, func() metrics.Counts { return publishCounts(p.Stats()) })
 		}
 		err = errors.Join(err, failed, meter.add("input "+ends.names[i], end))
 	}
@@ -342,7 +344,8 @@ func (b *bridgeCommand) send(ctx context.Context, nc natsConn, meter *meter) err
 		return err
 	}
 	announce(end)
-	if err := meter.add("output", end); err != nil {
+	err = errors.Join(meter.add("output", end), meter.addStage("nats", subscribeStage, func() metrics.Counts { return subscribeCounts(sub.Stats()) }))
+	if err != nil {
 		return errors.Join(err, end.Close())
 	}
 	late, cancel := program.Grace(ctx, time.Second)

@@ -15,6 +15,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/metrics"
 	"github.com/vidgear-go/netgear/record"
 )
 
@@ -124,12 +125,14 @@ func (r *recordCommand) run(ctx context.Context, a *app) error {
 	for i, end := range ends.ends {
 		err = errors.Join(err, meter.add(ends.names[i], end))
 	}
+	err = errors.Join(err, meter.addStage("disk", recordStage, func() metrics.Counts { return recordCounts(recorder.Stats()) }))
 	progress := newProgress("recorded", r.frames)
 	if err == nil {
 		err = r.receive(ctx, ends, recorder, progress)
 	}
 	ends.close()
-	err = errors.Join(err, recorder.Close())
+	// A signal is no failure, but frames that are missing at the end are.
+	err = errors.Join(unlessEnded(ctx, err), recorder.Close())
 	progress.clear()
 	s := recorder.Stats()
 	fmt.Fprintf(os.Stderr, "recorded %d frames in %d files, %.1f MB, %d dropped, %d failed\n", s.Frames, s.Files, float64(s.Bytes)/1e6, s.Dropped, s.Failed)
