@@ -70,7 +70,7 @@ other processes (--work).`,
 				return err
 			}
 			runtime.UnlockOSThread()
-			return b.run(cmd.Context(), a)
+			return settings.InFlags(b.run(cmd.Context(), a), natsbridge.ErrOption, b.flags())
 		},
 	}
 	b.addFlags(cmd)
@@ -174,6 +174,8 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		return settings.Wrong("--from-nats with --stream needs --replay, --latest or --work")
 	case b.replay == "" && set("speed", "follow") != "":
 		return settings.Wrong("--%s needs --replay", set("speed", "follow"))
+	case b.stream.MaxAge < 0:
+		return settings.Wrong("--keep-age must not be negative")
 	case b.speed < 0 || math.IsNaN(b.speed):
 		return settings.Wrong("--speed must not be negative")
 	}
@@ -181,6 +183,15 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		return settings.Wrong("--replay, --latest and --work exclude each other")
 	}
 	return nil
+}
+
+// flags has the flags for fields of the options of package natsbridge.
+func (b *bridgeCommand) flags() map[string]string {
+	flags := map[string]string{"InFlight": "--in-flight", "Subject": "--subject", "Replicas": "--replicas", "Name": "--stream", "Stream": "--stream", "Cameras": "--camera"}
+	if b.work != "" {
+		flags["Name"] = "--work"
+	}
+	return flags
 }
 
 // count returns how many are true.

@@ -58,6 +58,7 @@ disk never delay the stream: frames are dropped, counted and logged.`,
 	fs.IntVarP(&r.frames, "frames", "n", 0, "stop after `N` frames; 0: with a signal, or when all senders have ended")
 	r.metrics.add(fs)
 	addInputs(cmd)
+	setDefault(cmd, "stamp", "on")
 	return cmd
 }
 
@@ -75,9 +76,15 @@ func (r *recordCommand) read(a *app, cmd *cobra.Command) error {
 	if r.options.Path == "" && r.options.Dir == "" {
 		return settings.Wrong("set --out FILE or --dir FOLDER")
 	}
+	if r.options.MaxFileDuration < 0 {
+		return settings.Wrong("--max-duration must not be negative")
+	}
 	r.options.Logger = a.logger
 	return nil
 }
+
+// recordFlags has the flags for fields of record.Options.
+var recordFlags = map[string]string{"Path": "--out", "Dir": "--dir", "Name": "--name", "MaxFileBytes": "--max-size", "MaxFileDuration": "--max-duration", "DiskBudget": "--budget"}
 
 // size reads a number of bytes such as 500MB, 2GB or 1GiB.
 func size(flag, text string) (int64, error) {
@@ -107,11 +114,8 @@ var errEnough = errors.New("enough frames")
 // run records until the context or all streams end.
 func (r *recordCommand) run(ctx context.Context, a *app) error {
 	recorder, err := record.Create(r.options)
-	if errors.Is(err, record.ErrOption) {
-		return &settings.WrongError{Err: err}
-	}
 	if err != nil {
-		return err
+		return settings.InFlags(err, record.ErrOption, recordFlags)
 	}
 	meter, err := r.metrics.open(a.logger)
 	if err != nil {
