@@ -197,7 +197,7 @@ func TestHelpShowsDefaults(t *testing.T) {
 	} {
 		_, help, _ := run(t, command, "--help")
 		for i, flag := range []string{"max-retries", "terminate", "stamp"} {
-			text := regexp.MustCompile(`(?s)--` + flag + ` .*?\(default (\w+)\)`).FindStringSubmatch(help)
+			text := regexp.MustCompile(`(?sm)^ +--` + flag + ` .*?\(default (\w+)\)`).FindStringSubmatch(help)
 			if text == nil || text[1] != want[i] {
 				t.Errorf("%s --%s: %q, want the default %s", command, flag, text, want[i])
 			}
