@@ -80,7 +80,8 @@
 // The package requires cgo, libzmq 4.3 and libjpeg-turbo (libjpeg and TurboJPEG).
 // Unless built with -tags nogocv it also requires OpenCV 4, through gocv.
 //
-// Packages metrics, record and web, modules of their own, export counts to
-// Prometheus, record streams, and show them in a browser. Package netgeartest
-// opens connected ends for tests. The guide is in docs/guide.md.
+// Packages metrics, record, web and natsbridge, modules of their own, export
+// counts to Prometheus, record streams, show them in a browser, and carry them
+// over NATS. Package netgeartest opens connected ends for tests. The guide is in
+// docs/guide.md.
 package netgear

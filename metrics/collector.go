@@ -19,15 +19,17 @@ import (
 // Prometheus.
 const MaxPorts = 256
 
-// ErrEnd is returned by Add for an end, or a name, that cannot be added.
+// ErrEnd is returned by Add and AddStage for an end, a stage or a name that cannot
+// be added.
 var ErrEnd = errors.New("unusable end")
 
-// Collector is a [prometheus.Collector] of any number of ends. NewCollector
-// creates it. Its methods may be called from any goroutine. Only one Collector
+// Collector is a [prometheus.Collector] of any number of ends and stages.
+// NewCollector creates it. Its methods may be called from any goroutine. Only one Collector
 // can be in a registry.
 type Collector struct {
-	mu   sync.Mutex
-	ends map[string]*end
+	mu     sync.Mutex
+	ends   map[string]*end
+	stages map[string]stage
 }
 
 // end is an end of a Collector.
@@ -36,8 +38,10 @@ type end struct {
 	ports map[string]bool // those with series of their own; at most MaxPorts
 }
 
-// NewCollector returns a Collector without ends.
-func NewCollector() *Collector { return &Collector{ends: map[string]*end{}} }
+// NewCollector returns a Collector without ends and stages.
+func NewCollector() *Collector {
+	return &Collector{ends: map[string]*end{}, stages: map[string]stage{}}
+}
 
 // Add adds an end. The name is the value of the label end, and must be UTF-8 and
 // not be in use. An end that is closed keeps its counts until it is removed. The
@@ -58,11 +62,13 @@ func (c *Collector) Add(name string, n *netgear.NetGear) error {
 	return nil
 }
 
-// Remove removes the end of a name, if there is one. Its series end.
+// Remove removes the end and the stage of a name, if there are any. Their series
+// end.
 func (c *Collector) Remove(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.ends, name)
+	delete(c.stages, name)
 }
 
 // Describe sends the descriptions of all metrics.
@@ -70,9 +76,12 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range table {
 		ch <- m.desc
 	}
+	for _, m := range stageTable {
+		ch <- m.desc
+	}
 }
 
-// Collect sends the metrics of all ends.
+// Collect sends the metrics of all ends and stages.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,6 +96,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			if m.of.includes(&s) {
 				m.send(ch, &s, byPort, name, direction)
 			}
+		}
+	}
+	for name, st := range c.stages {
+		s := st.counts()
+		for _, m := range stageTable {
+			m.send(ch, &s, name, st.kind)
 		}
 	}
 }

@@ -79,6 +79,9 @@ func TestLint(t *testing.T) {
 			c.fake(fmt.Sprint(i, receive), func() netgear.Stats { return s })
 		}
 	}
+	if err := c.AddStage("disk", "record", disk); err != nil {
+		t.Fatal(err)
+	}
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(c)
 	problems, err := testutil.GatherAndLint(r)
@@ -86,8 +89,8 @@ func TestLint(t *testing.T) {
 		t.Errorf("%v, %v", problems, err)
 	}
 	families, err := r.Gather()
-	if err != nil || len(families) != len(table) {
-		t.Errorf("%d of %d metrics: %v", len(families), len(table), err)
+	if err != nil || len(families) != len(table)+len(stageTable) {
+		t.Errorf("%d of %d metrics: %v", len(families), len(table)+len(stageTable), err)
 	}
 }
 
@@ -231,6 +234,39 @@ func TestAddAndRemove(t *testing.T) {
 	}
 }
 
+// disk returns the counts of a stage.
+func disk() Counts {
+	return Counts{Frames: 72, Bytes: 1 << 20, Dropped: map[string]uint64{"queue_full": 3}, Failed: map[string]uint64{"write": 128, "\xff": 1, "\xfe": 2}, Queue: 5}
+}
+
+// A stage has a name of its own, which an end may have as well.
+func TestStage(t *testing.T) {
+	c := NewCollector()
+	c.fake("disk", func() netgear.Stats { return netgear.Stats{} })
+	if err := c.AddStage("disk", "record", disk); err != nil {
+		t.Fatal(err)
+	}
+	for name, add := range map[string]struct {
+		name, kind string
+		counts     func() Counts
+	}{
+		"in use": {"disk", "record", disk}, "no name": {"", "record", disk}, "no UTF-8": {"\xff", "record", disk},
+		"no kind": {"other", "", disk}, "kind no UTF-8": {"other", "\xff", disk}, "no counts": {"other", "record", nil},
+	} {
+		if err := c.AddStage(add.name, add.kind, add.counts); !errors.Is(err, ErrEnd) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	has(t, gather(t, c), `netgear_stage_frames_total{kind="record",stage="disk"} 72`, `netgear_stage_bytes_total{kind="record",stage="disk"} 1.048576e+06`,
+		`netgear_stage_dropped_total{kind="record",reason="queue_full",stage="disk"} 3`, `netgear_stage_failed_total{kind="record",reason="write",stage="disk"} 128`,
+		`netgear_stage_failed_total{kind="record",reason="�",stage="disk"} 3`, `netgear_stage_queue_frames{kind="record",stage="disk"} 5`,
+		`netgear_frames_total{direction="send",end="disk",port=""} 0`)
+	c.Remove("disk")
+	if text := gather(t, c); strings.Contains(text, "netgear_") {
+		t.Errorf("%s", text)
+	}
+}
+
 // docs/metrics.md lists exactly the metrics that exist.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../docs/metrics.md")
@@ -242,8 +278,14 @@ func TestDocs(t *testing.T) {
 		listed = append(listed, row[1])
 	}
 	var exist []string
+	name := func(d *prometheus.Desc) string {
+		return regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(d.String())[1]
+	}
 	for _, m := range table {
-		exist = append(exist, regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(m.desc.String())[1])
+		exist = append(exist, name(m.desc))
+	}
+	for _, m := range stageTable {
+		exist = append(exist, name(m.desc))
 	}
 	if !slices.Equal(listed, exist) {
 		t.Errorf("listed:\n%s\nexist:\n%s", strings.Join(listed, "\n"), strings.Join(exist, "\n"))

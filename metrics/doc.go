@@ -8,6 +8,9 @@
 // instead. Collecting reads [netgear.NetGear.Stats] of each end, and costs the
 // streams nothing between two scrapes.
 //
+// What an application does with the frames besides, such as recording them, are
+// stages: AddStage exports their counts.
+//
 // docs/metrics.md lists the metrics with their meaning. grafana/netgear.json is
 // a dashboard of them.
 package metrics

@@ -161,7 +161,7 @@ func TestDashboard(t *testing.T) {
 			await(t, fmt.Sprintf("numbers for %q: %s", panel.Title, q), func() bool { return numbers(s.query(q)) })
 		}
 	}
-	if queries < 30 || rows != 6 {
+	if queries < 30 || rows != 7 {
 		t.Errorf("%d queries in %d rows", queries, rows)
 	}
 	for _, v := range d.Templating.List {

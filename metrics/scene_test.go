@@ -52,6 +52,9 @@ func startScene(t *testing.T) *scene {
 	s.in = open("in", netgear.Options{ReceiveMode: true, Ports: []string{"0", "0"}, Pattern: netgear.ReqRep, MultiserverMode: true, Latest: true, MaxFrameBytes: 1 << 20, TerminatePolicy: netgear.KeepWaiting})
 	s.out = open("out", netgear.Options{Port: "0", Pattern: netgear.PubSub, Attach: netgear.AttachBind, HighWaterMark: 10})
 	s.viewer = open("viewer", netgear.Options{ReceiveMode: true, Port: s.out.Port(), Pattern: netgear.PubSub, Attach: netgear.AttachConnect, TerminatePolicy: netgear.KeepWaiting})
+	if err := s.all.AddStage("disk", "record", s.recorded); err != nil {
+		t.Fatal(err)
+	}
 	s.camera = open("camera", cameraOptions(s.in.Ports()[0]))
 	s.startCamera()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,6 +77,12 @@ func startScene(t *testing.T) *scene {
 	})
 	t.Cleanup(s.stop)
 	return s
+}
+
+// recorded returns the counts of a stage that fails, as if the disk were full:
+// it takes what the relay does.
+func (s *scene) recorded() Counts {
+	return Counts{Dropped: map[string]uint64{"no_room": 0}, Failed: map[string]uint64{"write": s.in.Stats().Delivered}}
 }
 
 // relay publishes what it receives, at a slower pace than the cameras'.
@@ -191,6 +200,7 @@ func (s *scene) counts() map[string]uint64 {
 		`sum(netgear_bytes_total{end="in",direction="receive"})`:    in.Bytes,
 		`sum(netgear_dropped_total{end="in"})`:                      in.Dropped,
 		`netgear_delivered_total{end="in"}`:                         in.Delivered,
+		`netgear_stage_failed_total{stage="disk",kind="record"}`:    in.Delivered,
 		`sum(netgear_malformed_total{end="in"})`:                    in.Malformed,
 		`netgear_malformed_total{end="in",reason="wire"}`:           in.MalformedBy.Wire,
 		`netgear_malformed_total{end="in",reason="limit"}`:          in.MalformedBy.Limit,

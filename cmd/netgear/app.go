@@ -57,10 +57,19 @@ func execute(ctx context.Context, args []string) int {
 	if err == nil && stdout.err != nil {
 		return failed(command.CommandPath(), stdout.err, true)
 	}
-	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
+	if unlessEnded(ctx, err) == nil {
 		return exitOK
 	}
 	return failed(command.CommandPath(), settings.Reword(err), a.started)
+}
+
+// unlessEnded returns an error of a command, or nil if a signal has ended the
+// command and the error is that end.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, netgear.ErrClosed)) {
+		return nil
+	}
+	return err
 }
 
 // failed prints an error of a command, and returns the status for it.

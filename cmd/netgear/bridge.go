@@ -21,6 +21,7 @@ import (
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/metrics"
 	"github.com/vidgear-go/netgear/natsbridge"
 )
 
@@ -69,7 +70,7 @@ other processes (--work).`,
 				return err
 			}
 			runtime.UnlockOSThread()
-			return b.run(cmd.Context(), a)
+			return settings.InFlags(b.run(cmd.Context(), a), natsbridge.ErrOption, b.flags())
 		},
 	}
 	b.addFlags(cmd)
@@ -173,6 +174,8 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		return settings.Wrong("--from-nats with --stream needs --replay, --latest or --work")
 	case b.replay == "" && set("speed", "follow") != "":
 		return settings.Wrong("--%s needs --replay", set("speed", "follow"))
+	case b.stream.MaxAge < 0:
+		return settings.Wrong("--keep-age must not be negative")
 	case b.speed < 0 || math.IsNaN(b.speed):
 		return settings.Wrong("--speed must not be negative")
 	}
@@ -180,6 +183,15 @@ func (b *bridgeCommand) check(cmd *cobra.Command) error {
 		return settings.Wrong("--replay, --latest and --work exclude each other")
 	}
 	return nil
+}
+
+// flags has the flags for fields of the options of package natsbridge.
+func (b *bridgeCommand) flags() map[string]string {
+	flags := map[string]string{"InFlight": "--in-flight", "Subject": "--subject", "Replicas": "--replicas", "Name": "--stream", "Stream": "--stream", "Cameras": "--camera"}
+	if b.work != "" {
+		flags["Name"] = "--work"
+	}
+	return flags
 }
 
 // count returns how many are true.
@@ -276,6 +288,7 @@ func (b *bridgeCommand) receive(ctx context.Context, nc natsConn, meter *meter) 
 		p, failed := natsbridge.NewPublisher(nc, b.publish)
 		if failed == nil {
 			publishers = append(publishers, p)
+			failed = meter.addStage("nats "+ends.names[i], publishStage, func() metrics.Counts { return publishCounts(p.Stats()) })
 		}
 		err = errors.Join(err, failed, meter.add("input "+ends.names[i], end))
 	}
@@ -342,7 +355,8 @@ func (b *bridgeCommand) send(ctx context.Context, nc natsConn, meter *meter) err
 		return err
 	}
 	announce(end)
-	if err := meter.add("output", end); err != nil {
+	err = errors.Join(meter.add("output", end), meter.addStage("nats", subscribeStage, func() metrics.Counts { return subscribeCounts(sub.Stats()) }))
+	if err != nil {
 		return errors.Join(err, end.Close())
 	}
 	late, cancel := program.Grace(ctx, time.Second)

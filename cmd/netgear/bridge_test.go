@@ -73,9 +73,16 @@ func TestBridge(t *testing.T) {
 		{[]string{"--stream", "OTHER", "--create", "--latest-only"}, "give this stream another --subject"},
 		{[]string{"--stream", "FRAMES", "--subject", "pictures"}, "stream FRAMES is for frames.>, not for pictures.>: set --subject"},
 		{[]string{"--from-nats", "--stream", "FRAMES", "--replay", "start", "--subject", "pictures"}, "stream FRAMES is for frames.>"},
+		{[]string{"--in-flight", "300"}, "netgear bridge: --in-flight is 300; use 1 to 256"},
+		{[]string{"--stream", "A", "--create", "--replicas", "9"}, "netgear bridge: --replicas is 9; use 1 to 5"},
+		{[]string{"--from-nats", "--stream", "FRAMES", "--work", "a b"}, `netgear bridge: --work is "a b"; name the consumer`},
 	} {
 		p := bridge(append(c.args, "--address", "127.0.0.1", "--port", peertest.FreePort(t))...)
-		if status := p.status(); status != 1 || !strings.Contains(p.stderr.String(), c.want) {
+		want := exitFailure
+		if strings.HasPrefix(c.want, "netgear bridge: --") {
+			want = exitUsage
+		}
+		if status := p.status(); status != want || !strings.Contains(p.stderr.String(), c.want) {
 			t.Errorf("%q: status %d\n%s", c.args, status, &p.stderr)
 		}
 	}

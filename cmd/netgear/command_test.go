@@ -159,6 +159,14 @@ func TestMistakes(t *testing.T) {
 		{[]string{"record"}, 2, "set --out FILE or --dir FOLDER"},
 		{[]string{"record", "--dir", "x", "--budget", "much"}, 2, "must be a size such as"},
 		{[]string{"record", "--dir", "x", "--max-size", "1e-5"}, 2, "must be a size such as"},
+		{[]string{"record", "--out", "x", "--dir", "x"}, 2, "netgear record: set either --out or --dir\n"},
+		{[]string{"record", "--out", "x", "--max-size", "1GB"}, 2, "netgear record: --max-size, --max-duration and --budget require --dir instead of --out\n"},
+		{[]string{"record", "--dir", "x", "--name", "Dir x"}, 2, `netgear record: --name is "Dir x"; use at most 64`},
+		{[]string{"record", "--dir", "x", "--budget", "1KB"}, 2, "netgear record: --budget is 1000 bytes"},
+		{[]string{"record", "--dir", "x", "--max-duration", "-1h"}, 2, "--max-duration must not be negative"},
+		{[]string{"view", "--max-viewers", "-1"}, 2, "netgear view: --max-viewers is -1"},
+		{[]string{"view", "--origin", "["}, 2, `netgear view: the pattern "[" in --origin`},
+		{[]string{"bridge", "--stream", "F", "--create", "--keep-age", "-1h"}, 2, "--keep-age must not be negative"},
 		{[]string{"play"}, 2, "expected a file"},
 		{[]string{"play", "x.mkv", "--speed", "-1"}, 2, "must not be negative"},
 		{[]string{"view", "--listen", "8080"}, 2, "must be HOST:PORT"},
@@ -176,6 +184,41 @@ func TestMistakes(t *testing.T) {
 		if status != c.status || !strings.Contains(stderr, c.want) || stdout != "" || len(lines(stderr)) > 3 {
 			t.Errorf("%v: status %d, want %d, and %q\n%s%s", c.args, status, c.status, c.want, stdout, stderr)
 		}
+	}
+}
+
+// The help shows the defaults of this very command.
+func TestHelpShowsDefaults(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string][3]string{
+		"send": {"3", "stop", "off"}, "receive": {"3", "stop", "off"}, "play": {"3", "stop", "off"},
+		"view": {"0", "keep", "on"}, "record": {"0", "keep", "on"}, "top": {"0", "keep", "on"},
+		"relay": {"0", "keep", "off"}, "bridge": {"0", "keep", "off"},
+	} {
+		_, help, _ := run(t, command, "--help")
+		for i, flag := range []string{"max-retries", "terminate", "stamp"} {
+			text := regexp.MustCompile(`(?sm)^ +--` + flag + ` .*?\(default (\w+)\)`).FindStringSubmatch(help)
+			if text == nil || text[1] != want[i] {
+				t.Errorf("%s --%s: %q, want the default %s", command, flag, text, want[i])
+			}
+		}
+	}
+}
+
+// 0.0.0.0 is IPv4 alone; without a host it is both families where there are both.
+func TestListenTCP(t *testing.T) {
+	for address, want := range map[string]string{"0.0.0.0:0": "0.0.0.0:", "127.0.0.1:0": "127.0.0.1:", "[::]:0": "[::]:"} {
+		l, err := listenTCP(address)
+		if err != nil {
+			if strings.HasPrefix(want, "[") {
+				continue // no IPv6 here
+			}
+			t.Fatal(err)
+		}
+		if got := l.Addr().String(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: it listens at %s", address, got)
+		}
+		l.Close()
 	}
 }
 

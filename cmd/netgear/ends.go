@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,16 @@ func addInputs(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringArray("input", nil, inputUsage)
 	addConnection(cmd)
+	setDefault(cmd, "max-retries", "0") // as inputs has them
+	setDefault(cmd, "terminate", "keep")
+}
+
+// setDefault changes the default that the help shows for a flag of the
+// connection, for a command that has another than VidGear's.
+func setDefault(cmd *cobra.Command, name, value string) {
+	f := cmd.Flags().Lookup(name)
+	before, _, _ := strings.Cut(f.Usage, " (default")
+	f.Usage = before + " (default " + value + ")"
 }
 
 // inputs returns the receive ends of a command: those of --input, those of the

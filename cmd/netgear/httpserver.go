@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -46,8 +47,14 @@ func listenHTTP(flag, address string, handler http.Handler, config *tls.Config, 
 
 // listenTCP listens at an address. Without a host that is every interface of
 // both families. On a machine without 127.0.0.1 Go would listen on IPv4 alone,
-// which no client reaches.
+// which no client reaches. 0.0.0.0 is IPv4 alone, as in netgear.Options.Address;
+// to Go it is both families.
 func listenTCP(address string) (net.Listener, error) {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+			return net.Listen("tcp4", address)
+		}
+	}
 	if port, ok := strings.CutPrefix(address, ":"); ok {
 		if l, err := net.Listen("tcp", "[::]:"+port); err == nil {
 			return l, nil

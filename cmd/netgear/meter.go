@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/fanout"
 	"github.com/vidgear-go/netgear/internal/hostcheck"
 	"github.com/vidgear-go/netgear/metrics"
+	"github.com/vidgear-go/netgear/natsbridge"
+	"github.com/vidgear-go/netgear/record"
 )
 
 // metricsFlags are the flags of a command that serves metrics.
@@ -23,7 +29,7 @@ func (f *metricsFlags) add(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.hosts, "metrics-host", nil, "a `NAME` by which Prometheus reaches the metrics, unless it is this host's")
 }
 
-// meter serves the metrics of ends. A nil meter does nothing.
+// meter serves the metrics of ends and stages. A nil meter does nothing.
 type meter struct {
 	collector *metrics.Collector
 	server    *server
@@ -64,6 +70,77 @@ func (m *meter) add(name string, end *netgear.NetGear) error {
 		return nil
 	}
 	return m.collector.Add(name, end)
+}
+
+// addStage adds what a command does with the frames besides receiving and
+// sending them.
+func (m *meter) addStage(name, kind string, counts func() metrics.Counts) error {
+	if m == nil {
+		return nil
+	}
+	return m.collector.AddStage(name, kind, counts)
+}
+
+// The kinds of stages.
+const (
+	recordStage    = "record"
+	relayStage     = "relay"
+	publishStage   = "nats_publish"
+	subscribeStage = "nats_subscribe"
+)
+
+// noRoom is the reason of frames that a full queue dropped.
+const noRoom = "no_room"
+
+func recordCounts(s record.Stats) metrics.Counts {
+	return metrics.Counts{Frames: s.Frames, Bytes: s.Bytes, Queue: s.Queue,
+		Dropped: map[string]uint64{noRoom: s.Dropped}, Failed: map[string]uint64{"write": s.Failed}}
+}
+
+func relayCounts(s fanout.Counts) metrics.Counts {
+	return metrics.Counts{Frames: s.Sent, Bytes: s.Bytes, Queue: s.Queue,
+		Dropped: map[string]uint64{noRoom: s.Dropped}, Failed: map[string]uint64{"send": s.Lost}}
+}
+
+func publishCounts(s natsbridge.PublisherStats) metrics.Counts {
+	c := metrics.Counts{Frames: s.Frames, Bytes: s.Bytes, Queue: s.InFlight + s.Waiting}
+	c.Dropped, c.Failed = byReason(s.Dropped)
+	return c
+}
+
+func subscribeCounts(s natsbridge.SubscriberStats) metrics.Counts {
+	c := metrics.Counts{Frames: s.Frames, Bytes: s.Bytes, Queue: s.Queue}
+	c.Dropped, c.Failed = byReason(s.Dropped)
+	return c
+}
+
+// byReason returns the fields of a struct of counts, such as no_room for NoRoom:
+// those of frames that were left out because there was no room for them, and all
+// others.
+func byReason(drops any) (dropped, failed map[string]uint64) {
+	dropped, failed = map[string]uint64{}, map[string]uint64{}
+	v := reflect.ValueOf(drops)
+	for i := range v.NumField() {
+		switch reason := underscored(v.Type().Field(i).Name); reason {
+		case noRoom, "replaced", "slow_client":
+			dropped[reason] = v.Field(i).Uint()
+		default:
+			failed[reason] = v.Field(i).Uint()
+		}
+	}
+	return dropped, failed
+}
+
+// underscored returns a name such as StreamFull as stream_full.
+func underscored(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }
 
 func (m *meter) close() {

@@ -2,14 +2,22 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/natsbridge"
 )
 
 // The commands that run for long serve metrics of their ends.
@@ -46,20 +54,7 @@ func TestMetrics(t *testing.T) {
 				port = p.await(&p.stderr, `(?s)endpoint .*endpoint tcp://\S+:(\d+)\n`)
 			}
 			start(t, "send", "--address", "127.0.0.1", "--port", port, "--frames", "3").succeed()
-			deadline := time.Now().Add(timeLimit)
-			text := ""
-			for !strings.Contains(text, c.want) {
-				res, err := http.Get(url)
-				if err != nil {
-					t.Fatal(err)
-				}
-				body, _ := io.ReadAll(res.Body)
-				res.Body.Close()
-				if text = string(body); time.Now().After(deadline) {
-					t.Fatalf("no %s in\n%s", c.want, text)
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			text := awaitMetric(t, url, regexp.QuoteMeta(c.want))
 			const noDecoding = `netgear_decode_seconds_count{direction="receive",end="gate"} 0`
 			if name != "relay" && !strings.Contains(text, noDecoding) {
 				t.Error("decodes frames whose pixels it does not need")
@@ -67,6 +62,127 @@ func TestMetrics(t *testing.T) {
 			p.signal(syscall.SIGTERM)
 			p.succeed()
 		})
+	}
+}
+
+// awaitMetric waits until the metrics have a matching line, and returns them.
+func awaitMetric(t *testing.T, url, pattern string) string {
+	t.Helper()
+	line := regexp.MustCompile("(?m)^" + pattern + "$")
+	text := ""
+	for deadline := time.Now().Add(timeLimit); !line.MatchString(text); time.Sleep(10 * time.Millisecond) {
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if text = string(body); time.Now().After(deadline) {
+			t.Fatalf("no %s in\n%s", pattern, text)
+		}
+	}
+	return text
+}
+
+// startMetered starts a command that serves metrics, and returns their address.
+func startMetered(t *testing.T, cmd *exec.Cmd) (*process, string) {
+	t.Helper()
+	cmd.Args = append(cmd.Args, "--metrics", "127.0.0.1:0", "--log-level", "info")
+	p := startCommand(t, cmd)
+	return p, p.await(&p.stderr, `url=(http://127\.0\.0\.1:\d+/metrics)`)
+}
+
+// A recording that fails shows in the metrics. It is a failure of the command,
+// also after a signal.
+func TestMetricsOfFailedRecording(t *testing.T) {
+	t.Parallel()
+	parent := filepath.Join(t.TempDir(), "disk")
+	p, url := startMetered(t, command("record", "--dir", filepath.Join(parent, "videos"), "--input", "tcp://127.0.0.1:0?name=gate"))
+	port := p.port()
+	send := func() { start(t, "send", "--address", "127.0.0.1", "--port", port, "--frames", "3").succeed() }
+	send()
+	text := awaitMetric(t, url, `netgear_stage_frames_total\{kind="record",stage="disk"\} 3`)
+	for _, line := range []string{`netgear_stage_dropped_total{kind="record",reason="no_room",stage="disk"} 0`, `netgear_stage_failed_total{kind="record",reason="write",stage="disk"} 0`,
+		`netgear_stage_queue_frames{kind="record",stage="disk"} 0`} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+	if err := os.RemoveAll(parent); err != nil { // the disk is gone
+		t.Fatal(err)
+	}
+	awaitRecordingFails(t, url, send)
+	p.signal(syscall.SIGTERM)
+	if status := p.status(); status != exitFailure || !strings.Contains(p.stderr.String(), "frames are missing") {
+		t.Errorf("status %d\n%s", status, &p.stderr)
+	}
+}
+
+// awaitRecordingFails sends frames until one cannot be written. The recorder
+// notices within a second that its file was deleted.
+func awaitRecordingFails(t *testing.T, url string, send func()) {
+	t.Helper()
+	failed := regexp.MustCompile(`netgear_stage_failed_total\{kind="record",reason="write",stage="disk"\} [1-9]`)
+	for deadline := time.Now().Add(timeLimit); time.Now().Before(deadline); {
+		send()
+		if failed.MatchString(awaitMetric(t, url, "netgear_stage_failed_total.*")) {
+			return
+		}
+	}
+	t.Fatal("no frame fails")
+}
+
+// The frames that a slow output loses show in the metrics.
+func TestMetricsOfSlowOutput(t *testing.T) {
+	t.Parallel()
+	p, url := startMetered(t, command("relay", "--input", "tcp://127.0.0.1:0?name=gate", "--output", "tcp://127.0.0.1:"+peertest.FreePort(t)+"?name=slow&queue=2"))
+	port := p.await(&p.stderr, `(?s)endpoint .*endpoint tcp://\S+:(\d+)\n`)
+	start(t, "send", "--address", "127.0.0.1", "--port", port, "--frames", "10").succeed()
+	// One frame is under way, unless all came before the first was taken.
+	awaitMetric(t, url, `netgear_stage_dropped_total\{kind="relay",reason="no_room",stage="output slow"\} [78]`)
+	awaitMetric(t, url, `netgear_stage_queue_frames\{kind="relay",stage="output slow"\} [12]`)
+	p.signal(syscall.SIGTERM)
+	p.succeed()
+}
+
+// What a bridge publishes and takes from NATS shows in the metrics.
+func TestMetricsOfBridge(t *testing.T) {
+	t.Parallel()
+	nats := natsServerFor(t)
+	bridge := func(args ...string) (*process, string) {
+		cmd := command(append([]string{"bridge", "--nats", nats, "--nats-user", "cameras"}, args...)...)
+		cmd.Env = append(cmd.Env, "NETGEAR_NATS_PASSWORD=secret")
+		return startMetered(t, cmd)
+	}
+	into, published := bridge("--input", "tcp://127.0.0.1:0?name=front", "--backpressure", "block")
+	viewer := start(t, "receive", "--address", "127.0.0.1", "--port", "0")
+	from, taken := bridge("--from-nats", "--backpressure", "block", "--address", "127.0.0.1", "--port", viewer.port())
+	from.await(&from.stderr, "endpoint")
+	start(t, "send", "--address", "127.0.0.1", "--port", into.port(), "--frames", "3").succeed()
+	for url, stage := range map[string]string{published: `kind="nats_publish"%s,stage="nats front"`, taken: `kind="nats_subscribe"%s,stage="nats"`} {
+		text := awaitMetric(t, url, `netgear_stage_frames_total\{`+fmt.Sprintf(stage, "")+`\} 3`)
+		for name, reason := range map[string]string{"dropped": "no_room", "failed": "too_large"} {
+			if want := fmt.Sprintf("netgear_stage_%s_total{%s} 0\n", name, fmt.Sprintf(stage, `,reason="`+reason+`"`)); !strings.Contains(text, want) {
+				t.Errorf("no %sin\n%s", want, text)
+			}
+		}
+	}
+	for _, p := range []*process{into, from} {
+		p.signal(syscall.SIGTERM)
+		p.succeed()
+	}
+	viewer.succeed()
+}
+
+// Each reason for which a bridge loses frames has a name.
+func TestReasons(t *testing.T) {
+	d := natsbridge.SubscriberDrops{NoRoom: 1, Replaced: 2, SlowClient: 3, BadHeader: 4}
+	dropped, failed := byReason(d)
+	if want := map[string]uint64{"no_room": 1, "replaced": 2, "slow_client": 3}; !maps.Equal(dropped, want) {
+		t.Errorf("dropped %v, want %v", dropped, want)
+	}
+	if len(failed) != 9 || failed["bad_header"] != 4 {
+		t.Errorf("failed %v", failed)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/metrics"
 	"github.com/vidgear-go/netgear/record"
 )
 
@@ -57,6 +58,7 @@ disk never delay the stream: frames are dropped, counted and logged.`,
 	fs.IntVarP(&r.frames, "frames", "n", 0, "stop after `N` frames; 0: with a signal, or when all senders have ended")
 	r.metrics.add(fs)
 	addInputs(cmd)
+	setDefault(cmd, "stamp", "on")
 	return cmd
 }
 
@@ -74,9 +76,15 @@ func (r *recordCommand) read(a *app, cmd *cobra.Command) error {
 	if r.options.Path == "" && r.options.Dir == "" {
 		return settings.Wrong("set --out FILE or --dir FOLDER")
 	}
+	if r.options.MaxFileDuration < 0 {
+		return settings.Wrong("--max-duration must not be negative")
+	}
 	r.options.Logger = a.logger
 	return nil
 }
+
+// recordFlags has the flags for fields of record.Options.
+var recordFlags = map[string]string{"Path": "--out", "Dir": "--dir", "Name": "--name", "MaxFileBytes": "--max-size", "MaxFileDuration": "--max-duration", "DiskBudget": "--budget"}
 
 // size reads a number of bytes such as 500MB, 2GB or 1GiB.
 func size(flag, text string) (int64, error) {
@@ -106,11 +114,8 @@ var errEnough = errors.New("enough frames")
 // run records until the context or all streams end.
 func (r *recordCommand) run(ctx context.Context, a *app) error {
 	recorder, err := record.Create(r.options)
-	if errors.Is(err, record.ErrOption) {
-		return &settings.WrongError{Err: err}
-	}
 	if err != nil {
-		return err
+		return settings.InFlags(err, record.ErrOption, recordFlags)
 	}
 	meter, err := r.metrics.open(a.logger)
 	if err != nil {
@@ -124,12 +129,14 @@ func (r *recordCommand) run(ctx context.Context, a *app) error {
 	for i, end := range ends.ends {
 		err = errors.Join(err, meter.add(ends.names[i], end))
 	}
+	err = errors.Join(err, meter.addStage("disk", recordStage, func() metrics.Counts { return recordCounts(recorder.Stats()) }))
 	progress := newProgress("recorded", r.frames)
 	if err == nil {
 		err = r.receive(ctx, ends, recorder, progress)
 	}
 	ends.close()
-	err = errors.Join(err, recorder.Close())
+	// A signal is no failure, but frames that are missing at the end are.
+	err = errors.Join(unlessEnded(ctx, err), recorder.Close())
 	progress.clear()
 	s := recorder.Stats()
 	fmt.Fprintf(os.Stderr, "recorded %d frames in %d files, %.1f MB, %d dropped, %d failed\n", s.Frames, s.Files, float64(s.Bytes)/1e6, s.Dropped, s.Failed)

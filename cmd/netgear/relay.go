@@ -20,6 +20,7 @@ import (
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
+	"github.com/vidgear-go/netgear/metrics"
 )
 
 // relayCommand holds the settings of the command relay.
@@ -225,7 +226,8 @@ func (r *relayCommand) measure(a *app, ends *openEnds, branches []*branch) (*met
 		err = errors.Join(err, m.add("input "+ends.names[i], end))
 	}
 	for _, br := range branches {
-		err = errors.Join(err, m.add("output "+br.name, br.end))
+		err = errors.Join(err, m.add("output "+br.name, br.end),
+			m.addStage("output "+br.name, relayStage, func() metrics.Counts { return relayCounts(br.Counts()) }))
 	}
 	if err != nil {
 		m.close()

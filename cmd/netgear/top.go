@@ -36,6 +36,7 @@ end for each frame.`,
 		},
 	}
 	addInputs(cmd)
+	setDefault(cmd, "stamp", "on")
 	return cmd
 }
 

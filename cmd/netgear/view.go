@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -62,6 +61,7 @@ the settings file.`,
 	fs.IntVar(&v.options.MaxStreams, "max-streams", 0, "show at most `N` senders (default 64)")
 	v.metrics.add(fs)
 	addInputs(cmd)
+	setDefault(cmd, "stamp", "on")
 	return cmd
 }
 
@@ -107,14 +107,14 @@ func loopback(listen string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// viewFlags has the flags for fields of web.Options.
+var viewFlags = map[string]string{"MaxViewers": "--max-viewers", "MaxStreams": "--max-streams", "Origins": "--origin"}
+
 // run serves the page until the context or all streams end.
 func (v *viewCommand) run(ctx context.Context, a *app) error {
 	viewer, err := web.New(v.options)
-	if errors.Is(err, web.ErrOption) {
-		return &settings.WrongError{Err: err}
-	}
 	if err != nil {
-		return err
+		return settings.InFlags(err, web.ErrOption, viewFlags)
 	}
 	defer viewer.Close()
 	var tlsConfig *tls.Config

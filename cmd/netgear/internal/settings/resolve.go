@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -91,6 +93,22 @@ func Reword(err error, layers ...Layer) error {
 	}
 	return &WrongError{flags.Reword(err)}
 }
+
+// InFlags returns an error about options of another package as a WrongError: with
+// the flags for the names of its options, and without the text of the error that
+// it wraps, kind. It returns errors of other kinds unchanged.
+func InFlags(err, kind error, flags map[string]string) error {
+	if err == nil || !errors.Is(err, kind) {
+		return err
+	}
+	parts := strings.Split(strings.TrimPrefix(err.Error(), kind.Error()+": "), `"`)
+	for i := 0; i < len(parts); i += 2 { // the others are quoted values
+		parts[i] = word.ReplaceAllStringFunc(parts[i], func(w string) string { return cmp.Or(flags[w], w) })
+	}
+	return Wrong("%s", strings.Join(parts, `"`))
+}
+
+var word = regexp.MustCompile(`\w+`)
 
 // name returns the name of the setting for a field of netgear.Options, or "".
 func name(field string) string {
