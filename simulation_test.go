@@ -895,7 +895,7 @@ func (w *simWorld) recover() {
 		stop = w.read()
 		w.loss(e)
 	}
-	w.burst(e)
+	w.sendAtOnce(e)
 	w.inTurn(e)
 	w.next()
 	stop()
@@ -1015,8 +1015,8 @@ func (w *simWorld) inTurn(e *simEnd) {
 	}
 }
 
-// burst sends frames without a pause to a PULL end, and checks that all arrive.
-func (w *simWorld) burst(e *simEnd) {
+// sendAtOnce sends frames without a pause to a PULL end, and checks that all arrive.
+func (w *simWorld) sendAtOnce(e *simEnd) {
 	if w.options.Pattern != PushPull || len(w.problems) > 0 {
 		return
 	}
