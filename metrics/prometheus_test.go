@@ -220,7 +220,7 @@ func checkAlerts(t *testing.T, s *server) {
 		for _, alert := range alerts {
 			firing[alert[1]] = s.query(alert[2])
 		}
-		return len(firing["Unreadable"]) > 0 && len(firing["NoFrames"])+len(firing["NoPeer"])+len(firing["SlowSubscriber"]) == 0
+		return len(firing["Unreadable"]) > 0 && len(firing["NotRecorded"]) > 0 && len(firing["NoFrames"])+len(firing["NoPeer"])+len(firing["SlowSubscriber"])+len(firing["SlowDisk"]) == 0
 	})
 }
 
