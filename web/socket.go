@@ -33,9 +33,9 @@ const (
 // second, and frames as binary messages: four bytes with the length of a JSON
 // object (frameHeader), big-endian, that object, the JPEG. Each stream's next
 // frame follows when the viewer has acknowledged the last, by a text message
-// with the stream's id. A viewer that requests no further frame of a stream for now
-// reports with the negative id that the last has arrived, and acknowledges it
-// later. It may send nothing else.
+// with the stream's id. A viewer that requests no further frame of a stream for
+// now reports with the negative id that the last has arrived, and acknowledges
+// it later. It may send nothing else.
 //
 // A transitWindow limits how many frames of all streams are on their way. Without
 // it one of each stream would be. All but the first of them would wait in the
