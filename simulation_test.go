@@ -895,7 +895,7 @@ func (w *simWorld) recover() {
 		stop = w.read()
 		w.loss(e)
 	}
-	w.sendAtOnce(e)
+	w.inARow(e)
 	w.inTurn(e)
 	w.next()
 	stop()
@@ -1015,8 +1015,8 @@ func (w *simWorld) inTurn(e *simEnd) {
 	}
 }
 
-// sendAtOnce sends frames without a pause to a PULL end, and checks that all arrive.
-func (w *simWorld) sendAtOnce(e *simEnd) {
+// inARow sends frames without a pause to a PULL end, and checks that all arrive.
+func (w *simWorld) inARow(e *simEnd) {
 	if w.options.Pattern != PushPull || len(w.problems) > 0 {
 		return
 	}
@@ -1036,7 +1036,7 @@ func (w *simWorld) sendAtOnce(e *simEnd) {
 	}
 }
 
-// next checks that the next sender is served simSoon after the last one has closed.
+// next checks that the next sender is served soon after the last one has closed.
 func (w *simWorld) next() {
 	if w.attach || w.options.TerminatePolicy != KeepWaiting || len(w.problems) > 0 {
 		return

@@ -33,9 +33,9 @@ const (
 // second, and frames as binary messages: four bytes with the length of a JSON
 // object (frameHeader), big-endian, that object, the JPEG. Each stream's next
 // frame follows when the viewer has acknowledged the last, by a text message
-// with the stream's id. A viewer that takes no further frame of a stream for now
-// reports with the negative id that the last has arrived, and acknowledges it
-// later. It may send nothing else.
+// with the stream's id. A viewer that requests no further frame of a stream for
+// now reports with the negative id that the last has arrived, and acknowledges
+// it later. It may send nothing else.
 //
 // A transitWindow limits how many frames of all streams are on their way. Without
 // it one of each stream would be. All but the first of them would wait in the
@@ -59,7 +59,7 @@ type socket struct {
 type unackedFrame struct {
 	bytes int
 	began time.Time // when it was chosen to be sent
-	held  bool      // it has arrived, and the viewer takes none for now
+	held  bool      // it has arrived, and the viewer requests none for now
 }
 
 // transitWindow limits how many frames are on their way to a viewer: to what it

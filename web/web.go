@@ -33,8 +33,8 @@
 // frame of each stream, and the next one after it has displayed the last. So a
 // slow viewer misses frames, and delays neither another viewer nor the sender.
 // The page has no more frames on their way than it displays soon, so those of a
-// slow viewer do not grow old there. A Viewer holds the newest frame of each stream, and for each viewer at most
-// one more.
+// slow viewer do not grow old there. A Viewer holds the newest frame of each
+// stream, and for each viewer at most one more.
 //
 // # Security
 //
