@@ -68,7 +68,10 @@ sysroot() { scripts/cross.sh "$1" sh -c 'echo "$SYSROOT"'; }
 run_386() { # runs without emulation, with its own loader and libraries
 	local root
 	root=$(sysroot i386) || return
-	CGO_LDFLAGS="-Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,-rpath=$root/usr/lib/i386-linux-gnu" foreign i386 'env'
+	# Go's own linker takes no rpath, and links what has only the standard library's C.
+	# The libraries' own libraries are found with the old kind of rpath alone.
+	CGO_LDFLAGS="-no-pie -Wl,--disable-new-dtags -Wl,--dynamic-linker=$root/lib/ld-linux.so.2 -Wl,-rpath=$root/usr/lib/i386-linux-gnu" \
+		GOFLAGS="$GOFLAGS -ldflags=-linkmode=external" foreign i386 'env'
 }
 
 run_armhf() {
