@@ -17,5 +17,6 @@
 // NETGEAR_HOSTILE_SEED. Each end and each thousand has a random source of its
 // own, so a failure can be repeated without what came before: the failure names
 // the end and the number of the thousand, and NETGEAR_HOSTILE_BLOCK runs that
-// one alone.
+// one alone. NETGEAR_HOSTILE_BLOCKSIZE replaces the thousand: with a small number
+// peers come and go more often.
 package hostile
