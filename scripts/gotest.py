@@ -27,7 +27,7 @@ import time
 
 SLOWEST = 10  # tests that the summary lists
 CORES = os.cpu_count() or 1
-PROCESSES = max(2, CORES)  # of a split package at once; the other packages have half as many
+PROCESSES = CORES + 1  # of a split package at once, as its tests mostly wait; the other packages have CORES // 2
 TESTS_EACH = 8  # tests of a split package in one process
 
 # Flags of `go test` that a test binary takes too, and whether a value follows.
