@@ -322,9 +322,39 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 			}
 			awaitPeers(t, send, 1)
 			first.Socket.Close()
+			if pattern == ReqRep { // where another is connected, it may be the one that has the frame
+				await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
+			}
 			mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 			if err := <-result; err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// A receive end that connects late in a try of a send end that listens has the whole
+// RequestTimeout for its answer.
+func TestLatePeerOfASendEndThatListens(t *testing.T) {
+	for pattern, kind := range map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			const timeout = 2 * time.Second
+			send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: timeout, MaxRetries: 2})
+			result := make(chan error, 1)
+			go func() {
+				_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
+				result <- err
+			}()
+			time.Sleep(timeout * 3 / 4)
+			peer := newBare(t, kind, send)
+			if peer.recv(testTimeout) == nil {
+				t.Fatal("no frame")
+			}
+			time.Sleep(timeout / 2)
+			peer.send([]byte("ok"))
+			if err := <-result; err != nil || send.Stats().Retries > 0 {
+				t.Errorf("%v, sent again %d times", err, send.Stats().Retries)
 			}
 		})
 	}

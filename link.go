@@ -120,7 +120,6 @@ type conn struct {
 	refused   atomic.Pointer[refusal]
 	rejected  rejectedEndpoints
 	lost      atomic.Uint64 // connections that have ended
-	emptied   atomic.Uint64 // how often none was left then
 	// turns counts how often the owner has let the next connection take the place
 	// of one that has ended: at PAIR by ReleaseSlot, and by Redial.
 	turns int
@@ -561,9 +560,6 @@ func (c *conn) disconnected(e transport.Event) {
 	}
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
-	if l.peers() == 0 {
-		c.emptied.Add(1)
-	}
 	c.lost.Add(1)
 	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Peer: e.Address, Err: e.Err})
 	l.wake()

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pebbe/zmq4"
+
 	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
@@ -37,8 +39,7 @@ type frameExchange struct {
 	sentAt   time.Time // when it was sent last
 	retries  int       // remaining tries; negative: no limit
 	pause    time.Duration
-	lost     uint64    // sendConn.lost when the wait for this answer began
-	emptied  uint64    // conn.emptied when it was sent last
+	lost     uint64    // sendConn.lost when the wait for this answer began, at an end that listens when the frame was sent
 	planned  time.Time // while it waits to be sent: when to connect again,
 	unserved time.Time // and since when a peer is connected that it cannot be sent to
 	reason   error     // why the frame is sent again, until the new socket exists
@@ -101,6 +102,9 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 			return answered, nil
 		}
 		x.conn.sent, x.sentAt = true, time.Now()
+		if x.opts.binds() { // it may have waited for a peer, who has the whole time to answer
+			x.deadline = x.sentAt.Add(x.opts.RequestTimeout)
+		}
 		x.order.took()
 		return awaiting, nil
 	}
@@ -117,7 +121,7 @@ func (x *frameExchange) recover(err error) (exchangeState, error) {
 	case errors.Is(err, errHalfSent), errors.Is(err, errPeerLost), errors.Is(err, errUnasked), errors.Is(err, errNotServed), errors.Is(err, errMoved):
 		return x.reconnect(err)
 	case errors.Is(err, zmsg.ErrTimeout):
-		return x.timedOut()
+		return x.timedOut(err)
 	}
 	x.abandon(false)
 	return answered, err
@@ -135,18 +139,19 @@ func (x *frameExchange) reconnect(why error) (exchangeState, error) {
 		return connecting, err
 	}
 	if x.pause = min(2*x.pause, maxPause); !time.Now().Before(x.deadline) {
-		return x.timedOut()
+		return x.timedOut(why)
 	}
 	x.sendAgain(why)
 	return connecting, nil
 }
 
-// timedOut counts a try whose time is over, and begins the next.
-func (x *frameExchange) timedOut() (exchangeState, error) {
+// timedOut counts a try whose time is over, and begins the next. why is what the
+// time was spent on: zmsg.ErrTimeout is a wait.
+func (x *frameExchange) timedOut(why error) (exchangeState, error) {
 	if x.retries--; x.retries == 0 || x.hopeless() {
-		why := x.goneReason() // the reason depends on the socket
+		gone := x.goneReason() // the reason depends on the socket
 		x.abandon(true)
-		return answered, why
+		return answered, gone
 	}
 	x.deadline = time.Now().Add(x.opts.RequestTimeout)
 	switch {
@@ -156,7 +161,7 @@ func (x *frameExchange) timedOut() (exchangeState, error) {
 		x.conn.stale = false
 		x.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
 		return connecting, nil // to the wait for the answer, as the frame has been sent
-	case x.opts.binds() && x.conn != nil && !x.conn.sent && !x.displaced():
+	case x.opts.binds() && errors.Is(why, zmsg.ErrTimeout) && x.conn != nil && !x.conn.sent && !x.displaced():
 		// No peer has come, and a new socket would not change that. But it would end
 		// the handshake of one that is coming: where that takes longer than
 		// RequestTimeout, none would ever be connected.
@@ -353,15 +358,25 @@ func (x *frameExchange) mustStop() error {
 // come, so that the rest of the time-out need not pass. With one peer, that is the
 // loss of its connection. With several peers another may answer. An end that
 // listens may have any number of them, and the lost one may be any. There it is
-// certain only if none was left at some time.
+// certain if none is left, or at PAIR, where one is served at a time.
 func (x *frameExchange) answerLost() bool {
 	switch {
 	case !x.spec.answers:
 		return false
 	case x.opts.binds():
-		return x.conn.sent && x.conn.emptied.Load() != x.emptied
+		return x.conn.sent && (x.opts.Pattern == Pair && x.conn.lost.Load() != x.lost || x.alone())
 	}
 	return (x.conn.lost.Load() != x.lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
+}
+
+// alone reports whether no peer is left. The socket confirms it: a frame in its pipe
+// can still be answered.
+func (x *frameExchange) alone() bool {
+	if x.peers() > 0 {
+		return false
+	}
+	events, err := x.conn.ProcessCommands()
+	return err == nil && events&zmq4.POLLOUT == 0
 }
 
 // sendParts sends the header and the frame.
@@ -389,7 +404,9 @@ func (x *frameExchange) sendParts() error {
 	if err := x.sendHead(); err != nil {
 		return err
 	}
-	x.emptied = c.emptied.Load()
+	if x.opts.binds() {
+		x.lost = c.lost.Load()
+	}
 	// The parts of a message are sent together or not at all.
 	err := retryEINTR(func() error {
 		if x.part.buf != nil {

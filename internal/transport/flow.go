@@ -35,6 +35,7 @@ type readCounts struct {
 	listed                 bool // the monitor has the connection on its list
 	bytes, parts, messages int64
 	at                     uint64 // flow.drained when the last message was read
+	proven                 bool   // a message was read, at any time: its handshake has succeeded
 
 	unreadable int       // messages in a row that could not be read
 	since      time.Time // when the first of them was
@@ -66,6 +67,7 @@ func (f *flow) Received(size int, more bool, fd int) {
 		c.counts.bytes += f.bytes
 		c.counts.parts += f.parts
 		c.counts.messages++
+		c.counts.proven = true
 		c.counts.at = f.drained.Load()
 	}
 	f.mu.Unlock()
@@ -137,6 +139,13 @@ func (f *flow) readSince(conn *connection) (r reading) {
 		c.messages = 0
 	}
 	return r
+}
+
+// proven reports whether a message was read over a connection.
+func (f *flow) proven(c *connection) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return c.counts.proven
 }
 
 // list counts what is read over a connection that has begun. Counts of an earlier

@@ -105,6 +105,33 @@ func TestLongHandshakeThatFails(t *testing.T) {
 	}
 }
 
+// A peer that has been connected for a while completes a wrong handshake, which
+// libzmq does not report as such. It was not another that has answered, or a secure
+// one that was admitted, whose mark would end with it.
+func TestLateWrongHandshakeEndsNoOther(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		m := newExclusiveMonitor()
+		if m.exclusive = false; !secure {
+			m.secure, m.handshake, m.reply = false, plainHandshake, plainHandshake
+		}
+		late, _ := m.loopback(t, m.handshake+1000, sentRejected)
+		served, _ := m.loopback(t, m.handshake+50, m.reply+100)
+		m.conns[0].since = time.Now().Add(-2 * HandshakeTime)
+		m.conns[1].handshaked, m.conns[1].handshakedAt = true, m.events
+		m.connected.Add(1)
+		m.names.connected(m.conns, m.conns[1].peer)
+		if !secure {
+			m.flow.Received(100, false, int(served))
+		}
+		if e, _ := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: late}); e.Kind == Disconnected || m.connected.Load() != 1 {
+			t.Errorf("secure=%v: it is reported as %v, %d peers are connected", secure, e.Kind, m.connected.Load())
+		}
+		if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: served}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+			t.Errorf("secure=%v: the end of the other is reported as %v, %d peers are connected", secure, e.Kind, m.connected.Load())
+		}
+	}
+}
+
 // The admitted peer is found where libzmq has not yet sent the last of the handshake, or has closed
 // the connection again, when the monitor reads the report.
 func TestAdmittedPeerThatEndsAtOnce(t *testing.T) {

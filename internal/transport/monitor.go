@@ -594,14 +594,22 @@ func (m *monitor) last(handshaked bool) int {
 }
 
 // takenFor returns the place of the youngest connection that may have been taken
-// for c when c's handshake succeeded; -1 for none.
+// for c when c's handshake succeeded; -1 for none. That is no connection whose own
+// handshake has succeeded for certain. Otherwise a peer whose handshake is long and
+// fails late would end another's.
 func (m *monitor) takenFor(c *connection) int {
 	for i := len(m.conns) - 1; i >= 0; i-- {
-		if m.conns[i].handshaked && m.conns[i].handshakedAt > c.began {
+		if m.conns[i].handshaked && m.conns[i].handshakedAt > c.began && !m.proven(m.conns[i]) {
 			return i
 		}
 	}
 	return -1
+}
+
+// proven reports whether the handshake of a connection has succeeded for certain:
+// a message was read over it, or a secure peer has got all of this end's answers.
+func (m *monitor) proven(c *connection) bool {
+	return m.flow.proven(c) || m.secure && c.accepted && m.stage(c) == stageComplete
 }
 
 // markStanding marks the connections that have outlived handshakeLimit: libzmq

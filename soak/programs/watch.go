@@ -23,7 +23,7 @@ type watch struct {
 	took    []time.Duration      // until one was shown
 	unseen  int                  // cameras that the next fault hit before they were shown
 	late    []string             // cameras that were not shown in time
-	broken  int                  // connections to the viewer that were lost
+	broken  []string             // connections to the viewer that were lost: when, and why
 }
 
 func newWatch(limit time.Duration) *watch {
@@ -37,9 +37,8 @@ func (w *watch) start(address string) {
 	go func() {
 		defer close(w.done)
 		for ctx.Err() == nil {
-			viewer.Watch(ctx, address, w.frame) //nolint:errcheck // it is counted
-			if ctx.Err() == nil {
-				w.lost()
+			if err := viewer.Watch(ctx, address, w.frame); ctx.Err() == nil {
+				w.lost(err)
 			}
 		}
 	}()
@@ -52,10 +51,10 @@ func (w *watch) stop() {
 	}
 }
 
-func (w *watch) lost() {
+func (w *watch) lost(why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.broken++
+	w.broken = append(w.broken, fmt.Sprintf("%s %v", time.Now().Format(time.TimeOnly), why))
 }
 
 func (w *watch) frame(f viewer.Frame) error {
@@ -106,8 +105,8 @@ func (w *watch) allShown() bool {
 func (w *watch) check() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.late) > 0 || w.broken > 0 {
-		return fmt.Errorf("not shown within %v: %d times, such as %q; connections lost: %d", w.limit, len(w.late), w.late[:min(3, len(w.late))], w.broken)
+	if len(w.late) > 0 || len(w.broken) > 0 {
+		return fmt.Errorf("not shown within %v: %d times, such as %q; connections lost: %d, such as %q", w.limit, len(w.late), w.late[:min(3, len(w.late))], len(w.broken), w.broken[:min(3, len(w.broken))])
 	}
 	return nil
 }
