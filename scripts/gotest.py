@@ -27,7 +27,7 @@ import time
 
 SLOWEST = 10  # tests that the summary lists
 CORES = os.cpu_count() or 1
-PROCESSES = CORES + 1  # of a split package at once, as its tests mostly wait; the other packages have CORES // 2
+PROCESSES = CORES + 1  # of a split package at once, as its tests mostly wait; of the other packages CORES run at once
 TESTS_EACH = 8  # tests of a split package in one process
 
 # Flags of `go test` that a test binary takes too, and whether a value follows.
@@ -175,7 +175,7 @@ def main(args):
     with tempfile.TemporaryDirectory() as temporary:
         workers, beside = [], []
         if package:
-            beside = ["-p", str(max(1, CORES // 2))]
+            beside = ["-p", str(CORES)]
             i = args.index("--")
             flags, packages = args[:i], args[i + 1:]
             args = flags + packages if packages else None
