@@ -364,19 +364,23 @@ func (x *frameExchange) answerLost() bool {
 	case !x.spec.answers:
 		return false
 	case x.opts.binds():
-		return x.conn.sent && (x.opts.Pattern == Pair && x.conn.lost.Load() != x.lost || x.alone())
+		return x.conn.sent && x.conn.lost.Load() != x.lost && (x.opts.Pattern == Pair || x.alone())
 	}
 	return (x.conn.lost.Load() != x.lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
 }
 
-// alone reports whether no peer is left. The socket confirms it: a frame in its pipe
-// can still be answered.
+// alone reports whether no peer is left after a loss. The socket confirms it, a moment
+// after the loss was reported: until then it is asked again and again.
 func (x *frameExchange) alone() bool {
 	if x.peers() > 0 {
 		return false
 	}
 	events, err := x.conn.ProcessCommands()
-	return err == nil && events&zmq4.POLLOUT == 0
+	if err != nil || events&zmq4.POLLOUT == 0 {
+		return err == nil
+	}
+	time.AfterFunc(lossDelay, x.wake)
+	return false
 }
 
 // sendParts sends the header and the frame.
