@@ -42,9 +42,9 @@ const (
 // A transitWindow limits how many frames of all streams are on their way. These
 // are the frames that were sent after the last one that a report is about: the
 // connection keeps the order, so those before it have arrived. Without a window
-// one of each stream would be on its way. All but the first of them would wait in the
-// connection of a viewer that is slower than its streams, and grow old there. In
-// the Viewer they are replaced by newer ones.
+// one of each stream would be on its way. All but the first of them would wait in
+// the connection of a viewer that is slower than its streams, and grow old there.
+// In the Viewer they are replaced by newer ones.
 type socket struct {
 	viewer *Viewer
 	conn   *websocket.Conn
@@ -66,7 +66,7 @@ type socket struct {
 // unackedFrame is a frame without an acknowledgement.
 type unackedFrame struct {
 	bytes int
-	order uint64    // chosen when it was
+	order uint64    // its number among the chosen frames, from 1
 	began time.Time // when it was chosen to be sent
 	held  bool      // it has arrived, and the viewer requests none for now
 }
@@ -260,7 +260,7 @@ func (s *socket) full() bool {
 	if time.Since(s.heard) < v.transitLimit+v.transfer(bytes) {
 		return true
 	}
-	s.arrived = s.chosen // or the viewer is slower than is permitted
+	s.arrived = s.chosen // or the line is slower than is permitted
 	return false
 }
 
@@ -374,8 +374,9 @@ func (s *socket) reject(reason string) error {
 }
 
 // acknowledge notes that a stream's frame has arrived, and permits the next one
-// unless it is held. It returns false if there is nothing to acknowledge. So a
-// viewer cannot send more than twice what it receives.
+// unless it is held. It returns false if there is nothing to acknowledge, and no
+// frame of that stream was forgotten. So a viewer cannot send more than twice what
+// it receives.
 func (s *socket) acknowledge(id int, held bool) bool {
 	v := s.viewer
 	v.mu.Lock()

@@ -276,8 +276,8 @@ func TestPageThatDoesNotReport(t *testing.T) {
 	}
 }
 
-// Nothing stays noted of streams that have gone, and reports about them that the
-// page sent before it knew are accepted, but no others.
+// Nothing stays noted of streams that have gone. Reports about them that the page
+// sent before it had the list without them are accepted, but no others.
 func TestStreamsThatHaveGone(t *testing.T) {
 	v, _ := newViewer(t, Options{})
 	sources := map[int]*Source{}
