@@ -157,6 +157,7 @@ func TestBrowser(t *testing.T) {
 		{"Reconnects", testReconnects},
 		{"HTML", testHTML},
 		{"Changes", testChanges},
+		{"Background", testBackground},
 		{"Keyboard", testKeyboard},
 		{"Snapshot", testSnapshot},
 		{"ColorSchemes", testColorSchemes},
@@ -368,6 +369,34 @@ func testChanges(t *testing.T, tab context.Context) {
 	run(t, tab, until("state('gate (2)') === 'waiting'"))
 	second.Close()
 	run(t, tab, until("!tile('gate (2)')"))
+}
+
+// A page in the background, which has no animation frames, reports that a frame
+// has arrived, and acknowledges it when it is visible again.
+func testBackground(t *testing.T, tab context.Context) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("gate")
+	open(t, tab, url)
+	value[bool](t, tab, `
+const reports = [], send = WebSocket.prototype.send, animate = requestAnimationFrame;
+let hidden = false;
+WebSocket.prototype.send = function (text) { reports.push(text); send.call(this, text); };
+window.requestAnimationFrame = (f) => hidden ? 0 : animate(f);
+Object.defineProperty(document, 'hidden', {get: () => hidden});
+function hide(now) {
+  hidden = now;
+  document.dispatchEvent(new Event('visibilitychange'));
+  return true;
+}
+true`)
+	publish(t, s, jpegFrame(t, 1, nil))
+	run(t, tab, until("reports.join() === '1'"))
+	value[bool](t, tab, "hide(true)")
+	publish(t, s, jpegFrame(t, 2, nil))
+	run(t, tab, until("reports.join() === '1,-1'"))
+	publish(t, s, jpegFrame(t, 3, nil))
+	value[bool](t, tab, "hide(false)")
+	run(t, tab, until("reports.join() === '1,-1,1,1'"), until("shown('gate') === 3"))
 }
 
 func testKeyboard(t *testing.T, tab context.Context) {

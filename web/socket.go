@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -22,7 +23,8 @@ const (
 	pingEvery = 20 * time.Second
 	// maxAck is the longest message that a viewer may send.
 	maxAck = 64
-	// transitLimit is how long a frame counts as on its way. A page of an earlier
+	// transitLimit is how long frames count as on their way without any report,
+	// beyond the time that the slowest line takes for them. A page of an earlier
 	// version does not report the frames that it holds.
 	transitLimit = 2 * time.Second
 )
@@ -37,10 +39,12 @@ const (
 // now reports with the negative id that the last has arrived, and acknowledges
 // it later. It may send nothing else.
 //
-// A transitWindow limits how many frames of all streams are on their way. Without
-// it one of each stream would be. All but the first of them would wait in the
-// connection of a viewer that is slower than its streams, and grow old there. In
-// the Viewer they are replaced by newer ones.
+// A transitWindow limits how many frames of all streams are on their way. These
+// are the frames that were sent after the last one that a report is about: the
+// connection keeps the order, so those before it have arrived. Without a window
+// one of each stream would be on its way. All but the first of them would wait in
+// the connection of a viewer that is slower than its streams, and grow old there.
+// In the Viewer they are replaced by newer ones.
 type socket struct {
 	viewer *Viewer
 	conn   *websocket.Conn
@@ -48,16 +52,21 @@ type socket struct {
 	status uint64 // Viewer.changes at the last list
 	listed int    // the largest id in it
 
-	// viewer.mu protects these. Both are by the stream's id.
+	// viewer.mu protects these. The maps are by the stream's id.
 	sent    map[int]uint64       // the last frame's number
 	unacked map[int]unackedFrame // the frames without an acknowledgement
 	last    int                  // the stream that the last frame was of
 	window  transitWindow
+	chosen  uint64    // frames chosen to be sent
+	arrived uint64    // how many of them, the first ones, have arrived
+	heard   time.Time // the last report, or the choice of a frame if that is later
+	late    int       // reports that may come about frames that forget has dropped
 }
 
 // unackedFrame is a frame without an acknowledgement.
 type unackedFrame struct {
 	bytes int
+	order uint64    // its number among the chosen frames, from 1
 	began time.Time // when it was chosen to be sent
 	held  bool      // it has arrived, and the viewer requests none for now
 }
@@ -201,7 +210,9 @@ func (s *socket) sendStatus(ctx context.Context) error {
 	return s.conn.Write(ctx, websocket.MessageText, text)
 }
 
-// forget drops what is noted of streams that have gone.
+// forget drops what is noted of streams that have gone, except frames on their
+// way. The page does not acknowledge a frame that it holds when it removes the
+// tile.
 func (s *socket) forget(list []described) {
 	s.viewer.mu.Lock()
 	defer s.viewer.mu.Unlock()
@@ -209,22 +220,57 @@ func (s *socket) forget(list []described) {
 	for i := range list {
 		present[list[i].ID] = true
 	}
+	for id, f := range s.unacked {
+		if present[id] || f.order > s.arrived {
+			continue
+		}
+		delete(s.unacked, id)
+		// The page may send these before it has this list.
+		if s.late++; !f.held {
+			s.late++
+		}
+	}
 	for id := range s.sent {
-		// An acknowledgement may still come.
 		if _, waits := s.unacked[id]; !present[id] && !waits {
 			delete(s.sent, id)
 		}
 	}
 }
 
+// inTransit returns how many frames are on their way, and their bytes.
+// Viewer.mu must be held.
+func (s *socket) inTransit() (frames, bytes int) {
+	for _, f := range s.unacked {
+		if f.order > s.arrived {
+			frames++
+			bytes += f.bytes
+		}
+	}
+	return frames, bytes
+}
+
+// full reports whether no further frame may be sent for now. Viewer.mu must be
+// held.
+func (s *socket) full() bool {
+	frames, bytes := s.inTransit()
+	if frames < s.window.limit() {
+		return false
+	}
+	v := s.viewer
+	if time.Since(s.heard) < v.transitLimit+v.transfer(bytes) {
+		return true
+	}
+	s.arrived = s.chosen // or the line is slower than is permitted
+	return false
+}
+
 // allow returns a context for sending n bytes. It includes the frames on their
 // way, which the connection transfers first.
 func (s *socket) allow(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	s.viewer.mu.Lock()
-	for _, f := range s.unacked {
-		n += f.bytes
-	}
+	_, before := s.inTransit()
 	s.viewer.mu.Unlock()
+	n += before
 	return context.WithTimeout(ctx, s.viewer.allowance(n))
 }
 
@@ -236,12 +282,8 @@ func (s *socket) next() (p *picture, id int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var best *stream
-	now, inTransit := time.Now(), 0
 	for _, st := range v.streams {
-		if f, waits := s.unacked[st.id]; waits {
-			if !f.held && now.Sub(f.began) < v.transitLimit {
-				inTransit++
-			}
+		if _, waits := s.unacked[st.id]; waits {
 			continue
 		}
 		if st.picture == nil || s.sent[st.id] == st.seq || st.id > s.listed {
@@ -251,12 +293,14 @@ func (s *socket) next() (p *picture, id int) {
 			best = st
 		}
 	}
-	if best == nil || inTransit >= s.window.limit() {
+	if best == nil || s.full() {
 		return nil, 0
 	}
 	s.last = best.id
 	s.sent[best.id] = best.seq
-	s.unacked[best.id] = unackedFrame{began: now}
+	s.chosen++
+	s.heard = time.Now()
+	s.unacked[best.id] = unackedFrame{order: s.chosen, began: s.heard}
 	return best.picture.acquire(), best.id
 }
 
@@ -281,11 +325,7 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 	start = append(start, text...)
 	ctx, cancel := s.allow(ctx, len(start)+len(jpeg))
 	defer cancel()
-	s.viewer.mu.Lock()
-	f := s.unacked[id]
-	f.bytes = len(start) + len(jpeg)
-	s.unacked[id] = f
-	s.viewer.mu.Unlock()
+	s.note(id, len(start)+len(jpeg))
 	out, err := s.conn.Writer(ctx, websocket.MessageBinary)
 	if err != nil {
 		return err
@@ -294,6 +334,17 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 		_, err = out.Write(jpeg)
 	}
 	return errors.Join(err, out.Close())
+}
+
+// note notes how long a frame is, unless a viewer that keeps to no protocol has
+// acknowledged it already.
+func (s *socket) note(id, bytes int) {
+	s.viewer.mu.Lock()
+	defer s.viewer.mu.Unlock()
+	if f, waits := s.unacked[id]; waits {
+		f.bytes = bytes
+		s.unacked[id] = f
+	}
 }
 
 func millis(t time.Time) float64 { return float64(t.UnixMicro()) / 1000 }
@@ -323,16 +374,23 @@ func (s *socket) reject(reason string) error {
 }
 
 // acknowledge notes that a stream's frame has arrived, and permits the next one
-// unless it is held. It returns false if there is nothing to acknowledge. So a
-// viewer cannot send more than twice what it receives.
+// unless it is held. It returns false if there is nothing to acknowledge, and no
+// frame of that stream was forgotten. So a viewer cannot send more than twice what
+// it receives.
 func (s *socket) acknowledge(id int, held bool) bool {
 	v := s.viewer
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	f, waits := s.unacked[id]
+	if !waits && s.late > 0 && id > 0 && id <= v.lastID && !slices.ContainsFunc(v.streams, func(st *stream) bool { return st.id == id }) {
+		s.late--
+		return true
+	}
 	if !waits || f.held && held {
 		return false
 	}
+	s.heard = time.Now()
+	s.arrived = max(s.arrived, f.order)
 	if !f.held {
 		s.window.acknowledged(time.Since(f.began))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -113,6 +114,36 @@ func TestStreamsTakeTurns(t *testing.T) {
 	}
 }
 
+// newSocket returns a socket without a connection, whose viewer has the list of
+// all streams.
+func newSocket(t *testing.T, v *Viewer) *socket {
+	t.Helper()
+	s := &socket{viewer: v, watch: v.watch(), sent: map[int]uint64{}, unacked: map[int]unackedFrame{}, listed: v.lastID}
+	t.Cleanup(func() { v.unwatch(s.watch) })
+	return s
+}
+
+// choose returns the streams whose frames are next, and sends none.
+func (s *socket) choose() (ids []int) {
+	for {
+		p, id := s.next()
+		if p == nil {
+			return ids
+		}
+		p.release()
+		ids = append(ids, id)
+	}
+}
+
+// age makes everything that was noted of frames and reports older.
+func (s *socket) age(by time.Duration) {
+	s.heard = s.heard.Add(-by)
+	for id, f := range s.unacked {
+		f.began = f.began.Add(-by)
+		s.unacked[id] = f
+	}
+}
+
 // A frame follows the list with its stream, also if the stream is new: the page
 // drops frames of streams that it does not know.
 func TestFramesFollowTheirStream(t *testing.T) {
@@ -120,7 +151,8 @@ func TestFramesFollowTheirStream(t *testing.T) {
 	c := dial(t, url)
 	publish(t, v.Source("known"), jpegFrame(t, 1, nil))
 	h, _ := c.frame()
-	s := &socket{viewer: v, sent: map[int]uint64{}, unacked: map[int]unackedFrame{}, listed: h.ID}
+	s := newSocket(t, v)
+	s.listed = h.ID
 	publish(t, v.Source("new"), jpegFrame(t, 1, nil))
 	for _, want := range []int{h.ID, 0} {
 		p, id := s.next()
@@ -143,8 +175,9 @@ func TestFewFramesAreOnTheirWay(t *testing.T) {
 		publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
 	}
 	c := dial(t, url)
-	// The list of streams follows when there is nothing else to send.
-	until := func() (ids []int) {
+	// At least so many frames come, and others before the next list of streams,
+	// which follows when there is nothing else to send.
+	until := func(least int) (ids []int) {
 		t.Helper()
 		for {
 			kind, data, err := c.conn.Read(c.ctx)
@@ -154,20 +187,20 @@ func TestFewFramesAreOnTheirWay(t *testing.T) {
 			if kind == websocket.MessageBinary {
 				h, _ := parseFrame(t, data)
 				ids = append(ids, h.ID)
-			} else if len(ids) > 0 {
+			} else if len(ids) >= least {
 				return ids
 			}
 		}
 	}
-	first := until()
+	first := until(minTransit)
 	if len(first) != minTransit {
 		t.Fatalf("%d frames are on their way at once", len(first))
 	}
 	for _, id := range first {
 		c.acknowledge(-id) // it has arrived, and is held
 	}
-	second := until()
-	if len(second) < minTransit || len(second) > 2*minTransit || second[0] != first[len(first)-1]+1 {
+	second := until(minTransit)
+	if len(second) > 2*minTransit || second[0] != first[len(first)-1]+1 {
 		t.Errorf("after %v came %v", first, second)
 	}
 	publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
@@ -178,6 +211,153 @@ func TestFewFramesAreOnTheirWay(t *testing.T) {
 		h, _ := c.frame()
 		c.acknowledge(h.ID)
 		seen++
+	}
+}
+
+// Frames that a slow line takes long for stay on their way until a report is
+// about one of them or a later one, however old they are.
+func TestFramesAreOnTheirWayUntilReported(t *testing.T) {
+	for _, held := range []bool{false, true} {
+		v, _ := newViewer(t, Options{})
+		for range 5 * minTransit {
+			publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
+		}
+		s := newSocket(t, v)
+		first := s.choose()
+		if len(first) != minTransit {
+			t.Fatalf("%d frames are on their way at once", len(first))
+		}
+		for id, f := range s.unacked {
+			f.bytes = 1 << 20
+			s.unacked[id] = f
+		}
+		s.age(transitLimit + v.transfer(minTransit<<20) - time.Minute)
+		if more := s.choose(); more != nil {
+			t.Errorf("held %v: %v follow %v without a report", held, more, first)
+		}
+		// The third has arrived, and so have the two before it.
+		if !s.acknowledge(first[2], held) {
+			t.Fatal("no frame waits for an acknowledgement")
+		}
+		s.age(time.Minute) // less than the frames take
+		if more, want := s.choose(), s.window.limit()-1; len(more) != want {
+			t.Errorf("held %v: %v follow, not %d frames", held, more, want)
+		}
+		if frames, _ := s.inTransit(); frames != s.window.limit() {
+			t.Errorf("held %v: %d frames are on their way", held, frames)
+		}
+	}
+}
+
+// A page of an earlier version reports nothing of tiles that are not visible.
+// Their frames do not end the others.
+func TestPageThatDoesNotReport(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	v.transitLimit = time.Millisecond
+	v.slowest = 1 << 30
+	const hidden = 3 * minTransit
+	var visible *Source
+	for n := range hidden + 1 {
+		visible = v.Source("camera")
+		publish(t, visible, jpegFrame(t, n, nil))
+	}
+	c := dial(t, url)
+	for seen := map[int]bool{}; len(seen) < hidden; {
+		h, _ := c.frame()
+		seen[h.ID] = true
+	}
+	for n := range 10 {
+		h, _ := c.frame()
+		if h.ID != hidden+1 {
+			t.Fatalf("a frame of stream %d came", h.ID)
+		}
+		publish(t, visible, jpegFrame(t, n, nil))
+		c.acknowledge(h.ID)
+	}
+}
+
+// Nothing stays noted of streams that have gone. Reports about them that the page
+// sent before it had the list without them are accepted, but no others.
+func TestStreamsThatHaveGone(t *testing.T) {
+	v, _ := newViewer(t, Options{})
+	sources := map[int]*Source{}
+	for id := 1; id <= 3; id++ {
+		sources[id] = v.Source("camera")
+		publish(t, sources[id], jpegFrame(t, 1, nil))
+	}
+	s := newSocket(t, v)
+	if ids := s.choose(); len(ids) != 3 {
+		t.Fatalf("%v are next", ids)
+	}
+	s.acknowledge(2, true) // so 1 has arrived as well, and 3 is on its way
+	for _, source := range sources {
+		source.Close()
+	}
+	s.forget(v.describe())
+	if len(s.unacked) != 1 || len(s.sent) != 1 {
+		t.Errorf("%v and %v are noted", s.unacked, s.sent)
+	}
+	if !s.acknowledge(3, false) {
+		t.Error("the frame on its way cannot be acknowledged")
+	}
+	s.forget(v.describe())
+	if len(s.unacked) != 0 || len(s.sent) != 0 {
+		t.Errorf("%v and %v stay noted", s.unacked, s.sent)
+	}
+	publish(t, v.Source("later"), jpegFrame(t, 1, nil))
+	for _, id := range []int{0, 4, 5, math.MinInt} {
+		if s.acknowledge(id, false) {
+			t.Errorf("%d was accepted, which has not gone", id)
+		}
+	}
+	for _, report := range []struct {
+		id   int
+		held bool
+		ok   bool
+	}{{1, true, true}, {1, false, true}, {2, false, true}, {2, false, false}, {3, true, false}} {
+		if got := s.acknowledge(report.id, report.held); got != report.ok {
+			t.Errorf("%+v: accepted is %v", report, got)
+		}
+	}
+}
+
+// A viewer that acknowledges a frame of a stream that has just gone stays.
+func TestAcknowledgementOfAStreamThatHasGone(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	gone, stays := v.Source("gone"), v.Source("stays")
+	publish(t, gone, jpegFrame(t, 1, nil))
+	c := dial(t, url)
+	h, _ := c.frame()
+	c.acknowledge(-h.ID)
+	gone.Close()
+	for {
+		_, data, err := c.conn.Read(c.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(data), `"gone"`) {
+			break
+		}
+	}
+	c.acknowledge(h.ID)
+	for n := range 3 {
+		publish(t, stays, jpegFrame(t, n, nil))
+		h, _ := c.frame()
+		c.acknowledge(h.ID)
+	}
+}
+
+// A frame that a viewer acknowledges before it was sent is not noted again.
+func TestAcknowledgementBeforeTheFrame(t *testing.T) {
+	v, _ := newViewer(t, Options{})
+	publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
+	s := newSocket(t, v)
+	if ids := s.choose(); len(ids) != 1 || !s.acknowledge(ids[0], false) {
+		t.Fatalf("%v are next", ids)
+	}
+	s.note(1, 1000)
+	if len(s.unacked) != 0 {
+		t.Errorf("%v is noted", s.unacked)
 	}
 }
 

@@ -285,7 +285,12 @@ func (v *Viewer) Viewers() int {
 
 // allowance returns how long a viewer may take to receive n bytes.
 func (v *Viewer) allowance(n int) time.Duration {
-	return v.opts.WriteTimeout + time.Duration(n)*time.Second/time.Duration(v.slowest)
+	return v.opts.WriteTimeout + v.transfer(n)
+}
+
+// transfer returns how long the slowest line takes for n bytes.
+func (v *Viewer) transfer(n int) time.Duration {
+	return time.Duration(n) * time.Second / time.Duration(v.slowest)
 }
 
 // watcher is woken when there may be something new to send. A watcher that is

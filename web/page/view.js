@@ -79,7 +79,8 @@ class Tile {
       }
     }
     this.canvas.dataset.seq = header.seq;
-    requestAnimationFrame(() => this.acknowledge());
+    if (document.hidden) this.acknowledge(); // there is no animation frame until it is visible
+    else requestAnimationFrame(() => this.acknowledge());
   }
 
   picture(bitmap, blob, instead) {
