@@ -5,9 +5,9 @@
 #
 #   scripts/vm.sh FOLDER COMMAND
 #
-# FOLDER is copied to /work there, with the shared libraries of the programs in it.
+# FOLDER is copied to /guest there, with the shared libraries of the programs in it.
 # The rest of the machine is Debian's kernel and BusyBox. COMMAND is run there by
-# its sh, as root, in /work. What it leaves in /work/out is in FOLDER/out
+# its sh, as root, in /guest. What it leaves in /guest/out is in FOLDER/out
 # afterwards, and its status is this script's. The machine has no network but
 # 127.0.0.0/8, and no disk.
 #
@@ -73,9 +73,9 @@ fi
 # ---- its files, all of them in memory ----
 
 root=$work/root
-mkdir -p "$root"/{bin,dev,etc,proc,root,sys,tmp,work/out}
+mkdir -p "$root"/{bin,dev,etc,proc,root,sys,tmp,guest/out}
 cp "$cache/busybox" "$root/bin/busybox"
-tar -c -C "$folder" --exclude=./out . | tar -x -C "$root/work" --no-same-owner
+tar -c -C "$folder" --exclude=./out . | tar -x -C "$root/guest" --no-same-owner
 find "$folder" -path "$folder/out" -prune -o -type f -perm -100 -print | while read -r program; do
 	{ ldd "$program" 2>/dev/null || true; } | grep -o '/[^ ]*' | while read -r library; do
 		[ -e "$root$library" ] || { mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library"; }
@@ -96,7 +96,7 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
 ip link set lo up
 ulimit -n 65536
-cd /work
+cd /guest
 sh /command </dev/null
 echo $? >out/.status
 stty -F /dev/ttyS1 raw
