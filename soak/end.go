@@ -204,12 +204,11 @@ func (e *end) sample(ctx context.Context) {
 // ---- the application ----
 
 // A publisher's first frames are earlyPace apart until the receive ends have one of
-// them. So those before the subscription was in effect are few at any rate, and no
-// more than earlyFrames: that is three seconds, for what takes milliseconds where
-// the processor is free.
+// them. So those before the subscription was in effect are few at any rate: none or
+// one in fact, and no more than earlyFrames, which is a second for a busy machine.
 const (
 	earlyPace   = 10 * time.Millisecond
-	earlyFrames = 300
+	earlyFrames = 100
 )
 
 // sendAll sends the frames, and then, in PUB/SUB, one more for each command more,
