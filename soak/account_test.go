@@ -183,7 +183,7 @@ func TestBalanceOfPubSub(t *testing.T) {
 	}
 }
 
-// In PUB/SUB what nobody has counted is not among what was reported.
+// In PUB/SUB what is not in Missed or Dropped does not count as reported.
 func TestBalanceOfUncounted(t *testing.T) {
 	frames := slices.Concat(sequence(4, 100), sequence(131, 490))
 	for _, c := range []struct {

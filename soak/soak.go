@@ -750,7 +750,7 @@ func (s *soak) awaitRest() {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	limit, more := time.Now().Add(waitLimit), time.Now().Add(morePause)
-	asked := map[*process]int64{} // the last frame that each send end was told to send
+	asked := map[*process]int64{} // the last frame that the command more asked each send end for
 	sentAll := func() bool {
 		for p, index := range asked {
 			if p.progress.Begun.Load() < index {
@@ -793,7 +793,7 @@ func (s *soak) awaitRest() {
 const morePause = 100 * time.Millisecond
 
 // publishesMore reports whether the last frame must come: the ends are publishers of
-// this library that send one more when they are told to, and receive ends that do
+// this library, which have the command more, and receive ends that do
 // not hang.
 func (s *soak) publishesMore() bool {
 	if _, python := s.python(); s.Pattern != pubSub || python {
