@@ -12,6 +12,8 @@ type account struct {
 	pattern   int
 	queue     int64 // frames that a receive end may have answered, and not yet have delivered
 	severed   bool  // connections were cut, or processes killed
+	severings int64 // how often that may have been
+	early     int64 // in PUB/SUB without faults, the most frames before the first one that comes; 0: not known
 	senders   map[int64]*senderRecord
 	receivers []*receiverRecord // in the order in which they were started
 }
@@ -39,9 +41,11 @@ type balance struct {
 	Lost           int64 // reported: by the send call, Missed or Dropped
 	Late           int64 // after frames that were sent later
 	Twice          int64 // reported: the send end has sent them again
+	Uncounted      int64 // in PUB/SUB, between frames that a receive end got, where nobody counts them: it was killed, or one of the ends is in Python
 	WithReceiver   int64 // in the queue of a receive end that was killed
 	WithConnection int64 // in PUSH/PULL, on a connection that was cut; in PUB/SUB, before the subscriber was connected, or while none ran
 	InTransit      int64 // when the send end was killed
+	Gaps           int64 // in PUSH/PULL, the rows of frames without one that came that WithConnection has
 	Unreported     []string
 }
 
@@ -49,6 +53,14 @@ const (
 	pubSub   = 2
 	pushPull = 3
 )
+
+// gapsEach is how many such rows one severing may leave. What a connection or a
+// process takes with it, in the queues of both ends and in the buffers of the
+// system, is one row of frames. A fault that lasts may sever a connection twice,
+// such as one at which an end gives it up, and what came meanwhile is refused when
+// it continues. How long a row is has no simple bound: the system's buffers are
+// megabytes.
+const gapsEach = 2
 
 // maxListed is how many unreported frames are listed.
 const maxListed = 50
@@ -75,6 +87,9 @@ func (a *account) balance() (b balance) {
 			a.follow(&b, life, s, queues)
 		}
 	}
+	if limit := gapsEach * a.severings; b.Gaps > limit {
+		b.unreported("frames are missing in %d places, and %d faults explain at most %d", b.Gaps, a.severings, limit)
+	}
 	for i, r := range a.receivers {
 		missing, rest := int64(0), int64(0)
 		for _, run := range r.runs {
@@ -85,19 +100,28 @@ func (a *account) balance() (b balance) {
 				b.unreported("receive end %d: %d frames came after later ones", i+1, run.Late)
 			}
 		}
-		b.Lost += missing
 		if !r.counts {
+			b.Uncounted += missing
 			continue
 		}
+		b.Lost += missing
 		if missing > r.reported {
 			b.unreported("receive end %d: %d frames are missing, and Missed and Dropped are %d", i+1, missing, r.reported)
+		}
+		if a.severed {
+			continue
 		}
 		// Frames that were dropped after the last one that was delivered count, too.
 		for life, s := range a.senders {
 			_, last := r.span(life)
-			rest += s.begun - last
+			rest += max(0, s.begun-last)
 		}
-		if !a.severed && r.reported > missing+rest {
+		dropped := min(rest, max(0, r.reported-missing))
+		b.Lost += dropped
+		if rest > dropped {
+			b.unreported("receive end %d: %d frames after the last one are missing, and %d of them are in Missed and Dropped", i+1, rest, dropped)
+		}
+		if r.reported > missing+rest {
 			b.unreported("receive end %d: Missed and Dropped are %d, and %d frames are missing, with at most %d after the last one", i+1, r.reported, missing, rest)
 		}
 	}
@@ -135,13 +159,26 @@ func (a *account) published(b *balance, life int64, s *senderRecord) {
 					b.unreported("frame %d of %s came twice", index, lifeName(life))
 				}
 			}
-			b.WithConnection += max(0, run.First-n)
+			before := max(0, run.First-n)
+			b.WithConnection += before
+			if !a.severed && a.early > 0 && before > a.early {
+				b.unreported("receive end %d: %d frames of %s are missing before the first one", r.place+1, before, lifeName(life))
+			}
 			n = max(n, run.Last+1)
 		}
 		next[r.place] = n
 	}
-	for _, n := range next {
-		b.InTransit += max(0, s.begun-n+1)
+	for _, r := range a.receivers {
+		n, ok := next[r.place]
+		if delete(next, r.place); !ok {
+			continue // another process in its place has been counted
+		}
+		switch rest := max(0, s.begun-n+1); {
+		case a.severed:
+			b.InTransit += rest
+		case !r.counts:
+			b.Uncounted += rest
+		} // else balance compares it with what the receive end has counted
 	}
 }
 
@@ -173,10 +210,15 @@ func (a *account) follow(b *balance, life int64, s *senderRecord, queues []int64
 	if late > 0 && !a.severed {
 		b.unreported("%d frames of %s came after later ones", late, lifeName(life))
 	}
+	before := b.WithConnection
 	for index := int64(1); index <= s.begun; index++ {
-		if !seen.has(index) {
-			a.absent(b, life, s, index, queues)
+		if seen.has(index) {
+			continue
 		}
+		if a.absent(b, life, s, index, queues); b.WithConnection > before && (index == 1 || seen.has(index-1)) {
+			b.Gaps++
+		}
+		before = b.WithConnection
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vidgear-go/netgear/internal/numbered"
 )
@@ -138,7 +139,7 @@ func TestBalanceOfLockstep(t *testing.T) {
 
 func equal(a, b balance) bool {
 	return a.Sent == b.Sent && a.Received == b.Received && a.Lost == b.Lost && a.Late == b.Late && a.Twice == b.Twice &&
-		a.WithReceiver == b.WithReceiver && a.WithConnection == b.WithConnection && a.InTransit == b.InTransit
+		a.Uncounted == b.Uncounted && a.Gaps == b.Gaps && a.WithReceiver == b.WithReceiver && a.WithConnection == b.WithConnection && a.InTransit == b.InTransit
 }
 
 // In PUB/SUB the subscriber's counts must be those of the frames that are
@@ -152,17 +153,25 @@ func TestBalanceOfPubSub(t *testing.T) {
 		severed  bool
 		problem  string
 	}{
-		{"reported", frames, 30, false, ""},
-		{"with what was dropped at the end", frames, 40, false, ""},
+		{"reported", frames, 40, false, ""},
 		{"too few are reported", frames, 29, false, "30 frames are missing, and Missed and Dropped are 29"},
 		{"too many are reported", frames, 41, false, "Missed and Dropped are 41, and 30 frames are missing, with at most 10"},
-		{"late", append(slices.Clone(frames), 110), 30, false, "1 frames came after later ones"},
+		{"nothing after the last one", slices.Concat(sequence(4, 100), sequence(131, 500)), 30, false, ""},
+		{"the last ones are not reported", slices.Concat(frames, sequence(491, 499)), 30, false, "1 frames after the last one are missing, and 0 of them"},
+		{"some of the last ones are not reported", frames, 39, false, "10 frames after the last one are missing, and 9 of them"},
+		{"the last ones, after a fault", frames, 30, true, ""},
+		{"none at all", nil, 0, false, "500 frames after the last one are missing, and 0 of them"},
+		{"none at all, after a fault", nil, 0, true, ""},
+		{"as many before the first one as may be", sequence(11, 500), 0, false, ""},
+		{"more before the first one", sequence(12, 500), 0, false, "11 frames of life 1 are missing before the first one"},
+		{"more before the first one, after a fault", sequence(12, 500), 0, true, ""},
+		{"late", append(slices.Clone(frames), 110), 40, false, "1 frames came after later ones"},
 		{"late, after a fault", append(slices.Clone(frames), 110), 30, true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, twice := received(t, true, c.frames...)
 			r.reported, r.counts = c.reported, true
-			a := account{pattern: pubSub, severed: c.severed, senders: map[int64]*senderRecord{1: {begun: 500}}, receivers: []*receiverRecord{&r}}
+			a := account{pattern: pubSub, severed: c.severed, early: 10, senders: map[int64]*senderRecord{1: {begun: 500}}, receivers: []*receiverRecord{&r}}
 			got := strings.Join(a.balance().Unreported, "; ")
 			if twice != 0 || (got == "") != (c.problem == "") || !strings.Contains(got, c.problem) {
 				t.Errorf("%q, %d came twice", got, twice)
@@ -174,9 +183,38 @@ func TestBalanceOfPubSub(t *testing.T) {
 	}
 }
 
+// In PUB/SUB what is not in Missed or Dropped does not count as reported.
+func TestBalanceOfUncounted(t *testing.T) {
+	frames := slices.Concat(sequence(4, 100), sequence(131, 490))
+	for _, c := range []struct {
+		name           string
+		killed, counts bool
+		severed        bool
+		want           balance
+	}{
+		{"counted", false, true, false, balance{Sent: 500, Received: 457, WithConnection: 3, Lost: 40}},
+		{"counted, after a fault", false, true, true, balance{Sent: 500, Received: 457, WithConnection: 3, Lost: 30, InTransit: 10}},
+		{"killed", true, false, true, balance{Sent: 500, Received: 457, WithConnection: 3, Uncounted: 30, InTransit: 10}},
+		{"in Python", false, false, false, balance{Sent: 500, Received: 457, WithConnection: 3, Uncounted: 40}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, _ := received(t, true, frames...)
+			r.killed, r.counts = c.killed, c.counts
+			if c.counts {
+				r.reported = 40
+			}
+			a := account{pattern: pubSub, severed: c.severed, early: 10, senders: map[int64]*senderRecord{1: {begun: 500}}, receivers: []*receiverRecord{&r}}
+			if got := a.balance(); len(got.Unreported) > 0 || !equal(got, c.want) {
+				t.Errorf("%+v\nis not %+v", got, c.want)
+			}
+		})
+	}
+}
+
 // In PUSH/PULL what was read from a connection that was cut may come after frames
 // of the next one. What comes twice is found all the same.
 func TestBalanceOfPushPull(t *testing.T) {
+	twoGaps := slices.Concat(sequence(1, 200), sequence(202, 210), sequence(212, 500))
 	for _, c := range []struct {
 		name       string
 		frames     []int64
@@ -184,14 +222,16 @@ func TestBalanceOfPushPull(t *testing.T) {
 		unreported []string
 		want       balance
 	}{
+		{"as often as a connection may be", twoGaps, true, nil, balance{Sent: 500, Received: 498, WithConnection: 2, Gaps: 2}},
+		{"more often", slices.Delete(slices.Clone(twoGaps), 300, 301), true, []string{"frames are missing in 3 places, and 1 faults explain at most 2"}, balance{Sent: 500, Received: 497, WithConnection: 3, Gaps: 3}},
 		{"lost", slices.Concat(sequence(1, 200), sequence(202, 500)), false, []string{"frame 201 of life 1 is lost"}, balance{Sent: 500, Received: 499}},
-		{"lost with a connection", slices.Concat(sequence(1, 200), sequence(251, 500)), true, nil, balance{Sent: 500, Received: 450, WithConnection: 50}},
-		{"late", slices.Concat(sequence(1, 200), []int64{251, 201, 252, 202}, sequence(253, 500)), true, nil, balance{Sent: 500, Received: 452, Late: 2, WithConnection: 48}},
-		{"late, and twice", slices.Concat(sequence(1, 200), []int64{251, 201, 252, 201}, sequence(253, 500)), true, []string{"frame 201 of life 1 came twice"}, balance{Sent: 500, Received: 452, Late: 1, WithConnection: 49}},
+		{"lost with a connection", slices.Concat(sequence(1, 200), sequence(251, 500)), true, nil, balance{Sent: 500, Received: 450, WithConnection: 50, Gaps: 1}},
+		{"late", slices.Concat(sequence(1, 200), []int64{251, 201, 252, 202}, sequence(253, 500)), true, nil, balance{Sent: 500, Received: 452, Late: 2, WithConnection: 48, Gaps: 1}},
+		{"late, and twice", slices.Concat(sequence(1, 200), []int64{251, 201, 252, 201}, sequence(253, 500)), true, []string{"frame 201 of life 1 came twice"}, balance{Sent: 500, Received: 452, Late: 1, WithConnection: 49, Gaps: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, _ := received(t, false, c.frames...)
-			a := account{pattern: pushPull, severed: c.severed, senders: map[int64]*senderRecord{1: {begun: 500}}, receivers: []*receiverRecord{&r}}
+			a := account{pattern: pushPull, severed: c.severed, severings: 1, senders: map[int64]*senderRecord{1: {begun: 500}}, receivers: []*receiverRecord{&r}}
 			got := a.balance()
 			if !slices.Equal(got.Unreported, c.unreported) {
 				t.Errorf("unreported: %q", got.Unreported)
@@ -299,6 +339,33 @@ func TestBalanceOfMultiserver(t *testing.T) {
 			got := a.balance()
 			if twice != 0 || !slices.Equal(got.Unreported, c.unreported) || got.Sent != 1000 || got.Received != int64(len(frames)) {
 				t.Errorf("%+v, %d came twice", got, twice)
+			}
+		})
+	}
+}
+
+// A Python end is started again when no frame comes. If none comes after that either,
+// without another fault, or often, it is the other end that hangs.
+func TestHopeless(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		vain   int
+		struck bool
+		want   bool
+	}{
+		{"not started again", 0, false, false},
+		{"not since the last frame", 0, true, false},
+		{"without a fault", 1, false, true},
+		{"with a fault", 1, true, false},
+		{"often", vainLimit, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &soak{kind: kind{Sender: goPeer, Receiver: vidgearPeer}, base: settings{Faults: true}, vain: []int{c.vain}, struck: c.struck, calm: make([]time.Duration, 1), cause: make([]string, 1)}
+			if revived := s.revive(0); revived == c.want || revived != (s.hung != "") {
+				t.Errorf("it is started again: %v, %q", revived, s.hung)
+			}
+			if err := s.mayRestart(); (err != nil) != c.want {
+				t.Errorf("it may be started again: %v", err)
 			}
 		})
 	}

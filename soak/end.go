@@ -48,6 +48,8 @@ const (
 // argument.
 const (
 	stopCommand  = "stop"  // send end: send no more
+	cameCommand  = "came"  // send end of PUB/SUB: the receive ends have a frame of this process
+	moreCommand  = "more"  // send end of PUB/SUB, after the event sent: send one more frame
 	closeCommand = "close" // close, and report the Stats
 	slowCommand  = "slow"  // receive end: take so long for each frame
 	nameCommand  = "name"  // the name has another address
@@ -60,9 +62,12 @@ type end struct {
 	progress *progress
 	gear     *netgear.NetGear
 	stopped  chan struct{} // closed by the command stop
+	came     chan struct{} // closed by the command came
+	more     chan struct{} // commands more
 	names    *nameserver.Server
 	slow     chan time.Duration // commands slow
 	each     time.Duration      // the last of them
+	retries  uint64             // Stats.Retries after the last frame
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -81,7 +86,7 @@ func (e *end) wrong(format string, args ...any) {
 // beEnd is the main function of such a process. It ends after the command close.
 // The end of stdin ends it at once.
 func beEnd(text string) error {
-	e := &end{stopped: make(chan struct{}), slow: make(chan time.Duration, 16), out: json.NewEncoder(os.Stdout)}
+	e := &end{stopped: make(chan struct{}), came: make(chan struct{}), more: make(chan struct{}, 1), slow: make(chan time.Duration, 16), out: json.NewEncoder(os.Stdout)}
 	if err := json.Unmarshal([]byte(text), &e.settings); err != nil {
 		return err
 	}
@@ -121,8 +126,6 @@ func beEnd(text string) error {
 		e.receiveAll(closing)
 	} else {
 		e.sendAll(closing)
-		e.report(event{Event: sentEvent})
-		<-closing.Done()
 	}
 	e.gear.Close()
 	running.Wait()
@@ -133,12 +136,19 @@ func beEnd(text string) error {
 
 func (e *end) listen(closeNow func()) {
 	calm := map[string]func(){}
-	var stop sync.Once
+	var stop, came sync.Once
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		word, argument, _ := strings.Cut(lines.Text(), " ")
 		switch word {
 		case stopCommand:
 			stop.Do(func() { close(e.stopped) })
+		case cameCommand:
+			came.Do(func() { close(e.came) })
+		case moreCommand:
+			select {
+			case e.more <- struct{}{}:
+			default:
+			}
 		case closeCommand:
 			closeNow()
 		case slowCommand:
@@ -193,50 +203,95 @@ func (e *end) sample(ctx context.Context) {
 
 // ---- the application ----
 
+// A publisher's first frames are earlyPace apart until the receive ends have one of
+// them. So those before the subscription was in effect are few at any rate: none or
+// one in fact, and no more than earlyFrames, which is a second for a busy machine.
+const (
+	earlyPace   = 10 * time.Millisecond
+	earlyFrames = 100
+)
+
+// sendAll sends the frames, and then, in PUB/SUB, one more for each command more,
+// until the context ends.
 func (e *end) sendAll(ctx context.Context) {
 	if e.Pattern >= int(netgear.PubSub) {
 		e.gear.WaitConnected(ctx, e.Peers) // published before, a frame is lost without a report
 	}
-	begun := time.Now()
 	frame := e.newFrame()
-	retries := uint64(0)
+	next := e.sendPaced(ctx, frame)
+	e.report(event{Event: sentEvent})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.more:
+			e.sendOne(ctx, frame, next)
+			next++
+		}
+	}
+}
+
+// sendPaced sends the frames, each at its time, and returns the number of the one
+// after the last.
+func (e *end) sendPaced(ctx context.Context, frame netgear.Array) (next int64) {
+	begun, first := time.Now(), e.First
+	early := e.Pattern == int(netgear.PubSub)
 	for i := e.First; i < e.First+e.Frames; i++ {
+		if early && i > e.First {
+			select {
+			case <-e.came:
+				early = false
+			case <-e.stopped:
+			case <-time.After(earlyPace):
+			}
+			begun, first = time.Now(), i
+		}
 		if e.FPS > 0 {
-			due := begun.Add(time.Duration(float64(i-e.First) / e.FPS * float64(time.Second)))
+			due := begun.Add(time.Duration(float64(i-first) / e.FPS * float64(time.Second)))
 			time.Sleep(time.Until(due)) // the pace
 		}
 		select {
 		case <-e.stopped:
-			return
+			return i
 		default:
 		}
-		n := numbered.Numbers{Life: e.Life, Index: i, Captured: time.Now().UnixMicro()}
-		if e.JPEG {
-			numbered.WritePicture(frame.Data, n)
-		} else {
-			numbered.Write(frame.Data, n)
-		}
-		var message any
-		if e.messages() {
-			message = []int64{e.Life, i}
-		}
-		e.progress.Begun.Store(i)
-		if reply, err := e.send(ctx, frame, message); err == nil {
-			e.checkReply(&reply, i)
-		} else {
-			if ctx.Err() != nil {
-				return
-			}
-			e.report(event{Event: lostEvent, Index: i, Text: err.Error()})
-		}
-		e.progress.Ended.Store(i)
-		if e.Faults {
-			if now := e.gear.Stats().Retries; now != retries {
-				e.report(event{Event: retriedEvent, Index: i})
-				retries = now
-			}
+		if !e.sendOne(ctx, frame, i) {
+			return i + 1
 		}
 	}
+	return e.First + e.Frames
+}
+
+// sendOne sends a frame, and reports what became of it. It returns false if the
+// context has ended.
+func (e *end) sendOne(ctx context.Context, frame netgear.Array, i int64) bool {
+	n := numbered.Numbers{Life: e.Life, Index: i, Captured: time.Now().UnixMicro()}
+	if e.JPEG {
+		numbered.WritePicture(frame.Data, n)
+	} else {
+		numbered.Write(frame.Data, n)
+	}
+	var message any
+	if e.messages() {
+		message = []int64{e.Life, i}
+	}
+	e.progress.Begun.Store(i)
+	if reply, err := e.send(ctx, frame, message); err == nil {
+		e.checkReply(&reply, i)
+	} else {
+		if ctx.Err() != nil {
+			return false
+		}
+		e.report(event{Event: lostEvent, Index: i, Text: err.Error()})
+	}
+	e.progress.Ended.Store(i)
+	if e.Faults {
+		if now := e.gear.Stats().Retries; now != e.retries {
+			e.report(event{Event: retriedEvent, Index: i})
+			e.retries = now
+		}
+	}
+	return true
 }
 
 // send sends a frame, with -mats as a Mat. It transfers the ownership of every other

@@ -135,7 +135,10 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 			return
 		}
 		s.mu.Lock()
-		s.under, s.what = true, f
+		s.under, s.what, s.struck = true, f, true
+		if severs(f.Kind) {
+			s.account.severings++
+		}
 		s.faults++
 		s.kinds[f.Kind]++
 		s.mu.Unlock()
@@ -178,11 +181,43 @@ func (s *soak) rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// restartPython starts the Python end again.
+// mayRestart returns an error if it is of no use to start the Python end again.
+func (s *soak) mayRestart() error {
+	i, _ := s.python()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line, times := range s.vain {
+		if s.onLine(i, line) && s.hopeless(line) {
+			return fmt.Errorf("no frame on connection %d since the Python end was started again (%d)", line+1, times)
+		}
+	}
+	return nil
+}
+
+// severs reports whether a connection may be lost by a fault.
+func severs(fault string) bool {
+	return !slices.Contains([]string{signalFault, gcFault, slowFault, clockFault}, fault)
+}
+
+// restartPython starts the Python end again, unless that was in vain.
 func (s *soak) restartPython(reason string) error {
+	if err := s.mayRestart(); err != nil {
+		return fmt.Errorf("%w, and now it %s", err, reason)
+	}
 	s.endPython(reason)
 	i, _ := s.python()
-	return s.start(i)
+	err := s.start(i)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// While none ran there was none that could hang.
+	clear(s.calm)
+	s.looked, s.struck = time.Now(), false
+	for line := range s.vain {
+		if s.onLine(i, line) {
+			s.vain[line]++
+		}
+	}
+	return err
 }
 
 // endPython ends the Python end, and counts why.
@@ -202,6 +237,7 @@ func (s *soak) endPython(reason string) {
 	s.hung = ""
 	clear(s.calm)
 	s.revived[reason]++
+	s.account.severings++
 	s.mu.Unlock()
 }
 

@@ -40,6 +40,7 @@ type process struct {
 	sender   *senderRecord   // the account of a send end
 	receiver *receiverRecord // the account of a receive end
 	noted    bool            // the account has all of it; soak.mu must be held
+	came     bool            // a publisher has had the command came; of the goroutine of watch
 
 	mu      sync.Mutex
 	planned bool // it was killed or closed

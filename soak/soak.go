@@ -135,6 +135,8 @@ type soak struct {
 	under    bool            // a fault is under way
 	hung     string          // why the Python end is to be started again
 	revived  map[string]int  // how often it was, by reason
+	vain     []int           // for each line: how often it was since the last frame
+	struck   bool            // a fault has begun since it was
 	what     fault           // the last fault
 	faults   int
 	kinds    map[string]int // of the faults, by kind
@@ -403,6 +405,7 @@ func (s *soak) open() error {
 	s.sent, s.stats, s.restarts = make(chan struct{}), map[string]netgear.Stats{}, map[id]int{}
 	s.kinds, s.reasons, s.revived, s.ends = map[string]int{}, map[string]int{}, map[string]int{}, map[id]*process{}
 	s.calm, s.frames, s.cause, s.sending = make([]time.Duration, s.lines()), make([]int64, s.lines()), make([]string, s.lines()), map[int]bool{}
+	s.vain = make([]int, s.lines())
 	for place := range s.count(false) {
 		s.sending[place] = true
 	}
@@ -417,6 +420,9 @@ func (s *soak) open() error {
 		Bidirectional: s.Mode == bidirectionalMode, Multiserver: s.Mode == multiserverMode, Multiclient: s.Mode == multiclientMode,
 	}
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
+	if s.Sender == goPeer { // one in Python does not wait for a subscriber
+		s.account.early = earlyFrames
+	}
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		return err
 	}
@@ -479,10 +485,11 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 				return
 			}
 		}
+		s.tellCame()
 		if line, pause := s.pause(); pause > s.flags.stall && s.revive(line) {
 			continue
 		} else if pause > s.flags.stall {
-			s.problem("no frame on connection %d for %v, after %d frames", line+1, pause.Round(time.Millisecond), s.frames[line])
+			s.problem("no frame on connection %d for %v, after %d frames%s", line+1, pause.Round(time.Millisecond), s.frames[line], s.inVain(line))
 			s.dump()
 			return
 		} else if pause.Seconds() > o.Longest {
@@ -497,11 +504,32 @@ func (s *soak) watch(ctx context.Context, o *outcome) {
 func (s *soak) revive(line int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i, ok := s.python(); !s.base.Faults || !ok || !s.onLine(i, line) {
+	if i, ok := s.python(); !s.base.Faults || !ok || !s.onLine(i, line) || s.hopeless(line) {
 		return false
 	}
 	s.hung, s.calm[line] = "hung after "+s.cause[line], 0
 	return true
+}
+
+// vainLimit is how often the Python end is started again without a frame in between,
+// if each time it was disturbed by a fault.
+const vainLimit = 3
+
+// hopeless reports whether it is not the Python end that hangs: no frame came since
+// it was started again, without another fault, or often enough. s.mu must be held.
+func (s *soak) hopeless(line int) bool {
+	return s.vain[line] >= vainLimit || s.vain[line] > 0 && !s.struck
+}
+
+// inVain returns how often the Python end was started again since the last frame of
+// a line.
+func (s *soak) inVain(line int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.vain[line] == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", since the Python end was started again (%d)", s.vain[line])
 }
 
 // python returns the end in Python, if there is one.
@@ -524,7 +552,7 @@ func (s *soak) pause() (longest int, pause time.Duration) {
 	for line := range s.calm {
 		switch frames := s.received(line); {
 		case frames != s.frames[line]:
-			s.frames[line], s.calm[line], s.cause[line] = frames, 0, ""
+			s.frames[line], s.calm[line], s.cause[line], s.vain[line] = frames, 0, "", 0
 		case !s.under:
 			s.calm[line] += now.Sub(s.looked)
 			fallthrough
@@ -608,8 +636,10 @@ func (s *soak) stop(sender *process) {
 		return
 	case limit == waitLimit:
 	case sender.python: // some hang after a fault; see revive
-		s.endPython(hung)
-		return
+		sender = s.sendAgain(sender, hung)
+		if sender == nil || s.awaitStop(sender, waitLimit) {
+			return
+		}
 	case python.receive:
 		if err := s.restartPython(hung); err != nil {
 			s.problem("%v", err)
@@ -621,6 +651,69 @@ func (s *soak) stop(sender *process) {
 		}
 	}
 	s.problem("a send call of %s does not return", sender.name)
+}
+
+// sendAgain starts a Python send end again that hung as the run ended, and waits
+// until a frame of it has come, so that it was not the receive end that hung. It
+// returns its process, told to stop, or nil if there is none.
+func (s *soak) sendAgain(sender *process, hung string) *process {
+	if err := s.restartPython(hung); err != nil {
+		s.problem("%v", err)
+		s.dump()
+		return nil
+	}
+	again := s.end(sender.id)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(waitLimit); !s.came(again, false); <-tick.C {
+		if again.ended() || time.Now().After(limit) {
+			s.problem("no frame of %s came, which was started again as it %s", again.name, hung)
+			s.dump()
+			again.kill()
+			s.note(again, true)
+			return nil
+		}
+	}
+	again.tell(stopCommand)
+	return again
+}
+
+// tellCame tells publishers when each receive end has a frame of them.
+func (s *soak) tellCame() {
+	if s.Pattern != pubSub {
+		return
+	}
+	for _, sender := range s.processes(false) {
+		if !sender.python && !sender.came && s.came(sender, true) {
+			sender.came = true
+			sender.tell(cameCommand)
+		}
+	}
+}
+
+// came reports whether a receive end, or each, has a frame of a send end.
+func (s *soak) came(sender *process, each bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	came := map[int]bool{}
+	for _, r := range s.account.receivers {
+		if _, last := r.span(sender.settings.Life); last > 0 {
+			came[r.place] = true
+		}
+	}
+	for i, p := range s.ends {
+		if i.receive {
+			open := p.progress.Open[sender.place].run()
+			came[i.place] = came[i.place] || open.Count > 0 && open.Life == sender.settings.Life
+		}
+	}
+	n := 0
+	for _, ok := range came {
+		if ok {
+			n++
+		}
+	}
+	return n > 0 && (!each || n == s.count(true))
 }
 
 // awaitStop waits until a send end has reported that it is done, or has ended, and
@@ -650,18 +743,40 @@ func (s *soak) isSending(p *process) bool {
 }
 
 // awaitRest waits until the receive ends have the last frame of each send end, or
-// got none for a while: with PUB/SUB the last ones may be lost.
+// got none for a while. With PUB/SUB the last ones may be lost: a publisher of this
+// library sends one more until one has come, so that what is missing before it is
+// counted.
 func (s *soak) awaitRest() {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.Now().Add(waitLimit)
-	for last, since := int64(-1), time.Now(); time.Since(since) < 2*time.Second; <-tick.C {
-		if time.Now().After(limit) {
-			s.problem("frames still come %v after the send end was stopped", waitLimit)
+	limit, more := time.Now().Add(waitLimit), time.Now().Add(morePause)
+	asked := map[*process]int64{} // the last frame that the command more asked each send end for
+	sentAll := func() bool {
+		for p, index := range asked {
+			if p.progress.Begun.Load() < index {
+				return false
+			}
+		}
+		return true
+	}
+	for last, since := int64(-1), time.Now(); s.publishesMore() || time.Since(since) < 2*time.Second; <-tick.C {
+		if sentAll() && s.allCame() {
 			return
 		}
-		if s.allCame() {
+		if now := time.Now(); now.After(limit) {
+			if s.publishesMore() {
+				s.problem("no frame comes %v after the send end was stopped, although it still sends some", waitLimit)
+				s.dump()
+			} else {
+				s.problem("frames still come %v after the send end was stopped", waitLimit)
+			}
 			return
+		} else if now.After(more) && sentAll() && s.publishesMore() {
+			more = now.Add(morePause)
+			for _, sender := range s.processes(false) {
+				asked[sender] = sender.progress.Begun.Load() + 1
+				sender.tell(moreCommand)
+			}
 		}
 		now := int64(0)
 		for _, p := range s.processes(true) {
@@ -671,6 +786,25 @@ func (s *soak) awaitRest() {
 			last, since = now, time.Now()
 		}
 	}
+}
+
+// morePause is how long the last frame of a publisher may take before it sends one
+// more.
+const morePause = 100 * time.Millisecond
+
+// publishesMore reports whether the last frame must come: the ends are publishers of
+// this library, which have the command more, and receive ends that do
+// not hang.
+func (s *soak) publishesMore() bool {
+	if _, python := s.python(); s.Pattern != pubSub || python {
+		return false
+	}
+	for _, p := range slices.Concat(s.processes(false), s.processes(true)) {
+		if p.ended() || p.killed.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // allCame reports whether the last frame of each send end has come, in PUB/SUB at
