@@ -41,7 +41,7 @@ type balance struct {
 	Lost           int64 // reported: by the send call, Missed or Dropped
 	Late           int64 // after frames that were sent later
 	Twice          int64 // reported: the send end has sent them again
-	Uncounted      int64 // in PUB/SUB, between frames that a receive end got, where nobody counts them: it was killed, or one of the ends is in Python
+	Uncounted      int64 // in PUB/SUB, between frames that a receive end got, where none counts them: it was killed, or one of the ends is in Python
 	WithReceiver   int64 // in the queue of a receive end that was killed
 	WithConnection int64 // in PUSH/PULL, on a connection that was cut; in PUB/SUB, before the subscriber was connected, or while none ran
 	InTransit      int64 // when the send end was killed

@@ -655,7 +655,7 @@ func (s *soak) stop(sender *process) {
 
 // sendAgain starts a Python send end again that hung as the run ended, and waits
 // until a frame of it has come, so that it was not the receive end that hung. It
-// returns its process, told to stop, or nil if there is none.
+// returns its process, which has the command to stop, or nil if there is none.
 func (s *soak) sendAgain(sender *process, hung string) *process {
 	if err := s.restartPython(hung); err != nil {
 		s.problem("%v", err)
@@ -678,7 +678,7 @@ func (s *soak) sendAgain(sender *process, hung string) *process {
 	return again
 }
 
-// tellCame tells publishers when each receive end has a frame of them.
+// tellCame reports to publishers when each receive end has a frame of them.
 func (s *soak) tellCame() {
 	if s.Pattern != pubSub {
 		return
