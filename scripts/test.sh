@@ -193,7 +193,7 @@ unit_other() {
 	local tags=$1 others
 	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/hostile|/netgeartest|/bench(/.*)?|/web|/metrics|/natsbridge(/.*)?|/soak(/.*)?${2:+|$2})?")
 	# shellcheck disable=SC2086
-	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short -run "$DIFFERS" .
+	python3 scripts/gotest.py -tags "$tags" -parallel 8 -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
 }
 # The other packages use gocv little or not at all; that they build is checked.
@@ -201,7 +201,7 @@ unit_newest() { newest unit_other "$NEWEST_TAGS" '/(cmd/netgear|examples|record)
 
 interop() {
 	NETGEAR_INTEROP_PYTHON=${NETGEAR_INTEROP_PYTHON:-$PWD/interop/.venv/bin/python} \
-		python3 scripts/gotest.py --no-skip -race -tags matprofile -timeout "$TIMEOUT" -count=1 ./interop/...
+		python3 scripts/gotest.py --no-skip -race -tags matprofile -parallel 4 -timeout "$TIMEOUT" -count=1 ./interop/...
 }
 
 # The program that needs an sshd is tested with the sshd.
