@@ -323,7 +323,7 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 			awaitPeers(t, send, 1)
 			first.Socket.Close()
 			if pattern == ReqRep { // where another is connected, it may be the one that has the frame
-				await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
+				await(t, "the frame to be sent again", func() bool { return send.Stats().Retries > 0 })
 			}
 			mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 			if err := <-result; err != nil {
@@ -346,12 +346,12 @@ func TestLatePeerOfASendEndThatListens(t *testing.T) {
 				_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
 				result <- err
 			}()
-			time.Sleep(timeout * 3 / 4)
+			time.Sleep(timeout * 3 / 4) // most of the try is over
 			peer := newBare(t, kind, send)
 			if peer.recv(testTimeout) == nil {
 				t.Fatal("no frame")
 			}
-			time.Sleep(timeout / 2)
+			time.Sleep(timeout * 3 / 8) // so is the whole of it
 			peer.send([]byte("ok"))
 			if err := <-result; err != nil || send.Stats().Retries > 0 {
 				t.Errorf("%v, sent again %d times", err, send.Stats().Retries)
@@ -398,7 +398,7 @@ func TestBlockedPushConnectsAgain(t *testing.T) {
 	}()
 	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: port}
 	other := mustNew(t, o)
-	await(t, "a mismatch", func() bool { return send.link.hopeless() })
+	await(t, "a mismatch", func() bool { return send.Stats().Refused > 0 })
 	other.Close()
 	o.Pattern, o.Wire = PushPull, AsyncWire
 	mustNew(t, o)

@@ -103,7 +103,10 @@ func awaitPeers(t testing.TB, n *NetGear, peers int) {
 	if err := n.WaitConnected(testContext(t), peers); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "peers to connect", func() bool { return n.Stats().Connected == peers })
+	await(t, "peers to connect", func() bool { // and to be reported, a moment later
+		s := n.Stats()
+		return s.Connected == peers && s.Connections >= uint64(peers)
+	})
 }
 
 // await polls a condition for which there is no event.

@@ -379,7 +379,7 @@ func (x *frameExchange) alone() bool {
 	if err != nil || events&zmq4.POLLOUT == 0 {
 		return err == nil
 	}
-	time.AfterFunc(lossDelay, x.wake)
+	time.AfterFunc(confirmAfter, x.wake)
 	return false
 }
 
