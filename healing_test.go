@@ -129,7 +129,7 @@ func TestSilentPeer(t *testing.T) {
 				want = []EventKind{EventConnected, EventTerminated, EventLost, EventRefused}
 				at.await(t, want[:3]...)
 			}
-			await(t, "the stranger to be refused", func() bool { return recv.Stats().Refused == 1 })
+			await(t, "the foreign peer to be refused", func() bool { return recv.Stats().Refused == 1 })
 			if s := recv.Stats(); !early && (s.Connected != 1 || s.Lost != 0) {
 				t.Errorf("with a sender connected: %+v", s)
 			}
@@ -413,7 +413,7 @@ func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
 		attemptHandshake(t, send)
-		await(t, "the stranger to be refused", send.link.mismatched)
+		await(t, "the foreign peer to be refused", send.link.mismatched)
 		done := make(chan error, 1)
 		go func() {
 			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
@@ -421,7 +421,7 @@ func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 		}()
 		refused := send.Stats().Refused
 		attemptHandshake(t, send)
-		await(t, "another stranger to be refused", func() bool { return send.Stats().Refused > refused })
+		await(t, "another foreign peer to be refused", func() bool { return send.Stats().Refused > refused })
 		mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port(), Pattern: pattern})
 		if err := <-done; err != nil {
 			t.Errorf("%v: %v", pattern, err)
@@ -434,7 +434,7 @@ func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 func TestOldRefusalsAreNoHint(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	attemptHandshake(t, recv)
-	await(t, "the stranger to be refused", recv.link.mismatched)
+	await(t, "the foreign peer to be refused", recv.link.mismatched)
 	old := *recv.link.current().refused.Load()
 	old.at = old.at.Add(-refusalTTL)
 	recv.link.current().refused.Store(&old)

@@ -350,7 +350,7 @@ var simFacts = []struct {
 	}},
 	{"12 PUSH sends while a peer has room", func(n *factNet) {
 		c := n.socket(zmq4.PUSH, false)
-		c.is(c.trySend("nobody"), syscall.EAGAIN)
+		c.is(c.trySend("no peer"), syscall.EAGAIN)
 		l := n.socket(zmq4.PULL, true)
 		c.send("1")
 		l.recv("1")

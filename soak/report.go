@@ -129,12 +129,12 @@ func (s *soak) dump() {
 // table returns the results as a Markdown table.
 func table(all []outcome) string {
 	var b strings.Builder
-	b.WriteString("| stream | frames sent | received | lost, reported | lost, counted by nobody | twice, sent again | late | with a killed end or connection | faults | Python started again | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| stream | frames sent | received | lost, reported | lost, not counted | twice, sent again | late | with a killed end or connection | faults | Python started again | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, o := range all {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Uncounted, o.Twice, o.Late,
 			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.revivals(), o.Longest, o.Seconds/60, o.Seed, o.result())
 	}
-	b.WriteString("\nlost, reported: by the send call, Missed or Dropped. counted by nobody: in PUB/SUB, with a receive end that was killed, or an end in Python. late: frames that arrived after frames that were sent later, as in PUB/SUB when the rest of a lost connection and the next one are read together. " +
+	b.WriteString("\nlost, reported: by the send call, Missed or Dropped. not counted: in PUB/SUB, with a receive end that was killed, or an end in Python. late: frames that arrived after frames that were sent later, as in PUB/SUB when the rest of a lost connection and the next one are read together. " +
 		"with a killed end or connection: in its queue or on its way, and in PUB/SUB before a subscriber was connected.\n")
 	for _, o := range all {
 		for _, reason := range slices.Sorted(maps.Keys(o.Revived)) {
