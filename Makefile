@@ -48,7 +48,7 @@ interop: ## this library against the real VidGear
 faults: ## either end killed, frozen, cut off: NETGEAR_FAULT_ROUNDS (20) times each; half an hour, as root
 	@scripts/test.sh faults-full
 
-environment: ## no memory, a thousand ends, one processor, cgo's checks, 32 bits, clocks that are set; half an hour (ARGS='memory 386')
+environment: ## no memory, limits of memory, a thousand ends, one processor, cgo's checks, 32 bits, clocks that are set; half an hour (ARGS='memory 386')
 	@scripts/setup.sh
 	@scripts/environment.sh $(ARGS)
 
@@ -56,7 +56,7 @@ simulate: ## the ends in simulated networks, ORDERS (default 100000) random orde
 	@scripts/setup.sh
 	@go test -buildvcs=false -tags nogocv -count=1 -timeout 24h -v -run '^TestSimulated' -rapid.checks=$(ORDERS) .
 
-soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked; ARGS='-faults all -for 1h -pattern all -wire all -mode all' for random faults
+soak: ## FRAMES (default 5184000) frames in each lockstep pattern, each checked: five streams, 80 minutes on two cores; FRAMES=100000: two minutes; ARGS='-faults all -fps 60 -for 1m -pattern all -wire all' for a minute of random faults each
 	@scripts/setup.sh
 	@go run -buildvcs=false -tags nogocv ./soak -frames $(FRAMES) -pattern lockstep -wire all -o soak.out $(ARGS)
 
@@ -64,8 +64,8 @@ hostile: ## mutated messages and broken handshakes into live ends: NETGEAR_HOSTI
 	@scripts/setup.sh
 	@NETGEAR_HOSTILE_MESSAGES=$${NETGEAR_HOSTILE_MESSAGES:-1000000} go test -buildvcs=false -race -tags nogocv -count=1 -timeout 12h -v ./hostile $(ARGS)
 
-fuzz: ## every fuzz target for FUZZTIME each (default 30s); ARGS=PATTERN: those whose DIRECTORY/NAME matches it
-	@scripts/fuzz.sh $(FUZZTIME) $(ARGS)
+fuzz: ## every fuzz target for FUZZTIME each (default 30s), or all for FOR=2h together, after a quarter of an hour of building; ARGS=PATTERN: those whose DIRECTORY/NAME matches it (FOR=1m ARGS=pyjson/ to try)
+	@scripts/fuzz.sh $(if $(FOR),--for $(FOR),$(FUZZTIME)) $(ARGS)
 
 sanitize: ## the C code under AddressSanitizer, UndefinedBehaviorSanitizer and libFuzzer; a quarter of an hour (ARGS='canaries c': only these steps)
 	@scripts/sanitize.sh $(ARGS)

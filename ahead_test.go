@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // silent returns a port at which a peer accepts frames and never answers.
@@ -279,7 +281,7 @@ func TestCloseFlushes(t *testing.T) {
 func TestCloseGivesUpAtTheFirstLoss(t *testing.T) {
 	told := 0
 	send := mustNew(t, Options{
-		Address: "127.0.0.1", Port: "1", SendAhead: 100, RequestTimeout: 50 * time.Millisecond, MaxRetries: 2,
+		Address: "127.0.0.1", Port: peertest.ClosedPort(t), SendAhead: 100, RequestTimeout: 50 * time.Millisecond, MaxRetries: 2,
 		OnReply: func(Reply, error) { told++ },
 	})
 	ctx := testContext(t)
@@ -390,9 +392,7 @@ func TestSendAheadFromManyGoroutines(t *testing.T) {
 		const callers, each = 4, 15
 		var calls sync.WaitGroup
 		for c := range callers {
-			calls.Add(1)
-			go func() {
-				defer calls.Done()
+			calls.Go(func() {
 				for i := range each {
 					if _, err := send.SendArray(ctx, testArray(i, "uint8", 16, 16, 3), []int{c, i}); err != nil {
 						t.Error(err)
@@ -403,7 +403,7 @@ func TestSendAheadFromManyGoroutines(t *testing.T) {
 						}
 					}
 				}
-			}()
+			})
 		}
 		var next [callers]int
 		for k := range callers * each {
@@ -434,10 +434,8 @@ func TestSendAheadEndsInEveryOrder(t *testing.T) {
 		var released, handed int
 		var mu sync.Mutex
 		for k := range 4 {
-			busy.Add(1)
-			go func() {
-				defer busy.Done()
-				for j := 0; j < 200; j++ {
+			busy.Go(func() {
+				for range 200 {
 					var err error
 					if a := testArray(i, "uint8", 31, 17, 3); k%2 == 0 {
 						_, err = send.SendArray(ctx, a, i)
@@ -456,15 +454,13 @@ func TestSendAheadEndsInEveryOrder(t *testing.T) {
 						return
 					}
 				}
-			}()
+			})
 		}
-		busy.Add(1)
-		go func() {
-			defer busy.Done()
+		busy.Go(func() {
 			for f, err := recv.Recv(ctx); err == nil; f, err = recv.Recv(ctx) {
 				f.Close()
 			}
-		}()
+		})
 		ends := []func(){cancel, func() { recv.Close() }, func() { send.Close() }}
 		for k := range 3 {
 			time.Sleep(time.Duration(i%7) * 100 * time.Microsecond) // any moment will do

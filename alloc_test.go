@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
 )
 
 // allocationsOfALook is about how many allocations a monitor makes when it
@@ -15,7 +17,7 @@ const allocationsOfALook = 4
 // one: the Frame at the receive end. A JPEG has one more for the buffer at each
 // end.
 func TestAllocationsPerFrame(t *testing.T) {
-	if raceEnabled {
+	if alloctest.Race {
 		t.Skip("the race detector allocates on its own account")
 	}
 	for _, c := range []struct {

@@ -202,7 +202,7 @@ func (r *receiveEnd) respond(h *header, f *Frame) error {
 	if err != nil {
 		// The frame is good; only the application's data is not.
 		r.counters.noData.Add(1)
-		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.where(), "err", err)
+		r.messageLog.Log(r.opts.Logger, slog.LevelWarn, "a frame is answered without data", "endpoint", r.where(), "peer", f.Peer, "port", f.Port, "err", err)
 		r.answer(h)
 		return nil
 	}
@@ -224,7 +224,7 @@ func (r *receiveEnd) reject(h *header, m *message, err error) {
 		w, h.bidirectional = other.wire(), true
 		err = because(malformedWire, malformed("the sender uses %v's wire and this end %v's; set Options.Wire to the same at both", other, r.opts.Wire))
 	}
-	r.malformed(h.from, err) // before the answer, after which the sender may look at the counts
+	r.malformed(m.peer, h.from, err) // before the answer, after which the sender may look at the counts
 	if r.spec.answers {
 		r.reply(&prepared{head: w.appendAnswer(nil, r.rejection(w, h, err))})
 	}
@@ -271,6 +271,6 @@ func (r *receiveEnd) reply(p *prepared) {
 	}
 	if err != nil {
 		r.counters.unsent.Add(1)
-		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.where(), "err", err)
+		r.messageLog.Log(r.opts.Logger, slog.LevelWarn, "an answer found no peer", "endpoint", r.where(), "peer", r.asker, "err", err)
 	}
 }

@@ -53,7 +53,7 @@ func badMessages(t testing.TB) map[string][][]byte {
 		"no dtype":            parts(b(`{"terminate_flag": false, "compression": false, "shape": [1]}`), b("x")),
 		"compression is true": parts(b(`{"terminate_flag": false, "compression": true}`), b("x")),
 		"no terminate flag":   parts(b(`{"compression": false, "dtype": "uint8", "shape": [1]}`), b("x")),
-		"unknown colourspace": parts(bytes.Replace(b(jpegHeader), b("BGR"), b("YUV"), 1), jpeg),
+		"unknown colorspace":  parts(bytes.Replace(b(jpegHeader), b("BGR"), b("YUV"), 1), jpeg),
 		"no JPEG":             parts(b(jpegHeader), b("no JPEG")),
 		"empty JPEG":          parts(b(jpegHeader), nil),
 		"cut JPEG":            parts(b(jpegHeader), jpeg[:len(jpeg)/2]),
@@ -310,6 +310,11 @@ func checkMessage(t *testing.T, m Message, length int) {
 // as the same. Of a key that comes twice the last value counts, as in Python.
 func FuzzHeader(f *testing.F) {
 	addHeaders(f, "*end-*.json", badMessages(f))
+	for _, text := range []string{"p", `\u0070`, `\u00e4`, `\u20ac`} { // ports of 64 characters, and of one more
+		for n := range 2 {
+			f.Add([]byte(`{"terminate_flag": false, "compression": false, "port": "` + strings.Repeat(text, maxPortText+n) + `", "message": null, "pattern": "0", "dtype": "uint8", "shape": [1, 1]}`))
+		}
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var h header
 		var err error

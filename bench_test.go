@@ -87,7 +87,7 @@ func BenchmarkHeaderParse(b *testing.B) {
 func BenchmarkMessageEncode(b *testing.B) {
 	for name, v := range map[string]any{
 		"none": nil, "text": "front door", "dict": benchMessage,
-		"stamp": stamped(7, benchMessage), "message": Message{raw: pyjson.Raw(`{"index": 1234}`)},
+		"stamp": stamped(StampedMessage{Seq: 7, Sender: 1234567890123456, Message: benchMessage}), "message": Message{raw: pyjson.Raw(`{"index": 1234}`)},
 	} {
 		b.Run(name, func(b *testing.B) {
 			raw, err := asJSON.encodeMessage(v)

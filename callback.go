@@ -3,6 +3,7 @@ package netgear
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -94,8 +95,8 @@ func (c *callbacks) enter(r runningCallback) {
 func (c *callbacks) leave(goroutine uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.entries) - 1; i >= 0; i-- {
-		if c.entries[i].goroutine == goroutine {
+	for i, v := range slices.Backward(c.entries) {
+		if v.goroutine == goroutine {
 			last := len(c.entries) - 1
 			copy(c.entries[i:], c.entries[i+1:])
 			c.entries = c.entries[:last]

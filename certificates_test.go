@@ -122,13 +122,11 @@ func TestCertificates(t *testing.T) {
 	location = t.TempDir()
 	var all sync.WaitGroup
 	for range 8 {
-		all.Add(1)
-		go func() {
-			defer all.Done()
+		all.Go(func() {
 			if _, err := CreateCertificates(location); err != nil {
 				t.Error(err)
 			}
-		}()
+		})
 	}
 	all.Wait()
 	dir = filepath.Join(location, ".vidgear", "keys")

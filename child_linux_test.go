@@ -7,16 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
+	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/transport"
 )
@@ -42,12 +44,18 @@ type childSpec struct {
 	Reopened      string // the port of the end that "rebind" opens; "" is any
 	Location      string
 	MaxFrameBytes int64
+	QueueBytes    int64
+	HighWaterMark int
+	SendAhead     int
 	Secure        SecureMode
+	Pause         time.Duration // the application reads the pixels of a frame, and then pauses
+	AddressSpace  int64         // so many bytes more than the process takes with the end are its limit (ulimit -v); 0 for none
+	Cgroup        string        // the folder of the control group that the process enters
 }
 
 func (s childSpec) options() Options {
 	o := Options{Pattern: s.Pattern, ReceiveMode: s.Receive, Address: "127.0.0.1", Port: "0", QueueFrames: s.QueueFrames, SecureMode: s.Secure,
-		CustomCertLocation: s.Location, TerminatePolicy: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		CustomCertLocation: s.Location, TerminatePolicy: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, QueueBytes: s.QueueBytes, HighWaterMark: s.HighWaterMark, SendAhead: s.SendAhead, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	if s.Pattern == PushPull {
 		o.Wire = AsyncWire
 	}
@@ -63,11 +71,12 @@ func (s childSpec) options() Options {
 type account struct {
 	Port                                       string
 	Frames, Malformed, Flooded, Refused, Opens uint64
-	Peak                                       int64         // memory, in bytes
+	Peak                                       int64         // memory of its own, in bytes
 	Memory, Before                             int64         // now, and before the end was opened
 	CPU                                        time.Duration // taken so far
 	Results                                    []string
 	Retries                                    uint64
+	Queue, Connected                           int
 	Socket                                     bool // the end has one
 	HalfOpen                                   bool // the peer may hold a lost connection
 	Error                                      string
@@ -76,6 +85,8 @@ type account struct {
 // resultsOf are the roles that report results and end.
 var resultsOf = map[string]func() []string{
 	"few descriptors": fewDescriptors,
+	"few addresses":   fewAddresses,
+	"take memory":     takeMemory,
 	"inherited":       inherited,
 	"many ends":       manyEnds,
 }
@@ -98,6 +109,12 @@ func runChild() {
 			os.Exit(2)
 		}
 	}
+	if s.Cgroup != "" {
+		if err := os.WriteFile(filepath.Join(s.Cgroup, "cgroup.procs"), []byte("0"), 0); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
 	if results, ok := resultsOf[s.Role]; ok {
 		report(account{Results: results()})
 		os.Exit(0)
@@ -106,7 +123,7 @@ func runChild() {
 }
 
 func report(a account) {
-	a.Peak, a.Memory, a.Before = memoryOf("VmHWM:"), memoryOf("VmRSS:"), memoryBefore
+	a.Peak, a.Memory, a.Before = alloctest.PeakMemory(), alloctest.Memory(), memoryBefore
 	var use unix.Rusage
 	unix.Getrusage(unix.RUSAGE_SELF, &use)
 	a.CPU = time.Duration(use.Utime.Nano() + use.Stime.Nano())
@@ -117,26 +134,20 @@ func report(a account) {
 // memoryBefore is the memory of this process before its end was opened.
 var memoryBefore int64
 
-// memoryOf returns a count of the process's memory: VmRSS is that in use, VmHWM
-// the most that ever was.
-func memoryOf(name string) int64 {
-	text, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
-}
-
 // runEnd runs an end that reports its counts when it is asked.
 func runEnd(s childSpec) int {
-	memoryBefore = memoryOf("VmRSS:")
+	debug.FreeOSMemory() // of the tests' tables, which were built first
+	memoryBefore = alloctest.Memory()
 	n, err := New(s.options())
 	if err != nil {
 		report(account{Error: err.Error()})
 		return 1
+	}
+	if s.AddressSpace != 0 {
+		if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: uint64(alloctest.AddressSpace() + s.AddressSpace), Max: unix.RLIM_INFINITY}); err != nil {
+			report(account{Error: err.Error()})
+			return 1
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var busy sync.WaitGroup
@@ -145,9 +156,14 @@ func runEnd(s childSpec) int {
 	if s.Receive && !s.Idle {
 		busy.Go(func() {
 			for f, err := range n.Frames(ctx) {
-				if err == nil {
-					f.Close()
+				if err != nil {
+					continue
 				}
+				if s.Pause > 0 {
+					f.Bytes()
+					time.Sleep(s.Pause) // its work
+				}
+				f.Close()
 			}
 		})
 	}
@@ -189,7 +205,7 @@ func runEnd(s childSpec) int {
 			from, _ := n.send.halfOpen.Ends()
 			halfOpen = from != ""
 		}
-		report(account{Port: n.Port(), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times, Retries: st.Retries, Socket: open, HalfOpen: halfOpen})
+		report(account{Port: n.Port(), Frames: st.Frames, Malformed: st.Malformed, Flooded: st.Flooded, Refused: st.Refused, Opens: times, Retries: st.Retries, Queue: st.Queue, Connected: st.Connected, Socket: open, HalfOpen: halfOpen})
 	}
 	cancel()
 	busy.Wait()
@@ -252,6 +268,19 @@ func startChild(t *testing.T, s childSpec) *child {
 
 func startProcess(t *testing.T, s childSpec) *child {
 	t.Helper()
+	c := &child{t: t}
+	c.Process = peertest.Start(t, "end", childCommand(context.Background(), t, s), func(line []byte) (a account) {
+		if err := json.Unmarshal(line, &a); err != nil {
+			a.Error = string(line)
+		}
+		return a
+	})
+	return c
+}
+
+// childCommand returns the command that runs such a process.
+func childCommand(ctx context.Context, t *testing.T, s childSpec) *exec.Cmd {
+	t.Helper()
 	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -260,16 +289,25 @@ func startProcess(t *testing.T, s childSpec) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self)
+	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
-	c := &child{t: t}
-	c.Process = peertest.Start(t, "end", cmd, func(line []byte) (a account) {
-		if err := json.Unmarshal(line, &a); err != nil {
-			a.Error = string(line)
-		}
-		return a
-	})
-	return c
+	return cmd
+}
+
+// dial connects a peer of a kind of socket to an end that listens without
+// security. The connection is closed with the test.
+func (c *child) dial(kind string) net.Conn {
+	c.t.Helper()
+	conn, err := net.Dial("tcp", "127.0.0.1:"+c.port)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(testTimeout))
+	if err := shakeHands(conn, kind); err != nil {
+		c.t.Fatal(err)
+	}
+	return conn
 }
 
 // hear returns the next account.

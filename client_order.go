@@ -77,8 +77,8 @@ func (c *clientOrder) observe(e transport.Event) {
 		return
 	}
 	i := slices.Index(c.ports, portIn(e.Endpoint))
-	if i < 0 {
-		return // this end has closed it
+	if i < 0 || e.Left {
+		return // this end has closed it, or left it for another connection to the client
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

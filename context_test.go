@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // Every blocking call ends with its context, for any reason of waiting.
@@ -26,7 +28,7 @@ func TestContextEndsEveryWait(t *testing.T) {
 	for _, pattern := range []Pattern{Pair, ReqRep} {
 		nobody := newBare(t, zmq4.PUSH, nil) // accepts the connection and sends nothing useful
 		for name, o := range map[string]Options{
-			"no peer":       {Address: "127.0.0.1", Port: "1", Pattern: pattern},
+			"no peer":       {Address: "127.0.0.1", Port: peertest.ClosedPort(t), Pattern: pattern},
 			"another kind":  {Address: "127.0.0.1", Port: nobody.port(), Pattern: pattern},
 			"bound, nobody": {Address: "127.0.0.1", Port: "0", Attach: AttachBind, Pattern: pattern},
 		} {
@@ -44,7 +46,7 @@ func TestContextEndsEveryWait(t *testing.T) {
 
 // The wait for another send call also ends with the context.
 func TestContextEndsTheWaitForATurn(t *testing.T) {
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1"})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.ClosedPort(t)})
 	first := make(chan error, 1)
 	go func() {
 		_, err := send.SendArray(context.Background(), testArray(0, "uint8", 2, 2), nil)
@@ -81,11 +83,9 @@ func TestCloseEndsEveryWait(t *testing.T) {
 			})
 			var closers sync.WaitGroup
 			for range 3 {
-				closers.Add(1)
-				go func() {
-					defer closers.Done()
+				closers.Go(func() {
 					recv.Close()
-				}()
+				})
 			}
 			closers.Wait()
 			for range 3 {
@@ -98,7 +98,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 			}
 		})
 		t.Run("Send/"+pattern.String(), func(t *testing.T) {
-			send := mustNew(t, Options{Address: "127.0.0.1", Port: "1", Pattern: pattern})
+			send := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.ClosedPort(t), Pattern: pattern})
 			done := make(chan error, 1)
 			go func() {
 				var err error

@@ -185,6 +185,8 @@ func (m *frameMemory) decode(how decodeHow) error {
 	}
 	if m.coding.jpeg {
 		m.source.noteDecoded(m, began, fault)
+	} else {
+		m.part.Close() // its bytes were read for the last time
 	}
 	return nil
 }
@@ -240,13 +242,13 @@ func (m *frameMemory) noteWarning(fault string) (fresh bool) {
 }
 
 // outcome returns the result of the decoding, if there is one: whether it has
-// been tried, libjpeg's warning, the memory of the pixels beside what was
-// received, and the error.
+// been tried, libjpeg's warning, the memory of the pixels beside the footprint, and
+// the error.
 func (m *frameMemory) outcome() (settled bool, fault string, extra int64, bad error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.pixels != nil {
-		extra = int64(m.size())
+		extra = m.decodingBytes() - m.freedBytes()
 	}
 	return m.settled, m.fault, extra, m.bad
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
 )
 
 // fewDescriptors opens ends of every pattern while only a few descriptors are
@@ -97,7 +99,7 @@ func TestFewDescriptors(t *testing.T) {
 // sender must be admitted.
 func TestDescriptorsUsedUp(t *testing.T) {
 	limits := []int{128, 256, 600, 1024}
-	if testing.Short() || raceEnabled {
+	if testing.Short() || alloctest.Race {
 		limits = limits[1:2]
 	}
 	for _, limit := range limits {

@@ -92,10 +92,10 @@ var (
 
 // LostError reports that frames sent ahead (Options.SendAhead) were not
 // answered, or with PubSub not sent. The peer may have received them
-// nevertheless.
+// nevertheless. OnReply gets one for each of these frames.
 type LostError struct {
 	Frames int    // the number of frames lost, of those not reported before
-	First  uint64 // the number of the first one: 1 is the first frame that the end took
+	First  uint64 // the number of the first one: 1 is the first frame that the end took; with SendAhead also the number of its stamp, if the end chooses that
 	Err    error  // why the first one was lost
 }
 
@@ -221,14 +221,13 @@ func (s Setting) inJSON() string {
 }
 
 // invalid returns an *OptionError for a field of Options.
-func invalid(field string, value any, reason string, args ...any) error {
+func invalid(field string, value any, reason string, args ...any) *OptionError {
 	return &OptionError{Field: field, Key: dictionaryKey(field), Value: shown(value), Reason: fmt.Sprintf(reason, args...), Err: ErrOption}
 }
 
-// fixed adds settings that satisfy the rule to an error that invalid has
-// returned.
-func fixed(err error, fixes ...Setting) error {
-	err.(*OptionError).Fixes = fixes
+// fixed adds settings that satisfy the rule.
+func fixed(err *OptionError, fixes ...Setting) error {
+	err.Fixes = fixes
 	return err
 }
 

@@ -10,11 +10,12 @@ import (
 // EventKind is the kind of an [Event].
 type EventKind int
 
+// The kinds of events.
 const (
 	EventConnected    EventKind = iota + 1 // a peer has connected, and the handshake has succeeded
 	EventLost                              // a connection ended: the peer closed it, or was silent too long
 	EventReconnecting                      // this end opens a new socket, because no peer answered or was connected
-	EventStalled                           // receive end: no frame for Options.StallAfter
+	EventStalled                           // receive end: no frame of any sender for Options.StallAfter
 	EventResumed                           // receive end: a frame after EventStalled
 	EventRefused                           // a peer connected, but the handshake failed
 	EventTerminated                        // receive end: a sender sent its terminate message

@@ -71,7 +71,7 @@ func ExampleNetGear_Recv() {
 	frame.Close()
 
 	_, err = recv.Recv(ctx)
-	fmt.Println("end:", err == io.EOF)
+	fmt.Println("end:", errors.Is(err, io.EOF))
 	// Output:
 	// no frame: true
 	// frame: [2 3] "hello"

@@ -276,7 +276,7 @@ func ExampleCreateCertificates() {
 	}
 	expected, err := netgear.CertificateDir(location)
 	fmt.Println(dir == expected, err)
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	files, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
 	for _, file := range files {
 		name, _ := filepath.Rel(dir, file)
 		fmt.Println(filepath.ToSlash(name))

@@ -47,7 +47,7 @@ func Example() {
 
 	for {
 		frame, err := recv.Recv(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			log.Fatal(err)

@@ -1,6 +1,7 @@
 package netgear
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
 )
 
 // floods holds what a peer may send without end: the bytes are repeated.
@@ -37,9 +40,13 @@ var briefFloods = []string{"SUB", "idle REP", "PAIR send end"}
 const mostMemory = 1 << 30
 
 // flood connects to a port, again after each disconnection, and sends the bytes
-// as fast as they are accepted, for the given time. It returns how many it has
-// sent.
-func flood(port, kind, envelope, bytes string, d time.Duration) (sent int64, connections int) {
+// as fast as they are accepted, for the given time. A peer of REQ or REP sends
+// them with envelopes. It returns how many it has sent.
+func flood(port, kind, bytes string, d time.Duration) (sent int64, connections int) {
+	envelope := ""
+	if kind == "DEALER" || kind == "ROUTER" {
+		envelope, bytes = withEnvelopes(bytes)
+	}
 	block := []byte(strings.Repeat(bytes, 1+(256<<10)/len(bytes)))
 	end := time.Now().Add(d)
 	for time.Now().Before(end) {
@@ -64,12 +71,30 @@ func flood(port, kind, envelope, bytes string, d time.Duration) (sent int64, con
 	return sent, connections
 }
 
-// withEnvelopes puts the delimiter of a request before every message.
-func withEnvelopes(bytes string) string {
-	if bytes[0]&(isMore|isCommand) != 0 {
-		return bytes // one message without an end: it has one, at its beginning
+// withEnvelopes returns what a peer of REP sends first, and then again and again:
+// the delimiter of a request is before every message.
+func withEnvelopes(bytes string) (first, repeated string) {
+	delimiter := zmtp(isMore, "")
+	switch last := lastFlags(bytes); {
+	case last&isCommand != 0:
+		return "", bytes
+	case last&isMore != 0:
+		return delimiter, bytes // one message without an end
 	}
-	return zmtp(isMore, "") + bytes
+	return "", delimiter + bytes
+}
+
+// lastFlags returns the flags of the last of some ZMTP frames.
+func lastFlags(frames string) (flags byte) {
+	for len(frames) > 0 {
+		flags = frames[0]
+		head, size := 2, uint64(frames[1])
+		if flags&isLong != 0 {
+			head, size = 9, binary.BigEndian.Uint64([]byte(frames[1:9]))
+		}
+		frames = frames[uint64(head)+size:]
+	}
+	return flags
 }
 
 // For any flood of a peer, the process's memory stays bounded, and the end
@@ -77,7 +102,7 @@ func withEnvelopes(bytes string) string {
 func TestFloods(t *testing.T) {
 	const lasting = 1200 * time.Millisecond
 	// Under the race detector most of the memory is the detector's.
-	brief := testing.Short() || raceEnabled
+	brief := testing.Short() || alloctest.Race
 	for _, end := range []struct {
 		name, peer string
 		childSpec
@@ -102,13 +127,7 @@ func TestFloods(t *testing.T) {
 				end.Role, end.Bind, end.MaxFrameBytes = "end", true, 32<<20
 				c := startChild(t, end.childSpec)
 				before := c.account()
-				envelope := ""
-				if end.Pattern == ReqRep {
-					if envelope = zmtp(isMore, ""); !strings.Contains(name, "parts") {
-						envelope, bytes = "", withEnvelopes(bytes)
-					}
-				}
-				sent, connections := flood(c.port, end.peer, envelope, bytes, lasting)
+				sent, connections := flood(c.port, end.peer, bytes, lasting)
 				after := c.account()
 				t.Logf("%d MB taken over %d connections; %d MB more at the peak, %d MB in all; %+v", sent>>20, connections,
 					(after.Peak-before.Peak)>>20, after.Peak>>20, after)
@@ -169,16 +188,9 @@ func TestSubscriptionFloods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := startChild(t, childSpec{Role: "end", Pattern: PubSub, Bind: true, Sends: true})
 			before := c.account()
-			conn, err := net.Dial("tcp", "127.0.0.1:"+c.port)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
+			conn := c.dial("SUB")
 			conn.SetDeadline(time.Now().Add(3 * time.Second))
-			if err := shakeHands(conn, "SUB"); err != nil {
-				t.Fatal(err)
-			}
-			_, err = io.WriteString(conn, bytes)
+			_, err := io.WriteString(conn, bytes)
 			io.Copy(io.Discard, conn) // until it is cut off, or the time is over
 			after := c.account()
 			t.Logf("%d MB more at the peak; %v; %+v", (after.Peak-before.Peak)>>20, err, after)
@@ -195,17 +207,11 @@ func TestFloodAfterSilence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := startChild(t, childSpec{Role: "end", Pattern: PubSub, Receive: true, Bind: true})
 			before := c.account()
-			conn, err := net.Dial("tcp", "127.0.0.1:"+c.port)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			if err := shakeHands(conn, "PUB"); err != nil {
-				t.Fatal(err)
-			}
+			conn := c.dial("PUB")
 			time.Sleep(time.Second + 50*time.Millisecond) // the silence: two of the monitor's checks
 			conn.SetDeadline(time.Now().Add(testTimeout))
 			block := []byte(strings.Repeat(floods[name], 1<<17))
+			var err error
 			for err == nil {
 				_, err = conn.Write(block)
 			}

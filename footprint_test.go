@@ -75,6 +75,39 @@ func TestQueueCountsMessages(t *testing.T) {
 	await(t, "an empty queue", func() bool { return recv.Stats().QueueBytes == 0 })
 }
 
+// An array of the other byte order counts once, also when it has been swapped.
+func TestSwappedArraysCountOnce(t *testing.T) {
+	const size = 1 << 20
+	for _, respond := range []bool{false, true} {
+		t.Run(fmt.Sprint("Respond ", respond), func(t *testing.T) {
+			recv, send := openPair(t, Options{Decode: DecodeAhead, BidirectionalMode: respond}, func(recv, _ *Options) {
+				if respond {
+					recv.Respond = func(_ context.Context, f *Frame) (any, error) {
+						_, err := f.Bytes()
+						return nil, err
+					}
+				}
+			})
+			if _, err := send.SendArray(testContext(t), Array{DType: ">u2", Shape: []int{size / 2}, Data: make([]byte, size)}, nil); err != nil {
+				t.Fatal(err)
+			}
+			q := recv.recv.queue
+			await(t, "the array to be swapped", func() bool {
+				q.mu.Lock()
+				defer q.mu.Unlock()
+				return len(q.items) == 1 && q.items[0].state == decoded
+			})
+			if s := recv.Stats(); s.QueueBytes < size || s.QueueBytes > size+2*frameOverhead {
+				t.Errorf("%d bytes in the queue", s.QueueBytes)
+			}
+			mustRecv(t, recv, testContext(t)).Close()
+			if s := recv.Stats(); s.QueueBytes != 0 {
+				t.Errorf("%d bytes in an empty queue", s.QueueBytes)
+			}
+		})
+	}
+}
+
 // With Latest, too: the oldest frames of other senders are dropped.
 func TestLatestCountsMessages(t *testing.T) {
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Pattern: ReqRep, MultiserverMode: true, Latest: true, QueueBytes: 4 << 20})

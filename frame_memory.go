@@ -25,13 +25,14 @@ type frameMemory struct {
 	shape      []int
 	shapeBuf   [4]int       // memory for the shape, unless it is longer
 	kept       int          // bytes that Message keeps in memory
-	part       zmsg.Msg     // part 2 as received; unused in a frame of NewFrame
+	part       zmsg.Msg     // part 2 as received; unused in a frame of NewFrame; closed when an array was copied
+	received   int          // its bytes
 	jpeg       *zmsg.Buffer // the JPEG of NewJPEGFrame
-	from       int          // where the array or the JPEG begins in it
+	from       int          // where the array or the JPEG begins in the part
 	length     int          // and the length of that
 	misaligned bool         // the elements are not aligned for reading
 	copies     bool         // Options.Copy
-	port       string       // the sender's, for Stats
+	peer, port string       // the sender's, for Stats and the log
 
 	source *frameSource // what the frame came from
 	frames atomic.Int32 // Frames that are not closed
@@ -70,6 +71,7 @@ func newFrame(w wire, h *header, part *zmsg.Msg, maxBytes int64) (*Frame, error)
 		return nil, err
 	}
 	f.coding.shape = nil // it belongs to the caller
+	f.received = len(part.Bytes())
 	part.MoveTo(&f.part)
 	if f.ready() {
 		if err := f.usePart(); err != nil {
@@ -169,7 +171,7 @@ const frameOverhead = 1 << 10
 // footprint returns the memory of the frame as received. Its message counts as
 // well as its pixels.
 func (m *frameMemory) footprint() int64 {
-	return int64(len(m.part.Bytes()) + m.kept + frameOverhead)
+	return int64(m.received + m.kept + frameOverhead)
 }
 
 // size returns the size of the frame's decoded pixels in bytes.
@@ -177,6 +179,22 @@ func (m *frameMemory) size() int {
 	n, _ := numpy.Elements(m.shape) // checked
 	return n * m.dtype.Size
 }
+
+// freedBytes returns how much of the memory that decoding the frame takes, and of
+// its footprint, is free afterwards.
+func (m *frameMemory) freedBytes() int64 {
+	switch {
+	case m.coding.jpeg:
+		return m.info.Memory
+	case m.ready():
+		return 0
+	}
+	return int64(m.received) // the array as it came
+}
+
+// decodingBytes returns the memory that decoding the frame takes, pixels
+// included.
+func (m *frameMemory) decodingBytes() int64 { return int64(m.size()) + m.info.Memory }
 
 func (m *frameMemory) channels() int {
 	if len(m.shape) < 3 {

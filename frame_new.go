@@ -48,12 +48,16 @@ func newOwnFrame(message any, fill func(*Frame) error) (*Frame, error) {
 	f := newBlankFrame()
 	f.source = &created
 	f.track()
+	var err error
 	if s, ok := message.(StampedMessage); ok {
-		f.Stamp = &Stamp{Seq: s.Seq, Time: s.At}
+		err = s.checkStamp()
+		f.Stamp = &Stamp{Seq: s.Seq, Time: s.At, Sender: s.Sender}
 		message = s.Message
 	}
-	var err error
-	if f.Message, err = anyMessage(message); err == nil {
+	if err == nil {
+		f.Message, err = anyMessage(message)
+	}
+	if err == nil {
 		err = fill(f)
 	}
 	if err != nil {

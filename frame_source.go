@@ -94,7 +94,7 @@ func (s *frameSource) noteDecoded(m *frameMemory, began time.Time, fault string)
 	if s.link != nil {
 		s.link.counters.decode.since(began)
 		if fault != "" && !m.original().faulty.Swap(true) {
-			s.link.noteFault(m.port, fault)
+			s.link.noteFault(m.peer, m.port, fault)
 		}
 	}
 }
@@ -108,6 +108,6 @@ func (s *frameSource) damagedOnUse(m *frameMemory, err error) {
 	}
 	s.suspect.Store(suspectFor)
 	if s.link != nil && !m.original().broken.Swap(true) {
-		s.link.noteMalformed(m.port, "a frame that was delivered cannot be decoded", err)
+		s.link.noteMalformed(m.peer, m.port, "a frame that was delivered cannot be decoded", err)
 	}
 }

@@ -76,6 +76,9 @@ func TestBigEndianIsSwapped(t *testing.T) {
 		if f.DType() != want.name || !bytes.Equal(frameBytes(f), want.data) {
 			t.Errorf("%s arrived as %s % x", code, f.DType(), frameBytes(f))
 		}
+		if f.decodes() && f.part.Bytes() != nil {
+			t.Errorf("%s: its memory has the array twice", code)
+		}
 		f.Close()
 	}
 }

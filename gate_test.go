@@ -56,12 +56,11 @@ func TestPairSendersOneAfterTheOther(t *testing.T) {
 			var busy sync.WaitGroup
 			for range runtime.GOMAXPROCS(0) { // on a busy machine
 				busy.Go(func() {
-					for {
+					for spins := 0; ; spins++ {
 						select {
 						case <-over:
 							return
-						//lint:ignore SA5004 it is to keep a core busy
-						default:
+						default: // a core is kept busy
 						}
 					}
 				})
@@ -252,17 +251,17 @@ func TestPairManyPeers(t *testing.T) {
 		}
 	}()
 	say := func(words string, wait time.Duration) { say(recv.Port(), words, wait, false, false) }
-	visits := []func(wait time.Duration, any int){
-		func(wait time.Duration, any int) { say(greeting[:any%64], wait) },
-		func(wait time.Duration, any int) { say(greeting, wait) },
-		func(wait time.Duration, any int) { say(greeting+ready("PULL"), wait) },
-		func(wait time.Duration, any int) { once(t, recv, 0).Socket.Close() },
-		func(wait time.Duration, any int) {
+	visits := []func(wait time.Duration, n int){
+		func(wait time.Duration, n int) { say(greeting[:n%64], wait) },
+		func(wait time.Duration, n int) { say(greeting, wait) },
+		func(wait time.Duration, n int) { say(greeting+ready("PULL"), wait) },
+		func(wait time.Duration, n int) { once(t, recv, 0).Socket.Close() },
+		func(wait time.Duration, n int) {
 			b := once(t, recv, 0)
 			b.recv(wait)
 			b.Socket.Close()
 		},
-		func(wait time.Duration, any int) {
+		func(wait time.Duration, n int) {
 			b := once(t, recv, 0)
 			b.send(jsonWire{}.appendTerminate(nil, nil))
 			b.recv(wait)

@@ -42,6 +42,8 @@ func TestHalfOpenWithoutDescriptors(t *testing.T) {
 			if _, err := io.ReadFull(conn, header); err != nil {
 				t.Fatal(err)
 			}
+			// Until the end has noticed the connection, it does not know from where it was made.
+			await(t, "the connection", func() bool { return c.account().Connected > 0 })
 			c.Tell("silence")
 			c.hear()
 			var waiting net.Conn

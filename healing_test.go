@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,10 +20,13 @@ import (
 
 	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/transport"
+	raw "github.com/vidgear-go/netgear/internal/zmtp"
 )
 
 // large is a frame that no socket buffer holds.
-var large = Array{DType: "uint8", Shape: []int{4000, 3000, 3}, Data: make([]byte, 4000*3000*3)}
+var large = sync.OnceValue(func() Array {
+	return Array{DType: "uint8", Shape: []int{4000, 3000, 3}, Data: make([]byte, 4000*3000*3)}
+})
 
 // attemptHandshake performs a ZMTP handshake with an end, with a socket type
 // that it rejects.
@@ -51,7 +56,7 @@ func TestCloseInMidTransfer(t *testing.T) {
 		l.Hold(100 << 10)
 		done := make(chan error, 1)
 		go func() {
-			_, err := send.SendArray(testContext(t), large, nil)
+			_, err := send.SendArray(testContext(t), large(), nil)
 			done <- err
 		}()
 		l.AwaitHeld(t)
@@ -82,7 +87,7 @@ func TestAnswerBeforeTheFrame(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		_, err := send.SendArray(ctx, large, nil)
+		_, err := send.SendArray(ctx, large(), nil)
 		done <- err
 	}()
 	l.AwaitHeld(t)
@@ -199,11 +204,7 @@ func TestEventOrderAtAReopen(t *testing.T) {
 	var sending, receiving recorder
 	peer := newBare(t, zmq4.REP, nil)
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), Pattern: ReqRep, RequestTimeout: 200 * time.Millisecond, MaxRetries: -1, OnEvent: sending.add})
-	done := make(chan error, 1)
-	go func() {
-		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-		done <- err
-	}()
+	done := startSend(t, send)
 	// No answer to the first one.
 	await(t, "the second connection", func() bool { return len(sending.seen()) >= 4 })
 	if got := sending.seen()[:4]; !slices.Equal(got, []EventKind{EventConnected, EventLost, EventReconnecting, EventConnected}) {
@@ -281,6 +282,26 @@ func TestNewcomerAtAPairSendEnd(t *testing.T) {
 	sendSmall(t, send)
 }
 
+// A peer may be lost before its answer is noted, and another take its place. A PAIR
+// send end does not take that one for a frozen peer that has the next frame and
+// has answered before: it would wait for it for ever.
+func TestAnswerOfAPeerThatIsLost(t *testing.T) {
+	send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0"})
+	mustNew(t, Options{ReceiveMode: true, Attach: AttachConnect, Address: "127.0.0.1", Port: send.Port()})
+	sendSmall(t, send)
+	awaitPeers(t, send, 1) // the report of a connection may come after the answer
+	s := send.send
+	x := &frameExchange{sendEnd: s, lost: s.conn.lost.Load()}
+	for _, lost := range []uint64{0, 1} {
+		s.conn.lost.Add(lost)
+		x.noteAnswered(0)
+		s.conn.sent = true
+		if got, want := s.frozen(), lost == 0; got != want {
+			t.Errorf("after %d losses since the frame was sent: frozen is %v", lost, got)
+		}
+	}
+}
+
 // A receive end follows another at a PAIR send end that listens, while that sends
 // nothing. libzmq gives the new one no place, as the socket has not processed the
 // end of the first connection. The next frame does not wait for RequestTimeout.
@@ -312,11 +333,7 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 			t.Parallel()
 			send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 2 * testTimeout})
 			first := newBare(t, kind, send)
-			result := make(chan error, 1)
-			go func() {
-				_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-				result <- err
-			}()
+			result := startSend(t, send)
 			if first.recv(testTimeout) == nil {
 				t.Fatal("no frame")
 			}
@@ -333,28 +350,186 @@ func TestPeerOfASendEndThatListensIsLost(t *testing.T) {
 	}
 }
 
+// A receive end that has taken a frame disconnects before it has answered, at a
+// send end that listens, while another is in its handshake. That one gets the frame
+// over the same connection. Otherwise one that needs longer for its handshake might
+// never be served while others come and go.
+func TestHandshakeSurvivesTheLossOfAnother(t *testing.T) {
+	for pattern, kind := range map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP} {
+		for _, jpeg := range []Colorspace{JPEGOff, JPEGDefault} { // memory of the caller's, and of a pool
+			t.Run(fmt.Sprint(pattern, " ", jpeg), func(t *testing.T) {
+				t.Parallel()
+				send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 2 * testTimeout, JPEGCompression: jpeg})
+				first := newBare(t, kind, send)
+				result := make(chan error, 1)
+				go func() {
+					_, err := send.SendArray(testContext(t), testArray(0, "uint8", 64, 64, 3), nil)
+					result <- err
+				}()
+				if first.recv(testTimeout) == nil {
+					t.Fatal("no frame")
+				}
+				awaitPeers(t, send, 1)
+				slow := dialUnready(t, send)
+				socketType := map[Pattern]string{Pair: "PAIR", ReqRep: "REP"}[pattern]
+				first.Socket.Close()
+				await(t, "the frame to be sent again", func() bool { return send.Stats().Retries > 0 })
+				if _, err := io.WriteString(slow, raw.Ready(socketType)); err != nil {
+					t.Fatal(err)
+				}
+				var envelope string
+				for i, more := 0, true; more; i++ {
+					flags, part, err := raw.ReadFrame(slow)
+					if err != nil {
+						t.Fatalf("part %d of the frame: %v", i, err)
+					}
+					if more = flags&raw.More != 0; pattern == ReqRep && i < 2 { // the number of the request
+						envelope += raw.Frame(raw.More, string(part))
+					}
+				}
+				if _, err := io.WriteString(slow, envelope+raw.Frame(0, "ok")); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-result; err != nil {
+					t.Error(err)
+				}
+				if s := send.Stats(); s.Retries != 1 || s.Connections != 2 || s.Lost != 1 {
+					t.Errorf("%+v", s)
+				}
+			})
+		}
+	}
+}
+
+// dialUnready opens a bare TCP connection to a send end, whose handshake is through but
+// for the command READY.
+func dialUnready(t *testing.T, send *NetGear) net.Conn {
+	t.Helper()
+	c := dial(t, send)
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(testTimeout))
+	if _, err := io.WriteString(c, raw.Greeting(0, "NULL", false)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, raw.GreetingSize)); err != nil {
+		t.Fatal(err)
+	}
+	if name, _, err := raw.ReadCommand(c); err != nil || name != "READY" {
+		t.Fatal(name, err)
+	}
+	return c
+}
+
+// Every receive end refuses a frame, as it is larger than its MaxFrameBytes, and so
+// disconnects and comes again. The send call of an end that listens comes to its
+// end all the same, with the reason.
+func TestFrameThatNoPeerTakesAtASendEndThatListens(t *testing.T) {
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		t.Run(pattern.String(), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 2 * maxPause, MaxRetries: 2, JPEGCompression: JPEGOff}
+			send := mustNew(t, o)
+			o.ReceiveMode, o.Attach, o.Port, o.MaxFrameBytes = true, AttachConnect, send.Port(), 1<<10
+			mustNew(t, o)
+			if _, err := send.SendArray(testContext(t), testArray(0, "uint8", 1<<20), nil); !errors.Is(err, ErrPeerGone) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A second peer comes to a PAIR send end that listens, or is there already, and
+// leaves while the first has a frame. The first keeps its connection, and gets the
+// frame once.
+func TestSecondPeerOfAPairSendEndLeaves(t *testing.T) {
+	send, judged := judging(t, Options{Attach: AttachBind, Address: "127.0.0.1", RequestTimeout: 2 * testTimeout})
+	first := newBare(t, zmq4.PAIR, send)
+	awaitPeers(t, send, 1)
+	second := newBare(t, zmq4.PAIR, send)
+	await(t, "the second", func() bool { return send.Stats().Connections == 2 })
+	result := startSend(t, send)
+	if first.recv(testTimeout) == nil {
+		t.Fatal("no frame")
+	}
+	second.Socket.Close()
+	if err := <-judged; err != nil {
+		t.Error(err)
+	}
+	first.send([]byte("ok"))
+	if err := <-result; err != nil || send.Stats().Retries != 0 || send.Stats().Lost != 1 {
+		t.Errorf("%v, %+v", err, send.Stats())
+	}
+}
+
+// judging opens a send end that listens on a free port. The channel gets the
+// verdict when the end has judged the loss of a connection while it waits for an
+// answer, or cannot: nil if it waits on, otherwise why it does not.
+func judging(t *testing.T, o Options) (*NetGear, <-chan error) {
+	t.Helper()
+	o.TerminateDelay, o.Port = -1, peertest.FreePort(t)
+	l, err := newLink(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judged := &judgedSocket{verdict: make(chan error, 1)}
+	l.openSocket = func(c transport.Config, endpoints []string, report func(transport.Event)) (socket, []string, error) {
+		s, endpoints, err := openTransport(c, endpoints, report)
+		judged.socket = s
+		return judged, endpoints, err
+	}
+	n, err := openEnd(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	judged.end = n.send
+	return n, judged.verdict
+}
+
+// judgedSocket is the socket of a send end whose waits are observed. Only the
+// socket's owner uses it.
+type judgedSocket struct {
+	socket
+	end     *sendEnd
+	verdict chan error
+}
+
+func (s *judgedSocket) Wait(deadline time.Time, stop, try func() error) error {
+	return s.socket.Wait(deadline, func() error {
+		err := stop()
+		x, lost := &s.end.frame, s.end.conn.lost.Load()
+		open := x.noticed == lost && time.Since(x.since) > 2*mismatchGrace
+		if lost > 0 && (err != nil || x.lost == lost || open) {
+			select {
+			case s.verdict <- err:
+			default:
+			}
+		}
+		return err
+	}, try)
+}
+
 // A receive end that connects late in a try of a send end that listens has the whole
-// RequestTimeout for its answer.
+// RequestTimeout for its answer, from when the frame was sent.
 func TestLatePeerOfASendEndThatListens(t *testing.T) {
 	for pattern, kind := range map[Pattern]zmq4.Type{Pair: zmq4.PAIR, ReqRep: zmq4.REP} {
 		t.Run(pattern.String(), func(t *testing.T) {
 			t.Parallel()
-			const timeout = 2 * time.Second
-			send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: timeout, MaxRetries: 2})
-			result := make(chan error, 1)
-			go func() {
-				_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-				result <- err
-			}()
-			time.Sleep(timeout * 3 / 4) // most of the try is over
+			o := Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 2 * testTimeout}
+			send := mustNew(t, o)
+			result := startSend(t, send)
+			await(t, "the send call to begin", func() bool { return len(send.send.sendMu) == 1 })
 			peer := newBare(t, kind, send)
 			if peer.recv(testTimeout) == nil {
 				t.Fatal("no frame")
 			}
-			time.Sleep(timeout * 3 / 8) // so is the whole of it
 			peer.send([]byte("ok"))
-			if err := <-result; err != nil || send.Stats().Retries > 0 {
-				t.Errorf("%v, sent again %d times", err, send.Stats().Retries)
+			if err := <-result; err != nil {
+				t.Fatal(err)
+			}
+			x := &send.send.frame
+			if limit := x.deadline.Sub(x.sentAt); limit != o.RequestTimeout || !x.sentAt.After(x.began) {
+				t.Errorf("%v for the answer to a frame that was sent after %v", limit, x.sentAt.Sub(x.began))
 			}
 		})
 	}
@@ -386,16 +561,147 @@ func TestSlowHandshakeAtASendEndThatListens(t *testing.T) {
 	}
 }
 
+// Nor does a send end that connects: the frame reaches a peer whose handshake takes
+// several times RequestTimeout.
+func TestSlowHandshakeAtASendEndThatConnects(t *testing.T) {
+	location := keyFolder(t)
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		for _, mode := range []SecureMode{Grasslands, IronHouse} {
+			t.Run(fmt.Sprint(pattern, " ", mode), func(t *testing.T) {
+				t.Parallel()
+				o := Options{Address: "127.0.0.1", Port: "0", Pattern: pattern, SecureMode: mode, CustomCertLocation: location, ReceiveMode: true}
+				recv := mustNew(t, o)
+				proxy := newProxy(t, "127.0.0.1:0", recv)
+				proxy.Hold(0)
+				var log peertest.Text
+				o.ReceiveMode, o.RequestTimeout, o.MaxRetries = false, 100*time.Millisecond, -1
+				o.Port = proxy.Port
+				o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				result := startSend(t, mustNew(t, o))
+				await(t, "several waits", func() bool { return len(log.Lines("a peer is in its handshake")) > 3 })
+				proxy.Release()
+				if err := <-result; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A peer whose handshake takes most of RequestTimeout has a whole one to answer.
+func TestHandshakeThatTakesMostOfTheTime(t *testing.T) {
+	const timeout = 600 * time.Millisecond
+	l := peertest.Listen(t, "127.0.0.1:0")
+	defer l.Close()
+	serve := func(c net.Conn) {
+		defer c.Close()
+		time.Sleep(timeout * 3 / 4)
+		if shakeHands(c, "PAIR") != nil {
+			return
+		}
+		answer := time.AfterFunc(timeout/2, func() { io.WriteString(c, zmtp(0, "Data received")) })
+		defer answer.Stop()
+		io.Copy(io.Discard, c)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: port, RequestTimeout: timeout, MaxRetries: -1, TerminateDelay: -1})
+	if err := sendOne(t, send); err != nil {
+		t.Error(err)
+	}
+}
+
+// sendInHandshake sends a frame to a program that never answers a handshake.
+func sendInHandshake(t *testing.T, o Options) error {
+	l := peertest.Listen(t, "127.0.0.1:0") // it accepts nothing, but its system does
+	defer l.Close()
+	o.Address, o.RequestTimeout, o.MaxRetries = "127.0.0.1", 700*time.Millisecond, 3
+	_, o.Port, _ = net.SplitHostPort(l.Addr().String())
+	return sendOne(t, mustNew(t, o))
+}
+
+// If the handshake does not end, the error after the tries reports it, and is not
+// that of a peer that refuses. The connection stays until then.
+func TestHandshakeThatDoesNotEnd(t *testing.T) {
+	location := keyFolder(t)
+	for _, mode := range []SecureMode{Grasslands, IronHouse} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			if err := sendInHandshake(t, Options{SecureMode: mode, CustomCertLocation: location}); !errors.Is(err, ErrPeerGone) || !strings.Contains(err.Error(), "its handshake has not ended") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A receive end without a peer, which opens a new socket after three times
+// RequestTimeout, ends no handshake by that either. It does so when the handshake is
+// over. A connection that has been made just before that time may still end.
+func TestSlowHandshakeAtAReceiveEnd(t *testing.T) {
+	const timeout = 50 * time.Millisecond
+	for _, pattern := range []Pattern{Pair, ReqRep} {
+		for _, attach := range []Attachment{AttachBind, AttachConnect} {
+			t.Run(fmt.Sprint(pattern, " ", attach), func(t *testing.T) {
+				t.Parallel()
+				o := Options{ReceiveMode: true, Attach: attach, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: timeout, MaxRetries: -1}
+				var listener net.Listener
+				if attach == AttachConnect {
+					listener = peertest.Listen(t, "127.0.0.1:0")
+					_, o.Port, _ = net.SplitHostPort(listener.Addr().String())
+				}
+				recv := mustNew(t, o)
+				connection := func() net.Conn {
+					next := func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:"+recv.Port()) }
+					if listener != nil {
+						next = listener.Accept
+					}
+					for end := time.Now().Add(testTimeout); ; {
+						c, err := next()
+						if err == nil {
+							return c
+						}
+						if time.Now().After(end) { // a new socket may just be opened
+							t.Fatal(err)
+						}
+					}
+				}
+				stays := false
+				for range 20 {
+					c := connection()
+					c.SetReadDeadline(time.Now().Add(20 * timeout))
+					_, err := io.Copy(io.Discard, c)
+					c.Close()
+					if stays = errors.Is(err, os.ErrDeadlineExceeded); stays {
+						break
+					}
+				}
+				if !stays {
+					t.Errorf("no connection stays, %d new sockets", recv.Stats().Retries)
+				}
+				if listener != nil {
+					listener.Close()
+				}
+				before := recv.Stats().Retries
+				await(t, "a new socket", func() bool { return recv.Stats().Retries > before })
+			})
+		}
+	}
+}
+
 // A send call of PUSH that waits for a receiver connects again to one that had
 // another pattern, without waiting for RequestTimeout.
 func TestBlockedPushConnectsAgain(t *testing.T) {
 	port := peertest.FreePort(t)
 	send := mustNew(t, Options{Pattern: PushPull, Wire: AsyncWire, Address: "127.0.0.1", Port: port, RequestTimeout: 2 * testTimeout})
-	result := make(chan error, 1)
-	go func() {
-		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-		result <- err
-	}()
+	result := startSend(t, send)
 	o := Options{ReceiveMode: true, Address: "127.0.0.1", Port: port}
 	other := mustNew(t, o)
 	await(t, "a mismatch", func() bool { return send.Stats().Refused > 0 })
@@ -414,11 +720,7 @@ func TestForeignPeersAtABoundSendEnd(t *testing.T) {
 		send := mustNew(t, Options{Attach: AttachBind, Address: "127.0.0.1", Port: "0", Pattern: pattern, RequestTimeout: 100 * time.Millisecond, MaxRetries: -1})
 		attemptHandshake(t, send)
 		await(t, "the foreign peer to be refused", send.link.mismatched)
-		done := make(chan error, 1)
-		go func() {
-			_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-			done <- err
-		}()
+		done := startSend(t, send)
 		refused := send.Stats().Refused
 		attemptHandshake(t, send)
 		await(t, "another foreign peer to be refused", func() bool { return send.Stats().Refused > refused })
@@ -452,11 +754,7 @@ func TestNameServerGone(t *testing.T) {
 	peer := newBare(t, zmq4.REP, nil)
 	send := mustNew(t, Options{Address: names.Name, Port: peer.port(), Pattern: ReqRep, RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
 	names.Hang() // it does not even say no
-	done := make(chan error, 1)
-	go func() {
-		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-		done <- err
-	}()
+	done := startSend(t, send)
 	await(t, "the second try", func() bool { return send.Stats().Retries > 0 })
 	for range 2 { // the first answer finds no peer
 		peer.recv(testTimeout)

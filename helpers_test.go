@@ -341,6 +341,17 @@ func (b *bare) recv(wait time.Duration) [][]byte {
 	}
 }
 
+// startSend sends a frame in a goroutine. The channel has the error of the call.
+func startSend(t testing.TB, send *NetGear) <-chan error {
+	t.Helper()
+	ctx, result := testContext(t), make(chan error, 1)
+	go func() {
+		_, err := send.SendArray(ctx, testArray(0, "uint8", 4, 4), nil)
+		result <- err
+	}()
+	return result
+}
+
 // dial opens a bare TCP connection to a receive end.
 func dial(t *testing.T, n *NetGear) net.Conn {
 	t.Helper()

@@ -48,14 +48,17 @@ func bucket(d time.Duration) int {
 // In JSON the durations are numbers, in seconds. Buckets is an object with the
 // elements that are not 0, by their bounds in seconds: {"0.005": 17, "+Inf": 1}.
 type LatencyStats struct {
-	Frames          uint64 // frames that were measured
-	Last, Mean, Max time.Duration
+	Frames          uint64        // frames that were measured
+	Last, Mean, Max time.Duration // Mean is of all, also where Sum is at its limit
 	// RecentMax is the longest of the last 30 to 60 seconds, 0 if there was
 	// none. One outage does not keep it up, as it does Max. It is exact to a
 	// microsecond, and within six days.
 	RecentMax time.Duration
-	Sum       time.Duration // of all; it falls if the clocks disagree so that latencies are negative
-	Buckets   Histogram
+	// Sum is of all. It falls if the clocks disagree so that latencies are
+	// negative. The largest time.Duration, 292 years, is its limit: frames of a
+	// recording and of cameras without a clock may be years old.
+	Sum     time.Duration
+	Buckets Histogram
 }
 
 // Quantile returns an estimate of the duration that the share q of the frames
@@ -89,10 +92,11 @@ func (l LatencyStats) Quantile(q float64) time.Duration {
 // latencies holds the counts that LatencyStats reports. Any goroutine may add
 // to it.
 type latencies struct {
-	last, sum atomic.Int64
-	max       atomic.Uint64 // ordered
-	recent    [2]atomic.Uint64
-	buckets   [len(Histogram{})]atomic.Uint64
+	last    atomic.Int64
+	sum     atomic.Uint64 // the bits of a float64, which does not overflow
+	max     atomic.Uint64 // ordered
+	recent  [2]atomic.Uint64
+	buckets [len(Histogram{})]atomic.Uint64
 }
 
 // since adds the time that has passed since began.
@@ -104,7 +108,12 @@ func (l *latencies) since(began time.Time) {
 // add counts a duration that ended now.
 func (l *latencies) add(d time.Duration, now time.Time) {
 	l.last.Store(int64(d))
-	l.sum.Add(int64(d))
+	for {
+		old := l.sum.Load()
+		if l.sum.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+float64(d))) {
+			break
+		}
+	}
 	raise(&l.max, ordered(d), 0)
 	e := epoch(now)
 	raise(&l.recent[e%2], packRecent(e, d), e<<recentBits)
@@ -121,11 +130,22 @@ func (l *latencies) stats(now time.Time) (s LatencyStats) {
 	if s.Frames == 0 {
 		return LatencyStats{}
 	}
-	s.Last, s.Sum = time.Duration(l.last.Load()), time.Duration(l.sum.Load())
-	s.Mean = s.Sum / time.Duration(s.Frames)
+	sum := math.Float64frombits(l.sum.Load())
+	s.Last, s.Sum, s.Mean = time.Duration(l.last.Load()), nearest(sum), nearest(sum/float64(s.Frames))
 	s.Max = unordered(l.max.Load())
 	s.RecentMax = l.recentMax(now)
 	return s
+}
+
+// nearest returns the nearest duration to a number of nanoseconds.
+func nearest(ns float64) time.Duration {
+	switch {
+	case ns >= math.MaxInt64:
+		return math.MaxInt64
+	case ns <= math.MinInt64:
+		return math.MinInt64
+	}
+	return time.Duration(ns)
 }
 
 // recentMax returns the maximum of this window and the one before.

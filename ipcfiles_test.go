@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // An ipc receive end binds a path only if no file exists there, or only a
@@ -63,6 +65,40 @@ func TestIPCDeletesNothing(t *testing.T) {
 			}
 			if text, readable := os.ReadFile(at("file")); !errors.Is(err, ErrOption) || string(text) != "precious" {
 				t.Errorf("%q %q: %v; the file: %q, %v", o.Address, o.Port, err, text, readable)
+			}
+		}
+		// Sockets that other programs have, also one that accepts no connection.
+		datagrams, err := net.ListenPacket("unixgram", at("datagrams"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer datagrams.Close()
+		busy, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(busy)
+		if err := errors.Join(unix.Bind(busy, &unix.SockaddrUnix{Name: at("busy")}), unix.Listen(busy, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for full := false; !full; {
+			c, err := net.Dial("unix", at("busy"))
+			if full = err != nil; !full {
+				defer c.Close()
+			}
+		}
+		for _, name := range []string{"datagrams", "busy"} {
+			o := end
+			o.Protocol, o.Address = "ipc", filepath.Join(dir, name)
+			n, err := New(o)
+			if err == nil {
+				n.Close()
+			}
+			if !errors.Is(err, ErrAddress) || !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := os.Lstat(at(name)); err != nil {
+				t.Error(err)
 			}
 		}
 		// What a killed program left behind, and a path where nothing is.

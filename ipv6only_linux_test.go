@@ -3,67 +3,21 @@ package netgear
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
-
-// networkEnv is set in a process that is in namespaces of its own.
-const networkEnv = "NETGEAR_TEST_NETWORK"
-
-// inNamespace reports whether this process is in namespaces of its own, after
-// it has run the commands that set it up. If it is not, it runs the calling
-// test again in a process that is.
-func inNamespace(t *testing.T, commands ...string) bool {
-	t.Helper()
-	if os.Getenv(networkEnv) != "" {
-		for _, command := range commands {
-			words := strings.Fields(command)
-			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", command, err, out)
-			}
-		}
-		return true
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("iproute2 is not installed")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "5m")
-	cmd.Env = append(os.Environ(), networkEnv+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		t.Skip("namespaces need root: ", err)
-	case err != nil:
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
-	return false
-}
 
 // On a machine without IPv4, not even 127.0.0.1, every pattern works on every
 // wire and with keys, at addresses in each spelling. What needs IPv4 returns an
 // error that names the address.
 func TestIPv6Only(t *testing.T) {
-	hosts := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n::1 localhost\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if !inNamespace(t, "ip link set lo up", "ip addr del 127.0.0.1/8 dev lo", "ip -6 addr add fe80::7/64 dev lo nodad",
-		"mount --make-rprivate /", "mount --bind "+hosts+" /etc/hosts") {
+	if !peertest.InIPv6Only(t) {
 		return
 	}
-	t.Cleanup(func() { syscall.Unmount("/etc/hosts", 0) })
-	const linkLocal = "fe80::7%lo"
+	const linkLocal = peertest.LinkLocal
 	keys := keyFolder(t)
 	ctx := testContext(t)
 	newEnd := func(o Options) *NetGear { // mustNew looks for a free port of IPv4's
@@ -83,6 +37,7 @@ func TestIPv6Only(t *testing.T) {
 		s.Address, s.Port, s.Attach = connect, recv.Port(), AttachConnect
 		send := newEnd(s)
 		awaitPeers(t, send, 1)
+		awaitPeers(t, recv, 1) // until then the peer of a frame may not be known
 		f := exchangeOne(t, send, recv)
 		if f.Close(); f.Peer == "" {
 			t.Error("the peer has no address")
@@ -101,7 +56,7 @@ func TestIPv6Only(t *testing.T) {
 		})
 	}
 	for _, at := range [][2]string{
-		{"*", "::1"}, {"", "localhost"}, {"localhost", "localhost"}, {"0:0::1", "::1"}, {"::", "::1"},
+		{"*", "::1"}, {"", "localhost"}, {"localhost", "localhost"}, {peertest.OnlyIPv6, peertest.OnlyIPv6}, {"[::1]", "[::1]"}, {"*", peertest.OnlyIPv6}, {"0:0::1", "::1"}, {"::", "::1"},
 		{linkLocal, linkLocal}, {"*", linkLocal}, {"::", linkLocal},
 	} {
 		t.Run("at "+at[0]+" from "+at[1], func(t *testing.T) { exchange(t, Options{}, at[0], at[1]) })

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/jpegtest"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
@@ -38,21 +38,6 @@ func slowJPEG() []byte { return jpegtest.Scans(16384, 16384, 16) }
 
 func slowOptions() Options { return Options{MaxFrameBytes: 1 << 30} }
 
-// memoryTop is the most memory that this process has ever had, in bytes.
-func memoryTop(t *testing.T) int64 {
-	t.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Skip("not Linux")
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kb << 10
-}
-
 // Small JPEGs that would take a minute to decode, or gigabytes of memory, are
 // dropped because of their headers, and the next frame is delivered.
 func TestJPEGBombsAreDropped(t *testing.T) {
@@ -66,7 +51,7 @@ func TestJPEGBombsAreDropped(t *testing.T) {
 	good := testJPEG(t, 64, 48)
 	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"})
 	peer := newBare(t, zmq4.PAIR, recv)
-	before, start := memoryTop(t), startStopwatch()
+	before, start := alloctest.PeakMemory(), startStopwatch()
 	for _, bomb := range bombs {
 		peer.send(grayHeader(), bomb)
 		if peer.recv(testTimeout) == nil {
@@ -76,7 +61,7 @@ func TestJPEGBombsAreDropped(t *testing.T) {
 	peer.send([]byte(jpegHeader), good)
 	f := mustRecv(t, recv, testContext(t))
 	defer f.Close()
-	more := memoryTop(t) - before
+	more := alloctest.PeakMemory() - before
 	endsWithin(t, fmt.Sprint(len(bombs), " bombs"), start, 10*time.Second)
 	if s := recv.Stats(); s.Malformed != uint64(len(bombs)) || !bytes.Equal(f.JPEG(), good) {
 		t.Errorf("%d of %d dropped", s.Malformed, len(bombs))

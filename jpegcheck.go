@@ -32,7 +32,7 @@ func (l *link) mend(p *payload, enc *turbojpeg.Encoder) error {
 	}
 	if &whole[0] != &p.ready[0] {
 		l.counters.damaged.Add(1)
-		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", l.where())
+		l.messageLog.Log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault and was written again without it", "endpoint", l.where())
 		p.ready = whole
 		p.release() // the faulty one is not sent
 	}
@@ -88,10 +88,10 @@ func (m *frameMemory) noteChecked(sound bool) {
 
 // noteFault counts and logs a received frame whose JPEG libjpeg warned of, if
 // it did.
-func (l *link) noteFault(port, fault string) {
+func (l *link) noteFault(peer, port, fault string) {
 	if fault != "" {
 		l.counters.damaged.Add(1)
-		l.messageLog.log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "port", port, "fault", fault)
+		l.messageLog.Log(l.opts.Logger, slog.LevelWarn, "a JPEG had a fault, but its picture is whole", "endpoint", l.where(), "peer", peer, "port", port, "fault", fault)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/vidgear-go/netgear/internal/loglimit"
 	"github.com/vidgear-go/netgear/internal/pyjson"
 	"github.com/vidgear-go/netgear/internal/sshtunnel"
 	"github.com/vidgear-go/netgear/internal/transport"
@@ -72,11 +74,16 @@ type link struct {
 	resolver *resolver         // nil unless Address is a host name
 	port     pyjson.Raw        // this end's port, if its messages carry it; set before the end runs
 
+	// redials is set if libzmq connects only once to each endpoint, and the owner of
+	// the socket must again.
+	redials bool
+
 	counters      counters
 	perPort       perPortStats
-	messageLog    logLimiter // limits the log lines about messages
-	floodLog      logLimiter // limits the lines about connections that this end has closed
-	connectionLog logLimiter // limits the lines about connections that begin and end
+	messageLog    loglimit.Limiter  // limits the log lines about messages
+	floodLog      loglimit.Limiter  // limits the lines about connections that this end has closed
+	connectionLog loglimit.Limiter  // limits the lines about connections that begin and end
+	retryLog      *loglimit.Limiter // limits the lines of what is tried again and again
 	events        *events
 	calls         callbacks // the running ones
 
@@ -119,7 +126,9 @@ type conn struct {
 	endpoints []string
 	refused   atomic.Pointer[refusal]
 	rejected  rejectedEndpoints
-	lost      atomic.Uint64 // connections that have ended
+	made      atomic.Uint64             // connections that were made
+	madeAt    atomic.Pointer[time.Time] // when the last of them was
+	lost      atomic.Uint64             // connections that have ended, without those that the owner has left
 	// turns counts how often the owner has let the next connection take the place
 	// of one that has ended: at PAIR by ReleaseSlot, and by Redial.
 	turns int
@@ -129,18 +138,23 @@ type conn struct {
 }
 
 func newLink(o Options) (*link, error) {
-	l := &link{settings: newSettings(o), id: newID(), connectionLog: logLimiter{spare: 20}, openSocket: openTransport}
+	l := &link{settings: newSettings(o), id: newID(), connectionLog: loglimit.Limiter{Spare: 20}, retryLog: loglimit.Retries(), openSocket: openTransport}
 	var err error
 	if l.security, err = newSecurity(&l.opts); err != nil {
 		return nil, err
 	}
-	l.perPort = newPerPortStats(o.Pattern == PushPull)
+	config := l.opts.socketConfig(l.security)
+	l.redials = config.Redials()
+	l.perPort = newPerPortStats(o.Pattern == PushPull || o.Pattern == ReqRep && o.MulticlientMode)
+	for _, port := range o.peerPorts() {
+		l.perPort.of(port)
+	}
 	if l.sendsPort() {
 		l.port = rawPort(l.opts.Ports[0])
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.drainCtx, l.drain = context.WithCancel(l.ctx)
-	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, &l.messageLog)
+	l.resolver = newResolver(l.ctx, &l.opts, l.wake, l.opts.Logger, l.retryLog)
 	l.events = startEvents(o.OnEvent, &l.calls)
 	if l.tunnel, err = openTunnel(l.ctx, &l.opts); err != nil {
 		l.close(0)
@@ -361,14 +375,29 @@ func (l *link) hint(ctx context.Context, err error) error {
 		return l.explain(err)
 	case lost != nil:
 		return fmt.Errorf("%w (%w)", err, lost)
-	case l.peers() == 0 && l.opts.Pattern == Pair && !l.opts.ReceiveMode:
-		return fmt.Errorf("%w (no peer is connected: a PAIR receive end admits none while its application takes no frames, or while another sender is connected)", err)
 	case l.peers() == 0:
-		return fmt.Errorf("%w (no peer is connected)", err)
+		return fmt.Errorf("%w (no peer is connected: %s)", err, l.whyNoPeer())
 	case !l.opts.ReceiveMode && l.spec.answers && errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w (a peer is connected and has not answered yet: does its application take frames?)", err)
 	}
 	return err
+}
+
+// whyNoPeer returns what to look at if no peer is connected, the commonest reason
+// first.
+func (l *link) whyNoPeer() string {
+	other, does := "receive", "and listening at"
+	if l.opts.ReceiveMode {
+		other = "send"
+	}
+	if l.opts.binds() {
+		does = "and connecting to"
+	}
+	text := fmt.Sprintf("is a %s end running, %s this address and port, with this pattern?", other, does)
+	if l.opts.Pattern == Pair && !l.opts.ReceiveMode && !l.opts.binds() {
+		text += " A PAIR receive end admits none while its application takes no frames, or while another sender is connected"
+	}
+	return text
 }
 
 // ---- what goes wrong ----
@@ -385,17 +414,17 @@ func (l *link) endedFruitless() {
 	}
 }
 
-// malformed counts and logs a dropped message; port is its sender's port, if it
-// has one.
-func (l *link) malformed(port string, err error) {
+// malformed counts and logs a dropped message. peer and port are its sender's,
+// if they are known.
+func (l *link) malformed(peer, port string, err error) {
 	l.dropReason.Store(&err)
-	l.noteMalformed(port, "dropped a message that cannot be read", err)
+	l.noteMalformed(peer, port, "dropped a message that cannot be read", err)
 }
 
 // noteMalformed counts and logs a message that could not be read.
-func (l *link) noteMalformed(port, text string, err error) {
+func (l *link) noteMalformed(peer, port, text string, err error) {
 	l.countMalformed(port, err)
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, text, "endpoint", l.where(), "err", err)
+	l.messageLog.Log(l.opts.Logger, slog.LevelWarn, text, "endpoint", l.where(), "peer", peer, "port", port, "err", err)
 }
 
 // refusal is a failed handshake, with its most probable reason and its time.
@@ -469,9 +498,13 @@ func (l *link) reason(e *transport.Event) error {
 	case waited && l.peers() > 0:
 		return errPlaceTaken
 	case e != nil && l.security != nil:
-		return l.security.refusal(e, l.opts.ReceiveMode)
+		return l.security.refusal(e, &l.opts)
 	}
-	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security", ErrMismatch, l.opts.Pattern)
+	also := ""
+	if e != nil && e.Kind == transport.HungUp {
+		also = "; or the peer has too much to read already, or a relay or tunnel in between leads nowhere"
+	}
+	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security%s", ErrMismatch, l.opts.Pattern, also)
 }
 
 // reconnecting counts and reports that a new socket replaces one that was
@@ -527,8 +560,10 @@ func (c *conn) endpoint(e *transport.Event) string {
 }
 
 func (c *conn) connected(e transport.Event) {
-	l, endpoint := c.link, c.endpoint(&e)
+	l, endpoint, now := c.link, c.endpoint(&e), time.Now()
 	l.counters.connections.Add(1)
+	c.made.Add(1)
+	c.madeAt.Store(&now)
 	c.refused.Store(nil)
 	// A monitor that is late may have reported the last attempt's failure after this
 	// one had begun.
@@ -542,7 +577,13 @@ func (c *conn) connected(e transport.Event) {
 	if l.closing() == nil { // losses are not reported any more either
 		l.events.add(Event{Kind: EventConnected, Endpoint: endpoint, Peer: e.Address})
 	}
-	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint)
+	l.connectionLog.Log(l.opts.Logger, slog.LevelInfo, "connected", "endpoint", endpoint, "peer", e.Address)
+}
+
+// newly reports whether a connection was made less than d ago.
+func (c *conn) newly(d time.Duration) bool {
+	at := c.madeAt.Load()
+	return at != nil && time.Since(*at) < d
 }
 
 func (c *conn) disconnected(e transport.Event) {
@@ -555,15 +596,17 @@ func (c *conn) disconnected(e transport.Event) {
 		return
 	}
 	l.onEvent(c, e)
-	if !l.opts.binds() && e.Endpoint != "" {
+	if !l.opts.binds() && e.Endpoint != "" && !e.Left {
 		c.rejected.add(e.Endpoint, reconnectDelay) // until libzmq reports that it tries again
 	}
 	l.lastGone.Store(&e.Peer)
 	l.counters.lost.Add(1)
-	c.lost.Add(1)
+	if !e.Left { // no answer was to come over one that the owner has left
+		c.lost.Add(1)
+	}
 	l.events.add(Event{Kind: EventLost, Endpoint: endpoint, Peer: e.Address, Err: e.Err})
 	l.wake()
-	l.connectionLog.log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint)
+	l.connectionLog.Log(l.opts.Logger, slog.LevelInfo, "connection lost", "endpoint", endpoint, "peer", e.Address)
 }
 
 func (c *conn) handshakeFailed(e transport.Event) {
@@ -586,7 +629,7 @@ func (c *conn) handshakeFailed(e transport.Event) {
 	}
 	l.wake()
 	l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: why})
-	l.messageLog.log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "peer", e.Address, "err", why, "how", handshakeFailures[e.Kind], "code", e.Value)
+	l.messageLog.Log(l.opts.Logger, slog.LevelWarn, "handshake failed", "endpoint", endpoint, "peer", e.Address, "err", why, "how", handshakeFailures[e.Kind], "code", handshakeCode(&e))
 }
 
 // handshakeFailures describes how handshakes fail, for the log.
@@ -594,6 +637,21 @@ var handshakeFailures = map[transport.EventKind]string{
 	transport.AuthFailed:     "the keys or the address were rejected",
 	transport.ProtocolFailed: "the two ends do not match",
 	transport.HungUp:         "the peer closed the connection",
+}
+
+// handshakeCode returns what the event's value means: an errno, the status code of
+// a ZAP reply, or one of libzmq's ZMQ_PROTOCOL_ERROR constants, as zmq.h has it. It
+// is "" where libzmq reports none.
+func handshakeCode(e *transport.Event) string {
+	switch {
+	case e.Value == 0:
+		return ""
+	case e.Kind == transport.HungUp:
+		return syscall.Errno(e.Value).Error()
+	case e.Kind == transport.ProtocolFailed:
+		return fmt.Sprintf("%#x", e.Value)
+	}
+	return strconv.FormatUint(uint64(e.Value), 10)
 }
 
 // probed reports whether a failed handshake belongs to a PAIR sender that had
@@ -623,15 +681,15 @@ func (l *link) hungUp(how syscall.Errno) {
 // closedPeer counts and logs a connection that this end has closed.
 func (l *link) closedPeer(peer string, why error) {
 	if errors.Is(why, transport.ErrPending) || errors.As(why, new(syscall.Errno)) {
-		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
+		l.floodLog.Log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
 	if errors.Is(why, transport.ErrSpoiled) { // the peer itself did nothing wrong
-		l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
+		l.floodLog.Log(l.opts.Logger, slog.LevelWarn, "closed a connection, as there is too much to read already", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}
 	l.counters.flooded.Add(1)
-	l.floodLog.log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
+	l.floodLog.Log(l.opts.Logger, slog.LevelWarn, "closed the connection of a peer that floods", "endpoint", l.where(), "peer", peer, "err", why)
 }
 
 // peerWaits handles a peer that begins to wait until it is admitted.
@@ -714,19 +772,12 @@ func (r *rejectedEndpoints) next() (at time.Time) {
 // retried records that libzmq would connect again, which it does not at an end
 // that redials.
 func (c *conn) retried(endpoint string) {
-	if c.link.redials() {
+	if c.link.redials {
 		c.rejected.add(endpoint, lossDelay)
 		c.link.wake()
 		return
 	}
 	c.rejected.drop(endpoint)
-}
-
-// redials reports whether libzmq connects only once to each endpoint, and the
-// owner of the socket must again.
-func (l *link) redials() bool {
-	c := l.opts.socketConfig(l.security)
-	return c.Redials()
 }
 
 // retry connects again to the endpoints that are due. An end that redials leaves
@@ -736,7 +787,7 @@ func (l *link) redials() bool {
 func (c *conn) retry() {
 	c.rejected.mu.Lock()
 	defer c.rejected.mu.Unlock()
-	now, redials := time.Now(), c.link.redials()
+	now, redials := time.Now(), c.link.redials
 	for ep, p := range c.rejected.at {
 		switch {
 		case now.Before(p.at):

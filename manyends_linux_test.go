@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/alloctest"
 )
 
 // manyEndsEnv is how many ends TestManyEnds opens.
@@ -84,7 +86,7 @@ func usage() [4]int64 {
 	runtime.GC()
 	files, _ := os.ReadDir("/proc/self/fd")
 	threads, _ := os.ReadDir("/proc/self/task")
-	return [4]int64{int64(len(files)), int64(len(threads)), int64(runtime.NumGoroutine()), memoryOf("VmRSS:")}
+	return [4]int64{int64(len(files)), int64(len(threads)), int64(runtime.NumGoroutine()), alloctest.Memory()}
 }
 
 // Many ends in one process work, and leave nothing.

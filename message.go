@@ -3,6 +3,7 @@ package netgear
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/vidgear-go/netgear/internal/pyjson"
@@ -27,6 +28,9 @@ type Message struct {
 func MessageFromJSON(raw []byte) (Message, error) {
 	text, err := pyjson.Encode(json.RawMessage(string(raw))) // not nil, which is null
 	if err != nil {
+		if part := (*pyjson.EncodeError)(nil); errors.As(err, &part) {
+			err = part.Err // without the Go type
+		}
 		return Message{}, fmt.Errorf("netgear: %w: the text is not JSON: %w", ErrMessage, err)
 	}
 	return Message{raw: text}, nil

@@ -93,7 +93,7 @@ func TestWaitConnectedInsteadOfASendCall(t *testing.T) {
 
 // A send end opens no socket after Close.
 func TestNoSocketAfterClose(t *testing.T) {
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1"})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.ClosedPort(t)})
 	send.Close()
 	send.send.upkeep(context.Background(), nil)
 	if c := send.send.conn; c != nil {
@@ -156,7 +156,7 @@ func TestSentFrameIsCollected(t *testing.T) {
 
 // A socket that could not change an endpoint stays stale after a failed call.
 func TestStaleSocketStaysStale(t *testing.T) {
-	send := mustNew(t, Options{Address: "127.0.0.1", Port: "1", Pattern: PubSub})
+	send := mustNew(t, Options{Address: "127.0.0.1", Port: peertest.ClosedPort(t), Pattern: PubSub})
 	x := &send.send.frame
 	send.send.conn.stale = true // as follow sets it
 	x.ctx = context.Background()

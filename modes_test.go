@@ -139,7 +139,7 @@ func TestStamps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Stamp == nil || f.Stamp.Seq != uint64(i+1) {
+		if f.Stamp == nil || f.Stamp.Seq != uint64(i+1) || f.Stamp.Sender == 0 || f.Stamp.Sender != send.send.sender {
 			t.Fatalf("stamp %+v", f.Stamp)
 		}
 		if c, ok := message.(StampedMessage); ok {
@@ -160,6 +160,21 @@ func TestStamps(t *testing.T) {
 	}
 }
 
+// The spaces that a peer sends around a stamped message are not kept with it.
+func TestSpacesAroundAStampedMessage(t *testing.T) {
+	const spaces = 1 << 20
+	text := `{"seq": 1, "t": 2, "message": "m"` + strings.Repeat(" ", spaces) + "}"
+	if inner, stamp := unstamp(Message{raw: []byte(text)}); stamp == nil || inner.String() != `"m"` || cap(inner.raw) >= spaces {
+		t.Errorf("%v, %d bytes are kept", stamp, cap(inner.raw))
+	}
+	recv := mustNew(t, Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0", Stamp: true})
+	newBare(t, zmq4.PAIR, recv).send([]byte(`{"terminate_flag": false, "compression": false, "message": `+text+`, "dtype": "uint8", "shape": [1]}`), []byte("x"))
+	await(t, "the frame", func() bool { return recv.Stats().Queue == 1 })
+	if s := recv.Stats(); s.QueueBytes >= spaces {
+		t.Errorf("%d bytes in the queue", s.QueueBytes)
+	}
+}
+
 func TestStampsOnTheWire(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		peer := newBare(t, zmq4.PAIR, nil)
@@ -173,7 +188,7 @@ func TestStampsOnTheWire(t *testing.T) {
 		head := string(peer.recv(testTimeout)[0])
 		want := `"message": "m"`
 		if on {
-			want = `"message": {"seq": 1, "t": 1764547200.25, "message": "m"}`
+			want = fmt.Sprintf(`"message": {"seq": 1, "t": 1764547200.25, "sender": %d, "message": "m"}`, send.send.sender)
 		}
 		if !strings.Contains(head, want) {
 			t.Errorf("header %s", head)

@@ -114,9 +114,7 @@ func exchange(t *testing.T, recv, send *NetGear, c Colorspace) {
 		shape = shape[:2]
 	}
 	var sending sync.WaitGroup
-	sending.Add(1)
-	go func() {
-		defer sending.Done()
+	sending.Go(func() {
 		for i := range frames {
 			a := testArray(i, "uint8", shape...)
 			if _, err := send.SendArray(ctx, a, map[string]any{"i": i}); err != nil {
@@ -124,7 +122,7 @@ func exchange(t *testing.T, recv, send *NetGear, c Colorspace) {
 			}
 			clear(a.Data) // the promise: it may be reused
 		}
-	}()
+	})
 	for i := range frames {
 		f := mustRecv(t, recv, ctx)
 		want := testArray(i, "uint8", shape...)
@@ -223,12 +221,10 @@ func TestEndsInEveryOrder(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var busy sync.WaitGroup
 		spawn := func(f func() error) {
-			busy.Add(1)
-			go func() {
-				defer busy.Done()
+			busy.Go(func() {
 				for j := 0; f() == nil && j < 200; j++ {
 				}
-			}()
+			})
 		}
 		for range 4 {
 			spawn(func() error {

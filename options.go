@@ -37,6 +37,7 @@ const (
 // Toggle is a switch whose zero value selects the default.
 type Toggle int8
 
+// The values of Toggle.
 const (
 	ToggleDefault Toggle = iota // the default in the field's comment
 	ToggleOn
@@ -57,6 +58,7 @@ func toggle(on bool) Toggle {
 // RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK.
 type Colorspace string
 
+// The values of Colorspace.
 const (
 	JPEGDefault Colorspace = ""     // JPEG of BGR pixels, OpenCV's order
 	JPEGOff     Colorspace = "off"  // raw pixels; VidGear's jpeg_compression=False
@@ -71,6 +73,7 @@ const colorspaces = "RGB BGR RGBX BGRX XBGR XRGB GRAY RGBA BGRA ABGR ARGB CMYK"
 // Attachment selects which end of a connection listens.
 type Attachment int8
 
+// The values of Attachment.
 const (
 	AttachDefault Attachment = iota // as VidGear: the receive end binds, the send end connects; a publisher on ImageZMQWire binds, as imagezmq's
 	AttachBind                      // listen on Address and Port
@@ -80,6 +83,7 @@ const (
 // Wire is a wire format: one of VidGear's two, or imagezmq's.
 type Wire int8
 
+// The values of Wire.
 const (
 	NetGearWire  Wire = iota // JSON headers: vidgear.gears.NetGear
 	AsyncWire                // msgpack: vidgear.gears.asyncio.NetGear_Async
@@ -127,6 +131,7 @@ const (
 // SecureMode is one of VidGear's CURVE modes.
 type SecureMode int8
 
+// The values of SecureMode.
 const (
 	Grasslands SecureMode = iota // no security
 	StoneHouse                   // encrypted, any client key
@@ -259,13 +264,15 @@ type Options struct {
 
 	// ---- reliability ----
 
-	// MaxRetries is how many times RequestTimeout a send end waits for the
-	// answer to one frame. Each time it sends the frame again on a new
-	// connection. At a receive end it is how many times 3 × RequestTimeout may
-	// pass without a connected peer; each time the end listens again. Then the
-	// call returns ErrPeerGone. Every success restores all retries. Default 3;
-	// negative: no limit (VidGear's 0). Patterns Pair, ReqRep and, at a send
-	// end, PushPull. [max_retries]
+	// MaxRetries is how many times RequestTimeout a send end waits for the answer
+	// to one frame. Each time it sends the frame again on a new connection, unless
+	// the peer is in its handshake. At a receive end it is how many times 3 ×
+	// RequestTimeout may pass without a connected peer; each time the end listens
+	// again. Then the call returns ErrPeerGone. Every success restores all
+	// retries. A peer that refuses a send end for its pattern or its keys is not
+	// tried again: the call returns ErrMismatch or ErrAuth. Default 3; negative:
+	// no limit (VidGear's 0). Patterns Pair, ReqRep and, at a send end, PushPull.
+	// [max_retries]
 	MaxRetries int
 	// RequestTimeout bounds the wait for an answer, including the frame's
 	// transfer, and with PushPull the wait for room. It is at least 10 ms
@@ -296,7 +303,10 @@ type Options struct {
 	TerminateDelay time.Duration
 	// StallAfter makes a receive end report EventStalled to OnEvent, once,
 	// after that time without a frame. The next frame is then reported as
-	// EventResumed. Default 0: never. [no counterpart]
+	// EventResumed. It is for the end as a whole: while one of several senders
+	// sends, the others may be silent without an event. Stats.Ports has the time
+	// of each port's last frame, and package metrics the frames of each port.
+	// Default 0: never. [no counterpart]
 	StallAfter time.Duration
 	// HeartbeatInterval is the time between ZMTP heartbeats. They detect a
 	// frozen peer, and a dead one behind a relay; TCP detects dead machines
@@ -335,7 +345,8 @@ type Options struct {
 	// VidGear has 96]
 	QueueFrames int
 	// QueueBytes bounds the same queue in bytes: of the frames, of their
-	// messages, and 1 KiB for each. A single larger frame is still accepted.
+	// messages, of the pixels that are decoded ahead, and 1 KiB for each frame.
+	// A single larger frame is still accepted, and decoded.
 	// With Latest the oldest frames of other senders are dropped. Receive end.
 	// Default 256 MiB. [no counterpart]
 	QueueBytes int64
@@ -369,9 +380,10 @@ type Options struct {
 	// [no counterpart]
 	Adapt Adapt
 	// OnReply is called, with SendAhead and SendLatest, for each frame that a send call has
-	// queued, in that order. It gets its Reply, or why it was lost. The send
-	// calls then do not report it; Flush and Close do. It is not called for a
-	// frame that a newer one has replaced.
+	// queued, in that order. It gets its Reply, or why it was lost: a
+	// *[LostError], which has the frame's number, and unwraps to the reason. The
+	// send calls then do not report it; Flush and Close do. It is not called
+	// for a frame that a newer one has replaced.
 	//
 	// It is called before the next frame is sent, one call at a time, so it
 	// should return soon. Inside it the send calls, Flush and Close of this end
@@ -398,7 +410,8 @@ type Options struct {
 	// MultiserverMode connects one receive end with several senders, each with
 	// its own port. On ImageZMQWire it is for a receive end, and the message, if
 	// it is a short text, is the sender's name in Frame.Port. Patterns ReqRep
-	// and PubSub. [multiserver_mode]
+	// and PubSub. It must be on at the senders, too: frames of others have no
+	// Port, and are in none of Stats.Ports. [multiserver_mode]
 	MultiserverMode bool
 	// MulticlientMode connects one send end with several receive ends, each
 	// with its own port. Patterns ReqRep and PubSub. [multiclient_mode]
@@ -517,7 +530,7 @@ func checkFlag(o *Options) error {
 	}
 	reason += "). The end of a call's context bounds its wait, and a sender of PUB/SUB waits for no receiver"
 	err := invalid("Flag", o.Flag, "%s", reason)
-	err.(*OptionError).Err = ErrNonBlocking
+	err.Err = ErrNonBlocking
 	return fixed(err, set("Flag", 0))
 }
 
@@ -806,6 +819,14 @@ func (o *Options) ports() []string {
 // manyPorts reports whether this end uses several ports.
 func (o *Options) manyPorts() bool {
 	return o.ReceiveMode && o.MultiserverMode || !o.ReceiveMode && o.MulticlientMode
+}
+
+// peerPorts returns the ports of Ports by which frames are counted.
+func (o *Options) peerPorts() []string {
+	if !o.manyPorts() || o.Wire != NetGearWire || !o.ReceiveMode && o.Pattern != ReqRep {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(o.Ports), func(port string) bool { return port == "0" })
 }
 
 func (o *Options) protocol() string { return cmp.Or(o.Protocol, "tcp") }

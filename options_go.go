@@ -28,7 +28,7 @@ var goOptions = func() map[string]int {
 	all := map[string]int{}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		_, isTime := reflect.Zero(f.Type).Interface().(time.Duration)
+		_, isTime := reflect.TypeAssert[time.Duration](reflect.Zero(f.Type))
 		isFunction := f.Type.Kind() == reflect.Func
 		if keyOf(f.Name) == "" && !isFunction || isTime {
 			all[levenshtein.Fold(f.Name)] = i
@@ -73,7 +73,7 @@ func readGo(raw pyjson.Raw) (all []goSetting, err error) {
 		all = append(all, goSetting{key, field, v})
 		return nil
 	})
-	if _, ok := err.(*OptionError); err != nil && !ok {
+	if wrong := (*OptionError)(nil); err != nil && !errors.As(err, &wrong) {
 		err = &OptionError{Key: goKey, Reason: `must be an object, such as {"queue_frames": 10, "latest": true}`, Err: ErrOption, inDictionary: true}
 	}
 	return all, err
@@ -252,7 +252,7 @@ func (o Options) MarshalJSON() ([]byte, error) {
 		if o.holdsPassword(name) {
 			return nil, invalid(name, v.Field(i).Interface(), "it may contain a password, which is not written")
 		}
-		if constant, ok := v.Field(i).Interface().(encoding.TextMarshaler); ok {
+		if constant, ok := reflect.TypeAssert[encoding.TextMarshaler](v.Field(i)); ok {
 			if _, err := constant.MarshalText(); err != nil { // also of what is written as a number or a bool
 				return nil, err
 			}
@@ -282,7 +282,7 @@ func (o Options) MarshalJSON() ([]byte, error) {
 // goValue returns the value that setGo reads. Of a struct it has the fields that
 // are set.
 func goValue(v reflect.Value) (any, error) {
-	if d, ok := v.Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](v); ok {
 		return d.String(), nil
 	}
 	if v.Kind() != reflect.Struct {

@@ -1,9 +1,11 @@
 package netgear
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -92,7 +94,7 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 		}
 	}
 	if err != nil {
-		if _, ok := err.(*OptionError); ok {
+		if wrong := (*OptionError)(nil); errors.As(err, &wrong) {
 			return err
 		}
 		return fmt.Errorf("netgear: %w: the option dictionary must be a JSON object: %w", ErrOption, err)
@@ -113,7 +115,7 @@ func (o *Options) UnmarshalJSON(raw []byte) error {
 // inDictionary returns an error of Validate as one about the dictionary, whose
 // text has its keys.
 func inDictionary(err error) error {
-	if e, ok := err.(*OptionError); ok {
+	if e := (*OptionError)(nil); errors.As(err, &e) {
 		e.inDictionary = true
 	}
 	return err
@@ -162,8 +164,8 @@ func (o *Options) readDictionary(raw []byte) error {
 
 // asKey returns err as an error about the value of a dictionary's key.
 func asKey(key string, value any, err error) error {
-	e, ok := err.(*OptionError)
-	if !ok {
+	var e *OptionError
+	if !errors.As(err, &e) {
 		e = &OptionError{Reason: err.Error(), Err: ErrOption}
 	}
 	e.Field, e.Key, e.Value, e.inDictionary = fieldOf(key), key, shown(value), true
@@ -399,7 +401,7 @@ func readFlag(o *Options, v any) error {
 		}
 		return nil
 	case int64:
-		o.Flag = int(v)
+		o.Flag = int(max(math.MinInt32, min(v, math.MaxInt32))) // int may have 32 bits
 		return nil
 	}
 	return fmt.Errorf("must be 0")

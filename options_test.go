@@ -170,7 +170,7 @@ func TestDictionary(t *testing.T) {
 func TestDictionaryErrors(t *testing.T) {
 	for text, says := range map[string]string{
 		`{"jpeg_compresion": true}`:         "did you mean jpeg_compression?",
-		`{"colour": 1}`:                     "VidGear has no such option",
+		`{"color": 1}`:                      "VidGear has no such option",
 		`{"jpeg_compression": "YUV"}`:       "jpeg_compression",
 		`{"jpeg_compression": 1}`:           "jpeg_compression",
 		`{"jpeg_compression": "off"}`:       "jpeg_compression",
@@ -218,6 +218,10 @@ func TestDictionaryErrors(t *testing.T) {
 func TestFlagInDictionary(t *testing.T) {
 	var o Options
 	if err := o.UnmarshalJSON([]byte(`{"flag": 1}`)); !errors.Is(err, ErrNonBlocking) || !strings.Contains(err.Error(), `flag = 1: `) || !strings.HasSuffix(err.Error(), `; set "flag": 0`) {
+		t.Error(err)
+	}
+	// More than an int of 32 bits holds.
+	if err := o.UnmarshalJSON([]byte(`{"flag": 4294967296}`)); !errors.Is(err, ErrNonBlocking) {
 		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
 	"testing"
 )
 
@@ -15,6 +16,9 @@ func TestPeerAddresses(t *testing.T) {
 			recv, send := openPair(t, Options{Pattern: pattern}, func(r, s *Options) { r.OnEvent, s.OnEvent = atRecv.add, atSend.add })
 			awaitPeers(t, recv, 1)
 			awaitPeers(t, send, 1)
+			for _, l := range []*eventList{&atRecv, &atSend} { // an end that closes drops an event that comes then
+				await(t, "the event of the connection", func() bool { return l.peerAt(EventConnected) != noSuchEvent })
+			}
 			if pattern == PubSub {
 				awaitSubscription(t, recv, send)
 			}
@@ -36,27 +40,39 @@ func TestPeerAddresses(t *testing.T) {
 			}
 			recv.Close()
 			for kind, want := range map[EventKind]string{EventConnected: f.Peer, EventTerminated: f.Peer} {
-				if got := peerAt(atRecv.list, kind); got != want {
+				if got := atRecv.peerAt(kind); got != want {
 					t.Errorf("%v: %q, not %q", kind, got, want)
 				}
 			}
-			if got := peerAt(atSend.list, EventConnected); got != "127.0.0.1:"+recv.Port() {
+			if got := atSend.peerAt(EventConnected); got != "127.0.0.1:"+recv.Port() {
 				t.Errorf("at the send end: %q", got)
 			}
 		})
 	}
 }
 
-// eventList keeps the events of one end. It is complete after Close.
-type eventList struct{ list []Event }
+// eventList keeps the events of one end.
+type eventList struct {
+	mu   sync.Mutex
+	list []Event
+}
 
-func (l *eventList) add(e Event) { l.list = append(l.list, e) }
+func (l *eventList) add(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, e)
+}
 
-func peerAt(events []Event, kind EventKind) string {
-	for _, e := range events {
+// peerAt returns the peer of the first event of a kind.
+func (l *eventList) peerAt(kind EventKind) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.list {
 		if e.Kind == kind {
 			return e.Peer
 		}
 	}
-	return "no such event"
+	return noSuchEvent
 }
+
+const noSuchEvent = "no such event"

@@ -1,8 +1,11 @@
 package netgear
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +28,7 @@ func portHeader(port string) []byte {
 // Texts in a header's port are kept only in the modes that use them, up to a
 // length, whether or not the message can be read.
 func TestPortTextsAreBounded(t *testing.T) {
-	long := strings.Repeat("9", 1<<20)
+	long := strings.Repeat("9", 1<<18)
 	for _, c := range []struct {
 		name     string
 		o        Options
@@ -71,7 +74,7 @@ func TestPortTextsAreBounded(t *testing.T) {
 				for port := range s.Ports {
 					size += len(port)
 				}
-				if took := heap() - before; size > maxServers*maxPortText || took > 8<<20 {
+				if took := heap() - before; size > maxServers*maxPortText || took > 3<<20+int64(c.kept)<<10 {
 					t.Errorf("%q: %d bytes of ports, %d on the heap", pixels, size, took)
 				}
 				if c.from != "" && s.Frames > 0 {
@@ -111,6 +114,63 @@ func TestPortOfAnAnswerIsBounded(t *testing.T) {
 		}
 		if s := send.Stats(); len(s.Ports) != map[bool]int{true: 1}[clients] || (s.Malformed == 1) != clients {
 			t.Errorf("%d ports, %d malformed", len(s.Ports), s.Malformed)
+		}
+	}
+}
+
+// The configured ports have counts from the start, so that a camera that has
+// never sent is seen.
+func TestConfiguredPortsHaveCounts(t *testing.T) {
+	ports := []string{freePort(t), freePort(t)}
+	for _, c := range []struct {
+		o    Options
+		want int
+	}{
+		{Options{ReceiveMode: true, MultiserverMode: true, Pattern: ReqRep}, 2},
+		{Options{ReceiveMode: true, MultiserverMode: true, Pattern: PubSub}, 2},
+		{Options{ReceiveMode: true, MultiserverMode: true, Pattern: ReqRep, Wire: ImageZMQWire}, 0}, // senders have names there
+		{Options{MulticlientMode: true, Pattern: ReqRep}, 2},
+		{Options{MulticlientMode: true, Pattern: PubSub}, 0}, // no answer names a port
+	} {
+		o := c.o
+		o.Address, o.Ports = "127.0.0.1", ports
+		n := mustNew(t, o)
+		s := n.Stats()
+		for port, p := range s.Ports {
+			if !slices.Contains(ports, port) || p != (PortStats{}) {
+				t.Errorf("%+v: port %s: %+v", c.o, port, p)
+			}
+		}
+		if len(s.Ports) != c.want {
+			t.Errorf("%+v: %d ports, want %d", c.o, len(s.Ports), c.want)
+		}
+		n.Close()
+	}
+}
+
+// Multi-server mode at the receive end alone is logged once, although each frame
+// shows it.
+func TestPortlessFramesAreLogged(t *testing.T) {
+	for _, c := range []struct {
+		o    Options // of the send end
+		want int
+	}{{Options{}, 1}, {Options{MultiserverMode: true}, 0}} {
+		var log bytes.Buffer
+		recv := mustNew(t, Options{ReceiveMode: true, MultiserverMode: true, Pattern: ReqRep, Address: "127.0.0.1", Port: "0", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		o := c.o
+		o.Pattern, o.Address, o.Port = ReqRep, "127.0.0.1", recv.Port()
+		send := mustNew(t, o)
+		ctx := testContext(t)
+		for range 3 {
+			if _, err := send.SendArray(ctx, testArray(0, "uint8", 3), nil); err != nil {
+				t.Fatal(err)
+			}
+			mustRecv(t, recv, ctx).Close()
+		}
+		send.Close()
+		recv.Close() // nothing is logged after it
+		if got := strings.Count(log.String(), "multi-server mode is off at a sender"); got != c.want {
+			t.Errorf("%+v: %d lines, want %d\n%s", c.o, got, c.want, &log)
 		}
 	}
 }

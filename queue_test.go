@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 )
 
@@ -167,15 +168,13 @@ func TestFullQueueIsLogged(t *testing.T) {
 					t.Fatal(err)
 				}
 				await(t, "the log line", func() bool { return logged.with(full) == before+1 })
+				warned := time.Now()
 				f, err := recv.Recv(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
 				f.Close()
-				l := &recv.recv.messageLog
-				l.mu.Lock()
-				l.last = l.last.Add(-2 * time.Second) // the limit is one line a second
-				l.mu.Unlock()
+				await(t, "the next line, of which there is one a second", func() bool { return before == 1 || time.Since(warned) > time.Second })
 			}
 		})
 	}
@@ -381,5 +380,72 @@ func TestLatestKeepsErrorsInOrder(t *testing.T) {
 	}
 	if want := []string{ErrTimeout.Error(), "1", "2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Frames are decoded ahead as far as QueueBytes has room for their pixels, and the
+// first one in any case: JPEGs of a few bytes may have many.
+func TestQueueBytesBoundDecoding(t *testing.T) {
+	jpeg := testJPEG(t, 64, 64)
+	const pixels = 64 * 64 * 3
+	for _, c := range []struct {
+		room  int64 // of QueueBytes, beside the JPEGs
+		ahead int   // frames that are decoded
+	}{{-1, 1}, {1, 1}, {2*pixels - 1, 1}, {2 * pixels, 2}, {3*pixels + 1, 3}, {9 * pixels, 4}} {
+		use := &useHistory{policy: DecodeAhead}
+		q := newRecvQueue(&link{settings: newSettings(Options{ReceiveMode: true}), ctx: testContext(t)}, use)
+		q.workers, q.started, q.maxBytes = 2, true, 1<<30 // this test does what the workers do
+		for range 6 {
+			f, err := NewJPEGFrame(jpeg, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { f.Close() })
+			q.push(f)
+		}
+		q.maxBytes = q.bytes + c.room
+		decodeAll := func() (n int) {
+			for it := q.nextUndecoded(); it != nil; it = q.nextUndecoded() {
+				it.state = decoded
+				it.bytes += it.frame.decodingBytes()
+				q.bytes += it.frame.decodingBytes()
+				n++
+			}
+			return n
+		}
+		if n := decodeAll(); n != c.ahead {
+			t.Errorf("with room for %d bytes %d frames of %d are decoded, not %d", c.room, n, pixels, c.ahead)
+		}
+		for len(q.items) > 0 { // each that is taken makes room for others
+			if _, ok, _ := q.take(); !ok {
+				t.Fatalf("with room for %d bytes the first frame is not decoded", c.room)
+			}
+			decodeAll()
+			if len(q.items) > 1 && q.items[1].state == decoded && q.bytes > q.maxBytes {
+				t.Errorf("with room for %d bytes the queue has %d more", c.room, q.bytes-q.maxBytes)
+			}
+		}
+	}
+}
+
+// All workers end when the application has taken the last frame, also where the room
+// in the queue was for one at a time.
+func TestQueueWorkersEnd(t *testing.T) {
+	jpeg := testJPEG(t, 64, 64)
+	for range 40 {
+		q := newRecvQueue(&link{settings: newSettings(Options{ReceiveMode: true}), ctx: testContext(t)}, &useHistory{policy: DecodeAhead})
+		q.workers, q.maxBytes, q.maxFrames = 4, 1, 100
+		for range 6 {
+			f, err := NewJPEGFrame(jpeg, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.push(f)
+		}
+		q.finish(io.EOF)
+		for f, err := q.pop(testContext(t)); err == nil; f, err = q.pop(testContext(t)) {
+			f.Close()
+		}
+		peertest.Ends(t, testTimeout, "the last worker", q.gone.Wait)
 	}
 }

@@ -128,7 +128,7 @@ func (f *Frame) Read(r Reading) (*Frame, error) {
 		return nil, wrap("Read", fmt.Errorf("%w: the frame is raw, and a Reading is of a JPEG", ErrFrame))
 	}
 	g, of := newBlankFrame(), f.original()
-	g.coding, g.info, g.dtype, g.copies, g.port, g.source = of.coding, of.info, of.dtype, of.copies, of.port, of.source
+	g.coding, g.info, g.dtype, g.copies, g.peer, g.port, g.source = of.coding, of.info, of.dtype, of.copies, of.peer, of.port, of.source
 	if err := g.setReading(r); err != nil {
 		return nil, wrap("Read", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/loglimit"
 	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/turbojpeg"
 	"github.com/vidgear-go/netgear/internal/zmsg"
@@ -38,6 +39,7 @@ type receiveEnd struct {
 	in    message    // the message being read, reused for its memory
 	early []*message // PAIR: messages read while the queue had no room
 	mute  bool       // the message being handled must not be answered; see orphaned
+	asker string     // its peer
 	shape [4]int     // memory for the shape in the header being read
 
 	// nothingToRead and roomOrEnd, created once: method values for each message
@@ -47,6 +49,7 @@ type receiveEnd struct {
 	timers    timers // of the end; see recv_timers.go
 	stalled   bool
 	lastFrame time.Time
+	portless  time.Time // when a frame without a port was last logged, in multi-server mode
 	noPeers   time.Time // since when no peer is connected, according to the last check
 }
 
@@ -155,7 +158,7 @@ func (r *receiveEnd) observe(c *conn, e transport.Event) {
 		c.notePeers()
 	case transport.Disconnected:
 		if r.closing() == nil {
-			if !r.queueFull.Load() { // else its messages have not been read
+			if !r.queueFull.Load() && !e.Left { // else its messages have not been read
 				r.endedFruitless()
 			}
 			c.notePeers()
@@ -219,7 +222,7 @@ func (r *receiveEnd) loop() error {
 func (r *receiveEnd) process(m *message) error {
 	r.retries = r.opts.MaxRetries
 	defer m.close() // also if Respond ends the goroutine
-	r.mute = r.orphaned(m)
+	r.mute, r.asker = r.orphaned(m), m.peer
 	err := r.handle(m)
 	if err != nil {
 		return err
@@ -341,7 +344,7 @@ func (r *receiveEnd) awaitRoomUntil(deadline time.Time) error {
 func (r *receiveEnd) warnFull(since time.Duration) {
 	var s Stats
 	r.queue.fill(&s)
-	r.messageLog.log(r.opts.Logger, slog.LevelWarn, "the queue is full: the application takes no frames, and senders wait", "endpoint", r.where(), "queue", s.Queue, "bytes", s.QueueBytes, "for", since.Round(time.Millisecond))
+	r.messageLog.Log(r.opts.Logger, slog.LevelWarn, "the queue is full: the application takes no frames, and senders wait", "endpoint", r.where(), "queue", s.Queue, "bytes", s.QueueBytes, "for", since.Round(time.Millisecond))
 }
 
 // roomOrEnd returns why the wait for room must end.
@@ -368,10 +371,10 @@ func (r *receiveEnd) onIdle(now time.Time) error {
 	case r.reportsIdle():
 		r.queue.pushError(wrap("receive on "+r.where(), r.withTrouble(ErrTimeout)))
 	}
-	if !deserted {
+	if !deserted || r.conn.Handshaking() { // a new socket would end the handshake
 		return nil
 	}
-	r.opts.Logger.Info("no peer connected, listening again", "endpoint", r.where())
+	r.retryLog.Log(r.opts.Logger, slog.LevelInfo, "no peer connected, listening again", "endpoint", r.where())
 	return r.reopen(fmt.Errorf("%w: no peer connected for %v", ErrTimeout, 3*r.opts.RequestTimeout))
 }
 
@@ -434,7 +437,7 @@ func (r *receiveEnd) dial(_ context.Context, c *conn, endpoints []string, _ bool
 
 // broken replaces a socket that itself failed, without the peer as the cause.
 func (r *receiveEnd) broken(err error) error {
-	r.opts.Logger.Error("receive failed, opening a new socket", "endpoint", r.where(), "err", err)
+	r.retryLog.Log(r.opts.Logger, slog.LevelError, "receive failed, opening a new socket", "endpoint", r.where(), "err", err)
 	return r.reopen(err)
 }
 
@@ -468,7 +471,7 @@ func (r *receiveEnd) open() error {
 			r.use(c)
 			return nil
 		}
-		r.opts.Logger.Error("cannot open the socket again", "endpoint", r.where(), "err", err)
+		r.retryLog.Log(r.opts.Logger, slog.LevelError, "cannot open the socket again", "endpoint", r.where(), "err", err)
 		select {
 		case <-r.ctx.Done():
 			return ErrClosed
@@ -524,8 +527,23 @@ func (r *receiveEnd) handle(m *message) error {
 	}
 	r.noteSender(f.Port, true)
 	r.flowing()
+	if f.Port == "" && r.opts.MultiserverMode && r.opts.Wire == NetGearWire {
+		r.logPortless(m.peer)
+	}
 	r.queue.push(f)
 	return nil
+}
+
+// portlessPause is the shortest time between two log lines about frames without
+// a port.
+const portlessPause = time.Minute
+
+// logPortless logs that a sender is not in multi-server mode.
+func (r *receiveEnd) logPortless(peer string) {
+	if now := time.Now(); r.portless.IsZero() || now.Sub(r.portless) >= portlessPause {
+		r.portless = now
+		r.opts.Logger.Warn("multi-server mode is off at a sender: its frames have no port", loglimit.Known("endpoint", r.where(), "peer", peer)...)
+	}
 }
 
 // readHeader reads the header of a message, and checks it against the options.
@@ -542,7 +560,7 @@ func (r *receiveEnd) readHeader(m *message) (header, error) {
 	if err != nil || r.opts.Wire != AsyncWire { // other headers do not contain it
 		h.bidirectional = r.structured()
 	} else if h.bidirectional != r.structured() && r.spec.answers {
-		r.messageLog.log(r.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.where(), "at the sender", h.bidirectional)
+		r.messageLog.Log(r.opts.Logger, slog.LevelWarn, "bidirectional mode is on at one end only", "endpoint", r.where(), "peer", m.peer, "at the sender", h.bidirectional)
 	}
 	if err == nil && m.count != maxParts {
 		err = malformed("%d parts instead of %d", m.count, maxParts)
@@ -561,12 +579,13 @@ func (r *receiveEnd) frame(h *header, m *message) (*Frame, error) {
 		f.Close()
 		return nil, err
 	}
-	f.copies, f.Peer, f.source = r.opts.Copy, m.peer, &r.frames
+	f.copies, f.Peer, f.peer, f.source = r.opts.Copy, m.peer, m.peer, &r.frames
 	r.dropReason.Store(nil)
 	r.countFrame(f.Port, size)
 	if r.opts.Stamp {
 		if f.Message, f.Stamp = unstamp(f.Message); f.Stamp != nil {
-			r.perPort.stamp(f.Port, f.Stamp, f.ReceivedAt)
+			f.kept = cap(f.Message.raw)
+			r.noteStamp(f)
 		}
 	}
 	return f, nil
@@ -606,7 +625,7 @@ func (r *receiveEnd) terminated(h *header, peer string) error {
 	}
 	r.counters.terminatesReceived.Add(1)
 	r.events.add(Event{Kind: EventTerminated, Endpoint: r.where(), Peer: peer, Port: h.from})
-	r.opts.Logger.Info("the sender sent its terminate message", "endpoint", r.where(), "port", h.from)
+	r.opts.Logger.Info("the sender sent its terminate message", loglimit.Known("endpoint", r.where(), "peer", peer, "port", h.from)...)
 	for _, here := range r.servers {
 		if here {
 			return nil

@@ -297,6 +297,7 @@ func (q *recvQueue) decodeLoop() {
 		if it == nil {
 			if q.end != nil && !(q.ahead() && q.undecodedLeft()) {
 				q.over = true
+				q.work.Broadcast() // the other workers end, too
 				q.signal()
 				return
 			}
@@ -304,12 +305,15 @@ func (q *recvQueue) decodeLoop() {
 			continue
 		}
 		it.state = decoding
-		share := q.share()
 		// The decoded pixels count from here on, and the memory for decoding
 		// them until that is done.
 		f := it.frame // items move while the lock is free
-		it.bytes += int64(f.size()) + f.info.Memory
-		q.bytes += int64(f.size()) + f.info.Memory
+		it.bytes += f.decodingBytes()
+		q.bytes += f.decodingBytes()
+		share := q.share()
+		if q.nextUndecoded() != nil {
+			q.work.Signal() // there may be room for more frames than one was removed
+		}
 		q.mu.Unlock()
 		fresh, err := true, noDecoder
 		if err == nil {
@@ -330,7 +334,7 @@ func (q *recvQueue) report(f *Frame, fresh bool, err error) {
 	}
 	f.source.suspect.Store(suspectFor)
 	if fresh && !f.broken.Swap(true) {
-		q.link.malformed(f.Port, err)
+		q.link.malformed(f.Peer, f.Port, err)
 	}
 }
 
@@ -350,8 +354,21 @@ func (q *recvQueue) nextUndecoded() *item {
 	return nil
 }
 
-// window returns the head of the queue, which the workers decode.
-func (q *recvQueue) window() []item { return q.items[:min(len(q.items), 2*q.workers)] }
+// window returns the head of the queue, which the workers decode: the first
+// frame in any case, and those after it for whose pixels maxBytes has room. A
+// JPEG of a few bytes may have MaxFrameBytes of them.
+func (q *recvQueue) window() []item {
+	window := q.items[:min(len(q.items), 2*q.workers)]
+	room := q.maxBytes - q.bytes
+	for i := range window {
+		if it := &window[i]; it.state == undecoded {
+			if room -= it.frame.decodingBytes(); room < 0 && i > 0 {
+				return window[:i]
+			}
+		}
+	}
+	return window
+}
 
 // share returns the number of cores for each frame in the window. One frame on
 // each core is decoded faster than strips of one frame on all cores. Strips are
@@ -391,8 +408,8 @@ func (q *recvQueue) finishDecode(f *Frame, err error) {
 		f.Close()
 	default:
 		q.items[at].state = decoded
-		q.items[at].bytes -= f.info.Memory
-		q.bytes -= f.info.Memory
+		q.items[at].bytes -= f.freedBytes()
+		q.bytes -= f.freedBytes()
 	}
 	// The frame behind one that has left may be returned as it is.
 	if len(q.items) == 0 || q.items[0].state == decoded || q.items[0].state == undecoded && !q.ahead() {
@@ -417,7 +434,7 @@ func (q *recvQueue) pop(ctx context.Context) (*Frame, error) {
 	q.wait(+1)
 	defer q.wait(-1)
 	for {
-		if f, err, ok := q.take(); ok {
+		if f, ok, err := q.take(); ok {
 			return f, err
 		}
 		select {
@@ -437,24 +454,24 @@ func (q *recvQueue) wait(d int) {
 	}
 }
 
-func (q *recvQueue) take() (*Frame, error, bool) {
+func (q *recvQueue) take() (f *Frame, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == 0 {
 		if q.end != nil {
 			q.signal() // for the next caller
 		}
-		return nil, q.end, q.end != nil
+		return nil, q.end != nil, q.end
 	}
 	it := q.items[0]
 	if it.state == decoding || it.state == undecoded && q.ahead() {
-		return nil, nil, false
+		return nil, false, nil
 	}
 	q.remove(0)
 	if len(q.items) > 0 || q.end != nil {
 		q.signal()
 	}
-	return it.frame, it.err, true
+	return it.frame, true, it.err
 }
 
 // fill copies the number of queued items into Stats, by port where ports are

@@ -278,3 +278,56 @@ func TestLossWithoutEndpoint(t *testing.T) {
 		t.Error("the end connects to no endpoint")
 	}
 }
+
+// An end by name has left a connection whose report came late. It follows the host
+// all the same once the next connection has ended too: the one that was left counts
+// no more.
+func TestLeftConnectionDoesNotKeepTheHost(t *testing.T) {
+	names := newNameServer(t, "127.0.0.1")
+	l, err := newLink(Options{ReceiveMode: true, Pattern: Pair, Attach: AttachConnect, Address: names.Name, Port: "5555"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close(0)
+	l.onEvent = func(*conn, transport.Event) {}
+	eps, _, err := l.resolver.endpoints(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &conn{link: l}
+	names.Move("127.0.0.2")
+	for _, e := range []transport.Event{
+		{Kind: transport.Connected}, {Kind: transport.Connected}, {Kind: transport.Disconnected, Left: true}, {Kind: transport.Disconnected},
+	} {
+		e.Endpoint = eps[0]
+		c.watch(e)
+	}
+	await(t, "the end to follow its host", l.resolver.moved)
+}
+
+// The loss of a connection that a multi-client end has left, as for another address
+// of its host, is that of no client: no frame is sent again for it.
+func TestLeftConnectionLosesNoAnswer(t *testing.T) {
+	o := Options{Pattern: ReqRep, MulticlientMode: true, Address: "127.0.0.1", Ports: []string{"5555", "5556"}}
+	l, err := newLink(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close(0)
+	s := &sendEnd{link: l, order: newClientOrder(&o)}
+	l.onEvent = s.observe
+	c := &conn{link: l}
+	s.conn = &sendConn{conn: c, sent: true}
+	s.frame.sendEnd = s
+	const endpoint = "tcp://127.0.0.1:5555"
+	for _, left := range []bool{true, false} {
+		c.watch(transport.Event{Kind: transport.Connected, Endpoint: endpoint})
+		c.watch(transport.Event{Kind: transport.Disconnected, Endpoint: endpoint, Left: left})
+		if s.frame.answerLost() == left || s.order.lostOne() == left || c.rejected.next().IsZero() != left {
+			t.Errorf("left %v: the answer is lost %v, a client %v, to connect again at %v", left, s.frame.answerLost(), s.order.lostOne(), c.rejected.next())
+		}
+	}
+	if l.counters.lost.Load() != 2 {
+		t.Errorf("%d are lost", l.counters.lost.Load())
+	}
+}

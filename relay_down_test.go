@@ -76,11 +76,7 @@ func TestSecureRelayWithoutTarget(t *testing.T) {
 				recv.Close()
 				await(t, "the loss", func() bool { return send.Stats().Connected == 0 })
 				_, stop := relayWithoutTarget(t, "127.0.0.1:"+receiver.Port, closeInOrder)
-				result := make(chan error, 1)
-				go func() {
-					_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-					result <- err
-				}()
+				result := startSend(t, send)
 				await(t, "ended handshakes", func() bool { return len(result) > 0 || send.Stats().Refused > 5 })
 				stop()
 				mustNew(t, receiver)
@@ -191,6 +187,7 @@ func TestRefusedAtTheNewAddress(t *testing.T) {
 		t.Error("the peer whose keys matched is taken for one that refuses them")
 	}
 	names.Move("127.0.0.2")
+	c.watch(transport.Event{Kind: transport.ConnectRetried, Endpoint: c.endpoints[0]}) // the lookups so far may have ended
 	await(t, "a lookup", l.resolver.moved)
 	if err := c.reroute(); err != nil {
 		t.Fatal(err)

@@ -19,23 +19,26 @@ type relayed struct {
 	name    string
 	message any
 	want    any
-	stamped func(before, after *Stamp, own uint64) bool // own is the relay's number of the frame
+	stamped func(before, after, own *Stamp) bool // own is what the relay would give the frame
 }
 
 var relayedMessages = []relayed{
 	{"nil", nil, map[string]any{"n": int64(7)}, sameStamp},
 	{"none", Message{}, nil, sameStamp},
 	{"another", "other", "other", sameStamp},
-	{"a stamp without a number", StampedMessage{At: time.Unix(5, 0), Message: "other"}, "other", func(_, after *Stamp, own uint64) bool {
-		return after.Seq == own && after.Time.Equal(time.Unix(5, 0))
+	{"a stamp without a number", StampedMessage{At: time.Unix(5, 0), Message: "other"}, "other", func(_, after, own *Stamp) bool {
+		return after.Seq == own.Seq && after.Sender == own.Sender && after.Time.Equal(time.Unix(5, 0))
 	}},
-	{"a stamp alone", StampedMessage{At: time.Unix(6, 0), Seq: 99}, nil, func(_, after *Stamp, _ uint64) bool {
-		return after.Seq == 99 && after.Time.Equal(time.Unix(6, 0))
+	{"a stamp alone", StampedMessage{At: time.Unix(6, 0), Seq: 99}, nil, func(_, after, own *Stamp) bool {
+		return after.Seq == 99 && after.Sender == own.Sender && after.Time.Equal(time.Unix(6, 0))
+	}},
+	{"the stamp of another sender", StampedMessage{At: time.Unix(6, 0), Seq: 7, Sender: 8}, nil, func(_, after, _ *Stamp) bool {
+		return after.Seq == 7 && after.Sender == 8
 	}},
 }
 
-func sameStamp(before, after *Stamp, _ uint64) bool {
-	return before.Seq == after.Seq && before.Time.Equal(after.Time)
+func sameStamp(before, after, _ *Stamp) bool {
+	return before.Seq == after.Seq && before.Sender != 0 && before.Sender == after.Sender && before.Time.Equal(after.Time)
 }
 
 // SendFrame sends a frame on with its message and its stamp unless the call has
@@ -48,13 +51,11 @@ func TestSendFrameForwards(t *testing.T) {
 				t.Run(fmt.Sprintf("%v/%v/%v", from, to, pattern), func(t *testing.T) {
 					recv, send := openPair(t, Options{Wire: from, Pattern: ReqRep, Stamp: true, Decode: DecodeOnUse})
 					last, relay := openPair(t, Options{Wire: to, Pattern: pattern, Stamp: true, HighWaterMark: 10})
-					own := uint64(0)
 					if pattern == PubSub {
 						awaitSubscription(t, last, relay)
-						own = relay.send.seq
 					}
 					for _, c := range relayedMessages {
-						own++
+						own := &Stamp{Seq: relay.send.seq + 1, Sender: relay.send.sender}
 						f := throughRelay(t, send, recv, relay, c.message)
 						g := mustRecv(t, last, testContext(t))
 						if c.name == "nil" && f.Message.IsNone() || fmt.Sprint(g.Message.Value()) != fmt.Sprint(c.want) || !c.stamped(f.Stamp, g.Stamp, own) {

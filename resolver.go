@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/loglimit"
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
@@ -68,12 +69,12 @@ var errMoved = errors.New("the host name has another address now")
 
 // newResolver returns the resolver of an end whose address is a host name, and
 // nil for any other end.
-func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *logLimiter) *resolver {
+func newResolver(life context.Context, o *Options, changed func(), logger *slog.Logger, limit *loglimit.Limiter) *resolver {
 	if !named(o) || o.SSHTunnelMode != "" {
 		return nil
 	}
 	r := &resolver{host: strings.Trim(o.address(), "[]"), listens: o.binds(), life: life, changed: changed}
-	r.log = func(msg string, args ...any) { limit.log(logger, slog.LevelWarn, msg, args...) }
+	r.log = func(msg string, args ...any) { limit.Log(logger, slog.LevelWarn, msg, args...) }
 	for _, p := range o.Ports {
 		port, _ := strconv.ParseUint(p, 10, 16) // checked by Validate
 		r.routes = append(r.routes, route{port: uint16(port)})
@@ -206,6 +207,9 @@ func (r *resolver) observe(e transport.Event) {
 		return
 	case e.Kind == transport.Disconnected:
 		p.peers = max(0, p.peers-1)
+		if e.Left { // a new connection follows, or does already
+			return
+		}
 	case r.listens:
 		return
 	case e.Kind == transport.ConnectRetried, e.HandshakeFailed():
@@ -413,5 +417,6 @@ func lookupAddresses(ctx context.Context, host string) ([]netip.Addr, error) {
 }
 
 func cannotResolve(host string, err error) error {
+	//nolint:errorlint // a lookup that ran out of its own time is not the end of the caller's context
 	return fmt.Errorf("%w: cannot resolve %q: %v", ErrAddress, host, err)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
@@ -85,8 +86,8 @@ func overheard(t *testing.T, recv, send *NetGear, ear *peertest.Proxy) {
 	recv.Close()
 	all := append(ear.FromClients(), ear.FromServer()...)
 	for _, text := range texts {
-		if clear := bytes.Contains(all, []byte(text)); clear != (send.link.opts.SecureMode == Grasslands) {
-			t.Errorf("%q crosses in the clear: %v", text, clear)
+		if seen := bytes.Contains(all, []byte(text)); seen != (send.link.opts.SecureMode == Grasslands) {
+			t.Errorf("%q crosses in the clear: %v", text, seen)
 		}
 	}
 }
@@ -112,7 +113,7 @@ func TestStalledHandshakes(t *testing.T) {
 	exchange()
 	// A peer that has gone is no longer connected a moment before it is counted.
 	await(t, "the recorded peer to be gone", func() bool { s := recv.Stats(); return s.Connected == 1 && s.Lost == 1 })
-	before, memory, files := recv.Stats(), residentMB(), openFiles()
+	before, memory, files := recv.Stats(), alloctest.Memory()>>20, openFiles()
 	stallers := make([]net.Conn, n)
 	for i := range stallers {
 		stallers[i] = dial(t, recv)
@@ -127,7 +128,7 @@ func TestStalledHandshakes(t *testing.T) {
 			t.Fatalf("staller %d: no WELCOME: %v", i, err)
 		}
 	}
-	grown := residentMB() - memory
+	grown := alloctest.Memory()>>20 - memory
 	if t.Logf("%d stalled handshakes take %d MB", n, grown); grown > maxStalledMB {
 		t.Errorf("%d stalled handshakes take %d MB", n, grown)
 	}
@@ -153,15 +154,6 @@ func TestStalledHandshakes(t *testing.T) {
 func openFiles() int {
 	all, _ := os.ReadDir("/proc/self/fd")
 	return len(all)
-}
-
-// residentMB returns the process's memory in MB, or 0 if the system does not
-// report it.
-func residentMB() int {
-	var size, resident int
-	b, _ := os.ReadFile("/proc/self/statm")
-	fmt.Sscan(string(b), &size, &resident)
-	return resident * os.Getpagesize() >> 20
 }
 
 // initiateEnd is where its INITIATE ends: a command with a length of one byte or

@@ -101,17 +101,17 @@ func (s *security) configure(sock *zmq4.Socket, o *Options) error {
 
 // refusal returns the reason of a failed handshake, with the side and the file
 // that cause it.
-func (s *security) refusal(e *transport.Event, receive bool) error {
+func (s *security) refusal(e *transport.Event, o *Options) error {
 	switch {
-	case receive:
+	case o.ReceiveMode:
 		who := "its address is not admitted"
 		if s.publicDir != "" {
 			who = "its key is not in " + s.publicDir + ", or " + who
 		}
-		return fmt.Errorf("%w: a send end was turned away: %s, or it has not the public key that belongs to %s, or it is not secure at all",
-			ErrAuth, who, s.ownFile)
+		return fmt.Errorf("%w: a send end was turned away: %s, or it has not the public key that belongs to %s, or it is not secure at all, or it has another pattern (this end has %v)",
+			ErrAuth, who, s.ownFile, o.Pattern)
 	case e.Kind == transport.AuthFailed:
 		return fmt.Errorf("%w: the receive end does not admit the key of %s (in IronHouse mode its public_keys folder needs the public file that belongs to it) or this address", ErrAuth, s.ownFile)
 	}
-	return fmt.Errorf("%w: the receive end refuses the handshake: %s is not its public key, or it is not secure, or it has another pattern", ErrAuth, s.serverFile)
+	return fmt.Errorf("%w: the receive end refuses the handshake: %s is not its public key, or it is not secure, or it has another pattern (this end has %v)", ErrAuth, s.serverFile, o.Pattern)
 }

@@ -25,7 +25,8 @@ type sendEnd struct {
 
 	// Preparation; see send_payload.go.
 	enc      *turbojpeg.Encoder
-	seq      uint64               // the number of the last stamp
+	sender   uint64               // Stamp.Sender of this end's own stamps
+	seq      uint64               // the number of the last of them
 	buffers  zmsg.ExternalBuffers // memory that a publisher owns until libzmq has sent it
 	boundCtx <-chan struct{}      // the end of the context that wakes the exchange
 	unbind   func() bool          // undoes the binding
@@ -44,6 +45,11 @@ type sendEnd struct {
 	order       *clientOrder       // nil unless this is a multi-client REQ end that connects
 	halfOpen    transport.HalfOpen // PAIR
 
+	// For the log.
+	number      uint64  // of the current frame's stamp; 0 if it has none
+	overflowLog lossLog // limits the lines about frames that a subscriber loses
+	failedLog   lossLog // and about those that were not sent, or not answered
+
 	// For errors that other goroutines create, too.
 	size    atomic.Int64 // of the current frame in bytes, with its header
 	unasked atomic.Bool  // the peer floods this end with answers
@@ -55,12 +61,15 @@ type sendConn struct {
 	stale    bool   // an exchange was broken off: its answer may still come
 	sent     bool   // the current frame has been sent on this socket
 	answered bool   // an answer has come on this socket,
-	lostThen uint64 // and how many connections had been lost by then
+	lostThen uint64 // and how many connections had been lost when the answered frame was sent
+	settled  uint64 // the lost connections that the socket has processed: see settleLosses
+
+	before, after []transport.Written // of the connections, before the current frame was sent, and now: see anotherHasIt
 }
 
 // newSendEnd opens a send end on l, which it does not own.
 func newSendEnd(l *link) (_ *sendEnd, err error) {
-	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), order: newClientOrder(&l.opts)}
+	s := &sendEnd{link: l, sendMu: make(chan struct{}, 1), sender: newSender(), order: newClientOrder(&l.opts)}
 	s.tryHead = s.trySendHead
 	s.frame.sendEnd, s.stop, s.stopSending = s, s.frame.mustStop, s.frame.mustStopSending
 	s.settler, s.adapt = newSettler(s), newAdaptation(s)
@@ -200,8 +209,9 @@ func (n *NetGear) SendJPEG(ctx context.Context, jpeg []byte, message any) (Reply
 // Message{} sends none. If this end has Options.Stamp, the frame's own Stamp
 // goes along in every case, so Latency and Missed at the last end are those of
 // the whole way. A [StampedMessage] replaces message and stamp: one without Seq
-// gets the next number of this end. An end that merges several streams requires
-// that, because each of them has its own numbers.
+// gets the next number of this end, as does a frame whose stamp has no Seq. An
+// end that merges several streams requires that if their stamps name no Sender,
+// because each stream has its own numbers.
 //
 // A JPEG with a fault (Stats.Damaged) is written again without it, as by
 // SendJPEG. A decoding reveals a fault. Of JPEGs that were not decoded a sample
@@ -239,7 +249,12 @@ func forwarded(f *Frame, message any) any {
 	if f.Stamp == nil {
 		return message
 	}
-	return StampedMessage{At: f.Stamp.Time, Seq: f.Stamp.Seq, Message: message}
+	c := StampedMessage{At: f.Stamp.Time, Seq: f.Stamp.Seq, Sender: f.Stamp.Sender, Message: message}
+	if c.Seq == 0 {
+		c.Sender = 0 // it gets a number of this end
+	}
+	c.unnamed = c.Seq != 0 && c.Sender == 0 // the number is not this end's
+	return c
 }
 
 // SendArrayOwned sends an array and takes ownership of its memory. It is
@@ -307,6 +322,7 @@ func (s *sendEnd) send(ctx context.Context, p *payload, message any) (Reply, err
 	s.bindContext(ctx)
 	reply, err := s.deliver(ctx, &o)
 	if err != nil {
+		s.fail(o.number, err)
 		return Reply{}, wrap("send to "+s.where(), err)
 	}
 	return reply, nil
@@ -318,6 +334,7 @@ func (s *sendEnd) deliver(ctx context.Context, o *outgoing) (Reply, error) {
 	size := len(s.head) + o.size()
 	s.adapt.prepared(o)
 	s.size.Store(int64(size))
+	s.number = o.number
 	reply, err := s.exchange(ctx, &o.part)
 	if err != nil {
 		return Reply{}, s.hint(ctx, err)
@@ -388,7 +405,7 @@ func (s *sendEnd) observe(c *conn, e transport.Event) {
 	if e.Kind == transport.Connected && s.opts.Pattern == Pair {
 		s.wake() // see displaced
 	}
-	if e.Kind == transport.Disconnected && s.closing() == nil {
+	if e.Kind == transport.Disconnected && !e.Left && s.closing() == nil {
 		s.halfOpen.Lost(time.Now(), e.Local, e.Endpoint)
 	}
 }

@@ -36,12 +36,18 @@ type frameExchange struct {
 
 	began    time.Time
 	deadline time.Time // of this try
+	moved    bool      // it has been moved, as the frame had waited for a peer
 	sentAt   time.Time // when it was sent last
 	retries  int       // remaining tries; negative: no limit
 	pause    time.Duration
 	lost     uint64    // sendConn.lost when the wait for this answer began, at an end that listens when the frame was sent
+	made     uint64    // and sendConn.made then, at an end that listens
+	noticed  uint64    // sendConn.lost when a loss was last noticed that may be of the peer that has the frame,
+	since    time.Time // and since when
+	vacant   bool      // the peer was lost that had the frame, and no other has it
 	planned  time.Time // while it waits to be sent: when to connect again,
 	unserved time.Time // and since when a peer is connected that it cannot be sent to
+	coming   bool      // the last try ended during the handshake of a peer that may take the frame
 	reason   error     // why the frame is sent again, until the new socket exists
 	reply    Reply
 }
@@ -76,7 +82,7 @@ func (s *sendEnd) exchange(ctx context.Context, p *part) (Reply, error) {
 			}
 		}
 		if state = next; state == answered {
-			s.noteAnswered(time.Since(x.began))
+			x.noteAnswered(time.Since(x.began))
 			return x.reply, err
 		}
 	}
@@ -89,9 +95,10 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 		if err := x.freshConn(); err != nil {
 			return connecting, err
 		}
-		if x.lost = x.conn.lost.Load(); x.conn.sent {
+		if x.conn.sent { // and a loss since then is one of this frame
 			return awaiting, nil
 		}
+		x.lost = x.conn.lost.Load()
 		return sending, nil
 	case sending:
 		if err := x.sendParts(); err != nil {
@@ -102,8 +109,10 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 			return answered, nil
 		}
 		x.conn.sent, x.sentAt = true, time.Now()
-		if x.opts.binds() { // it may have waited for a peer, who has the whole time to answer
-			x.deadline = x.sentAt.Add(x.opts.RequestTimeout)
+		if x.opts.binds() && !x.moved {
+			// It may have waited for a peer, which has the whole time to answer. Once in
+			// a try: peers that take the frame and leave must not keep the call for ever.
+			x.deadline, x.moved = x.sentAt.Add(x.opts.RequestTimeout), true
 		}
 		x.order.took()
 		return awaiting, nil
@@ -114,7 +123,8 @@ func (x *frameExchange) step(state exchangeState) (exchangeState, error) {
 // recover decides what follows a failed step: the next state, or the error that
 // ends the exchange.
 func (x *frameExchange) recover(err error) (exchangeState, error) {
-	if x.conn != nil {
+	x.vacant = x.vacant && errors.Is(err, errPeerLost)
+	if x.conn != nil && !x.vacant {
 		x.conn.stale = x.conn.stale || x.spec.answers
 	}
 	switch {
@@ -133,6 +143,7 @@ func (x *frameExchange) recover(err error) (exchangeState, error) {
 func (x *frameExchange) reconnect(why error) (exchangeState, error) {
 	if errors.Is(why, errPeerLost) && x.conn != nil && x.conn.sent {
 		x.endedFruitless()
+		x.conn.sent = !x.vacant
 	}
 	if err := x.rest(x.ctx, min(x.pause, time.Until(x.deadline))); err != nil {
 		x.abandon(false)
@@ -153,23 +164,45 @@ func (x *frameExchange) timedOut(why error) (exchangeState, error) {
 		x.abandon(true)
 		return answered, gone
 	}
-	x.deadline = time.Now().Add(x.opts.RequestTimeout)
+	x.deadline, x.moved = time.Now().Add(x.opts.RequestTimeout), false
 	switch {
 	case !x.spec.answers:
 		return connecting, nil // no peer has room; frames that have been sent must not be lost
 	case x.frozen():
 		x.conn.stale = false
-		x.opts.Logger.Warn("no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
+		x.retryLog.Log(x.opts.Logger, slog.LevelWarn, "no answer, waiting on: the peer is connected", "endpoint", x.where(), "for", x.opts.RequestTimeout)
 		return connecting, nil // to the wait for the answer, as the frame has been sent
-	case x.opts.binds() && errors.Is(why, zmsg.ErrTimeout) && x.conn != nil && !x.conn.sent && !x.displaced():
-		// No peer has come, and a new socket would not change that. But it would end
-		// the handshake of one that is coming: where that takes longer than
-		// RequestTimeout, none would ever be connected.
+	case errors.Is(why, zmsg.ErrTimeout) && x.awaitsPeer():
 		x.conn.stale = false
 		return connecting, nil
 	}
 	x.sendAgain(x.noAnswer())
 	return connecting, nil
+}
+
+// awaitsPeer reports whether the frame has reached no peer yet, and a new socket
+// would not change that. But it would end the handshake of one that is coming: where
+// that takes longer than RequestTimeout, none would ever be connected. At an end that
+// connects the frame waits in the socket, and its peer has a whole try to answer after
+// such a handshake. So it has if the handshake took most of a try: a new one would
+// take as much.
+func (x *frameExchange) awaitsPeer() bool {
+	c, came := x.conn, x.coming
+	x.coming = false
+	switch {
+	case c == nil:
+		return false
+	case x.opts.binds():
+		return !c.sent && !x.displaced()
+	case c.lost.Load() != x.lost: // and the frame with it
+		return false
+	case x.peers() > 0:
+		return came || x.peers() == 1 && c.newly(x.opts.RequestTimeout/2)
+	}
+	if x.coming = c.Handshaking(); x.coming {
+		x.retryLog.Log(x.opts.Logger, slog.LevelWarn, "no answer, waiting on: a peer is in its handshake", "endpoint", x.where(), "for", x.opts.RequestTimeout)
+	}
+	return x.coming
 }
 
 // noAnswer returns the reason if no answer came within Options.RequestTimeout.
@@ -184,7 +217,7 @@ func (x *frameExchange) noAnswer() error {
 func (x *frameExchange) sendAgain(why error) {
 	x.reason = why
 	x.unasked.Store(errors.Is(why, errUnasked))
-	x.connectionLog.log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
+	x.retryLog.Log(x.opts.Logger, slog.LevelWarn, "sending again on a new connection", "endpoint", x.where(), "why", why, "bytes", x.size.Load())
 }
 
 // rest waits for d, or until the call must end.
@@ -253,12 +286,16 @@ func (x *frameExchange) freshConn() error {
 		x.tracker.Wait()
 	}
 	x.reorder()
-	if x.reason != nil {
+	switch {
+	case x.reason == nil:
+	case x.conn == nil:
 		x.reconnecting(x.reason)
-		x.reason = nil
+	default:
+		x.counters.retries.Add(1) // on the same socket: see vacated
 	}
+	x.reason = nil
 	if x.conn != nil {
-		return nil
+		return x.vacated()
 	}
 	if err := x.endHalfOpen(x.ctx, x.deadline); err != nil {
 		return err
@@ -266,6 +303,28 @@ func (x *frameExchange) freshConn() error {
 	err := x.connect(x.ctx)
 	if over := x.over(x.ctx); over != nil {
 		return over
+	}
+	return err
+}
+
+// vacated makes a socket that listens, and whose peer was lost before it had
+// answered, ready for the frame again. It stays: a new one would end the connections
+// of the others, and the handshake of every peer that is just connecting. No late
+// answer can come, as the peer's connection has ended. libzmq has released the frame
+// by then; if not, the socket is replaced.
+func (x *frameExchange) vacated() error {
+	if !x.vacant {
+		return nil
+	}
+	x.vacant = false
+	if err := x.dropStaleAnswers(); err != nil {
+		return err
+	}
+	x.conn.ProcessCommands()
+	err := x.conn.WaitReleased(x.tracker, earlier(x.deadline, time.Now().Add(mismatchGrace)), x.stop)
+	if errors.Is(err, zmsg.ErrTimeout) {
+		x.conn.stale = true
+		return x.freshConn()
 	}
 	return err
 }
@@ -300,6 +359,8 @@ func (s *sendEnd) follow() error {
 		return errMoved
 	case s.spec.answers && len(s.opts.Ports) == 1:
 		return errMoved
+	case s.spec.answers && s.conn.sent:
+		return nil // a client that is left may have the frame: the next one changes
 	}
 	err := s.conn.reroute()
 	s.conn.stale = s.conn.stale || err != nil
@@ -307,11 +368,12 @@ func (s *sendEnd) follow() error {
 }
 
 // noteAnswered notes that the peer has answered over the current connection,
-// and how long the exchange took.
-func (s *sendEnd) noteAnswered(took time.Duration) {
-	s.conn.answered, s.conn.lostThen = true, s.conn.lost.Load()
-	if s.opts.Pattern == Pair {
-		s.halfOpen.Answered(time.Now(), took)
+// and how long the exchange took. A loss after the frame was sent may be that of
+// the peer that has answered, so it counts as one since then.
+func (x *frameExchange) noteAnswered(took time.Duration) {
+	x.conn.answered, x.conn.lostThen = true, x.lost
+	if x.opts.Pattern == Pair {
+		x.halfOpen.Answered(time.Now(), took)
 	}
 }
 
@@ -357,30 +419,99 @@ func (x *frameExchange) mustStop() error {
 // answerLost reports whether the connection was lost over which the answer would
 // come, so that the rest of the time-out need not pass. With one peer, that is the
 // loss of its connection. With several peers another may answer. An end that
-// listens may have any number of them, and the lost one may be any. There it is
-// certain if none is left, or at PAIR, where one is served at a time.
+// listens may have any number of them: see servedLost.
 func (x *frameExchange) answerLost() bool {
 	switch {
 	case !x.spec.answers:
 		return false
 	case x.opts.binds():
-		return x.conn.sent && x.conn.lost.Load() != x.lost && (x.opts.Pattern == Pair || x.alone())
+		return x.conn.sent && x.servedLost()
 	}
 	return (x.conn.lost.Load() != x.lost || x.order.lostOne()) && (x.conn.sent || len(x.opts.Ports) == 1)
 }
 
-// alone reports whether no peer is left after a loss. The socket confirms it, a moment
-// after the loss was reported: until then it is asked again and again.
-func (x *frameExchange) alone() bool {
-	if x.peers() > 0 {
+// servedLost reports whether the peer was lost that has the frame, at an end that
+// listens. It is certain if the socket has no peer any more, which shows a moment
+// after the loss was reported: until then the socket is asked again and again.
+//
+// If it still has one after mismatchGrace, then at REQ the bytes that were written to
+// the others show whether one of them has the frame. At PAIR the lost one was
+// another, which was connected besides the one that is served, unless a peer has
+// connected since the frame was sent: that one may have taken the place in the
+// meantime.
+func (x *frameExchange) servedLost() bool {
+	lost := x.conn.lost.Load()
+	if lost == x.lost {
 		return false
 	}
 	events, err := x.conn.ProcessCommands()
-	if err != nil || events&zmq4.POLLOUT == 0 {
-		return err == nil
+	if err != nil {
+		return false
 	}
-	time.AfterFunc(confirmAfter, x.wake)
+	if events&zmq4.POLLOUT == 0 {
+		// A PAIR peer that is connected by now has no place in this socket: see displaced.
+		x.vacant = x.opts.Pattern != Pair || x.peers() == 0
+		return true
+	}
+	if x.noticed != lost {
+		x.noticed, x.since = lost, time.Now()
+	}
+	again := confirmAfter
+	if x.peers() > 0 { // otherwise the monitor or the socket is late
+		switch {
+		case time.Since(x.since) < mismatchGrace:
+		case x.opts.Pattern != Pair:
+			has, known := x.anotherHasIt()
+			switch {
+			case has:
+				x.lost = lost
+				return false
+			case known:
+				x.vacant = true
+				return true
+			}
+			again = mismatchGrace
+		case x.conn.made.Load() != x.made:
+			return true
+		default:
+			x.lost = lost
+			return false
+		}
+	}
+	time.AfterFunc(again, x.wake)
 	return false
+}
+
+// noteWritten notes how many bytes were written to the connections before the frame,
+// at a REQ end that listens and has several peers. A connection that is not noted
+// counts as one that nothing was written to.
+func (x *frameExchange) noteWritten() {
+	c := x.conn
+	if c.before = c.before[:0]; x.opts.Pattern == ReqRep && c.Peers() > 1 {
+		c.before, _ = c.Written(c.before)
+	}
+}
+
+// anotherHasIt reports whether one of the peers that are connected has the frame, at
+// a REQ end: as many bytes were written to it since. libzmq has released the frame
+// when it has written it, or ended the connection that it was for. Until then that
+// is not known, nor where the system does not report the bytes.
+func (x *frameExchange) anotherHasIt() (has, known bool) {
+	if x.tracker.Pending() || x.part.buf.Shared() {
+		return false, false
+	}
+	c := x.conn
+	c.after, known = c.Written(c.after[:0])
+	for _, now := range c.after {
+		written := now.Most
+		for _, then := range c.before {
+			if then.ID == now.ID {
+				written -= then.Least
+			}
+		}
+		has = has || written >= x.size.Load()
+	}
+	return has, known
 }
 
 // sendParts sends the header and the frame.
@@ -408,9 +539,6 @@ func (x *frameExchange) sendParts() error {
 	if err := x.sendHead(); err != nil {
 		return err
 	}
-	if x.opts.binds() {
-		x.lost = c.lost.Load()
-	}
 	// The parts of a message are sent together or not at all.
 	err := retryEINTR(func() error {
 		if x.part.buf != nil {
@@ -429,6 +557,9 @@ func (x *frameExchange) sendParts() error {
 func (x *frameExchange) sendHead() error {
 	c := x.conn
 	for x.unserved = (time.Time{}); ; {
+		if err := x.settleLosses(); err != nil {
+			return err
+		}
 		now := time.Now()
 		x.planned = c.rejected.next()
 		switch {
@@ -452,6 +583,34 @@ func (x *frameExchange) sendHead() error {
 			return errNotServed
 		default:
 			c.retry()
+		}
+	}
+}
+
+// settleLosses waits until the losses that were reported have reached the socket,
+// at an end that listens. libzmq reports a loss a moment before the socket is
+// notified. A frame that is sent meanwhile goes to the connection that has ended,
+// and its loss was noted already, so it would wait for RequestTimeout.
+func (x *frameExchange) settleLosses() error {
+	c := x.conn
+	lost := c.lost.Load()
+	if !x.opts.binds() || !x.spec.answers || lost == c.settled {
+		return nil
+	}
+	for over := time.Now().Add(mismatchGrace); ; {
+		until := earlier(x.deadline, time.Now().Add(confirmAfter))
+		err := c.Wait(until, x.stop, func() error {
+			c.ProcessCommands()
+			return syscall.EAGAIN
+		})
+		if now := time.Now(); !errors.Is(err, zmsg.ErrTimeout) || !now.Before(x.deadline) {
+			return err
+		}
+		lost = c.lost.Load()
+		events, err := c.ProcessCommands()
+		if err != nil || events&zmq4.POLLOUT == 0 || x.peers() > 0 || !time.Now().Before(over) {
+			c.settled = lost
+			return nil
 		}
 	}
 }
@@ -510,7 +669,7 @@ func (x *frameExchange) dropStaleAnswers() error {
 // await waits for the answer to the frame.
 func (x *frameExchange) await() error {
 	err := x.awaitAnswer(x.deadline, x.stop)
-	if errors.Is(err, errPeerLost) && len(x.opts.Ports) > 1 {
+	if errors.Is(err, errPeerLost) && len(x.opts.Ports) > 1 && !x.vacant {
 		err = x.awaitOthers()
 	}
 	if (err == nil || errors.Is(err, ErrRejected)) && x.part.external != nil {
@@ -549,7 +708,7 @@ func (x *frameExchange) awaitAnswer(deadline time.Time, stop func() error) error
 	}
 	rejected := errors.Is(err, ErrRejected)
 	if err != nil && !rejected {
-		x.malformed(reply.Port, because(malformedAnswer, err))
+		x.malformed("", reply.Port, because(malformedAnswer, err))
 		return nil
 	}
 	x.noteClient(reply.Port)
@@ -634,7 +793,7 @@ func (s *sendEnd) readArray(m *message, c coding) (*Array, error) {
 		return nil, err
 	}
 	_, fault, _, _ := f.outcome()
-	s.noteFault(f.port, fault)
+	s.noteFault("", f.port, fault)
 	return &Array{DType: f.DType(), Shape: f.Shape(), Data: bytes.Clone(f.data)}, nil
 }
 
@@ -652,20 +811,33 @@ func (s *sendEnd) goneReason() error {
 		return s.withTrouble(ErrPeerGone)
 	case s.unasked.Load():
 		return fmt.Errorf("%w: %w", ErrPeerGone, errUnasked)
+	case !s.spec.answers && s.peers() == 0:
+		return fmt.Errorf("%w: no peer took the frame within %v, %s; none is connected: %s", ErrPeerGone, s.opts.RequestTimeout, times(s.opts.MaxRetries), s.whyNoPeer())
 	case !s.spec.answers:
-		return fmt.Errorf("%w: no peer took the frame within %v, %d times; %d are connected", ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, s.peers())
+		return fmt.Errorf("%w: no peer took the frame within %v, %s; peers connected: %d", ErrPeerGone, s.opts.RequestTimeout, times(s.opts.MaxRetries), s.peers())
 	case s.peers() > 0:
 		return fmt.Errorf("%w: it is connected but did not answer within %v; is it frozen, or its queue full because its application takes no frames?", ErrPeerGone, s.opts.RequestTimeout)
 	}
 	if s.tunnel != nil && s.tunnel.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrPeerGone, tunnelError(s.tunnel.Err()))
 	}
-	hint := ""
-	if s.opts.Pattern == Pair {
-		hint = " Is its queue full, as its application takes no frames, or does it serve another sender? PAIR serves one at a time."
+	hint := "is the receive end running, with this address, port and pattern?"
+	if s.conn != nil && s.conn.Handshaking() {
+		hint = "the connection is made, but its handshake has not ended: is the receive end frozen, slower than RequestTimeout, or another program?"
 	}
-	return fmt.Errorf("%w: no peer answered within %v, %d times; is the receive end running, with this address, port and pattern?%s",
-		ErrPeerGone, s.opts.RequestTimeout, s.opts.MaxRetries, hint)
+	if s.opts.Pattern == Pair {
+		hint += " Is its queue full, as its application takes no frames, or does it serve another sender? PAIR serves one at a time."
+	}
+	return fmt.Errorf("%w: no peer answered within %v, %s; %s",
+		ErrPeerGone, s.opts.RequestTimeout, times(s.opts.MaxRetries), hint)
+}
+
+// times returns how often something was tried.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprint(n, " times")
 }
 
 // withTrouble adds to an error that connections end before frames are answered,

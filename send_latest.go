@@ -105,6 +105,9 @@ func (q *sendQueue) snapshot(message any) (any, error) {
 	if !ok {
 		c = StampedMessage{At: time.Now(), Message: message}
 	}
+	if err := c.checkStamp(); err != nil && q.opts.Stamp {
+		return nil, err
+	}
 	text, err := q.wire.encodeMessage(c.Message)
 	if err != nil || !q.opts.Stamp {
 		return text, err
@@ -150,16 +153,17 @@ func (q *sendQueue) sendNewest() (err error) {
 		return nil
 	}
 	var reply Reply
-	defer func() { q.answer(reply, err) }() // the release function may end the goroutine
+	var o outgoing
+	defer func() { q.answer(reply, w.number, err) }() // the release function may end the goroutine
 	defer q.leave(w)
 	if err = q.gone; err == nil {
-		var o outgoing
 		if o, err = q.prepare(context.Background(), &w.payload, w.message); err == nil {
 			defer o.release()
 			reply, err = q.deliver(context.Background(), &o)
 		}
 	}
 	if err != nil {
+		q.fail(o.number, err)
 		q.lose(w.number, err)
 	}
 	return err

@@ -19,7 +19,8 @@ type outgoing struct {
 	part
 	coding coding
 	text   Message
-	pooled bool // it refers to no memory of the application's that the library owns
+	number uint64 // of its stamp; 0 if it has none
+	pooled bool   // it refers to no memory of the application's that the library owns
 }
 
 // footprint returns the memory of the frame while it waits, as much as it would
@@ -31,6 +32,12 @@ func (o *outgoing) footprint() int64 {
 // prepare encodes a frame for sending. The end of ctx, or Close, interrupts a
 // long encoding.
 func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoing, error) {
+	prepared := false
+	defer func(seq uint64) {
+		if !prepared { // also if a method of the application's panics
+			s.seq = seq // a frame that is not sent is not missing at the receive end
+		}
+	}(s.seq)
 	closed := s.drainCtx.Done()
 	if s.opts.SendLatest {
 		closed = s.ctx.Done() // the frame that waits is still sent
@@ -39,7 +46,7 @@ func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoin
 	if err := s.mend(p, s.enc); err != nil {
 		return outgoing{}, s.stopped(ctx, err)
 	}
-	text, err := s.encodeMessage(message)
+	text, number, err := s.encodeMessage(message)
 	if err != nil {
 		return outgoing{}, err
 	}
@@ -48,7 +55,9 @@ func (s *sendEnd) prepare(ctx context.Context, p *payload, message any) (outgoin
 	}
 	pooled := p.done == nil
 	part, err := s.toPart(p)
-	return outgoing{part: part, coding: p.coding, text: text, pooled: pooled}, s.stopped(ctx, err)
+	err = s.stopped(ctx, err)
+	prepared = err == nil
+	return outgoing{part: part, coding: p.coding, text: text, number: number, pooled: pooled}, err
 }
 
 // stopped returns the reason why encoding ended early, or err.
@@ -59,16 +68,32 @@ func (s *sendEnd) stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// encodeMessage returns the message as the wire has it, with a stamp if the
-// options request it.
-func (s *sendEnd) encodeMessage(v any) (Message, error) {
-	if s.opts.Stamp {
-		s.seq++
-		v = stamped(s.seq, v)
-	} else if c, ok := v.(StampedMessage); ok {
-		v = c.Message
+// encodeMessage returns the message as the wire has it. If the options request
+// a stamp it has one, and number is that of the frame.
+func (s *sendEnd) encodeMessage(v any) (text Message, number uint64, err error) {
+	c, ok := v.(StampedMessage)
+	if !s.opts.Stamp {
+		if ok {
+			v = c.Message
+		}
+		text, err = s.wire.encodeMessage(v)
+		return text, 0, err
 	}
-	return s.wire.encodeMessage(v)
+	if !ok {
+		c = StampedMessage{At: time.Now(), Message: v}
+	}
+	if err := c.checkStamp(); err != nil {
+		return Message{}, 0, err
+	}
+	if c.Seq == 0 {
+		s.seq++
+		c.Seq = s.seq
+	}
+	if c.Sender == 0 && !c.unnamed {
+		c.Sender = s.sender
+	}
+	text, err = s.wire.encodeMessage(stamped(c))
+	return text, c.Seq, err
 }
 
 func (p *part) size() int {

@@ -36,8 +36,8 @@ type sendQueue struct {
 // queuedFrame is a frame in the queue, or a mark that Flush waits for.
 type queuedFrame struct {
 	outgoing
-	number  uint64
-	latest  bool // a mark for the frame in newest
+	number  uint64 // how many frames the end had taken with it
+	latest  bool   // a mark for the frame in newest
 	flushed chan struct{}
 }
 
@@ -145,8 +145,9 @@ func (q *sendQueue) sendQueued(f *queuedFrame) (err error) {
 	if err = q.gone; err == nil {
 		reply, err = q.deliver(context.Background(), &f.outgoing)
 	}
-	defer q.answer(reply, err)
+	defer q.answer(reply, f.number, err)
 	if err != nil {
+		q.fail(f.outgoing.number, err)
 		q.lose(f.number, err)
 	}
 	q.count.Add(-1)
@@ -156,10 +157,14 @@ func (q *sendQueue) sendQueued(f *queuedFrame) (err error) {
 }
 
 // answer calls OnReply, if there is one.
-func (q *sendQueue) answer(reply Reply, err error) {
-	if q.opts.OnReply != nil {
-		q.calls.call(replyCallback, func() { q.opts.OnReply(reply, wrap("send to "+q.where(), err)) })
+func (q *sendQueue) answer(reply Reply, number uint64, err error) {
+	if q.opts.OnReply == nil {
+		return
 	}
+	if err != nil {
+		err = wrap("send to "+q.where(), &LostError{Frames: 1, First: number, Err: err})
+	}
+	q.calls.call(replyCallback, func() { q.opts.OnReply(reply, err) })
 }
 
 func (q *sendQueue) lose(number uint64, err error) {

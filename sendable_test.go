@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"log/slog"
+	"maps"
 	"reflect"
 	"strings"
 	"sync"
@@ -33,9 +34,7 @@ func arrayLike(t *testing.T) (values map[string]any, want Array) {
 	frame := mustRecv(t, recv, testContext(t))
 	t.Cleanup(func() { frame.Close() })
 	values = map[string]any{"Array": want, "*Array": &want, "*Frame": frame, "*image.RGBA": rgba, "*image.NRGBA": nrgba, "picture of another type": opaquePicture{rgba}}
-	for name, v := range moreArrays(t, want) {
-		values[name] = v
-	}
+	maps.Copy(values, moreArrays(t, want))
 	return values, want
 }
 

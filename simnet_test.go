@@ -197,6 +197,7 @@ type simSocket struct {
 	occupied bool
 	admitted int
 	pending  []*simPending
+	begun    int // handshakes that have begun and have not ended
 
 	events    []simEvent
 	lastEvent time.Time
@@ -589,6 +590,8 @@ func (n *simNet) try(p *simPipe, delay time.Duration) {
 		}
 		n.peers++
 		w := &simPending{from: p, at: &simPipe{socket: l, endpoint: p.endpoint}, try: try}
+		p.socket.begun++
+		l.begun++
 		l.admit(w)
 		n.after(simHandshake, func() { n.handshakeOver(w) })
 	})
@@ -637,6 +640,7 @@ func (n *simNet) handshakeOver(w *simPending) {
 // fail ends a handshake.
 func (n *simNet) fail(w *simPending, age time.Duration) {
 	for _, p := range []*simPipe{w.from, w.at} {
+		p.socket.begun--
 		p.socket.emit(transport.Event{Kind: transport.HungUp, Endpoint: p.endpoint, Age: age})
 	}
 	if w.from.tries == w.try && !w.from.socket.shut {
@@ -652,6 +656,8 @@ func (n *simNet) handshake(w *simPending) {
 		n.fail(w, 0)
 		return
 	}
+	p.socket.begun--
+	q.socket.begun--
 	n.peers++
 	c := &simConn{ends: [2]*simPipe{p, q}, address: [2]string{strings.TrimPrefix(p.endpoint, "tcp://"), fmt.Sprintf("10.0.0.1:%d", n.peers)}}
 	n.conns = append(n.conns, c)
@@ -870,8 +876,17 @@ func (s *simSocket) Pending() int {
 	return len(s.pending)
 }
 
+func (s *simSocket) Handshaking() bool {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return s.begun > 0
+}
+
 func (s *simSocket) Spoiled() bool                                          { return false }
 func (s *simSocket) Outgoing(all []transport.Outgoing) []transport.Outgoing { return all }
+func (s *simSocket) Written(all []transport.Written) ([]transport.Written, bool) {
+	return all, false
+}
 
 func (s *simSocket) SetImmediate(value bool) error {
 	s.net.mu.Lock()

@@ -971,8 +971,8 @@ func (w *simWorld) full(e *simEnd) {
 // loss cuts the connection while a frame is on its way, or its answer, and checks
 // that the frame is sent again and answered at once.
 func (w *simWorld) loss(e *simEnd) {
-	if w.attach || !w.options.Pattern.spec().answers || len(w.problems) > 0 {
-		return // an end that listens waits for another peer
+	if !w.options.Pattern.spec().answers || len(w.problems) > 0 {
+		return
 	}
 	limit := simSoon
 	if w.multi() {

@@ -11,8 +11,8 @@ import (
 )
 
 // socket is what an end requires of its socket; *transport.Socket documents the
-// methods. Its owner calls them. Wake, Peers, Pending and Spoiled may be called
-// from any goroutine.
+// methods. Its owner calls them. Wake, Peers, Pending, Spoiled, Outgoing and Written
+// may be called from any goroutine.
 type socket interface {
 	// Waiting.
 	Wait(deadline time.Time, stop, try func() error) error
@@ -39,8 +39,10 @@ type socket interface {
 	ReleaseSlot() (again time.Time)
 	Peers() int
 	Pending() int
+	Handshaking() bool
 	Spoiled() bool
 	Outgoing(all []transport.Outgoing) []transport.Outgoing
+	Written(all []transport.Written) ([]transport.Written, bool)
 
 	SetImmediate(value bool) error
 	SetXpubNodrop(value bool) error

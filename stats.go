@@ -1,10 +1,7 @@
 package netgear
 
 import (
-	"context"
 	"errors"
-	"log/slog"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,9 +11,9 @@ import (
 // QueueBytes, Connected, Open, the durations of LatencyStats, Queue in Ports, and
 // what Adapt has besides its Changes.
 //
-// Frames, Bytes, Dropped, Malformed and Missed are of one moment, in Stats and
-// in Ports: the sum of the ports is never more than the count of the end. The
-// other counts may be of a moment later.
+// Frames, Bytes, Dropped, Malformed, Missed and Repeated are of one moment, in
+// Stats and in Ports: the sum of the ports is never more than the count of the
+// end. The other counts may be of a moment later.
 //
 // At a receive end, Frames = Delivered + Dropped + Discarded + the frames in
 // the queue + those of Malformed whose JPEG could not be decoded ahead. A frame
@@ -44,7 +41,15 @@ type Stats struct {
 	Retries   uint64 // frames sent again, or sockets opened again because no peer was connected
 	Unsent    uint64 // receive end: answers that could not be sent, because no peer took them
 	Rejected  uint64 // send end: frames that the receive end has dropped, according to its answers (ErrRejected)
-	Skipped   uint64 // send end: frames that were not sent, because a newer one replaced them (SendLatest), or to keep the age (Adapt)
+	// Failed counts, at a send end, the frames that were taken and then not
+	// sent or, in Pair and ReqRep, not answered: the send call, OnReply or a
+	// LostError has the error (ErrPeerGone, ErrMismatch, ErrRejected, the
+	// context's, …). None of them counts in Frames; the peer may have some of
+	// them nevertheless. A frame that cannot be sent (ErrFrame, ErrMessage) or
+	// whose call ended while it waited for its turn was not taken. Connections
+	// that were lost are in Lost.
+	Failed  uint64
+	Skipped uint64 // send end: frames that were not sent, because a newer one replaced them (SendLatest), or to keep the age (Adapt)
 	// Damaged counts frames whose JPEG had a fault, such as extra bytes before
 	// a marker, but all its pixels. A receive end delivers them, and finds the
 	// fault when it decodes. A send end writes them again without the fault
@@ -56,7 +61,7 @@ type Stats struct {
 	MalformedBy MalformedStats // the messages of Malformed, by what was wrong
 
 	Connections        uint64 // connections that were made: their handshakes have succeeded
-	Lost               uint64 // connections that ended, before Close
+	Lost               uint64 // connections that ended, before Close; frames that were lost are in Failed and Missed
 	Refused            uint64 // connections that failed in the handshake
 	Flooded            uint64 // connections that this end closed because the peer sent far more than this end read
 	TerminatesSent     uint64 // send end: terminate messages that Close has given to libzmq
@@ -66,15 +71,30 @@ type Stats struct {
 	// did not arrive, or arrived after a later one. It does not count the first
 	// frames of a sender's run, which were sent before one arrived: those that
 	// were published before this subscriber was connected, also when a sender
-	// has been started again. With PushPull it counts none, since other
-	// receivers may have got them.
-	Missed    uint64
-	Latency   LatencyStats         // receive end with Stamp: from capture to arrival; meaningful only if the clocks of the two machines agree
-	Decode    LatencyStats         // receive end: decoding a JPEG
-	Encode    LatencyStats         // send end: encoding a JPEG
-	Send      LatencyStats         // send end: of the frames of Frames, from when they were prepared to the answer, with all tries; without answers, until libzmq has accepted them
-	RoundTrip LatencyStats         // send end of Pair and ReqRep: from sending a frame to its answer, of the last try alone
-	Ports     map[string]PortStats // multi-server and multi-client mode: by the other end's port, at most 4096 of them
+	// has been started again. With PushPull, and with ReqRep in multi-client
+	// mode, it counts none, since other receivers may have got them. A ReqRep
+	// receive end that connects, beside others, to a send end that listens counts
+	// the frames of the others: it does not know of them.
+	//
+	// The numbers of each sender (Stamp.Sender) are counted by themselves, of at
+	// most 4096 senders. Stamps that name no sender, as those of a Python
+	// program, are taken for those of one sender for each port.
+	Missed uint64
+	// Repeated counts, at a receive end with Stamp, the frames that had arrived
+	// before, because a send end sends a frame again whose answer it does not
+	// get. They are delivered. A frame is recognized by its sender and its
+	// number, if that is one of the sender's last 64. If the stamps name no
+	// sender only the last frame is.
+	Repeated  uint64
+	Latency   LatencyStats // receive end with Stamp: from capture to arrival; meaningful only if the clocks of the two machines agree
+	Decode    LatencyStats // receive end: decoding a JPEG
+	Encode    LatencyStats // send end: encoding a JPEG
+	Send      LatencyStats // send end: of the frames of Frames, from when they were prepared to the answer, with all tries; without answers, until libzmq has accepted them
+	RoundTrip LatencyStats // send end of Pair and ReqRep: from sending a frame to its answer, of the last try alone
+	// Ports has the counts by the other end's port, in multi-server and
+	// multi-client mode, at most 4096 of them. It has those of Options.Ports from
+	// the start, unless they are "0".
+	Ports map[string]PortStats
 
 	Adapt AdaptStats // send end with Adapt: how frames are sent, and why
 
@@ -91,6 +111,7 @@ type counters struct {
 	delivered, discarded, overflow atomic.Uint64
 	retries, unsent, rejected      atomic.Uint64
 	damaged, noData, skipped       atomic.Uint64
+	failed                         atomic.Uint64
 
 	connections, lost, refused, flooded atomic.Uint64
 	terminatesSent, terminatesReceived  atomic.Uint64
@@ -139,7 +160,7 @@ func (c *counters) stats(now time.Time) Stats {
 	s := Stats{
 		Frames: c.frames.Load(), Bytes: c.bytes.Load(), Delivered: c.delivered.Load(), Dropped: c.dropped.Load(),
 		Discarded: c.discarded.Load(), Overflows: c.overflow.Load(), Retries: c.retries.Load(), Unsent: c.unsent.Load(),
-		Rejected: c.rejected.Load(), Damaged: c.damaged.Load(), NoData: c.noData.Load(), Skipped: c.skipped.Load(),
+		Rejected: c.rejected.Load(), Damaged: c.damaged.Load(), NoData: c.noData.Load(), Skipped: c.skipped.Load(), Failed: c.failed.Load(),
 		Connections: c.connections.Load(), Lost: c.lost.Load(), Refused: c.refused.Load(), Flooded: c.flooded.Load(),
 		TerminatesSent: c.terminatesSent.Load(), TerminatesReceived: c.terminatesReceived.Load(),
 		Decode: c.decode.stats(now), Encode: c.encode.stats(now), Send: c.send.stats(now), RoundTrip: c.roundTrip.stats(now),
@@ -197,54 +218,24 @@ func (l *link) countTerminate(err error) error {
 // sent again without it, to those that have room. libzmq passes over the others
 // until they have read half of their queue. The rest of the message goes where
 // the header went, in either mode.
+//
+// At an end that listens it returns errNews if a loss was reported that may not
+// have reached the socket.
 func (s *sendEnd) trySendHead() error {
+	if s.opts.binds() && s.spec.answers {
+		// A loss that is reported after this is one after the frame was sent.
+		s.frame.made, s.frame.lost = s.conn.made.Load(), s.conn.lost.Load()
+		if s.frame.lost != s.conn.settled {
+			return errNews
+		}
+		s.frame.noteWritten()
+	}
 	err := s.conn.TrySend(s.head, true)
 	if !s.opts.publishes() || !errors.Is(err, syscall.EAGAIN) {
 		return err
 	}
-	s.counters.overflow.Add(1)
+	s.overflow()
 	s.conn.SetXpubNodrop(false)
 	defer s.conn.SetXpubNodrop(true)
 	return s.conn.TrySend(s.head, true)
-}
-
-// logLimiter limits how often a line is logged, so that a peer cannot flood the
-// log. The limit is one line a second, after spare lines without a limit. The
-// next line has the number of those that were suppressed.
-type logLimiter struct {
-	spare int
-
-	mu   sync.Mutex
-	used int       // lines of spare in use; one is free again after each second
-	last time.Time // the time up to which seconds have freed lines
-	held int
-}
-
-func (b *logLimiter) log(l *slog.Logger, level slog.Level, msg string, args ...any) {
-	held, now := b.pass(time.Now())
-	if !now {
-		return
-	}
-	if held > 0 {
-		args = append(args, "suppressed", held)
-	}
-	l.Log(context.Background(), level, msg, args...)
-}
-
-func (b *logLimiter) pass(now time.Time) (held int, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	paid := int(min(now.Sub(b.last)/time.Second, 1<<20))
-	if b.used = max(0, b.used-paid); b.used == 0 {
-		b.last = now
-	} else {
-		b.last = b.last.Add(time.Duration(paid) * time.Second)
-	}
-	if b.used > b.spare {
-		b.held++
-		return 0, false
-	}
-	b.used++
-	held, b.held = b.held, 0
-	return held, true
 }

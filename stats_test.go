@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"testing"
 	"time"
 
@@ -250,11 +251,7 @@ func TestStatsAreOfOneMoment(t *testing.T) {
 func TestMalformedAnswers(t *testing.T) {
 	peer := newBare(t, zmq4.PAIR, nil)
 	send := mustNew(t, Options{Address: "127.0.0.1", Port: peer.port(), BidirectionalMode: true})
-	done := make(chan error, 1)
-	go func() {
-		_, err := send.SendArray(testContext(t), testArray(0, "uint8", 4, 4), nil)
-		done <- err
-	}()
+	done := startSend(t, send)
 	if peer.recv(testTimeout) == nil {
 		t.Fatal("no frame")
 	}
@@ -340,3 +337,57 @@ func TestMissedAndLate(t *testing.T) {
 		})
 	}
 }
+
+// A sender chooses the numbers and times of its stamps. No count wraps around for
+// them, and the ports' counts are never more than the end's.
+func TestStampsOfAnySize(t *testing.T) {
+	l := &link{perPort: newPerPortStats(false)}
+	now := time.Now()
+	var last Stats
+	for i := range uint64(6) { // each port begins again, as after a restart
+		for _, port := range []string{"", "11", "12"} {
+			for k, seq := range []uint64{1, 3, math.MaxUint64 - i} {
+				at := now.Add(time.Duration(3*i+uint64(k)) * time.Hour)
+				l.perPort.stamp(port, &Stamp{Seq: seq, Time: at}, now)
+			}
+			s := l.counts(now)
+			sum := uint64(0)
+			for _, p := range s.Ports {
+				if sum += p.Missed; sum < p.Missed {
+					t.Fatalf("the sum of the ports wraps around: %+v", s.Ports)
+				}
+			}
+			if s.Missed < last.Missed || sum > s.Missed {
+				t.Fatalf("missed %d after %d, and %d of ports", s.Missed, last.Missed, sum)
+			}
+			last = s
+		}
+	}
+	if last.Missed != math.MaxUint64 {
+		t.Errorf("%d missed", last.Missed)
+	}
+	early := unixSeconds(-1e11)
+	for i := range 10 {
+		l.perPort.stamp("13", &Stamp{Seq: uint64(1 + i), Time: early}, now)
+	}
+	const most = time.Duration(math.MaxInt64)
+	if got := l.counts(now).Ports["13"].Latency; got.Sum != most || got.Mean != most || got.Max != most {
+		t.Errorf("stamps of the year -1200: %+v", got)
+	}
+	// A camera without a clock, and a recording: the mean is right.
+	var years latencies
+	for range 20 {
+		years.add(56*365*24*time.Hour, now)
+	}
+	if got := years.stats(now); got.Sum != most || (got.Mean-56*365*24*time.Hour).Abs() > time.Millisecond {
+		t.Errorf("20 frames of 56 years: %+v", got)
+	}
+	for range 20 {
+		years.add(-56*365*24*time.Hour, now)
+	}
+	if got := years.stats(now); got.Sum.Abs() > time.Millisecond || got.Mean.Abs() > time.Millisecond {
+		t.Errorf("and 20 of less than nothing: %+v", got)
+	}
+}
+
+func unixSeconds(s float64) time.Time { return time.UnixMicro(int64(s * 1e6)) }

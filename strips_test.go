@@ -78,9 +78,9 @@ func TestShareOfCores(t *testing.T) {
 		{2, []itemState{decoding, decoding, undecoded, undecoded, undecoded}, 1},
 		{1, []itemState{decoding}, 1},
 	} {
-		q := &recvQueue{workers: c.workers}
+		q := &recvQueue{workers: c.workers, maxBytes: 1}
 		for _, s := range c.states {
-			q.items = append(q.items, item{state: s})
+			q.items = append(q.items, item{state: s, frame: &Frame{frameMemory: &frameMemory{shape: []int{0}}}})
 		}
 		if got := q.share(); got != c.want {
 			t.Errorf("%s: %d cores", fmt.Sprint(c), got)
@@ -90,7 +90,7 @@ func TestShareOfCores(t *testing.T) {
 
 // One piece and strips in turn, both ends in one process: "alone" is one frame
 // on its way from Send to Recv, "stream" one of 20 sent back to back. What is
-// reported are medians in ms, and the median ratio of neighbours in time.
+// reported are medians in ms, and the median ratio of neighbors in time.
 func BenchmarkStripsOnTheWay(b *testing.B) {
 	for _, height := range []int{480, 720, 1080} {
 		width := height * 16 / 9

@@ -40,7 +40,8 @@ const (
 	firstPause = 20 * time.Millisecond
 	maxPause   = time.Second
 	// confirmAfter is how soon a socket is asked again whether a loss has reached
-	// it. A peer that connects meanwhile hides that.
+	// it. A peer that connects meanwhile hides that. No frame is sent for that time
+	// after a loss.
 	confirmAfter = 2 * time.Millisecond
 	// releaseLimit is how long libzmq may take to release the messages of a
 	// socket that was closed, which its own threads do.

@@ -31,6 +31,9 @@ func TestTroubleshooting(t *testing.T) {
 			recv.Close()
 			return sendOne(t, send)
 		}},
+		{"the connection is made, but its handshake has not ended", ErrPeerGone, func(t *testing.T) error {
+			return sendInHandshake(t, Options{})
+		}},
 		{"it is connected but did not answer", ErrPeerGone, func(t *testing.T) error {
 			_, send := openPair(t, Options{RequestTimeout: 200 * time.Millisecond, MaxRetries: 1, QueueFrames: 1, Pattern: ReqRep})
 			awaitPeers(t, send, 1)

@@ -601,7 +601,7 @@ func TestWorkersShareAStream(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := out.SendFrame(ctx, f, StampedMessage{At: f.Stamp.Time, Seq: f.Stamp.Seq, Message: f.Message}); err != nil {
+			if _, err := out.SendFrame(ctx, f, StampedMessage{At: f.Stamp.Time, Seq: f.Stamp.Seq, Sender: f.Stamp.Sender, Message: f.Message}); err != nil {
 				t.Error(err)
 			}
 			f.Close()
@@ -890,6 +890,84 @@ func TestInOrderAfterARestart(t *testing.T) {
 	}
 }
 
+// Each sender has an order of its own, and all share the window: also one that
+// has ended while a frame of it was missing. A sender that is opened again is
+// another one.
+func TestInOrderOfSenders(t *testing.T) {
+	many, inOrder := []int{102}, []int{}
+	for i := range maxOrdered {
+		many = append(many, 100*(i+2)+1)
+	}
+	inOrder = append(append(inOrder, many[1:maxOrdered]...), 102, many[maxOrdered], 101)
+	for name, c := range map[string]struct {
+		window    int
+		come, are []int // 100 times the sender, and the number
+	}{
+		"side by side":              {2, []int{101, 201, 102, 202, 301, 203, 103}, []int{101, 201, 102, 202, 301, 203, 103}},
+		"swapped":                   {3, []int{102, 201, 203, 101, 202, 103}, []int{201, 101, 102, 202, 203, 103}},
+		"one is missing":            {2, []int{101, 103, 201, 202, 203, 104}, []int{101, 201, 202, 103, 203, 104}},
+		"both miss one":             {2, []int{101, 103, 201, 203, 104, 204}, []int{101, 201, 103, 104, 203, 204}},
+		"they share the window":     {3, []int{102, 202, 302, 402}, []int{102, 202, 302, 402}},
+		"another waits since then":  {4, []int{102, 201, 104, 101, 202, 203, 204, 103}, []int{201, 101, 102, 202, 203, 204, 103, 104}},
+		"one more is given up":      {4, []int{102, 201, 202, 104, 105, 203, 103}, []int{201, 202, 102, 203, 103, 104, 105}},
+		"opened again":              {9, []int{101, 103, 201, 202, 102}, []int{101, 201, 202, 102, 103}},
+		"late":                      {1, []int{101, 103, 201, 202, 102, 104}, []int{101, 201, 103, 202, 102, 104}},
+		"more than are remembered":  {1000, append(many, 101), inOrder},
+		"without a name, and named": {2, []int{2, 101, 1, 102}, []int{101, 1, 2, 102}},
+	} {
+		var got []int
+		frames := func(yield func(*Frame, error) bool) {
+			for i, n := range c.come {
+				// The times say nothing of the order.
+				if !yield(&Frame{Stamp: &Stamp{Seq: uint64(n % 100), Sender: uint64(n / 100), Time: time.Unix(int64(1000-i), 0)}}, nil) {
+					return
+				}
+			}
+		}
+		for f := range InOrder(frames, c.window) {
+			got = append(got, int(100*f.Stamp.Sender+f.Stamp.Seq))
+		}
+		if !slices.Equal(got, c.are) {
+			t.Errorf("%s: %v became %v, not %v", name, c.come, got, c.are)
+		}
+	}
+}
+
+// The frames of several senders that are in order, or nearly so, take no memory
+// of InOrder.
+func TestInOrderAllocatesNothing(t *testing.T) {
+	const senders, rounds = 5, 2000
+	var frames [senders * 2]*Frame // each is used again when it has been yielded
+	for i := range frames {
+		frames[i] = &Frame{Stamp: &Stamp{Sender: uint64(i%senders + 1)}}
+	}
+	all := func(n int) func() {
+		return func() {
+			yielded := 0
+			for range InOrder(func(yield func(*Frame, error) bool) {
+				for round := range uint64(n) {
+					for i, f := range frames { // the second half come before the first
+						f.Stamp.Seq = 2*round + 2 - uint64(i/senders)
+						if !yield(f, nil) {
+							return
+						}
+					}
+				}
+			}, 8) {
+				yielded++
+			}
+			if yielded != n*len(frames) {
+				t.Errorf("%d of %d frames", yielded, n*len(frames))
+			}
+		}
+	}
+	few, many := testing.AllocsPerRun(3, all(10)), testing.AllocsPerRun(3, all(rounds))
+	if many > few+rounds/10 {
+		t.Errorf("%v allocations for %d rounds, %v for 10", many, rounds, few)
+	}
+	t.Logf("%v allocations for %d frames, %v for %d", many, rounds*len(frames), few, 10*len(frames))
+}
+
 // The order is restored again soon after the sender's clock was set, whether or
 // not the sender has restarted, and each frame is yielded once.
 func TestInOrderWhileTheClockIsSet(t *testing.T) {
@@ -923,7 +1001,7 @@ func TestInOrderWhileTheClockIsSet(t *testing.T) {
 				if i >= set && c.again {
 					seq -= set
 				}
-				come = append(come, Stamp{seq, at})
+				come = append(come, Stamp{Seq: seq, Time: at})
 			}
 			// Two workers: every other frame comes after the next one but two.
 			for i := 1; i+3 < frames; i += 4 {

@@ -460,5 +460,5 @@ func readUsage() usage {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return usage{}
 	}
-	return usage{time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), int64(u.Nvcsw)}
+	return usage{time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), int64(u.Nvcsw)} //nolint:unconvert // an int32 on 32-bit systems
 }

@@ -23,12 +23,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	interrupt "github.com/vidgear-go/netgear/internal/program"
 )
 
 const (
@@ -77,9 +77,7 @@ func main() {
 	if f.quick && f.full {
 		exit(errors.New("-quick or -full, not both"))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	exit(run(ctx, f))
+	exit(run(interrupt.UntilSignal(), f))
 }
 
 func exit(err error) {

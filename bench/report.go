@@ -134,7 +134,7 @@ func (r *results) printFrames(w io.Writer, g group) {
 	scenes := streamsOf(g)
 	r.heading(w, g, "Frames per second, 1920x1080", "Every frame answered, received frames per second")
 	r.fpsTable(w, scenes)
-	fmt.Fprint(w, "\nThe same as ratios, each of two neighbours in time:\n\n")
+	fmt.Fprint(w, "\nThe same as ratios, each of two neighbors in time:\n\n")
 	r.ratioTable(w, scenes, fps)
 	fmt.Fprint(w, "\nCPU time per frame in ms, all threads: send end + receive end = both (min–max):\n\n")
 	r.table(w, scenes, r.takingPart(scenes), func(s scene, who string) string {

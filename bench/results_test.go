@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -68,7 +69,7 @@ func TestWhoTakesPart(t *testing.T) {
 
 func TestEveryGroupHasScenesOfItsOwn(t *testing.T) {
 	seen := map[string]string{}
-	for _, name := range append(quickGroups[:len(quickGroups):len(quickGroups)], moreGroups...) {
+	for _, name := range append(slices.Clip(quickGroups), moreGroups...) {
 		for _, l := range []lengths{quickLengths, fullLengths} {
 			g, err := l.group(name)
 			if err != nil || len(g.Scenes) == 0 || g.Rounds == 0 {

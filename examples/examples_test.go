@@ -6,7 +6,6 @@ package examples
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +25,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear/examples/internal/sample"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // more are programs that only some builds have.
@@ -71,7 +71,7 @@ type program struct {
 	t      *testing.T
 	name   string
 	cmd    *exec.Cmd
-	stdout output
+	stdout peertest.Text
 	done   chan struct{} // closed when stderr has ended
 
 	mu     sync.Mutex
@@ -80,32 +80,6 @@ type program struct {
 }
 
 const timeLimit = 60 * time.Second
-
-// output is what a program has printed so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{} // closed by the next Write
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.more != nil {
-		close(o.more)
-		o.more = nil
-	}
-	return o.text.Write(b)
-}
-
-func (o *output) get() (text string, more <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.more == nil {
-		o.more = make(chan struct{})
-	}
-	return o.text.String(), o.more
-}
 
 // start starts an example. The test's end kills it.
 func start(t *testing.T, name string, args ...string) *program {
@@ -164,7 +138,7 @@ func (p *program) waitFor(pattern string) string {
 func (p *program) prints(what string, n int) {
 	p.t.Helper()
 	for {
-		text, more := p.stdout.get()
+		text, more := p.stdout.SoFar()
 		if strings.Count(text, what) >= n {
 			return
 		}
@@ -198,7 +172,7 @@ func (p *program) exits(status int) (stdout, stderr string) {
 	if got := p.cmd.ProcessState.ExitCode(); got != status {
 		p.t.Fatalf("%s: exit status %d (%v), want %d; stderr:\n%s", p.name, got, p.cmd.ProcessState, status, p.errors())
 	}
-	stdout, _ = p.stdout.get()
+	stdout, _ = p.stdout.SoFar()
 	return stdout, p.errors()
 }
 
@@ -570,7 +544,7 @@ func TestDemoNoticesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	demo := start(t, "demo", "-only", "receive", "-port", "0", "-loops", "2", "-out", filepath.Join(t.TempDir(), "sheet.png"))
 	demo.prints("receives: PAIR on tcp://127.0.0.1:", 1)
-	text, _ := demo.stdout.get()
+	text, _ := demo.stdout.SoFar()
 	port := regexp.MustCompile(`127\.0\.0\.1:(\d+)`).FindStringSubmatch(text)[1]
 	start(t, "send", "-address", "127.0.0.1", "-port", port, "-source", sampleFile(t)).exits(0)
 	text, stderr := demo.exits(1)
@@ -586,7 +560,7 @@ func TestDemoInPieces(t *testing.T) {
 	for _, sender := range []string{"demo", "send"} {
 		receiver := start(t, "demo", "-only", "receive", "-port", "0", "-loops", "1", "-raw", "-out", filepath.Join(t.TempDir(), "sheet.png"))
 		receiver.prints("receives: PAIR on tcp://127.0.0.1:", 1)
-		text, _ := receiver.stdout.get()
+		text, _ := receiver.stdout.SoFar()
 		port := regexp.MustCompile(`127\.0\.0\.1:(\d+)`).FindStringSubmatch(text)[1]
 		if sender == "demo" {
 			sent, _ := start(t, "demo", "-only", "send", "-port", port, "-loops", "1", "-raw").exits(0)
@@ -672,7 +646,7 @@ func TestMultiServerInPieces(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "montage.png")
 	receiver := start(t, "multiserver", "-only", "receive", "-address", "127.0.0.1", "-port", "0,0", "-out", out)
 	receiver.prints("listening on", 2)
-	text, _ := receiver.stdout.get()
+	text, _ := receiver.stdout.SoFar()
 	var senders []*program
 	for _, found := range regexp.MustCompile(`127\.0\.0\.1:(\d+)`).FindAllStringSubmatch(text, -1) {
 		senders = append(senders, start(t, "multiserver", "-only", "send", "-address", "127.0.0.1", "-port", found[1], "-n", "100000", "-source", "test"))

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // Without OpenCV send and receive exchange frames, and write them to files. What
@@ -50,5 +52,18 @@ func TestSendAndReceiveWithoutOpenCV(t *testing.T) {
 		if err == nil || !strings.Contains(string(text), "OpenCV") && !strings.Contains(string(text), "no such camera") {
 			t.Errorf("%v: %v\n%s", args, err, text)
 		}
+	}
+}
+
+// The service ends with success when its terminal is closed, as at SIGTERM.
+func TestServiceHangUp(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "service")
+	if text, err := exec.Command("go", "build", "-buildvcs=false", "-tags", "nogocv", "-o", bin, "./service").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	cmd := exec.Command(bin, "-address", "127.0.0.1", "-port", "0")
+	peertest.HangUp(t, cmd, func(output string) bool { return strings.Contains(output, `"endpoints"`) })
+	if !cmd.ProcessState.Success() {
+		t.Error(cmd.ProcessState)
 	}
 }

@@ -77,7 +77,7 @@ func TestWorkersByHand(t *testing.T) {
 	l.Close()
 	collector := start(t, "workers", "-only", "collect", "-results", "127.0.0.1:0", "-n", "8", "-o", filepath.Join(t.TempDir(), "found.png"))
 	collector.prints("\n", 1)
-	text, _ := collector.stdout.get()
+	text, _ := collector.stdout.SoFar()
 	results := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(text)
 	worker := start(t, "workers", "-only", "worker", "-frames", frames, "-results", results, "-width", "192")
 	start(t, "workers", "-only", "send", "-frames", frames, "-n", "8").exits(0)

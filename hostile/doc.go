@@ -18,5 +18,6 @@
 // own, so a failure can be repeated without what came before: the failure names
 // the end and the number of the thousand, and NETGEAR_HOSTILE_BLOCK runs that
 // one alone. NETGEAR_HOSTILE_BLOCKSIZE replaces the thousand: with a small number
-// peers come and go more often.
+// peers come and go more often. NETGEAR_HOSTILE_PERCENT reduces the number of
+// rounds of all long forms but that of the messages, which take hours otherwise.
 package hostile

@@ -32,6 +32,8 @@ var (
 	blockSize = number("NETGEAR_HOSTILE_BLOCKSIZE", 1000)
 	// onlyBlock is the one block of messages that is run; -1 is all of them.
 	onlyBlock = number("NETGEAR_HOSTILE_BLOCK", -1)
+	// percent is how much of its long form each test runs, but for the messages.
+	percent = max(1, number("NETGEAR_HOSTILE_PERCENT", 100))
 )
 
 // number returns an environment variable's number, or a default.
@@ -51,6 +53,10 @@ func number(name string, otherwise int) int {
 // long reports whether this is the long form.
 func long() bool { return messages > shortMessages }
 
+// rounds returns the percentage of the long form's n rounds that is run, at least
+// one.
+func rounds(n int) int { return max(1, n*percent/100) }
+
 // random returns the random source of one part of a test.
 func random(t testing.TB, part int) *rand.Rand {
 	h := fnv.New64a()
@@ -63,7 +69,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
-	fmt.Fprintf(os.Stderr, "hostile: NETGEAR_HOSTILE_SEED=%d NETGEAR_HOSTILE_MESSAGES=%d\n", seed, messages)
+	fmt.Fprintf(os.Stderr, "hostile: NETGEAR_HOSTILE_SEED=%d NETGEAR_HOSTILE_MESSAGES=%d NETGEAR_HOSTILE_PERCENT=%d\n", seed, messages, percent)
 	code := m.Run()
 	if code == 0 {
 		if err := left(); err != nil {
@@ -90,15 +96,6 @@ func left() error {
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	peertest.Await(t, waitLimit, what, ok)
-}
-
-// residentMB returns the memory of the process in MB, or 0 if the system does
-// not report it.
-func residentMB() int {
-	var size, resident int
-	b, _ := os.ReadFile("/proc/self/statm")
-	fmt.Sscan(string(b), &size, &resident)
-	return resident * os.Getpagesize() >> 20
 }
 
 // progress prints a line while the long form runs.

@@ -14,6 +14,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/certs"
 	"github.com/vidgear-go/netgear/internal/numpy"
 	"github.com/vidgear-go/netgear/internal/peertest"
@@ -122,7 +123,7 @@ const mostGrown = 300
 func (e target) attack(t *testing.T, number int) {
 	l := open(t, e.o)
 	l.serve()
-	memory := 0
+	memory := int64(0)
 	for block := 0; number > 0; block, number = block+1, number-blockSize {
 		if onlyBlock >= 0 && block != onlyBlock {
 			continue
@@ -138,15 +139,15 @@ func (e target) attack(t *testing.T, number int) {
 			t.Fatalf("repeat with NETGEAR_HOSTILE_SEED=%d NETGEAR_HOSTILE_MESSAGES=%d NETGEAR_HOSTILE_BLOCK=%d -run '%s$'", seed, messages, block, t.Name())
 		}
 		if memory == 0 {
-			memory = residentMB()
+			memory = alloctest.Memory() >> 20
 		}
 	}
 	await(t, "the last frames to be closed", func() bool {
 		s := l.Stats()
 		return s.Open == 0 && s.Queue == 0 && s.QueueBytes == 0
 	})
-	progress("%s: %s; %d MB", e.name, l.counts(), residentMB())
-	if grown := residentMB() - memory; grown > mostGrown {
+	progress("%s: %s; %d MB", e.name, l.counts(), alloctest.Memory()>>20)
+	if grown := alloctest.Memory()>>20 - memory; grown > mostGrown {
 		t.Errorf("%d MB more than after the first block", grown)
 	}
 }
@@ -400,17 +401,17 @@ func (l *live) examineReply(r netgear.Reply) {
 
 // answer answers each frame with a mutated answer, until ctx ends, and closes
 // the socket. A PAIR socket sometimes sends two.
-func (s *raw) answer(ctx context.Context, m *mutator) {
-	defer s.close()
-	s.SetRcvtimeo(20 * time.Millisecond)
-	kind, _ := s.GetType()
+func (r *raw) answer(ctx context.Context, m *mutator) {
+	defer r.close()
+	r.SetRcvtimeo(20 * time.Millisecond)
+	kind, _ := r.GetType()
 	for ctx.Err() == nil {
-		if _, err := s.RecvMessageBytes(0); err != nil {
+		if _, err := r.RecvMessageBytes(0); err != nil {
 			continue
 		}
-		s.send(m.next())
+		r.send(m.next())
 		if kind == zmq4.PAIR && m.IntN(8) == 0 {
-			s.send(m.next())
+			r.send(m.next())
 		}
 	}
 }

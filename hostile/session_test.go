@@ -177,14 +177,17 @@ func (l *live) content(text string) (frames []string) {
 		return []string{"\x01" + text}
 	case !l.o.ReceiveMode:
 		return []string{text}
-	case l.o.Wire == netgear.AsyncWire:
-		return []string{asyncHeader + string([]byte{byte(len(text))}) + text, asyncArray}
 	}
-	header := fmt.Sprintf(`{"terminate_flag": false, "compression": false, "message": %q, "pattern": "0", "dtype": "uint8", "shape": [1, 1, 3]}`, text)
 	if l.o.Pattern == netgear.ReqRep {
 		frames = append(frames, "")
 	}
-	return append(frames, header, "abc")
+	switch l.o.Wire {
+	case netgear.AsyncWire:
+		return append(frames, asyncHeader+string([]byte{byte(len(text))})+text, asyncArray)
+	case netgear.ImageZMQWire:
+		return append(frames, fmt.Sprintf(`{"msg": %q, "dtype": "uint8", "shape": [1, 1, 3]}`, text), "abc")
+	}
+	return append(frames, fmt.Sprintf(`{"terminate_flag": false, "compression": false, "message": %q, "pattern": "0", "dtype": "uint8", "shape": [1, 1, 3]}`, text), "abc")
 }
 
 // converse performs a handshake and sends one message.

@@ -6,12 +6,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/zmtp"
 )
 
@@ -54,7 +56,7 @@ func each(t *testing.T, chosen func(o *netgear.Options) bool, run func(t *testin
 			t.Parallel()
 			l := open(t, target.o)
 			run(t, l)
-			progress("%s: %s; %d MB", t.Name(), l.counts(), residentMB())
+			progress("%s: %s; %d MB", t.Name(), l.counts(), alloctest.Memory()>>20)
 		})
 	}
 }
@@ -125,6 +127,9 @@ func (s *siege) visit(play func(c net.Conn)) {
 		if s.t.Failed() {
 			s.t.FailNow()
 		}
+		if s.visits%500 == 0 {
+			progress("%s: %d connections so far", s.t.Name(), s.visits)
+		}
 		s.begin()
 	}
 }
@@ -141,14 +146,16 @@ func TestCutAndChanged(t *testing.T) {
 		s := l.besiege()
 		size, heads := s.untouched(keys)
 		r := random(t, 0)
-		step, masks := 1, 8
+		var step, masks int
 		switch {
 		case !long() && l.listens():
 			step, masks = size/10, 1
 		case !long():
 			step, masks = size/3, 1
-		case !l.listens(): // it connects again after a tenth of a second
-			masks = 1
+		case l.listens():
+			step, masks = max(1, 12/percent), rounds(8)
+		default: // it connects again after a tenth of a second
+			step, masks = max(1, 50/percent), 1
 		}
 		for at := r.IntN(step); at < size; at += step {
 			s.tamper(keys, at, 0, heads, r.IntN(4))
@@ -200,12 +207,7 @@ func (s *siege) sealed(at int, heads []int) bool {
 	if s.o.SecureMode == netgear.Grasslands || at < zmtp.GreetingSize || paddingFrom <= at && at < paddingTo {
 		return false
 	}
-	for _, head := range heads {
-		if at == head {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(heads, at)
 }
 
 // tamper performs one session with a fault.
@@ -231,16 +233,16 @@ func TestTalk(t *testing.T) {
 	each(t, func(o *netgear.Options) bool { return o.SecureMode == netgear.Grasslands }, func(t *testing.T, l *live) {
 		s := l.besiege()
 		r := random(t, 0)
-		rounds, share := 1, 40
+		times, share := 1, 40
 		switch {
 		case long() && l.listens():
-			rounds, share = 20, 1
+			times, share = rounds(20), 1
 		case long():
-			rounds, share = 4, 1
+			times, share = rounds(4), 1
 		case l.listens():
 			share = 3
 		}
-		for round := range rounds {
+		for round := range times {
 			for _, text := range talks(l) {
 				if r.IntN(share) > 0 {
 					continue
@@ -349,7 +351,7 @@ func TestChatter(t *testing.T) {
 	each(t, chosen, func(t *testing.T, l *live) {
 		visits := 60
 		if long() {
-			visits = 10000
+			visits = rounds(100) * 100
 		}
 		for done := 0; done < visits; done += 100 {
 			s := l.besiege()
@@ -369,6 +371,9 @@ func TestChatter(t *testing.T) {
 			}
 			peers.Wait()
 			s.end()
+			if sent := done + 100; sent%500 == 0 {
+				progress("%s: %d connections so far", t.Name(), sent)
+			}
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -679,7 +680,11 @@ func TestStamps(t *testing.T) {
 				send(t, sender, number(i), netgear.StampedMessage{At: captured, Message: message})
 				e := p.expect("frame")
 				equal(t, "frame", e.picture(), picture(number(i)))
-				equal(t, "message", e["message"], fmt.Sprintf(`{"seq": %d, "t": %s, "message": %s}`, i+1, seconds, text))
+				own, err := strconv.ParseUint(e.inner("message")["sender"], 10, 53)
+				if err != nil || own == 0 {
+					t.Fatalf("the sender of %s: %v", e["message"], err)
+				}
+				equal(t, "message", e["message"], fmt.Sprintf(`{"seq": %d, "t": %s, "sender": %d, "message": %s}`, i+1, seconds, own, text))
 			}
 			// Without StampedMessage it is the time of the call.
 			before := time.Now()

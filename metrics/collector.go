@@ -114,29 +114,37 @@ func (e *end) split(s *netgear.Stats) map[string]netgear.PortStats {
 			e.ports[port] = true
 		}
 	}
-	rest := netgear.PortStats{Frames: s.Frames, Bytes: s.Bytes, Dropped: s.Dropped, Missed: s.Missed, Queue: s.Queue, Latency: s.Latency}
+	rest := netgear.PortStats{Frames: s.Frames, Bytes: s.Bytes, Dropped: s.Dropped, Missed: s.Missed, Repeated: s.Repeated, Queue: s.Queue, Latency: s.Latency}
 	all := make(map[string]netgear.PortStats, len(e.ports)+1)
 	for port := range e.ports {
 		p := s.Ports[port]
 		all[port] = p
 		subtract(&rest, &p)
 	}
-	if len(all) == 0 || rest.Frames+rest.Dropped+rest.Missed+rest.Latency.Frames > 0 || rest.Queue > 0 {
+	if rest.Latency.Frames == 0 {
+		rest.Latency.Sum = 0
+	}
+	if len(all) == 0 || rest.Frames+rest.Dropped+rest.Missed+rest.Repeated+rest.Latency.Frames > 0 || rest.Queue > 0 {
 		all[""] = rest
 	}
 	return all
 }
 
 // subtract subtracts the counts of a port. Stats returns all of them as of one
-// moment, except for Queue, so none becomes negative.
+// moment, except for Queue, so none becomes negative. The sum of latencies may be
+// at its limit, and each is rounded by itself, so what is left of it without a
+// frame is not 0.
 func subtract(rest, p *netgear.PortStats) {
 	rest.Frames -= p.Frames
 	rest.Bytes -= p.Bytes
 	rest.Dropped -= p.Dropped
 	rest.Missed -= p.Missed
+	rest.Repeated -= p.Repeated
 	rest.Queue = max(0, rest.Queue-p.Queue)
 	rest.Latency.Frames -= p.Latency.Frames
-	rest.Latency.Sum -= p.Latency.Sum
+	if sum := rest.Latency.Sum - p.Latency.Sum; (sum < rest.Latency.Sum) == (p.Latency.Sum > 0) {
+		rest.Latency.Sum = sum
+	}
 	for i := range rest.Latency.Buckets {
 		rest.Latency.Buckets[i] -= p.Latency.Buckets[i]
 	}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -293,6 +294,35 @@ func TestDocs(t *testing.T) {
 	for _, name := range regexp.MustCompile(`\bnetgear_[a-z_]+`).FindAllString(string(text), -1) {
 		if plain := regexp.MustCompile("_(bucket|sum|count)$").ReplaceAllString(name, ""); !slices.Contains(exist, plain) {
 			t.Errorf("%s does not exist", name)
+		}
+	}
+}
+
+// What belongs to no port has no sum of latencies without a frame: neither where
+// the sum of the end is at its limit, nor where rounding leaves some nanoseconds.
+func TestSumWithoutFrames(t *testing.T) {
+	const most = time.Duration(math.MaxInt64)
+	for _, c := range []struct{ all, port time.Duration }{{most, most - 5}, {most, most}, {-most, most}, {time.Minute, time.Minute/2 + 8}, {time.Minute, time.Minute/2 - 8}} {
+		e := end{ports: map[string]bool{}}
+		port := netgear.PortStats{Frames: 1, Latency: netgear.LatencyStats{Frames: 1, Sum: c.port}}
+		s := netgear.Stats{ReceiveMode: true, Frames: 3, Latency: netgear.LatencyStats{Frames: 2, Sum: c.all}, Ports: map[string]netgear.PortStats{"a": port, "b": port}}
+		if rest, there := e.split(&s)[""]; !there || rest.Frames != 1 || rest.Latency.Frames != 0 || rest.Latency.Sum != 0 {
+			t.Errorf("of %v without twice %v: %v, %d frames, sum %v", c.all, c.port, there, rest.Latency.Frames, rest.Latency.Sum)
+		}
+	}
+}
+
+// What belongs to no port does not wrap around where the sums of latencies are at
+// their limit, as with the stamps of cameras without a clock.
+func TestSumsAtTheirLimit(t *testing.T) {
+	const most = time.Duration(math.MaxInt64)
+	for _, sum := range []time.Duration{most, -most} {
+		rest := netgear.PortStats{Latency: netgear.LatencyStats{Frames: 3, Sum: sum}}
+		for range 3 {
+			subtract(&rest, &netgear.PortStats{Latency: netgear.LatencyStats{Frames: 1, Sum: sum}})
+		}
+		if got := rest.Latency; got.Frames != 0 || got.Sum != -sum && got.Sum != 0 {
+			t.Errorf("of %v in all three times that is %v", sum, got.Sum)
 		}
 	}
 }

@@ -42,6 +42,7 @@ var lies = map[string]struct {
 	"dimensions":        {map[string]string{hdrShape: strings.Repeat("1,", 64) + "12"}, badHeader},
 	"no sequence":       {map[string]string{hdrSeq: ""}, badHeader},
 	"long sequence":     {map[string]string{hdrSeq: "18446744073709551616"}, badHeader},
+	"negative sender":   {map[string]string{hdrSender: "-1"}, badHeader},
 	"no epoch":          {map[string]string{hdrEpoch: ""}, badHeader},
 	"no time":           {map[string]string{hdrTime: ""}, badHeader},
 	"negative time":     {map[string]string{hdrTime: "-1"}, badHeader},

@@ -21,7 +21,7 @@ type Delivery struct {
 	// Camera is the camera's name.
 	Camera string
 	// Epoch identifies the run of the Publisher in which the frame's number
-	// counts.
+	// counts. Each Stamp.Sender has its own.
 	Epoch uint64
 	// Colorspace is what the publisher named for a JPEG: the order of channels
 	// into which its sender's receive end decodes it. It is "" for an array.

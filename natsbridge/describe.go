@@ -2,6 +2,7 @@ package natsbridge
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,7 +89,11 @@ func fitsHeader(text []byte) bool {
 // id identifies the frame to the stream, so that it is stored once. It is the
 // same for every Publisher that publishes a stamped frame.
 func (j *outgoing) id(subject string) string {
-	return subject + "." + j.camera + ":" + strconv.FormatUint(j.seq, 10) + ":" + strconv.FormatInt(j.time.UnixNano(), 10)
+	id := subject + "." + j.camera + ":" + strconv.FormatUint(j.seq, 10) + ":" + strconv.FormatInt(j.time.UnixNano(), 10)
+	if j.sender != 0 { // senders of one camera may have the same numbers at the same time
+		id += ":" + strconv.FormatUint(j.sender, 10)
+	}
+	return id
 }
 
 // batchHeaders is more than the bytes of the headers that are added for a batch.
@@ -118,9 +123,7 @@ func (j *outgoing) messages(subject string, partBytes int, whole int64) ([]*nats
 		h := common
 		if parts > 1 {
 			h = nats.Header{}
-			for name, value := range common {
-				h[name] = value
-			}
+			maps.Copy(h, common)
 			h[hdrPart] = []string{strconv.Itoa(i + 1)}
 		}
 		if i == len(all)-1 && j.message != "" {

@@ -3,11 +3,53 @@ package natsbridge
 import (
 	"math/bits"
 	"slices"
+	"time"
 
 	"github.com/vidgear-go/netgear"
 )
 
-// epochStamps holds the stamps by which a sender's restart is recognized. It has
+// maxSenders bounds the senders of a camera whose epoch is known. If there are
+// more, the one that has been silent for the longest time gets another epoch when
+// it comes again.
+const maxSenders = 64
+
+// epochOf returns the epoch of a frame's stamp, or of an own number without one.
+// Each sender that stamps name has its own, as each one that restarts is another
+// one. A stamp that names none, and does not belong to the stamps of the epoch,
+// begins another one: the sender has restarted.
+func (c *camera) epochOf(s *netgear.Stamp, now time.Time) uint64 {
+	switch {
+	case s == nil:
+	case s.Sender != 0:
+		return c.epochOfSender(s.Sender, now)
+	default:
+		if !c.stamps.belongs(s) {
+			c.stamps = epochStamps{}
+			c.epoch = c.newEpoch(now)
+		}
+		c.stamps.add(s)
+	}
+	return c.epoch
+}
+
+// epochOfSender returns the epoch of a sender that stamps name.
+func (c *camera) epochOfSender(sender uint64, now time.Time) uint64 {
+	c.senders.Max = maxSenders
+	epoch, known := c.senders.Use(sender)
+	if !known {
+		*epoch = c.newEpoch(now)
+	}
+	return *epoch
+}
+
+// newEpoch returns an epoch that is larger than all before.
+func (c *camera) newEpoch(now time.Time) uint64 {
+	c.newest = max(c.newest+1, c.epoch+1, uint64(now.UnixNano()))
+	return c.newest
+}
+
+// epochStamps holds the stamps by which the restart of a sender that they do not
+// name is recognized. It has
 // at most 65 of them.
 type epochStamps struct {
 	last netgear.Stamp

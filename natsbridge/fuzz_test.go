@@ -40,7 +40,9 @@ func FuzzHeaders(f *testing.F) {
 		f.Add(headerBytes(h), data)
 	}
 	jpeg := photo(1)
-	d := description{jpeg: true, dtype: "uint8", shape: []int{1, 1, 3}, colorspace: "BGR", seq: 1, time: time.Unix(1, 0), size: int64(len(jpeg)), parts: 1}
+	d := description{jpeg: true, dtype: "uint8", shape: []int{48, 64, 3}, colorspace: "BGR", seq: 1, time: time.Unix(1, 0), size: int64(len(jpeg)), parts: 1}
+	f.Add(headerBytes(d.headers()), jpeg)
+	d.sender = 1<<53 - 1
 	f.Add(headerBytes(d.headers()), jpeg)
 	const limit = 1 << 20
 	f.Fuzz(func(t *testing.T, raw, payload []byte) {
@@ -67,7 +69,7 @@ func FuzzHeaders(f *testing.F) {
 			return
 		}
 		if fr, err := d.frame(payload, limit); err == nil {
-			if fr.Stamp.Seq != d.seq || !fr.Stamp.Time.Equal(d.time) || len(fr.JPEG()) > len(payload) {
+			if fr.Stamp.Seq != d.seq || fr.Stamp.Sender != d.sender || !fr.Stamp.Time.Equal(d.time) || len(fr.JPEG()) > len(payload) {
 				t.Errorf("%q: %+v", raw, fr.Stamp)
 			}
 			fr.Close()

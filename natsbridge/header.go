@@ -25,6 +25,7 @@ const (
 	hdrSeq         = "Netgear-Seq"
 	hdrEpoch       = "Netgear-Epoch"
 	hdrTime        = "Netgear-Time"
+	hdrSender      = "Netgear-Sender"
 	hdrSize        = "Netgear-Size"
 	hdrParts       = "Netgear-Parts"
 	hdrPart        = "Netgear-Part"
@@ -63,8 +64,9 @@ type description struct {
 	colorspace string
 	seq, epoch uint64
 	time       time.Time
-	size       int64 // of the picture and the message behind it, in bytes
-	part       int   // 1 to parts
+	sender     uint64 // 0: the stamp names none
+	size       int64  // of the picture and the message behind it, in bytes
+	part       int    // 1 to parts
 	parts      int
 
 	message     string // JSON in a header
@@ -83,6 +85,9 @@ func (d *description) headers() nats.Header {
 		hdrTime:    {strconv.FormatInt(d.time.UnixNano(), 10)},
 		hdrSize:    {strconv.FormatInt(d.size, 10)},
 		hdrParts:   {strconv.Itoa(d.parts)},
+	}
+	if d.sender != 0 {
+		h[hdrSender] = []string{strconv.FormatUint(d.sender, 10)}
 	}
 	h[hdrEncoding] = []string{encodingRaw}
 	if d.jpeg {
@@ -111,6 +116,7 @@ func parse(h nats.Header, length int, limit int64) (description, error) {
 		parts: int(p.optional(hdrParts, 1, maxParts)),
 		time:  time.Unix(0, int64(p.number(hdrTime, math.MaxInt64))),
 	}
+	d.sender = p.optional(hdrSender, 0, math.MaxUint64)
 	d.part = int(p.optional(hdrPart, uint64(max(d.parts, 1)), maxParts))
 	d.messageSize = int64(p.optional(hdrMessageSize, 0, math.MaxInt64))
 	d.message, d.msgpack = h.Get(hdrMessage), h.Get(hdrMessageType) == typeMsgpack
@@ -157,7 +163,7 @@ func (d *description) check(length int, limit int64) error {
 
 // same reports whether two parts describe the same frame.
 func (d *description) same(o *description) bool {
-	return d.jpeg == o.jpeg && d.dtype == o.dtype && d.colorspace == o.colorspace && d.seq == o.seq && d.epoch == o.epoch &&
+	return d.jpeg == o.jpeg && d.dtype == o.dtype && d.colorspace == o.colorspace && d.seq == o.seq && d.epoch == o.epoch && d.sender == o.sender &&
 		d.time.Equal(o.time) && d.size == o.size && d.parts == o.parts && d.messageSize == o.messageSize && d.msgpack == o.msgpack &&
 		formatShape(d.shape) == formatShape(o.shape)
 }
@@ -188,7 +194,7 @@ func (d *description) frame(payload []byte, limit int64) (*netgear.Frame, error)
 		f.Close()
 		return nil, fmt.Errorf("%w: the JPEG has the shape %v, the header %v", errSize, full, d.shape)
 	}
-	f.Stamp = &netgear.Stamp{Seq: d.seq, Time: d.time}
+	f.Stamp = &netgear.Stamp{Seq: d.seq, Time: d.time, Sender: d.sender}
 	return f, nil
 }
 

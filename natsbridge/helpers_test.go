@@ -124,7 +124,7 @@ func photo(n int) []byte {
 
 // stamped returns a message with a number and a time.
 func stamped(n int, message any) netgear.StampedMessage {
-	return netgear.StampedMessage{At: time.Unix(1764547200, int64(n)*1000), Seq: uint64(n), Message: message}
+	return netgear.StampedMessage{At: time.Unix(1764547200, int64(n)*1000), Seq: uint64(n), Sender: 9007199254740991, Message: message}
 }
 
 // jpegFrame returns a frame with the number n, which is also its message.
@@ -172,7 +172,7 @@ func equal(t testing.TB, d *Delivery, camera string, want *netgear.Frame) {
 	if d.Frame.Message.String() != want.Message.String() {
 		t.Errorf("message %.100v instead of %.100v", d.Frame.Message, want.Message)
 	}
-	if want.Stamp != nil && (d.Frame.Stamp.Seq != want.Stamp.Seq || !d.Frame.Stamp.Time.Equal(want.Stamp.Time)) {
+	if want.Stamp != nil && (d.Frame.Stamp.Seq != want.Stamp.Seq || d.Frame.Stamp.Sender != want.Stamp.Sender || !d.Frame.Stamp.Time.Equal(want.Stamp.Time)) {
 		t.Errorf("stamp %v instead of %v", d.Frame.Stamp, want.Stamp)
 	}
 }

@@ -34,7 +34,7 @@ func TestBridge(t *testing.T) {
 		must(t, err)
 		got, err := viewer.Recv(ctx)
 		must(t, err)
-		if string(got.JPEG()) != string(sent.JPEG()) || got.Stamp == nil || got.Stamp.Seq != uint64(n+1) || !got.Stamp.Time.Equal(stamped(n+1, 0).At) {
+		if string(got.JPEG()) != string(sent.JPEG()) || got.Stamp == nil || got.Stamp.Seq != uint64(n+1) || got.Stamp.Sender != stamped(n+1, 0).Sender || !got.Stamp.Time.Equal(stamped(n+1, 0).At) {
 			t.Errorf("frame %d arrives as %v with the stamp %v", n, got.Message, got.Stamp)
 		}
 		got.Close()
@@ -47,6 +47,7 @@ func TestBridge(t *testing.T) {
 	if err := <-errs; err != ErrClosed { //nolint:errorlint // the very error
 		t.Errorf("SendTo: %v", err)
 	}
+	must(t, pub.Flush(ctx)) // a frame counts when the server has confirmed it
 	if p, s := pub.Stats(), sub.Stats(); p.Frames != 3 || s.Frames != 3 || p.Dropped.Sum()+s.Dropped.Sum() != 0 {
 		t.Errorf("%+v %+v", p, s)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/recent"
 )
 
 // maxCameras bounds the cameras of a Publisher. In multi-server mode their names
@@ -41,11 +42,13 @@ type Publisher struct {
 
 // camera is what a Publisher keeps of a camera.
 type camera struct {
-	seq       uint64 // the last own number
-	epoch     uint64
-	stamps    epochStamps // of the epoch
-	order     uint64      // of the last frame accepted
-	confirmed uint64      // order of the newest frame that is confirmed
+	seq       uint64                       // the last own number
+	epoch     uint64                       // of own numbers, and of stamps that name no sender
+	stamps    epochStamps                  // of the epoch
+	senders   recent.Table[uint64, uint64] // the epochs of stamps that name a sender
+	newest    uint64                       // the largest epoch of all
+	order     uint64                       // of the last frame accepted
+	confirmed uint64                       // order of the newest frame that is confirmed
 }
 
 // NewPublisher returns a Publisher for a connection. The caller must Close the
@@ -161,18 +164,12 @@ func (p *Publisher) accept(name string, f *netgear.Frame) (*outgoing, error) {
 	return j, nil
 }
 
-// number sets what identifies the frame. A stamp that does not belong to the
-// stamps of the epoch begins another one: the sender has restarted.
+// number sets what identifies the frame.
 func (c *camera) number(j *outgoing, now time.Time) {
 	c.order++
 	j.order, j.accepted = c.order, now
 	if s := j.frame.Stamp; s != nil {
-		if !c.stamps.belongs(s) {
-			c.stamps = epochStamps{}
-			c.epoch = max(c.epoch+1, uint64(now.UnixNano()))
-		}
-		c.stamps.add(s)
-		j.seq, j.time = s.Seq, s.Time
+		j.seq, j.time, j.sender = s.Seq, s.Time, s.Sender
 	} else {
 		c.seq++
 		if j.seq, j.time = c.seq, j.frame.ReceivedAt; j.time.IsZero() {
@@ -182,7 +179,7 @@ func (c *camera) number(j *outgoing, now time.Time) {
 	if j.time.UnixNano() < 0 {
 		j.time = time.Unix(0, 0)
 	}
-	j.epoch = c.epoch
+	j.epoch = c.epochOf(j.frame.Stamp, now)
 }
 
 // await waits for room in flight.

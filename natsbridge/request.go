@@ -33,8 +33,7 @@ func request[T any](ctx context.Context, call func(context.Context) (T, error)) 
 
 // passes reports whether the same request may succeed later.
 func passes(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.ErrorCode >= codeNoCluster && api.ErrorCode <= codeNotLeader
 	}
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrDisconnected)

@@ -20,7 +20,7 @@ type PublisherStats struct {
 
 // PublisherDrops holds the frames that were not published, by their reasons.
 type PublisherDrops struct {
-	NoRoom     uint64 // DropNewest: InFlight frames were on their way
+	NoRoom     uint64 // InFlight frames were on their way (DropNewest), until the context ended (Block)
 	Replaced   uint64 // KeepLatest: by a newer frame of the camera
 	TooLarge   uint64 // larger than MaxFrameBytes, than 1000 parts, or than the stream permits
 	Unusable   uint64 // closed, empty or damaged

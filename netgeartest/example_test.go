@@ -28,6 +28,7 @@ func brightness(ctx context.Context, end *netgear.NetGear) (float64, error) {
 }
 
 func TestBrightness(t *testing.T) {
+	// The send end's options, and the receive end's.
 	send, recv := netgeartest.Pipe(t, netgear.Options{JPEGCompression: netgear.JPEGOff}, netgear.Options{})
 	array := netgear.Array{DType: "uint8", Shape: []int{1, 4}, Data: []byte{10, 20, 30, 40}}
 	if _, err := send.SendArray(t.Context(), array, nil); err != nil {

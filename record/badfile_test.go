@@ -60,6 +60,35 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// The duration of a recording that was cut is that of what is left, in clusters of
+// any size.
+func TestDurationOfACutFile(t *testing.T) {
+	all := jpegs(40)
+	for i := range all {
+		all[i].at = epoch.Add(time.Duration(i) * 100 * time.Millisecond)
+		if i >= 20 && i < 30 {
+			all[i].jpeg = append(all[i].jpeg, make([]byte, readAhead/4)...)
+		}
+	}
+	whole := load(t, recorded(t, all...))
+	first := bytes.Index(whole, clusterID)
+	for _, part := range []int{1, 2, 3, 5, 8} {
+		cut := whole[:first+(len(whole)-first)*part/9]
+		p, err := PlayerOptions{}.Read(bytes.NewReader(cut), int64(len(cut)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames, err := readAll(t, p)
+		if len(frames) == 0 || !errors.Is(err, ErrTruncated) {
+			t.Fatalf("%d/9: %d frames, %v", part, len(frames), err)
+		}
+		// The text of a frame may be there without its picture.
+		if last := frames[len(frames)-1].At; p.Duration() < last || p.Duration() > last+100*time.Millisecond {
+			t.Errorf("%d/9: the duration is %v, and the last frame is at %v", part, p.Duration(), last)
+		}
+	}
+}
+
 // A recording whose bytes are damaged is read up to the damage, and after it
 // from the next cluster on.
 func TestCorrupt(t *testing.T) {
@@ -277,6 +306,17 @@ func fuzzSeeds(t testing.TB) (seeds [][]byte) {
 		seeds = append(seeds, bytes.Replace(whole, padding, nil, 1))
 		seeds = append(seeds, bytes.Replace(whole[:len(whole)-len(whole)/20], padding, nil, 1))
 	}
+	// Blocks that are too short for their track's number, of one to eight bytes.
+	head := seeds[0][:bytes.Index(seeds[0], clusterID)]
+	for n := range 8 {
+		for size := range 6 {
+			block := append([]byte{0x80 >> n}, make([]byte, 11)...)
+			block[n] |= 1
+			file := appendUint(binary.BigEndian.AppendUint64(append(bytes.Clone(head), clusterID...), unknownSize), idTimestamp, 0)
+			file = append(appendSize(append(file, 0xA3), int64(n+size)), block[:n+size]...)
+			seeds = append(seeds, file)
+		}
+	}
 	return append(seeds, load(t, filepath.Join("..", "source", "testdata", "three.avi")))
 }
 
@@ -294,11 +334,15 @@ func expand(b []byte) []byte {
 	return b
 }
 
-// The seeds are the recordings again.
+// The seeds are the recordings again: every other one is whole, and after them
+// come the short blocks and a whole file.
 func TestFuzzSeeds(t *testing.T) {
-	for i, seed := range fuzzSeeds(t) {
+	const recordings = 6
+	seeds := fuzzSeeds(t)
+	for i, seed := range seeds {
 		frames, err := read(t, expand(seed), PlayerOptions{})
-		if len(frames) == 0 && i%2 == 0 || (err == nil) != (i%2 == 0) {
+		whole := i < recordings && i%2 == 0 || i == len(seeds)-1
+		if len(frames) == 0 && whole || (err == nil) != whole {
 			t.Errorf("seed %d: %d frames, %v", i, len(frames), fmt.Sprint(err))
 		}
 	}

@@ -72,7 +72,37 @@ func newDemuxer(r io.ReaderAt, size, maxFrame int64) (*demuxer, error) {
 	if err := d.readHeader(); err != nil {
 		return nil, err
 	}
-	return d, d.readSegment()
+	if err := d.readSegment(); err != nil {
+		return nil, err
+	}
+	if d.duration > 0 && d.bodyEnd > d.size {
+		d.duration = min(d.duration, d.lastBlock())
+	}
+	return d, nil
+}
+
+// lastBlock returns the time of the last block of a file that was cut, whose header
+// has the duration of the whole. It reads from a cluster near the end on.
+func (d *demuxer) lastBlock() (last time.Duration) {
+	var buf []byte
+	for tail := int64(readAhead); ; tail *= 4 {
+		from := max(d.first, d.size-tail)
+		d.rewind(0)
+		d.seek(d.findCluster(from))
+		found := from == d.first
+		for {
+			b, ok, err := d.step(buf)
+			if err != nil {
+				break // mostly the cut
+			}
+			if ok {
+				found, last, buf = true, max(last, b.at), b.data
+			}
+		}
+		if found {
+			return last
+		}
+	}
 }
 
 // readHeader reads the EBML header and enters the Segment.
@@ -320,7 +350,7 @@ func (d *demuxer) step(buf []byte) (b rawBlock, ok bool, err error) {
 	}
 	e, err := d.next()
 	if errors.Is(err, io.EOF) && d.bodyEnd >= 0 {
-		return b, false, fmt.Errorf("%w: %d bytes are missing", ErrTruncated, d.bodyEnd-d.size)
+		return b, false, fmt.Errorf("%w: bytes missing: %d", ErrTruncated, d.bodyEnd-d.size)
 	}
 	if err != nil {
 		return b, false, err

@@ -3,6 +3,8 @@ package record
 import (
 	"errors"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -163,6 +165,60 @@ func TestStuckDisk(t *testing.T) {
 		t.Error(err)
 	}
 	if s := r.Stats(); s.Frames+s.Dropped != 20 || s.QueueBytes != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What waits for a disk takes as much memory as counts in QueueBytes, also where
+// most of it is messages, and half as much again for what is appended to them.
+func TestStuckDiskMemory(t *testing.T) {
+	const limit, size = 32 << 20, 1 << 20
+	stuck := make(chan struct{})
+	r := create(t, Options{Path: filepath.Join(t.TempDir(), "a.mkv"), QueueBytes: limit, create: func(path string) (file, error) {
+		f, err := createFile(path)
+		return stuckFile{f, stuck}, err
+	}})
+	defer close(stuck)
+	heap := func() int64 {
+		var m runtime.MemStats
+		for range 2 { // frames have finalizers
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc) //nolint:gosec // far below
+	}
+	before := heap()
+	dropped := 0
+	for n := range 2 * limit / size {
+		g := given{jpeg: picture(1, 16, 16), at: at(n), message: strings.Repeat("m", size)}
+		if err := g.write(t, r); errors.Is(err, ErrQueueFull) {
+			dropped++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if more := heap() - before; dropped == 0 || r.Stats().QueueBytes > limit || more > limit+limit/2 {
+		t.Errorf("%d MB wait, of %d MB, %d dropped", more>>20, limit>>20, dropped)
+	}
+}
+
+// A sender whose pictures and arrays change their form often leaves nothing in the
+// count of the queue's bytes, which would move its limit.
+func TestQueueBytesOfManyForms(t *testing.T) {
+	r := create(t, Options{Path: filepath.Join(t.TempDir(), "a.mkv")})
+	for n := range 4 * maxVideoTracks {
+		g := given{jpeg: picture(n, 16+n, 16), at: at(n), message: n}
+		if n%2 == 1 {
+			g = given{array: netgear.Array{DType: "uint8", Shape: []int{n, 4, 3}, Data: elements(n, n*12)}, at: at(n)}
+		}
+		if err := g.write(t, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Stats(); s.QueueBytes != 0 || s.Frames != 4*maxVideoTracks {
 		t.Errorf("%+v", s)
 	}
 }

@@ -21,10 +21,11 @@ func FuzzMeta(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add((&meta{Message: m.Message, Stamp: &netgear.Stamp{Seq: 1<<64 - 1, Time: at(5)}, Received: at(6), Port: "55", Colorspace: "RGB"}).encode())
+	f.Add((&meta{Stamp: &netgear.Stamp{Seq: 1, Time: at(5), Sender: 1<<53 - 1}}).encode())
 	f.Add((&meta{DType: "uint16", Shape: []int{2, 3}}).encode())
 	m.Close()
 	for _, text := range []string{
-		`{}`, `null`, `{"message": NaN, "jpeg": true}`, `{"msgpack": "gaFhAQ=="}`, `{"stamp": {"seq": -1}}`, `{"stamp": {"seq": 1}}`,
+		`{}`, `null`, `{"message": NaN, "jpeg": true}`, `{"msgpack": "gaFhAQ=="}`, `{"stamp": {"seq": -1}}`, `{"stamp": {"seq": 1}}`, `{"stamp": {"seq": 1, "sender": -1}}`, `{"stamp": {"seq": 1, "sender": null}}`,
 		`{"received": "9999-12-31T23:59:59.999999999+23:59"}`, `{"shape": [1, -1], "dtype": "x"}`, `{"port": "\ud800"}`,
 	} {
 		f.Add([]byte(text))
@@ -71,7 +72,7 @@ func FuzzRecorded(f *testing.F) {
 		if len(data) == 0 || micros > 1e17 || micros < -1e17 { // as a stamp is received
 			return
 		}
-		g := given{name: name, port: port, message: m, at: at(1), stamp: &netgear.Stamp{Seq: seq, Time: time.UnixMicro(micros)}}
+		g := given{name: name, port: port, message: m, at: at(1), stamp: &netgear.Stamp{Seq: seq, Time: time.UnixMicro(micros), Sender: seq >> 11}}
 		g.array = netgear.Array{DType: "uint8", Shape: []int{len(data)}, Data: data}
 		if width > 0 && len(data)%int(width) == 0 && len(data) > 0 {
 			g.array.Shape = []int{len(data) / int(width), int(width)}
@@ -101,7 +102,7 @@ func FuzzRecorded(f *testing.F) {
 		if captured.UTC().Year() < 0 {
 			captured = time.Time{} // has no text
 		}
-		if got.Stamp == nil || got.Stamp.Seq != seq || !got.Stamp.Time.Equal(captured) {
+		if got.Stamp == nil || got.Stamp.Seq != seq || got.Stamp.Sender != seq>>11 || !got.Stamp.Time.Equal(captured) {
 			t.Errorf("%v became %v", g.stamp, got.Stamp)
 		}
 		want, _ := json.Marshal(port)

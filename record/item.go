@@ -21,6 +21,9 @@ type item struct {
 	data      []byte // the JPEG or the elements: the frame's memory
 	// frame is the item's own Frame, after hold.
 	frame *netgear.Frame
+	// memory is what it takes while it waits, with the message of the frame. What is
+	// added to meta later does not count.
+	memory int64
 
 	received time.Time
 	captured time.Time // zero if it is not known
@@ -109,6 +112,7 @@ func newItem(name string, f *netgear.Frame, now time.Time) (*item, error) {
 		}
 	}
 	i.meta = m.encode()
+	i.memory = i.size() + int64(len(i.meta))
 	return i, nil
 }
 
@@ -143,4 +147,5 @@ func (i *item) release() {
 // itemOverhead is the memory of an item besides its bytes, rounded up.
 const itemOverhead = 512
 
+// size returns the bytes that the item takes in a file, at most.
 func (i *item) size() int64 { return int64(len(i.data) + len(i.meta) + itemOverhead) }

@@ -29,8 +29,9 @@ type metaText struct {
 	Message netgear.Message `json:"message"`
 	Msgpack []byte          `json:"msgpack"`
 	Stamp   *struct {
-		Seq  uint64    `json:"seq"`
-		Time time.Time `json:"time"`
+		Seq    uint64    `json:"seq"`
+		Time   time.Time `json:"time"`
+		Sender uint64    `json:"sender"`
 	} `json:"stamp"`
 	Received   time.Time `json:"received"`
 	Port       string    `json:"port"`
@@ -48,6 +49,9 @@ func (m *meta) encode() []byte {
 		stamp := objectWriter{}
 		stamp.raw("seq", strconv.AppendUint(nil, s.Seq, 10))
 		stamp.time("time", s.Time)
+		if s.Sender != 0 {
+			stamp.raw("sender", strconv.AppendUint(nil, s.Sender, 10))
+		}
 		w.raw("stamp", stamp.end())
 	}
 	w.time("received", m.Received)
@@ -149,7 +153,7 @@ func decodeMeta(text []byte) (*meta, error) {
 		}
 	}
 	if t.Stamp != nil {
-		m.Stamp = &netgear.Stamp{Seq: t.Stamp.Seq, Time: t.Stamp.Time}
+		m.Stamp = &netgear.Stamp{Seq: t.Stamp.Seq, Time: t.Stamp.Time, Sender: t.Stamp.Sender}
 	}
 	return m, nil
 }

@@ -169,7 +169,7 @@ func (r *round) damage() error {
 	if r.refused == 0 {
 		return r.unread
 	}
-	return errors.Join(r.unread, fmt.Errorf("record: %d frames were not sent, first %w", r.refused, r.first))
+	return errors.Join(r.unread, fmt.Errorf("record: frames that were not sent: %d, first %w", r.refused, r.first))
 }
 
 // clock waits for the times of frames.

@@ -190,8 +190,9 @@ func (p *Player) Tracks() []Track { return p.blocks.about().tracks }
 // has none.
 func (p *Player) Start() time.Time { return p.blocks.about().start }
 
-// Duration returns the length of the recording. It is up to a second too short
-// for one that is not complete, and 0 if the file does not contain it.
+// Duration returns the length of the recording; of a file that was cut, up to the
+// cut. It is up to a second too short for a recording that is not complete, and 0
+// if the file does not contain it.
 func (p *Player) Duration() time.Duration { return p.blocks.about().duration }
 
 // length returns the Duration, or that of the pictures of an AVI file, which are

@@ -78,9 +78,8 @@ func (q *queue) next() *item {
 
 // finished releases an item that next has returned.
 func (q *queue) finished(i *item) {
-	bytes := i.size()
 	i.release()
-	q.cancel(bytes)
+	q.cancel(i.memory)
 }
 
 // close lets next return nil after the last item.

@@ -33,7 +33,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stamp := &netgear.Stamp{Seq: 1<<63 + 5, Time: at(3).Add(-20*time.Millisecond + 1234*time.Nanosecond)}
+	stamp := &netgear.Stamp{Seq: 1<<63 + 5, Time: at(3).Add(-20*time.Millisecond + 1234*time.Nanosecond), Sender: 1<<53 - 1}
 	array := func(dtype string, size int, shape ...int) netgear.Array {
 		n := size
 		for _, d := range shape {
@@ -80,7 +80,7 @@ func TestRoundTrip(t *testing.T) {
 		want := g.at
 		if g.stamp != nil {
 			want = g.stamp.Time
-			if f.Stamp == nil || f.Stamp.Seq != g.stamp.Seq || !f.Stamp.Time.Equal(g.stamp.Time) || !f.Received.Equal(g.at) {
+			if f.Stamp == nil || f.Stamp.Seq != g.stamp.Seq || f.Stamp.Sender != g.stamp.Sender || !f.Stamp.Time.Equal(g.stamp.Time) || !f.Received.Equal(g.at) {
 				t.Errorf("%d: the stamp is %v, received %v", i, f.Stamp, f.Received)
 			}
 		}

@@ -78,17 +78,16 @@ func (r *Recorder) Write(name string, f *netgear.Frame) error {
 	if err != nil {
 		return err
 	}
-	if err := r.queue.admit(i.size()); err != nil {
+	if err := r.queue.admit(i.memory); err != nil {
 		return err
 	}
-	size := i.size()
 	err = i.hold(f)
 	if err == nil {
 		err = r.queue.add(i)
 	}
 	if err != nil {
 		i.release()
-		r.queue.cancel(size)
+		r.queue.cancel(i.memory)
 	}
 	return err
 }

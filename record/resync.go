@@ -32,9 +32,9 @@ func (d *damage) result() error {
 	case d.first == nil:
 		return io.EOF
 	case d.places == 1:
-		return fmt.Errorf("%w (%d bytes are skipped)", d.first, d.skipped)
+		return fmt.Errorf("%w (bytes skipped: %d)", d.first, d.skipped)
 	}
-	return fmt.Errorf("%w (the first of %d damaged places; %d bytes are skipped)", d.first, d.places, d.skipped)
+	return fmt.Errorf("%w (the first of %d damaged places; bytes skipped: %d)", d.first, d.places, d.skipped)
 }
 
 // resync notes an error, and continues at the next cluster. It reports false if

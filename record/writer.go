@@ -65,7 +65,7 @@ func (w *writer) run() error {
 		os.Remove(w.path)
 	}
 	if w.failed != nil {
-		return fmt.Errorf("record: the last %d frames are missing: %w", w.missing, w.failed)
+		return fmt.Errorf("record: frames missing at the end: %d: %w", w.missing, w.failed)
 	}
 	return err
 }

@@ -2,14 +2,14 @@
 """Runs `go test` and closes with a count of what ran and the slowest tests.
 
     scripts/gotest.py [--no-skip] GO-TEST-ARGUMENTS...
-    scripts/gotest.py [--no-skip] --split PACKAGE [--first REGEXP] GO-TEST-FLAGS... -- [PACKAGE...]
+    scripts/gotest.py [--no-skip] --split PACKAGE [--first REGEXP] GO-TEST-FLAGS... [-- [MORE-FLAGS...] PACKAGE...]...
 
 Shows go's line for each package, everything a failing test printed, and the
 name and reason of each skipped test. Exits with 1 when a test failed, when no
 test ran at all and, with --no-skip, when any test was skipped.
 
 --split PACKAGE runs the top-level tests of that package in several processes at
-once, beside `go test` with the other packages. Tests that mostly wait then wait
+once, beside `go test` with the other packages, one run for each --. Tests that mostly wait then wait
 at the same time. A test that --first matches has a process of its own, and
 those start first: give it the longest ones. Every process runs the package's
 TestMain, with its checks for leaks.
@@ -158,6 +158,17 @@ class Split:
             statuses.append(status)
 
 
+def parts(args):
+    """Returns the arguments before, between and after each --."""
+    found = [[]]
+    for arg in args:
+        if arg == "--":
+            found.append([])
+        else:
+            found[-1].append(arg)
+    return found
+
+
 def option(args, name, value=False):
     """Takes an option of this script's own out of the arguments."""
     if name not in args:
@@ -173,19 +184,16 @@ def main(args):
     package, first = option(args, "--split", True), option(args, "--first", True)
     report, events, statuses, begin = Report(), queue.Queue(), [], time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
-        workers, beside = [], []
+        workers, runs = [], [args]
         if package:
-            beside = ["-p", str(CORES)]
-            i = args.index("--")
-            flags, packages = args[:i], args[i + 1:]
-            args = flags + packages if packages else None
+            flags, *others = parts(args)
+            runs = [["-p", str(CORES), *flags, *other] for other in others]
             split = Split(package, flags, first, temporary)
             if status := split.build():
                 return status
             workers = [threading.Thread(target=split.run, args=(events, statuses)) for _ in range(PROCESSES)]
-        if args is not None:
-            workers.append(threading.Thread(
-                target=lambda: statuses.append(run(["go", "test", "-json", *beside, *args], events, "go test"))))
+        workers.append(threading.Thread(
+            target=lambda: statuses.extend(run(["go", "test", "-json", *each], events, "go test") for each in runs)))
         for worker in workers:
             worker.start()
         threading.Thread(target=lambda: ([w.join() for w in workers], events.put(None))).start()

@@ -156,7 +156,7 @@ fuzz_c() {
 }
 
 run_libfuzzer() {
-	local all target jpeg
+	local all target jpeg integer
 	[ -n "$clang" ] || { echo 'Not run: there is no clang.'; return; }
 	NETGEAR_SEEDS=$work/seeds go test -count=1 -run '^TestWriteSeeds$' ./internal/turbojpeg >/dev/null
 	all=$(ls internal/turbojpeg/*.c)
@@ -166,7 +166,9 @@ run_libfuzzer() {
 		# shellcheck disable=SC2086
 		build_c "$target-address" "$target" "$all" -fsanitize=fuzzer,address,undefined $jpeg -lpthread
 		fuzz_c "$target-address" "$target"
-		build_c "$target-integer" "$target" "$all" -fsanitize=fuzzer,undefined,implicit-conversion,unsigned-shift-base,local-bounds -ljpeg -lturbojpeg -lpthread
+		integer=fuzzer,undefined,implicit-conversion,local-bounds
+		[ "$target" = scan ] || integer+=,unsigned-shift-base # scan.c shifts bits out of a word that it has read
+		build_c "$target-integer" "$target" "$all" "-fsanitize=$integer" -ljpeg -lturbojpeg -lpthread
 		fuzz_c "$target-integer" "$target"
 		# Memory that a libjpeg without checks has written would count as unset.
 		jpeg='-ljpeg -lturbojpeg'

@@ -41,10 +41,16 @@ export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 tmp=$(mktemp -d)
 report=()
 title=
+complete=
 started=$SECONDS
 finish() {
 	local status=$?
 	rm -rf "$tmp"
+	# A shell that a signal ends has the status of its last command.
+	if [ $status -eq 0 ] && [ -z "$complete" ]; then
+		status=130
+		pkill -P $$ 2>/dev/null || true
+	fi
 	if [ -n "$title" ] && [ $status -ne 0 ]; then
 		report+=("FAILED  $title (status $status)")
 	fi
@@ -52,13 +58,14 @@ finish() {
 	[ ${#report[@]} -eq 0 ] || printf '  %s\n' "${report[@]}"
 	if [ $status -eq 0 ]; then
 		printf 'All %d checks passed in %ds.\n' ${#report[@]} $((SECONDS - started))
+	elif [ $status -gt 128 ]; then
+		printf 'Interrupted after %ds: the steps after that did not run.\n' $((SECONDS - started))
 	else
 		printf 'Stopped at the first failure after %ds.\n' $((SECONDS - started))
 	fi
 	exit $status
 }
 trap finish EXIT
-
 # step TITLE COMMAND...: a heading, the command, its time. A failing command ends the run.
 # A command may set outcome.
 step() {
@@ -93,7 +100,7 @@ check_mod() {
 		GOWORK=off go -C "$m" mod verify
 	done
 }
-check_plot() { GOWORK=off go -C bench/plot vet ./...; }
+check_plot() { GOWORK=off go -C bench/plot vet ./... && GOWORK=off go -C bench/plot test ./...; }
 
 # The packages of the modules in go.work, as patterns.
 ALL=
@@ -176,26 +183,43 @@ packages() { go list -tags "$1" $ALL | grep -v '/\(interop\|faults\)\(/\|$\)'; }
 LONG='^Test(EveryCallEnds|KilledWhileMakingKeys|OwnedFramesOfASlowSubscriber|SaturatedEndsAreNoFloods|SecureMatrix|StormWhileOpeningAndClosing|PortTextsAreBounded)$'
 
 # unit TAGS: everything, with the race detector. Most of the root package's tests
-# wait for something, so they run in several processes.
+# wait for something, so they run in several processes. A package that the tags do
+# not change is tested without gocv, where programs start in a sixth of the time,
+# and so is the command: with gocv it can only show a window besides.
 unit() {
-	local others
-	others=$(packages "$1" | grep -vx "$ROOT")
+	local changed same
+	changed=$(changed_by "$1" | grep -vxE "$ROOT(/cmd/netgear)?" || true)
+	same=$(packages nogocv | grep -vxF -e "$ROOT" -e "${changed:-$ROOT}")
 	# shellcheck disable=SC2086
-	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" -- $others
+	python3 scripts/gotest.py --split . --first "$LONG" -tags "$1" -race -timeout "$TIMEOUT" \
+		${changed:+-- $changed} -- -tags nogocv $same
 }
 
-# unit_other TAGS [LESS]: what another build may change, in the short form: Mats, the
-# programs, the public API's examples, and each pattern and dtype once. The rest is
-# the same code in every build, as are internal/ and the packages that no build tag
-# changes, and unit runs all of it. LESS matches paths of more packages to leave out.
-DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo)'
+# changed_by TAGS: the packages that have other files with the tags than without
+# gocv, or exist only with them.
+changed_by() {
+	local form='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}}'
+	# shellcheck disable=SC2086
+	comm -13 <(go list -tags nogocv -f "$form" $ALL | sort) <(go list -tags "$1" -f "$form" $ALL | sort) |
+		cut -d' ' -f1 | sed -E '\#/(interop|faults)(/|$)#d'
+}
+
+# unit_other TAGS LESS: what another build may change, in the short form: Mats, the
+# programs, the public API's examples, and each pattern and dtype once. Allocations
+# and limits of memory, too: under the race detector most of them are the detector's.
+# The rest is the same code in every build, as are internal/ and the packages that no
+# build tag changes, and unit runs all of it. LESS matches paths of more packages to
+# leave out.
+DIFFERS='^(Example|TestMats|TestFramesThatAreNoMats|TestReturnMat|TestEmptyMats|TestSendOwned|TestCloseClosesOwned|TestNoPanics|TestMatrix|TestDTypes|TestImages|TestMultiserver|TestMulticlient|TestBidirectional|TestCaptured|TestRespond|TestStats|TestSecureMatrix|TestBuildWithoutCgo|TestAllocations|TestIdleMemory|TestMemoryLimit|TestSmallPartsAreLimited|TestFewAddresses)'
 unit_other() {
 	local tags=$1 others
-	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/hostile|/netgeartest|/bench(/.*)?|/web|/metrics|/natsbridge(/.*)?|/soak(/.*)?${2:+|$2})?")
+	others=$(packages "$tags" | grep -vxE "$ROOT(/internal/.*|/hostile|/netgeartest|/bench(/.*)?|/web|/metrics|/natsbridge(/.*)?|/soak(/.*)?|$2)?")
 	# shellcheck disable=SC2086
 	python3 scripts/gotest.py -tags "$tags" -parallel 8 -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
 }
+# The command's tests of memory, which the race detector would take.
+unit_memory() { python3 scripts/gotest.py -tags nogocv -timeout "$TIMEOUT" -short -run '^TestMemoryOf' ./cmd/netgear; }
 # The other packages use gocv little or not at all; that they build is checked.
 unit_newest() { newest unit_other "$NEWEST_TAGS" '/(cmd/netgear|examples|record)(/.*)?'; }
 
@@ -335,7 +359,7 @@ do_lint() {
 	step 'Vet: with gocv' go vet -tags matprofile $ALL
 	step 'Vet: without gocv (-tags nogocv)' go vet -tags nogocv $ALL
 	step "Vet: with gocv $NEWEST_GOCV" newest go vet -tags "$NEWEST_TAGS" $ALL
-	step 'Vet: bench/plot' check_plot
+	step 'Vet, test: bench/plot' check_plot
 	step 'Staticcheck' check_static
 	step 'Bench: its C program compiles without a warning' check_bare
 }
@@ -366,7 +390,8 @@ do_nogocv() {
 do_unit() {
 	step 'Set-up: programs that the tests run' need_programs
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
-	step 'Unit tests: what differs without gocv' unit_other nogocv
+	step 'Unit tests: what differs without gocv' unit_other nogocv '/cmd/netgear(/.*)?'
+	step 'Unit tests: memory of the command' unit_memory
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
 }
 
@@ -395,3 +420,4 @@ case " $* " in
 *) step 'Set-up: libraries' scripts/setup.sh ;;
 esac
 for group in "$@"; do "do_$group"; done
+complete=yes

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // account is what the ends of a run have reported about its frames. Its balance
 // is every frame that was lost or came twice, and who reported it.
 type account struct {
 	pattern   int
-	queue     int64 // frames that a receive end may have answered, and not yet have delivered
-	severed   bool  // connections were cut, or processes killed
-	severings int64 // how often that may have been
-	early     int64 // in PUB/SUB without faults, the most frames before the first one that comes; 0: not known
+	queue     int64         // frames that a receive end may have answered, and not yet have delivered
+	severed   bool          // connections were cut, or processes killed
+	severings int64         // how often that may have been
+	times     *times        // in PUB/SUB, when frames may be lost; nil: not known
+	brief     time.Duration // in PUB/SUB, how long frames may be missing at any time
+	early     int64         // in PUB/SUB without faults, the most frames before the first one that comes; 0: not known
 	senders   map[int64]*senderRecord
 	receivers []*receiverRecord // in the order in which they were started
 }
@@ -24,12 +27,17 @@ type senderRecord struct {
 	killed  bool           // the fate of its last frame is not known
 	lost    map[int64]bool // send calls that returned an error; in a Python end, or gave the frame up
 	retried map[int64]bool // frames that were sent more than once
+
+	full map[int64]bool // in PUB/SUB, frames that found the queue of the subscriber full: Stats.Overflows
+
+	from, to int64 // when it was started, and stopped or killed, in microseconds
 }
 
 // receiverRecord is one process of a receive end.
 type receiverRecord struct {
 	place    int // which of the receive ends
 	runs     []run
+	gaps     []gap // in PUB/SUB
 	killed   bool
 	reported int64 // Stats.Missed and Stats.Dropped
 	counts   bool  // whether reported is known
@@ -37,16 +45,17 @@ type receiverRecord struct {
 
 // balance is what has become of the frames.
 type balance struct {
-	Sent, Received int64
-	Lost           int64 // reported: by the send call, Missed or Dropped
-	Late           int64 // after frames that were sent later
-	Twice          int64 // reported: the send end has sent them again
-	Uncounted      int64 // in PUB/SUB, between frames that a receive end got, where none counts them: it was killed, or one of the ends is in Python
-	WithReceiver   int64 // in the queue of a receive end that was killed
-	WithConnection int64 // in PUSH/PULL, on a connection that was cut; in PUB/SUB, before the subscriber was connected, or while none ran
-	InTransit      int64 // when the send end was killed
-	Gaps           int64 // in PUSH/PULL, the rows of frames without one that came that WithConnection has
-	Unreported     []string
+	Sent           int64    `json:"sent"`
+	Received       int64    `json:"received"`
+	Lost           int64    `json:"lost"`            // reported: by the send call, Missed or Dropped
+	Late           int64    `json:"late"`            // after frames that were sent later
+	Twice          int64    `json:"twice"`           // reported: the send end has sent them again
+	Uncounted      int64    `json:"uncounted"`       // in PUB/SUB, between frames that a receive end got, where none counts them: it was killed, or one of the ends is in Python
+	WithReceiver   int64    `json:"with_receiver"`   // in the queue of a receive end that was killed
+	WithConnection int64    `json:"with_connection"` // in PUSH/PULL, on a connection that was cut; in PUB/SUB, before the subscriber was connected, or while none ran
+	InTransit      int64    `json:"in_transit"`      // when the send end was killed
+	Gaps           int64    `json:"gaps"`            // in PUSH/PULL, the rows of frames without one that came that WithConnection has
+	Unreported     []string `json:"unreported,omitempty"`
 }
 
 const (
@@ -102,6 +111,7 @@ func (a *account) balance() (b balance) {
 		}
 		if !r.counts {
 			b.Uncounted += missing
+			a.checkGaps(&b, r)
 			continue
 		}
 		b.Lost += missing
@@ -147,9 +157,9 @@ func (r *receiverRecord) span(life int64) (first, last int64) {
 // receive end. Those that are missing between frames that it got are counted by
 // balance.
 func (a *account) published(b *balance, life int64, s *senderRecord) {
-	next := map[int]int64{}
+	next, last := map[int]int64{}, map[int]int64{} // by place: the frame after the last one, and when that was captured
 	for _, r := range a.receivers {
-		n := max(1, next[r.place])
+		n, at := max(1, next[r.place]), max(s.from, last[r.place])
 		for _, run := range r.runs {
 			if run.Life != life {
 				continue
@@ -161,17 +171,21 @@ func (a *account) published(b *balance, life int64, s *senderRecord) {
 			}
 			before := max(0, run.First-n)
 			b.WithConnection += before
+			a.mayLose(b, r.place, gap{life, n, before, at, run.FirstAt}, "before the first one")
 			if !a.severed && a.early > 0 && before > a.early {
 				b.unreported("receive end %d: %d frames of %s are missing before the first one", r.place+1, before, lifeName(life))
 			}
-			n = max(n, run.Last+1)
+			n, at = max(n, run.Last+1), max(at, run.LastAt)
 		}
-		next[r.place] = n
+		next[r.place], last[r.place] = n, at
 	}
 	for _, r := range a.receivers {
 		n, ok := next[r.place]
 		if delete(next, r.place); !ok {
 			continue // another process in its place has been counted
+		}
+		if a.severed || !r.counts {
+			a.mayLose(b, r.place, gap{life, n, max(0, s.begun-n+1), last[r.place], s.to}, "after the last one")
 		}
 		switch rest := max(0, s.begun-n+1); {
 		case a.severed:

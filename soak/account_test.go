@@ -33,6 +33,7 @@ func receivedOf(t *testing.T, gaps bool, steps int64, frames []numbered.Numbers)
 		gaps: gaps, steps: steps, now: p,
 		ended: func(ended run) { r.runs = append(r.runs, ended) },
 		twice: func(numbered.Numbers) { twice++ },
+		gap:   func(g gap) { r.gaps = append(r.gaps, g) },
 	}
 	for _, n := range frames {
 		all.frame(n)

@@ -26,6 +26,7 @@ type event struct {
 	Event  string         `json:"event"`
 	Values sample.Values  `json:"values,omitempty"`
 	Run    *run           `json:"run,omitempty"`
+	Gap    *gap           `json:"gap,omitempty"`
 	Index  int64          `json:"index,omitempty"`
 	Text   string         `json:"text,omitempty"`
 	Stats  *netgear.Stats `json:"stats,omitempty"`
@@ -36,7 +37,9 @@ const (
 	readyEvent   = "ready"
 	sampleEvent  = "sample"  // Values
 	runEvent     = "run"     // receive end: Run has ended
+	gapEvent     = "gap"     // receive end of PUB/SUB: Gap
 	lostEvent    = "lost"    // send end: the send call of frame Index has returned an error
+	fullEvent    = "full"    // send end of PUB/SUB: frame Index found the queue of the subscriber full
 	retriedEvent = "retried" // send end: frame Index was sent more than once
 	wrongEvent   = "wrong"   // Text: what must not be
 	sentEvent    = "sent"    // send end: all frames were sent, or the command stop
@@ -59,15 +62,16 @@ const (
 // end is the end of this process.
 type end struct {
 	settings
-	progress *progress
-	gear     *netgear.NetGear
-	stopped  chan struct{} // closed by the command stop
-	came     chan struct{} // closed by the command came
-	more     chan struct{} // commands more
-	names    *nameserver.Server
-	slow     chan time.Duration // commands slow
-	each     time.Duration      // the last of them
-	retries  uint64             // Stats.Retries after the last frame
+	progress  *progress
+	gear      *netgear.NetGear
+	stopped   chan struct{} // closed by the command stop
+	came      chan struct{} // closed by the command came
+	more      chan struct{} // commands more
+	names     *nameserver.Server
+	slow      chan time.Duration // commands slow
+	each      time.Duration      // the last of them
+	retries   uint64             // Stats.Retries after the last frame
+	overflows uint64             // Stats.Overflows after the last frame
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -285,6 +289,12 @@ func (e *end) sendOne(ctx context.Context, frame netgear.Array, i int64) bool {
 		e.report(event{Event: lostEvent, Index: i, Text: err.Error()})
 	}
 	e.progress.Ended.Store(i)
+	if e.Pattern == int(netgear.PubSub) {
+		if now := e.gear.Stats().Overflows; now != e.overflows {
+			e.report(event{Event: fullEvent, Index: i})
+			e.overflows = now
+		}
+	}
 	if e.Faults {
 		if now := e.gear.Stats().Retries; now != e.retries {
 			e.report(event{Event: retriedEvent, Index: i})

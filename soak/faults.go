@@ -57,7 +57,20 @@ func (k kind) describe(f fault) string {
 	case nameFault, clockFault:
 		return fmt.Sprintf("%s, %v", f.Kind, f.Lasts)
 	}
-	return fmt.Sprintf("%s, %s, %v", f.Kind, befalls, f.Lasts)
+	text := fmt.Sprintf("%s, %s, %v", f.Kind, befalls, f.Lasts)
+	if k.behindRelay(f) {
+		text += ", behind a relay"
+	}
+	return text
+}
+
+// listens reports whether a fault befalls an end that listens.
+func (k kind) listens(f fault) bool { return f.Receive != k.receiverConnects() }
+
+// behindRelay reports whether connections are accepted and closed at once while a
+// killed end is away, as by a relay whose target is down.
+func (k kind) behindRelay(f fault) bool {
+	return f.Kind == killFault && f.Back && k.listens(f) && k.Sender == goPeer && k.Receiver == goPeer
 }
 
 // plan is the faults of a run in their order, which depends on the seed and the
@@ -143,7 +156,14 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 		s.kinds[f.Kind]++
 		s.mu.Unlock()
 		s.logFault("%s", s.describe(f))
-		if err := s.befall(ctx, f); err != nil {
+		over := func() {}
+		if severs(f.Kind) || f.Kind == slowFault && s.flags.fps > slowRate/2 {
+			over = s.disturb(s.linesTouched(f))
+		}
+		ends := s.series.Mark(f.Kind)
+		err := s.befall(ctx, f)
+		ends()
+		if over(); err != nil {
 			s.problem("fault %s: %v", s.describe(f), err)
 			return
 		}
@@ -153,9 +173,77 @@ func (s *soak) strike(ctx context.Context, p *plan) {
 	}
 }
 
-// logFault writes a line into faults.log.
+// slowRate is how many frames a second a slow application takes.
+const slowRate = 200
+
+// linesOf returns the connections of an end.
+func (k kind) linesOf(i id) (all []int) {
+	for line := range k.lines() {
+		if k.onLine(i, line) {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// linesTouched returns the connections on which a fault may lose frames.
+func (k kind) linesTouched(f fault) []int {
+	switch f.Kind {
+	case cutFault, resetFault, holdFault:
+		return []int{f.Place}
+	case nameFault:
+		return k.linesOf(id{receive: k.count(true) == 1, place: 0}) // all
+	}
+	return k.linesOf(k.end(f))
+}
+
+// disturb notes that frames may be lost on connections, until the function that it
+// returns is called.
+func (s *soak) disturb(lines []int) (over func()) { return s.disturbSince(time.Now(), lines) }
+
+func (s *soak) disturbSince(from time.Time, lines []int) (over func()) {
+	if s.account.times == nil {
+		return func() {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ends := s.account.times.begin(lines, from)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		ends(time.Now())
+	}
+}
+
+// lastCame returns when the last frame was captured that the Python end sent or
+// received. Without one it is now.
+func (s *soak) lastCame() time.Time {
+	python, _ := s.python()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := int64(0)
+	for i, p := range s.ends {
+		if !i.receive || python.receive && i != python {
+			continue
+		}
+		for k := range p.progress.Open {
+			open := p.progress.Open[k].run()
+			if python.receive || placeOf(open.Life) == python.place {
+				last = max(last, open.LastAt)
+			}
+		}
+	}
+	if last == 0 {
+		return time.Now()
+	}
+	return time.UnixMicro(last)
+}
+
+// logFault writes a line into faults.log, with the time and the seconds of the run,
+// which the samples and the plots have.
 func (s *soak) logFault(format string, args ...any) {
-	fmt.Fprintf(s.log, time.Now().Format("15:04:05.000 ")+format+"\n", args...)
+	now := time.Now()
+	fmt.Fprintf(s.log, "%s %9.3f s  "+format+"\n", append([]any{now.Format("15:04:05.000"), now.Sub(s.begun).Seconds()}, args...)...)
 }
 
 // rest waits for a time without a fault, in which a Python end that hangs is
@@ -204,6 +292,7 @@ func (s *soak) restartPython(reason string) error {
 	if err := s.mayRestart(); err != nil {
 		return fmt.Errorf("%w, and now it %s", err, reason)
 	}
+	defer s.series.Mark("Python started again")()
 	s.endPython(reason)
 	i, _ := s.python()
 	err := s.start(i)
@@ -230,6 +319,7 @@ func (s *soak) endPython(reason string) {
 			reason += ", in " + where
 		}
 	}
+	defer s.disturbSince(s.lastCame(), s.linesOf(i))() // it has hung since then
 	p.kill()
 	s.logFault("%s %s", p.name, reason)
 	s.note(p, true)
@@ -267,7 +357,7 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 		p.tell(slowCommand + " 0s")
 		wait(ctx, f.Lasts/2)
 	case slowFault:
-		p.tell(slowCommand + " 5ms")
+		p.tell(fmt.Sprintf("%s %v", slowCommand, time.Second/slowRate))
 		wait(ctx, f.Lasts)
 		p.tell(slowCommand + " 0s")
 	case freezeFault:
@@ -295,16 +385,10 @@ func (s *soak) befall(ctx context.Context, f fault) error {
 }
 
 // kill kills an end, and starts it again. Where the end listens, connections are
-// refused meanwhile, or accepted and closed at once, as by a relay whose target
-// is down.
+// refused meanwhile, or accepted and closed at once (behindRelay).
 func (s *soak) kill(ctx context.Context, p *process, f fault) error {
 	var closed []int
-	listens := f.Receive != s.receiverConnects()
-	relay := f.Back && s.Sender == goPeer && s.Receiver == goPeer
-	switch {
-	case listens && relay:
-		s.logFault("behind a relay")
-	case listens:
+	if s.listens(f) && !s.behindRelay(f) {
 		for line := range s.proxies {
 			if s.onLine(p.id, line) {
 				s.closeProxy(line)

@@ -16,13 +16,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // endRole makes a process of this program one end of a stream. Where the program
@@ -51,6 +51,7 @@ type flags struct {
 	stall, duration, pause, lasts     time.Duration
 	storm, mats                       bool
 	plots                             bool
+	all                               map[string]any // every flag that counts, for the results
 }
 
 func main() {
@@ -78,7 +79,7 @@ func parse(args []string) (*flags, error) {
 	fs.Int64Var(&f.frames, "frames", 100_000, "frames of each run")
 	fs.DurationVar(&f.duration, "for", 0, "run for so long instead, each run")
 	fs.IntVar(&f.size, "size", 512, "bytes of a frame, a multiple of 64")
-	fs.Float64Var(&f.fps, "fps", 0, "frames a second; 0: as fast as it goes")
+	fs.Float64Var(&f.fps, "fps", 0, "frames a second; 0: as fast as it goes (with -faults and -for the default is 60)")
 	fs.IntVar(&f.hwm, "hwm", 0, "HighWaterMark of PUB/SUB and PUSH/PULL; 0: the default, 1")
 	fs.Float64Var(&f.every, "every", 1, "seconds between samples")
 	fs.StringVar(&f.pattern, "pattern", "reqrep", "pair, reqrep, pubsub, pushpull, several with commas, all, or lockstep (pair and reqrep)")
@@ -109,7 +110,21 @@ func parse(args []string) (*flags, error) {
 	if f.seed == 0 {
 		f.seed = rand.Uint64N(1 << 32)
 	}
+	paced := false
+	fs.Visit(func(set *flag.Flag) { paced = paced || set.Name == "fps" })
+	if !paced && f.duration > 0 && len(f.chosen) > 0 {
+		f.fps = 60 // as fast as it goes, a publisher outruns its subscriber, faults or not
+	}
+	f.all = map[string]any{}
+	fs.VisitAll(func(set *flag.Flag) {
+		if d, ok := set.Value.(flag.Getter).Get().(time.Duration); ok {
+			f.all[set.Name] = d.String()
+			return
+		}
+		f.all[set.Name] = set.Value.(flag.Getter).Get()
+	})
 	if f.duration > 0 {
+		delete(f.all, "frames")
 		f.frames = 1 << 50
 	}
 	return f, nil
@@ -243,9 +258,8 @@ func soakAll(args []string) (failed bool, err error) {
 		return false, err
 	}
 	defer results.Close()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	fmt.Fprintf(os.Stderr, "seed %d, results in %s\n", f.seed, f.folder)
+	ctx := program.UntilSignal()
+	fmt.Fprintf(os.Stderr, "seed %d, %s, results in %s\n", f.seed, f.extent(len(kinds)), f.folder)
 	var all []outcome
 	for _, k := range kinds {
 		if ctx.Err() != nil {
@@ -267,6 +281,21 @@ func soakAll(args []string) (failed bool, err error) {
 		return false, errInterrupted
 	}
 	return slices.ContainsFunc(all, func(o outcome) bool { return o.failed() }), nil
+}
+
+// extent returns how many runs there are, and how long they take if that is given.
+func (f *flags) extent(runs int) string {
+	text := fmt.Sprintf("%d runs", runs)
+	if runs == 1 {
+		text = "1 run"
+	}
+	switch {
+	case f.duration == 0:
+		return text
+	case runs == 1:
+		return fmt.Sprintf("%s of %v", text, f.duration)
+	}
+	return fmt.Sprintf("%s of %v each, %v in all", text, f.duration, time.Duration(runs)*f.duration)
 }
 
 func (s *soak) runFor(ctx context.Context) (outcome, error) {

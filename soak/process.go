@@ -175,6 +175,18 @@ func (p *process) kill() {
 	<-p.exited
 }
 
+// close makes the process close its end, and reports whether it ended in time.
+func (p *process) close(limit time.Duration) bool {
+	p.end()
+	p.tell(closeCommand)
+	select {
+	case <-p.exited:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
 // abort makes an end in Python list the stacks of its threads on stderr, and ends
 // it.
 func (p *process) abort() {

@@ -22,13 +22,13 @@ type progress struct {
 
 // openRun is a run that goes on.
 type openRun struct {
-	Life, First, Last, Step, Count, Late atomic.Int64
+	Life, First, Last, Step, Count, Late, FirstAt, LastAt atomic.Int64
 }
 
 // openProgress maps a file, which it creates or, for the first use, clears.
-func openProgress(name string, clear bool) (*progress, error) {
+func openProgress(name string, first bool) (*progress, error) {
 	flags := os.O_RDWR | os.O_CREATE
-	if clear {
+	if first {
 		flags |= os.O_TRUNC
 	}
 	f, err := os.OpenFile(name, flags, 0o644)
@@ -51,7 +51,7 @@ func openProgress(name string, clear bool) (*progress, error) {
 func (o *openRun) run() run {
 	return run{
 		Life: o.Life.Load(), First: o.First.Load(), Last: o.Last.Load(), Step: max(1, o.Step.Load()),
-		Count: o.Count.Load(), Late: o.Late.Load(),
+		Count: o.Count.Load(), Late: o.Late.Load(), FirstAt: o.FirstAt.Load(), LastAt: o.LastAt.Load(),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/page"
+	"github.com/vidgear-go/netgear/soak/internal/sample"
 )
 
 // display is the line on stderr that shows how far a run is.
@@ -69,15 +70,19 @@ func (o *outcome) failed() bool { return len(o.Problems)+len(o.Unreported) > 0 }
 
 // result returns how a run ended.
 func (o *outcome) result() string {
+	unjudged := ""
+	if o.Unjudged != "" {
+		unjudged = " (" + o.Unjudged + ")"
+	}
 	switch text := fmt.Sprintf("FAILED: %d problems", len(o.Problems)+len(o.Unreported)); {
 	case o.failed() && o.Stopped:
 		return text + ", interrupted"
 	case o.failed():
 		return text
 	case o.Stopped:
-		return "interrupted, no problem until then"
+		return "interrupted, no problem until then" + unjudged
 	}
-	return "passed"
+	return "passed" + unjudged
 }
 
 // judge fills in what became of the frames and of the processes.
@@ -90,23 +95,40 @@ func (s *soak) judge(o *outcome) {
 	if !s.possible(fault{Kind: nameFault}) && slices.Contains(s.flags.chosen, nameFault) {
 		o.LeftOut = append(o.LeftOut, "name: the Python end cannot have a hosts file of its own (unshare -m)")
 	}
+	var own []sample.Trend
 	for _, t := range s.series.Trends() {
-		if t.Grows && !s.isPython(t.Process) {
+		o.Trends = append(o.Trends, t.String())
+		if s.isPython(t.Process) {
+			continue
+		}
+		if own = append(own, t); t.Grows {
 			o.Problems = append(o.Problems, t.String())
 		}
-		o.Trends = append(o.Trends, t.String())
 	}
+	o.Unjudged = sample.Unjudged(own)
 	if o.Received == 0 {
 		o.Problems = append(o.Problems, "no frame was received")
 	}
+	if s.flags.plots && len(s.series.Charts("", "")) == 0 {
+		o.NoPlots = fmt.Sprintf("no process has three samples, of which there is one in %v", s.every())
+	}
 	if s.flags.plots {
-		if err := page.Draw(context.Background(), s.series.Charts("soak", s.String()), s.folder); err != nil {
+		if err := page.Draw(context.Background(), s.series.Charts("soak", s.title()), s.folder); err != nil {
 			fmt.Fprintln(os.Stderr, "soak: no plots:", err)
 		}
 	}
 	for _, problem := range append(o.Problems, o.Unreported...) {
 		fmt.Fprintln(os.Stderr, "FAILED:", problem)
 	}
+}
+
+// title returns the title of the plots.
+func (s *soak) title() string {
+	text := s.String()
+	if s.Secure == 0 {
+		text += ", in the clear"
+	}
+	return fmt.Sprintf("%s, seed %d", text, s.flags.seed)
 }
 
 // isPython reports whether a process is not this library's. What it holds is
@@ -142,6 +164,9 @@ func table(all []outcome) string {
 		}
 		for _, left := range o.LeftOut {
 			fmt.Fprintf(&b, "- %s: left out: %s\n", o.Name, left)
+		}
+		if o.NoPlots != "" {
+			fmt.Fprintf(&b, "- %s: no plots: %s\n", o.Name, o.NoPlots)
 		}
 	}
 	return b.String()

@@ -34,6 +34,19 @@ type run struct {
 	Step  int64 `json:"step"`  // more than 1 where several receive ends get the frames in turn
 	Count int64 `json:"count"` // frames received
 	Late  int64 `json:"late"`  // of them, those after a frame that was sent later
+
+	FirstAt int64 `json:"first_at"` // when the first and the last were captured, in microseconds
+	LastAt  int64 `json:"last_at"`
+}
+
+// gap is a row of frames that had not come when a later one came, between two that
+// had. Frames were captured From and To.
+type gap struct {
+	Life  int64 `json:"life"`
+	First int64 `json:"first"` // the number of the first of them
+	Count int64 `json:"count"`
+	From  int64 `json:"from"`
+	To    int64 `json:"to"`
 }
 
 // missing returns how many frames of the run did not arrive.
@@ -46,6 +59,7 @@ type runs struct {
 	now   *progress
 	ended func(run)
 	twice func(numbered.Numbers) // with gaps: a frame that came already
+	gap   func(gap)              // with gaps: frames are missing
 
 	seen [several]bits // with gaps: the frames of the run, of each send end
 }
@@ -57,6 +71,7 @@ func (s *settings) newRuns(now *progress, report func(event)) *runs {
 		r.steps = several
 	}
 	r.ended = func(ended run) { report(event{Event: runEvent, Run: &ended}) }
+	r.gap = func(g gap) { report(event{Event: gapEvent, Gap: &g}) }
 	r.twice = func(n numbered.Numbers) {
 		report(event{Event: wrongEvent, Text: fmt.Sprintf("frame %d of %s came twice", n.Index, lifeName(n.Life))})
 	}
@@ -74,11 +89,18 @@ func (r *runs) frame(n numbered.Numbers) {
 		r.twice(n)
 		return
 	case same && r.gaps && n.Index < last:
-		open.First.Store(min(open.First.Load(), n.Index))
+		if n.Index < open.First.Load() {
+			open.First.Store(n.Index)
+			open.FirstAt.Store(n.Captured)
+		}
 		open.Late.Add(1)
 		open.Count.Add(1)
 	case same && (r.gaps || r.follows(open, n.Index-last)):
+		if r.gaps && n.Index > last+1 {
+			r.gap(gap{Life: n.Life, First: last + 1, Count: n.Index - last - 1, From: open.LastAt.Load(), To: n.Captured})
+		}
 		open.Last.Store(n.Index)
+		open.LastAt.Store(n.Captured)
 		open.Count.Add(1)
 	default:
 		r.begin(open, n)
@@ -124,6 +146,8 @@ func (r *runs) begin(open *openRun, n numbered.Numbers) {
 	open.Life.Store(n.Life)
 	open.First.Store(n.Index)
 	open.Last.Store(n.Index)
+	open.FirstAt.Store(n.Captured)
+	open.LastAt.Store(n.Captured)
 	open.Step.Store(0)
 	open.Late.Store(0)
 	open.Count.Store(1)

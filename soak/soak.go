@@ -18,11 +18,12 @@ import (
 	"github.com/vidgear-go/netgear/soak/internal/sample"
 )
 
-// kind is what is run: one stream in one pattern, on one wire.
+// kind is what is run: one stream in one pattern, on one wire. In JSON outcome has
+// the names of the pattern and the secure mode.
 type kind struct {
-	Pattern  int    `json:"pattern"`
+	Pattern  int    `json:"-"`
 	Wire     string `json:"wire"`
-	Secure   int    `json:"secure,omitempty"`
+	Secure   int    `json:"-"`
 	JPEG     bool   `json:"jpeg,omitempty"`
 	Mode     string `json:"mode,omitempty"`
 	Sender   string `json:"sender"` // go, vidgear, imagezmq: the first of several
@@ -110,6 +111,7 @@ type soak struct {
 	flags  *flags
 	folder string
 	series *sample.Series
+	begun  time.Time // of the series
 
 	base     settings
 	restarts map[id]int
@@ -146,8 +148,13 @@ type soak struct {
 // outcome is the result of a run, a line in results.jsonl.
 type outcome struct {
 	kind
+	Pattern  string         `json:"pattern"`
+	Secure   string         `json:"secure,omitempty"`
 	Name     string         `json:"name"`
 	Seed     uint64         `json:"seed"`
+	Revision string         `json:"revision"` // of the sources
+	Machine  string         `json:"machine"`
+	Flags    map[string]any `json:"flags"`
 	Begun    string         `json:"begun"`
 	Seconds  float64        `json:"seconds"`
 	Faults   int            `json:"faults"`
@@ -157,8 +164,10 @@ type outcome struct {
 	Kinds    map[string]int `json:"kinds"`
 	Longest  float64        `json:"longest_pause"` // seconds without a frame and without a fault
 	Load     string         `json:"load"`          // the machine's load averages at the end
-	Problems []string
-	Trends   []string `json:"trends"`
+	Problems []string       `json:"problems,omitempty"`
+	Unjudged string         `json:"unjudged,omitempty"` // growth, and why
+	NoPlots  string         `json:"no_plots,omitempty"` // why there are none
+	Trends   []string       `json:"trends"`
 	balance
 	Reasons map[string]int           `json:"reasons"` // of the errors of send calls
 	Stats   map[string]netgear.Stats `json:"stats"`
@@ -219,6 +228,10 @@ func (s *soak) handle(p *process, e event) {
 	switch e.Event {
 	case runEvent:
 		p.receiver.runs = append(p.receiver.runs, *e.Run)
+	case gapEvent:
+		p.receiver.gaps = append(p.receiver.gaps, *e.Gap)
+	case fullEvent:
+		p.sender.full[e.Index] = true
 	case lostEvent:
 		p.sender.lost[e.Index] = true
 		reason, _, _ := strings.Cut(e.Text, ":")
@@ -226,6 +239,7 @@ func (s *soak) handle(p *process, e event) {
 	case retriedEvent:
 		p.sender.retried[e.Index] = true
 	case sentEvent:
+		p.sender.stop(time.Now())
 		if delete(s.sending, p.place); len(s.sending) == 0 {
 			s.allSent.Do(func() { close(s.sent) })
 		}
@@ -255,6 +269,7 @@ func (s *soak) checkEnd(stats *netgear.Stats) {
 // start starts an end, the first time or again.
 func (s *soak) start(i id) error {
 	s.restarts[i]++
+	defer s.disturb(s.linesOf(i))()
 	p := &process{id: i, name: s.name(i), settings: s.base}
 	end := &p.settings
 	end.Receive = i.receive
@@ -284,8 +299,8 @@ func (s *soak) start(i id) error {
 		p.receiver = &receiverRecord{place: i.place}
 		s.account.receivers = append(s.account.receivers, p.receiver)
 	} else {
-		end.Frames -= s.account.sent(i.place)
-		p.sender = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}}
+		end.Frames = max(1, end.Frames-s.account.sent(i.place)) // of one that is started again, one must come
+		p.sender = &senderRecord{lost: map[int64]bool{}, retried: map[int64]bool{}, full: map[int64]bool{}, from: time.Now().UnixMicro()}
 		s.account.senders[end.Life] = p.sender
 	}
 	s.mu.Unlock()
@@ -344,6 +359,7 @@ func (s *soak) note(p *process, killed bool) {
 	p.noted = true
 	if r := p.sender; r != nil {
 		r.begun, r.killed = p.progress.Begun.Load(), killed
+		r.stop(time.Now())
 		return
 	}
 	r := p.receiver
@@ -362,7 +378,7 @@ func (s *soak) every() time.Duration { return time.Duration(s.base.Every * float
 // run runs the stream until all frames are sent, or the context ends, and
 // returns what is to be reported of it. An error is one of this program.
 func (s *soak) run(ctx context.Context) (o outcome, err error) {
-	o = outcome{kind: s.kind, Name: s.String(), Seed: s.flags.seed, Begun: time.Now().UTC().Format(time.RFC3339)}
+	o = s.newOutcome()
 	begun := time.Now()
 	if err := s.open(); err != nil {
 		return o, err
@@ -372,7 +388,7 @@ func (s *soak) run(ctx context.Context) (o outcome, err error) {
 		return o, err
 	}
 	defer samples.Close()
-	s.series = sample.NewSeries(samples)
+	s.begun, s.series = time.Now(), sample.NewSeries(samples)
 	defer func() {
 		for _, p := range s.ends {
 			p.kill()
@@ -420,6 +436,13 @@ func (s *soak) open() error {
 		Bidirectional: s.Mode == bidirectionalMode, Multiserver: s.Mode == multiserverMode, Multiclient: s.Mode == multiclientMode,
 	}
 	s.account = account{pattern: s.Pattern, queue: 98, senders: map[int64]*senderRecord{}}
+	// As fast as it goes, queues overflow at any time.
+	if s.Pattern == pubSub && s.flags.fps > 0 && !slices.Contains(s.flags.chosen, clockFault) {
+		s.account.times = &times{}
+	}
+	if s.Sender == vidgearPeer {
+		s.account.brief = time.Second
+	}
 	if s.Sender == goPeer { // one in Python does not wait for a subscriber
 		s.account.early = earlyFrames
 	}
@@ -600,22 +623,57 @@ func (s *soak) finish() {
 		receiver.end() // a VidGear end ends with the other one
 	}
 	for _, p := range slices.Concat(s.processes(false), s.processes(true)) {
-		if p.killed.Load() {
-			continue
-		}
-		p.end()
-		p.tell(closeCommand)
-		select {
-		case <-p.exited:
-		case <-time.After(waitLimit):
-			s.problem("%s has not ended %v after its close", p.name, waitLimit)
-			p.kill()
-		}
-		if !p.cmd.ProcessState.Success() {
-			s.problem("%s", p.failure()) // such as a data race
-		}
-		s.note(p, false)
+		s.close(p)
 	}
+}
+
+// close closes an end. A Python send end that hangs in that is started again: one of
+// VidGear sends its terminate message without a time-out, and after a time-out in a
+// secure mode it has no connection any more.
+func (s *soak) close(p *process) {
+	switch {
+	case p.killed.Load():
+		return
+	case p.python && !p.receive && s.base.Faults:
+		if !p.close(s.flags.stall) {
+			s.closeAgain(p)
+			return
+		}
+	case !p.close(waitLimit):
+		s.problem("%s has not ended %v after its close", p.name, waitLimit)
+		p.kill()
+	}
+	if !p.cmd.ProcessState.Success() {
+		s.problem("%s", p.failure()) // such as a data race
+	}
+	s.note(p, false)
+}
+
+// closeAgain starts a Python send end again that hung in its close. A frame of it
+// must come, and its close must return.
+func (s *soak) closeAgain(p *process) {
+	s.mu.Lock()
+	s.sending[p.place] = true
+	hung := "hung in its close after " + s.lastFault(p)
+	s.mu.Unlock()
+	again := s.sendAgain(p, hung)
+	if again == nil {
+		return
+	}
+	if !s.awaitStop(again, waitLimit) {
+		s.problem("a send call of %s does not return", again.name)
+	}
+	s.awaitRest()
+	if !again.close(waitLimit) {
+		s.problem("%s has not ended %v after its close, which was started again as %s %s", again.name, waitLimit, p.name, hung)
+		again.kill()
+	}
+	s.note(again, false)
+}
+
+// lastFault returns the fault after which an end may have hung. s.mu must be held.
+func (s *soak) lastFault(p *process) string {
+	return cmp.Or(s.cause[p.place], s.what.Kind, "no fault")
 }
 
 // stop makes a send end send no more, and waits until its last call has returned.
@@ -626,7 +684,7 @@ func (s *soak) stop(sender *process) {
 	sender.tell(stopCommand)
 	python, ok := s.python()
 	s.mu.Lock()
-	limit, hung := waitLimit, "hung after "+cmp.Or(s.cause[sender.place], s.what.Kind)
+	limit, hung := waitLimit, "hung after "+s.lastFault(sender)
 	s.mu.Unlock()
 	if ok && s.base.Faults {
 		limit = s.flags.stall

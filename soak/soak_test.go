@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,17 +16,73 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/leaktest"
+	"github.com/vidgear-go/netgear/internal/page"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(endEnv); text != "" {
-		if err := beEnd(text); err != nil {
+		be := beEnd
+		if strings.HasPrefix(os.Args[1], "faults/") {
+			be = beLikePython
+		}
+		if err := be(text); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
+	if peertest.IsMain() {
+		main()
+		os.Exit(0)
+	}
 	leaktest.VerifyTestMain(m)
+}
+
+// hangsEnv names a file that does not exist yet: the end of beLikePython that
+// creates it hangs in its close.
+const hangsEnv = "NETGEAR_SOAK_HANGS"
+
+// beLikePython is a send end of this library that stands for one in Python: it
+// prints the same lines.
+func beLikePython(text string) error {
+	commands, lines := os.Stdin, os.Stdout
+	toEnd, fromEnd := io.Writer(nil), io.Reader(nil)
+	var err1, err2 error
+	os.Stdin, toEnd, err1 = os.Pipe()
+	fromEnd, os.Stdout, err2 = os.Pipe()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	go func() {
+		for all := bufio.NewScanner(commands); all.Scan(); {
+			if all.Text() == closeCommand {
+				if f, err := os.OpenFile(os.Getenv(hangsEnv), os.O_CREATE|os.O_EXCL, 0o644); err == nil {
+					f.Close()
+					continue
+				}
+			}
+			fmt.Fprintln(toEnd, all.Text())
+		}
+		os.Exit(1) // as beEnd without stdin
+	}()
+	go func() {
+		for all := json.NewDecoder(fromEnd); ; {
+			var e event
+			if all.Decode(&e) != nil {
+				return
+			}
+			switch e.Event {
+			case readyEvent, sentEvent:
+				fmt.Fprintln(lines, e.Event)
+			case lostEvent, retriedEvent:
+				fmt.Fprintln(lines, lostEvent, e.Index, "no answer")
+			case wrongEvent:
+				fmt.Fprintln(lines, "wrong:", e.Text)
+			}
+		}
+	}()
+	return beEnd(text)
 }
 
 // short is how long the streams of the short form run.
@@ -70,7 +131,41 @@ func soakAtOnce(t *testing.T, selections ...string) {
 			for _, problem := range slices.Concat(s.o.Problems, s.o.Unreported) {
 				t.Error(problem)
 			}
+			checkMarks(t, s.series.Charts("", ""), s.o.Kinds)
 		})
+	}
+}
+
+// checkMarks checks that each plot has a row of marks for each kind of fault that
+// there was, with all of them.
+func checkMarks(t *testing.T, charts []page.Chart, kinds map[string]int) {
+	t.Helper()
+	var want []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		want = append(want, fmt.Sprintf("%s (%d)", kind, kinds[kind]))
+	}
+	for _, c := range charts {
+		var got []string
+		for _, row := range c.Rows {
+			got = append(got, row.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s has the marks %q, not %q", c.File, got, want)
+		}
+	}
+}
+
+// The title of the plots has all that a run is repeated with.
+func TestTitle(t *testing.T) {
+	for want, k := range map[string]kind{
+		"REQ/REP netgear, in the clear, seed 7":                         {Pattern: 1, Wire: netgearWire, Sender: goPeer, Receiver: goPeer},
+		"PAIR async StoneHouse, seed 7":                                 {Wire: asyncWire, Secure: 1, Sender: goPeer, Receiver: goPeer},
+		"PUB/SUB netgear IronHouse JPEG multiserver vidgear→go, seed 7": {Pattern: pubSub, Wire: netgearWire, Secure: 2, JPEG: true, Mode: multiserverMode, Sender: vidgearPeer, Receiver: goPeer},
+	} {
+		s := &soak{kind: k, flags: &flags{seed: 7}}
+		if got := s.title(); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
 	}
 }
 
@@ -225,10 +320,44 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// A Python send end that hangs in its close is started again, and that is counted.
+func TestHangsInClose(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NETGEAR_INTEROP_PYTHON", self)
+	t.Setenv(hangsEnv, filepath.Join(t.TempDir(), "hangs"))
+	f, err := parse(strings.Fields("-faults gc -pause 100ms -lasts 10ms -for 1s -every 0.1 -stall 5s -plots=false"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &soak{kind: kind{Wire: netgearWire, Sender: vidgearPeer, Receiver: goPeer}, flags: f, folder: t.TempDir()}
+	o, err := s.runFor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range slices.Concat(o.Problems, o.Unreported) {
+		t.Error(problem)
+	}
+	hung := slices.ContainsFunc(slices.Collect(maps.Keys(o.Revived)), func(why string) bool { return strings.HasPrefix(why, "hung in its close after ") })
+	if !hung {
+		t.Errorf("Python was started again: %v", o.Revived)
+	}
+	row := fmt.Sprintf("Python started again (%d)", o.revivals())
+	for _, c := range s.series.Charts("", "") {
+		if !slices.ContainsFunc(c.Rows, func(r page.Row) bool { return r.Name == row }) {
+			t.Errorf("%s has no marks %q: %v", c.File, row, c.Rows)
+		}
+	}
+}
+
 // The table has how each run ended. One that was interrupted has not passed.
 func TestTable(t *testing.T) {
 	for want, o := range map[string]outcome{
 		"| passed |":                             {},
+		"| passed (growth not judged: why) |":    {Unjudged: "growth not judged: why"},
+		": no plots: why\n":                      {NoPlots: "why"},
 		"| interrupted, no problem until then |": {Stopped: true},
 		"| FAILED: 1 problems |":                 {Problems: []string{"a problem"}},
 		"| FAILED: 2 problems, interrupted |":    {Stopped: true, Problems: []string{"a problem"}, balance: balance{Unreported: []string{"a frame"}}},
@@ -257,4 +386,10 @@ func TestCheckPython(t *testing.T) {
 	if err := checkPython(kinds); err == nil || !strings.Contains(err.Error(), "root of the repository") {
 		t.Errorf("in another folder: %v", err)
 	}
+}
+
+// The end of the terminal ends a run as an interrupt does.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	peertest.HangUp(t, peertest.AsMain("-for", "1h", "-plots=false", "-o", t.TempDir()), func(output string) bool { return strings.Contains(output, "seed ") })
 }

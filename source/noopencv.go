@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	_ "image/gif" // image.Decode reads these
 	_ "image/png"
 	"io"
@@ -47,7 +48,10 @@ func readPicture(file string) (netgear.Array, error) {
 	}
 	defer f.Close()
 	config, _, err := image.DecodeConfig(f)
-	if err == nil && int64(config.Width)*int64(config.Height) > maxPixels {
+	if err != nil {
+		return netgear.Array{}, errors.Join(err, errNoOpenCV)
+	}
+	if int64(config.Width)*int64(config.Height) > maxPixels {
 		return netgear.Array{}, fmt.Errorf("it has more than %d pixels", maxPixels)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -56,6 +60,13 @@ func readPicture(file string) (netgear.Array, error) {
 	m, _, err := image.Decode(f)
 	if err != nil {
 		return netgear.Array{}, errors.Join(err, errNoOpenCV)
+	}
+	if whole := image.Rect(0, 0, config.Width, config.Height); m.Bounds() != whole {
+		// The first frame of a GIF may be a part of its picture.
+		part := m
+		canvas := image.NewNRGBA(whole)
+		draw.Draw(canvas, part.Bounds(), part, part.Bounds().Min, draw.Src)
+		m = canvas
 	}
 	return pixels(m), nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/avi"
+	"github.com/vidgear-go/netgear/internal/loglimit"
 )
 
 // errNoStream is returned for a URL that serves no MJPEG.
@@ -40,6 +42,7 @@ type stream struct {
 	client   *http.Client
 	idle     time.Duration
 	pause    time.Duration
+	retryLog *loglimit.Limiter
 
 	cancel context.CancelFunc // ends the response; nil if there is none
 	timer  *time.Timer        // calls it when no bytes come
@@ -62,7 +65,7 @@ func openStream(ctx context.Context, s Settings) (*stream, error) {
 	if s.Outage == 0 {
 		s.Outage = outage
 	}
-	in := &stream{settings: s, client: &http.Client{Transport: transport}, idle: idleTimeout, pause: firstPause}
+	in := &stream{settings: s, client: &http.Client{Transport: transport}, idle: idleTimeout, pause: firstPause, retryLog: loglimit.Retries()}
 	if err := in.connect(ctx); err != nil {
 		in.close()
 		return nil, fmt.Errorf("%s: %w (source \"test\" needs no network)", s.shown(), err)
@@ -172,9 +175,10 @@ func (s *stream) next(ctx context.Context) (Frame, error) {
 		}
 		s.disconnect()
 		if time.Since(since)+pause > s.settings.Outage {
+			//nolint:errorlint // an io.EOF of the camera is not the end of the stream
 			return Frame{}, fmt.Errorf("%s: no picture for %v: %v", s.settings.shown(), time.Since(since).Round(time.Second), err)
 		}
-		s.settings.Logger.Warn("a stream was lost, and is opened again", "source", s.settings.shown(), "cause", err, "pause", pause)
+		s.retryLog.Log(s.settings.Logger, slog.LevelWarn, "a stream was lost, and is opened again", "source", s.settings.shown(), "cause", err, "pause", pause)
 		select {
 		case <-ctx.Done():
 			return Frame{}, ctx.Err()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,14 +98,22 @@ func call[P, R any](command cdp.Command[P, R], params P) action {
 	})
 }
 
-// until waits until a JavaScript expression is true.
+// until waits until a JavaScript expression is true. The document may be replaced
+// meanwhile: a page that was left may have its load event only then.
 func until(expression string) action {
 	poll := chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond))
+	define := chromedp.Evaluate[bool](scripts)
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		if _, err := poll(ctx, target); err != nil {
-			return fmt.Errorf("%s: %w", expression, err)
+		for {
+			_, err := poll(ctx, target)
+			if err == nil {
+				return nil
+			}
+			if !strings.Contains(err.Error(), "Cannot find context") {
+				return fmt.Errorf("%s: %w", expression, err)
+			}
+			_, _ = define(ctx, target) // they may be defined
 		}
-		return nil
 	})
 }
 

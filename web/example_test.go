@@ -14,9 +14,9 @@ import (
 )
 
 // A program that shows the senders of one receive end at http://127.0.0.1:8080/
-// until it is interrupted.
+// until it is interrupted, or its terminal is closed.
 func Example() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
 	view, err := web.New(web.Options{Title: "Cameras"})

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -32,17 +31,17 @@ func (v *Viewer) routes() *http.ServeMux {
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	mux.Handle("GET /{$}", v.page(page))
+	mux.Handle("GET /{$}", v.watched(v.page(page)))
 	for name, kind := range assets {
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc("GET /"+name, v.watched(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", kind)
 			http.ServeFileFS(w, r, page, name)
-		})
+		}))
 	}
 	mux.HandleFunc("GET /ws", v.serveSocket)
 	mux.HandleFunc("GET /stream.mjpg", v.limited(v.serveMJPEG))
 	mux.HandleFunc("GET /frame.jpg", v.limited(v.serveFrame))
-	mux.HandleFunc("GET /api/streams", v.serveStreams)
+	mux.HandleFunc("GET /api/streams", v.watched(v.serveStreams))
 	return mux
 }
 
@@ -67,8 +66,7 @@ func (v *Viewer) limited(handler http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		defer v.release()
-		defer context.AfterFunc(v.ctx, func() { setDeadline(w, time.Now()) })()
-		handler(w, r)
+		v.watched(handler)(w, r)
 	}
 }
 
@@ -90,32 +88,21 @@ func (v *Viewer) serveStreams(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	v.deadline(w, len(text))
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(append(text, '\n'))
 }
 
-// deadline sets how long the client may take to receive n bytes. Close ends the
-// time at once.
-func (v *Viewer) deadline(w http.ResponseWriter, n int) {
-	setDeadline(w, time.Now().Add(v.allowance(n)))
-	if v.ctx.Err() != nil {
-		setDeadline(w, time.Now())
-	}
-}
-
-func setDeadline(w http.ResponseWriter, t time.Time) {
-	// Not every ResponseWriter has deadlines; then the server's own hold.
-	_ = http.NewResponseController(w).SetWriteDeadline(t)
-}
-
 // newest returns the newest picture of the stream that the request names, if its
 // number is above after. The caller must release it. ok is false if the stream
-// does not exist.
-func (v *Viewer) newest(r *http.Request, after uint64) (p *picture, ok bool) {
+// does not exist. A watcher, which may be nil, is woken by that stream's frames
+// from then on.
+func (v *Viewer) newest(r *http.Request, after uint64, w *watcher) (p *picture, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	st := v.named(r.URL.Query()["stream"])
+	if w != nil {
+		w.offer = func(new *stream) bool { return new == st }
+	}
 	if st == nil {
 		return nil, false
 	}
@@ -145,16 +132,24 @@ func noStream(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, text, http.StatusNotFound)
 }
 
-// serveFrame answers with the newest picture.
-func (v *Viewer) serveFrame(w http.ResponseWriter, r *http.Request) {
-	p, ok := v.newest(r, 0)
+// newestOrError returns the newest picture, which the caller must release. If there
+// is none it answers with the error, and returns nil.
+func (v *Viewer) newestOrError(w http.ResponseWriter, r *http.Request) *picture {
+	p, ok := v.newest(r, 0, nil)
 	switch {
 	case !ok:
 		noStream(w, r)
-		return
 	case p == nil:
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "No frame has arrived yet.", http.StatusServiceUnavailable)
+	}
+	return p
+}
+
+// serveFrame answers with the newest picture.
+func (v *Viewer) serveFrame(w http.ResponseWriter, r *http.Request) {
+	p := v.newestOrError(w, r)
+	if p == nil {
 		return
 	}
 	defer p.release()
@@ -168,7 +163,6 @@ func (v *Viewer) serveFrame(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(jpeg)))
 	h.Set("Last-Modified", p.received.UTC().Format(http.TimeFormat))
 	h.Set("Age", strconv.Itoa(int(max(0, time.Since(p.received).Seconds()))))
-	v.deadline(w, len(jpeg))
 	if r.Method != http.MethodHead {
 		w.Write(jpeg)
 	}
@@ -184,23 +178,25 @@ func pictureHeaders(h http.Header, kind string) {
 // boundary separates the parts of an MJPEG stream.
 const boundary = "netgear-frame"
 
-// serveMJPEG sends pictures until the client leaves, each time the newest.
+// serveMJPEG sends pictures until the client leaves, each time the newest. It goes
+// on when the sender has ended, for one that returns.
 func (v *Viewer) serveMJPEG(w http.ResponseWriter, r *http.Request) {
-	if _, ok := v.newest(r, ^uint64(0)); !ok {
-		noStream(w, r)
+	p := v.newestOrError(w, r)
+	if p == nil {
 		return
 	}
+	p.release()
 	pictureHeaders(w.Header(), "multipart/x-mixed-replace; boundary="+boundary)
 	if r.Method == http.MethodHead {
 		return
 	}
-	watcher := v.watch()
+	watcher := newWatcher(func(*stream) bool { return true })
+	v.watch(watcher)
 	defer v.unwatch(watcher)
 	flush := http.NewResponseController(w).Flush
-	v.deadline(w, 0)
 	fmt.Fprintf(w, "--%s\r\n", boundary)
 	for last := uint64(0); ; {
-		p, ok := v.newest(r, last)
+		p, ok := v.newest(r, last, watcher)
 		if !ok {
 			return
 		}
@@ -234,7 +230,6 @@ func (v *Viewer) writePart(w http.ResponseWriter, p *picture) error {
 	if err != nil {
 		return nil // not a picture: it is left out
 	}
-	v.deadline(w, len(jpeg))
 	fmt.Fprintf(w, "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", len(jpeg))
 	w.Write(jpeg)
 	if _, err := fmt.Fprintf(w, "\r\n--%s\r\n", boundary); err != nil {

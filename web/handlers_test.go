@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,13 +173,19 @@ func TestMJPEG(t *testing.T) {
 		t.Errorf("without a stream: %d", w.Code)
 	}
 	s := v.Source("gate")
+	if w := get(t, url+"/stream.mjpg"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("without a frame: %d", w.Code)
+	}
+	publish(t, s, jpegFrame(t, 0, nil))
 	stream := parts(t, url+"/stream.mjpg?stream=gate")
 	for n := range 5 {
 		if n == 2 { // what is no picture is left out
 			publish(t, s, arrayFrame(t, fill("float32", []int{4, 4}, 0)))
 		}
 		f := jpegFrame(t, n, nil)
-		publish(t, s, f)
+		if n > 0 {
+			publish(t, s, f)
+		}
 		// A part ends with the next boundary, so reading it to its end shows that
 		// the boundary has been sent as well.
 		part, err := stream.NextRawPart()
@@ -193,6 +200,69 @@ func TestMJPEG(t *testing.T) {
 	if got := v.Viewers(); got != 1 {
 		t.Errorf("%d viewers", got)
 	}
+}
+
+// The response goes on when a sender returns that has ended. With Close it ends in
+// order, with its last chunk.
+func TestMJPEGEnds(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	v.closeTime = time.Minute // however busy the machine is
+	s := v.Source("gate")
+	publish(t, s, jpegFrame(t, 1, nil))
+	response, err := http.Get(url + "/stream.mjpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.ReadFull(response.Body, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	s.Event(netgear.Event{Kind: netgear.EventTerminated, Time: time.Now()})
+	last := jpegFrame(t, 2, nil)
+	publish(t, s, last)
+	end := append(last.JPEG(), "\r\n--"+boundary+"\r\n"...)
+	var text []byte
+	for !bytes.HasSuffix(text, end) {
+		part := make([]byte, 1)
+		if _, err := io.ReadFull(response.Body, part); err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, part...)
+	}
+	v.Close()
+	if rest, err := io.ReadAll(response.Body); err != nil || len(rest) > 0 {
+		t.Errorf("%d bytes more, %v", len(rest), err)
+	}
+}
+
+// A picture that is being sent when the Viewer is closed arrives whole.
+func TestCloseWhileSending(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	v.closeTime = time.Minute // however busy the machine is
+	s := v.Source("")
+	f := jpegFrame(t, 1, nil)
+	publish(t, s, f)
+	response, err := http.Get(url + "/stream.mjpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for s.Publish(f) == nil {
+		}
+	})
+	if _, err := io.CopyN(io.Discard, response.Body, 100<<10); err != nil {
+		t.Fatal(err)
+	}
+	var closing sync.WaitGroup
+	closing.Go(func() { v.Close() })
+	text, err := io.ReadAll(response.Body)
+	if err != nil || !bytes.HasSuffix(text, []byte("\r\n--"+boundary+"\r\n")) {
+		t.Errorf("%d bytes, %v", len(text), err)
+	}
+	closing.Wait()
+	publishing.Wait()
 }
 
 func TestStreamsAsJSON(t *testing.T) {
@@ -275,6 +345,27 @@ func TestCloseWithStalledViewers(t *testing.T) {
 			v.Close()
 		})
 	}
+}
+
+// Close does not wait for a client that reads nothing of the page either.
+func TestCloseWithAStalledPage(t *testing.T) {
+	v, err := New(Options{WriteTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, conn := net.Pipe() // it holds nothing, as full buffers
+	defer client.Close()
+	listener, server := newPipes(), &http.Server{Handler: v}
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(listener) })
+	listener.conns <- conn
+	io.WriteString(client, "GET /view.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := client.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	server.Close()
+	serving.Wait()
 }
 
 // noise returns a square picture that does not compress.

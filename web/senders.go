@@ -8,9 +8,15 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
+// sender is what streams of a source differ by.
+type sender struct{ port, peer string }
+
 // find returns the stream of a frame's sender, a new one if need be, or nil if
 // there are too many. v.mu must be held.
 func (v *Viewer) find(s *Source, f *netgear.Frame) *stream {
+	if st := s.streams[sender{f.Port, f.Peer}]; st != nil {
+		return st // it is the one that match returns
+	}
 	st := v.match(s, f.Port, f.Peer)
 	if st == nil {
 		st = v.reconnected(s, f.Port, f.Peer)
@@ -29,7 +35,17 @@ func (v *Viewer) find(s *Source, f *netgear.Frame) *stream {
 		st.name = v.uniqueName(s, f.Port, st)
 		v.changed()
 	}
+	st.forget()
+	st.sender = sender{st.port, st.peer}
+	s.streams[st.sender] = st
 	return st
+}
+
+// forget removes the stream from those that find finds at once. v.mu must be held.
+func (st *stream) forget() {
+	if st.source.streams[st.sender] == st {
+		delete(st.source.streams, st.sender)
+	}
 }
 
 // match returns the existing stream for a port and a peer, or nil. The best is
@@ -135,7 +151,7 @@ func (v *Viewer) add(s *Source, port string) *stream {
 			})
 			return nil
 		}
-		v.streams[old].replace(nil)
+		v.streams[old].remove()
 		v.streams = slices.Delete(v.streams, old, old+1)
 	}
 	v.lastID++

@@ -46,29 +46,32 @@ const (
 // the connection of a viewer that is slower than its streams, and grow old there.
 // In the Viewer they are replaced by newer ones.
 type socket struct {
-	viewer *Viewer
+	delivery
 	conn   *websocket.Conn
 	watch  *watcher
 	status uint64 // Viewer.changes at the last list
-	listed int    // the largest id in it
 
 	// viewer.mu protects these. The maps are by the stream's id.
+	listed  int                  // the largest id in the last list
+	ready   []*stream            // the streams with a frame to send, in the order in which they take turns
+	queued  map[int]bool         // whether a stream is in ready
 	sent    map[int]uint64       // the last frame's number
 	unacked map[int]unackedFrame // the frames without an acknowledgement
-	last    int                  // the stream that the last frame was of
 	window  transitWindow
 	chosen  uint64    // frames chosen to be sent
 	arrived uint64    // how many of them, the first ones, have arrived
 	heard   time.Time // the last report, or the choice of a frame if that is later
 	late    int       // reports that may come about frames that forget has dropped
+	pingDue bool
+	pong    []byte // the answer to a ping, without an array if none is due
 }
 
 // unackedFrame is a frame without an acknowledgement.
 type unackedFrame struct {
-	bytes int
-	order uint64    // its number among the chosen frames, from 1
-	began time.Time // when it was chosen to be sent
-	held  bool      // it has arrived, and the viewer requests none for now
+	stream *stream
+	order  uint64    // its number among the chosen frames, from 1
+	began  time.Time // when it was chosen to be sent
+	held   bool      // it has arrived, and the viewer requests none for now
 }
 
 // transitWindow limits how many frames are on their way to a viewer: to what it
@@ -123,25 +126,40 @@ func (v *Viewer) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer v.release()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: v.opts.Origins})
+	s := newSocket(v)
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		OriginPatterns: v.opts.Origins, OnPingReceived: s.onPing, OnPongReceived: s.onPong,
+	})
 	if err != nil {
 		v.logApart(func(log *slog.Logger) { log.Debug("web: a WebSocket was refused", "err", err) })
 		return // Accept has answered
 	}
+	s.conn = conn
 	defer context.AfterFunc(v.ctx, func() { conn.CloseNow() })()
-	s := &socket{viewer: v, conn: conn, watch: v.watch(), sent: map[int]uint64{}, unacked: map[int]unackedFrame{}}
+	v.watch(s.watch)
 	defer v.unwatch(s.watch)
 	defer conn.CloseNow()
 	err = s.run()
+	if errors.Is(err, errSilent) {
+		v.logSilent(r)
+		return
+	}
 	v.logApart(func(log *slog.Logger) { log.Debug("web: a viewer has left", "err", err) })
 }
 
-// run serves the viewer until it leaves or the Viewer is closed.
+func newSocket(v *Viewer) *socket {
+	s := &socket{delivery: delivery{viewer: v}, queued: map[int]bool{}, sent: map[int]uint64{}, unacked: map[int]unackedFrame{}}
+	s.watch = newWatcher(s.offer)
+	return s
+}
+
+// run serves the viewer until it leaves, is silent for too long, or the Viewer is
+// closed.
 func (s *socket) run() error {
 	ctx, cancel := context.WithCancelCause(s.viewer.ctx)
 	var others sync.WaitGroup
 	others.Go(func() { cancel(s.read(ctx)) })
-	others.Go(func() { cancel(s.ping(ctx)) })
+	others.Go(func() { cancel(s.listen(ctx, s.askForPings())) })
 	cancel(s.write(ctx))
 	err := context.Cause(ctx) // of the first that ended
 	others.Wait()
@@ -157,6 +175,9 @@ func (s *socket) write(ctx context.Context) error {
 			if err := s.sendStatus(ctx); err != nil {
 				return err
 			}
+		}
+		if err := s.sendControl(ctx); err != nil {
+			return err
 		}
 		p, id := s.next()
 		if p != nil {
@@ -196,18 +217,31 @@ func (s *socket) sendStatus(ctx context.Context) error {
 	v.mu.Unlock()
 	list := v.describe()
 	s.forget(list)
-	for i := range list {
-		s.listed = max(s.listed, list[i].ID)
-	}
+	s.list(list)
 	text, err := json.Marshal(struct {
 		Streams []described `json:"streams"`
 	}{list})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.allow(ctx, len(text))
-	defer cancel()
-	return s.conn.Write(ctx, websocket.MessageText, text)
+	return s.send(ctx, websocket.MessageText, text)
+}
+
+// list notes which streams the viewer has with the next list.
+func (s *socket) list(list []described) {
+	v := s.viewer
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before := s.listed
+	for i := range list {
+		s.listed = max(s.listed, list[i].ID)
+	}
+	if s.listed == before {
+		return
+	}
+	for _, st := range v.streams {
+		s.offer(st)
+	}
 }
 
 // forget drops what is noted of streams that have gone, except frames on their
@@ -235,73 +269,70 @@ func (s *socket) forget(list []described) {
 			delete(s.sent, id)
 		}
 	}
-}
-
-// inTransit returns how many frames are on their way, and their bytes.
-// Viewer.mu must be held.
-func (s *socket) inTransit() (frames, bytes int) {
-	for _, f := range s.unacked {
-		if f.order > s.arrived {
-			frames++
-			bytes += f.bytes
+	s.ready = slices.DeleteFunc(s.ready, func(st *stream) bool {
+		if !st.gone {
+			return false
 		}
-	}
-	return frames, bytes
+		delete(s.queued, st.id)
+		return true
+	})
 }
 
 // full reports whether no further frame may be sent for now. Viewer.mu must be
 // held.
 func (s *socket) full() bool {
-	frames, bytes := s.inTransit()
-	if frames < s.window.limit() {
+	if len(s.ends) < s.window.limit() {
 		return false
 	}
 	v := s.viewer
-	if time.Since(s.heard) < v.transitLimit+v.transfer(bytes) {
+	if time.Since(s.heard) < v.transitLimit+v.transfer(s.written-s.confirmed) {
 		return true
 	}
-	s.arrived = s.chosen // or the line is slower than is permitted
+	s.arrived, s.ends = s.chosen, nil // or the line is slower than is permitted
 	return false
 }
 
-// allow returns a context for sending n bytes. It includes the frames on their
-// way, which the connection transfers first.
-func (s *socket) allow(ctx context.Context, n int) (context.Context, context.CancelFunc) {
-	s.viewer.mu.Lock()
-	_, before := s.inTransit()
-	s.viewer.mu.Unlock()
-	n += before
-	return context.WithTimeout(ctx, s.viewer.allowance(n))
+// offer notes that a stream has a frame to send, and reports whether it has.
+// Viewer.mu must be held.
+func (s *socket) offer(st *stream) bool {
+	if st.picture == nil || s.sent[st.id] == st.seq || st.id > s.listed {
+		return false // the page drops a frame of a stream that it does not know
+	}
+	if s.queued[st.id] {
+		return true
+	}
+	if _, waits := s.unacked[st.id]; waits {
+		return false
+	}
+	s.ready = append(s.ready, st)
+	s.queued[st.id] = true
+	return true
 }
 
 // next returns the newest frame of a stream whose last frame was acknowledged,
 // or nil, also while there are as many frames on their way as may be. Streams
-// take turns. The caller must release the frame.
+// take turns: the one that waits for longest is the next. The caller must release
+// the frame.
 func (s *socket) next() (p *picture, id int) {
 	v := s.viewer
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var best *stream
-	for _, st := range v.streams {
-		if _, waits := s.unacked[st.id]; waits {
-			continue
+	for len(s.ready) > 0 && !s.full() {
+		st := s.ready[0]
+		s.ready[0] = nil
+		s.ready = s.ready[1:]
+		delete(s.queued, st.id)
+		if st.picture == nil {
+			continue // the stream has gone
 		}
-		if st.picture == nil || s.sent[st.id] == st.seq || st.id > s.listed {
-			continue // the page drops a frame of a stream that it does not know
-		}
-		if best == nil || best.id <= s.last && st.id > s.last {
-			best = st
-		}
+		s.sent[st.id] = st.seq
+		s.chosen++
+		s.ends = append(s.ends, 0)
+		s.heard = time.Now()
+		s.unacked[st.id] = unackedFrame{stream: st, order: s.chosen, began: s.heard}
+		return st.picture.acquire(), st.id
 	}
-	if best == nil || s.full() {
-		return nil, 0
-	}
-	s.last = best.id
-	s.sent[best.id] = best.seq
-	s.chosen++
-	s.heard = time.Now()
-	s.unacked[best.id] = unackedFrame{order: s.chosen, began: s.heard}
-	return best.picture.acquire(), best.id
+	return nil, 0
 }
 
 // sendFrame sends a frame, and releases it.
@@ -323,9 +354,8 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 	}
 	start := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(text)), uint32(min(len(text), math.MaxInt32)))
 	start = append(start, text...)
-	ctx, cancel := s.allow(ctx, len(start)+len(jpeg))
-	defer cancel()
 	s.note(id, len(start)+len(jpeg))
+	defer s.end()
 	out, err := s.conn.Writer(ctx, websocket.MessageBinary)
 	if err != nil {
 		return err
@@ -336,14 +366,14 @@ func (s *socket) sendFrame(ctx context.Context, p *picture, id int) error {
 	return errors.Join(err, out.Close())
 }
 
-// note notes how long a frame is, unless a viewer that keeps to no protocol has
+// note is begin for a frame. A viewer that keeps to no protocol may have
 // acknowledged it already.
-func (s *socket) note(id, bytes int) {
+func (s *socket) note(id, n int) {
+	s.begin(n)
 	s.viewer.mu.Lock()
 	defer s.viewer.mu.Unlock()
-	if f, waits := s.unacked[id]; waits {
-		f.bytes = bytes
-		s.unacked[id] = f
+	if f, waits := s.unacked[id]; waits && f.order > s.arrived {
+		s.ends[f.order-s.arrived-1] = s.written
 	}
 }
 
@@ -381,6 +411,7 @@ func (s *socket) acknowledge(id int, held bool) bool {
 	v := s.viewer
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	s.news++
 	f, waits := s.unacked[id]
 	if !waits && s.late > 0 && id > 0 && id <= v.lastID && !slices.ContainsFunc(v.streams, func(st *stream) bool { return st.id == id }) {
 		s.late--
@@ -390,7 +421,10 @@ func (s *socket) acknowledge(id int, held bool) bool {
 		return false
 	}
 	s.heard = time.Now()
-	s.arrived = max(s.arrived, f.order)
+	if n := int(f.order) - int(s.arrived); n > 0 {
+		s.confirmed = max(s.confirmed, s.ends[n-1])
+		s.arrived, s.ends = f.order, s.ends[n:]
+	}
 	if !f.held {
 		s.window.acknowledged(time.Since(f.began))
 	}
@@ -398,30 +432,92 @@ func (s *socket) acknowledge(id int, held bool) bool {
 		s.unacked[id] = f
 	} else {
 		delete(s.unacked, id)
+		s.offer(f.stream)
 	}
-	select {
-	case s.watch.more <- struct{}{}:
-	default:
-	}
+	s.watch.wake()
 	return true
 }
 
-// ping asks for signs of life, and returns when there is none. Browsers answer by
-// themselves, also for a page that is hidden.
-func (s *socket) ping(ctx context.Context) error {
-	tick := time.NewTicker(pingEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		limit, done := s.allow(ctx, 0)
-		err := s.conn.Ping(limit)
-		done()
-		if err != nil {
+// RFC 6455's opcodes of pings and pongs. A message of such a type is a control
+// frame, which Conn.Write sends like any other. Conn.Ping, and the answers that Conn
+// sends by itself, disconnect a viewer to which they cannot be written within five
+// seconds, such as behind a large frame on a slow line.
+const (
+	pingMessage websocket.MessageType = 9
+	pongMessage websocket.MessageType = 10
+)
+
+// onPing answers a ping, the last one if there are several, by a message of write.
+func (s *socket) onPing(_ context.Context, payload []byte) bool {
+	s.viewer.mu.Lock()
+	defer s.viewer.mu.Unlock()
+	s.pong = append(make([]byte, 0, maxControl), payload...)
+	s.watch.wake()
+	return false
+}
+
+// maxControl is the most bytes that a control frame has.
+const maxControl = 125
+
+// onPong notes that the ping was answered. A pong that answers none does not show
+// that the viewer receives, and nor do its pings: one that only sends them takes
+// a place like one that is silent.
+func (s *socket) onPong(context.Context, []byte) {
+	s.viewer.mu.Lock()
+	defer s.viewer.mu.Unlock()
+	if s.pinged == 0 {
+		return
+	}
+	s.news++
+	s.confirmed = max(s.confirmed, s.pinged)
+	s.pinged = 0
+}
+
+// sendControl sends the pong and the ping that are due.
+func (s *socket) sendControl(ctx context.Context) error {
+	s.viewer.mu.Lock()
+	pong, ping := s.pong, s.pingDue
+	s.pong, s.pingDue = nil, false
+	s.viewer.mu.Unlock()
+	if pong != nil {
+		if err := s.send(ctx, pongMessage, pong); err != nil {
 			return err
 		}
+	}
+	if !ping {
+		return nil
+	}
+	s.viewer.mu.Lock()
+	s.pinged = s.written + 1 // its payload counts as one byte
+	s.viewer.mu.Unlock()
+	return s.send(ctx, pingMessage, nil)
+}
+
+// send sends a message that is no frame.
+func (s *socket) send(ctx context.Context, kind websocket.MessageType, payload []byte) error {
+	s.begin(max(1, len(payload)))
+	defer s.end()
+	return s.conn.Write(ctx, kind, payload)
+}
+
+// askForPings returns a function that asks for a sign of life when that is due.
+// Browsers answer by themselves, also for a page that is hidden.
+func (s *socket) askForPings() func() {
+	asked := time.Now()
+	return func() {
+		if time.Since(asked) >= pingEvery {
+			asked = time.Now()
+			s.askForPing()
+		}
+	}
+}
+
+// askForPing has write send a ping, unless one is without an answer.
+func (s *socket) askForPing() {
+	s.viewer.mu.Lock()
+	defer s.viewer.mu.Unlock()
+	if s.pinged == 0 {
+		s.pingDue = true
+		s.watch.wake()
 	}
 }

@@ -114,12 +114,14 @@ func TestStreamsTakeTurns(t *testing.T) {
 	}
 }
 
-// newSocket returns a socket without a connection, whose viewer has the list of
+// watching returns a socket without a connection, whose viewer has the list of
 // all streams.
-func newSocket(t *testing.T, v *Viewer) *socket {
+func watching(t testing.TB, v *Viewer) *socket {
 	t.Helper()
-	s := &socket{viewer: v, watch: v.watch(), sent: map[int]uint64{}, unacked: map[int]unackedFrame{}, listed: v.lastID}
+	s := newSocket(v)
+	v.watch(s.watch)
 	t.Cleanup(func() { v.unwatch(s.watch) })
+	s.list(v.describe())
 	return s
 }
 
@@ -151,8 +153,7 @@ func TestFramesFollowTheirStream(t *testing.T) {
 	c := dial(t, url)
 	publish(t, v.Source("known"), jpegFrame(t, 1, nil))
 	h, _ := c.frame()
-	s := newSocket(t, v)
-	s.listed = h.ID
+	s := watching(t, v)
 	publish(t, v.Source("new"), jpegFrame(t, 1, nil))
 	for _, want := range []int{h.ID, 0} {
 		p, id := s.next()
@@ -222,14 +223,14 @@ func TestFramesAreOnTheirWayUntilReported(t *testing.T) {
 		for range 5 * minTransit {
 			publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
 		}
-		s := newSocket(t, v)
+		s := watching(t, v)
 		first := s.choose()
 		if len(first) != minTransit {
 			t.Fatalf("%d frames are on their way at once", len(first))
 		}
-		for id, f := range s.unacked {
-			f.bytes = 1 << 20
-			s.unacked[id] = f
+		for _, id := range first {
+			s.note(id, 1<<20)
+			s.end()
 		}
 		s.age(transitLimit + v.transfer(minTransit<<20) - time.Minute)
 		if more := s.choose(); more != nil {
@@ -243,7 +244,7 @@ func TestFramesAreOnTheirWayUntilReported(t *testing.T) {
 		if more, want := s.choose(), s.window.limit()-1; len(more) != want {
 			t.Errorf("held %v: %v follow, not %d frames", held, more, want)
 		}
-		if frames, _ := s.inTransit(); frames != s.window.limit() {
+		if frames := len(s.ends); frames != s.window.limit() {
 			t.Errorf("held %v: %d frames are on their way", held, frames)
 		}
 	}
@@ -285,7 +286,7 @@ func TestStreamsThatHaveGone(t *testing.T) {
 		sources[id] = v.Source("camera")
 		publish(t, sources[id], jpegFrame(t, 1, nil))
 	}
-	s := newSocket(t, v)
+	s := watching(t, v)
 	if ids := s.choose(); len(ids) != 3 {
 		t.Fatalf("%v are next", ids)
 	}
@@ -351,7 +352,7 @@ func TestAcknowledgementOfAStreamThatHasGone(t *testing.T) {
 func TestAcknowledgementBeforeTheFrame(t *testing.T) {
 	v, _ := newViewer(t, Options{})
 	publish(t, v.Source("camera"), jpegFrame(t, 1, nil))
-	s := newSocket(t, v)
+	s := watching(t, v)
 	if ids := s.choose(); len(ids) != 1 || !s.acknowledge(ids[0], false) {
 		t.Fatalf("%v are next", ids)
 	}

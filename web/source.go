@@ -23,15 +23,16 @@ type Source struct {
 	name   string
 
 	// viewer.mu protects these.
-	stats  func() netgear.Stats // nil without Serve
-	closed bool
+	stats   func() netgear.Stats // nil without Serve
+	streams map[sender]*stream   // of the senders of the newest frames
+	closed  bool
 }
 
 // Source returns a source of streams with this name. If the name is not empty, a
 // stream with it exists at once, in StateWaiting. Two sources may have the same
 // name: then their streams have different ones, such as "gate" and "gate (2)".
 func (v *Viewer) Source(name string) *Source {
-	s := &Source{viewer: v, name: cleanName(name)}
+	s := &Source{viewer: v, name: cleanName(name), streams: map[sender]*stream{}}
 	if s.name != "" {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -64,10 +65,10 @@ func (s *Source) Publish(f *netgear.Frame) error {
 		return nil
 	}
 	if v.stateOf(st, time.Now()) != StateLive {
-		v.changes++
+		v.changed()
 	}
 	st.put(p, f)
-	v.wake()
+	v.published(st)
 	return nil
 }
 
@@ -173,7 +174,7 @@ func (s *Source) Close() error {
 	left := v.streams[:0:0]
 	for _, st := range v.streams {
 		if st.source == s {
-			st.replace(nil)
+			st.remove()
 		} else {
 			left = append(left, st)
 		}

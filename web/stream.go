@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -53,6 +54,7 @@ type stream struct {
 	source *Source
 	port   string // in multi-server mode
 	peer   string // of the newest frame; "" if it is not known
+	sender sender // its key in source.streams, unless it had no frame yet
 
 	picture *picture // the newest; nil before the first
 	seq     uint64   // of that
@@ -62,6 +64,7 @@ type stream struct {
 	state   State     // as an event has set it; StateLive otherwise
 	marked  time.Time // when
 	past    []string  // peers that had the stream before; see reconnected
+	gone    bool      // the Viewer has it no more
 }
 
 // stateOf returns a stream's state. v.mu must be held.
@@ -143,6 +146,13 @@ func (st *stream) replace(p *picture) {
 	st.picture = p
 }
 
+// remove releases the picture of a stream that the Viewer has no more.
+func (st *stream) remove() {
+	st.replace(nil)
+	st.forget()
+	st.gone = true
+}
+
 // mark sets the state, unless a frame has arrived after that time, or the stream
 // had none. A stream that has ended is not lost as well. It reports whether the
 // state has changed.
@@ -213,14 +223,19 @@ func (st *stream) describe(state State, now time.Time) Stream {
 // if that is not known.
 func (st *stream) dropped(s *netgear.Stats) *uint64 {
 	if port, ok := s.Ports[st.port]; ok {
-		n := port.Dropped + port.Missed
-		return &n
+		return sumOf(port.Dropped, port.Missed)
 	}
 	if st.port == "" && st.source.viewer.only(st.source, "") == st {
-		n := s.Dropped + s.Missed
-		return &n
+		return sumOf(s.Dropped, s.Missed)
 	}
 	return nil
+}
+
+// sumOf returns the sum of two counts. missed is the sender's choice, so it may be
+// so large that there is none.
+func sumOf(dropped, missed uint64) *uint64 {
+	n := dropped + min(missed, math.MaxUint64-dropped)
+	return &n
 }
 
 // rate measures frames a second.

@@ -100,6 +100,15 @@ type Options struct {
 	// WriteTimeout is how long a viewer may take to receive something, beyond a
 	// second for each 16 KiB of it. Later the viewer is disconnected. The
 	// default is 10 s.
+	//
+	// A viewer on the WebSocket is asked for a sign of life every 20 s, and may
+	// be silent for that long after it, or while it is to receive something. So
+	// one that stands still for less keeps its connection, and one that has gone
+	// without a word is disconnected within about 20 s and WriteTimeout. An MJPEG
+	// client gives no such signs: one that has gone without a word is disconnected
+	// once that much time has passed with a picture it does not take.
+	//
+	// Time in which this process does not run does not count.
 	WriteTimeout time.Duration
 	// Logger receives what a Viewer reports, which is never a line for each
 	// frame. No frame and no viewer waits for its handler, which may call the
@@ -158,6 +167,7 @@ type Viewer struct {
 	encoder      encoder
 	slowest      int             // bytes a second that a viewer must accept at least
 	transitLimit time.Duration   // see the constant
+	closeTime    time.Duration   // as well
 	ctx          context.Context // ends with Close
 	cancel       context.CancelFunc
 
@@ -182,7 +192,7 @@ func New(o Options) (*Viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Viewer{opts: o, slowest: slowest, transitLimit: transitLimit, watchers: map[*watcher]struct{}{}, lines: make(chan struct{}, maxLines)}
+	v := &Viewer{opts: o, slowest: slowest, transitLimit: transitLimit, closeTime: closeTime, watchers: map[*watcher]struct{}{}, lines: make(chan struct{}, maxLines)}
 	v.encoder = encoder{quality: o.Quality, cores: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.access = newAccess(&v.opts, rand.Text())
@@ -190,8 +200,8 @@ func New(o Options) (*Viewer, error) {
 	return v, nil
 }
 
-// ServeHTTP implements http.Handler. Responses that take long set their own
-// deadlines, whatever the server's WriteTimeout is.
+// ServeHTTP implements http.Handler. Responses that take long have
+// Options.WriteTimeout, whatever the server's is.
 func (v *Viewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !v.begin() {
 		http.Error(w, "The viewer is closed.", http.StatusServiceUnavailable)
@@ -250,7 +260,7 @@ func (v *Viewer) Close() error {
 	v.running.Wait()
 	v.mu.Lock()
 	for _, s := range v.streams {
-		s.replace(nil)
+		s.remove()
 	}
 	v.streams = nil
 	v.mu.Unlock()
@@ -284,26 +294,36 @@ func (v *Viewer) Viewers() int {
 }
 
 // allowance returns how long a viewer may take to receive n bytes.
-func (v *Viewer) allowance(n int) time.Duration {
+func (v *Viewer) allowance(n uint64) time.Duration {
 	return v.opts.WriteTimeout + v.transfer(n)
 }
 
 // transfer returns how long the slowest line takes for n bytes.
-func (v *Viewer) transfer(n int) time.Duration {
-	return time.Duration(n) * time.Second / time.Duration(v.slowest)
+func (v *Viewer) transfer(n uint64) time.Duration {
+	return time.Duration(min(n, maxTransfer)) * time.Second / time.Duration(v.slowest)
 }
+
+// maxTransfer keeps transfer from an overflow.
+const maxTransfer = 1 << 32
 
 // watcher is woken when there may be something new to send. A watcher that is
 // busy finds it afterwards.
-type watcher struct{ more chan struct{} }
+type watcher struct {
+	more chan struct{}
+	// offer reports whether a new frame of a stream is to be sent. Viewer.mu is
+	// held.
+	offer func(*stream) bool
+}
 
-// watch returns a watcher. The caller must call unwatch.
-func (v *Viewer) watch() *watcher {
-	w := &watcher{more: make(chan struct{}, 1)}
+func newWatcher(offer func(*stream) bool) *watcher {
+	return &watcher{more: make(chan struct{}, 1), offer: offer}
+}
+
+// watch adds a watcher. The caller must call unwatch.
+func (v *Viewer) watch(w *watcher) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.watchers[w] = struct{}{}
-	return w
 }
 
 func (v *Viewer) unwatch(w *watcher) {
@@ -312,12 +332,20 @@ func (v *Viewer) unwatch(w *watcher) {
 	delete(v.watchers, w)
 }
 
-// wake wakes all watchers, and does not wait for any. v.mu must be held.
-func (v *Viewer) wake() {
+// wake wakes the watcher, and does not wait for it.
+func (w *watcher) wake() {
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+}
+
+// published wakes the watchers to which a stream's new frame is to be sent. v.mu
+// must be held.
+func (v *Viewer) published(st *stream) {
 	for w := range v.watchers {
-		select {
-		case w.more <- struct{}{}:
-		default:
+		if w.offer(st) {
+			w.wake()
 		}
 	}
 }
@@ -326,5 +354,7 @@ func (v *Viewer) wake() {
 // wakes all watchers. v.mu must be held.
 func (v *Viewer) changed() {
 	v.changes++
-	v.wake()
+	for w := range v.watchers {
+		w.wake()
+	}
 }

@@ -1,5 +1,6 @@
-// Plot draws the bench's charts as SVG. It is a module of its own, so that the
-// library does not require the plotting library. The bench runs it:
+// Plot draws the charts of the bench and of the soak runs as SVG. It is a module of
+// its own, so that the library does not require the plotting library. Package page
+// runs it:
 //
 //	go run . CHARTS.json FOLDER
 package main
@@ -12,6 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -22,18 +24,25 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// chart is the form that ../charts.go writes.
+// chart is the form that package page writes.
 type chart struct {
 	File, Title, X, Y string
 	Bars              bool     // else lines
 	Log               bool     // the Y axis
 	Categories        []string // names for X 0, 1, 2, …
 	Series            []series
+	Marks             string // the heading of Rows
+	Rows              []row  // marks below the lines
 }
 
 type series struct {
 	Name string
 	X, Y []float64
+}
+
+type row struct {
+	Name     string
+	From, To []float64
 }
 
 // colors are those of the contenders, the same in every chart, and are
@@ -69,6 +78,9 @@ func colorOf(name string, index int) color.Color {
 
 // The legend has a column of its own, so that it never covers the data.
 const width, height, legendWidth = 25 * vg.Centimeter, 10 * vg.Centimeter, 7 * vg.Centimeter
+
+// titleWidth is the space for the title, which is above the data.
+const titleWidth = width - legendWidth - 20
 
 func main() {
 	if len(os.Args) != 3 {
@@ -108,6 +120,13 @@ func (c *chart) draw(file string) error {
 	if err := add(p, &legend); err != nil {
 		return err
 	}
+	height := height
+	if len(c.Rows) > 0 {
+		marks := &marks{c.Marks, c.Rows, legend.TextStyle}
+		p.Add(marks)
+		p.X.Padding += marks.height()
+		height += marks.height()
+	}
 	canvas := vgsvg.New(width, height)
 	page := draw.New(canvas)
 	// For pages with a dark background.
@@ -130,9 +149,13 @@ func (c *chart) dress(p *plot.Plot, legend *plot.Legend) {
 		f.Size = 10
 	}
 	p.Title.TextStyle.Font.Size = 12
+	if long := p.Title.TextStyle.Width(c.Title); long > titleWidth {
+		p.Title.TextStyle.Font.Size *= titleWidth / long
+	}
 	p.Title.Padding, p.X.Padding, p.Y.Padding = 10, 8, 8
 	p.BackgroundColor = color.White
 	legend.Top, legend.Left, legend.Padding = true, true, 4
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(plainTicks), plot.TickerFunc(plainTicks)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color = nil
 	grid.Horizontal.Color = color.Gray{0xdd}
@@ -145,6 +168,17 @@ func (c *chart) dress(p *plot.Plot, legend *plot.Legend) {
 	if len(c.Categories) == 0 {
 		p.X.Min = 0
 	}
+}
+
+// plainTicks returns gonum's ticks, with numbers such as 25, not 25.00.
+func plainTicks(low, high float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	for i := range ticks {
+		if t := &ticks[i]; !t.IsMinor() {
+			t.Label = strconv.FormatFloat(math.Round(t.Value*1e6)/1e6, 'f', -1, 64)
+		}
+	}
+	return ticks
 }
 
 // decades returns the ticks 1, 2, 5, 10, 20, 50, …
@@ -160,7 +194,14 @@ func decades(low, high float64) (ticks []plot.Tick) {
 }
 
 func (c *chart) lines(p *plot.Plot, legend *plot.Legend) error {
-	for k, s := range c.Series {
+	few := !slices.ContainsFunc(c.Series, func(s series) bool { return len(s.X) >= 20 })
+	index := map[string]int{} // several lines may have one name, and then one color
+	for _, s := range c.Series {
+		k, again := index[s.Name]
+		if !again {
+			k = len(index)
+			index[s.Name] = k
+		}
 		xy := make(plotter.XYs, len(s.X))
 		for i := range xy {
 			xy[i].X, xy[i].Y = s.X[i], s.Y[i]
@@ -172,8 +213,10 @@ func (c *chart) lines(p *plot.Plot, legend *plot.Legend) error {
 		line.Color, line.Width = colorOf(s.Name, k), 2
 		points.Color, points.Shape = colorOf(s.Name, k), draw.CircleGlyph{}
 		p.Add(line)
-		legend.Add(s.Name, line)
-		if len(xy) < 20 { // measured points, not a curve
+		if !again {
+			legend.Add(s.Name, line)
+		}
+		if few { // measured points, not a curve
 			p.Add(points)
 		}
 	}

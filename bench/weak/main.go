@@ -20,14 +20,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vidgear-go/netgear/internal/netem"
+	interrupt "github.com/vidgear-go/netgear/internal/program"
 )
 
 // flags are the command line.
@@ -59,9 +58,7 @@ func main() {
 	flag.StringVar(&f.sysctl, "sysctl", "", "settings of the sender's host, such as net.ipv4.tcp_notsent_lowat=16384, with semicolons between")
 	flag.BoolVar(&f.verbose, "v", false, "print each second of each stream")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	exit(run(ctx, &f))
+	exit(run(interrupt.UntilSignal(), &f))
 }
 
 func exit(err error) {

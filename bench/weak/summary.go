@@ -130,15 +130,15 @@ func (w *watch) recovery(from, until time.Duration) time.Duration {
 // fresh reports whether, in the second after a time, a frame arrives and none
 // is on its way for longer than MaxAge.
 func (w *watch) fresh(from time.Duration) bool {
-	any, to := false, from+time.Second
+	came, to := false, from+time.Second
 	for i := range w.arrivals {
 		a := &w.arrivals[i]
 		if a.age() > w.scene.MaxAge && a.At >= from && a.Captured+w.scene.MaxAge < to {
 			return false
 		}
-		any = any || a.At >= from && a.At < to
+		came = came || a.At >= from && a.At < to
 	}
-	return any
+	return came
 }
 
 func (w *watch) second(t time.Duration) (x second) {

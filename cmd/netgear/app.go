@@ -7,24 +7,27 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/levenshtein"
 )
 
 // The statuses with which the program exits.
 const (
-	exitOK      = 0 // success, and an end by SIGINT or SIGTERM
+	exitOK      = 0 // success, and an end by SIGINT, SIGTERM or SIGHUP
 	exitFailure = 1
 	exitUsage   = 2 // a mistake in the flags, the environment or the file
 )
 
-const long = `netgear sends, receives, displays, records and passes on video on the wire of
-VidGear's NetGear and NetGear_Async.`
+const long = `netgear sends, receives, displays, records and passes on video on the wires of
+VidGear's NetGear and NetGear_Async and of imagezmq.`
 
 const precedence = `Every flag can also be set by a variable of the environment, NETGEAR_ and its
 name (NETGEAR_PORT, NETGEAR_LOG_LEVEL), and in a settings file in TOML
@@ -32,8 +35,8 @@ name (NETGEAR_PORT, NETGEAR_LOG_LEVEL), and in a settings file in TOML
 the environment more than the file. Secrets have no flag: they come from the
 environment or the file (NETGEAR_SSH_PASSWORD, ssh-password).
 
-Exit status: 0 after success and after SIGINT or SIGTERM, 1 after a failure, 2
-for a mistake in flags, environment or file.`
+Exit status: 0 after success and after SIGINT, SIGTERM or SIGHUP, 1 after a
+failure, 2 for a mistake in flags, environment or file.`
 
 // app is what the commands share.
 type app struct {
@@ -76,11 +79,10 @@ func unlessEnded(ctx context.Context, err error) error {
 func failed(command string, err error, started bool) int {
 	var wrong *settings.WrongError
 	usage := !started || errors.As(err, &wrong)
-	var said *reportedError
-	if !errors.As(err, &said) {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", command, err)
+	if _, ok := errors.AsType[*reportedError](err); !ok {
+		fmt.Fprintf(live.Stderr, "%s: %s\n", command, unprefixed(err.Error(), command))
 		if usage {
-			fmt.Fprintf(os.Stderr, "%s --help lists the flags.\n", command)
+			fmt.Fprintf(live.Stderr, "%s --help lists the flags.\n", command)
 		}
 	}
 	if usage {
@@ -89,17 +91,25 @@ func failed(command string, err error, started bool) int {
 	return exitFailure
 }
 
+// unprefixed returns the text of an error without the names of packages that the
+// command's begins with: netgear, and record of the command of that name.
+func unprefixed(text, command string) string {
+	text = strings.TrimPrefix(text, command[strings.LastIndex(command, " ")+1:]+": ")
+	text = strings.TrimPrefix(text, "netgear: ")
+	return strings.ReplaceAll(strings.ReplaceAll(text, ": netgear: ", ": "), "\nnetgear: ", "\n")
+}
+
 // stdout is where commands print their results. The commands that print lines
-// for as long as they run use os.Stdout instead, and end with its errors.
+// for as long as they run use live.Stdout instead, and end with its errors.
 var stdout printer
 
-// printer writes to os.Stdout, and keeps the first error for the end of the
+// printer writes to live.Stdout, and keeps the first error for the end of the
 // command: on a full disk, what was printed is not there.
 type printer struct{ err error }
 
 func (p *printer) Write(b []byte) (int, error) {
 	if p.err == nil {
-		_, p.err = os.Stdout.Write(b)
+		_, p.err = live.Stdout.Write(b)
 	}
 	return len(b), nil
 }
@@ -122,7 +132,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().String("log-format", "text", "log as `FORMAT`: text or json")
 	complete(root, "log-level", "debug", "info", "warn", "error")
 	complete(root, "log-format", "text", "json")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 	root.SetUsageTemplate(usageTemplate)
 	root.SetOut(&stdout)
 	root.AddGroup(&cobra.Group{ID: "ends", Title: "Commands:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
@@ -165,7 +175,7 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	if err := settings.Fill(fs, a.file, cmd.Name()); err != nil {
 		return err
 	}
-	if a.logger, err = newLogger(os.Stderr, fs); err != nil {
+	if a.logger, err = newLogger(live.Stderr, fs); err != nil {
 		return err
 	}
 	a.started = true
@@ -240,9 +250,19 @@ func newLogger(w io.Writer, fs *pflag.FlagSet) (*slog.Logger, error) {
 }
 
 // flagError returns an error of the flags' parser without the command line,
-// which may contain a password.
-func flagError(err error) error {
+// which may contain a password. A flag that is mistyped gets a suggestion.
+func flagError(cmd *cobra.Command, err error) error {
+	if bad := settings.BadValue(err); bad != nil {
+		return bad
+	}
 	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		if near := levenshtein.Near(name, known); near != "" {
+			return settings.Wrong("%s; did you mean --%s?", text, near)
+		}
+	}
 	if before, rest, ok := strings.Cut(text, " in -"); ok {
 		if name, _, _ := strings.Cut(rest, "="); len(name) > 1 && !strings.ContainsAny(name, `{"' `) {
 			before = fmt.Sprintf("%s; flags have two dashes, such as --port", before)
@@ -266,10 +286,34 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return settings.Wrong("unknown command; did you mean %s?", strings.Join(near, " or "))
+	text := "unknown command"
+	if len(os.Args) > 1 && args[0] == os.Args[1] { // not a part of a flag, which may have a password
+		text = fmt.Sprintf("unknown command %.40q", args[0])
 	}
-	return settings.Wrong("unknown command")
+	near := cmd.SuggestionsFor(args[0])
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() && abbreviates(args[0], c.Name()) && !slices.Contains(near, c.Name()) {
+			near = append(near, c.Name())
+		}
+	}
+	if len(near) > 0 {
+		return settings.Wrong("%s; did you mean %s?", text, strings.Join(near, " or "))
+	}
+	return settings.Wrong("%s", text)
+}
+
+// abbreviates reports whether a word is a name with letters left out, such as
+// recv for receive.
+func abbreviates(word, name string) bool {
+	if len(word) < 2 || word[0] != name[0] {
+		return false
+	}
+	for _, letter := range []byte(name) {
+		if word != "" && word[0] == letter {
+			word = word[1:]
+		}
+	}
+	return word == ""
 }
 
 // helpCommand returns cobra's help command, but with an error for a command that

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"reflect"
 	"runtime"
 	"slices"
@@ -99,7 +98,7 @@ func (b *bridgeCommand) addFlags(cmd *cobra.Command) {
 	fs.BoolVar(&b.follow, "follow", false, "--replay: continue with new frames")
 	fs.BoolVar(&b.latest, "latest", false, "--from-nats: begin with the latest stored frame of each camera")
 	fs.StringVar(&b.work, "work", "", "--from-nats: share the frames with all bridges and workers of this `NAME`")
-	fs.BoolVar(&b.lines, "json", false, "print one JSON line per second, also on a terminal")
+	fs.BoolVar(&b.lines, "json", false, linesUsage)
 	b.metrics.add(fs)
 	addInputs(cmd)
 }
@@ -265,14 +264,6 @@ func (b *bridgeCommand) openStream(ctx context.Context, nc natsConn) error {
 	return nil
 }
 
-// show runs work, and prints the figures meanwhile if they are to be shown.
-func (b *bridgeCommand) show(ctx context.Context, figures func(time.Time) snapshot, work func(context.Context) error) error {
-	if b.lines || live.Open(os.Stdout) != nil {
-		return monitored(ctx, os.Stdout, figures, work)
-	}
-	return work(ctx)
-}
-
 // ---- into NATS ----
 
 // receive publishes what the inputs receive.
@@ -282,34 +273,42 @@ func (b *bridgeCommand) receive(ctx context.Context, nc natsConn, meter *meter) 
 	if err != nil {
 		return err
 	}
-	defer ends.close()
+	defer func() { ends.close(); ends.summary() }()
 	var publishers []*natsbridge.Publisher
+	var stages []stage
 	for i, end := range ends.ends {
 		p, failed := natsbridge.NewPublisher(nc, b.publish)
 		if failed == nil {
 			publishers = append(publishers, p)
-			failed = meter.addStage("nats "+ends.names[i], publishStage, func() metrics.Counts { return publishCounts(p.Stats()) })
+			stages = append(stages, stage{"nats " + ends.names[i], publishStage, func() metrics.Counts { return publishCounts(p.Stats()) }})
 		}
 		err = errors.Join(err, failed, meter.add("input "+ends.names[i], end))
 	}
+	err = errors.Join(err, meter.addStages(stages))
+	defer newDropLog(b.publish.Logger, stages).watch()()
 	if err == nil {
 		rates := make([]rate, len(publishers))
-		err = b.show(ctx, func(now time.Time) snapshot {
+		err = monitored(ctx, b.lines, func(now time.Time) snapshot {
 			s := snapshot{Time: now, Streams: rows.Rows(now)}
 			for i, p := range publishers {
 				s.Outputs = append(s.Outputs, publisherRow("nats "+ends.names[i], p.Stats(), nc.IsConnected(), &rates[i], now))
 			}
 			return s
-		}, func(ctx context.Context) error { return publishAll(ctx, ends, publishers) })
+		}, func(ctx context.Context) error {
+			late, cancel := program.Grace(ctx, program.Exchange)
+			defer cancel()
+			return publishAll(ctx, late, ends, publishers)
+		})
 	}
 	return errors.Join(err, closePublishers(ends.names, publishers))
 }
 
-// publishAll publishes until all streams have ended.
-func publishAll(ctx context.Context, ends *openEnds, publishers []*natsbridge.Publisher) error {
+// publishAll publishes until all streams have ended or ctx has. Then it publishes
+// what is queued, and waits for room until late ends.
+func publishAll(ctx, late context.Context, ends *openEnds, publishers []*natsbridge.Publisher) error {
 	return ends.receive(ctx, func(i int, f *netgear.Frame) error {
-		err := publishers[i].Publish(ctx, cameraName(ends.names[i], f), f)
-		if err != nil && (ctx.Err() != nil || errors.Is(err, natsbridge.ErrClosed)) {
+		err := publishers[i].Publish(late, cameraName(ends.names[i], f), f)
+		if err != nil && (late.Err() != nil || errors.Is(err, natsbridge.ErrClosed)) {
 			return err
 		}
 		return nil // counted
@@ -326,7 +325,7 @@ func closePublishers(names []string, publishers []*natsbridge.Publisher) error {
 	closing.Wait()
 	for i, p := range publishers {
 		s := p.Stats()
-		fmt.Fprintf(os.Stderr, "%s: %d frames published, %d dropped%s\n", names[i], s.Frames, s.Dropped.Sum(), reasons(s.Dropped))
+		fmt.Fprintf(live.Stderr, "%s: %s published, %d dropped%s\n", names[i], program.Count(s.Frames, "frame", "frames"), s.Dropped.Sum(), reasons(s.Dropped))
 	}
 	return errors.Join(errs...)
 }
@@ -355,14 +354,16 @@ func (b *bridgeCommand) send(ctx context.Context, nc natsConn, meter *meter) err
 		return err
 	}
 	announce(end)
-	err = errors.Join(meter.add("output", end), meter.addStage("nats", subscribeStage, func() metrics.Counts { return subscribeCounts(sub.Stats()) }))
+	stages := []stage{{"nats", subscribeStage, func() metrics.Counts { return subscribeCounts(sub.Stats()) }}}
+	defer newDropLog(b.publish.Logger, stages).watch()()
+	err = errors.Join(meter.add("output", end), meter.addStages(stages))
 	if err != nil {
 		return errors.Join(err, end.Close())
 	}
-	late, cancel := program.Grace(ctx, time.Second)
+	late, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	var r rate
-	err = b.show(ctx, func(now time.Time) snapshot {
+	err = monitored(ctx, b.lines, func(now time.Time) snapshot {
 		return snapshot{Time: now, Outputs: []branchRow{subscriberRow(defaultName(b.output), sub.Stats(), end.Stats(), &r, now)}}
 	}, func(ctx context.Context) error {
 		context.AfterFunc(ctx, func() { sub.Close() })
@@ -373,20 +374,22 @@ func (b *bridgeCommand) send(ctx context.Context, nc natsConn, meter *meter) err
 	})
 	err = errors.Join(err, end.Close()) // sends the terminate message
 	s := sub.Stats()
-	fmt.Fprintf(os.Stderr, "%d frames sent, %d dropped%s\n", end.Stats().Frames, s.Dropped.Sum(), reasons(s.Dropped))
+	sent := end.Stats()
+	fmt.Fprintf(live.Stderr, "%s sent, %d dropped%s%s\n", program.Count(sent.Frames, "frame", "frames"), s.Dropped.Sum(), reasons(s.Dropped), program.Account(sent))
 	return err
 }
 
 // subscribe opens what the flags select.
 func (b *bridgeCommand) subscribe(ctx context.Context, nc natsConn) (*natsbridge.Subscriber, error) {
-	from := natsbridge.StreamSource{Stream: b.publish.Stream, Subject: b.publish.Subject, Cameras: b.cameras}
+	limits := natsbridge.Limits{MaxFrameBytes: b.output.MaxFrameBytes}
+	from := natsbridge.StreamSource{Stream: b.publish.Stream, Subject: b.publish.Subject, Cameras: b.cameras, Limits: limits}
 	switch {
 	case b.work != "":
 		return natsbridge.Work(ctx, nc, natsbridge.WorkOptions{StreamSource: from, Name: b.work})
 	case b.latest:
 		return natsbridge.Watch(ctx, nc, natsbridge.WatchOptions{StreamSource: from})
 	case b.publish.Stream == "":
-		return natsbridge.Subscribe(nc, natsbridge.SubscribeOptions{Subject: b.publish.Subject, Cameras: b.cameras, Backpressure: b.publish.Backpressure})
+		return natsbridge.Subscribe(nc, natsbridge.SubscribeOptions{Subject: b.publish.Subject, Cameras: b.cameras, Backpressure: b.publish.Backpressure, Limits: limits})
 	}
 	o := natsbridge.ReplayOptions{StreamSource: from, From: b.since, Speed: b.speed, Follow: b.follow}
 	if b.speed == 0 {

@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,15 +18,24 @@ import (
 
 	natsd "github.com/nats-io/nats-server/v2/server"
 
+	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
 	"github.com/vidgear-go/netgear/internal/peertest"
+	"github.com/vidgear-go/netgear/natsbridge"
 )
 
 // natsServerFor runs a NATS server with JetStream in this process, and returns
 // its address.
 func natsServerFor(t *testing.T) string {
 	t.Helper()
-	s, err := natsd.NewServer(&natsd.Options{Host: "127.0.0.1", Port: natsd.RANDOM_PORT, NoLog: true, NoSigs: true,
-		JetStream: true, StoreDir: t.TempDir(), Username: "cameras", Password: "secret"})
+	return natsServerWith(t, &natsd.Options{Host: "127.0.0.1", Username: "cameras", Password: "secret"})
+}
+
+// natsServerWith runs such a server with more options.
+func natsServerWith(t *testing.T, o *natsd.Options) string {
+	t.Helper()
+	o.Port, o.NoLog, o.NoSigs, o.JetStream, o.StoreDir = natsd.RANDOM_PORT, true, true, true, t.TempDir()
+	s, err := natsd.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +45,26 @@ func natsServerFor(t *testing.T) string {
 		t.Fatal("the NATS server does not start")
 	}
 	return s.ClientURL()
+}
+
+// runAsNATS makes this test's binary a NATS server, with the limit of a message.
+const runAsNATS = "RUN_AS_NATS"
+
+// natsMain is the main function of such a process.
+func natsMain(maxPayload string) int {
+	n, _ := strconv.Atoi(maxPayload)
+	s, err := natsd.NewServer(&natsd.Options{Host: "127.0.0.1", Port: natsd.RANDOM_PORT, NoLog: true, NoSigs: true, MaxPayload: int32(n)})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s.Start()
+	if !s.ReadyForConnections(timeLimit) {
+		return 1
+	}
+	fmt.Println("listens at", s.ClientURL())
+	io.Copy(io.Discard, os.Stdin)
+	return 0
 }
 
 // JPEGs pass through NATS to the bit: live, and from a recording.
@@ -104,7 +138,7 @@ func TestBridge(t *testing.T) {
 func waitBytes(t *testing.T, p *process, n int) {
 	t.Helper()
 	for late := time.After(timeLimit); ; {
-		text, more := p.stdout.get()
+		text, more := p.stdout.SoFar()
 		if len(text) >= n {
 			return
 		}
@@ -188,5 +222,117 @@ func TestBridgeReconnects(t *testing.T) {
 	defer nc.Close()
 	if !nc.Opts.IgnoreAuthErrorAbort || nc.Opts.MaxReconnect != -1 {
 		t.Errorf("it gives up: %+v", nc.Opts)
+	}
+}
+
+// What waits in the queue of an input at a signal is published, whatever the
+// policy.
+func TestBridgePublishesTheQueue(t *testing.T) {
+	t.Parallel()
+	const frames = 16
+	n := natsServer{urls: natsServerFor(t), user: "cameras", password: "secret"}
+	nc, err := n.connect(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for _, policy := range []natsbridge.Backpressure{natsbridge.Block, natsbridge.KeepLatest, natsbridge.DropNewest} {
+		t.Run(fmt.Sprint(policy), func(t *testing.T) {
+			ends, err := openInputs([]input{{"front", netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"}}}, board.New())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ends.close()
+			send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: ends.ends[0].Port(), TerminateDelay: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer send.Close()
+			for _, jpeg := range jpegs(t, frames) {
+				if _, err := send.SendJPEG(t.Context(), jpeg, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			peertest.Await(t, timeLimit, "the frames", func() bool { return ends.ends[0].Stats().Queue == frames })
+			p, err := natsbridge.NewPublisher(nc, natsbridge.PublisherOptions{Subject: "frames", Backpressure: policy, InFlight: frames})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, signal := context.WithCancel(t.Context())
+			signal()
+			if err := publishAll(ctx, t.Context(), ends, []*natsbridge.Publisher{p}); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			if s := p.Stats(); s.Frames != frames {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// Frames that wait for NATS at a signal are published if it takes them within the
+// time for that. What it does not take is counted: at the publisher, or at the input.
+func TestBridgePublishesWhatWaits(t *testing.T) {
+	t.Parallel()
+	for _, takes := range []bool{true, false} {
+		t.Run(fmt.Sprint(takes), func(t *testing.T) {
+			t.Parallel()
+			const frames = 3 // one on its way, one that waits for room, one in the queue
+			server := natsServerFor(t)
+			proxy := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), strings.TrimPrefix(server, "nats://"))
+			n := natsServer{urls: "nats://" + proxy.Addr, user: "cameras", password: "secret"}
+			nc, err := n.connect(slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			publisher, err := natsbridge.NewPublisher(nc, natsbridge.PublisherOptions{InFlight: 1, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends, err := openInputs([]input{{"front", netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"}}}, board.New())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ends.close()
+			proxy.Hold(0)
+			ctx, signal := context.WithCancel(t.Context())
+			late, end := context.WithCancel(t.Context())
+			defer end()
+			done := make(chan error, 1)
+			go func() { done <- publishAll(ctx, late, ends, []*natsbridge.Publisher{publisher}) }()
+			send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: ends.ends[0].Port()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer send.Close()
+			for range frames {
+				if _, err := send.SendJPEG(t.Context(), jpegs(t, 1)[0], nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			peertest.Await(t, timeLimit, "frames to wait", func() bool { return publisher.Stats().InFlight == 2 && ends.ends[0].Stats().Queue == 1 })
+			signal()
+			if !takes {
+				end()
+			} else {
+				proxy.Release()
+			}
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			proxy.Release()
+			publisher.Close()
+			published, s, dropped := uint64(frames), publisher.Stats(), ends.ends[0].Stats().Dropped
+			if !takes {
+				published = 1
+			}
+			if s.Frames != published || s.Frames+s.Dropped.Sum()+dropped != frames {
+				t.Errorf("%+v, and %d dropped in the queue", s, dropped)
+			}
+		})
 	}
 }

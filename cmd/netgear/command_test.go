@@ -19,8 +19,9 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// SIGINT and SIGTERM end every command with success. Peers get the terminate
-// message, and files are complete.
+// SIGINT and SIGTERM end every command with success, also both at once, as GNU
+// timeout sends its signal twice. Peers get the terminate message, and files are
+// complete.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -36,8 +37,8 @@ func TestSignals(t *testing.T) {
 		"view":    {args: []string{"view", "--listen", "127.0.0.1:0"}, ready: "viewer http"},
 		"record":  {args: []string{"record", "--dir", folder}, ready: "endpoint"},
 	} {
-		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-			t.Run(fmt.Sprint(name, " ", s), func(t *testing.T) {
+		for _, signals := range [][]syscall.Signal{{syscall.SIGINT}, {syscall.SIGTERM}, {syscall.SIGSTOP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCONT}} {
+			t.Run(fmt.Sprint(name, " ", signals), func(t *testing.T) {
 				t.Parallel()
 				port := "0"
 				if c.peer != nil {
@@ -51,7 +52,9 @@ func TestSignals(t *testing.T) {
 				} else {
 					p.await(&p.stderr, c.ready)
 				}
-				p.signal(s)
+				for _, s := range signals {
+					p.signal(s)
+				}
 				p.succeed()
 				if peer != nil {
 					peer.succeed() // at the terminate message
@@ -95,6 +98,7 @@ func TestMistakes(t *testing.T) {
 		os.WriteFile(f, []byte(text), 0o600)
 		return f
 	}
+	unused := peertest.FreePort(t)
 	fifo := filepath.Join(t.TempDir(), "fifo.avi")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -104,13 +108,33 @@ func TestMistakes(t *testing.T) {
 		status int
 		want   string
 	}{
-		{[]string{"receve"}, 2, "did you mean receive?"},
+		{[]string{"receve"}, 2, `unknown command "receve"; did you mean receive?`},
+		{[]string{"recv"}, 2, `unknown command "recv"; did you mean receive?`},
+		{[]string{"nosuch"}, 2, `unknown command "nosuch"`},
 		{[]string{"help", "receve"}, 2, "did you mean receive?"},
 		{[]string{"help", "nosuch"}, 2, "unknown command"},
 		{[]string{"completion", "nosuch"}, 2, "unknown command"},
 		{[]string{"send", "-pattern", "1"}, 2, "flags have two dashes"},
-		{[]string{"send", "--patern", "1"}, 2, "unknown flag: --patern"},
-		{[]string{"send", "--fps", "x"}, 2, `invalid argument "x" for "--fps"`},
+		{[]string{"send", "--patern", "1"}, 2, "unknown flag: --patern; did you mean --pattern?"},
+		{[]string{"send", "--stampp", "on"}, 2, "unknown flag: --stampp; did you mean --stamp?"},
+		{[]string{"view", "--metrics", "9105"}, 2, "--metrics 9105: must be HOST:PORT: write :9105, or"},
+		{[]string{"relay", "--metrics", "9105", "--input", "tcp://127.0.0.1:0", "--output", "tcp://127.0.0.1:0?attach=bind"}, 2, "netgear relay: --metrics 9105: must be HOST:PORT: write :9105, or"},
+		{[]string{"send", "--frames", "1", "--pattern", "1", "--address", "127.0.0.1", "--port", unused, "--request-timeout", "20ms", "--max-retries", "1"}, 1,
+			"fps, 0.0 MB/s, 1 failed\nnetgear send: send to tcp://127.0.0.1:" + unused + ": peer is gone: no peer answered within 20ms, once;"},
+		{[]string{"view", "--metrics", "127.0.0.1:91050"}, 2, "--metrics 127.0.0.1:91050: there is no such port"},
+		{[]string{"view", "--listen", "8081"}, 2, "--listen 8081: must be HOST:PORT: write :8081, or"},
+		{[]string{"record", "--out", "/nowhere/a.mkv"}, 1, "netgear record: open /nowhere/a.mkv"},
+		{[]string{"send", "--fps", "x"}, 2, "netgear send: --fps x: must be a number\n"},
+		{[]string{"send", "-n", "1e3"}, 2, "netgear send: --frames 1e3: must be a whole number\n"},
+		{[]string{"send", "--frames", "99999999999999999999"}, 2, "--frames 99999999999999999999: must be a whole number"},
+		{[]string{"send", "--json=maybe"}, 2, "--json maybe: must be true or false"},
+		{[]string{"bridge", "--camera", "a\"b"}, 2, "netgear bridge: --camera a\"b: must be names with commas between\n"},
+		{[]string{"receive", "--timeout", "1"}, 2, "--timeout 1: must be a time such as 500ms or 4s\n"},
+		{[]string{"receive", "--timeout", ""}, 2, `--timeout "": must be a time`},
+		{[]string{"send", "--config", file("[send]\nfps = \"abc\"\n")}, 2, "x.toml: [send] fps: must be a number\n"},
+		{[]string{"send", "--message", "{bad"}, 2, "netgear send: --message: unusable message: the text is not JSON: byte 1: expected"},
+		{[]string{"send", "--options", "{bad"}, 2, "netgear send: --options: invalid option: the option dictionary must be a JSON object: byte 1: expected"},
+		{[]string{"receive", "--max-frame", "8QB"}, 2, "--max-frame: must be a size such as 500MB or 2GiB"},
 		{[]string{"send", "--fps", "NaN"}, 2, "--fps a number"},
 		{[]string{"send", "--send-ahead", "-1"}, 2, "--send-ahead must be from 0"},
 		{[]string{"send", "--pattern", "7"}, 2, `--pattern: Pattern "7" is none of 0 (PAIR)`},
@@ -156,6 +180,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"relay", "--output", "tcp://x:1?allow=10.0.0.0/8&secure-mode=1"}, 2, "--output: allow: [10.0.0.0/8]: needs a receive end"},
 		{[]string{"view", "--ssh", "joe@host"}, 2, "--ssh joe@host"},
 		{[]string{"relay", "--output", "tcp://x:1?queue=0"}, 2, "must be from 1 to 10000"},
+		{[]string{"relay", "--output", "tcp://x:1?queue-size=much"}, 2, "--output: queue-size much: must be a size such as"},
 		{[]string{"record"}, 2, "set --out FILE or --dir FOLDER"},
 		{[]string{"record", "--dir", "x", "--budget", "much"}, 2, "must be a size such as"},
 		{[]string{"record", "--dir", "x", "--max-size", "1e-5"}, 2, "must be a size such as"},
@@ -168,6 +193,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"view", "--origin", "["}, 2, `netgear view: the pattern "[" in --origin`},
 		{[]string{"bridge", "--stream", "F", "--create", "--keep-age", "-1h"}, 2, "--keep-age must not be negative"},
 		{[]string{"play"}, 2, "expected a file"},
+		{[]string{"play", "x.mkv", "--json"}, 2, "--json needs --info or --numbers"},
 		{[]string{"play", "x.mkv", "--speed", "-1"}, 2, "must not be negative"},
 		{[]string{"view", "--listen", "8080"}, 2, "must be HOST:PORT"},
 		{[]string{"view", "--user", "joe"}, 2, "set NETGEAR_PASSWORD"},

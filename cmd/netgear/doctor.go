@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -113,15 +112,8 @@ func (d *doctorCommand) check(ctx context.Context) error {
 	checks := []health.Check{{Name: "netgear", Status: health.OK, Detail: version() + ", " + runtime.Version()}}
 	checks = append(checks, health.Libraries(health.Versions{OpenCV: opencv, GoCV: binding})...)
 	checks = append(checks, health.Development(ctx)...)
-	ports := slices.Clone(d.options.Ports)
-	if len(ports) == 0 {
-		ports = []string{d.options.Port}
-	}
-	if ports[0] == "" {
-		ports[0] = "5555"
-	}
 	if d.options.Protocol != "ipc" {
-		checks = append(checks, health.Ports(d.options.Address, ports)...)
+		checks = append(checks, health.Ports(d.options.Address, portsOf(&d.options))...)
 	}
 	checks = append(checks, health.Keys(d.options.CustomCertLocation, d.options.SecureMode != netgear.Grasslands)...)
 	checks = append(checks, health.Limits("/")...)

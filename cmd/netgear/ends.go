@@ -12,6 +12,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
 )
@@ -107,13 +108,7 @@ func (a *app) endpoints(cmd *cobra.Command, kind string, known ...string) ([]set
 
 // defaultName returns the name of an end that has none.
 func defaultName(o netgear.Options) string {
-	port := o.Port
-	if len(o.Ports) > 0 {
-		port = o.Ports[0]
-	}
-	if port == "" {
-		port = "5555"
-	}
+	port := portsOf(&o)[0]
 	if o.Address == "" || o.Address == "*" {
 		return port
 	}
@@ -140,6 +135,24 @@ func receiveAll(ctx context.Context, end *netgear.NetGear, take func(*netgear.Fr
 		case ctx.Err() == nil && (errors.Is(err, netgear.ErrPeerGone) || errors.Is(err, netgear.ErrTimeout)):
 		default:
 			return err
+		}
+	}
+}
+
+// receiveQueued passes the frames that wait in the queue of an end to take. They
+// have been answered.
+func receiveQueued(end *netgear.NetGear, take func(*netgear.Frame) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), program.Exchange)
+	defer cancel()
+	for range end.Stats().Queue {
+		frame, err := end.Recv(ctx)
+		if err != nil {
+			return
+		}
+		err = take(frame)
+		frame.Close()
+		if err != nil {
+			return
 		}
 	}
 }
@@ -179,15 +192,25 @@ func openInputs(inputs []input, b *board.Board) (*openEnds, error) {
 }
 
 // receive passes the frames of all inputs to take, with the input's index, until
-// all streams have ended or one fails. take is called by several goroutines.
+// all streams have ended or one fails. take is called by several goroutines. An
+// input whose stream has not ended is closed as soon as its frames are not taken
+// any more: it would answer frames that go nowhere.
 func (o *openEnds) receive(ctx context.Context, take func(input int, f *netgear.Frame) error) error {
 	var all []func(context.Context) error
 	for i, end := range o.ends {
 		all = append(all, func(ctx context.Context) error {
-			return receiveAll(ctx, end, func(f *netgear.Frame) error {
+			row := func(f *netgear.Frame) error {
 				o.rows[i].Frame(f)
 				return take(i, f)
-			})
+			}
+			err := receiveAll(ctx, end, row)
+			if err != nil {
+				if ctx.Err() != nil {
+					receiveQueued(end, row)
+				}
+				end.Close()
+			}
+			return err
 		})
 	}
 	return program.Together(ctx, all[0], all[1:]...)
@@ -196,5 +219,14 @@ func (o *openEnds) receive(ctx context.Context, take func(input int, f *netgear.
 func (o *openEnds) close() {
 	for _, end := range o.ends {
 		end.Close()
+	}
+}
+
+// summary prints a line for each input: what it has received, and lost. The
+// inputs must be closed: they discard what is queued then.
+func (o *openEnds) summary() {
+	for i, end := range o.ends {
+		s := end.Stats()
+		fmt.Fprintf(live.Stderr, "input %s: %s received%s\n", o.names[i], program.Count(s.Frames, "frame", "frames"), program.Account(s))
 	}
 }

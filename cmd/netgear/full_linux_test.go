@@ -13,7 +13,7 @@ func TestFullStdout(t *testing.T) {
 	recording := filepath.Join("..", "..", "source", "testdata", "three.avi")
 	for _, args := range [][]string{
 		{"--help"}, {"--version"}, {"help", "send"}, {"send", "--help"}, {"completion", "bash"},
-		{"play", recording, "--info"}, {"play", recording, recording, "--info"},
+		{"play", recording, "--info"}, {"play", recording, recording, "--info"}, {"play", recording, "--numbers"},
 		{"doctor", "--address", "127.0.0.1", "--port", "0"}, {"doctor", "--json", "--address", "127.0.0.1", "--port", "0"},
 		{"keys", "--cert-location", t.TempDir()}, {"keys", "--cert-location", t.TempDir(), "--replace"},
 		{"top", "--address", "127.0.0.1", "--port", "0"},

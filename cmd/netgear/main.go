@@ -1,5 +1,5 @@
 // The program netgear sends, receives, displays, records and passes on video
-// on the wire of VidGear's NetGear and NetGear_Async.
+// on the wires of VidGear's NetGear and NetGear_Async and of imagezmq.
 //
 //	netgear send --source 0 --address 192.168.1.4    # a camera
 //	netgear view                                     # in a browser

@@ -2,17 +2,16 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/program"
 )
 
@@ -20,6 +19,9 @@ import (
 const runAsProgram = "RUN_AS_NETGEAR"
 
 func TestMain(m *testing.M) {
+	if n := os.Getenv(runAsNATS); n != "" {
+		os.Exit(natsMain(n))
+	}
 	if os.Getenv(runAsProgram) != "" {
 		os.Exit(execute(program.UntilSignal(), os.Args[1:]))
 	}
@@ -33,33 +35,9 @@ const timeLimit = time.Minute
 type process struct {
 	t              *testing.T
 	cmd            *exec.Cmd
-	stdout, stderr writer
+	stdout, stderr peertest.Text
 	done           chan struct{}
 }
-
-// writer holds what a process has written.
-type writer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (o *writer) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text.Write(b)
-	close(o.more)
-	o.more = make(chan struct{})
-	return len(b), nil
-}
-
-func (o *writer) get() (string, <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String(), o.more
-}
-
-func (o *writer) String() string { s, _ := o.get(); return s }
 
 // command returns the program as a process that is not started. Its environment
 // has nothing of the test's that the program reads.
@@ -84,7 +62,6 @@ func start(t *testing.T, args ...string) *process {
 func startCommand(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, done: make(chan struct{})}
-	p.stdout.more, p.stderr.more = make(chan struct{}), make(chan struct{})
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.stdout
 	}
@@ -100,13 +77,13 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *process {
 }
 
 // await waits until an output has a matching text, and returns the first group.
-func (p *process) await(out *writer, pattern string) string {
+func (p *process) await(out *peertest.Text, pattern string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
 	late := time.After(timeLimit)
 	ended := p.done
 	for {
-		text, more := out.get()
+		text, more := out.SoFar()
 		if found := re.FindStringSubmatch(text); found != nil {
 			return found[len(found)-1]
 		}
@@ -114,7 +91,7 @@ func (p *process) await(out *writer, pattern string) string {
 		case <-more:
 		case <-ended:
 			ended = nil
-			if text, _ := out.get(); !re.MatchString(text) {
+			if text, _ := out.SoFar(); !re.MatchString(text) {
 				p.t.Fatalf("%v ended without %q:\n%s%s", p.cmd.Args[1:], pattern, &p.stdout, &p.stderr)
 			}
 		case <-late:

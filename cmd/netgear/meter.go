@@ -1,18 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/pflag"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/fanout"
 	"github.com/vidgear-go/netgear/internal/hostcheck"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/metrics"
 	"github.com/vidgear-go/netgear/natsbridge"
 	"github.com/vidgear-go/netgear/record"
@@ -43,12 +44,35 @@ func (f *metricsFlags) open(logger *slog.Logger) (*meter, error) {
 	m := &meter{collector: metrics.NewCollector()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", ownHost(f.hosts, metrics.Handler(m.collector)))
+	mux.Handle("GET /{$}", ownHost(f.hosts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, `<!DOCTYPE html><title>netgear</title><a href="/metrics">/metrics</a> has the metrics.`+"\n")
+	})))
 	var err error
-	if m.server, err = listenHTTP("--metrics", f.address, mux, nil, logger); err != nil {
+	if m.server, err = listenHTTP("--metrics", f.address, mux, 0, nil, logger); err != nil {
 		return nil, err
 	}
 	logger.Info("metrics", "url", m.server.url()+"/metrics")
 	return m, nil
+}
+
+// openEnd opens an end whose metrics are served, unless the address is empty. The
+// caller must close both.
+func (f *metricsFlags) openEnd(o netgear.Options) (*netgear.NetGear, *meter, error) {
+	m, err := f.open(o.Logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	end, err := netgear.New(o)
+	if err != nil {
+		m.close()
+		return nil, nil, err
+	}
+	if err := m.add(defaultName(o), end); err != nil {
+		m.close()
+		return nil, nil, errors.Join(err, end.Close())
+	}
+	return end, m, nil
 }
 
 // ownHost refuses requests by a name that may be a foreign site's, whose pages
@@ -72,13 +96,15 @@ func (m *meter) add(name string, end *netgear.NetGear) error {
 	return m.collector.Add(name, end)
 }
 
-// addStage adds what a command does with the frames besides receiving and
-// sending them.
-func (m *meter) addStage(name, kind string, counts func() metrics.Counts) error {
+// addStages adds what a command does with the frames.
+func (m *meter) addStages(stages []stage) (err error) {
 	if m == nil {
 		return nil
 	}
-	return m.collector.AddStage(name, kind, counts)
+	for _, s := range stages {
+		err = errors.Join(err, m.collector.AddStage(s.name, s.kind, s.counts))
+	}
+	return err
 }
 
 // The kinds of stages.
@@ -121,7 +147,7 @@ func byReason(drops any) (dropped, failed map[string]uint64) {
 	dropped, failed = map[string]uint64{}, map[string]uint64{}
 	v := reflect.ValueOf(drops)
 	for i := range v.NumField() {
-		switch reason := underscored(v.Type().Field(i).Name); reason {
+		switch reason := program.Words(v.Type().Field(i).Name, '_'); reason {
 		case noRoom, "replaced", "slow_client":
 			dropped[reason] = v.Field(i).Uint()
 		default:
@@ -129,18 +155,6 @@ func byReason(drops any) (dropped, failed map[string]uint64) {
 		}
 	}
 	return dropped, failed
-}
-
-// underscored returns a name such as StreamFull as stream_full.
-func underscored(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) && i > 0 {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
 }
 
 func (m *meter) close() {

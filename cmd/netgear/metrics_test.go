@@ -42,6 +42,7 @@ func TestMetrics(t *testing.T) {
 				}
 			}
 			for request, want := range map[string]string{
+				"GET / HTTP/1.0\r\n\r\n": "200", "GET /other HTTP/1.0\r\n\r\n": "404", "GET / HTTP/1.0\r\nHost: attacker.example\r\n\r\n": "421",
 				"GET /metrics HTTP/1.0\r\n\r\n": "200", "GET /metrics HTTP/1.0\r\nHost: attacker.example\r\n\r\n": "421",
 				"GET /metrics HTTP/1.1\r\nHost:\r\n\r\n": "200", "GET /metrics HTTP/1.1\r\n\r\n": "400",
 			} {
@@ -65,22 +66,45 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// The commands of a single end serve its metrics, too.
+func TestMetricsOfOneEnd(t *testing.T) {
+	t.Parallel()
+	const some = ` [1-9]\d*`
+	recv, received := startMetered(t, command("receive", "--address", "127.0.0.1", "--port", "0", "--terminate", "keep"))
+	_, sent := startMetered(t, command("send", "--address", "127.0.0.1", "--port", recv.port(), "--fps", "100", "--max-retries", "0"))
+	awaitMetric(t, received, regexp.QuoteMeta(`netgear_frames_total{direction="receive",end="127.0.0.1:0",port=""}`)+some)
+	awaitMetric(t, sent, regexp.QuoteMeta(`netgear_frames_total{direction="send",end="127.0.0.1:`+recv.port()+`",port=""}`)+some)
+	awaitMetric(t, sent, regexp.QuoteMeta(`netgear_peers{direction="send",end="127.0.0.1:`+recv.port()+`"}`)+" 1")
+
+	file := filepath.Join("..", "..", "source", "testdata", "three.avi")
+	played := peertest.FreePort(t) // a publisher needs no subscriber
+	_, url := startMetered(t, command("play", file, "--loop", "--address", "127.0.0.1", "--port", played, "--pattern", "2"))
+	awaitMetric(t, url, regexp.QuoteMeta(`netgear_frames_total{direction="send",end="127.0.0.1:`+played+`",port=""}`)+some)
+}
+
 // awaitMetric waits until the metrics have a matching line, and returns them.
 func awaitMetric(t *testing.T, url, pattern string) string {
 	t.Helper()
 	line := regexp.MustCompile("(?m)^" + pattern + "$")
 	text := ""
-	for deadline := time.Now().Add(timeLimit); !line.MatchString(text); time.Sleep(10 * time.Millisecond) {
+	defer func() {
+		if t.Failed() {
+			t.Log(text)
+		}
+	}()
+	peertest.Await(t, timeLimit, pattern, func() bool {
 		res, err := http.Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if text = string(body); time.Now().After(deadline) {
-			t.Fatalf("no %s in\n%s", pattern, text)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		text = string(body)
+		return line.MatchString(text)
+	})
 	return text
 }
 
@@ -113,7 +137,7 @@ func TestMetricsOfFailedRecording(t *testing.T) {
 	}
 	awaitRecordingFails(t, url, send)
 	p.signal(syscall.SIGTERM)
-	if status := p.status(); status != exitFailure || !strings.Contains(p.stderr.String(), "frames are missing") {
+	if status := p.status(); status != exitFailure || !strings.Contains(p.stderr.String(), "frames missing at the end") {
 		t.Errorf("status %d\n%s", status, &p.stderr)
 	}
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 )
 
+// linesUsage is the help of the flag that asks for JSON lines.
+const linesUsage = "print one JSON line per second, also on a terminal"
+
 // snapshot is a JSON line: the figures of one second.
 type snapshot struct {
 	Time    time.Time   `json:"time"`
@@ -22,9 +25,11 @@ type snapshot struct {
 }
 
 // monitor prints the figures each second until ctx ends: as a table that
-// refreshes on a terminal, otherwise as JSON lines.
-func monitor(ctx context.Context, out *os.File, figures func(now time.Time) snapshot) error {
-	screen := live.Open(out)
+// refreshes on a screen or, without one, as JSON lines on stdout.
+func monitor(ctx context.Context, screen *live.Screen, figures func(now time.Time) snapshot) error {
+	if screen != nil {
+		defer screen.Close()
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -37,15 +42,22 @@ func monitor(ctx context.Context, out *os.File, figures func(now time.Time) snap
 				screen.Draw(s.table())
 				continue
 			}
-			if err := s.writeJSON(out); err != nil {
+			if err := s.writeJSON(live.Stdout); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// monitored runs work, and meanwhile prints its figures on out.
-func monitored(ctx context.Context, out *os.File, figures func(now time.Time) snapshot, work func(context.Context) error) error {
+// monitored runs work, and meanwhile prints its figures on stdout: as JSON lines, or
+// as a table if that is a terminal.
+func monitored(ctx context.Context, lines bool, figures func(now time.Time) snapshot, work func(context.Context) error) error {
+	var screen *live.Screen
+	if !lines {
+		if screen = live.Open(os.Stdout); screen == nil {
+			return work(ctx)
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	showing, stop := context.WithCancel(ctx)
@@ -53,7 +65,7 @@ func monitored(ctx context.Context, out *os.File, figures func(now time.Time) sn
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := monitor(showing, out, figures); err != nil {
+		if err := monitor(showing, screen, figures); err != nil {
 			cancel(err) // such as a pipe whose reader has ended
 		}
 	}()
@@ -85,7 +97,7 @@ func (s snapshot) table() []string {
 		if r.Latency != nil {
 			latency = fmt.Sprintf("%.1f ms", *r.Latency)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f\t%d\t%d\t%d\t%s\t\n", plain(r.Name), r.State, r.FPS, r.Rate, r.Frames, r.Dropped, r.Missed, latency)
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f\t%d\t%s\t%s\t%s\t\n", plain(r.Name), r.State, r.FPS, r.Rate, r.Frames, orDash(r.Dropped), orDash(r.Missed), latency)
 	}
 	if s.Outputs != nil {
 		fmt.Fprintln(w, "OUTPUT\tPEERS\tFPS\tMB/S\tFRAMES\tDROPPED\tLOST\tQUEUE\t")
@@ -99,6 +111,14 @@ func (s snapshot) table() []string {
 		lines = append(lines, string(bytes.TrimRight(line, "\n")))
 	}
 	return lines
+}
+
+// orDash returns the text of a count that may not be known.
+func orDash(n *uint64) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprint(*n)
 }
 
 // plain returns a name without the characters that tabwriter interprets.

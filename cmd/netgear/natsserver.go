@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/loglimit"
 )
 
 // natsServer is how to connect to NATS.
@@ -64,15 +65,20 @@ const natsTimeout = 5 * time.Second
 // connect connects, and reconnects whenever the connection is lost, also while
 // the server refuses the credentials.
 func (n *natsServer) connect(log *slog.Logger) (natsConn, error) {
+	limit := loglimit.Retries()
 	options := []nats.Option{
 		nats.Name("netgear bridge"), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.Timeout(natsTimeout),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				log.Warn("NATS: the connection is lost", "err", err)
+				limit.Log(log, slog.LevelWarn, "NATS: the connection is lost", "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(c *nats.Conn) { log.Info("NATS: connected again", "server", c.ConnectedUrlRedacted()) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS reports an error", "err", err) }),
+		nats.ReconnectHandler(func(c *nats.Conn) {
+			limit.Log(log, slog.LevelInfo, "NATS: connected again", "server", c.ConnectedUrlRedacted())
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			limit.Log(log, slog.LevelWarn, "NATS reports an error", "err", err)
+		}),
 	}
 	switch {
 	case n.creds != "":

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"image/jpeg"
 	"image/png"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // outputs writes frames to files or to stdout.
@@ -53,33 +54,24 @@ func (o *outputs) write(index int, frame *netgear.Frame) error {
 			_, err := o.stream.Write(data)
 			return err
 		}
-		return os.WriteFile(o.name(index, "jpg"), data, 0o666) //nolint:gosec // as umask has it
+		return program.WriteFile(o.name(index, "jpg"), func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		})
 	}
 	img, err := frame.Image()
 	if err != nil {
 		// The stream continues: the frame arrived, and --json has its line.
 		if !o.told {
 			o.told = true
-			fmt.Fprintf(os.Stderr, "frame %d: %v; such frames are not written\n", index, err)
+			fmt.Fprintf(live.Stderr, "frame %d: %v; such frames are not written\n", index, err)
 		}
 		return nil
 	}
 	if o.stream != nil {
 		return jpeg.Encode(o.stream, img, &jpeg.Options{Quality: 90})
 	}
-	file, err := os.Create(o.name(index, "png"))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	w := bufio.NewWriter(file)
-	if err := png.Encode(w, img); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return file.Close()
+	return program.WriteFile(o.name(index, "png"), func(w io.Writer) error { return png.Encode(w, img) })
 }
 
 func (o *outputs) name(index int, ext string) string {

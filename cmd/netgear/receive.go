@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
 )
@@ -25,6 +25,7 @@ type receiver struct {
 	lines   bool
 	out     string
 	show    bool
+	metrics metricsFlags
 
 	options netgear.Options
 	data    netgear.Message // of answer
@@ -55,9 +56,10 @@ JPEGs are written as they arrive, without decoding.`,
 	fs.DurationVar(&r.timeout, "timeout", 0, "give up when no frame arrives for this `TIME`, such as 10s;\n0: as long as the options say")
 	fs.BoolVar(&r.latest, "latest", false, "always take the newest frame and drop what was missed")
 	fs.StringVar(&r.answer, "return", "", "return this `JSON` with the answers; needs bidirectional_mode or\nmulticlient_mode in --options")
-	fs.BoolVar(&r.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, message, port")
+	fs.BoolVar(&r.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, message, port,\nand with --stamp on the sender's number and the time of capture: seq, time")
 	fs.StringVar(&r.out, "out", "", "write the frames to this `FOLDER`: JPEGs as they arrive, others as PNG;\n-: as one MJPEG stream to stdout")
 	fs.BoolVar(&r.show, "show", false, "show the frames in a window; Esc or q ends (needs OpenCV)")
+	r.metrics.add(fs)
 	addConnection(cmd)
 	return cmd
 }
@@ -103,10 +105,11 @@ func (r *receiver) receive(ctx context.Context, display func(*netgear.Frame)) er
 	if err := r.outputs.open(r.out); err != nil {
 		return err
 	}
-	end, err := netgear.New(r.options)
+	end, meter, err := r.metrics.openEnd(r.options)
 	if err != nil {
 		return err
 	}
+	defer meter.close()
 	defer end.Close()
 	if !r.data.IsNone() {
 		if err := end.SetReturnData(r.data); err != nil {
@@ -115,7 +118,15 @@ func (r *receiver) receive(ctx context.Context, display func(*netgear.Frame)) er
 	}
 	announce(end)
 	progress := newProgress("received", r.frames)
-	defer func() { progress.summary(end.Stats()) }()
+	failed := 0
+	defer func() {
+		end.Close()
+		var note string
+		if failed > 0 {
+			note = fmt.Sprintf(", %d failed", failed)
+		}
+		progress.summary(end.Stats(), note)
+	}()
 	for i := 0; r.frames == 0 || i < r.frames; i++ {
 		frame, err := r.next(ctx, end)
 		if errors.Is(err, io.EOF) {
@@ -124,19 +135,20 @@ func (r *receiver) receive(ctx context.Context, display func(*netgear.Frame)) er
 		if err != nil {
 			return err
 		}
-		progress.frame()
 		err = r.put(i, frame, display)
 		frame.Close()
 		if err != nil {
+			failed++
 			return err
 		}
+		progress.frame()
 	}
 	return nil
 }
 
 func (r *receiver) put(i int, frame *netgear.Frame, display func(*netgear.Frame)) error {
 	if r.lines {
-		if err := program.WriteReceived(os.Stdout, i, frame); err != nil {
+		if err := program.WriteReceived(live.Stdout, i, frame); err != nil {
 			return err
 		}
 	}
@@ -172,6 +184,6 @@ func (r *receiver) next(ctx context.Context, end *netgear.NetGear) (*netgear.Fra
 // announce prints where an end listens or to what it connects.
 func announce(end *netgear.NetGear) {
 	for _, endpoint := range end.Endpoints() {
-		fmt.Fprintln(os.Stderr, "endpoint", endpoint)
+		fmt.Fprintln(live.Stderr, "endpoint", endpoint)
 	}
 }

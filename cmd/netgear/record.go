@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
+	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/metrics"
 	"github.com/vidgear-go/netgear/record"
 )
@@ -24,6 +25,7 @@ type recordCommand struct {
 	options         record.Options
 	fileSize, total string
 	frames          int
+	lines           bool
 	metrics         metricsFlags
 
 	inputs []input
@@ -56,6 +58,7 @@ disk never delay the stream: frames are dropped, counted and logged.`,
 	fs.DurationVar(&r.options.MaxFileDuration, "max-duration", 0, "and after this `TIME`, such as 1h")
 	fs.StringVar(&r.total, "budget", "", "delete the oldest files in --dir beyond this `SIZE` of all, such as 50GB")
 	fs.IntVarP(&r.frames, "frames", "n", 0, "stop after `N` frames; 0: with a signal, or when all senders have ended")
+	fs.BoolVar(&r.lines, "json", false, linesUsage)
 	r.metrics.add(fs)
 	addInputs(cmd)
 	setDefault(cmd, "stamp", "on")
@@ -86,26 +89,16 @@ func (r *recordCommand) read(a *app, cmd *cobra.Command) error {
 // recordFlags has the flags for fields of record.Options.
 var recordFlags = map[string]string{"Path": "--out", "Dir": "--dir", "Name": "--name", "MaxFileBytes": "--max-size", "MaxFileDuration": "--max-duration", "DiskBudget": "--budget"}
 
-// size reads a number of bytes such as 500MB, 2GB or 1GiB.
+// size returns the bytes that the text of a flag stands for, 0 if there is none.
 func size(flag, text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	upper, unit := strings.ToUpper(strings.TrimSpace(text)), 1.0
-	for _, u := range []struct {
-		name  string
-		bytes float64
-	}{{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"TIB", 1 << 40}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}} {
-		if rest, ok := strings.CutSuffix(upper, u.name); ok {
-			upper, unit = strings.TrimSpace(rest), u.bytes
-			break
-		}
+	n, err := settings.Size(text)
+	if err != nil {
+		return 0, settings.Wrong("%s %s: %w", flag, text, err)
 	}
-	n, err := strconv.ParseFloat(upper, 64)
-	if err != nil || !(n*unit >= 1 && n*unit < 1<<62) {
-		return 0, settings.Wrong("%s %s: must be a size such as 500MB or 2GB", flag, text)
-	}
-	return int64(n * unit), nil
+	return n, nil
 }
 
 // errEnough ends a recording after the last of --frames.
@@ -113,52 +106,87 @@ var errEnough = errors.New("enough frames")
 
 // run records until the context or all streams end.
 func (r *recordCommand) run(ctx context.Context, a *app) error {
+	meter, err := r.metrics.open(a.logger)
+	if err != nil {
+		return err
+	}
+	defer meter.close()
 	recorder, err := record.Create(r.options)
 	if err != nil {
 		return settings.InFlags(err, record.ErrOption, recordFlags)
 	}
-	meter, err := r.metrics.open(a.logger)
-	if err != nil {
-		return errors.Join(err, recorder.Close())
-	}
-	defer meter.close()
-	ends, err := openInputs(r.inputs, board.New())
+	rows := board.New()
+	ends, err := openInputs(r.inputs, rows)
 	if err != nil {
 		return errors.Join(err, recorder.Close())
 	}
 	for i, end := range ends.ends {
 		err = errors.Join(err, meter.add(ends.names[i], end))
 	}
-	err = errors.Join(err, meter.addStage("disk", recordStage, func() metrics.Counts { return recordCounts(recorder.Stats()) }))
+	stages := []stage{{"disk", recordStage, func() metrics.Counts { return recordCounts(recorder.Stats()) }}}
+	err = errors.Join(err, meter.addStages(stages))
+	defer newDropLog(a.logger, stages).watch()()
 	progress := newProgress("recorded", r.frames)
-	if err == nil {
-		err = r.receive(ctx, ends, recorder, progress)
+	work := func(ctx context.Context) error { return r.receive(ctx, ends, recorder, progress) }
+	switch {
+	case err != nil:
+	case r.lines:
+		var disk rate
+		err = monitored(ctx, true, func(now time.Time) snapshot {
+			return snapshot{Time: now, Streams: rows.Rows(now), Outputs: []branchRow{recorderRow(recorder.Stats(), &disk, now)}}
+		}, work)
+	default:
+		err = work(ctx)
 	}
 	ends.close()
 	// A signal is no failure, but frames that are missing at the end are.
 	err = errors.Join(unlessEnded(ctx, err), recorder.Close())
 	progress.clear()
 	s := recorder.Stats()
-	fmt.Fprintf(os.Stderr, "recorded %d frames in %d files, %.1f MB, %d dropped, %d failed\n", s.Frames, s.Files, float64(s.Bytes)/1e6, s.Dropped, s.Failed)
+	fmt.Fprintf(live.Stderr, "recorded %s in %s, %.1f MB, %d dropped, %d failed%s\n",
+		program.Count(s.Frames, "frame", "frames"), program.Count(s.Files, "file", "files"), float64(s.Bytes)/1e6, s.Dropped, s.Failed, unrecorded(&s, ends))
 	return err
 }
 
+// recorderRow returns the figures of the recorder, with the frames that could not be
+// written as lost.
+func recorderRow(s record.Stats, r *rate, now time.Time) branchRow {
+	row := branchRow{Name: "disk", Frames: s.Frames, Dropped: s.Dropped, Lost: s.Failed, Queue: s.Queue}
+	row.FPS, row.Rate = r.next(now, s.Frames, s.Bytes)
+	return row
+}
+
+// unrecorded returns the end of the summary: what the inputs have lost before
+// it could be recorded, and the files that exist no more.
+func unrecorded(s *record.Stats, ends *openEnds) string {
+	var parts []string
+	for i, end := range ends.ends {
+		if lost := program.Losses(end.Stats()); lost != nil {
+			parts = append(parts, fmt.Sprintf("; input %s: %s", ends.names[i], strings.Join(lost, ", ")))
+		}
+	}
+	if s.Deleted > 0 {
+		parts = append(parts, fmt.Sprintf("; %d of the files deleted for --budget", s.Deleted))
+	}
+	return strings.Join(parts, "")
+}
+
 func (r *recordCommand) receive(ctx context.Context, ends *openEnds, recorder *record.Recorder, progress *progress) error {
-	frames := make(chan struct{}, 1) // guards progress and printed
-	var printed time.Time            // a sender may send such frames only
+	var mu sync.Mutex     // guards progress and printed
+	var printed time.Time // a sender may send such frames only
 	err := ends.receive(ctx, func(i int, f *netgear.Frame) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.frames > 0 && progress.frames >= r.frames {
+			return errEnough // another input's was the last
+		}
 		err := recorder.Write(sender(ends.names[i], f), f)
 		if errors.Is(err, record.ErrClosed) {
 			return err
 		}
-		frames <- struct{}{}
-		defer func() { <-frames }()
 		if err != nil && !errors.Is(err, record.ErrQueueFull) && time.Since(printed) >= time.Second {
 			printed = time.Now()
-			fmt.Fprintln(os.Stderr, "left out a frame:", err)
-		}
-		if r.frames > 0 && progress.frames >= r.frames {
-			return errEnough
+			fmt.Fprintln(live.Stderr, "left out a frame:", err)
 		}
 		if progress.frame(); progress.frames == r.frames {
 			return errEnough

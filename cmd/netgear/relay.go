@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -36,19 +35,24 @@ type relayCommand struct {
 type output struct {
 	name    string
 	options netgear.Options
-	queue   int      // frames that may wait
+	queue   fanout.Limits
 	from    []string // names of inputs; nil: all
 	tag     bool     // the message names the input
 	merges  bool     // it has several senders
 }
 
-// defaultQueue is how many frames wait for a slow output: a second of video.
-const defaultQueue = 30
+// What waits for a slow output by default: a second of video, and as many bytes
+// as in a receive end.
+const (
+	defaultQueue      = 30
+	defaultQueueBytes = 256 << 20
+)
 
 const outputUsage = "send to this `ENDPOINT`, such as tcp://10.0.0.9:5555?pattern=1 or\n" +
 	"tcp://*:5600?pattern=2&attach=bind for many viewers; repeat it for more.\n" +
 	"Its parameters are the flags of the connection, and: name; queue=FRAMES, which\n" +
-	"may wait for a slow receiver (default 30); from=INPUT,...; tag=on, which sends\n" +
+	"may wait for a slow receiver (default 30); queue-size=SIZE, their bytes (default\n" +
+	"256MiB); from=INPUT,...; tag=on, which sends\n" +
 	`{"source": INPUT, "message": MESSAGE}`
 
 func (a *app) relay() *cobra.Command {
@@ -74,7 +78,7 @@ signal, or with its senders if their inputs have terminate=stop.`,
 		},
 	}
 	cmd.Flags().StringArray("output", nil, outputUsage)
-	cmd.Flags().BoolVar(&r.lines, "json", false, "print one JSON line per second, also on a terminal")
+	cmd.Flags().BoolVar(&r.lines, "json", false, linesUsage)
 	r.metrics.add(cmd.Flags())
 	addInputs(cmd)
 	return cmd
@@ -91,7 +95,7 @@ func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	layers = settings.SendSide.Of(layers)
-	endpoints, err := a.endpoints(cmd, "output", "name", "queue", "from", "tag")
+	endpoints, err := a.endpoints(cmd, "output", "name", "queue", "queue-size", "from", "tag")
 	if err != nil {
 		return err
 	}
@@ -108,15 +112,45 @@ func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 		out.options.Logger = a.logger.With("output", out.name)
 		r.outputs = append(r.outputs, out)
 	}
+	if err := r.checkLoops(cmd.Context()); err != nil {
+		return err
+	}
+	if text := r.stampWarning(); text != "" {
+		fmt.Fprintln(live.Stderr, "warning:", text)
+	}
 	return nil
 }
 
+// stampWarning describes an input and an output of which only one has stamps.
+func (r *relayCommand) stampWarning() string {
+	for _, out := range r.outputs {
+		for _, in := range r.inputs {
+			switch {
+			case in.options.Stamp == out.options.Stamp || !out.takes(in.name):
+			case in.options.Stamp:
+				return fmt.Sprintf("input %s has stamp=on and output %s has not: the frames go on without their stamps", in.name, out.name)
+			default:
+				return fmt.Sprintf("output %s has stamp=on and input %s has not: the frames get new stamps, and the senders' are left in their messages", out.name, in.name)
+			}
+		}
+	}
+	return ""
+}
+
+// takes reports whether the output has the frames of the input with this name.
+func (o *output) takes(input string) bool { return o.from == nil || slices.Contains(o.from, input) }
+
 func (r *relayCommand) output(e settings.Endpoint, layers []settings.Layer, a *app) (output, error) {
-	out := output{name: e.Take("name", ""), queue: defaultQueue}
+	out := output{name: e.Take("name", ""), queue: fanout.Limits{Frames: defaultQueue, Bytes: defaultQueueBytes}}
 	var err error
 	if text := e.Take("queue", ""); text != "" {
-		if out.queue, err = strconv.Atoi(text); err != nil || out.queue < 1 || out.queue > 10000 {
+		if out.queue.Frames, err = strconv.Atoi(text); err != nil || out.queue.Frames < 1 || out.queue.Frames > 10000 {
 			return out, settings.Wrong("%s: must be from 1 to 10000", e.Origin("queue"))
+		}
+	}
+	if text := e.Take("queue-size", ""); text != "" {
+		if out.queue.Bytes, err = size(e.Origin("queue-size"), text); err != nil {
+			return out, err
 		}
 	}
 	if text := e.Take("from", ""); text != "" {
@@ -173,11 +207,17 @@ type branch struct {
 	end *netgear.NetGear
 	*fanout.Branch
 	before fanout.Counts // at the last row
+	stop   func()        // drops what is queued
 }
 
 // run relays until the context or all inputs end.
 func (r *relayCommand) run(ctx context.Context, a *app) error {
 	b := board.New()
+	meter, err := r.metrics.open(a.logger)
+	if err != nil {
+		return err
+	}
+	defer meter.close()
 	branches, err := r.open(a)
 	if err != nil {
 		return err
@@ -186,12 +226,15 @@ func (r *relayCommand) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return errors.Join(err, closeBranches(branches))
 	}
-	meter, err := r.measure(a, ends, branches)
-	if err != nil {
+	var stages []stage
+	for _, br := range branches {
+		stages = append(stages, stage{"output " + br.name, relayStage, func() metrics.Counts { return relayCounts(br.Counts()) }})
+	}
+	if err := measure(meter, ends, branches, stages); err != nil {
 		ends.close()
 		return errors.Join(err, closeBranches(branches))
 	}
-	defer meter.close()
+	defer newDropLog(a.logger, stages).watch()()
 	work := func(ctx context.Context) error { return r.pass(ctx, ends, branches) }
 	last := time.Now()
 	figures := func(now time.Time) snapshot {
@@ -202,37 +245,35 @@ func (r *relayCommand) run(ctx context.Context, a *app) error {
 		last = now
 		return s
 	}
-	if r.lines || live.Open(os.Stdout) != nil {
-		err = monitored(ctx, os.Stdout, figures, work)
-	} else {
-		err = work(ctx)
-	}
+	err = monitored(ctx, r.lines, figures, work)
 	ends.close()
 	err = errors.Join(err, closeBranches(branches))
+	ends.summary()
 	for _, br := range branches {
-		c := br.Counts()
-		fmt.Fprintf(os.Stderr, "output %s: %d frames sent, %d dropped, %d lost\n", br.name, c.Sent, c.Dropped, c.Lost)
+		fmt.Fprintln(live.Stderr, br.summary())
 	}
 	return err
 }
 
-// measure serves metrics of all ends, if the flag is set.
-func (r *relayCommand) measure(a *app, ends *openEnds, branches []*branch) (*meter, error) {
-	m, err := r.metrics.open(a.logger)
-	if err != nil {
-		return nil, err
+// summary describes what the output has sent, and lost. What a publisher sends is
+// for those that are connected, which may be none.
+func (br *branch) summary() string {
+	c, s, sent := br.Counts(), br.end.Stats(), "sent"
+	if br.options.Pattern == netgear.PubSub {
+		sent = "published"
 	}
+	return fmt.Sprintf("output %s: %s %s, %d dropped, %d lost%s%s", br.name, program.Count(c.Sent, "frame", "frames"), sent, c.Dropped, c.Lost, program.Account(s), unseen(&br.options, &s))
+}
+
+// measure adds all ends to the metrics.
+func measure(m *meter, ends *openEnds, branches []*branch, stages []stage) (err error) {
 	for i, end := range ends.ends {
 		err = errors.Join(err, m.add("input "+ends.names[i], end))
 	}
 	for _, br := range branches {
-		err = errors.Join(err, m.add("output "+br.name, br.end),
-			m.addStage("output "+br.name, relayStage, func() metrics.Counts { return relayCounts(br.Counts()) }))
+		err = errors.Join(err, m.add("output "+br.name, br.end))
 	}
-	if err != nil {
-		m.close()
-	}
-	return m, err
+	return errors.Join(err, m.addStages(stages))
 }
 
 // open opens the outputs.
@@ -264,41 +305,80 @@ func closeBranches(branches []*branch) error {
 // ended.
 const drainTime = 5 * time.Second
 
-// pass passes the frames of the inputs to the branches.
+// pass passes the frames of the inputs to the branches. After a signal the inputs
+// are closed before the branches send what is queued.
 func (r *relayCommand) pass(ctx context.Context, ends *openEnds, branches []*branch) error {
-	late, cancel := program.Grace(ctx, time.Second)
-	defer cancel()
-	sending, stop := context.WithCancel(ctx)
-	defer stop()
+	decoded := r.decodes()
 	var running sync.WaitGroup
 	for _, br := range branches {
+		sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+		defer stop()
+		late, cancel := program.Grace(sending, program.Exchange)
+		defer cancel()
+		br.stop = stop
 		running.Go(func() { br.Run(sending, late) }) //nolint:errcheck // it ends with the context or with End
 	}
 	err := ends.receive(ctx, func(i int, f *netgear.Frame) error {
+		bytes := memoryOf(f, decoded)
 		for _, br := range branches {
-			br.offer(ends.names[i], f)
+			br.offer(ends.names[i], f, bytes)
 		}
 		return nil
 	})
 	for _, br := range branches {
 		br.End()
+		if ctx.Err() != nil && br.end.Stats().Connected == 0 {
+			br.stop() // a signal does not wait for a receiver
+		}
 	}
-	timer := time.AfterFunc(drainTime, func() { stop(); cancel() })
+	timer := time.AfterFunc(drainTime, func() {
+		for _, br := range branches {
+			br.stop()
+		}
+	})
 	defer timer.Stop()
 	running.Wait()
 	return err
 }
 
-// offer queues a frame of an input, if the output takes it.
-func (br *branch) offer(from string, f *netgear.Frame) {
-	if br.from != nil && !slices.Contains(br.from, from) {
+// decodes reports whether JPEGs are decoded. A frame has its pixels in memory as
+// long as it waits for any output.
+func (r *relayCommand) decodes() bool {
+	return slices.ContainsFunc(r.outputs, func(out output) bool { return out.options.Wire == netgear.AsyncWire })
+}
+
+// offer queues a frame of an input, which takes so many bytes, if the output takes
+// it.
+func (br *branch) offer(from string, f *netgear.Frame, bytes int64) {
+	if !br.takes(from) {
 		return
 	}
 	kept := f.Retain()
 	if kept == nil {
 		return
 	}
-	br.Put(fanout.Item{Frame: kept, Message: br.message(from, f)})
+	br.Put(fanout.Item{Frame: kept, Message: br.message(from, f), Bytes: bytes})
+}
+
+// frameOverhead is the memory of a frame besides its bytes, rounded up.
+const frameOverhead = 1 << 10
+
+// memoryOf returns the memory that a frame takes while it waits, with its pixels if
+// JPEGs are decoded.
+func memoryOf(f *netgear.Frame, decoded bool) int64 {
+	n := board.Size(f) + frameOverhead
+	if decoded && f.JPEG() != nil {
+		pixels := int64(1)
+		for _, k := range f.Shape() {
+			pixels *= int64(k)
+		}
+		n += pixels
+	}
+	if packed := f.Message.Msgpack(); packed != nil {
+		return n + 2*int64(len(packed)) // it is beside the array as well
+	}
+	text, _ := f.Message.MarshalJSON()
+	return n + int64(len(text))
 }
 
 // message returns the message that goes on with a frame. nil is the frame's own.

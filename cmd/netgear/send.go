@@ -9,11 +9,11 @@ import (
 	"io"
 	"math"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/mjpeg"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
@@ -30,6 +30,7 @@ type sendCommand struct {
 	message  string
 	lines    bool
 	ahead    int
+	metrics  metricsFlags
 
 	options netgear.Options
 	value   netgear.Message // of message
@@ -40,8 +41,8 @@ func (a *app) send() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "send", Short: "Send a camera, a file, a URL, pictures from stdin or a test picture", Args: noArguments,
 		Long: `Send pictures to a receive end, until they end or --frames are sent. The
-receive end then gets the terminate message, also after SIGINT and SIGTERM.
-JPEGs are sent as they are, without decoding and encoding, except with
+receive end then gets the terminate message, also after SIGINT, SIGTERM and
+SIGHUP. JPEGs are sent as they are, without decoding and encoding, except with
 --max-age, which encodes them as the network allows it.`,
 		Example: `  netgear send --source test --fps 25
   netgear send --source 0 --size 1280x720 --address 192.168.1.4    # a camera
@@ -71,6 +72,7 @@ JPEGs are sent as they are, without decoding and encoding, except with
 	fs.StringVar(&s.message, "message", "", "send this `JSON` with every frame (with --wire imagezmq default the host's name)")
 	fs.BoolVar(&s.lines, "json", false, "print one JSON line per frame: index, shape, dtype, sha256, reply, reply_port")
 	fs.IntVar(&s.ahead, "send-ahead", 0, "let `N` frames wait while an answer is awaited")
+	s.metrics.add(fs)
 	addConnection(cmd)
 	return cmd
 }
@@ -100,10 +102,11 @@ func (s *sendCommand) run(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	end, err := netgear.New(s.options)
+	end, meter, err := s.metrics.openEnd(s.options)
 	if err != nil {
 		return err
 	}
+	defer meter.close()
 	progress := newProgress("sent", s.frames)
 	defer func() {
 		sent := end.Stats()
@@ -155,7 +158,7 @@ func (s *sendCommand) open(ctx context.Context) (pictures, error) {
 const maxRefused = 1000
 
 func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.NetGear, progress *progress) error {
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	clock := pace.New(cmp.Or(s.fps, in.Rate()))
 	refused := 0
@@ -175,7 +178,7 @@ func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.Net
 			if refused++; refused == maxRefused || s.pictures.Still {
 				return fmt.Errorf("--source: no picture can be sent: %w", err)
 			}
-			fmt.Fprintln(os.Stderr, "left out a picture:", err)
+			fmt.Fprintln(live.Stderr, "left out a picture:", err)
 			continue
 		}
 		if err != nil {
@@ -188,7 +191,7 @@ func (s *sendCommand) sendAll(ctx context.Context, in pictures, end *netgear.Net
 			if err != nil {
 				return err
 			}
-			if err := program.WriteSent(os.Stdout, i, pixels, reply); err != nil {
+			if err := program.WriteSent(live.Stdout, i, pixels, reply); err != nil {
 				return err
 			}
 		}

@@ -214,7 +214,7 @@ func TestRecordPlay(t *testing.T) {
 	cmd.Stdin = bytes.NewReader(want)
 	startCommand(t, cmd).succeed()
 	rec.succeed()
-	if !strings.Contains(rec.stderr.String(), "recorded 12 frames in 1 files") {
+	if !strings.Contains(rec.stderr.String(), "recorded 12 frames in 1 file,") {
 		t.Errorf("%s", &rec.stderr)
 	}
 	recv := start(t, "receive", "--address", "127.0.0.1", "--port", "0", "--out", "-")

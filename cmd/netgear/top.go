@@ -10,9 +10,11 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/board"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 )
 
 func (a *app) top() *cobra.Command {
+	var lines bool
 	cmd := &cobra.Command{
 		Use: "top", Short: "Receive streams and show a table of their senders", Args: noArguments,
 		Long: `Receive streams and show a table of their senders, each second: frames per
@@ -32,16 +34,17 @@ end for each frame.`,
 				return err
 			}
 			runtime.UnlockOSThread()
-			return runTop(cmd.Context(), inputs)
+			return runTop(cmd.Context(), inputs, lines)
 		},
 	}
+	cmd.Flags().BoolVar(&lines, "json", false, linesUsage)
 	addInputs(cmd)
 	setDefault(cmd, "stamp", "on")
 	return cmd
 }
 
 // runTop receives from all inputs until the context or all streams end.
-func runTop(ctx context.Context, inputs []input) error {
+func runTop(ctx context.Context, inputs []input, lines bool) error {
 	b := board.New()
 	ends, err := openInputs(inputs, b)
 	if err != nil {
@@ -49,7 +52,7 @@ func runTop(ctx context.Context, inputs []input) error {
 	}
 	defer ends.close()
 	figures := func(now time.Time) snapshot { return snapshot{Time: now, Streams: b.Rows(now)} }
-	return monitored(ctx, os.Stdout, figures, func(ctx context.Context) error {
+	return monitored(ctx, lines || live.Open(os.Stdout) == nil, figures, func(ctx context.Context) error {
 		return ends.receive(ctx, func(int, *netgear.Frame) error { return nil })
 	})
 }

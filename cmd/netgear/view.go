@@ -5,12 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/cmd/netgear/internal/live"
 	"github.com/vidgear-go/netgear/cmd/netgear/internal/settings"
 	"github.com/vidgear-go/netgear/internal/program"
 	"github.com/vidgear-go/netgear/web"
@@ -39,7 +39,9 @@ the settings file.`,
 		Example: `  netgear view
   netgear view --input tcp://*:5566?name=gate --input "tcp://10.0.0.4:5555?pattern=2&attach=connect"
   NETGEAR_PASSWORD=… netgear view --listen :8443 --user joe --tls-cert cert.pem --tls-key key.pem
-  curl http://127.0.0.1:8080/frame.jpg > now.jpg`,
+  curl http://127.0.0.1:8080/frame.jpg > now.jpg
+  curl 'http://127.0.0.1:8080/stream.mjpg?stream=gate' > gate.mjpeg
+  curl http://127.0.0.1:8080/api/streams          # the streams, as JSON`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := v.read(a, cmd); err != nil {
 				return err
@@ -88,11 +90,11 @@ func (v *viewCommand) read(a *app, cmd *cobra.Command) error {
 	case v.user == "":
 		v.options.Password = netgear.Secret{} // of another command
 	}
-	if _, _, err := net.SplitHostPort(v.listen); err != nil {
-		return settings.Wrong("--listen %s: must be HOST:PORT, such as 127.0.0.1:8080", v.listen)
+	if err := checkListen("--listen", v.listen); err != nil {
+		return err
 	}
 	if !v.protected() && !loopback(v.listen) {
-		fmt.Fprintln(os.Stderr, "warning: anyone who reaches", v.listen, "sees the pictures: there is no --user and no token")
+		fmt.Fprintln(live.Stderr, "warning: anyone who reaches", v.listen, "sees the pictures: there is no --user and no token")
 	}
 	return nil
 }
@@ -130,39 +132,37 @@ func (v *viewCommand) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer meter.close()
-	page, err := listenHTTP("--listen", v.listen, viewer, tlsConfig, a.logger)
+	page, err := listenHTTP("--listen", v.listen, viewer, v.options.MaxViewers, tlsConfig, a.logger)
 	if err != nil {
 		return err
 	}
 	defer page.close(viewer.Close)
-	serve, closeEnds, err := v.open(viewer, meter)
-	defer closeEnds()
+	ends := &openEnds{}
+	defer ends.close()
+	serve, err := v.open(viewer, meter, ends)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "viewer %s\n", page.url())
-	return program.Together(ctx, page.wait, serve...)
+	fmt.Fprintf(live.Stderr, "viewer %s\n", page.url())
+	err = program.Together(ctx, page.wait, serve...)
+	ends.close()
+	ends.summary()
+	return err
 }
 
-// open opens the receive ends. The functions receive their frames until the
-// context ends.
-func (v *viewCommand) open(viewer *web.Viewer, meter *meter) (serve []func(context.Context) error, closeAll func(), err error) {
-	var ends []*netgear.NetGear
-	closeAll = func() {
-		for _, end := range ends {
-			end.Close()
-		}
-	}
+// open opens the receive ends, and adds them to ends, also if it fails. The
+// functions receive their frames until the context ends.
+func (v *viewCommand) open(viewer *web.Viewer, meter *meter, ends *openEnds) (serve []func(context.Context) error, err error) {
 	for _, in := range v.inputs {
 		from := viewer.Source(in.name)
 		in.options.OnEvent = from.Event
 		end, err := netgear.New(in.options)
 		if err != nil {
-			return nil, closeAll, fmt.Errorf("input %s: %w", in.name, err)
+			return nil, fmt.Errorf("input %s: %w", in.name, err)
 		}
-		ends = append(ends, end)
+		ends.ends, ends.names = append(ends.ends, end), append(ends.names, in.name)
 		if err := meter.add(in.name, end); err != nil {
-			return nil, closeAll, err
+			return nil, err
 		}
 		announce(end)
 		serve = append(serve, func(ctx context.Context) error {
@@ -173,5 +173,5 @@ func (v *viewCommand) open(viewer *web.Viewer, meter *meter) (serve []func(conte
 			return nil
 		})
 	}
-	return serve, closeAll, nil
+	return serve, nil
 }

@@ -44,7 +44,7 @@ func send(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	for i := range s.frames() {
 		if ctx.Err() != nil {

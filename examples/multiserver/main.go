@@ -207,8 +207,8 @@ func receive(ctx context.Context, end *netgear.NetGear, screen *window.Window, o
 	for _, port := range slices.Sorted(maps.Keys(stats.Ports)) {
 		fmt.Printf("port %s: %d frames received\n", port, stats.Ports[port].Frames)
 	}
-	if !gocv.IMWrite(out, all.mat) {
-		return fmt.Errorf("-out: cannot write %s; is the folder there, and does the name end in .png?", out)
+	if err := mats.WriteFile(out, all.mat); err != nil {
+		return fmt.Errorf("-out: %w", err)
 	}
 	fmt.Println("the last picture:", out)
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/examples/internal/mats"
 	"github.com/vidgear-go/netgear/internal/window"
 )
 
@@ -94,8 +95,8 @@ func (o *outputs) put(index int, frame *netgear.Frame) error {
 	defer mat.Close()
 	if o.folder != "" {
 		name := filepath.Join(o.folder, fmt.Sprintf("frame-%06d.png", index))
-		if !gocv.IMWrite(name, mat) {
-			return fmt.Errorf("-out: cannot write %s; is the disk full?", name)
+		if err := mats.WriteFile(name, mat); err != nil {
+			return fmt.Errorf("-out: %w", err)
 		}
 	}
 	if o.video != "" {

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // outputs are the outputs for frames as pictures. A build without OpenCV has
@@ -64,13 +66,9 @@ func (o *outputs) put(index int, frame *netgear.Frame) error {
 		fmt.Fprintf(os.Stderr, "frame %d: %v; such frames are not written\n", index, err)
 		return nil
 	}
-	f, err := os.Create(filepath.Join(o.folder, fmt.Sprintf("frame-%06d.png", index)))
-	if err != nil {
+	name := filepath.Join(o.folder, fmt.Sprintf("frame-%06d.png", index))
+	if err := program.WriteFile(name, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
 		return fmt.Errorf("-out: %w", err)
 	}
-	defer f.Close()
-	if err := png.Encode(f, img); err != nil {
-		return fmt.Errorf("-out: %w", err)
-	}
-	return f.Close()
+	return nil
 }

@@ -228,7 +228,7 @@ func (s *settings) send(ctx context.Context, port, keys string) error {
 		return err
 	}
 	defer end.Close() // sends the terminate message
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	pace := pace.New(s.fps)
 	sent := 0

@@ -49,7 +49,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/examples/internal/cli"
@@ -107,7 +106,7 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message
 
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	pace := pace.New(cmp.Or(*fps, src.Rate()))
 	for i := 0; *n == 0 || i < *n; {

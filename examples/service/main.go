@@ -3,7 +3,7 @@
 //
 // It shows how to
 //
-//  1. end cleanly at SIGTERM (signal.NotifyContext),
+//  1. end cleanly at SIGTERM,
 //  2. wait for senders without limit: they come, go and come back,
 //  3. log through log/slog, and log what happens to connections (OnEvent),
 //  4. report figures (Stats) once in a while instead of a line per frame.
@@ -31,19 +31,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 func main() {
-	// The context ends when systemd stops the service, and on Ctrl-C.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
+	// The context ends when systemd stops the service, on Ctrl-C, and with the
+	// terminal. In a program of your own: signal.NotifyContext with SIGINT, SIGTERM
+	// and SIGHUP.
+	if err := run(program.UntilSignal()); err != nil {
 		slog.Error("the service ends", "err", err)
 		os.Exit(1) // Restart=on-failure starts it again
 	}

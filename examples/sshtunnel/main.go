@@ -41,7 +41,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 
@@ -120,7 +119,7 @@ func run(ctx context.Context, args []string) error {
 	defer func() { meter.Summary(end.Stats()) }()
 	defer end.Close() // sends the terminate message, then closes the tunnel
 
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	pace := pace.New(*fps)
 	for i := 0; *n == 0 || i < *n; i++ {
@@ -145,7 +144,7 @@ func ask(host string) (string, error) {
 	}
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", fmt.Errorf("-password: no password on standard input: %v", err)
+		return "", fmt.Errorf("-password: no password on standard input: %w", err)
 	}
 	return line, nil
 }

@@ -50,7 +50,7 @@ func (s *settings) work(ctx context.Context) error {
 	defer out.Close()
 
 	name := fmt.Sprint("process ", os.Getpid())
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	for frame, err := range in.Frames(ctx) {
 		if err != nil {

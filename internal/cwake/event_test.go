@@ -46,7 +46,11 @@ func TestEventWakes(t *testing.T) {
 	for range 3 {
 		result.Store(false)
 		go func() {
-			waited <- e.Wait(func() bool { asked <- struct{}{}; return result.Load() })
+			waited <- e.Wait(func() bool {
+				is := result.Load() // before the test changes it
+				asked <- struct{}{}
+				return is
+			})
 		}()
 		<-asked // at once
 		write(t, e)

@@ -35,8 +35,12 @@ var folders = []struct{ title, root string }{
 
 const head = `# Log messages
 
-Every line that these packages log through ` + "`log/slog`" + `, with its level and its attributes. No line is logged per frame, and repeated lines are limited.
+Every line that these packages log through ` + "`log/slog`" + `, with its level and its attributes. No line is logged per frame, and repeated lines are limited: those of an event to about one a second, and those of what is tried again without end to one a minute, after a few at the beginning.
 Where a line was suppressed, the next one has the attribute ` + "`suppressed`" + ` with the number. The library logs nothing without ` + "`Options.Logger`" + `.
+
+A line of the library leaves out what it does not know. ` + "`peer`" + ` is the address of the other end, as in ` + "`Event.Peer`" + ` and ` + "`Frame.Peer`" + `; it is not known with ipc and with an SSH tunnel. ` + "`endpoint`" + ` is the address of this end; of a connection over IPv4 to an end that listens on every interface it is written as IPv6 (` + "`tcp://[::ffff:127.0.0.1]:5555`" + `). ` + "`port`" + ` is the sender's in multi-server mode, or the client's in multi-client mode. ` + "`first`" + ` and ` + "`last`" + ` are the numbers of the stamps (` + "`Options.Stamp`" + `), and ` + "`sender`" + ` is the one that a stamp names. ` + "`code`" + `, of a failed handshake, is what libzmq reports: the text of an errno, the status of the access list's reply (400: the key or the address was rejected), or one of the numbers ` + "`ZMQ_PROTOCOL_ERROR_…`" + ` that ` + "`zmq.h`" + ` explains (0x11000001: other keys; 0x11000002: a secure mode at one end only; most others: a peer that speaks another protocol).
+
+"bidirectional mode is on at one end only" is logged on NetGear_Async's wire alone, whose header says which mode the sender is in. NetGear's and imagezmq's do not: [what Python then says](troubleshooting.md#python-ends-with-a-jsondecodeerror-at-its-first-frame).
 
 This page is made from the source: ` + "`make logs`" + ` writes it, and a test compares it.
 `
@@ -86,7 +90,7 @@ func read(dir string, alone bool) ([]line, error) {
 		if err != nil {
 			return err
 		}
-		if e.IsDir() && path != dir && (alone || e.Name() == "loglist" || e.Name() == "testdata") {
+		if e.IsDir() && path != dir && (alone || e.Name() == "loglist" || e.Name() == "loglimit" || e.Name() == "testdata") {
 			return filepath.SkipDir
 		}
 		if e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -118,7 +122,7 @@ var wrappers = map[string]struct {
 	level      string
 	attributes string
 }{
-	"noteMalformed": {1, "warn", "`endpoint` `err`"},
+	"noteMalformed": {2, "warn", "`endpoint` `peer` `port` `err`"},
 	"log":           {0, "warn", ""}, // of the resolver; the limiter's has a level
 }
 
@@ -188,8 +192,14 @@ func message(call *ast.CallExpr) (l line, logs bool) {
 	return line{strings.ToLower(level), strings.ReplaceAll(text, "|", "\\|"), attributes(args[1:])}, true
 }
 
-// attributes returns the keys of a call's attributes.
+// attributes returns the keys of a call's attributes, which may be in a call of
+// loglimit.Known.
 func attributes(args []ast.Expr) string {
+	if len(args) == 1 {
+		if call, ok := args[0].(*ast.CallExpr); ok && name(call.Fun) == "Known" {
+			args = call.Args
+		}
+	}
 	var keys []string
 	for i := 0; i < len(args); i += 2 {
 		if key, ok := literal(args[i]); ok {

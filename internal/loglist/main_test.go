@@ -17,7 +17,7 @@ func TestDocumented(t *testing.T) {
 	if have, _ := os.ReadFile(filepath.Join(root, file)); !bytes.Equal(have, want) {
 		t.Errorf("%s differs from what the source logs; run make logs", file)
 	}
-	for _, part := range []string{"| warn | handshake failed | `endpoint` `peer` `err` `how` `code` |", "| info | connected | `endpoint` |", "## Package record", "natsbridge: frames are lost"} {
+	for _, part := range []string{"| warn | handshake failed | `endpoint` `peer` `err` `how` `code` |", "| info | connected | `endpoint` `peer` |", "| warn | frames were not sent, or not answered | `endpoint` `frames` `first` `last` `err` |", "## Package record", "natsbridge: frames are lost"} {
 		if !bytes.Contains(want, []byte(part)) {
 			t.Errorf("no %q", part)
 		}

@@ -92,14 +92,14 @@ func (l *Link) Take(now time.Duration) []byte {
 // Due returns the next time at which Take may return a packet, and whether
 // there is any.
 func (l *Link) Due() (time.Duration, bool) {
-	due, any := time.Duration(0), false
+	due, waits := time.Duration(0), false
 	if len(l.queue) > 0 {
-		due, any = l.passed(), true
+		due, waits = l.passed(), true
 	}
-	if len(l.line) > 0 && (!any || l.line[0].due < due) {
-		due, any = l.line[0].due, true
+	if len(l.line) > 0 && (!waits || l.line[0].due < due) {
+		due, waits = l.line[0].due, true
 	}
-	return due, any
+	return due, waits
 }
 
 // start lets a packet begin to pass the bottleneck.

@@ -21,8 +21,8 @@ func run(l *Link, count, size int, every time.Duration, change func(i int, now t
 	sent := make([]time.Duration, count)
 	drain := func(until time.Duration) {
 		for {
-			due, any := l.Due()
-			if !any || due > until {
+			due, waits := l.Due()
+			if !waits || due > until {
 				return
 			}
 			for p := l.Take(due); p != nil; p = l.Take(due) {

@@ -116,14 +116,14 @@ func (d *direction) write(ctx context.Context, now func() time.Duration) {
 	for {
 		d.mu.Lock()
 		packet := d.link.Take(now())
-		due, any := d.link.Due()
+		due, waits := d.link.Due()
 		d.mu.Unlock()
 		if packet != nil {
 			d.out.Write(packet) // a device that is down loses the packet
 			continue
 		}
 		wait := time.Hour
-		if any {
+		if waits {
 			wait = due - now()
 		}
 		timer.Reset(wait)

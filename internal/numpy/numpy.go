@@ -74,7 +74,7 @@ var (
 func index(keys func(*fixedType) string) map[string]*fixedType {
 	found := map[string]*fixedType{}
 	for i := range fixedTypes {
-		for _, key := range strings.Fields(keys(&fixedTypes[i])) {
+		for key := range strings.FieldsSeq(keys(&fixedTypes[i])) {
 			found[key] = &fixedTypes[i]
 		}
 	}

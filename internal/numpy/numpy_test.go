@@ -84,7 +84,7 @@ func TestArrayProtocol(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	uint16, _ := Parse("uint16")
+	word, _ := Parse("uint16")
 	unknown, _ := Parse("S3")
 	for _, c := range []struct {
 		d       DType
@@ -92,9 +92,9 @@ func TestCheck(t *testing.T) {
 		size    int
 		wantErr string // "" if it fits
 	}{
-		{uint16, []int{2, 3}, 12, ""}, {uint16, nil, 2, ""}, {uint16, []int{0, 3}, 0, ""},
-		{uint16, []int{2, 3}, 13, "13 bytes, but shape [2 3] of uint16 takes 12"},
-		{uint16, []int{-1, -2}, 4, "shape [-1 -2]"}, {uint16, []int{math.MaxInt, 2}, 4, "shape ["}, {uint16, []int{math.MaxInt}, 4, "shape ["},
+		{word, []int{2, 3}, 12, ""}, {word, nil, 2, ""}, {word, []int{0, 3}, 0, ""},
+		{word, []int{2, 3}, 13, "13 bytes, but shape [2 3] of uint16 takes 12"},
+		{word, []int{-1, -2}, 4, "shape [-1 -2]"}, {word, []int{math.MaxInt, 2}, 4, "shape ["}, {word, []int{math.MaxInt}, 4, "shape ["},
 		{unknown, []int{2}, 6, ""}, {unknown, []int{0}, 0, ""},
 		{unknown, []int{4}, 6, "6 bytes do not divide into shape [4] of S3"}, {unknown, []int{4}, 0, "do not divide"}, {unknown, []int{0}, 3, "do not divide"},
 	} {

@@ -22,12 +22,20 @@ type Chart struct {
 	Log               bool     // the Y axis
 	Categories        []string `json:",omitempty"` // names for X 0, 1, 2, …
 	Series            []Series
+	Marks             string `json:",omitempty"` // the heading of Rows
+	Rows              []Row  `json:",omitempty"` // marks below the lines
 }
 
 // Series is one line of a Chart, or its bars of one color.
 type Series struct {
 	Name string
 	X, Y []float64
+}
+
+// Row is a row of marks below the lines of a Chart: each from one X to another.
+type Row struct {
+	Name     string
+	From, To []float64
 }
 
 // Draw writes charts to a folder, as SVG.

@@ -10,10 +10,17 @@ import (
 // LogHook is a log handler that calls a function for each line.
 type LogHook func()
 
-func (LogHook) Enabled(context.Context, slog.Level) bool    { return true }
+// Enabled returns true: each level is logged.
+func (LogHook) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle calls the function.
 func (h LogHook) Handle(context.Context, slog.Record) error { h(); return nil }
-func (h LogHook) WithAttrs([]slog.Attr) slog.Handler        { return h }
-func (h LogHook) WithGroup(string) slog.Handler             { return h }
+
+// WithAttrs returns h.
+func (h LogHook) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// WithGroup returns h.
+func (h LogHook) WithGroup(string) slog.Handler { return h }
 
 // Ends calls f in a goroutine that f may end, and blocks until it has ended. It
 // returns what f panicked with. After limit the test fails.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -193,6 +194,30 @@ func (w *Tail) String() string {
 		from = max(0, at-2000)
 	}
 	return string(w.text[from:min(len(w.text), from+4000)])
+}
+
+// ClosedPort returns a port of 127.0.0.1 that refuses connections for as long as the
+// test runs: a socket has it, and does not listen.
+func ClosedPort(t testing.TB) string {
+	t.Helper()
+	syscall.ForkLock.RLock() // no child inherits it
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(at.(*syscall.SockaddrInet4).Port)
 }
 
 // FreePort returns a free port: see tcpproxy.FreePort.

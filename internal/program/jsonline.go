@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/vidgear-go/netgear"
 )
@@ -31,7 +32,7 @@ func WriteSent(w io.Writer, index int, pixels netgear.Array, reply netgear.Reply
 // WriteReceived prints the JSON line of a received frame, whether or not OpenCV
 // could hold it.
 //
-//	{"index": 0, "shape": [480, 640, 3], "dtype": "uint8", "sha256": "9c56…", "message": {"t": 1.5}, "port": "5555"}
+//	{"index": 0, "shape": [480, 640, 3], "dtype": "uint8", "sha256": "9c56…", "message": {"t": 1.5}, "port": "5555", "seq": 1, "time": "2026-11-29T18:24:59.123456Z", "sender": 3141592653589793}
 func WriteReceived(w io.Writer, index int, f *netgear.Frame) error {
 	a, err := f.Array()
 	if err != nil {
@@ -45,6 +46,12 @@ func WriteReceived(w io.Writer, index int, f *netgear.Frame) error {
 	}
 	if f.Port != "" {
 		fields = append(fields, `"port": `+quote(f.Port))
+	}
+	if s := f.Stamp; s != nil {
+		fields = append(fields, fmt.Sprintf(`"seq": %d, "time": %s`, s.Seq, quote(s.Time.UTC().Format(time.RFC3339Nano))))
+		if s.Sender != 0 {
+			fields = append(fields, fmt.Sprintf(`"sender": %d`, s.Sender))
+		}
 	}
 	return writeLine(w, fields)
 }

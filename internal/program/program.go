@@ -17,15 +17,34 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
-// UntilSignal returns a context that ends with SIGINT or SIGTERM. A second
-// signal kills the program at once. A pipe on stdout or stderr whose reader has
-// ended does not kill it: writing is an error then.
+// oneSignal is the time within which two signals are one. GNU timeout sends its
+// signal to the process and then to its process group, and so twice. A person's
+// second Ctrl-C comes later.
+var oneSignal = 500 * time.Millisecond
+
+// UntilSignal returns a context that ends with SIGINT, SIGTERM or SIGHUP. A second
+// signal, half a second later or more, kills the program at once. SIGHUP stays
+// ignored if it was at the start, as by nohup. A pipe on stdout or stderr whose
+// reader has ended does not kill it: writing is an error then.
 func UntilSignal() context.Context {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go func() {
+		<-signals
+		end()
+		time.AfterFunc(oneSignal, func() { signal.Stop(signals) })
+	}()
 	return ctx
 }
+
+// Exchange is how long the exchange of a frame may take after a signal. A machine
+// without processor time for longer leaves the peer without the terminate message.
+const Exchange = 2 * time.Second
 
 // Grace returns a context that ends d after ctx. With it a signal does not
 // interrupt the exchange of a frame. A send end ends between two frames, when

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,31 @@ func TestReceivedLine(t *testing.T) {
 	want := `{"index": 0, "shape": [1, 1, 1, 1], "dtype": "complex64", "sha256": "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab", "message": "hi"}` + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
+// With a stamp the line has its number and time, and its sender if it names one.
+func TestReceivedLineWithStamp(t *testing.T) {
+	frame, err := netgear.NewFrame(netgear.Array{DType: "uint8", Shape: []int{1, 3}, Data: []byte("abc")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frame.Close()
+	frame.Stamp = &netgear.Stamp{Seq: 17, Time: time.UnixMicro(1764440699123456)}
+	var out bytes.Buffer
+	if err := WriteReceived(&out, 3, frame); err != nil {
+		t.Fatal(err)
+	}
+	if want := `, "seq": 17, "time": "2025-11-29T18:24:59.123456Z"}` + "\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("got %swant %s", out.String(), want)
+	}
+	frame.Stamp.Sender = 1<<53 - 1
+	out.Reset()
+	if err := WriteReceived(&out, 3, frame); err != nil {
+		t.Fatal(err)
+	}
+	if want := `Z", "sender": 9007199254740991}` + "\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("got %swant %s", out.String(), want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -24,7 +25,7 @@ func Unmarshal(raw []byte, v any) error { return unquoted(unmarshal(raw, v)) }
 // unquoted returns err without the parts of the text that encoding/json quotes.
 func unquoted(err error) error {
 	const misuse = "json: invalid use of ,string struct tag" // followed by the text
-	switch e := err.(type) {
+	switch e := err.(type) {                                 //nolint:errorlint // encoding/json does not wrap these
 	case *json.UnmarshalTypeError:
 		if kind, _, quoted := strings.Cut(e.Value, " "); quoted { // "number 7"
 			plain := *e
@@ -64,9 +65,8 @@ func decodeInto(raw []byte, v any) (done bool, err error) {
 		d, err := Decode(raw)
 		m, ok := d.(map[string]any)
 		if ok && *p != nil {
-			for k, e := range m { // encoding/json adds to an existing map
-				(*p)[k] = e
-			}
+			// encoding/json adds to an existing map
+			maps.Copy(*p, m)
 		} else if ok {
 			*p = m
 		}
@@ -98,7 +98,7 @@ func assign(raw []byte, ptr reflect.Value) error {
 	if plain(raw) || raw[0] == '"' {
 		return json.Unmarshal(raw, ptr.Interface())
 	}
-	if u, ok := ptr.Interface().(json.Unmarshaler); ok {
+	if u, ok := reflect.TypeAssert[json.Unmarshaler](ptr); ok {
 		return u.UnmarshalJSON(raw)
 	}
 	v := ptr.Elem()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -37,12 +38,12 @@ const maxPath = 16
 // ".Items[3].Done".
 func (e *EncodeError) Path() string {
 	var b strings.Builder
-	for i := len(e.path) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(e.path) {
 		if len(e.path)-i > maxPath {
 			b.WriteString("…")
 			break
 		}
-		b.WriteString(e.path[i])
+		b.WriteString(v)
 	}
 	return b.String()
 }

@@ -136,7 +136,7 @@ func readField(e embedded, i int) (f field, inner reflect.Type, ok bool) {
 	if name == "" && sf.Anonymous && base.Kind() == reflect.Struct {
 		return f, base, true
 	}
-	for _, o := range strings.Split(options, ",") {
+	for o := range strings.SplitSeq(options, ",") {
 		switch o {
 		case "omitempty":
 			f.omitEmpty = true

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,10 +92,8 @@ func hasInfinity(v any) bool {
 	case *big.Int:
 		return hasInfinity(floats(v))
 	case []any:
-		for _, e := range v {
-			if hasInfinity(e) {
-				return true
-			}
+		if slices.ContainsFunc(v, hasInfinity) {
+			return true
 		}
 	case map[string]any:
 		for _, e := range v {

@@ -322,14 +322,29 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
+// FuzzDecode reads values. What can be read can be written, and reads as the
+// same. The lengths of a shape are the numbers that Decode reads.
 func FuzzDecode(f *testing.F) {
 	for _, c := range values {
 		f.Add([]byte(c.wire))
+	}
+	for _, lengths := range []string{"\xcc\x80\xd1\x00\x02\xd0\x05", "\xcc\x80\xd1\x00\x02\xd0\xff", "\xcf\x00\x00\x00\x00\x80\x00\x00\x00\xd3\x00\x00\x00\x00\x7f\xff\xff\xff\x00"} {
+		f.Add([]byte("\x84\xc4\x02nd\xc3\xc4\x04type\xa3|u1\xc4\x05shape\x93" + lengths + "\xc4\x04data\xc4\x00"))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		alloctest.AtMost(t, "a check", 4*len(raw)+4096, func() {
 			Check(raw)
 			CheckNumpy(raw, func(Array) error { return nil })
+		})
+		check(raw, func(_ span, m numpyMap) error {
+			lengths, err := shape(m.shape)
+			if err != nil {
+				return nil
+			}
+			if numbers, err := Decode(m.shape); err != nil || fmt.Sprint(numbers) != fmt.Sprint(lengths) {
+				t.Errorf("the shape %v is read as %v, %v", numbers, lengths, err)
+			}
+			return nil
 		})
 		var v any
 		var err error

@@ -20,7 +20,7 @@ func TestTextIsNotShown(t *testing.T) {
 		t.Error("the text is lost")
 	}
 	values := []any{text, &text, inner{text}, &inner{text}, Outer{text}, &Outer{text}, []Text{text}, []inner{{text}},
-		map[string]Text{"a": text}, map[string]inner{"a": {text}}, struct{ a, b any }{text, &text}, error(fmt.Errorf("%v", text))}
+		map[string]Text{"a": text}, map[string]inner{"a": {text}}, struct{ a, b any }{text, &text}, fmt.Errorf("%v", text)}
 	for _, v := range values {
 		for _, verb := range "vsqxXdbcoUtTpeEgG" {
 			for _, flags := range []string{"", "+", "#", "40", "-40.30", " ", "0"} {

@@ -57,10 +57,9 @@ func parseTarget(s string) (target, error) {
 		t.user = me.Username[strings.LastIndexByte(me.Username, '\\')+1:] // DOMAIN\user on Windows
 	}
 	t.host = rest
-	hasPort := strings.Contains(rest, ":")
 	if strings.HasPrefix(rest, "[") && strings.HasSuffix(rest, "]") { // IPv6 alone
-		t.host, hasPort = rest[1:len(rest)-1], false
-	} else if hasPort {
+		t.host = rest[1 : len(rest)-1]
+	} else if strings.Contains(rest, ":") {
 		host, port, err := net.SplitHostPort(rest)
 		if err != nil {
 			if net.ParseIP(rest) != nil {

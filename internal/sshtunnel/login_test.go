@@ -18,13 +18,15 @@ import (
 func TestParseTarget(t *testing.T) {
 	me := userName(t)
 	for in, want := range map[string]target{
-		"joe@cam":               {"joe", "cam", 22},
-		"joe@cam:2222":          {"joe", "cam", 2222},
-		"joe@10.0.0.7":          {"joe", "10.0.0.7", 22},
-		"joe@[2001:db8::1]":     {"joe", "2001:db8::1", 22},
-		"joe@[2001:db8::1]:222": {"joe", "2001:db8::1", 222},
-		"joe@corp.com@cam":      {"joe@corp.com", "cam", 22},
-		"cam:2222":              {me, "cam", 2222},
+		"joe@cam":                {"joe", "cam", 22},
+		"joe@cam:2222":           {"joe", "cam", 2222},
+		"joe@10.0.0.7":           {"joe", "10.0.0.7", 22},
+		"joe@[2001:db8::1]":      {"joe", "2001:db8::1", 22},
+		"joe@[2001:db8::1]:222":  {"joe", "2001:db8::1", 222},
+		"joe@[fe80::1%eth0]":     {"joe", "fe80::1%eth0", 22},
+		"joe@[fe80::1%eth0]:222": {"joe", "fe80::1%eth0", 222},
+		"joe@corp.com@cam":       {"joe@corp.com", "cam", 22},
+		"cam:2222":               {me, "cam", 2222},
 	} {
 		if got, err := parseTarget(in); err != nil || got != want {
 			t.Errorf("%q: %+v, %v, want %+v", in, got, err, want)

@@ -36,11 +36,12 @@ func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 type sshd struct {
 	t    *testing.T
 	dir  string
+	host string // the address that it listens on
 	port int
 	bin  string
 	env  []string
 	cmd  *exec.Cmd // nil while it does not run
-	log  lockedBuffer
+	log  peertest.Text
 }
 
 // need returns the path of a program, or fails the test with how to install it.
@@ -102,13 +103,18 @@ func userName(t *testing.T) string {
 // conf are more lines for its configuration.
 func newSSHD(t *testing.T, conf ...string) *sshd {
 	t.Helper()
+	return newSSHDAt(t, "127.0.0.1", freePort(t), conf...)
+}
+
+// newSSHDAt starts a server that listens on an address and a port.
+func newSSHDAt(t *testing.T, host string, port int, conf ...string) *sshd {
+	t.Helper()
 	alone(t)
-	s := &sshd{t: t, dir: t.TempDir(), bin: need(t, "sshd", "openssh-server")}
+	s := &sshd{t: t, host: host, port: port, dir: t.TempDir(), bin: need(t, "sshd", "openssh-server")}
 	keygen(t, "ed25519", "", s.file("host_ed25519"))
 	keygen(t, "ed25519", "", s.file("user_key"))
 	copyFile(t, s.file("user_key.pub"), s.file("authorized_keys"))
 	s.ownAccount()
-	s.port = freePort(t)
 	s.configure(append([]string{"HostKey " + s.file("host_ed25519")}, conf...)...)
 	s.start()
 	t.Cleanup(func() {
@@ -127,7 +133,7 @@ func (s *sshd) file(name string) string { return filepath.Join(s.dir, name) }
 func (s *sshd) configure(conf ...string) {
 	s.t.Helper()
 	conf = append(conf,
-		"ListenAddress 127.0.0.1:"+strconv.Itoa(s.port),
+		"ListenAddress "+s.addr(),
 		"AuthorizedKeysFile "+s.file("authorized_keys"),
 		"PasswordAuthentication no",
 		"KbdInteractiveAuthentication no",
@@ -234,7 +240,7 @@ func (s *sshd) sessions() (pids []int) {
 	return pids
 }
 
-func (s *sshd) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *sshd) addr() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
 
 // known writes a known_hosts file with the server's public keys and returns it.
 func (s *sshd) known(keys ...string) string {
@@ -244,7 +250,7 @@ func (s *sshd) known(keys ...string) string {
 	}
 	var lines strings.Builder
 	for _, key := range keys {
-		fmt.Fprintf(&lines, "[127.0.0.1]:%d %s", s.port, readFile(s.t, s.file(key+".pub")))
+		fmt.Fprintf(&lines, "[%s]:%d %s", s.host, s.port, readFile(s.t, s.file(key+".pub")))
 	}
 	file := filepath.Join(s.t.TempDir(), "known_hosts")
 	writeFile(s.t, file, lines.String())
@@ -392,9 +398,7 @@ func serve(t *testing.T, addr string, handle func(*net.TCPConn)) string {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
+	wg.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -403,14 +407,12 @@ func serve(t *testing.T, addr string, handle func(*net.TCPConn)) string {
 			mu.Lock()
 			conns = append(conns, c)
 			mu.Unlock()
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				defer c.Close()
 				handle(c.(*net.TCPConn))
-			}()
+			})
 		}
-	}()
+	})
 	t.Cleanup(func() {
 		l.Close()
 		mu.Lock()
@@ -467,22 +469,4 @@ func writeFile(t *testing.T, file, text string) {
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	writeFile(t, to, readFile(t, from))
-}
-
-// lockedBuffer is a bytes.Buffer for several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

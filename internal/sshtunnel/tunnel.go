@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/vidgear-go/netgear/internal/loglimit"
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
@@ -87,6 +88,7 @@ type Tunnel struct {
 	conf   Config
 	to     target
 	log    *slog.Logger
+	retry  *loglimit.Limiter // limits the lines of what is tried again and again
 	path   string
 	listen net.Listener // owned by the Tunnel; Close ends it
 
@@ -128,7 +130,7 @@ func Open(ctx context.Context, c Config) (*Tunnel, error) {
 		return nil, err
 	}
 
-	t := &Tunnel{conf: c, to: to, linkUp: make(chan struct{}), quiet: make(chan struct{})}
+	t := &Tunnel{conf: c, to: to, retry: loglimit.Retries(), linkUp: make(chan struct{}), quiet: make(chan struct{})}
 	t.log = c.Logger.With("ssh", to.String(), "remote", c.Remote)
 	first, err := t.dial(ctx)
 	if err != nil {
@@ -228,11 +230,9 @@ type link struct {
 func newLink(client *ssh.Client, conn *stampedConn, keepAlive time.Duration) *link {
 	l := &link{client: client, conn: conn, lost: make(chan struct{}), gone: make(chan struct{})}
 	var asking sync.WaitGroup
-	asking.Add(1)
-	go func() {
-		defer asking.Done()
+	asking.Go(func() {
 		l.keepAsking(keepAlive)
-	}()
+	})
 	go func() {
 		l.hangUp(client.Wait())
 		asking.Wait()
@@ -301,14 +301,14 @@ func (t *Tunnel) supervise(l *link) {
 		if t.ctx.Err() != nil {
 			return
 		}
-		t.log.Warn("ssh connection lost, dialling again", "cause", why)
+		t.retry.Log(t.log, slog.LevelWarn, "ssh connection lost, dialing again", "cause", why)
 		t.dropLink(l, fmt.Errorf("%w: %s: connection lost: %w", ErrUnreachable, t.to, why))
 		if time.Since(up) > lastBackoff { // otherwise the host hangs up after authentication
 			backoff = firstBackoff
 		}
 		if l = t.redial(&backoff); l != nil {
 			t.setLink(l)
-			t.log.Info("ssh connection is back")
+			t.retry.Log(t.log, slog.LevelInfo, "ssh connection is back")
 		}
 	}
 }
@@ -357,7 +357,7 @@ func (l *link) keepAsking(keepAlive time.Duration) {
 
 // redial dials until it succeeds. It returns nil when the tunnel is closed.
 func (t *Tunnel) redial(backoff *time.Duration) *link {
-	level := slog.LevelWarn // for the first failure; later ones have a lower level
+	var log dialLog
 	for wait := *backoff; t.sleep(wait); {
 		*backoff = min(2**backoff, lastBackoff)
 		l, err := t.dial(t.ctx)
@@ -370,12 +370,28 @@ func (t *Tunnel) redial(backoff *time.Duration) *link {
 		t.dropLink(nil, err)
 		wait = *backoff
 		if errors.Is(err, ErrAuth) || errors.Is(err, ErrHostKey) {
-			wait, level = refusedBackoff, slog.LevelWarn
+			wait, log.next = refusedBackoff, time.Time{}
 		}
-		t.log.Log(t.ctx, level, "ssh dial failed", "error", err, "next_in", wait)
-		level = slog.LevelDebug
+		t.log.Log(t.ctx, log.level(time.Now()), "ssh dial failed", "error", err, "next_in", wait)
 	}
 	return nil
+}
+
+// dialLog limits the warnings about dials that fail: the first one, and then one
+// after 10 s, after 20 s and so on, up to five minutes. The others have a lower
+// level.
+type dialLog struct {
+	next  time.Time
+	pause time.Duration
+}
+
+func (d *dialLog) level(now time.Time) slog.Level {
+	if now.Before(d.next) {
+		return slog.LevelDebug
+	}
+	d.pause = min(max(10*time.Second, 2*d.pause), 5*time.Minute)
+	d.next = now.Add(d.pause)
+	return slog.LevelWarn
 }
 
 // sleep waits, and reports whether the tunnel is still open.
@@ -442,7 +458,7 @@ func (t *Tunnel) accept() {
 			return
 		}
 		if err != nil { // probably out of file descriptors, which is temporary
-			t.log.Warn("ssh tunnel cannot take a connection", "error", err)
+			t.retry.Log(t.log, slog.LevelWarn, "ssh tunnel cannot take a connection", "error", err)
 			if !t.sleep(firstBackoff) {
 				return
 			}

@@ -318,11 +318,9 @@ func TestClose(t *testing.T) {
 		talks(t, tunnel)
 		var wg sync.WaitGroup
 		for range 8 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				tunnel.Close(0)
-			}()
+			})
 		}
 		wg.Wait()
 	})

@@ -12,6 +12,7 @@ import (
 type connection struct {
 	fd       uint32
 	id       socketID // zero if libzmq had closed it before the monitor looked
+	unsure   socketID // of a socket that had fd then, but not this address; zero if there was none
 	since    time.Time
 	accepted bool       // the peer has connected, not this end
 	peer     string     // the peer's address and port
@@ -47,7 +48,11 @@ func newConnection(r libzmqEvent, now time.Time) *connection {
 	c := &connection{fd: r.value, endpoint: r.endpoint, since: now, accepted: r.kind == zmq4.EVENT_ACCEPTED}
 	id, local, peer := identifySocket(int(c.fd))
 	if c.accepted && !atEndpoint(local, r.endpoint) || !c.accepted && !atEndpoint(peer, r.endpoint) {
-		return c // libzmq has closed it
+		// Most often libzmq has closed it, and another socket may have the descriptor.
+		// Or the peer has reset it, and libzmq closes it next; or it is reached under
+		// another address, as through a link to the file of ipc, or a proxy below libzmq.
+		c.unsure = id
+		return c
 	}
 	c.id = id
 	if at := addrPort(peer); at.IsValid() {
@@ -59,6 +64,18 @@ func newConnection(r libzmqEvent, now time.Time) *connection {
 // identified reports whether the connection still existed when the monitor read
 // the report of it. Otherwise libzmq has closed it, and ending it frees nothing.
 func (c *connection) identified() bool { return c.id != (socketID{}) }
+
+// exists reports whether libzmq may still have the connection.
+func (c *connection) exists() bool {
+	id, ok := identify(int(c.fd))
+	switch {
+	case c.identified():
+		return ok && id == c.id
+	case !identifies():
+		return true
+	}
+	return ok && id == c.unsure
+}
 
 // remote returns the address of a peer that has connected to this end.
 func (c *connection) remote() string {

@@ -30,8 +30,8 @@ const (
 	roomForBurst = 512
 )
 
-// opening is held while a socket is opened: two ends that open one at the same
-// time must not both count on the same free descriptors.
+// opening is held while a socket is opened, and while Shut takes descriptors: two
+// ends must not both count on the same free ones.
 var opening sync.Mutex
 
 // descriptorLimit returns how many descriptors this process may have.
@@ -57,21 +57,27 @@ func neededDescriptors(limit int) int {
 func headroom(limit int) int { return neededDescriptors(limit) + 16 }
 
 // checkDescriptors returns an error unless enough descriptors are free to open
-// a socket. It probes from the highest number downwards, where descriptors are
-// most likely free, and takes none: that could fail another goroutine's call.
+// a socket.
 func checkDescriptors() error {
 	limit := descriptorLimit()
-	needed, free := neededDescriptors(limit), 0
-	for fd := limit - 1; fd >= 0 && free < needed; fd-- {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-			free++
-		}
-	}
-	if free < needed {
+	needed := neededDescriptors(limit)
+	if free := freeDescriptors(limit, needed); free < needed {
 		return fmt.Errorf("opening a socket needs %d free file descriptors, and %d of %d are free: close some, or raise the limit (ulimit -n): %w",
 			needed, free, limit, syscall.EMFILE)
 	}
 	return nil
+}
+
+// freeDescriptors returns how many descriptors are free, most at most. It probes
+// from the highest number downwards, where descriptors are most likely free, and
+// takes none: that could fail another goroutine's call.
+func freeDescriptors(limit, most int) (free int) {
+	for fd := limit - 1; fd >= 0 && free < most; fd-- {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			free++
+		}
+	}
+	return free
 }
 
 // reserve holds descriptors for what must be done when no other is free. They
@@ -203,6 +209,21 @@ type socketID struct {
 	cookie      uint64 // the system's number for the socket, on Linux
 	local, peer string //lint:ignore U1000 the addresses, for descriptors_other.go
 }
+
+// identifies reports whether the system identifies every socket. Where it does not,
+// a socket that is not identified may be any.
+var identifies = sync.OnceValue(func() bool {
+	syscall.ForkLock.RLock() // no child inherits it
+	defer syscall.ForkLock.RUnlock()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	_, ok := identify(pair[0])
+	return ok
+})
 
 // identifySocket returns what distinguishes a socket, and its addresses, where
 // nil is none. A zero socketID means that the descriptor is no socket's, or was

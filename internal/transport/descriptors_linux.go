@@ -37,6 +37,15 @@ func peek(fd int, into []byte) []byte {
 	return into[:max(n, 0)]
 }
 
+// inSystem returns how many bytes of a connection libzmq has not read yet.
+func inSystem(fd int) int64 {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
+
 // residentMemory returns what the process occupies in memory; 0 if that is not
 // known.
 func residentMemory() int64 {
@@ -63,6 +72,22 @@ func outgoing(fd int) (o Outgoing, ok bool) {
 		Delivered: int64(info.Bytes_acked), Queued: int64(queued),
 		Base: time.Duration(info.Min_rtt) * time.Microsecond,
 	}, err == nil
+}
+
+// written returns how many bytes were written to a TCP connection, at least and at
+// most; false if that is not known. The peer's system has acknowledged some of an
+// open connection, the greeting: where none are reported, they are not counted.
+func written(fd int) (least, most int64, ok bool) {
+	before, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return 0, 0, false
+	}
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil || info.Bytes_acked == 0 {
+		return 0, 0, false
+	}
+	after, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	return int64(info.Bytes_acked) + int64(after), int64(info.Bytes_acked) + int64(before), err == nil
 }
 
 // limitUnsent makes the system report a connection as writable only while fewer

@@ -31,8 +31,12 @@ func bytesReceived(int) (int64, bool) { return 0, false }
 
 func peek(int, []byte) []byte { return nil }
 
+func inSystem(int) int64 { return 0 }
+
 func residentMemory() int64 { return 0 }
 
 func outgoing(int) (o Outgoing, ok bool) { return o, false }
+
+func written(int) (least, most int64, ok bool) { return 0, 0, false }
 
 func limitUnsent(int, int) {}

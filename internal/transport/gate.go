@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/vidgear-go/netgear/internal/loglimit"
 )
 
 // gate admits incoming connections through ZAP (see zap.go). Until it replies,
@@ -24,6 +26,7 @@ type gate struct {
 	paced     bool        // a publisher's: a few peers at a time, see AdmissionStep
 	onPending func()      // called, in the handler's goroutine, when a peer has to wait
 	log       *slog.Logger
+	retryLog  *loglimit.Limiter // of log
 	handler   *zapHandler
 
 	mu       sync.Mutex
@@ -68,7 +71,7 @@ var gateNumbers atomic.Uint64
 // time. The send end of a secure pair needs none: libzmq asks at the CURVE server,
 // even if that is the end which connects.
 func newGate(c *Config, onPending func()) *gate {
-	g := &gate{access: c.Access, exclusive: c.Exclusive, paced: !c.Secure && c.publishes() && c.Bind, onPending: onPending, log: c.Logger}
+	g := &gate{access: c.Access, exclusive: c.Exclusive, paced: !c.Secure && c.publishes() && c.Bind, onPending: onPending, log: c.Logger, retryLog: loglimit.Retries()}
 	if !g.exclusive && !g.paced && g.access == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 )
 
@@ -29,9 +30,11 @@ type meter struct {
 
 	unread        int64 // bytes that were not read, at the last check
 	perPart       int64 // bytes for each part, of those last read; 0 if unknown
-	peeks, tinies int   // how often it peeked, and how often the parts were tiny
-	resident      int64 // the process's memory at the first of those
-	growth        int64 // and by how much it grew until the connection was ended for that
+	taken         int64 // bytes that libzmq had read, when it was last peeked at them
+	peeks, tinies int   // how often it was peeked, and how often the parts were tiny
+	resident      int64 // the process's memory then, since the first of those
+	grown         int64 // and by how much it grew while libzmq read
+	growth        int64 // the same, if the connection was ended for that
 }
 
 // rebase begins again: nothing is left unread.
@@ -42,6 +45,10 @@ func (m *meter) rebase(now time.Time) {
 // inspect checks every connection, and sets when to check again.
 func (m *monitor) inspect(now time.Time) {
 	busy, waiting := false, m.leftUnread()
+	m.unread = 0
+	for _, c := range m.conns {
+		m.unread += c.unread
+	}
 	for _, c := range m.conns {
 		if c.ended != nil {
 			continue
@@ -54,6 +61,7 @@ func (m *monitor) inspect(now time.Time) {
 	}
 	noteWaiting(waiting)
 	m.flow.prune()
+	m.correctMarks(noConnection, true)
 	m.limitPending(now)
 	m.evictLast()
 	m.limitChatter()
@@ -147,12 +155,15 @@ func (m *monitor) check(c *connection, now time.Time) (much bool, why error) {
 	c.last, c.counted = total, true
 	unread := c.update(&read, &m.limits, now)
 	if unread > worthPeeking && !m.flow.secure {
-		c.peek()
+		c.peek(&m.limits)
 	}
-	if read.condemned != nil {
+	switch why = c.verdict(unread, &m.limits, now); {
+	case read.condemned != nil:
 		return true, read.condemned
+	case why == nil && c.tiny(max(unread, m.unread)):
+		why = ErrTinyParts
 	}
-	return much || unread > muchAtOnce, c.verdict(unread, &m.limits, now)
+	return much || unread > muchAtOnce, why
 }
 
 // update returns how many bytes have come that were not read.
@@ -236,57 +247,88 @@ func (c *connection) verdict(unread int64, limits *limits, now time.Time) error 
 		return ErrChatter
 	case unread > limits.bytes, c.perPart > 0 && unread/c.perPart > limits.parts:
 		return ErrPiledUp
-	case c.tiny(unread):
-		return ErrTinyParts
 	}
 	return nil
 }
 
-// A part takes 64 bytes of memory in libzmq and as few as two on the wire, so a
-// message of very many very small parts takes far more memory than bytes came.
-// libzmq hands out none of them before the last. What distinguishes it from a
-// large one is how it looks in the system's buffer, together with the growth of
-// the process. A picture of nothing but zeros looks alike, but takes no more
-// memory than bytes.
+// A part takes 64 bytes of memory in libzmq and as few as two on the wire, and one
+// of 34 bytes and more an allocation beside them (partMemory). So a message of very
+// many small parts takes far more memory than bytes came: 32 times as much, and
+// three times with parts of 54 bytes. libzmq hands out none of them before the
+// last. What distinguishes it from a large one is how it looks in the system's
+// buffer, together with the growth of the process. A picture of nothing but zeros
+// looks alike, but takes no more memory than bytes. The process may grow by other
+// things, too: by what other connections bring, and by what the application does,
+// while this one waits or in the course of time.
 const (
-	tinyPart    = 16        // a part of at most so many bytes is tiny
-	tinyPeeks   = 8         // so often it must look so, nine times out of ten
-	tinyGrowth  = 128 << 20 // so much the process must have grown since
-	tinyFactor  = 3         // and by so many bytes for each that came
+	tinyPart    = 64        // a part of at most so many bytes is tiny
+	tinyPeeks   = 8         // so often it must look so,
+	tinyShare   = 10        // and one time out of so many: with fewer it does not grow by tinyFactor
+	tinyMost    = 1000      // after so many peeks the count begins again
+	tinyGrowth  = 128 << 20 // so much the process must have grown since, while libzmq read
+	tinyFactor  = 3         // and by so many bytes for each unread one of all connections
 	peekAtLeast = 64
 )
 
-// peek looks at what a connection brings.
-func (c *connection) peek() {
+// peek looks at what a connection brings, unless libzmq reads none of it, as where
+// the messages that wait are as many as may.
+func (c *connection) peek(limits *limits) {
 	var buffer [2048]byte
 	var bytes []byte
-	reserve.pinned(int(c.fd), c.id, func(fd int) { bytes = peek(fd, buffer[:]) })
-	if len(bytes) < peekAtLeast {
+	var outside int64 // unread bytes that libzmq does not have
+	if !reserve.pinned(int(c.fd), c.id, func(fd int) {
+		bytes = peek(fd, buffer[:])
+		outside = inSystem(fd)
+	}) {
 		return
 	}
-	if c.peeks++; !tinyFrames(bytes) {
+	before := c.taken
+	c.taken = c.last - outside
+	c.noteGrowth(c.taken > before)
+	if c.taken <= before || len(bytes) < peekAtLeast {
+		return
+	}
+	if c.peeks >= tinyMost {
+		c.peeks, c.tinies = 0, 0
+	}
+	if c.peeks++; c.unread-outside <= limits.whole || !tinyFrames(bytes) {
 		return
 	}
 	if c.tinies++; c.tinies == 1 {
-		c.resident = residentMemory()
+		c.resident, c.grown = residentMemory(), 0
 	}
 }
 
-// tiny reports whether very many very small parts have piled up.
+// noteGrowth notes by how much the process has grown since it was last peeked. It
+// did so for other reasons if libzmq has read nothing since.
+func (c *connection) noteGrowth(reads bool) {
+	if c.tinies == 0 {
+		return
+	}
+	now := residentMemory()
+	if reads && c.resident != 0 && now != 0 { // 0 is not known
+		c.grown += now - c.resident
+	}
+	c.resident = now
+}
+
+// tiny reports whether very many very small parts have piled up. unread are the
+// unread bytes of all connections.
 func (c *connection) tiny(unread int64) bool {
-	if c.tinies < tinyPeeks || c.tinies*10 < c.peeks*9 {
+	if c.tinies < tinyPeeks || c.tinies*tinyShare < c.peeks || c.grown <= tinyGrowth || c.grown <= tinyFactor*unread {
 		return false
 	}
-	c.growth = residentMemory() - c.resident
-	return c.resident > 0 && c.growth > tinyGrowth && c.growth > tinyFactor*unread
+	c.growth = c.grown
+	return true
 }
 
-// tinyFrames reports whether bytes are ZMTP frames of a few bytes each. The
-// first may have begun before them.
+// tinyFrames reports whether bytes are ZMTP frames of a few bytes each. The first
+// may have begun before them. libzmq ignores the reserved bits of a frame's flags,
+// and accepts commands between the parts of a message.
 func tinyFrames(bytes []byte) bool {
 	for start := 0; start <= tinyPart+2; start++ {
 		frames, at := 0, start
-		for at+1 < len(bytes) && bytes[at] <= 3 {
+		for at+1 < len(bytes) {
 			size := uint64(bytes[at+1])
 			if at += 2; bytes[at-2]&2 != 0 {
 				if at+7 > len(bytes) {
@@ -311,7 +353,7 @@ func tinyFrames(bytes []byte) bool {
 // end ends a connection whose peer sent too much.
 func (m *monitor) end(c *connection, why error) {
 	c.ended = why
-	if why != ErrSpoiled {
+	if !errors.Is(why, ErrSpoiled) {
 		m.markHandshaked(c)
 	}
 	if dropped, ok := reserve.disconnect(int(c.fd), c.id); ok {

@@ -12,6 +12,7 @@ type limits struct {
 	bytes, bytesPerSecond int64 // at any time
 	total, totalPerSecond int64 // while it is open; no limit if total is 0
 	parts                 int64 // at any time, by the size of those read last
+	whole                 int64 // in whole messages of tiny parts: libzmq limits the messages that wait
 	left                  int64 // in bytes of memory, after connections have ended; no limit if 0
 	unseen                int64 // what a connection that has ended is taken to have left at least
 	pending               int64 // of all connections, since the socket was settled last; no limit if 0
@@ -69,6 +70,7 @@ func newLimits(c *Config) limits {
 		waiting := int64(max(c.ReceiveHWM, 1) + 2)
 		l.bytes = inflowSlack + one*waiting
 		l.parts += c.MaxParts * waiting
+		l.whole = c.MaxParts * waiting * (tinyPart + 2)
 		// Frames of senders that have gone are as good as any: none may be lost.
 		l.left = 2 * l.bytes
 	default:

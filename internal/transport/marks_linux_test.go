@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
 )
 
 // loopback reports a connection of a real peer to a monitor, with so many bytes
@@ -142,5 +143,50 @@ func TestAdmittedPeerThatEndsAtOnce(t *testing.T) {
 	m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
 	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: served}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
 		t.Errorf("its end is reported as %v, %d peers are connected", e.Kind, m.connected.Load())
+	}
+}
+
+// A secure peer has brought the beginning of a long INITIATE, and was taken for the
+// one that was admitted just then. It completes a wrong one late, which libzmq does
+// not report as a failure. The other stays connected, and has no second report.
+func TestLongInitiateThatIsWrong(t *testing.T) {
+	m := newExclusiveMonitor()
+	var got []Event
+	m.report = func(e Event) { got = append(got, e) }
+	long, _ := m.loopback(t, wholeHandshake, sentWaiting)
+	served, _ := m.loopback(t, wholeHandshake, sentWaiting)
+	m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED}) // libzmq sends READY after the report
+	if _, err := unix.Write(int(served), make([]byte, sentAdmitted-sentWaiting)); err != nil {
+		t.Fatal(err)
+	}
+	m.inspect(time.Now())
+	m.conns[0].since = time.Now().Add(-2 * HandshakeTime)
+	if e, _ := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: long}); e.Kind != ProtocolFailed || m.connected.Load() != 1 {
+		t.Errorf("its end is reported as %v, %d peers are connected", e.Kind, m.connected.Load())
+	}
+	if events := m.markStanding(time.Now().Add(handshakeLimit + 2*time.Second)); len(events) != 0 {
+		t.Errorf("%+v", events)
+	}
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: served}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+		t.Errorf("the end of the served peer is reported as %v, %d peers are connected", e.Kind, m.connected.Load())
+	}
+	if len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A connection that is older than a handshake may be, as after the process was
+// stopped for a while, counts as connected only if its bytes show that it may be.
+func TestOldHandshakesAreNotConnections(t *testing.T) {
+	for _, c := range []struct{ brought, sent int64 }{{64, 64}, {wholeHandshake, sentWaiting}, {wholeHandshake, sentAdmitted}} {
+		m := newExclusiveMonitor()
+		m.loopback(t, c.brought, c.sent)
+		want := 0
+		if c.sent == sentAdmitted {
+			want = 1
+		}
+		if events := m.markStanding(time.Now().Add(handshakeLimit + 2*time.Second)); len(events) != want || int(m.connected.Load()) != want {
+			t.Errorf("%+v: %d are connected", c, m.connected.Load())
+		}
 	}
 }

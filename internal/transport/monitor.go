@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -42,9 +43,11 @@ type monitor struct {
 	pair      *zmsg.Socket // the goroutine's
 	stopped   atomic.Bool
 	done      chan struct{}
-	ending    atomic.Bool   // the connections must be ended: see endAll
-	ended     chan struct{} // closed when that was done and there is none
-	connected atomic.Int32  // peers whose handshake has succeeded and that have not gone
+	ending    atomic.Bool               // the connections must be ended: see endAll
+	ended     chan struct{}             // closed when that was done and there is none
+	connected atomic.Int32              // peers whose handshake has succeeded and that have not gone
+	open      atomic.Int32              // connections, whether their handshakes have ended or not
+	youngest  atomic.Pointer[time.Time] // when the last of them began
 
 	// The goroutine's own: the open connections, oldest first; whether libzmq has
 	// just reported a failed handshake, so that its connection ends next; and how
@@ -60,6 +63,7 @@ type monitor struct {
 	relieved  time.Time           // when something was last done about a connection that could not be accepted
 	left      int64               // what ended connections left unread, in bytes of memory
 	leftEnded int64               // and those among them that this end has ended
+	unread    int64               // bytes of all connections that were not read, at the last check
 	drainedAt uint64              // flow.drained when the last of them ended
 	settledAt uint64              // a publisher's: flow.drained when the connections were marked
 	trip      *tripwire           // a publisher's; nil: the system has none
@@ -195,6 +199,7 @@ func (m *monitor) handle(r libzmqEvent) {
 
 func (m *monitor) process(r libzmqEvent) {
 	e, ok := m.account(r)
+	m.open.Store(int32(len(m.conns)))
 	if m.endsAll && ok {
 		e, ok = m.closing(e)
 	}
@@ -283,6 +288,22 @@ func (m *monitor) noteRejected(endpoint string) (address string) {
 	return ""
 }
 
+// limitRejected forgets rejected peers whose connections have ended: no more can be
+// left than there are connections whose handshakes have not succeeded. One that had
+// another's mark was not counted when it ended.
+func (m *monitor) limitRejected() {
+	if m.rejected == 0 {
+		return
+	}
+	left := 0
+	for _, c := range m.conns {
+		if !c.handshaked {
+			left++
+		}
+	}
+	m.rejected = min(m.rejected, left)
+}
+
 // handshakeSucceeded notes that a handshake has succeeded, and returns the
 // address of the peer: if that has connected to this end, and in any case.
 func (m *monitor) handshakeSucceeded(endpoint string) (peer, address string) {
@@ -305,18 +326,19 @@ func (m *monitor) handshakeSucceeded(endpoint string) (peer, address string) {
 // disconnected completes the event of a connection that has ended. ok is false
 // if it was reported already, as a failed handshake.
 func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
+	fd := e.Value
 	reported := m.failed
-	m.failed = false
-	if i := m.find(e.Value); i >= 0 {
+	e.Value, m.failed = 0, false
+	if i := m.find(fd); i >= 0 {
 		c := m.conns[i]
 		reported = reported || c.rejected
 		e.Local, e.Err, e.Peer, e.Address = c.local, c.ended, c.remote(), c.peer
 		m.countLeft(c)
 	}
-	m.flow.drop(e.Value)
-	m.flow.sources.end(int(e.Value), m.flow.drained.Load())
-	m.correctMarks(e.Value, reported)
-	if m.remove(e.Value, reported) {
+	m.flow.drop(fd)
+	m.flow.sources.end(int(fd), m.flow.drained.Load())
+	m.correctMarks(fd, reported)
+	if m.remove(fd, reported) {
 		m.connected.Add(-1)
 		e.Kind, e.Address = Disconnected, m.names.lost(m.conns, e.Address)
 		return e, true
@@ -332,7 +354,9 @@ func (m *monitor) disconnected(e Event) (_ Event, ok bool) {
 // began puts a connection on the list.
 func (m *monitor) began(r libzmqEvent) {
 	now := time.Now()
+	m.youngest.Store(&now)
 	m.noteReused(r.value)
+	m.limitRejected()
 	c := newConnection(r, now)
 	c.began = m.events
 	if !c.accepted {
@@ -352,7 +376,7 @@ func (m *monitor) began(r libzmqEvent) {
 		m.accepted(now)
 	}
 	if m.endsAll {
-		c.endReading()
+		c.gone = !c.endReading()
 	}
 }
 
@@ -369,12 +393,8 @@ func (m *monitor) noteReused(fd uint32) {
 // connection, so one that was closed at the last call and is still on the list
 // was not reported.
 func (m *monitor) dropUnreported() {
-	for i := len(m.conns) - 1; i >= 0; i-- {
-		c := m.conns[i]
-		if c.accepted || !c.identified() {
-			continue
-		}
-		if id, ok := identify(int(c.fd)); ok && id == c.id {
+	for i, c := range slices.Backward(m.conns) {
+		if c.accepted || c.exists() {
 			continue
 		}
 		if c.closed {
@@ -389,11 +409,12 @@ func (m *monitor) dropUnreported() {
 func (m *monitor) dropAt(i int) {
 	c := m.conns[i]
 	m.conns = slices.Delete(m.conns, i, i+1)
+	m.open.Store(int32(len(m.conns)))
 	m.flow.drop(c.fd)
 	m.flow.sources.end(int(c.fd), m.flow.drained.Load())
 	if c.handshaked {
 		m.connected.Add(-1)
-		m.report(Event{Kind: Disconnected, Peer: c.remote(), Address: m.names.lost(m.conns, c.peer)})
+		m.report(Event{Kind: Disconnected, Endpoint: c.endpoint, Left: true, Peer: c.remote(), Address: m.names.lost(m.conns, c.peer)})
 	}
 }
 
@@ -547,10 +568,15 @@ func (m *monitor) guessExclusive() int {
 	return m.last(false)
 }
 
+// noConnection is the descriptor of none.
+const noConnection = math.MaxUint32
+
 // correctMarks moves the marks of an exclusive socket that are on connections
 // whose handshakes have not ended, as their bytes show. fd is the connection that
 // has just ended, whose bytes are not known any more: if its handshake had not
-// failed, a mark may have been meant for it.
+// failed, a mark may have been meant for it. It is called at each check of the
+// connections, too: a peer whose handshake is long and fails late must not take
+// another's mark with it then.
 func (m *monitor) correctMarks(fd uint32, failed bool) {
 	if !m.exclusive {
 		return
@@ -585,8 +611,8 @@ func (m *monitor) find(fd uint32) int {
 // last returns the place of the youngest connection that has, or has not, the
 // mark of a handshake; -1 for none.
 func (m *monitor) last(handshaked bool) int {
-	for i := len(m.conns) - 1; i >= 0; i-- {
-		if m.conns[i].handshaked == handshaked {
+	for i, c := range slices.Backward(m.conns) {
+		if c.handshaked == handshaked {
 			return i
 		}
 	}
@@ -598,8 +624,8 @@ func (m *monitor) last(handshaked bool) int {
 // handshake has succeeded for certain. Otherwise a peer whose handshake is long and
 // fails late would end another's.
 func (m *monitor) takenFor(c *connection) int {
-	for i := len(m.conns) - 1; i >= 0; i-- {
-		if m.conns[i].handshaked && m.conns[i].handshakedAt > c.began && !m.proven(m.conns[i]) {
+	for i, other := range slices.Backward(m.conns) {
+		if other.handshaked && other.handshakedAt > c.began && !m.proven(other) {
 			return i
 		}
 	}
@@ -613,13 +639,17 @@ func (m *monitor) proven(c *connection) bool {
 }
 
 // markStanding marks the connections that have outlived handshakeLimit: libzmq
-// would have ended them if their handshakes had not succeeded. It returns an event
-// for each whose mark has ended with another connection.
+// would have ended them if their handshakes had not succeeded. Those whose bytes
+// show that they have not are left out. It returns an event for each whose mark has
+// ended with another connection.
 func (m *monitor) markStanding(now time.Time) (events []Event) {
 	old := func(c *connection) bool { return now.Sub(c.since) > handshakeLimit+time.Second }
 	for _, c := range m.conns {
 		if c.handshaked || !c.accepted || c.ended != nil || !old(c) {
 			continue
+		}
+		if at := m.stage(c); at == stagePending || at == stageAsked {
+			continue // libzmq is late, as after the process was stopped
 		}
 		if j := m.takenFor(c); j >= 0 && !old(m.conns[j]) {
 			other := m.conns[j]

@@ -137,8 +137,8 @@ func TestFloodOfAMismatchedPeer(t *testing.T) {
 	fd := m.accept(t, 100)
 	m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED})
 	flooder := m.accept(t, 5000)
-	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: flooder}); !ok || e.Kind != ProtocolFailed {
-		t.Errorf("the end of the flooder is reported as %v", e.Kind)
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: flooder}); !ok || e.Kind != ProtocolFailed || e.Value != 0 {
+		t.Errorf("the end of the flooder is reported as %v with %#x", e.Kind, e.Value)
 	}
 	if n := m.connected.Load(); n != 1 {
 		t.Errorf("%d peers are connected", n)
@@ -220,6 +220,34 @@ func TestRejectedTwiceAndThenMismatched(t *testing.T) {
 	}
 }
 
+// A rejected peer is taken for one that was admitted, until that has been connected
+// for long. Both end. The next peer, of which libzmq reports only the end, is refused.
+func TestMismatchAfterAMixedUpRejection(t *testing.T) {
+	m := newTestMonitor()
+	m.secure = true
+	var got []EventKind
+	m.report = func(e Event) { got = append(got, e.Kind) }
+	event := func(kind zmq4.Event, fd uint32) {
+		m.handle(libzmqEvent{kind: kind, value: fd, endpoint: "tcp://127.0.0.1:5555"})
+	}
+	admitted := m.accept(t, 0)
+	rejected := m.accept(t, 0)
+	event(zmq4.EVENT_HANDSHAKE_SUCCEEDED, 0)
+	event(zmq4.EVENT_HANDSHAKE_FAILED_AUTH, 400)
+	if !m.conns[1].handshaked {
+		t.Fatal("they are not mixed up")
+	}
+	event(zmq4.EVENT_DISCONNECTED, rejected)
+	for _, e := range m.markStanding(time.Now().Add(time.Minute)) {
+		m.report(e)
+	}
+	event(zmq4.EVENT_DISCONNECTED, admitted)
+	event(zmq4.EVENT_DISCONNECTED, m.accept(t, 0))
+	if want := []EventKind{Connected, AuthFailed, Disconnected, Connected, Disconnected, ProtocolFailed}; !slices.Equal(got, want) {
+		t.Errorf("%v instead of %v", got, want)
+	}
+}
+
 // libzmq does not report the end of a connection to an endpoint that the socket
 // has left. It is over when another one has its descriptor.
 func TestConnectionThatWasLeft(t *testing.T) {
@@ -227,7 +255,7 @@ func TestConnectionThatWasLeft(t *testing.T) {
 		m := newTestMonitor()
 		ended := 0
 		m.report = func(e Event) {
-			if ended++; e.Kind != Disconnected || e.Endpoint != "" {
+			if ended++; e.Kind != Disconnected || e.Endpoint != "tcp://127.0.0.1:5555" || !e.Left {
 				t.Errorf("reported as %v at %q", e.Kind, e.Endpoint)
 			}
 		}

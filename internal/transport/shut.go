@@ -46,24 +46,81 @@ func (s *Socket) tearDown(linger time.Duration) {
 	}
 	// In this order: a monitor without a reader would block libzmq.
 	s.monitor.stop(s.Socket.Socket)
+	listeners := copyListeners(s.monitor.listeners)
 	s.Close()
 	if linger > 0 {
 		endLater(s.monitor.conns, linger)
 	}
-	awaitClosed(s.monitor.listeners)
+	freePorts(listeners)
 }
 
-// awaitClosed waits, not for long, until libzmq has closed listening sockets.
-// Then their ports are free. No event reports that at a socket that was closed.
-func awaitClosed(listeners map[uint32]socketID) {
-	end := time.Now().Add(portLimit)
-	for fd, want := range listeners {
-		for pause := 50 * time.Microsecond; time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
-			if id, ok := identify(int(fd)); !ok || id != want {
-				break
-			}
-			time.Sleep(pause)
+// listener is a socket of libzmq's that listens.
+type listener struct {
+	fd   int // libzmq's descriptor
+	id   socketID
+	copy int // a descriptor of the caller's; -1 if the process has none to spare
+}
+
+// copyListeners returns sockets that listen, with descriptors that the caller owns,
+// if enough remain free for a socket that is opened meanwhile.
+func copyListeners(listeners map[uint32]socketID) []listener {
+	opening.Lock()
+	defer opening.Unlock()
+	limit := descriptorLimit()
+	needed := neededDescriptors(limit) + len(listeners)
+	spare := len(listeners) > 0 && freeDescriptors(limit, needed) == needed
+	var all []listener
+	for fd, id := range listeners {
+		l := listener{fd: int(fd), id: id, copy: -1}
+		if spare {
+			l.duplicate()
 		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// duplicate sets the copy.
+func (l *listener) duplicate() {
+	fd, err := unix.FcntlInt(uintptr(l.fd), unix.F_DUPFD_CLOEXEC, 0)
+	switch {
+	case err != nil:
+	case l.is(fd):
+		l.copy = fd
+	default:
+		unix.Close(fd)
+	}
+}
+
+// is reports whether fd is a descriptor of the socket.
+func (l *listener) is(fd int) bool {
+	id, ok := identify(fd)
+	return ok && id == l.id
+}
+
+// freePorts waits, not for long, until libzmq has closed sockets that listen, and
+// closes the copies. No event reports that at a socket that was closed.
+//
+// A socket listens until its last descriptor is closed. That may be after close has
+// taken libzmq's: its thread may be preempted in close, and a program that another
+// goroutine starts has a copy until it runs. So the socket is shut down as well:
+// then others may have its port (as all have SO_REUSEADDR) and its path. That is
+// not done before: libzmq aborts if it cannot accept from a socket.
+func freePorts(listeners []listener) {
+	end := time.Now().Add(portLimit)
+	for _, l := range listeners {
+		closed := !l.is(l.fd)
+		for pause := 50 * time.Microsecond; !closed && time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
+			time.Sleep(pause)
+			closed = !l.is(l.fd)
+		}
+		if l.copy < 0 {
+			continue
+		}
+		if closed {
+			unix.Shutdown(l.copy, unix.SHUT_RD)
+		}
+		unix.Close(l.copy)
 	}
 }
 
@@ -88,7 +145,7 @@ func endLater(conns []*connection, linger time.Duration) {
 // it. What libzmq has written is still sent. What has come and was not read is
 // dropped. It reports whether libzmq may have had the connection until then.
 func (c *connection) endReading() bool {
-	return !c.identified() || reserve.pinned(int(c.fd), c.id, func(fd int) {
+	return !c.identified() && c.exists() || reserve.pinned(int(c.fd), c.id, func(fd int) {
 		unix.Shutdown(fd, unix.SHUT_RD)
 		drain(fd)
 	})

@@ -34,6 +34,7 @@ type Socket struct {
 	gate         *gate
 	flow         *flow
 	hearsNothing bool
+	handshake    int64           // the fewest bytes that this end sends in one
 	parted       map[string]bool // the endpoints that Part has disconnected; the owner's
 }
 
@@ -57,6 +58,9 @@ func Open(c Config, endpoints []string, report func(Event)) (_ *Socket, err erro
 	}
 	s, err := assemble(shared.ctx, &c, g, endpoints, report)
 	if err != nil {
+		if s != nil {
+			s.tearDown(0)
+		}
 		g.close()
 		shared.release()
 		return nil, err
@@ -66,7 +70,8 @@ func Open(c Config, endpoints []string, report func(Event)) (_ *Socket, err erro
 }
 
 // assemble opens a socket while enough descriptors are free for it: libzmq
-// aborts the process where one is missing.
+// aborts the process where one is missing. The caller must tear down a socket that
+// it returns with an error.
 func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report func(Event)) (*Socket, error) {
 	opening.Lock()
 	defer opening.Unlock()
@@ -76,7 +81,7 @@ func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report 
 	if err := g.open(ctx); err != nil {
 		return nil, err
 	}
-	plain, err := ctx.NewSocket(c.Kind)
+	plain, err := zmsg.NewSocket(ctx, c.Kind)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +91,7 @@ func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report 
 		plain.Close()
 		return nil, err
 	}
-	s := &Socket{Socket: raw, Bound: c.Bind, gate: g, flow: newFlow(c.Secure), hearsNothing: c.hearsNothing()}
+	s := &Socket{Socket: raw, Bound: c.Bind, gate: g, flow: newFlow(c.Secure), hearsNothing: c.hearsNothing(), handshake: c.sentHandshake()}
 	raw.Observe(s.flow)
 	if err := s.configure(c, endpoints); err != nil {
 		raw.Close()
@@ -96,11 +101,7 @@ func assemble(ctx *zmq4.Context, c *Config, g *gate, endpoints []string, report 
 		raw.Close()
 		return nil, err
 	}
-	if err := s.attach(endpoints); err != nil {
-		s.tearDown(0)
-		return nil, err
-	}
-	return s, nil
+	return s, s.attach(endpoints)
 }
 
 // unfilled is done when warnUnfilled has logged its line.
@@ -209,11 +210,11 @@ func (s *Socket) attach(endpoints []string) error {
 			return addressError("bind", ep, err)
 		}
 		// The real port, where port 0 was asked for.
-		real, err := s.GetLastEndpoint()
+		bound, err := s.GetLastEndpoint()
 		if err != nil {
 			return err
 		}
-		s.Endpoints = append(s.Endpoints, real)
+		s.Endpoints = append(s.Endpoints, bound)
 	}
 	return nil
 }
@@ -302,6 +303,14 @@ func (s *Socket) own(ep string) (string, bool) {
 // Peers returns how many peers are connected.
 func (s *Socket) Peers() int { return max(0, int(s.monitor.connected.Load())) }
 
+// Handshaking reports whether a peer may be in its handshake. Those whose
+// handshakes have succeeded do not count, unless there are others beside them.
+func (s *Socket) Handshaking() bool {
+	m := s.monitor
+	youngest := m.youngest.Load()
+	return youngest != nil && int(m.open.Load()) > s.Peers() && time.Since(*youngest) < handshakeLimit
+}
+
 // Source returns the descriptor of the connection that the last part came over,
 // and -1 if it is not known.
 func (s *Socket) Source() int { return s.flow.source }
@@ -374,10 +383,12 @@ func ipcFree(ep string) error {
 		}
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
-	if err != nil {
+	switch {
+	case err == nil:
+		c.Close()
+	case !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EPROTOTYPE): // its queue is full; it is a socket for datagrams
 		return nil
 	}
-	c.Close()
 	return addressError("bind", ep, syscall.EADDRINUSE)
 }
 

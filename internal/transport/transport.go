@@ -140,6 +140,14 @@ func (c *Config) replyBytes() int64 {
 	return 0
 }
 
+// sentHandshake returns the fewest bytes that this end sends in a whole handshake.
+func (c *Config) sentHandshake() int64 {
+	if c.Secure && !c.Server {
+		return curveServerHandshake // which the other side brings there
+	}
+	return c.replyBytes()
+}
+
 // Event is what happened to a connection of a socket.
 type Event struct {
 	Kind     EventKind
@@ -153,12 +161,17 @@ type Event struct {
 	// Local is the address that a lost connection was made from, at a socket
 	// that connects. It is empty if it is not known.
 	Local string
+	// Left is set for a lost connection whose end libzmq has not reported, as the
+	// socket had left the endpoint (Part). The socket may be connected to it again
+	// by then.
+	Left bool
 	// Age is how long the connection existed when its handshake failed, as far
 	// as that is known.
 	Age time.Duration
 	// Err is why this end has ended the connection; nil if it has not.
 	Err error
-	// Value is the number that libzmq reports with a failed handshake.
+	// Value is the number that libzmq reports with a failed handshake. It is 0 where
+	// libzmq only reports that the connection has ended.
 	Value uint32
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -35,7 +36,7 @@ const zapEndpoint = "inproc://zeromq.zap.01"
 
 // openZAP opens the handler's socket.
 func openZAP(ctx *zmq4.Context) (*zapHandler, error) {
-	plain, err := ctx.NewSocket(zmq4.ROUTER) // which, unlike REP, may reply in any order
+	plain, err := zmsg.NewSocket(ctx, zmq4.ROUTER) // which, unlike REP, may reply in any order
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func (z *zapHandler) logError(err error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, g := range z.gates {
-		g.log.Error("the authentication handler has trouble, trying again", "err", err)
+		g.retryLog.Log(g.log, slog.LevelError, "the authentication handler has trouble, trying again", "err", err)
 	}
 }
 

@@ -110,7 +110,7 @@ func TestTidyMissesNoFault(t *testing.T) {
 	var seen [4]int
 	for name, jpeg := range cameraJPEGs(t) {
 		t.Run(name, func(t *testing.T) {
-			for at := 0; at < len(jpeg); at++ {
+			for at := range jpeg {
 				if step := 1 + len(jpeg)/150; at%step > 0 && at < len(jpeg)-6 {
 					continue
 				}

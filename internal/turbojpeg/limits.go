@@ -18,7 +18,8 @@ const (
 
 // scansAllowed returns how many scans a JPEG of this size may have.
 func scansAllowed(width, height int) int {
-	return min(maxScans, max(freeScans, MaxScanPixels/max(1, width*height)))
+	pixels := max(1, int64(width)*int64(height)) // more than an int has on 32 bits
+	return int(min(maxScans, max(freeScans, MaxScanPixels/pixels)))
 }
 
 // maxHeaderBytes is more than a header needs: 255 segments of a color profile

@@ -3,14 +3,13 @@ package turbojpeg
 import (
 	"bytes"
 	"errors"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/jpegtest"
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
@@ -32,11 +31,11 @@ func TestTooManyScansAreRefusedAtOnce(t *testing.T) {
 		{16384, 16384, 17}, {16384, 16384, 480}, {2000, 2000, 269}, {8, 8, 501},
 	} {
 		jpeg := jpegtest.Scans(c.width, c.height, c.scans)
-		before := resident(t)
+		before := alloctest.Memory()
 		if _, err := ReadInfo(jpeg); !errors.Is(err, ErrLimit) {
 			t.Errorf("%+v: got %v, want ErrLimit", c, err)
 		}
-		if more := resident(t) - before; more > 10<<20 {
+		if more := alloctest.Memory() - before; more > 10<<20 {
 			t.Errorf("%+v: %d bytes more in memory", c, more)
 		}
 	}
@@ -124,29 +123,15 @@ func TestInksTakeNoMemory(t *testing.T) {
 	pix := make([]byte, side*side)
 	clear(pix) // so that it is resident before
 	runtime.GC()
-	before := resident(t)
+	before := alloctest.Memory()
 	if err := d.DecodeInto(pix, jpeg, side, GRAY, DecodeOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	more := resident(t) - before
+	more := alloctest.Memory() - before
 	t.Logf("%d bytes more in memory after %dx%d inks", more, side, side)
 	if more > 24<<20 {
 		t.Errorf("%d bytes more in memory, a row of inks is %d", more, side*4)
 	}
-}
-
-// resident returns how many bytes of this process are in memory.
-func resident(tb testing.TB) int64 {
-	tb.Helper()
-	status, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		tb.Skip("not Linux")
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(status))[1], 10, 64)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
 }
 
 // TestStopEndsDecoding stops what would take long, with and without a pool. A

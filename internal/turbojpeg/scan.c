@@ -80,7 +80,7 @@ static void combine(uint32_t *steps, const uint32_t *first, const uint32_t *next
 			bits += step >> 8 & 0xFF;
 			from = next;
 		}
-		steps[i] = first[i] << 16 | bits << 8 | covers;
+		steps[i] = (first[i] & 0xFFFF) << 16 | bits << 8 | covers;
 	}
 }
 
@@ -170,6 +170,11 @@ static inline __attribute__((always_inline)) int fill(bits *b)
 	return 1;
 }
 
+// drop removes bits, which the shift is for: a sanitizer that reports lost bits
+// passes over it.
+#ifdef __clang__
+__attribute__((no_sanitize("unsigned-shift-base")))
+#endif
 static inline void drop(bits *b, int n)
 {
 	b->buf <<= n;

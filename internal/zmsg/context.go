@@ -1,9 +1,12 @@
 package zmsg
 
 // #include "zmsg.h"
+// #include <stdlib.h>
 import "C"
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"unsafe"
@@ -32,6 +35,19 @@ func NewContext() (*zmq4.Context, error) {
 		return nil, err
 	}
 	return ctx, nil
+}
+
+// NewSocket returns a socket whose names for its peers cannot be foreseen. ROUTER
+// and REP count from what the C library's rand() returns, which libzmq does not
+// seed (router.cpp, random.cpp, to 4.3.5 at least), so a new process always had the
+// same. A peer that takes the name of the next one makes libzmq abort the process
+// (socket_base.cpp, add_out_pipe). A socket has a seed of its own, as REQ shows its
+// peer what it gets.
+func NewSocket(ctx *zmq4.Context, kind zmq4.Type) (*zmq4.Socket, error) {
+	var seed [4]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	C.srand(C.uint(binary.NativeEndian.Uint32(seed[:])))
+	return ctx.NewSocket(kind)
 }
 
 // rawContext reads pebbe's unexported field.

@@ -1,26 +1,10 @@
 package zmsg
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/vidgear-go/netgear/internal/alloctest"
 )
-
-// resident returns the process's memory in bytes.
-func resident(t *testing.T) int64 {
-	t.Helper()
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var size, pages int64
-	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
-		t.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
-}
 
 // exchangeParts has n parts of a size received one at a time, so that libzmq
 // reads each by itself.
@@ -46,9 +30,9 @@ func TestMemoryOfSmallParts(t *testing.T) {
 	// A part in a block of libzmq's would take 9 to 18 KB. The race detector takes a
 	// kilobyte for each.
 	const parts, size, limit = 4000, 100, 4 << 10
-	before := resident(t)
+	before := alloctest.Memory()
 	received := exchangeParts(t, parts, size)
-	if each := (resident(t) - before) / parts; each > limit {
+	if each := (alloctest.Memory() - before) / parts; each > limit {
 		t.Errorf("a part of %d bytes takes %d", size, each)
 	}
 	for _, m := range received {
@@ -63,15 +47,15 @@ func TestReleaseFreed(t *testing.T) {
 		t.Skip("another malloc than glibc's, or one with 32 bits")
 	}
 	const parts, size = 8000, 8000
-	before := resident(t)
+	before := alloctest.Memory()
 	received := exchangeParts(t, parts, size)
-	most := resident(t) - before
+	most := alloctest.Memory() - before
 	for _, m := range received[:parts-1] {
 		m.Close()
 	}
-	kept := resident(t) - before
+	kept := alloctest.Memory() - before
 	ReleaseFreed()
-	left := resident(t) - before
+	left := alloctest.Memory() - before
 	t.Logf("%d KB received, %d KB after they were read, %d KB after ReleaseFreed", most>>10, kept>>10, left>>10)
 	if left > most/2 {
 		t.Errorf("%d KB are left of %d", left>>10, most>>10)

@@ -524,9 +524,7 @@ func TestWaitingHoldsNoThread(t *testing.T) {
 		}
 		socks = append(socks, s)
 		waiting.Add(1)
-		done.Add(1)
-		go func() {
-			defer done.Done()
+		done.Go(func() {
 			first := true
 			s.Wait(time.Time{}, func() error {
 				if stop.Load() {
@@ -538,7 +536,7 @@ func TestWaitingHoldsNoThread(t *testing.T) {
 				}
 				return nil
 			}, func() error { return s.TryRecv(new(Msg)) })
-		}()
+		})
 	}
 	waiting.Wait()
 	if grown := threads() - before; grown > 20 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vidgear-go/netgear"
@@ -79,12 +80,7 @@ func startGroup(ctx context.Context, l *load, w way, fps float64, adjust func(*r
 		return c, err
 	}
 	_, err = c.await(ctx, "a frame of each camera", func(h *hubCounts) bool {
-		for _, n := range h.Frames {
-			if n == 0 {
-				return false
-			}
-		}
-		return true
+		return !slices.Contains(h.Frames, 0)
 	})
 	c.starting = time.Since(begun)
 	return c, err

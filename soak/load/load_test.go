@@ -5,15 +5,36 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 func TestMain(m *testing.M) {
-	if runRole() {
-		return
+	switch {
+	case runRole():
+	case peertest.IsMain():
+		main()
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+}
+
+// The end of the terminal ends the parts as an interrupt does, and nothing is left.
+func TestHangUp(t *testing.T) {
+	folder := t.TempDir()
+	left := func() bool {
+		all, err := filepath.Glob(filepath.Join(folder, "netgear-load-*"))
+		return err == nil && all != nil
+	}
+	cmd := peertest.AsMain("-only", "connections", "-connections", "1", "-duration", "1h")
+	cmd.Env = append(cmd.Env, "TMPDIR="+folder)
+	peertest.HangUp(t, cmd, func(string) bool { return left() })
+	if left() {
+		t.Error("its folder is left")
+	}
 }
 
 // TestLoad is the short form. It is no measurement, as other tests run at the

@@ -16,11 +16,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // load is how much is done.
@@ -62,8 +62,7 @@ func main() {
 		os.Exit(2)
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	ctx := program.UntilSignal()
 	err := l.inFolder(func() error { return l.run(ctx, only) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)

@@ -34,7 +34,7 @@ func (s shares) check(tolerance float64) error {
 		tolerance = max(tolerance, 1/s.mean)
 	}
 	if s.min < 1-tolerance || s.max > 1+tolerance {
-		return fmt.Errorf("the shares are %s, with a mean of %.1f frames; number %d got least", s, s.mean, s.least)
+		return fmt.Errorf("the shares are %s, with a mean of %.1f frames; number %d got least; -tolerance %v is allowed (a machine that is busy with other work needs more)", s, s.mean, s.least, tolerance)
 	}
 	return nil
 }

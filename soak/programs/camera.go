@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -114,7 +116,9 @@ func (c *camera) live(ctx context.Context) error {
 		}
 		c.count(kind)
 		c.plant.watch.forget(c.name)
-		if err := c.suffer(kind); err != nil {
+		ends := c.plant.series.Mark(kind)
+		err := c.suffer(kind)
+		if ends(); err != nil {
 			return err
 		}
 	}
@@ -196,11 +200,22 @@ func (c *camera) faults(kinds ...string) (n int) {
 	return n
 }
 
-// resent returns how often the camera has logged that it sends a frame again.
-func (c *camera) resent() uint64 {
+// resentLine matches a line about a frame that is sent again, and the number of those
+// that a line stands for.
+var resentLine = regexp.MustCompile(`sending again on a new connection|suppressed=(\d+)`)
+
+// resent returns how often the camera has logged that it sends a frame again, with
+// the lines that were suppressed, some of which may be of waits.
+func (c *camera) resent() (n uint64) {
 	text, err := os.ReadFile(c.log)
 	if err != nil {
 		return 0
 	}
-	return uint64(bytes.Count(text, []byte("sending again on a new connection")))
+	for _, found := range resentLine.FindAllSubmatch(text, -1) {
+		n++
+		if held, err := strconv.ParseUint(string(found[1]), 10, 64); err == nil {
+			n += held - 1
+		}
+	}
+	return n
 }

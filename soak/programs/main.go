@@ -17,12 +17,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	interrupt "github.com/vidgear-go/netgear/internal/program"
 )
 
 // settings are those of a run.
@@ -80,8 +80,7 @@ func main() {
 	flag.StringVar(&s.netgear, "netgear", "", "the program netgear (default: it is built)")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	ctx := interrupt.UntilSignal()
 	if err := s.prepare(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "programs:", err)
 		os.Exit(1)
@@ -134,6 +133,9 @@ func (s *settings) run(ctx context.Context) error {
 		return err
 	}
 	defer p.kill()
+	measuring, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go processorTime.measure(measuring)
 	if err := p.start(ctx); err != nil {
 		return err
 	}

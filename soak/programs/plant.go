@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -251,12 +252,12 @@ func (p *plant) line() string {
 	for _, c := range p.cameras {
 		faults += c.faults()
 	}
-	text := ""
+	var text strings.Builder
 	for _, q := range p.programs {
 		frames += q.frames()
-		text += fmt.Sprintf(", %s %.0f MiB", q.name, q.last["process_resident_memory_bytes"]/(1<<20))
+		text.WriteString(fmt.Sprintf(", %s %.0f MiB", q.name, q.last["process_resident_memory_bytes"]/(1<<20)))
 	}
-	return fmt.Sprintf("%d faults, %d frames at all ends, %s%s", faults, frames, p.watch.summary(), text)
+	return fmt.Sprintf("%d faults, %d frames at all ends, %s%s, without processor time for %v", faults, frames, p.watch.summary(), text.String(), processorTime.lacked().Round(time.Second))
 }
 
 // kill ends everything that still runs.

@@ -58,9 +58,7 @@ func (p *process) stop() error {
 	p.planned.Store(true)
 	until(context.Background(), stopTime, "output", p.hasPrinted) //nolint:errcheck // it may have nothing to print
 	p.signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-	case <-time.After(stopTime):
+	if until(context.Background(), stopTime, "the end", func() (bool, error) { return p.hasEnded(), nil }) != nil {
 		p.signal(syscall.SIGABRT)
 		<-p.ended
 		return fmt.Errorf("%s does not end within %v of SIGTERM: see %s", p.name, stopTime, p.log)
@@ -134,7 +132,8 @@ func awake(ctx context.Context, d time.Duration) {
 	defer t.Stop()
 	for last := time.Now(); d > 0 && ctx.Err() == nil; {
 		select {
-		case now := <-t.C:
+		case <-t.C:
+			now := time.Now()
 			d -= min(now.Sub(last), 2*tick)
 			last = now
 		case <-ctx.Done():

@@ -29,7 +29,7 @@ func runServer() bool {
 	if text == "" {
 		return false
 	}
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	port, err := strconv.Atoi(text)
 	if err == nil {
 		var s *natsd.Server

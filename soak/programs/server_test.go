@@ -5,19 +5,37 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/tcpproxy"
 )
 
 func TestMain(m *testing.M) {
-	if !runServer() {
+	switch {
+	case runServer():
+	case peertest.IsMain():
+		main()
+	default:
 		os.Exit(m.Run())
 	}
+}
+
+// The end of the terminal ends a run as an interrupt does. The program netgear does
+// nothing here.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	idle := filepath.Join(folder, "idle")
+	if err := os.WriteFile(idle, []byte("#!/bin/sh\nexec sleep 600\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	peertest.HangUp(t, peertest.AsMain("-netgear", idle, "-o", folder), func(output string) bool { return strings.Contains(output, "seed ") })
 }
 
 // A server whose port another process has taken ends, and is started again until
@@ -74,7 +92,7 @@ func TestServerWithoutPort(t *testing.T) {
 	_, text, _ := strings.Cut(string(status), "SigIgn:")
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	ignored, err := strconv.ParseUint(text, 16, 64)
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if err != nil || ignored>>(signal-1)&1 == 0 {
 			t.Errorf("it does not ignore %v: %q, %v", signal, text, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/vidgear-go/netgear"
 	"github.com/vidgear-go/netgear/internal/page"
 	"github.com/vidgear-go/netgear/record"
+	"github.com/vidgear-go/netgear/soak/internal/sample"
 )
 
 // finish ends the cameras, waits until no frame is on its way, ends the
@@ -43,16 +44,16 @@ func (p *plant) finish(ctx context.Context) error {
 func (p *plant) settle(ctx context.Context) error {
 	before, since := "", time.Now()
 	return until(ctx, time.Minute, "the last frames", func() (bool, error) {
-		now := ""
+		var now strings.Builder
 		for _, q := range p.programs {
 			var err error
 			if q.last, err = scrape(ctx, q.metrics); err != nil {
 				return false, err
 			}
-			now += fmt.Sprint(q.frames(), " ")
+			now.WriteString(fmt.Sprint(q.frames(), " "))
 		}
-		if now != before {
-			before, since = now, time.Now()
+		if now.String() != before {
+			before, since = now.String(), time.Now()
 		}
 		return time.Since(since) > time.Second, nil
 	})
@@ -295,13 +296,17 @@ func probe(ctx context.Context, file string) (packets uint64, err error) {
 // the repository is.
 func (p *plant) checkTrends(ctx context.Context) error {
 	var errs []error
-	for _, t := range p.series.Trends() {
+	trends := p.series.Trends()
+	if text := sample.Unjudged(trends); text != "" {
+		fmt.Println(text)
+	}
+	for _, t := range trends {
 		fmt.Println(t)
 		if t.Grows {
 			errs = append(errs, errors.New(t.String()))
 		}
 	}
-	if err := page.Draw(ctx, p.series.Charts("programs", "Programs"), p.folder); err != nil {
+	if err := page.Draw(ctx, p.series.Charts("programs", fmt.Sprintf("Programs, seed %d", p.seed)), p.folder); err != nil {
 		fmt.Println("no charts, which are drawn in the repository's folder:", err)
 	}
 	return errors.Join(errs...)

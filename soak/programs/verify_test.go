@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -41,5 +43,21 @@ func TestMetricValues(t *testing.T) {
 	}
 	if got := m.of("netgear_frames_total", "gate"); got != 7 {
 		t.Errorf("%d frames, want 7", got)
+	}
+}
+
+// Lines that were suppressed count as those that were logged.
+func TestResent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	text := `level=INFO msg=connected
+level=WARN msg="sending again on a new connection" why=x
+level=WARN msg="sending again on a new connection" why=x suppressed=14
+level=WARN msg="no answer, waiting on: the peer is connected" suppressed=2
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n := (&camera{process: &process{log: file}}).resent(); n != 18 {
+		t.Errorf("%d lines, not 18", n)
 	}
 }

@@ -24,7 +24,16 @@ type watch struct {
 	unseen  int                  // cameras that the next fault hit before they were shown
 	late    []string             // cameras that were not shown in time
 	broken  []string             // connections to the viewer that were lost: when, and why
+	starved []string             // those that were lost without processor time
 }
+
+// A connection may be lost if processes had no processor time for brokenWithout of
+// the last brokenSpan: the viewer asks for a sign of life every 20 s, and gives
+// its client 10 s for that.
+const (
+	brokenSpan    = 40 * time.Second
+	brokenWithout = 5 * time.Second
+)
 
 func newWatch(limit time.Duration) *watch {
 	return &watch{limit: limit, frames: map[string]uint64{}, waiting: map[string]time.Time{}}
@@ -38,7 +47,8 @@ func (w *watch) start(address string) {
 		defer close(w.done)
 		for ctx.Err() == nil {
 			if err := viewer.Watch(ctx, address, w.frame); ctx.Err() == nil {
-				w.lost(err)
+				w.lost(err, processorTime.lately(time.Now(), brokenSpan))
+				time.Sleep(tick) // the viewer may have no place yet
 			}
 		}
 	}()
@@ -51,10 +61,17 @@ func (w *watch) stop() {
 	}
 }
 
-func (w *watch) lost(why error) {
+// lost notes that the connection to the viewer was lost, and for how long there was
+// no processor time before.
+func (w *watch) lost(why error, without time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.broken = append(w.broken, fmt.Sprintf("%s %v", time.Now().Format(time.TimeOnly), why))
+	text := fmt.Sprintf("%s %v (%v without processor time in the last %v)", time.Now().Format(time.TimeOnly), why, without.Round(time.Millisecond), brokenSpan)
+	if without > brokenWithout {
+		w.starved = append(w.starved, text)
+	} else {
+		w.broken = append(w.broken, text)
+	}
 }
 
 func (w *watch) frame(f viewer.Frame) error {
@@ -120,5 +137,9 @@ func (w *watch) summary() string {
 		return "no camera has returned yet"
 	}
 	at := func(p int) time.Duration { return took[(len(took)-1)*p/100].Round(10 * time.Millisecond) }
-	return fmt.Sprintf("%d returns shown after p50 %v, p99 %v, most %v (%d hit by the next fault before that)", len(took), at(50), at(99), at(100), w.unseen)
+	text := fmt.Sprintf("%d returns shown after p50 %v, p99 %v, most %v (%d hit by the next fault before that)", len(took), at(50), at(99), at(100), w.unseen)
+	if len(w.starved) > 0 {
+		text += fmt.Sprintf(", %d connections to the viewer lost without processor time, such as %q", len(w.starved), w.starved[0])
+	}
+	return text
 }

@@ -16,8 +16,8 @@ import (
 // Main runs a program and ends the process: with status 0 for success and for
 // an end by Ctrl-C, and with 1 for an error, whose text it prints on stderr.
 //
-// The context of run ends with SIGINT or SIGTERM. run must then close what it
-// opened and return. A second Ctrl-C kills the program at once.
+// The context of run ends with SIGINT, SIGTERM or SIGHUP. run must then close
+// what it opened and return. A second Ctrl-C kills the program at once.
 func Main(run func(ctx context.Context, args []string) error) {
 	ctx := program.UntilSignal()
 	err := run(ctx, os.Args[1:])

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/program"
 )
 
 // Meter counts frames. It prints a progress bar, if stderr is a terminal, and a
@@ -60,7 +61,8 @@ func (m *Meter) Frame() {
 func (m *Meter) Frames() int { return m.frames }
 
 // Summary prints one line on stderr. The clock runs from the first frame to the
-// last, so waiting for the peer does not count; bytes are those on the wire.
+// last, so waiting for the peer does not count; bytes are those on the wire. What
+// the end has lost follows; a receive end that is closed discards its queue.
 func (m *Meter) Summary(s netgear.Stats) {
 	m.ClearBar()
 	seconds := m.last.Sub(m.first).Seconds()
@@ -71,17 +73,7 @@ func (m *Meter) Summary(s netgear.Stats) {
 	if s.Frames > 0 {
 		mbps = fps * float64(s.Bytes) / float64(s.Frames) / 1e6
 	}
-	fmt.Fprintf(os.Stderr, "%s %d frames in %.2f s: %.1f fps, %.1f MB/s, %d dropped", m.verb, m.frames, seconds, fps, mbps, s.Dropped)
-	// Rare events are printed only if they happened.
-	for _, rare := range []struct {
-		count uint64
-		what  string
-	}{{s.Malformed, "unreadable messages"}, {s.Retries, "retries"}, {s.Refused, "refused connections"}} {
-		if rare.count > 0 {
-			fmt.Fprintf(os.Stderr, ", %d %s", rare.count, rare.what)
-		}
-	}
-	fmt.Fprintln(os.Stderr)
+	fmt.Fprintf(os.Stderr, "%s %s in %.2f s: %.1f fps, %.1f MB/s%s\n", m.verb, program.Count(m.frames, "frame", "frames"), seconds, fps, mbps, program.Account(s))
 }
 
 // ClearBar removes the bar from the terminal, before other text is printed.

@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"path/filepath"
+	"strings"
 
 	"gocv.io/x/gocv"
 
@@ -63,7 +64,7 @@ func (s *Source) Next(ctx context.Context) (gocv.Mat, error) {
 // source has fewer. When ctx ends it returns after the current picture, whose
 // own context lasts a little longer.
 func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx context.Context, i int, picture gocv.Mat) error) error {
-	sending, cancel := program.Grace(ctx, time.Second)
+	sending, cancel := program.Grace(ctx, program.Exchange)
 	defer cancel()
 	pace := pace.New(fps)
 	for i := range n {
@@ -88,6 +89,32 @@ func (s *Source) Play(ctx context.Context, n int, fps float64, send func(ctx con
 func (s *Source) Close() {
 	s.in.Close()
 	s.out.Close()
+}
+
+// WriteFile writes a picture to a file, whole or not at all: PNG or JPEG, by the
+// extension of its name.
+func WriteFile(name string, picture gocv.Mat) error {
+	format := gocv.PNGFileExt
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".png":
+	case ".jpg", ".jpeg":
+		format = gocv.JPEGFileExt
+	default: // OpenCV would end the process
+		return fmt.Errorf("cannot write %s: its name must end in .png or .jpg", name)
+	}
+	file, err := gocv.IMEncode(format, picture)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	defer file.Close()
+	err = program.WriteFile(name, func(w io.Writer) error {
+		_, err := w.Write(file.GetBytes())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	return nil
 }
 
 // Pixels returns a copy of a Mat's pixels as an array.

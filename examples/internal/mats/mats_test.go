@@ -4,10 +4,12 @@ package mats
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"gocv.io/x/gocv"
@@ -89,5 +91,38 @@ func TestPicturesAreKeptAsTheyAre(t *testing.T) {
 	}
 	if got := Pixels(mat); got.DType != "uint16" || len(got.Data) != 30 || got.Data[0] != 0x40 || got.Data[1] != 0x9c {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A picture is written whole or not at all: on a full disk the one from before
+// stays.
+func TestWriteFile(t *testing.T) {
+	folder := t.TempDir()
+	picture := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(1, 2, 3, 0), 3, 5, gocv.MatTypeCV8UC3)
+	defer picture.Close()
+	for name, beginning := range map[string]string{"a.png": "\x89PNG", "b.jpg": "\xff\xd8", "c.JPEG": "\xff\xd8"} {
+		file := filepath.Join(folder, name)
+		if err := WriteFile(file, picture); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.ReadFile(file)
+		if err != nil || !bytes.HasPrefix(before, []byte(beginning)) {
+			t.Fatalf("%s: %v, %d bytes", name, err, len(before))
+		}
+		if err := os.Symlink("/dev/full", file+".part"); err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteFile(file, picture); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s on a full disk: %v", name, err)
+		}
+		if after, err := os.ReadFile(file); err != nil || !bytes.Equal(after, before) {
+			t.Errorf("%s: %v, %d bytes instead of %d", name, err, len(after), len(before))
+		}
+	}
+	if err := WriteFile(filepath.Join(folder, "d.txt"), picture); err == nil {
+		t.Error("a text is written as a picture")
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 3 {
+		t.Errorf("%v, %v", files, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"image/color"
 
 	"gocv.io/x/gocv"
+
+	"github.com/vidgear-go/netgear/examples/internal/mats"
 )
 
 // A contact sheet is side × side small pictures, each with its number.
@@ -43,7 +45,7 @@ func (s *Sheet) Shows(index int) bool { return s.cell < cells && index >= s.cell
 // Add adds a color picture to the sheet.
 func (s *Sheet) Add(index int, picture gocv.Mat, label string) error {
 	if picture.Type() != gocv.MatTypeCV8UC3 {
-		return fmt.Errorf("frame %d is not a colour picture of 8 bits", index)
+		return fmt.Errorf("frame %d is not a color picture of 8 bits", index)
 	}
 	corner := image.Pt(s.cell%side*thumbW, s.cell/side*(thumbH+labelH))
 	s.cell++
@@ -57,8 +59,8 @@ func (s *Sheet) Add(index int, picture gocv.Mat, label string) error {
 
 // Write writes the sheet to a file. Errors name the flag.
 func (s *Sheet) Write(flag, file string) error {
-	if !gocv.IMWrite(file, s.mat) {
-		return fmt.Errorf("%s: cannot write %s; is the folder there, and does the name end in .png?", flag, file)
+	if err := mats.WriteFile(file, s.mat); err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +28,17 @@ type Sample struct {
 type Series struct {
 	begun time.Time
 
-	mu  sync.Mutex
-	out *json.Encoder
-	all []Sample
+	mu    sync.Mutex
+	out   *json.Encoder
+	all   []Sample
+	marks []mark
+}
+
+// mark is what happened to the processes, such as a fault, in seconds since the
+// series began.
+type mark struct {
+	kind     string
+	from, to float64
 }
 
 // NewSeries returns an empty series, whose samples are also written to w, as JSON
@@ -47,13 +56,30 @@ func NewSeries(w io.Writer) *Series {
 func (s *Series) Add(process string, v Values) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sample := Sample{Process: process, Seconds: time.Since(s.begun).Seconds(), Values: v}
+	sample := Sample{Process: process, Seconds: s.now(), Values: v}
 	s.all = append(s.all, sample)
 	if s.out == nil {
 		return nil
 	}
 	return s.out.Encode(sample)
 }
+
+// Mark notes that something of a kind happens to the processes, until the function
+// that it returns is called. The charts have a row of marks for each kind.
+func (s *Series) Mark(kind string) (end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := len(s.marks)
+	s.marks = append(s.marks, mark{kind, s.now(), math.Inf(1)})
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.marks[i].to = s.now()
+	}
+}
+
+// now returns the seconds since the series began.
+func (s *Series) now() float64 { return time.Since(s.begun).Seconds() }
 
 // Watch adds a sample of a process in each interval until the context ends, or
 // until there is an error, such as that of a process that has ended. read is Self,
@@ -113,7 +139,14 @@ type Trend struct {
 	Process, Value string
 	Last           float64
 	trend.Result
+	Unjudged string // why it does not count as growth, whatever it is; "": it does
 }
+
+// Why growth is not judged.
+const (
+	fewSamples = "no process has 20 samples"              // twice trend.MinSamples
+	shortTime  = "no process ran for more than 2 minutes" // twice settling
+)
 
 // String returns such as "RSS of send end 1 grows by 5.2 in 61 samples (0.043 a
 // second, Z 8.1)".
@@ -122,7 +155,32 @@ func (t Trend) String() string {
 	if t.Grows {
 		verb = "grows"
 	}
-	return fmt.Sprintf("%s of %s %s by %.2f in %d samples (%.4g a second, Z %.1f)", t.Value, t.Process, verb, t.Growth, t.Samples, t.Slope, t.Z)
+	text := fmt.Sprintf("%s of %s %s by %.2f in %d samples (%.4g a second, Z %.1f)", t.Value, t.Process, verb, t.Growth, t.Samples, t.Slope, t.Z)
+	if t.Unjudged != "" {
+		text += ", not judged"
+	}
+	return text
+}
+
+// Unjudged returns what growth is not judged in any process, and why, such as
+// "memory and threads not judged: no process ran for more than 2 minutes". It
+// returns "" if all is.
+func Unjudged(all []Trend) string {
+	judged := map[string]bool{}
+	why := fewSamples
+	for _, t := range all {
+		judged[t.Value] = judged[t.Value] || t.Unjudged == ""
+		if t.Unjudged == shortTime {
+			why = shortTime
+		}
+	}
+	switch {
+	case judged[RSS]:
+		return ""
+	case judged[Descriptors]:
+		return "memory and threads not judged: " + why
+	}
+	return "growth not judged: " + fewSamples
 }
 
 // Trends tests every value of every process: see package trend.
@@ -136,20 +194,24 @@ func (s *Series) Trends() (all []Trend) {
 		if half < short && value == RSS {
 			allowance *= 2
 		}
-		t := Trend{process, value, y[len(y)-1], trend.Test(x, y, allowance)}
-		if half < settling && (value == RSS || value == Threads) {
-			t.Grows = false
+		t := Trend{Process: process, Value: value, Last: y[len(y)-1], Result: trend.Test(x, y, allowance)}
+		switch {
+		case t.Samples < trend.MinSamples:
+			t.Unjudged = fewSamples
+		case half < settling && (value == RSS || value == Threads):
+			t.Grows, t.Unjudged = false, shortTime
 		}
 		all = append(all, t)
 	})
 	return all
 }
 
-// Charts returns a chart for each value with a line for each process. The names
-// of the files begin with the prefix. Processes that were started again are
-// left out if they have fewer than three samples.
+// Charts returns a chart for each value with a line for each process, and the
+// marks. The names of the files begin with the prefix. Processes that were started
+// again, with a number behind the name, have the name and color of the first one.
+// They are left out if they have fewer than three samples.
 func (s *Series) Charts(prefix, title string) []page.Chart {
-	charts := map[string]*page.Chart{}
+	charts, rows := map[string]*page.Chart{}, s.rows()
 	s.each(func(process, value string, x, y []float64) {
 		if len(x) < 3 {
 			return
@@ -160,16 +222,60 @@ func (s *Series) Charts(prefix, title string) []page.Chart {
 			if value == RSS || value == Heap {
 				unit += ", MiB"
 			}
-			c = &page.Chart{File: prefix + "-" + strings.ToLower(value), Title: title + ": " + value, X: "seconds", Y: unit}
+			c = &page.Chart{File: prefix + "-" + strings.ToLower(value), Title: title + ": " + value, X: "seconds", Y: unit, Rows: rows}
+			if len(rows) > 0 {
+				c.Marks = "faults (how many)"
+			}
 			charts[value] = c
 		}
-		c.Series = append(c.Series, page.Series{Name: process, X: x, Y: y})
+		c.Series = append(c.Series, page.Series{Name: strings.TrimRight(process, " 0123456789"), X: x, Y: y})
 	})
 	var all []page.Chart
 	for _, value := range slices.Sorted(maps.Keys(charts)) {
 		all = append(all, *charts[value])
 	}
 	return all
+}
+
+// maxMarks bounds the marks of a row, so that each can be seen where the plot is 900
+// pixels wide.
+const maxMarks = 200
+
+// rows returns the marks of each kind, in the order of the names. Those of a kind
+// that begin within the maxMarks-th part of the run are one.
+func (s *Series) rows() (all []page.Row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := 0.0
+	for _, sample := range s.all {
+		end = max(end, sample.Seconds)
+	}
+	for _, m := range s.marks {
+		end = max(end, m.from)
+	}
+	kinds := map[string][]mark{}
+	for _, m := range s.marks {
+		m.to = min(m.to, end)
+		kinds[m.kind] = append(kinds[m.kind], m)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		all = append(all, row(kinds[kind], end/maxMarks))
+	}
+	return all
+}
+
+// row returns the marks of one kind, which are in the order of their beginnings.
+// Its name has how many they are.
+func row(marks []mark, apart float64) page.Row {
+	r := page.Row{Name: fmt.Sprintf("%s (%d)", marks[0].kind, len(marks))}
+	for _, m := range marks {
+		if last := len(r.To) - 1; last >= 0 && m.from-r.From[last] < apart {
+			r.To[last] = max(r.To[last], m.to)
+			continue
+		}
+		r.From, r.To = append(r.From, m.from), append(r.To, m.to)
+	}
+	return r
 }
 
 // each calls a function for each value of each process, in the order of their

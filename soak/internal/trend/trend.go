@@ -15,9 +15,9 @@ type Result struct {
 	Grows   bool
 }
 
-// minSamples is how many samples the tested half must have. With fewer, chance
-// alone can reach minZ.
-const minSamples = 10
+// MinSamples is how many samples the tested half must have. With fewer, chance
+// alone can reach minZ, and nothing grows.
+const MinSamples = 10
 
 // minZ is the value of Z above which the order of the samples is not taken for
 // chance. A series without a trend exceeds it once in 740 times. Samples that
@@ -46,7 +46,7 @@ func Test(x, y []float64, allowance float64) Result {
 	r.Growth = growth(x, y)
 	r.Z = mannKendall(y)
 	middle := len(x) / 2
-	r.Grows = len(x) >= minSamples && r.Z > minZ && r.Growth > allowance &&
+	r.Grows = len(x) >= MinSamples && r.Z > minZ && r.Growth > allowance &&
 		growth(x[:middle], y[:middle]) > allowance/8 && growth(x[middle:], y[middle:]) > allowance/8
 	return r
 }

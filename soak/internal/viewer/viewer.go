@@ -31,7 +31,15 @@ type Frame struct {
 // context ends, the viewer ends, or each returns an error, which it returns. The
 // frame is acknowledged after each has returned.
 func Watch(ctx context.Context, address string, each func(Frame) error) error {
-	conn, answer, err := websocket.Dial(ctx, "ws://"+address+"/ws", nil)
+	const pong websocket.MessageType = 10
+	var conn *websocket.Conn
+	// The package's own answers must be written within five seconds, which a
+	// machine without processor time may not manage.
+	onPing := func(_ context.Context, payload []byte) bool {
+		conn.Write(ctx, pong, payload) //nolint:errcheck // then the next Read fails, too
+		return false
+	}
+	conn, answer, err := websocket.Dial(ctx, "ws://"+address+"/ws", &websocket.DialOptions{OnPingReceived: onPing})
 	if err != nil && answer != nil && answer.StatusCode == http.StatusServiceUnavailable {
 		return ErrFull
 	}

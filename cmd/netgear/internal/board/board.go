@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/numpy"
 )
 
 // State is the state of a sender.
@@ -29,17 +30,18 @@ const (
 // StallAfter is how long a sender may be without a frame until it is Stalled.
 const StallAfter = 3 * time.Second
 
-// Row holds the figures of one sender. Rates are those since the last call of
-// Rows.
+// Row holds the figures of one sender, or the sums of an input's senders. Rates
+// are those since the last call of Rows.
 type Row struct {
 	Name    string   `json:"name"`
 	State   State    `json:"state"`
 	FPS     float64  `json:"fps"`
 	Rate    float64  `json:"mb_per_s"`
 	Frames  uint64   `json:"frames"`
-	Dropped uint64   `json:"dropped"`
-	Missed  uint64   `json:"missed"`
-	Latency *float64 `json:"latency_ms"` // mean, from capture to arrival; nil without stamps
+	Dropped *uint64  `json:"dropped"`           // nil if it is known of all senders of the input only
+	Missed  *uint64  `json:"missed"`            // likewise
+	Latency *float64 `json:"latency_ms"`        // mean, from capture to arrival; nil without stamps
+	Senders int      `json:"senders,omitempty"` // in a row of sums: of so many senders
 }
 
 // Board has the senders of all inputs. It is safe for concurrent use.
@@ -60,6 +62,7 @@ type Input struct {
 	// board.mu protects these.
 	stats   func() netgear.Stats
 	senders []*sender // in the order in which they appeared
+	frames  uint64    // of all senders, also of those that have been replaced
 }
 
 // sender is one sender of an input.
@@ -69,11 +72,14 @@ type sender struct {
 	seen       time.Time // of the last frame
 	changed    time.Time // of the last event
 	frames     uint64
+	figures
+}
 
-	// since the last call of Rows
+// figures are those since the last call of Rows.
+type figures struct {
 	count   uint64
 	bytes   int64
-	latency time.Duration // sum over stamped
+	latency float64 // sum over stamped, in seconds; a duration has no room for cameras without a clock
 	stamped int
 }
 
@@ -103,11 +109,12 @@ func (in *Input) Frame(f *netgear.Frame) {
 	if s.state == "" || s.seen.After(s.changed) { // an event may overtake a frame
 		s.state = Live
 	}
+	in.frames++
 	s.frames++
 	s.count++
 	s.bytes += Size(f)
 	if f.Stamp != nil {
-		s.latency += f.ReceivedAt.Sub(f.Stamp.Time)
+		s.latency += f.ReceivedAt.Sub(f.Stamp.Time).Seconds()
 		s.stamped++
 	}
 }
@@ -115,10 +122,16 @@ func (in *Input) Frame(f *netgear.Frame) {
 // Round returns a figure with three decimals.
 func Round(x float64) float64 { return math.Round(x*1000) / 1000 }
 
-// Size returns the bytes of a frame's picture on the wire, without decoding it.
+// Size returns the bytes of a frame's picture on the wire, without decoding it. It
+// does not read pixels: those that were read are copied for each output that sends
+// them. Only where the size of the elements is not known it has to.
 func Size(f *netgear.Frame) int64 {
 	if jpeg := f.JPEG(); jpeg != nil {
 		return int64(len(jpeg))
+	}
+	if d, err := numpy.Parse(f.DType()); err == nil && d.Size > 0 {
+		n, _ := numpy.Elements(f.Shape())
+		return int64(n) * int64(d.Size)
 	}
 	pixels, _ := f.Bytes()
 	return int64(len(pixels))
@@ -149,28 +162,60 @@ func (in *Input) Event(e netgear.Event) {
 const maxSenders = 256
 
 // find returns the sender of a frame. A sender that has returned from another
-// port of its host continues its row. When there are too many, a new one
-// replaces the one that has been silent for longest.
+// port of its host continues its row. The first frames of a connection may have
+// no address: their row becomes that of the first new address. When there are too
+// many, a new one replaces the one that has been silent for longest.
 func (in *Input) find(port, peer string) *sender {
 	for _, s := range in.senders {
-		if port != "" && s.port == port || port == "" && s.peer == peer {
+		if s.port == port && (port != "" || s.peer == peer) {
 			s.peer = peer
 			return s
 		}
 	}
-	for _, s := range in.senders {
-		if port == "" && s.state != Live && host(s.peer) == host(peer) {
+	if port == "" {
+		var nameless, before *sender
+		for _, s := range in.senders {
+			switch {
+			case s.port != "":
+			case s.peer == "":
+				nameless = s
+			case before == nil && s.state != Live && host(s.peer) == host(peer):
+				before = s
+			}
+		}
+		if nameless != nil && before != nil {
+			before.absorb(nameless)
+			in.remove(nameless)
+		}
+		if s := cmp.Or(before, nameless); s != nil {
 			s.peer = peer
 			return s
 		}
 	}
 	if len(in.senders) >= maxSenders {
 		oldest := slices.MinFunc(in.senders, func(a, b *sender) int { return a.seen.Compare(b.seen) })
-		in.senders = slices.DeleteFunc(in.senders, func(s *sender) bool { return s == oldest })
+		in.remove(oldest)
 	}
 	s := &sender{port: port, peer: peer}
 	in.senders = append(in.senders, s)
 	return s
+}
+
+func (in *Input) remove(s *sender) {
+	in.senders = slices.DeleteFunc(in.senders, func(other *sender) bool { return other == s })
+}
+
+// absorb adds the frames of a row of the same sender.
+func (s *sender) absorb(other *sender) {
+	s.frames += other.frames
+	s.figures.add(&other.figures)
+}
+
+func (f *figures) add(other *figures) {
+	f.count += other.count
+	f.bytes += other.bytes
+	f.latency += other.latency
+	f.stamped += other.stamped
 }
 
 func host(peer string) string {
@@ -182,7 +227,8 @@ func host(peer string) string {
 }
 
 // Rows returns the figures of all senders, and begins the next interval. An
-// input without a sender has one row.
+// input without a sender has one row. One with several senders has a row of sums
+// first, if some counts are not known of each.
 func (b *Board) Rows(now time.Time) []Row {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,24 +247,46 @@ func (in *Input) rows(now time.Time, seconds float64) []Row {
 		stats = in.stats()
 	}
 	if len(in.senders) == 0 && len(stats.Ports) == 0 {
-		return []Row{{Name: in.name, State: Waiting, Dropped: stats.Dropped}}
+		return []Row{{Name: in.name, State: Waiting, Dropped: &stats.Dropped, Missed: &stats.Missed}}
 	}
 	var rows []Row
+	sums := Row{Name: in.name, Frames: in.frames, Dropped: &stats.Dropped, Missed: &stats.Missed, Senders: len(in.senders)}
+	var all figures
+	known := true // of each sender
 	for _, s := range in.senders {
-		rows = append(rows, s.row(in, &stats, now, seconds))
+		all.add(&s.figures)
+		r := s.row(in, now, seconds)
+		if of, ok := stats.Ports[s.port]; ok {
+			r.Dropped, r.Missed = &of.Dropped, &of.Missed
+		} else if known = false; len(in.senders) == 1 {
+			r.Dropped, r.Missed = sums.Dropped, sums.Missed
+		}
+		if sums.State == "" || slices.Index(states, r.State) < slices.Index(states, sums.State) {
+			sums.State = r.State
+		}
+		rows = append(rows, r)
 	}
 	for _, port := range slices.Sorted(maps.Keys(stats.Ports)) {
 		if len(rows) >= maxSenders {
 			break
 		}
 		if !slices.ContainsFunc(in.senders, func(s *sender) bool { return s.port == port }) {
-			rows = append(rows, Row{Name: in.name + "/" + port, State: Waiting})
+			of := stats.Ports[port]
+			rows = append(rows, Row{Name: in.name + "/" + port, State: Waiting, Dropped: &of.Dropped, Missed: &of.Missed})
 		}
+	}
+	if !known && len(in.senders) > 1 {
+		all.fill(&sums, seconds)
+		rows = slices.Insert(rows, 0, sums)
 	}
 	return rows
 }
 
-func (s *sender) row(in *Input, stats *netgear.Stats, now time.Time, seconds float64) Row {
+// states has the states of senders. A row of sums has the first that one of them
+// is in.
+var states = []State{Live, Stalled, Lost, Ended}
+
+func (s *sender) row(in *Input, now time.Time, seconds float64) Row {
 	if s.state == Live && now.Sub(s.seen) > StallAfter {
 		s.state = Stalled
 	}
@@ -228,18 +296,18 @@ func (s *sender) row(in *Input, stats *netgear.Stats, now time.Time, seconds flo
 	} else if len(in.senders) > 1 {
 		r.Name += "/" + cmp.Or(s.peer, "?")
 	}
+	s.fill(&r, seconds)
+	s.figures = figures{}
+	return r
+}
+
+// fill sets the rates and the latency of a row.
+func (f *figures) fill(r *Row, seconds float64) {
 	if seconds > 0 {
-		r.FPS, r.Rate = Round(float64(s.count)/seconds), Round(float64(s.bytes)/seconds/1e6)
+		r.FPS, r.Rate = Round(float64(f.count)/seconds), Round(float64(f.bytes)/seconds/1e6)
 	}
-	if of, ok := stats.Ports[s.port]; ok {
-		r.Dropped, r.Missed = of.Dropped, of.Missed
-	} else { // of the whole input
-		r.Dropped, r.Missed = stats.Dropped, stats.Missed
-	}
-	if s.stamped > 0 {
-		ms := Round(float64(s.latency.Microseconds()) / 1000 / float64(s.stamped))
+	if f.stamped > 0 {
+		ms := Round(1000 * f.latency / float64(f.stamped))
 		r.Latency = &ms
 	}
-	s.count, s.bytes, s.latency, s.stamped = 0, 0, 0, 0
-	return r
 }

@@ -6,41 +6,50 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/loglimit"
 )
 
 // Item is a frame for a branch, and the message to send with it.
 type Item struct {
 	Frame   *netgear.Frame // the branch closes it
 	Message any
+	Bytes   int64 // the memory of the frame
+}
+
+// Limits bounds the queue of a branch. A single frame of more bytes is accepted.
+type Limits struct {
+	Frames int
+	Bytes  int64
 }
 
 // Branch sends frames to one end.
 type Branch struct {
 	end    *netgear.NetGear
-	size   int // of the queue
+	limits Limits
 	logger *slog.Logger
 
-	mu     sync.Mutex
-	queue  []Item
-	ended  bool // no frame follows
-	more   chan struct{}
-	logged time.Time // when the last loss was logged
+	mu    sync.Mutex
+	queue []Item
+	bytes int64 // of queue
+	ended bool  // no frame follows
+	more  chan struct{}
+	limit loglimit.Limiter // of the lines about losses
 
 	sent, dropped, lost atomic.Uint64
 }
 
-// NewBranch returns a branch that queues at most size frames.
-func NewBranch(end *netgear.NetGear, size int, logger *slog.Logger) *Branch {
-	return &Branch{end: end, size: size, logger: logger, more: make(chan struct{}, 1)}
+// NewBranch returns a branch whose queue has these limits.
+func NewBranch(end *netgear.NetGear, limits Limits, logger *slog.Logger) *Branch {
+	return &Branch{end: end, limits: limits, logger: logger, more: make(chan struct{}, 1)}
 }
 
 // Put queues a frame, which the branch owns from then on. At a full queue it
-// drops the oldest frame. It never waits.
+// drops the oldest frames. It never waits.
 func (b *Branch) Put(item Item) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -49,13 +58,21 @@ func (b *Branch) Put(item Item) {
 		b.dropped.Add(1)
 		return
 	}
-	if len(b.queue) >= b.size {
-		b.queue[0].Frame.Close()
-		b.queue = append(b.queue[:0], b.queue[1:]...)
+	for len(b.queue) > 0 && (len(b.queue) >= b.limits.Frames || b.bytes+item.Bytes > b.limits.Bytes) {
+		b.removeFirst().Frame.Close()
 		b.dropped.Add(1)
 	}
 	b.queue = append(b.queue, item)
+	b.bytes += item.Bytes
 	b.wake()
+}
+
+// removeFirst removes the first item. b.mu must be held.
+func (b *Branch) removeFirst() Item {
+	item := b.queue[0]
+	b.queue = slices.Delete(b.queue, 0, 1)
+	b.bytes -= item.Bytes
+	return item
 }
 
 // End ends the stream: Run returns after the last queued frame.
@@ -113,8 +130,7 @@ func (b *Branch) next(ctx context.Context) (Item, bool, error) {
 		}
 		b.mu.Lock()
 		if len(b.queue) > 0 {
-			item := b.queue[0]
-			b.queue = append(b.queue[:0], b.queue[1:]...)
+			item := b.removeFirst()
 			b.mu.Unlock()
 			return item, true, nil
 		}
@@ -132,15 +148,7 @@ func (b *Branch) next(ctx context.Context) (Item, bool, error) {
 
 // report logs a loss, at most once a second.
 func (b *Branch) report(err error) {
-	b.mu.Lock()
-	due := time.Since(b.logged) >= time.Second
-	if due {
-		b.logged = time.Now()
-	}
-	b.mu.Unlock()
-	if due {
-		b.logger.Warn("a frame could not be passed on", "error", err, "lost", b.lost.Load())
-	}
+	b.limit.Log(b.logger, slog.LevelWarn, "a frame could not be passed on", "error", err, "lost", b.lost.Load())
 }
 
 // discard drops what is queued, and refuses further frames.
@@ -152,7 +160,7 @@ func (b *Branch) discard() {
 		item.Frame.Close()
 		b.dropped.Add(1)
 	}
-	b.queue = nil
+	b.queue, b.bytes = nil, 0
 }
 
 // Counts are the counts of a branch.

@@ -25,7 +25,7 @@ func frame(t *testing.T, n int) *netgear.Frame {
 // of its own keeps it. The rest is sent after End.
 func TestBranch(t *testing.T) {
 	send, recv := netgeartest.Pipe(t, netgear.Options{JPEGCompression: netgear.JPEGOff}, netgear.Options{})
-	b := NewBranch(send, 3, slog.New(slog.DiscardHandler))
+	b := NewBranch(send, Limits{Frames: 3, Bytes: 1 << 20}, slog.New(slog.DiscardHandler))
 	for i := range 5 {
 		b.Put(Item{Frame: frame(t, i)})
 	}
@@ -55,6 +55,31 @@ func TestBranch(t *testing.T) {
 	}
 }
 
+// Frames that take more memory than the queue may have push out the oldest ones. A
+// single larger frame is accepted.
+func TestBranchBytes(t *testing.T) {
+	send, _ := netgeartest.Pipe(t, netgear.Options{}, netgear.Options{})
+	b := NewBranch(send, Limits{Frames: 100, Bytes: 1000}, slog.New(slog.DiscardHandler))
+	for i, c := range []struct {
+		bytes int64
+		queue int
+		all   int64
+	}{{400, 1, 400}, {600, 2, 1000}, {1, 2, 601}, {399, 3, 1000}, {5000, 1, 5000}, {1, 1, 1}, {999, 2, 1000}, {1000, 1, 1000}} {
+		b.Put(Item{Frame: frame(t, i), Bytes: c.bytes})
+		if len(b.queue) != c.queue || b.bytes != c.all {
+			t.Errorf("frame %d of %d bytes: %d frames wait, of %d bytes; want %d of %d", i, c.bytes, len(b.queue), b.bytes, c.queue, c.all)
+		}
+	}
+	if c := b.Counts(); c.Dropped != 7 {
+		t.Errorf("%+v", c)
+	}
+	if item, ok, err := b.next(t.Context()); !ok || err != nil || item.Bytes != 1000 || b.bytes != 0 {
+		t.Errorf("%+v %t %v, %d bytes wait", item, ok, err, b.bytes)
+	} else {
+		item.Frame.Close()
+	}
+}
+
 // A branch without a receiver ends with its context.
 func TestBranchWithoutReceiver(t *testing.T) {
 	end, err := netgear.New(netgear.Options{Attach: netgear.AttachBind, Address: "127.0.0.1", Port: "0", MaxRetries: -1})
@@ -62,7 +87,7 @@ func TestBranchWithoutReceiver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer end.Close()
-	b := NewBranch(end, 2, slog.New(slog.DiscardHandler))
+	b := NewBranch(end, Limits{Frames: 2, Bytes: 1 << 20}, slog.New(slog.DiscardHandler))
 	for i := range 4 {
 		b.Put(Item{Frame: frame(t, i)})
 	}

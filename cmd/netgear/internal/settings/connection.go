@@ -93,7 +93,7 @@ var Connections = []Connection{
 		Usage: "the wait for one answer (default 4s; 15s with NetGear_Async)"},
 	{Name: "max-age", Value: "TIME", Field: "Adapt", set: duration(func(o *netgear.Options) *time.Duration { return &o.Adapt.MaxAge }),
 		Usage: "adapt what is sent to the network, so that no frame is older on arrival\n(such as 500ms; default: as it is)"},
-	{Name: "min-quality", Value: "N", Field: "Adapt", set: number(func(o *netgear.Options, n int64) { o.Adapt.MinQuality = int(n) }),
+	{Name: "min-quality", Value: "N", Field: "Adapt", set: count(func(o *netgear.Options) *int { return &o.Adapt.MinQuality }),
 		Usage: "the least JPEG quality with --max-age (default 30)"},
 	{Name: "min-scale", Value: "SHARE", Field: "Adapt", set: share(func(o *netgear.Options) *float64 { return &o.Adapt.MinScale }),
 		Usage: "the least share of width and height with --max-age, 0.125 to 1 (default 0.5)"},
@@ -105,10 +105,10 @@ var Connections = []Connection{
 		Usage: "number the frames and add the time of capture, for latency and losses;\nat both ends (default off)"},
 	{Name: "terminate", Value: "stop|keep", Field: "TerminatePolicy", Words: []string{"stop", "keep\twait for the next sender"}, set: setTerminate,
 		Usage: "what a receive end does when the sender has ended (default stop)"},
-	{Name: "queue", Value: "FRAMES", Field: "QueueFrames", set: number(func(o *netgear.Options, n int64) { o.QueueFrames = int(n) }),
+	{Name: "queue", Value: "FRAMES", Field: "QueueFrames", set: count(func(o *netgear.Options) *int { return &o.QueueFrames }),
 		Usage: "how many received frames may wait (default 96)"},
-	{Name: "max-frame", Value: "BYTES", Field: "MaxFrameBytes", set: number(func(o *netgear.Options, n int64) { o.MaxFrameBytes = n }),
-		Usage: "the largest part that is received (default 256 MiB)"},
+	{Name: "max-frame", Value: "SIZE", Field: "MaxFrameBytes", set: size(func(o *netgear.Options) *int64 { return &o.MaxFrameBytes }),
+		Usage: "the largest part that is received, such as 8MiB (default 256MiB)"},
 }
 
 // find returns the setting with a name, or nil.
@@ -143,21 +143,33 @@ func duration(field func(*netgear.Options) *time.Duration) func(*netgear.Options
 	return func(o *netgear.Options, s string) error {
 		d, err := time.ParseDuration(s)
 		if err != nil {
-			return fmt.Errorf("must be a time such as 500ms or 4s")
+			return errTime
 		}
 		*field(o) = d
 		return nil
 	}
 }
 
-func number(set func(*netgear.Options, int64)) func(*netgear.Options, string) error {
+// count accepts no number that int does not hold, which may have 32 bits.
+func count(field func(*netgear.Options) *int) func(*netgear.Options, string) error {
+	return func(o *netgear.Options, s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return errInteger
+		}
+		*field(o) = n
+		return nil
+	}
+}
+
+func size(field func(*netgear.Options) *int64) func(*netgear.Options, string) error {
 	return func(o *netgear.Options, s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return fmt.Errorf("must be a whole number")
+			n, err = Size(s)
 		}
-		set(o, n)
-		return nil
+		*field(o) = n
+		return err
 	}
 }
 
@@ -165,7 +177,7 @@ func share(field func(*netgear.Options) *float64) func(*netgear.Options, string)
 	return func(o *netgear.Options, s string) error {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			return fmt.Errorf("must be a number")
+			return errNumber
 		}
 		*field(o) = n
 		return nil

@@ -42,6 +42,9 @@ func ParseEndpoint(flag, s string, known ...string) (Endpoint, error) {
 			e.Values["port"] = rest[i+1:]
 			rest = rest[:i]
 		}
+		if strings.Contains(rest, ":") && !(strings.HasPrefix(rest, "[") && strings.HasSuffix(rest, "]")) {
+			return e, Wrong(`%s: put an IPv6 address in brackets, as in "tcp://[::1]:5555"`, flag)
+		}
 		if rest = strings.Trim(rest, "[]"); rest != "" {
 			e.Values["address"] = rest
 		}

@@ -31,8 +31,7 @@ func Read(path string) (*File, error) {
 	}
 	f := &File{path: path}
 	err = toml.NewDecoder(bytes.NewReader(content)).Decode(&f.top)
-	var decoding *toml.DecodeError
-	if errors.As(err, &decoding) {
+	if decoding, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := decoding.Position()
 		return nil, Wrong("%s:%d:%d: %s", path, line, column, strings.TrimPrefix(decoding.Error(), "toml: "))
 	}

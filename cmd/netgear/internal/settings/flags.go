@@ -33,7 +33,7 @@ func Fill(fs *pflag.FlagSet, file *File, command string) error {
 		}
 		if text, ok := os.LookupEnv(Variable(f.Name)); ok {
 			if err := fs.Set(f.Name, text); err != nil {
-				failed = Wrong("%s: %w", Variable(f.Name), cause(err))
+				failed = Wrong("%s: %w", Variable(f.Name), cause(f, err))
 			}
 			return
 		}
@@ -43,22 +43,12 @@ func Fill(fs *pflag.FlagSet, file *File, command string) error {
 		text, ok, err := file.Value(command, f.Name)
 		if err == nil && ok {
 			if err = fs.Set(f.Name, text); err != nil {
-				err = Wrong("%s%s: %w", file.where(command), f.Name, cause(err))
+				err = Wrong("%s%s: %w", file.where(command), f.Name, cause(f, err))
 			}
 		}
 		failed = err
 	})
 	return failed
-}
-
-// cause returns what is wrong with a flag's value, without pflag's text about
-// the command line.
-func cause(err error) error {
-	type caused interface{ Unwrap() error }
-	if c, ok := err.(caused); ok && c.Unwrap() != nil {
-		return c.Unwrap()
-	}
-	return err
 }
 
 // Layers returns the connection settings of a command, the lowest origin first:

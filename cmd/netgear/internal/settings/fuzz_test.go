@@ -16,8 +16,7 @@ const noSecret = "hunter2hunter2"
 // mustBeWrong checks an error: it is about a setting, and has no password.
 func mustBeWrong(t *testing.T, text string, err error) {
 	t.Helper()
-	var wrong *WrongError
-	if !errors.As(err, &wrong) {
+	if _, ok := errors.AsType[*WrongError](err); !ok {
 		t.Errorf("%q: %v is no WrongError", text, err)
 	}
 }

@@ -175,8 +175,7 @@ func (l Layer) apply(o *netgear.Options, name string) error {
 		w.Dictionary = origin
 		return &WrongError{w.InDictionary(err)}
 	}
-	var wrong *netgear.OptionError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*netgear.OptionError](err); ok {
 		return Wrong("%s: %s", origin, wrong.Reason)
 	}
 	if errors.Is(err, netgear.ErrOption) { // a text that is none of an enum's

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,27 @@ jpeg_compression_quality = 50
 	}
 }
 
+// A number is used as it is or an error, also where int has 32 bits.
+func TestLargeNumbers(t *testing.T) {
+	const large = 1<<32 + 1
+	for flag, got := range map[string]func(o *netgear.Options) int{
+		"--queue":       func(o *netgear.Options) int { return o.QueueFrames },
+		"--max-retries": func(o *netgear.Options) int { return o.MaxRetries },
+	} {
+		if o, err := resolve(t, nil, flag, strconv.Itoa(1<<31-1)); err != nil || got(&o) != 1<<31-1 {
+			t.Errorf("%s: %d, %v", flag, got(&o), err)
+		}
+		if o, err := resolve(t, nil, flag, fmt.Sprint(int64(large))); err == nil && int64(got(&o)) != large {
+			t.Errorf("%s %d is taken for %d", flag, int64(large), got(&o))
+		}
+	}
+	for text, want := range map[string]int64{fmt.Sprint(int64(large)): large, "8MiB": 8 << 20, "8mb": 8e6, "1.5 GiB": 3 << 29} {
+		if o, err := resolve(t, nil, "--max-frame", text); err != nil || o.MaxFrameBytes != want {
+			t.Errorf("%s: %d, %v", text, o.MaxFrameBytes, err)
+		}
+	}
+}
+
 // An error names the origin of the setting.
 func TestOrigins(t *testing.T) {
 	for _, c := range []struct{ file, env, flag, want string }{
@@ -122,6 +144,9 @@ func TestEndpoints(t *testing.T) {
 		{"tcp://:7", netgear.Options{Protocol: "tcp", Address: "common", Port: "7", Pattern: netgear.ReqRep}},
 		{"tcp://[::1]:7", netgear.Options{Protocol: "tcp", Address: "::1", Port: "7", Pattern: netgear.ReqRep}},
 		{"tcp://[::1]", netgear.Options{Protocol: "tcp", Address: "::1", Pattern: netgear.ReqRep}},
+		{"tcp://[fe80::7%eth0]:7?stamp=on", netgear.Options{Protocol: "tcp", Address: "fe80::7%eth0", Port: "7", Pattern: netgear.ReqRep, Stamp: true}},
+		{"tcp://[fe80::7%eth0]", netgear.Options{Protocol: "tcp", Address: "fe80::7%eth0", Pattern: netgear.ReqRep}},
+		{"tcp://[fe80::7%eth0]?port=7", netgear.Options{Protocol: "tcp", Address: "fe80::7%eth0", Port: "7", Pattern: netgear.ReqRep}},
 		{"ipc:///run/camera", netgear.Options{Protocol: "ipc", Address: "/run/camera", Pattern: netgear.ReqRep}},
 		{"tcp://cam?options=%7B%22multiclient_mode%22:true%7D&port=1,2", netgear.Options{Protocol: "tcp", Address: "cam", Ports: []string{"1", "2"}, Pattern: netgear.ReqRep, MulticlientMode: true}},
 	} {
@@ -135,6 +160,7 @@ func TestEndpoints(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"udp://x:1": "must be such as", "x:1": "must be such as", "tcp://x:1?patern=1": "did you mean pattern?", "tcp://x:1?%": "invalid URL escape",
+		"tcp://::1": "in brackets", "tcp://fe80::7%eth0?port=7": "in brackets", "tcp://[::1:7": "in brackets",
 	} {
 		if _, err := ParseEndpoint("--output", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)

@@ -1,0 +1,94 @@
+// Package loglimit limits how often a line is logged.
+package loglimit
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Limiter limits how often a line is logged, so that a peer cannot flood the log,
+// nor an end that tries again and again fill it. The limit is one line each Every,
+// after Spare lines without a limit. The next line has the number of those that were
+// suppressed. The zero value permits one line a second.
+type Limiter struct {
+	Spare int
+	Every time.Duration // 0: a second
+
+	mu   sync.Mutex
+	used int       // lines of Spare in use; one is free again after each Every
+	last time.Time // the time up to which Every has freed lines
+	held int
+
+	lines map[string]*Limiter // of each message its own, if not nil
+}
+
+// Retries returns the Limiter for the lines of a loop that tries again without end:
+// one a minute, after a few at the beginning. Each message has a limit of its own, so
+// that one that is logged again and again does not suppress another.
+func Retries() *Limiter {
+	return &Limiter{Spare: 4, Every: time.Minute, lines: map[string]*Limiter{}}
+}
+
+// of returns the Limiter of a message.
+func (b *Limiter) of(msg string) *Limiter {
+	if b.lines == nil {
+		return b
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	line := b.lines[msg]
+	if line == nil {
+		line = &Limiter{Spare: b.Spare, Every: b.Every}
+		b.lines[msg] = line
+	}
+	return line
+}
+
+// Log logs a line, or counts that it was suppressed. Attributes are left out as
+// Known has it.
+func (b *Limiter) Log(l *slog.Logger, level slog.Level, msg string, args ...any) {
+	held, now := b.of(msg).Pass(time.Now())
+	if !now {
+		return
+	}
+	if held > 0 {
+		args = append(args, "suppressed", held)
+	}
+	l.Log(context.Background(), level, msg, Known(args...)...)
+}
+
+// Pass reports whether a line may be logged now, and how many were suppressed since
+// the last one.
+func (b *Limiter) Pass(now time.Time) (held int, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	every := cmp.Or(b.Every, time.Second)
+	paid := int(min(now.Sub(b.last)/every, 1<<20))
+	if b.used = max(0, b.used-paid); b.used == 0 {
+		b.last = now
+	} else {
+		b.last = b.last.Add(time.Duration(paid) * every)
+	}
+	if b.used > b.Spare {
+		b.held++
+		return 0, false
+	}
+	b.used++
+	held, b.held = b.held, 0
+	return held, true
+}
+
+// Known returns the attributes of a log line, keys and values in turn, without
+// those whose value is nil or an empty text. It changes args.
+func Known(args ...any) []any {
+	kept := args[:0]
+	for i := 0; i+1 < len(args); i += 2 {
+		if args[i+1] != nil && args[i+1] != "" {
+			kept = append(kept, args[i], args[i+1])
+		}
+	}
+	return kept
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package netgear
-
-const raceEnabled = false
