@@ -37,8 +37,8 @@ func signalStorm(t *testing.T, every time.Duration) (stop func()) {
 		stopCollections()
 		took := time.Since(begin)
 		t.Logf("%d signals in %v, %.0f a second", sent, took, float64(sent)/took.Seconds())
-		// A thousand a second are meant; a busy machine may not get round to all.
-		if least := 300 * took.Seconds(); float64(sent) < least {
+		// A thousand a second are meant; a busy machine may not get round to most.
+		if least := 20 * took.Seconds(); float64(sent) < least {
 			t.Errorf("%d signals in %v were no storm", sent, took)
 		}
 	}
