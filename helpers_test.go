@@ -24,7 +24,7 @@ import (
 )
 
 // testTimeout bounds every wait of the tests; no test asserts a time by it.
-const testTimeout = 30 * time.Second
+const testTimeout = time.Minute
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()

@@ -12,8 +12,14 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-// waitLimit limits every wait, so that a hang becomes a failure with a message.
-const waitLimit = 30 * time.Second
+const (
+	// waitLimit limits every wait, so that a hang becomes a failure with a message.
+	// Eight programs may start at once, and Python's take seconds each.
+	waitLimit = 2 * time.Minute
+	// frameLimit limits the wait for frames. It is shorter since VidGear's ends may
+	// hang; they are started again.
+	frameLimit = time.Minute
+)
 
 // rounds is how often each cell of the full form is repeated; 0 is the short
 // form.

@@ -159,7 +159,7 @@ func (p *process) newFrames(after time.Time, ports []int64, count int) (time.Tim
 	for _, port := range ports {
 		missing[port] = count
 	}
-	l, err := p.await("frame", waitLimit, func(l line) bool {
+	l, err := p.await("frame", frameLimit, func(l line) bool {
 		port := l.count[framePort]
 		if l.count[frameCaptured] <= after.UnixMicro() || missing[port] == 0 {
 			return false

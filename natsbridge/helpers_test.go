@@ -19,7 +19,7 @@ import (
 )
 
 // limit bounds each wait of a test.
-const limit = 30 * time.Second
+const limit = time.Minute
 
 func TestMain(m *testing.M) {
 	status := m.Run()

@@ -14,7 +14,7 @@ import (
 	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
-const waitLimit = 30 * time.Second
+const waitLimit = time.Minute
 
 // smallFile is a file on a disk that may be full.
 type smallFile struct {

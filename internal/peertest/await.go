@@ -7,7 +7,7 @@ import (
 )
 
 // waitLimit bounds the waits of this package.
-const waitLimit = 30 * time.Second
+const waitLimit = time.Minute
 
 // Await polls a condition that is no event, and fails the test after the limit.
 func Await(t testing.TB, limit time.Duration, what string, ok func() bool) {

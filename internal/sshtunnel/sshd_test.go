@@ -24,7 +24,7 @@ import (
 )
 
 // waitLimit limits each wait for something that must happen.
-const waitLimit = 20 * time.Second
+const waitLimit = time.Minute
 
 func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 

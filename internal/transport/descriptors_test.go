@@ -16,7 +16,7 @@ import (
 )
 
 // testTimeout bounds the waits of these tests.
-const testTimeout = 10 * time.Second
+const testTimeout = 30 * time.Second
 
 // descriptor returns the number of a socket's descriptor.
 func descriptor(t *testing.T, s syscall.Conn) (number int) {
