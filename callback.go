@@ -20,9 +20,9 @@ import (
 // calls that are made while one is running. If a later Go prints it in another
 // form, nothing is recognized, and such a call blocks.
 //
-// Two cases are not recognized: a callback that waits for another goroutine
-// which makes the call. The other is callbacks of two ends that wait for each
-// other.
+// Two cases are not recognized. One is a callback that waits for another
+// goroutine which makes the call. The other is callbacks of two ends that wait
+// for each other.
 type callbacks struct {
 	number atomic.Int32 // of entries, so that a call costs nothing while it is 0
 

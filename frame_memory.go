@@ -224,7 +224,8 @@ func (m *frameMemory) release() {
 	}
 }
 
-// free releases the memory; nothing else does.
+// free releases the memory. Only an array that was copied is released earlier,
+// as it came: by decode.
 func (m *frameMemory) free() {
 	m.data = nil
 	m.pixels.Release()

@@ -60,8 +60,8 @@ func (n *settings) needsCheck(m *frameMemory) bool {
 }
 
 // checkedOneIn is how many received JPEGs are sent on for one that is read in
-// full. A check takes a third of a decoding, so it is about a hundredth of the
-// work of decoding all.
+// full. A check takes an eighth to a half of a decoding, so that is less than a
+// hundredth of the work of decoding all.
 const checkedOneIn = 64
 
 // suspectFor is how many JPEGs of a receive end are checked after one with a

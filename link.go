@@ -89,7 +89,7 @@ type link struct {
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	drainCtx context.Context // ends when Close begins; after that the queue of SendAhead is sent
+	drainCtx context.Context // ends when Close begins; after that what SendAhead and SendLatest have queued is sent
 	drain    context.CancelFunc
 
 	// onEvent is called first for each connection event. onPending is called

@@ -15,11 +15,12 @@ import (
 // sendEnd is the half of a NetGear that sends. A goroutine that holds sendMu
 // prepares a frame and exchanges it for an answer; it owns all fields below.
 // With Options.SendAhead the fields of the exchange, and the socket, belong to
-// the goroutine of the queue.
+// the goroutine of the queue, and with Options.SendLatest those of the
+// preparation as well.
 type sendEnd struct {
 	*link
 	sendMu  chan struct{} // a lock; a context or Close can end the wait for it
-	queue   *sendQueue    // nil unless Options.SendAhead
+	queue   *sendQueue    // nil unless Options.SendAhead or SendLatest
 	settler *settler      // nil unless this end is a publisher
 	adapt   *adaptation   // nil unless Options.Adapt
 

@@ -13,7 +13,8 @@ import (
 // sendQueue is the queue of Options.SendAhead and SendLatest. A goroutine that holds
 // sendEnd.sendMu prepares a frame and adds it. The goroutine run removes the
 // frames in order and exchanges each for its answer. So the next frame is
-// encoded while the last one is being sent.
+// encoded while the last one is being sent. With SendLatest run prepares the
+// frame as well: see send_latest.go.
 type sendQueue struct {
 	*sendEnd
 	places chan struct{} // a token for each frame in the queue, acquired before the frame is prepared

@@ -11,8 +11,8 @@ import (
 )
 
 // socket is what an end requires of its socket; *transport.Socket documents the
-// methods. Its owner calls them. Wake, Peers, Pending, Spoiled, Outgoing and Written
-// may be called from any goroutine.
+// methods. Its owner calls them. Wake, Peers, Pending, Handshaking, Spoiled, Outgoing
+// and Written may be called from any goroutine.
 type socket interface {
 	// Waiting.
 	Wait(deadline time.Time, stop, try func() error) error

@@ -11,6 +11,10 @@
 // client took it for the server, and sent it messages that the same key opens.
 // Random bytes are a key that no peer has.
 //
+// The linker puts the operator into the program's dynamic symbol table because
+// libzmq refers to it, and there the loader finds it before that of the C++
+// library. It is weak, so that an operator of the program itself goes before it.
+//
 // Where the program has the C++ library linked statically, this operator stands in
 // the place of that library's, and takes memory from malloc as that does.
 //

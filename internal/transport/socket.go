@@ -20,8 +20,8 @@ import (
 )
 
 // Socket is one open ZeroMQ socket with its monitor and its peer gate. The
-// goroutine that owns the ZeroMQ socket calls the methods. Peers, Pending,
-// Spoiled and Wake may be called from any goroutine.
+// goroutine that owns the ZeroMQ socket calls the methods. Wake, Peers, Pending,
+// Handshaking, Spoiled, Outgoing and Written may be called from any goroutine.
 type Socket struct {
 	*zmsg.Socket
 	// Endpoints are what the socket is bound or connected to, with real port
