@@ -271,7 +271,13 @@ func parseEvent(line []byte) event {
 func startPeer(t testing.TB, args ...string) *peer {
 	t.Helper()
 	cmd := exec.Command(peertest.Python(), append([]string{"peer.py"}, args...)...)
-	return &peer{peertest.Start(t, "Python end", cmd, parseEvent), t}
+	p := &peer{peertest.Start(t, "Python end", cmd, parseEvent), t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the Python end's stderr:\n%v", &p.Stderr)
+		}
+	})
+	return p
 }
 
 // poll returns the next event, if one arrives within the time.
@@ -451,7 +457,12 @@ func open(t testing.TB, o netgear.Options) *netgear.NetGear {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { n.Close() })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%+v", n.Stats())
+		}
+		n.Close()
+	})
 	return n
 }
 
