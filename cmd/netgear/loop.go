@@ -137,7 +137,8 @@ func addressesOf(ctx context.Context, host string) []netip.Addr {
 	return found
 }
 
-// isLocal reports whether an address is one of this machine.
+// isLocal reports whether an address is one of this machine. That it can be bound
+// does not show it: with net.ipv4.ip_nonlocal_bind any address can.
 func isLocal(a netip.Addr) bool {
 	if a.IsLoopback() {
 		return true
