@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobody is a user that has no files.
-const nobody = 65534
+// noUser is the number of a user that has no files.
+const noUser = 65534
 
 // An end that may not connect to a socket does not delete it while the program of
 // another user has it, and does once that program has ended.
@@ -32,7 +32,7 @@ func TestIPCOfAnotherUser(t *testing.T) {
 			defer close(done)
 			runtime.LockOSThread() // the thread ends with the goroutine
 			if os.Getuid() == 0 {
-				unix.Setfsuid(nobody) // of this thread alone
+				unix.Setfsuid(noUser) // of this thread alone
 			}
 			err = ipcFree("ipc://" + path)
 		}()
