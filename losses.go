@@ -37,7 +37,7 @@ func (u *unlogged) take(limit *loglimit.Limiter, now time.Time) (line unlogged) 
 	if u.frames == 0 {
 		return line
 	}
-	if _, ok := limit.Pass(now); ok {
+	if limit.Pass(now) {
 		line, *u = *u, unlogged{}
 	}
 	return line

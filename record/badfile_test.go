@@ -9,10 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // read returns the frames of a file in memory, and why they end. It fails the
@@ -85,6 +87,42 @@ func TestDurationOfACutFile(t *testing.T) {
 		// The text of a frame may be there without its picture.
 		if last := frames[len(frames)-1].At; p.Duration() < last || p.Duration() > last+100*time.Millisecond {
 			t.Errorf("%d/9: the duration is %v, and the last frame is at %v", part, p.Duration(), last)
+		}
+	}
+}
+
+// A recording whose process was killed, or has not ended it yet, is cut, and so is
+// a part of a file. Another program may leave the size out.
+func TestCut(t *testing.T) {
+	whole := load(t, recorded(t, jpegs(10)...))
+	size := bytes.Index(whole, []byte{0x18, 0x53, 0x80, 0x67}) + 4
+	unended := slices.Concat(whole[:size], []byte{0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, whole[size+8:])
+	foreign := func(file []byte) []byte {
+		return bytes.Replace(file, []byte(writingApp), []byte("netgear record 9"), 1)
+	}
+	path := filepath.Join(t.TempDir(), "a.mkv")
+	r := create(t, Options{Path: path})
+	if err := jpegs(1)[0].write(t, r); err != nil {
+		t.Fatal(err)
+	}
+	peertest.Await(t, waitLimit, "the frame", func() bool { return r.Stats().Frames == 1 })
+	for name, c := range map[string]struct {
+		file []byte
+		cut  bool
+	}{
+		"whole":              {whole, false},
+		"not ended":          {unended, true},
+		"still recording":    {load(t, path), true},
+		"not whole":          {whole[:len(whole)-1], true},
+		"foreign, not ended": {foreign(unended), false},
+		"foreign, not whole": {foreign(whole[:len(whole)-1]), true},
+	} {
+		p, err := PlayerOptions{}.Read(bytes.NewReader(c.file), int64(len(c.file)))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if p.Cut() != c.cut {
+			t.Errorf("%s: %v", name, p.Cut())
 		}
 	}
 }

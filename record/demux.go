@@ -556,4 +556,8 @@ func toFloat(b []byte) float64 {
 }
 
 // about describes the file.
-func (d *demuxer) about() about { return about{d.date, d.duration, d.list, &d.damage} }
+func (d *demuxer) about() about { return about{d.date, d.duration, d.cut(), d.list, &d.damage} }
+
+// cut reports whether the end of the file is missing. A Recorder writes the size of
+// the Segment when it ends the file. A program that writes into a pipe never does.
+func (d *demuxer) cut() bool { return d.bodyEnd < 0 && d.own || d.bodyEnd > d.size }

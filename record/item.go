@@ -21,8 +21,8 @@ type item struct {
 	data      []byte // the JPEG or the elements: the frame's memory
 	// frame is the item's own Frame, after hold.
 	frame *netgear.Frame
-	// memory is what it takes while it waits, with the message of the frame. What is
-	// added to meta later does not count.
+	// memory is how many bytes of memory it takes while it waits, with the message
+	// of the frame. What is added to meta later does not count.
 	memory int64
 
 	received time.Time
@@ -112,8 +112,19 @@ func newItem(name string, f *netgear.Frame, now time.Time) (*item, error) {
 		}
 	}
 	i.meta = m.encode()
-	i.memory = i.size() + int64(len(i.meta))
+	// The text has more memory than bytes, and the frame has its message as well.
+	i.memory = int64(len(i.data) + cap(i.meta) + messageBytes(f.Message) + itemOverhead)
 	return i, nil
+}
+
+// messageBytes returns how many bytes of memory a message takes. One of msgpack
+// has fewer than its text, or has no text.
+func messageBytes(m netgear.Message) int {
+	if packed := m.Msgpack(); packed != nil {
+		return len(packed)
+	}
+	text, _ := m.MarshalJSON() // it is the message's own memory
+	return cap(text)
 }
 
 // content returns a frame's JPEG, or its elements. They are the frame's memory.

@@ -97,8 +97,8 @@ func TestKilled(t *testing.T) {
 	if lost := last.Sub(frames[len(frames)-1].Time); lost > time.Second+2*pause {
 		t.Errorf("the last %v are lost, and the process paused for %v", lost, pause)
 	}
-	if p.Duration() < time.Second/2 {
-		t.Errorf("the duration is %v", p.Duration())
+	if p.Duration() < time.Second/2 || !p.Cut() {
+		t.Errorf("the duration is %v, cut: %v", p.Duration(), p.Cut())
 	}
 	streams := probe(t, ffprobe, files[0])
 	if n, err := strconv.Atoi(streams.Streams[0].Frames); err != nil || n < len(frames) || n > len(frames)+1 {

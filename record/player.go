@@ -39,6 +39,7 @@ type blocks interface {
 type about struct {
 	start    time.Time // of time 0; zero if the file has none
 	duration time.Duration
+	cut      bool
 	tracks   []Track
 	damage   *damage
 }
@@ -194,6 +195,11 @@ func (p *Player) Start() time.Time { return p.blocks.about().start }
 // cut. It is up to a second too short for a recording that is not complete, and 0
 // if the file does not contain it.
 func (p *Player) Duration() time.Duration { return p.blocks.about().duration }
+
+// Cut reports whether the end of the recording is missing: its process was killed,
+// or still writes it, or the file is not whole. Of a file of another program it
+// reports only that the file is not whole, and of an AVI file nothing.
+func (p *Player) Cut() bool { return p.blocks.about().cut }
 
 // length returns the Duration, or that of the pictures of an AVI file, which are
 // counted.

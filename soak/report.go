@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vidgear-go/netgear/internal/page"
 	"github.com/vidgear-go/netgear/soak/internal/sample"
@@ -70,19 +71,15 @@ func (o *outcome) failed() bool { return len(o.Problems)+len(o.Unreported) > 0 }
 
 // result returns how a run ended.
 func (o *outcome) result() string {
-	unjudged := ""
-	if o.Unjudged != "" {
-		unjudged = " (" + o.Unjudged + ")"
-	}
 	switch text := fmt.Sprintf("FAILED: %d problems", len(o.Problems)+len(o.Unreported)); {
 	case o.failed() && o.Stopped:
 		return text + ", interrupted"
 	case o.failed():
 		return text
 	case o.Stopped:
-		return "interrupted, no problem until then" + unjudged
+		return "interrupted, no problem until then"
 	}
-	return "passed" + unjudged
+	return "passed"
 }
 
 // judge fills in what became of the frames and of the processes.
@@ -148,17 +145,81 @@ func (s *soak) dump() {
 	}
 }
 
-// table returns the results as a Markdown table.
+// column is a column of a table. It is left out where all of its cells are 0, unless
+// it is always there.
+type column struct {
+	name   string
+	always bool
+	cell   func(*outcome) string
+	note   string // what it counts
+}
+
+// count returns a column of numbers.
+func count(name string, number func(*outcome) int64, note string) column {
+	return column{name: name, cell: func(o *outcome) string { return fmt.Sprint(number(o)) }, note: note}
+}
+
+// Two tables have all figures, so that neither is wider than a terminal.
+var (
+	runColumns = []column{
+		{name: "stream", always: true, cell: func(o *outcome) string { return o.Name }},
+		{name: "minutes", always: true, cell: func(o *outcome) string { return fmt.Sprintf("%.1f", o.Seconds/60) }},
+		count("faults", func(o *outcome) int64 { return int64(o.Faults) }, ""),
+		{name: "result", always: true, cell: (*outcome).result},
+	}
+	frameColumns = []column{
+		{name: "sent", always: true, cell: func(o *outcome) string { return fmt.Sprint(o.Sent) }},
+		{name: "received", always: true, cell: func(o *outcome) string { return fmt.Sprint(o.Received) }},
+		count("lost", func(o *outcome) int64 { return o.Lost }, "by the reports of send calls, Missed and Dropped"),
+		count("not counted", func(o *outcome) int64 { return o.Uncounted }, "lost in PUB/SUB, with a receive end that was killed, or an end in Python"),
+		count("sent again", func(o *outcome) int64 { return o.Twice }, "received twice"),
+		count("late", func(o *outcome) int64 { return o.Late }, "after frames that were sent later, as when two connections are read together"),
+		count("killed", func(o *outcome) int64 { return o.WithReceiver + o.WithConnection + o.InTransit },
+			"with a killed end or connection, and in PUB/SUB before a subscriber connected"),
+		{name: "pause, s", cell: func(o *outcome) string { return fmt.Sprintf("%.2f", o.Longest) }, note: "the longest without a frame and without a fault"},
+	}
+)
+
+// grid returns the columns of all outcomes as a Markdown table with aligned cells,
+// and the notes of those that it has. The first column is the number of the run.
+func grid(all []outcome, columns []column) string {
+	number := 0
+	columns = append([]column{{name: "run", always: true, cell: func(*outcome) string { number++; return fmt.Sprint(number) }}}, columns...)
+	var notes strings.Builder
+	lines := make([]string, len(all)+2)
+	for _, c := range columns {
+		width, zero := utf8.RuneCountInString(c.name), true
+		cells := []string{c.name, ""}
+		for i := range all {
+			cell := c.cell(&all[i])
+			cells = append(cells, cell)
+			width, zero = max(width, utf8.RuneCountInString(cell)), zero && strings.Trim(cell, "0.") == ""
+		}
+		if zero && !c.always {
+			continue
+		}
+		cells[1] = strings.Repeat("-", width)
+		for i, cell := range cells {
+			lines[i] += fmt.Sprintf("| %-*s ", width, cell)
+		}
+		if c.note != "" {
+			fmt.Fprintf(&notes, "- %s: %s\n", c.name, c.note)
+		}
+	}
+	return strings.Join(lines, "|\n") + "|\n\n" + notes.String()
+}
+
+// table returns the results as Markdown tables. results.jsonl has all figures.
 func table(all []outcome) string {
 	var b strings.Builder
-	b.WriteString("| stream | frames sent | received | lost, reported | lost, not counted | twice, sent again | late | with a killed end or connection | faults | Python started again | longest pause, s | minutes | seed | result |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
-	for _, o := range all {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.2f | %.1f | %d | %s |\n", o.Name, o.Sent, o.Received, o.Lost, o.Uncounted, o.Twice, o.Late,
-			o.WithReceiver+o.WithConnection+o.InTransit, o.Faults, o.revivals(), o.Longest, o.Seconds/60, o.Seed, o.result())
-	}
-	b.WriteString("\nlost, reported: by the send call, Missed or Dropped. not counted: in PUB/SUB, with a receive end that was killed, or an end in Python. late: frames that arrived after frames that were sent later, as in PUB/SUB when the rest of a lost connection and the next one are read together. " +
-		"with a killed end or connection: in its queue or on its way, and in PUB/SUB before a subscriber was connected.\n")
-	for _, o := range all {
+	b.WriteString(grid(all, runColumns) + grid(all, frameColumns))
+	for i, o := range all {
+		if i == 0 || o.Seed != all[i-1].Seed {
+			fmt.Fprintf(&b, "- seed %d\n", o.Seed)
+		}
+		if o.Unjudged != "" {
+			fmt.Fprintf(&b, "- %s: %s\n", o.Name, o.Unjudged)
+		}
 		for _, reason := range slices.Sorted(maps.Keys(o.Revived)) {
 			fmt.Fprintf(&b, "- %s: Python %s: %d\n", o.Name, reason, o.Revived[reason])
 		}

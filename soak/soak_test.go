@@ -9,11 +9,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vidgear-go/netgear/internal/leaktest"
 	"github.com/vidgear-go/netgear/internal/page"
@@ -356,7 +358,7 @@ func TestHangsInClose(t *testing.T) {
 func TestTable(t *testing.T) {
 	for want, o := range map[string]outcome{
 		"| passed |":                             {},
-		"| passed (growth not judged: why) |":    {Unjudged: "growth not judged: why"},
+		": growth not judged: why\n":             {Unjudged: "growth not judged: why"},
 		": no plots: why\n":                      {NoPlots: "why"},
 		"| interrupted, no problem until then |": {Stopped: true},
 		"| FAILED: 1 problems |":                 {Problems: []string{"a problem"}},
@@ -365,6 +367,28 @@ func TestTable(t *testing.T) {
 		if text := table([]outcome{o}); !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+// The tables have the width of a terminal, and no column of zeros.
+func TestTableWidth(t *testing.T) {
+	name := kind{Pattern: pubSub, Wire: asyncWire, Secure: 2, Sender: goPeer, Receiver: vidgearPeer}.String()
+	all := []outcome{
+		{Name: name, Seconds: 36000, Faults: 4321, Longest: 123.45, balance: balance{Sent: 123456789, Received: 123456789, Lost: 54321, Uncounted: 54321, Twice: 54321, Late: 54321, InTransit: 54321}},
+		{Name: "PAIR netgear", Stopped: true},
+	}
+	text := table(all)
+	for line := range strings.Lines(text) {
+		if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 100 {
+			t.Errorf("wider than 100 columns: %s", line)
+		}
+	}
+	if heads := regexp.MustCompile(`(?m)^\| run .*$`).FindAllString(text, -1); len(heads) != 2 || strings.Count(strings.Join(heads, ""), "|") != 6+10 {
+		t.Errorf("%q\n%s", heads, text)
+	}
+	text = table(all[1:])
+	if heads := regexp.MustCompile(`(?m)^\| run .*$`).FindAllString(text, -1); len(heads) != 2 || strings.Count(strings.Join(heads, ""), "|") != 5+4 {
+		t.Errorf("%q\n%s", heads, text)
 	}
 }
 

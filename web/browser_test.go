@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/vidgear-go/netgear"
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // browserLimit bounds a test with a viewer.
@@ -118,7 +119,8 @@ func until(expression string) action {
 }
 
 // scripts are functions for the tests' expressions: tile returns a tile by its
-// name, shown the number that its picture shows, as blocks draws it, or -1.
+// name, shown the number that its picture shows, as blocks draws it, or -1, and drawn
+// that of any picture.
 const scripts = `
 const wrong = [];
 addEventListener('error', event => wrong.push(String(event.message)));
@@ -132,7 +134,9 @@ function tile(name) {
 function state(name) { return tile(name)?.querySelector('.state').textContent; }
 function shown(name) {
   const from = tile(name)?.querySelector('canvas');
-  if (!from?.dataset.seq || from.width < 16) return -1;
+  return from?.dataset.seq && from.width >= 16 ? drawn(from) : -1;
+}
+function drawn(from) {
   const to = Object.assign(document.createElement('canvas'), {width: 16, height: 1});
   const context = to.getContext('2d');
   context.imageSmoothingEnabled = false;
@@ -172,6 +176,8 @@ func TestBrowser(t *testing.T) {
 		{"ColorSchemes", testColorSchemes},
 		{"Phone", testPhone},
 		{"SignIn", testSignIn},
+		{"WithoutJavaScript", testWithoutJavaScript},
+		{"ImageElement", testImageElement},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newTab(t, b)) })
 	}
@@ -545,6 +551,39 @@ func testPhone(t *testing.T, tab context.Context) {
 		t.Errorf("the button is %v pixels high", got)
 	}
 	run(t, tab, chromedp.TapXY(200, 200), until("!!document.querySelector('.full')"))
+}
+
+// The page without JavaScript shows the first stream as soon as it has a frame,
+// without a user who loads it again.
+func testWithoutJavaScript(t *testing.T, tab context.Context) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("gate")
+	run(t, tab, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}), chromedp.Navigate(url))
+	if value[bool](t, tab, "document.images.length > 0") || !value[bool](t, tab, "document.body.innerText.includes('No frame has arrived yet')") {
+		t.Errorf("before the first frame: %s", value[string](t, tab, "document.body.innerText"))
+	}
+	publish(t, s, jpegFrame(t, 5, nil))
+	peertest.Await(t, browserLimit, "the picture, though no other follows", func() bool {
+		// The page may be loaded at this moment.
+		shown, err := chromedp.Run(tab, chromedp.Evaluate[bool]("document.images[0]?.naturalWidth === 320"))
+		return err == nil && shown
+	})
+}
+
+// An img element shows each frame when it comes, not when the next one does.
+func testImageElement(t *testing.T, tab context.Context) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("gate")
+	publish(t, s, jpegFrame(t, 1, nil))
+	open(t, tab, url)
+	value[bool](t, tab, "document.body.append(Object.assign(new Image(), {src: 'stream.mjpg'})), true")
+	for n := 1; ; n += 0x123 {
+		run(t, tab, until(fmt.Sprintf("document.images[0].naturalWidth > 0 && drawn(document.images[0]) === %d", n)))
+		if n > 0x1000 {
+			break
+		}
+		publish(t, s, jpegFrame(t, n+0x123, nil))
+	}
 }
 
 func testSignIn(t *testing.T, tab context.Context) {

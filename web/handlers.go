@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,17 +47,37 @@ func (v *Viewer) routes() *http.ServeMux {
 	return mux
 }
 
-// page returns the handler of the page, which is the same for all requests.
+// page returns the handler of the page. A browser without JavaScript shows the first
+// stream, and loads the page again while that has no frame.
 func (v *Viewer) page(files fs.FS) http.HandlerFunc {
-	var text bytes.Buffer
 	t := template.Must(template.ParseFS(files, "index.html"))
-	if err := t.Execute(&text, struct{ Title string }{cleanName(v.opts.Title)}); err != nil {
-		panic(err) // the template is embedded
+	render := func(frame bool) []byte {
+		var text bytes.Buffer
+		if err := t.Execute(&text, struct {
+			Title string
+			Frame bool // /stream.mjpg has a frame
+		}{cleanName(v.opts.Title), frame}); err != nil {
+			panic(err) // the template is embedded
+		}
+		return text.Bytes()
 	}
+	waiting, live := render(false), render(true)
 	return func(w http.ResponseWriter, r *http.Request) {
+		text := waiting
+		if v.hasFrame() {
+			text = live
+		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text.Bytes()))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
 	}
+}
+
+// hasFrame reports whether the first stream has a frame.
+func (v *Viewer) hasFrame() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	st := v.named(nil)
+	return st != nil && st.picture != nil
 }
 
 // limited returns a handler that counts as a viewer while it runs.
@@ -175,8 +197,27 @@ func pictureHeaders(h http.Header, kind string) {
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 }
 
-// boundary separates the parts of an MJPEG stream.
-const boundary = "netgear-frame"
+// boundary separates the parts of an MJPEG stream, and partType begins the headers
+// of each.
+const (
+	boundary = "netgear-frame"
+	partType = "Content-Type: image/jpeg\r\n"
+)
+
+// partEnd returns what follows a part at once: the next boundary and, for a browser,
+// all headers of the next part. Chromium shows a part when it has read those (its
+// MultipartImageResourceParser). So a browser gets no Content-Length, without which
+// FFmpeg needs the beginning of the next part to find the end of one.
+func partEnd(browser bool) string {
+	if browser {
+		return "--" + boundary + "\r\n" + partType + "\r\n"
+	}
+	return "--" + boundary + "\r\n"
+}
+
+// isBrowser reports whether a request is one of a browser, for an img element or a
+// tab: programs ask for anything.
+func isBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "image/") }
 
 // serveMJPEG sends pictures until the client leaves, each time the newest. It goes
 // on when the sender has ended, for one that returns.
@@ -194,7 +235,8 @@ func (v *Viewer) serveMJPEG(w http.ResponseWriter, r *http.Request) {
 	v.watch(watcher)
 	defer v.unwatch(watcher)
 	flush := http.NewResponseController(w).Flush
-	fmt.Fprintf(w, "--%s\r\n", boundary)
+	browser := isBrowser(r)
+	io.WriteString(w, partEnd(browser))
 	for last := uint64(0); ; {
 		p, ok := v.newest(r, last, watcher)
 		if !ok {
@@ -202,7 +244,7 @@ func (v *Viewer) serveMJPEG(w http.ResponseWriter, r *http.Request) {
 		}
 		if p != nil {
 			last = p.seq
-			if err := v.writePart(w, p); err != nil {
+			if err := v.writePart(w, p, browser); err != nil {
 				return
 			}
 		}
@@ -221,18 +263,18 @@ func (v *Viewer) serveMJPEG(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// writePart writes a picture as a part of an MJPEG stream, and releases it. The
-// boundary follows at once, because browsers show a part when they have read
-// the next boundary.
-func (v *Viewer) writePart(w http.ResponseWriter, p *picture) error {
+// writePart writes a picture as a part of an MJPEG stream, and releases it.
+func (v *Viewer) writePart(w http.ResponseWriter, p *picture, browser bool) error {
 	defer p.release()
 	jpeg, err := p.bytes(&v.encoder)
 	if err != nil {
 		return nil // not a picture: it is left out
 	}
-	fmt.Fprintf(w, "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", len(jpeg))
+	if !browser {
+		fmt.Fprintf(w, partType+"Content-Length: %d\r\n\r\n", len(jpeg))
+	}
 	w.Write(jpeg)
-	if _, err := fmt.Fprintf(w, "\r\n--%s\r\n", boundary); err != nil {
+	if _, err := io.WriteString(w, "\r\n"+partEnd(browser)); err != nil {
 		return err
 	}
 	return http.NewResponseController(w).Flush()

@@ -23,6 +23,25 @@ import (
 	"github.com/vidgear-go/netgear"
 )
 
+// The page has the first stream for browsers without JavaScript once it has a frame,
+// and is loaded again until then.
+func TestPageWithoutJavaScript(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("gate")
+	check := func(frame bool) {
+		t.Helper()
+		text := get(t, url).Body.String()
+		if strings.Contains(text, `<img src="stream.mjpg"`) != frame || strings.Contains(text, `<noscript><meta http-equiv="refresh"`) == frame {
+			t.Errorf("frame: %v\n%s", frame, text)
+		}
+	}
+	check(false)
+	publish(t, s, jpegFrame(t, 5, nil))
+	check(true)
+	s.Event(netgear.Event{Kind: netgear.EventTerminated})
+	check(true) // the stream goes on
+}
+
 // get returns the response to a GET, read to its end.
 func get(t testing.TB, url string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -199,6 +218,36 @@ func TestMJPEG(t *testing.T) {
 	}
 	if got := v.Viewers(); got != 1 {
 		t.Errorf("%d viewers", got)
+	}
+}
+
+// A browser has all headers of the next part behind each part.
+func TestMJPEGForBrowsers(t *testing.T) {
+	v, url := newViewer(t, Options{})
+	s := v.Source("gate")
+	publish(t, s, jpegFrame(t, 0, nil))
+	r, err := http.NewRequestWithContext(t.Context(), "GET", url+"/stream.mjpg", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	const head = "--" + boundary + "\r\nContent-Type: image/jpeg\r\n\r\n"
+	for n := range 3 {
+		f := jpegFrame(t, n, nil)
+		want := head + string(f.JPEG()) + "\r\n" + head
+		if n > 0 {
+			publish(t, s, f)
+			want = want[len(head):]
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(response.Body, got); err != nil || string(got) != want {
+			t.Fatalf("part %d: %v, %.200q", n, err, got)
+		}
 	}
 }
 

@@ -225,71 +225,35 @@ func TestBridgeReconnects(t *testing.T) {
 	}
 }
 
-// What waits in the queue of an input at a signal is published, whatever the
-// policy.
-func TestBridgePublishesTheQueue(t *testing.T) {
-	t.Parallel()
-	const frames = 16
-	n := natsServer{urls: natsServerFor(t), user: "cameras", password: "secret"}
-	nc, err := n.connect(slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	for _, policy := range []natsbridge.Backpressure{natsbridge.Block, natsbridge.KeepLatest, natsbridge.DropNewest} {
-		t.Run(fmt.Sprint(policy), func(t *testing.T) {
-			ends, err := openInputs([]input{{"front", netgear.Options{ReceiveMode: true, Address: "127.0.0.1", Port: "0"}}}, board.New())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ends.close()
-			send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: ends.ends[0].Port(), TerminateDelay: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer send.Close()
-			for _, jpeg := range jpegs(t, frames) {
-				if _, err := send.SendJPEG(t.Context(), jpeg, nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			peertest.Await(t, timeLimit, "the frames", func() bool { return ends.ends[0].Stats().Queue == frames })
-			p, err := natsbridge.NewPublisher(nc, natsbridge.PublisherOptions{Subject: "frames", Backpressure: policy, InFlight: frames})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, signal := context.WithCancel(t.Context())
-			signal()
-			if err := publishAll(ctx, t.Context(), ends, []*natsbridge.Publisher{p}); !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-			if err := p.Close(); err != nil {
-				t.Error(err)
-			}
-			if s := p.Stats(); s.Frames != frames {
-				t.Errorf("%+v", s)
-			}
-		})
-	}
-}
-
-// Frames that wait for NATS at a signal are published if it takes them within the
-// time for that. What it does not take is counted: at the publisher, or at the input.
+// What waits at a signal, in the queue of an input or for room, is published if NATS
+// takes it within the time for that, whatever the policy. What it does not take is
+// counted: at the publisher, or at the input.
 func TestBridgePublishesWhatWaits(t *testing.T) {
 	t.Parallel()
-	for _, takes := range []bool{true, false} {
-		t.Run(fmt.Sprint(takes), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy           natsbridge.Backpressure
+		inFlight, frames int
+		held             bool // NATS takes nothing until the signal
+		never            bool // nor after it
+		inQueue          int  // frames in the input's queue at the signal
+		published        uint64
+	}{
+		"queued, block":         {policy: natsbridge.Block, inFlight: 16, frames: 16, inQueue: 16, published: 16},
+		"queued, keep latest":   {policy: natsbridge.KeepLatest, inFlight: 16, frames: 16, inQueue: 16, published: 16},
+		"queued, drop newest":   {policy: natsbridge.DropNewest, inFlight: 16, frames: 16, inQueue: 16, published: 16},
+		"held, taken later":     {policy: natsbridge.Block, inFlight: 1, frames: 3, held: true, inQueue: 1, published: 3}, // one is on its way, one waits for room
+		"held, and never taken": {policy: natsbridge.Block, inFlight: 1, frames: 3, held: true, never: true, inQueue: 1, published: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const frames = 3 // one on its way, one that waits for room, one in the queue
-			server := natsServerFor(t)
-			proxy := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), strings.TrimPrefix(server, "nats://"))
+			proxy := peertest.NewProxy(t, peertest.Listen(t, "127.0.0.1:0"), strings.TrimPrefix(natsServerFor(t), "nats://"))
 			n := natsServer{urls: "nats://" + proxy.Addr, user: "cameras", password: "secret"}
 			nc, err := n.connect(slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			publisher, err := natsbridge.NewPublisher(nc, natsbridge.PublisherOptions{InFlight: 1, Logger: slog.New(slog.DiscardHandler)})
+			publisher, err := natsbridge.NewPublisher(nc, natsbridge.PublisherOptions{Subject: "frames", Backpressure: c.policy, InFlight: c.inFlight, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -298,39 +262,47 @@ func TestBridgePublishesWhatWaits(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ends.close()
-			proxy.Hold(0)
 			ctx, signal := context.WithCancel(t.Context())
+			defer signal()
 			late, end := context.WithCancel(t.Context())
 			defer end()
 			done := make(chan error, 1)
-			go func() { done <- publishAll(ctx, late, ends, []*natsbridge.Publisher{publisher}) }()
-			send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: ends.ends[0].Port()})
+			begin := func() { done <- publishAll(ctx, late, ends, []*natsbridge.Publisher{publisher}) }
+			if c.held {
+				proxy.Hold(0)
+				go begin()
+			}
+			send, err := netgear.New(netgear.Options{Address: "127.0.0.1", Port: ends.ends[0].Port(), TerminateDelay: -1})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer send.Close()
-			for range frames {
-				if _, err := send.SendJPEG(t.Context(), jpegs(t, 1)[0], nil); err != nil {
+			for _, jpeg := range jpegs(t, c.frames) {
+				if _, err := send.SendJPEG(t.Context(), jpeg, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
-			peertest.Await(t, timeLimit, "frames to wait", func() bool { return publisher.Stats().InFlight == 2 && ends.ends[0].Stats().Queue == 1 })
+			peertest.Await(t, timeLimit, "frames to wait", func() bool {
+				return publisher.Stats().InFlight == c.frames-c.inQueue && ends.ends[0].Stats().Queue == c.inQueue
+			})
 			signal()
-			if !takes {
+			switch {
+			case !c.held:
+				go begin()
+			case c.never:
 				end()
-			} else {
+			default:
 				proxy.Release()
 			}
 			if err := <-done; !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 			proxy.Release()
-			publisher.Close()
-			published, s, dropped := uint64(frames), publisher.Stats(), ends.ends[0].Stats().Dropped
-			if !takes {
-				published = 1
+			if err := publisher.Close(); err != nil && !c.never {
+				t.Error(err)
 			}
-			if s.Frames != published || s.Frames+s.Dropped.Sum()+dropped != frames {
+			s, dropped := publisher.Stats(), ends.ends[0].Stats().Dropped
+			if s.Frames != c.published || s.Frames+s.Dropped.Sum()+dropped != uint64(c.frames) {
 				t.Errorf("%+v, and %d dropped in the queue", s, dropped)
 			}
 		})

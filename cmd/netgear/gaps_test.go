@@ -152,7 +152,7 @@ func TestNumbersOfRecording(t *testing.T) {
 	rec := start(t, "record", "--out", file, "--address", "127.0.0.1", "--port", "0", "--pattern", "1", "--terminate", "stop")
 	sendNumbers(t, rec.port(), 1, 2, 7, 9)
 	rec.succeed()
-	if status, stdout, _ := run(t, "play", file, "--info"); status != 0 || strings.Contains(stdout, "frames") {
+	if status, stdout, _ := run(t, "play", file, "--info"); status != 0 || strings.Contains(stdout, "frames") || strings.Contains(stdout, "\ncut: ") {
 		t.Errorf("--info: status %d\n%s", status, stdout) // it reads the beginning alone
 	}
 	status, stdout, stderr := run(t, "play", file, "--numbers")
@@ -170,6 +170,9 @@ func TestNumbersOfRecording(t *testing.T) {
 	if err := os.Truncate(file, int64(len(whole)-1)); err != nil { // the last byte of the index
 		t.Fatal(err)
 	}
+	if status, stdout, _ := run(t, "play", file, "--info"); status != 0 || strings.Count(stdout, "\ncut: the end is missing") != 1 {
+		t.Errorf("--info: status %d\n%s", status, stdout)
+	}
 	// A recording that is cut is one for play, too: its damage goes to stderr, once
 	// for each file, and what could be read is printed.
 	cut := regexp.MustCompile(`(?m)^netgear play: (record: )?the recording is truncated.* \(\S+a\.mkv\)\n(record: the recording is truncated.* \(\S+a\.mkv\)\n)?$`)
@@ -182,7 +185,7 @@ func TestNumbersOfRecording(t *testing.T) {
 	}
 	status, stdout, stderr = run(t, "play", file, filepath.Join("..", "..", "source", "testdata", "three.avi"), "--numbers", "--json")
 	want := []string{
-		`^{"file":"\S+a\.mkv","from":"\d{4}-\d\d-\d\dT[\d:.]+Z","seconds":\d[\d.e-]*,"tracks":\[{"name":"127\.0\.0\.1:0","codec":"V_MJPEG","width":\d+,"height":\d+}\]}$`,
+		`^{"file":"\S+a\.mkv","from":"\d{4}-\d\d-\d\dT[\d:.]+Z","seconds":\d[\d.e-]*,"cut":true,"tracks":\[{"name":"127\.0\.0\.1:0","codec":"V_MJPEG","width":\d+,"height":\d+}\]}$`,
 		`^{"file":"\S+three\.avi","tracks":\[{"name":"track 1","codec":"MJPG",.*\]}$`,
 		`^{"name":"127\.0\.0\.1:0","frames":4,"senders":1,"starts":0,"first":1,"last":9,"missing":5,"gaps":\[{"first":3,"last":6,"sender":\d+,"where":"in a\.mkv"},{"first":8,"last":8,"sender":\d+,"where":"in a\.mkv"}\],"more_gaps":0}$`,
 		`^{"name":"track 1","frames":3,"senders":0,"starts":0,"missing":0,"gaps":\[\],"more_gaps":0}$`,

@@ -18,12 +18,16 @@ import (
 const lookupTime = 2 * time.Second
 
 // checkLoops refuses outputs and inputs of this relay by which frames would go round
-// without end.
+// without end. An output with allow-loop is not checked: an address that an interface
+// has may be that of a service elsewhere, as on kube-ipvs0.
 func (r *relayCommand) checkLoops(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	var back wayBacks
 	for i := range r.outputs {
+		if r.outputs[i].mayLoop {
+			continue
+		}
 		for _, in := range r.inputs {
 			if port := leads(ctx, &r.outputs[i].options, &in.options); port != "" {
 				back = append(back, wayBack{&r.outputs[i], in.name, port})
@@ -32,7 +36,7 @@ func (r *relayCommand) checkLoops(ctx context.Context) error {
 	}
 	for _, w := range back {
 		if slices.ContainsFunc(back.from(w.in), w.out.takes) {
-			return settings.Wrong("output %s leads back to input %s of this relay, port %s: frames would go round without end", w.out.name, w.in, w.port)
+			return settings.Wrong("output %s leads back to input %s of this relay, port %s: frames would go round without end; if it leads elsewhere, as to a service in Kubernetes, add allow-loop=on to the output", w.out.name, w.in, w.port)
 		}
 	}
 	return nil
@@ -133,7 +137,8 @@ func addressesOf(ctx context.Context, host string) []netip.Addr {
 	return found
 }
 
-// isLocal reports whether an address is one of this machine.
+// isLocal reports whether an address is one of this machine. That it can be bound
+// does not show it: with net.ipv4.ip_nonlocal_bind any address can.
 func isLocal(a netip.Addr) bool {
 	if a.IsLoopback() {
 		return true

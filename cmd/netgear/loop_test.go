@@ -40,6 +40,7 @@ func TestRelayLoops(t *testing.T) {
 		{"tcp://127.0.0.1:5588?attach=connect", "tcp://127.0.0.1:5588", false},
 		{"tcp://*:5588", "tcp://127.0.0.1:5588?ssh=joe@gate", false},
 		{"ipc:///tmp/camera", "ipc:///tmp/other", false},
+		{"tcp://*:5588", "tcp://" + own + ":5588?allow-loop=on", false}, // a service elsewhere
 		{"tcp://*:0", "tcp://127.0.0.1:5588", false},
 	} {
 		a := &app{logger: slog.New(slog.DiscardHandler)}
@@ -55,7 +56,10 @@ func TestRelayLoops(t *testing.T) {
 		}
 	}
 	status, _, stderr := run(t, "relay", "--input", "tcp://127.0.0.1:5588?pattern=1&name=front", "--output", "tcp://127.0.0.1:5588?pattern=1&name=back")
-	if want := "netgear relay: output back leads back to input front of this relay, port 5588: frames would go round without end\n"; status != exitUsage || !strings.HasPrefix(stderr, want) {
+	if want := "netgear relay: output back leads back to input front of this relay, port 5588: frames would go round without end; if it leads elsewhere, as to a service in Kubernetes, add allow-loop=on to the output\n"; status != exitUsage || !strings.HasPrefix(stderr, want) {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+	if status, _, stderr := run(t, "relay", "--input", "tcp://*:5588", "--output", "tcp://127.0.0.1:5588?allow-loop=yes"); status != exitUsage || !strings.Contains(stderr, "--output: allow-loop: must be on or off\n") {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 }
@@ -73,6 +77,8 @@ func TestRelayChain(t *testing.T) {
 		{[]string{"tcp://127.0.0.1:5589?from=front", "tcp://127.0.0.1:5588?from=back"}, true},
 		{[]string{"tcp://127.0.0.1:5589?from=front,back"}, true},
 		{[]string{"tcp://127.0.0.1:5589"}, true},
+		{[]string{"tcp://127.0.0.1:5589?from=front", "tcp://127.0.0.1:5588?from=back&allow-loop=on"}, false},
+		{[]string{"tcp://127.0.0.1:5589", "tcp://127.0.0.1:5588?allow-loop=on"}, true}, // the first one
 	} {
 		a := &app{logger: slog.New(slog.DiscardHandler)}
 		cmd, args := a.relay(), inputs

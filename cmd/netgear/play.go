@@ -154,6 +154,9 @@ func describe(w io.Writer, player *record.Player) {
 		fmt.Fprintln(w, "from", start.Local().Format(time.RFC3339))
 	}
 	fmt.Fprintln(w, "length", player.Duration())
+	if player.Cut() {
+		fmt.Fprintln(w, "cut: the end is missing, because its process was killed or still records, or the file is not whole")
+	}
 	for _, t := range player.Tracks() {
 		fmt.Fprintf(w, "%q  %s  %dx%d\n", t.Name, t.Codec, t.Width, t.Height)
 	}

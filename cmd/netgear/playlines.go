@@ -13,6 +13,7 @@ type fileLine struct {
 	File    string      `json:"file"`
 	From    *time.Time  `json:"from,omitempty"`
 	Seconds float64     `json:"seconds,omitempty"` // not of an AVI file
+	Cut     bool        `json:"cut,omitempty"`     // its end is missing
 	Tracks  []trackLine `json:"tracks"`
 }
 
@@ -47,7 +48,7 @@ type gapLine struct {
 
 // describeLine prints what the beginning and the index of a file say about it.
 func describeLine(w io.Writer, path string, player *record.Player) error {
-	line := fileLine{File: path, Seconds: player.Duration().Seconds(), Tracks: []trackLine{}}
+	line := fileLine{File: path, Seconds: player.Duration().Seconds(), Cut: player.Cut(), Tracks: []trackLine{}}
 	if start := player.Start(); !start.IsZero() {
 		start = start.UTC()
 		line.From = &start

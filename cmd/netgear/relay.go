@@ -38,6 +38,7 @@ type output struct {
 	queue   fanout.Limits
 	from    []string // names of inputs; nil: all
 	tag     bool     // the message names the input
+	mayLoop bool     // checkLoops leaves it out
 	merges  bool     // it has several senders
 }
 
@@ -53,7 +54,8 @@ const outputUsage = "send to this `ENDPOINT`, such as tcp://10.0.0.9:5555?patter
 	"Its parameters are the flags of the connection, and: name; queue=FRAMES, which\n" +
 	"may wait for a slow receiver (default 30); queue-size=SIZE, their bytes (default\n" +
 	"256MiB); from=INPUT,...; tag=on, which sends\n" +
-	`{"source": INPUT, "message": MESSAGE}`
+	`{"source": INPUT, "message": MESSAGE}` + "; allow-loop=on, for an address\n" +
+	"of this machine that leads to another, as that of a service in Kubernetes"
 
 func (a *app) relay() *cobra.Command {
 	var r relayCommand
@@ -95,7 +97,7 @@ func (r *relayCommand) read(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	layers = settings.SendSide.Of(layers)
-	endpoints, err := a.endpoints(cmd, "output", "name", "queue", "queue-size", "from", "tag")
+	endpoints, err := a.endpoints(cmd, "output", "name", "queue", "queue-size", "from", "tag", "allow-loop")
 	if err != nil {
 		return err
 	}
@@ -161,11 +163,13 @@ func (r *relayCommand) output(e settings.Endpoint, layers []settings.Layer, a *a
 			return out, settings.Wrong("%s: there is no input %q", e.Origin("from"), name)
 		}
 	}
-	switch tag := e.Take("tag", "off"); tag {
-	case "on", "true", "off", "false":
-		out.tag = tag == "on" || tag == "true"
-	default:
-		return out, settings.Wrong("%s: must be on or off", e.Origin("tag"))
+	for key, set := range map[string]*bool{"tag": &out.tag, "allow-loop": &out.mayLoop} {
+		switch text := e.Take(key, "off"); text {
+		case "on", "true", "off", "false":
+			*set = text == "on" || text == "true"
+		default:
+			return out, settings.Wrong("%s: must be on or off", e.Origin(key))
+		}
 	}
 	out.merges = r.merges(out.from)
 	if out.options, err = e.Resolve(netgear.Options{MaxRetries: -1, Logger: a.logger}, layers); err != nil {

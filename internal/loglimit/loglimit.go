@@ -9,48 +9,35 @@ import (
 	"time"
 )
 
-// Limiter limits how often a line is logged, so that a peer cannot flood the log,
+// Limiter limits how often each line is logged, so that a peer cannot flood the log,
 // nor an end that tries again and again fill it. The limit is one line each Every,
-// after Spare lines without a limit. The next line has the number of those that were
-// suppressed. The zero value permits one line a second.
+// after Spare lines without a limit. Each message has a limit of its own, so that one
+// that is logged again and again does not suppress another: messages must be
+// constants. The next line has the number of those that were suppressed. The zero
+// value permits one line a second.
 type Limiter struct {
 	Spare int
 	Every time.Duration // 0: a second
 
-	mu   sync.Mutex
+	mu    sync.Mutex
+	lines map[string]*line // by message
+}
+
+// line is what a Limiter counts of a message.
+type line struct {
 	used int       // lines of Spare in use; one is free again after each Every
 	last time.Time // the time up to which Every has freed lines
-	held int
-
-	lines map[string]*Limiter // of each message its own, if not nil
+	held int       // lines that were suppressed since the last one
 }
 
 // Retries returns the Limiter for the lines of a loop that tries again without end:
-// one a minute, after a few at the beginning. Each message has a limit of its own, so
-// that one that is logged again and again does not suppress another.
-func Retries() *Limiter {
-	return &Limiter{Spare: 4, Every: time.Minute, lines: map[string]*Limiter{}}
-}
-
-// of returns the Limiter of a message.
-func (b *Limiter) of(msg string) *Limiter {
-	if b.lines == nil {
-		return b
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	line := b.lines[msg]
-	if line == nil {
-		line = &Limiter{Spare: b.Spare, Every: b.Every}
-		b.lines[msg] = line
-	}
-	return line
-}
+// one a minute, after a few at the beginning.
+func Retries() *Limiter { return &Limiter{Spare: 4, Every: time.Minute} }
 
 // Log logs a line, or counts that it was suppressed. Attributes are left out as
 // Known has it.
 func (b *Limiter) Log(l *slog.Logger, level slog.Level, msg string, args ...any) {
-	held, now := b.of(msg).Pass(time.Now())
+	held, now := b.pass(msg, time.Now())
 	if !now {
 		return
 	}
@@ -60,24 +47,39 @@ func (b *Limiter) Log(l *slog.Logger, level slog.Level, msg string, args ...any)
 	l.Log(context.Background(), level, msg, Known(args...)...)
 }
 
-// Pass reports whether a line may be logged now, and how many were suppressed since
+// Pass reports whether a line may be logged now. It is for a Limiter of a single
+// message, which the caller logs.
+func (b *Limiter) Pass(now time.Time) bool {
+	_, ok := b.pass("", now)
+	return ok
+}
+
+// pass reports whether a line may be logged now, and how many were suppressed since
 // the last one.
-func (b *Limiter) Pass(now time.Time) (held int, ok bool) {
+func (b *Limiter) pass(msg string, now time.Time) (held int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	every := cmp.Or(b.Every, time.Second)
-	paid := int(min(now.Sub(b.last)/every, 1<<20))
-	if b.used = max(0, b.used-paid); b.used == 0 {
-		b.last = now
-	} else {
-		b.last = b.last.Add(time.Duration(paid) * every)
+	l := b.lines[msg]
+	if l == nil {
+		if b.lines == nil {
+			b.lines = map[string]*line{}
+		}
+		l = &line{}
+		b.lines[msg] = l
 	}
-	if b.used > b.Spare {
-		b.held++
+	every := cmp.Or(b.Every, time.Second)
+	paid := int(min(now.Sub(l.last)/every, 1<<20))
+	if l.used = max(0, l.used-paid); l.used == 0 {
+		l.last = now
+	} else {
+		l.last = l.last.Add(time.Duration(paid) * every)
+	}
+	if l.used > b.Spare {
+		l.held++
 		return 0, false
 	}
-	b.used++
-	held, b.held = b.held, 0
+	l.used++
+	held, l.held = l.held, 0
 	return held, true
 }
 

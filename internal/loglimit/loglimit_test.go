@@ -36,23 +36,25 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-// A line that comes again and again takes no other line's place.
-func TestRetriesOfSeveralLines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		b, log := Retries(), slog.New(slog.NewTextHandler(&out, nil))
-		for range 900 {
-			b.Log(log, slog.LevelInfo, "listening again")
-			time.Sleep(4 * time.Second)
-		}
-		b.Log(log, slog.LevelError, "the socket failed")
-		b.Log(log, slog.LevelInfo, "and is back")
-		for _, line := range []string{"the socket failed", "and is back"} {
-			if !strings.Contains(out.String(), line+"\"\n") {
-				t.Errorf("no line %q:\n%s", line, &out)
+// A line that comes again and again takes no other line's place, whatever the limit.
+func TestSeveralLines(t *testing.T) {
+	for name, b := range map[string]*Limiter{"retries": Retries(), "one a second": {}} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			log := slog.New(slog.NewTextHandler(&out, nil))
+			for range 900 {
+				b.Log(log, slog.LevelInfo, "listening again")
+				time.Sleep(time.Second / 4)
 			}
-		}
-	})
+			b.Log(log, slog.LevelError, "the socket failed")
+			b.Log(log, slog.LevelInfo, "and is back")
+			for _, line := range []string{"the socket failed", "and is back"} {
+				if !strings.Contains(out.String(), line+"\"\n") {
+					t.Errorf("%s: no line %q:\n%s", name, line, &out)
+				}
+			}
+		})
+	}
 }
 
 func TestKnown(t *testing.T) {

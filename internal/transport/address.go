@@ -83,9 +83,9 @@ func CheckZone(ip net.IPAddr) error {
 // Available reports whether a connection can be made from a local address. The
 // machine may no longer have it, and another program may have the port.
 func Available(from netip.AddrPort) bool {
-	family, address := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(from.Port()), Addr: from.Addr().As16()})
-	if from.Addr().Is4() {
-		family, address = unix.AF_INET, &unix.SockaddrInet4{Port: int(from.Port()), Addr: from.Addr().As4()}
+	family, address, err := socketAddress(from.Addr(), int(from.Port()))
+	if err != nil {
+		return false // its zone is no interface of this machine
 	}
 	return tryStream(family, func(fd int) bool {
 		// As libzmq does it.

@@ -386,8 +386,10 @@ func ipcFree(ep string) error {
 	switch {
 	case err == nil:
 		c.Close()
-	case !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EPROTOTYPE): // its queue is full; it is a socket for datagrams
-		return nil
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EPROTOTYPE): // its queue is full; it is a socket for datagrams
+	case errors.Is(err, syscall.EACCES) && ipcServed(path): // that of another user
+	default:
+		return nil // the socket of a program that has ended, of any user
 	}
 	return addressError("bind", ep, syscall.EADDRINUSE)
 }
