@@ -156,22 +156,24 @@ func imagezmqToGo(t *testing.T, o netgear.Options, frames []imagezmqFrame) {
 	o.BidirectionalMode, o.MultiserverMode = true, true
 	receiver, o := openReceiver(t, o)
 	p := startSender(t, o, append(source, "--n", fmt.Sprint(len(frames)))...)
-	p.Tell("go")
+	const first = 3 // frames before the return data
+	p.Tell(fmt.Sprintf("go %d", first))
+	want := "OK"
 	for i := range frames {
+		if i == first {
+			want = "seen"
+			if err := receiver.SetReturnData(want); err != nil {
+				t.Fatal(err)
+			}
+			p.Tell("go")
+		}
 		got := imagezmqReceived(t, receiver, fmt.Sprintf("frame %d", i))
 		e := p.expect("frame")
 		equal(t, "frame", got, e.picture())
 		if frames[i].jpeg == nil {
 			equal(t, "frame", got, frames[i].picture())
 		}
-		if reply := e.text("reply"); reply != "OK" && reply != "seen" || i == 0 && reply != "OK" || i == len(frames)-1 && reply != "seen" {
-			t.Errorf("reply %q to frame %d", reply, i)
-		}
-		if i == 2 {
-			if err := receiver.SetReturnData("seen"); err != nil {
-				t.Fatal(err)
-			}
-		}
+		equal(t, fmt.Sprintf("the reply to frame %d", i), e.text("reply"), want)
 	}
 	p.end("count")
 }
