@@ -40,6 +40,7 @@ func TestPythonCloses(t *testing.T) {
 	t.Parallel()
 	want := numbered(20)
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		receiver, o := openReceiver(t, o)
 		p := startSender(t, o, append(numberedSource, "--n", "20")...)
 		p.end("count") // it has ended before the first Recv
@@ -80,6 +81,7 @@ func TestPythonCloses(t *testing.T) {
 func TestGoCloses(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		for _, n := range []int{0, 1, 5} {
 			t.Run(fmt.Sprintf("after %d frames", n), func(t *testing.T) {
 				t.Parallel()
@@ -112,6 +114,7 @@ func TestLateStart(t *testing.T) {
 	want := numbered(20)
 	twenty := append(numberedSource, "--n", "20")
 	eachPattern(t, lockstep, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		t.Run("go receiver, then python sender", func(t *testing.T) {
 			t.Parallel()
 			receiver, o := openReceiver(t, o)
@@ -278,6 +281,7 @@ func consecutive(t *testing.T, got []string) {
 func TestPythonReceiverRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		p, o := startReceiver(t, o)
 		s := startStream(t, open(t, o))
 		for range 3 {
@@ -301,6 +305,7 @@ func TestPythonReceiverRestarts(t *testing.T) {
 func TestPythonSenderRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		receiver, o := openReceiver(t, o)
 		flags := append(numberedSource, "--fps", "100", "--n", "100000", "--messages")
 		for life := range 3 {
@@ -334,6 +339,7 @@ func TestPythonSenderRestarts(t *testing.T) {
 func TestGoReceiverRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		receiver, o := openReceiver(t, o)
 		patient := o
 		patient.MaxRetries = 10 // a busy machine may cost VidGear more than its three
@@ -361,6 +367,7 @@ func TestGoReceiverRestarts(t *testing.T) {
 func TestGoSenderRestarts(t *testing.T) {
 	t.Parallel()
 	eachPattern(t, allPatterns, func(t *testing.T, o netgear.Options) {
+		o.RequestTimeout = 0 // the default, as time-outs are a part of it
 		p, o := startReceiver(t, o)
 		for life := range 3 {
 			own := numbered(256)[life*streamLength : (life+1)*streamLength]

@@ -461,6 +461,15 @@ class End:
         time.sleep(0.3)
         linger_at_close(self.get("msg_socket"), milliseconds)
 
+    def close_sender(self):
+        """Closes a send end.
+
+        VidGear waits a fifth of request_timeout for an answer to its last message, which not every receive end gives.
+        That is no longer than by default here, however long request_timeout is.
+        """
+        setattr(self.gear, "_NetGear__request_timeout", min(self.get("request_timeout") or 0, 4000))
+        self.gear.close()
+
     def gave_up(self):
         return self.get("max_retries") == 0
 
@@ -529,7 +538,7 @@ def run_send(args):
         emit("sent", frames=index)
         with control.changed:
             control.changed.wait_for(lambda: control.closing)
-    end.gear.close()
+    end.close_sender()
     if args.linger:
         end.get("msg_context").term()  # waits for what lingers
     emit("end", frames=index, reason=control.reason(), log=end.last_log.text)
