@@ -82,6 +82,7 @@ type guarding struct {
 	handshake int64 // the fewest bytes of a peer's handshake
 	reply     int64 // and the fewest that this end sends in one; 0 where that is not used
 	maxUnsent int   // see Config
+	maxPeers  int   // see Config
 }
 
 // libzmqEvent is one event as libzmq reports it.
@@ -205,6 +206,11 @@ func (m *monitor) process(r libzmqEvent) {
 	}
 	if ok {
 		m.report(e)
+	}
+	if r.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED && m.maxPeers > 0 && len(m.conns) > m.maxPeers {
+		now := time.Now()
+		m.limitPeers(now)
+		m.next = earlier(m.next, now.Add(guardBusy)) // libzmq has reported it before the last bytes were sent
 	}
 }
 
@@ -480,7 +486,7 @@ func (m *monitor) guess(endpoint string) int {
 	}
 	now := time.Now()
 	for i, c := range m.conns {
-		if !c.handshaked && !m.pending(c, now) {
+		if !c.handshaked && !c.cut && !m.pending(c, now) {
 			return i
 		}
 	}
@@ -492,7 +498,7 @@ func (m *monitor) guessAt(endpoint string) int {
 	asked, youngest, elsewhere := -1, -1, -1
 	for i, c := range m.conns {
 		switch {
-		case c.handshaked:
+		case c.handshaked, c.cut:
 			continue
 		case endpoint != "" && c.endpoint != endpoint:
 			elsewhere = i
@@ -550,7 +556,7 @@ func (m *monitor) guessRejected(endpoint string) int {
 func (m *monitor) guessExclusive() int {
 	asked := -1
 	for i, c := range m.conns {
-		if c.handshaked {
+		if c.handshaked || c.cut {
 			continue
 		}
 		switch m.stage(c) {
