@@ -14,7 +14,7 @@ import (
 // Peers connect, three times as many as there are places, and come again when
 // they are closed. What the process takes is that of the peers with a place.
 func TestMemoryOfManyPeers(t *testing.T) {
-	const places, more, together = 300, 600, 20
+	const places, more, together = 300, 1500, 20
 	for _, end := range []struct {
 		kind string
 		childSpec

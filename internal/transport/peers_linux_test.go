@@ -182,3 +182,16 @@ func TestTooManyConnections(t *testing.T) {
 		}
 	}
 }
+
+// A connection that was ended before libzmq had read the whole handshake is not
+// taken for the one whose handshake succeeds.
+func TestEndedHandshakeDoesNotSucceed(t *testing.T) {
+	m := newTestMonitor()
+	m.maxPeers, m.reply = 1, plainHandshake
+	m.loopback(t, wholeHandshake, plainHandshake) // of which nothing is read
+	m.evict(m.conns[0], ErrPeers)
+	m.loopback(t, wholeHandshake, plainHandshake)
+	if i := m.guess(""); i != 1 {
+		t.Errorf("the handshake of connection %d succeeded", i)
+	}
+}
