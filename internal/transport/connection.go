@@ -34,6 +34,7 @@ type connection struct {
 	complete     bool   // the bytes of a whole handshake were sent both ways
 	ended        error  // why this end has ended it; nil if it has not
 	cut          bool   // and libzmq had not read the whole handshake then, so that this cannot succeed
+	excess       bool   // or it has succeeded after the connection was ended for MaxPeers, and is not reported
 	gone         bool   // libzmq had closed it when all connections were ended
 	closed       bool   // libzmq had closed it at the last check, with or without a report
 

@@ -250,6 +250,9 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 	case zmq4.EVENT_CONNECT_RETRIED:
 		e.Kind = ConnectRetried
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		if m.noteExcess(r.endpoint) {
+			return e, false
+		}
 		e.Kind = Connected
 		e.Peer, e.Address = m.handshakeSucceeded(r.endpoint)
 	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
@@ -442,6 +445,8 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 	c := m.conns[i]
 	m.conns = slices.Delete(m.conns, i, i+1)
 	switch {
+	case c.excess:
+		return false
 	case c.handshaked && failed:
 		// Its handshake had not succeeded, so another's has.
 		j := slices.IndexFunc(m.conns, func(other *connection) bool { return !other.handshaked && other.began < c.handshakedAt })
@@ -486,7 +491,7 @@ func (m *monitor) guess(endpoint string) int {
 	}
 	now := time.Now()
 	for i, c := range m.conns {
-		if !c.handshaked && !c.cut && !m.pending(c, now) {
+		if !c.handshaked && !c.cut && !c.excess && !m.pending(c, now) {
 			return i
 		}
 	}
@@ -495,10 +500,10 @@ func (m *monitor) guess(endpoint string) int {
 
 // guessAt is guess at a socket whose peers do not wait for each other.
 func (m *monitor) guessAt(endpoint string) int {
-	asked, youngest, elsewhere := -1, -1, -1
+	ended, asked, youngest, elsewhere := -1, -1, -1, -1
 	for i, c := range m.conns {
 		switch {
-		case c.handshaked, c.cut:
+		case c.handshaked, c.cut, c.excess:
 			continue
 		case endpoint != "" && c.endpoint != endpoint:
 			elsewhere = i
@@ -507,7 +512,12 @@ func (m *monitor) guessAt(endpoint string) int {
 		youngest = i
 		switch m.stage(c) {
 		case stageComplete:
-			return i
+			if c.ended == nil {
+				return i
+			}
+			if ended < 0 {
+				ended = i // its handshake may have succeeded before
+			}
 		case stageAsked:
 			if asked < 0 && !c.turnedAway {
 				asked = i
@@ -515,6 +525,8 @@ func (m *monitor) guessAt(endpoint string) int {
 		}
 	}
 	switch {
+	case ended >= 0:
+		return ended
 	case asked >= 0:
 		return asked
 	case youngest >= 0:

@@ -64,6 +64,19 @@ func (m *monitor) limitAccepted(now time.Time) {
 	m.evict(last, why)
 }
 
+// noteExcess reports whether the handshake that has succeeded is most likely that of
+// a connection that this end had ended by then, as there was no place. It is not
+// reported: the owner of a PAIR socket would take the end of that for the loss of
+// the peer that it serves.
+func (m *monitor) noteExcess(endpoint string) bool {
+	i := m.guess(endpoint)
+	if i < 0 || m.conns[i].ended != ErrPeers {
+		return false
+	}
+	m.conns[i].excess = true
+	return true
+}
+
 // handshakeEnded reports whether the handshake of a connection has succeeded. What
 // was sent both ways shows it. Where the system does not report that, as over ipc,
 // it is true from the beginning. A peer that speaks an older ZMTP sends fewer bytes:

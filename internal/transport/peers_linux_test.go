@@ -195,3 +195,30 @@ func TestEndedHandshakeDoesNotSucceed(t *testing.T) {
 		t.Errorf("the handshake of connection %d succeeded", i)
 	}
 }
+
+// The handshake of a connection that was ended for MaxPeers is not reported if it
+// succeeds all the same, nor is the end of that connection a loss.
+func TestExcessHandshakeIsNotReported(t *testing.T) {
+	m := newTestMonitor()
+	m.maxPeers, m.reply = 1, plainHandshake
+	fd, _ := m.loopback(t, wholeHandshake, plainHandshake)
+	if _, ok := m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED}); !ok || m.connected.Load() != 1 {
+		t.Fatalf("the first: %v, %d connected", ok, m.connected.Load())
+	}
+	m.limitPeers(time.Now()) // does nothing while there is a place
+	more, _ := m.loopback(t, wholeHandshake, plainHandshake)
+	last := m.conns[1]
+	if last.ended != ErrPeers {
+		t.Fatalf("ended: %v", last.ended)
+	}
+	last.cut = false // as if libzmq had read it
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_HANDSHAKE_SUCCEEDED}); ok {
+		t.Errorf("reported: %+v", e)
+	}
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: more}); !ok || e.Kind != ProtocolFailed || e.Err != ErrPeers {
+		t.Errorf("%v, %+v", ok, e)
+	}
+	if e, ok := m.account(libzmqEvent{kind: zmq4.EVENT_DISCONNECTED, value: fd}); !ok || e.Kind != Disconnected || m.connected.Load() != 0 {
+		t.Errorf("%v, %+v, %d connected", ok, e, m.connected.Load())
+	}
+}
