@@ -446,10 +446,12 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 	m.conns = slices.Delete(m.conns, i, i+1)
 	switch {
 	case c.excess:
-		return false
+		return c.handshaked
 	case c.handshaked && failed:
 		// Its handshake had not succeeded, so another's has.
-		j := slices.IndexFunc(m.conns, func(other *connection) bool { return !other.handshaked && other.began < c.handshakedAt })
+		j := slices.IndexFunc(m.conns, func(other *connection) bool {
+			return !other.handshaked && !other.cut && !other.excess && other.began < c.handshakedAt
+		})
 		if j < 0 {
 			return true
 		}
