@@ -46,6 +46,7 @@ type childSpec struct {
 	MaxFrameBytes int64
 	QueueBytes    int64
 	HighWaterMark int
+	MaxPeers      int
 	SendAhead     int
 	Secure        SecureMode
 	Pause         time.Duration // the application reads the pixels of a frame, and then pauses
@@ -55,7 +56,7 @@ type childSpec struct {
 
 func (s childSpec) options() Options {
 	o := Options{Pattern: s.Pattern, ReceiveMode: s.Receive, Address: "127.0.0.1", Port: "0", QueueFrames: s.QueueFrames, SecureMode: s.Secure,
-		CustomCertLocation: s.Location, TerminatePolicy: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, QueueBytes: s.QueueBytes, HighWaterMark: s.HighWaterMark, SendAhead: s.SendAhead, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		CustomCertLocation: s.Location, TerminatePolicy: KeepWaiting, Attach: AttachConnect, JPEGCompression: JPEGOff, MaxFrameBytes: s.MaxFrameBytes, QueueBytes: s.QueueBytes, HighWaterMark: s.HighWaterMark, MaxPeers: s.MaxPeers, SendAhead: s.SendAhead, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	if s.Pattern == PushPull {
 		o.Wire = AsyncWire
 	}

@@ -502,7 +502,7 @@ func (l *link) reason(e *transport.Event) error {
 	}
 	also := ""
 	if e != nil && e.Kind == transport.HungUp {
-		also = "; or the peer has too much to read already, or a relay or tunnel in between leads nowhere"
+		also = "; or the peer has too much to read already, or as many peers as it admits, or a relay or tunnel in between leads nowhere"
 	}
 	return fmt.Errorf("%w: both ends must have the same pattern (this one has %v) and the same security%s", ErrMismatch, l.opts.Pattern, also)
 }
@@ -620,6 +620,9 @@ func (c *conn) handshakeFailed(e transport.Event) {
 		// This end has closed it, and closedPeer has reported why. libzmq may have
 		// given the endpoint up all the same, for what the peer had sent before.
 		l.wake()
+		if errors.Is(e.Err, transport.ErrPeers) {
+			l.events.add(Event{Kind: EventRefused, Endpoint: endpoint, Peer: e.Address, Err: e.Err})
+		}
 		return
 	}
 	why := l.reason(&e)
@@ -680,7 +683,7 @@ func (l *link) hungUp(how syscall.Errno) {
 
 // closedPeer counts and logs a connection that this end has closed.
 func (l *link) closedPeer(peer string, why error) {
-	if errors.Is(why, transport.ErrPending) || errors.As(why, new(syscall.Errno)) {
+	if errors.Is(why, transport.ErrPending) || errors.Is(why, transport.ErrPeers) || errors.As(why, new(syscall.Errno)) {
 		l.floodLog.Log(l.opts.Logger, slog.LevelWarn, "too many connections, closed one", "endpoint", l.where(), "peer", peer, "err", why)
 		return
 	}

@@ -30,6 +30,7 @@ const (
 	defaultQueueFrames      = 96
 	defaultQueueBytes       = 256 << 20
 	defaultMaxFrameBytes    = 256 << 20
+	defaultMaxPeers         = 4096
 	defaultHeartbeatTimeout = 30 * time.Second
 	defaultTerminateDelay   = 500 * time.Millisecond
 )
@@ -399,6 +400,23 @@ type Options struct {
 	// answers and handshakes, so it is at least 1024. Default 256 MiB. [no
 	// counterpart]
 	MaxFrameBytes int64
+	// MaxPeers bounds the peers that are connected at a time to an end that
+	// listens. It closes the connection of a further one, which may come again
+	// when one has left. No connected peer ends for another one. The number of
+	// those closed is in Stats.Refused or, if their handshake had ended already,
+	// in Stats.Lost; OnEvent gets EventRefused or EventLost with the reason.
+	//
+	// Connections whose handshakes have not ended do not count. They have limits
+	// of their own (docs/security.md). Where the system does not report how far
+	// a handshake has come (ipc, systems other than Linux), a connection counts
+	// from its beginning. Of several that connect at once for the last place,
+	// some may be closed after their handshake: frames that were on their way
+	// are lost with them, as with any lost connection.
+	//
+	// 1 to 65536. It has no effect at an end that connects, which has one peer
+	// for each of its ports, nor at a Pair receive end, which serves one. Default
+	// 4096. [no counterpart: VidGear has no limit]
+	MaxPeers int
 
 	// ---- exclusive modes ----
 
@@ -693,13 +711,17 @@ func checkReliability(o *Options) error {
 // headers and answers.
 const minFrameBytes = 1 << 10
 
+// maxPeers is the most that MaxPeers may be: of more connections it is not known
+// where messages come from.
+const maxPeers = 1 << 16
+
 func checkLimits(o *Options) error {
 	for _, f := range []struct {
 		name  string
 		value int64
 	}{
 		{"HighWaterMark", int64(o.HighWaterMark)}, {"QueueFrames", int64(o.QueueFrames)}, {"OpenFrames", int64(o.OpenFrames)},
-		{"QueueBytes", o.QueueBytes}, {"MaxFrameBytes", o.MaxFrameBytes},
+		{"QueueBytes", o.QueueBytes}, {"MaxFrameBytes", o.MaxFrameBytes}, {"MaxPeers", int64(o.MaxPeers)},
 	} {
 		if f.value < 0 {
 			return invalid(f.name, f.value, "must be positive, or 0 for the default")
@@ -707,6 +729,9 @@ func checkLimits(o *Options) error {
 	}
 	if m := o.MaxFrameBytes; m > 0 && m < minFrameBytes {
 		return invalid("MaxFrameBytes", m, "must be at least %d: libzmq applies it to handshakes, headers and answers as well", minFrameBytes)
+	}
+	if o.MaxPeers > maxPeers {
+		return invalid("MaxPeers", o.MaxPeers, "must be from 1 to %d, or 0 for the default", maxPeers)
 	}
 	if o.HighWaterMark > 1<<20 {
 		return invalid("HighWaterMark", o.HighWaterMark, "must be at most %d", 1<<20)
@@ -845,6 +870,7 @@ func (o Options) withDefaults() Options {
 	o.QueueFrames = cmp.Or(o.QueueFrames, defaultQueueFrames)
 	o.QueueBytes = cmp.Or(o.QueueBytes, defaultQueueBytes)
 	o.MaxFrameBytes = cmp.Or(o.MaxFrameBytes, defaultMaxFrameBytes)
+	o.MaxPeers = cmp.Or(o.MaxPeers, defaultMaxPeers)
 	o.TerminateDelay = cmp.Or(o.TerminateDelay, defaultTerminateDelay)
 	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, defaultHeartbeatTimeout)
 	if !o.Pattern.spec().heartbeats {

@@ -98,6 +98,8 @@ func TestValidate(t *testing.T) {
 		"QueueFrames":            {QueueFrames: -1},
 		"QueueBytes":             {QueueBytes: -1},
 		"MaxFrameBytes":          {MaxFrameBytes: -1},
+		"MaxPeers":               {MaxPeers: -1},
+		"MaxPeers ":              {MaxPeers: 1<<16 + 1},
 		"SendAhead":              {SendAhead: -1},
 		"SendAhead ":             {SendAhead: 1025},
 		"SendLatest ":            {SendLatest: true, SendAhead: 1},

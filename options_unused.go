@@ -77,6 +77,12 @@ var effects = map[string]func(o *Options) string{
 		}
 		return when(o.Latest && !o.MultiserverMode, "Latest keeps only the newest frame")
 	},
+	"MaxPeers": func(o *Options) string {
+		if o.servesOne() {
+			return "a PAIR receive end serves one peer"
+		}
+		return when(!o.binds(), "it is for an end that listens, and this one connects")
+	},
 	"SendAhead":  (*Options).sendsNothing,
 	"SendLatest": (*Options).sendsNothing,
 	"Adapt":      (*Options).sendsNothing,

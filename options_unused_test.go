@@ -96,6 +96,11 @@ func TestUnusedOptions(t *testing.T) {
 		{Options{Wire: ImageZMQWire, Pattern: ReqRep, TerminateDelay: time.Second}, "TerminateDelay: the receive end of imagezmq has no queue to discard"},
 		{Options{Wire: ImageZMQWire, Pattern: ReqRep, SubscriberTimeout: time.Second, ReceiveMode: true}, "SubscriberTimeout: it is for PUB/SUB, and the pattern is REQ/REP"},
 		{Options{Wire: ImageZMQWire, Pattern: PubSub, SubscriberTimeout: time.Second, ReceiveMode: true, Address: "10.0.0.4"}, ""},
+		{Options{MaxPeers: 5}, "MaxPeers: it is for an end that listens, and this one connects"},
+		{Options{MaxPeers: 5, ReceiveMode: true, Attach: AttachConnect}, "MaxPeers: it is for an end that listens, and this one connects"},
+		{Options{MaxPeers: 5, ReceiveMode: true}, "MaxPeers: a PAIR receive end serves one peer"},
+		{Options{MaxPeers: 5, ReceiveMode: true, Pattern: ReqRep}, ""},
+		{Options{MaxPeers: 5, Attach: AttachBind}, ""},
 		{Options{HighWaterMark: 5}, "HighWaterMark: it is for the send end of PUB/SUB, and for PUSH/PULL"},
 	} {
 		if err := c.o.Validate(); err != nil {

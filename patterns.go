@@ -126,6 +126,7 @@ func (o *Options) socketConfig(sec *security) transport.Config {
 		// PAIR's answers have no number: the one to a frame of an ended connection
 		// would be taken for the answer to the next connection's.
 		ReadFirst:  o.Pattern == Pair && o.ReceiveMode,
+		MaxPeers:   o.MaxPeers,
 		MaxMessage: o.MaxFrameBytes, MaxParts: maxParts, ReceiveHWM: o.receiveHWM(),
 		SilenceLimit: o.silenceLimit(), HeartbeatInterval: o.HeartbeatInterval, HeartbeatTimeout: o.HeartbeatTimeout,
 		Logger: o.Logger,

@@ -113,5 +113,5 @@ func (s *security) refusal(e *transport.Event, o *Options) error {
 	case e.Kind == transport.AuthFailed:
 		return fmt.Errorf("%w: the receive end does not admit the key of %s (in IronHouse mode its public_keys folder needs the public file that belongs to it) or this address", ErrAuth, s.ownFile)
 	}
-	return fmt.Errorf("%w: the receive end refuses the handshake: %s is not its public key, or it is not secure, or it has another pattern (this end has %v)", ErrAuth, s.serverFile, o.Pattern)
+	return fmt.Errorf("%w: the receive end refuses the handshake: %s is not its public key, or it is not secure, or it has another pattern (this end has %v), or as many peers as it admits", ErrAuth, s.serverFile, o.Pattern)
 }

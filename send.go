@@ -21,7 +21,7 @@ type sendEnd struct {
 	*link
 	sendMu  chan struct{} // a lock; a context or Close can end the wait for it
 	queue   *sendQueue    // nil unless Options.SendAhead or SendLatest
-	settler *settler      // nil unless this end is a publisher
+	settler *settler      // nil unless this end is a publisher, or a PUSH end that listens
 	adapt   *adaptation   // nil unless Options.Adapt
 
 	// Preparation; see send_payload.go.

@@ -7,11 +7,12 @@ import (
 	"github.com/vidgear-go/netgear/internal/transport"
 )
 
-// settler settles the socket of a publisher when peers have connected,
-// disconnected or subscribed while the application sends nothing. libzmq
-// processes subscriptions and lost connections only in calls of the socket's
-// owner. One such call processes all that are pending, and cannot be
-// interrupted. So they must not accumulate.
+// settler settles the socket of a publisher, or of a PUSH end that listens, when
+// peers have connected, disconnected or subscribed while the application sends
+// nothing. libzmq processes subscriptions and lost connections only in calls of the
+// socket's owner, and keeps 12 KB of each connection until then. One such call
+// processes all that are pending, and cannot be interrupted. So they must not
+// accumulate.
 //
 // A nil settler belongs to any other end and does nothing.
 type settler struct {
@@ -20,9 +21,9 @@ type settler struct {
 	done   chan struct{} // closed when the goroutine has ended; nil before it starts
 }
 
-// newSettler returns nil at an end whose peers do not subscribe.
+// newSettler returns nil at any other end.
 func newSettler(s *sendEnd) *settler {
-	if !s.opts.publishes() {
+	if !s.opts.publishes() && !(s.opts.Pattern == PushPull && s.opts.binds()) {
 		return nil
 	}
 	return &settler{end: s, wanted: make(chan struct{}, 1)}

@@ -30,8 +30,11 @@ type connection struct {
 	established  bool   // the handshake has ended, as its bytes show
 	rejected     bool   // the peer has rejected this end, and that was reported
 	turnedAway   bool   // this end has most likely rejected the peer, as was reported
+	isPeer       bool   // it counts towards Config.MaxPeers
 	complete     bool   // the bytes of a whole handshake were sent both ways
 	ended        error  // why this end has ended it; nil if it has not
+	cut          bool   // and libzmq had not read the whole handshake then, so that this cannot succeed
+	excess       bool   // or it has succeeded after the connection was ended for MaxPeers, and is not reported
 	gone         bool   // libzmq had closed it when all connections were ended
 	closed       bool   // libzmq had closed it at the last check, with or without a report
 

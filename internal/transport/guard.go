@@ -63,6 +63,7 @@ func (m *monitor) inspect(now time.Time) {
 	m.flow.prune()
 	m.correctMarks(noConnection, true)
 	m.limitPending(now)
+	m.limitPeers(now)
 	m.evictLast()
 	m.limitChatter()
 	switch {

@@ -82,6 +82,7 @@ type guarding struct {
 	handshake int64 // the fewest bytes of a peer's handshake
 	reply     int64 // and the fewest that this end sends in one; 0 where that is not used
 	maxUnsent int   // see Config
+	maxPeers  int   // see Config
 }
 
 // libzmqEvent is one event as libzmq reports it.
@@ -206,6 +207,11 @@ func (m *monitor) process(r libzmqEvent) {
 	if ok {
 		m.report(e)
 	}
+	if r.kind == zmq4.EVENT_HANDSHAKE_SUCCEEDED && m.maxPeers > 0 && len(m.conns) > m.maxPeers {
+		now := time.Now()
+		m.limitPeers(now)
+		m.next = earlier(m.next, now.Add(guardBusy)) // libzmq has reported it before the last bytes were sent
+	}
 }
 
 // reportAllGone reports the connections that end with the socket, which libzmq
@@ -244,6 +250,9 @@ func (m *monitor) account(r libzmqEvent) (e Event, ok bool) {
 	case zmq4.EVENT_CONNECT_RETRIED:
 		e.Kind = ConnectRetried
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
+		if m.noteExcess(r.endpoint) {
+			return e, false
+		}
 		e.Kind = Connected
 		e.Peer, e.Address = m.handshakeSucceeded(r.endpoint)
 	case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
@@ -436,9 +445,13 @@ func (m *monitor) remove(fd uint32, failed bool) (handshaked bool) {
 	c := m.conns[i]
 	m.conns = slices.Delete(m.conns, i, i+1)
 	switch {
+	case c.excess:
+		return c.handshaked
 	case c.handshaked && failed:
 		// Its handshake had not succeeded, so another's has.
-		j := slices.IndexFunc(m.conns, func(other *connection) bool { return !other.handshaked && other.began < c.handshakedAt })
+		j := slices.IndexFunc(m.conns, func(other *connection) bool {
+			return !other.handshaked && !other.cut && !other.excess && other.began < c.handshakedAt
+		})
 		if j < 0 {
 			return true
 		}
@@ -480,7 +493,7 @@ func (m *monitor) guess(endpoint string) int {
 	}
 	now := time.Now()
 	for i, c := range m.conns {
-		if !c.handshaked && !m.pending(c, now) {
+		if !c.handshaked && !c.cut && !c.excess && !m.pending(c, now) {
 			return i
 		}
 	}
@@ -489,10 +502,10 @@ func (m *monitor) guess(endpoint string) int {
 
 // guessAt is guess at a socket whose peers do not wait for each other.
 func (m *monitor) guessAt(endpoint string) int {
-	asked, youngest, elsewhere := -1, -1, -1
+	ended, asked, youngest, elsewhere := -1, -1, -1, -1
 	for i, c := range m.conns {
 		switch {
-		case c.handshaked:
+		case c.handshaked, c.cut, c.excess:
 			continue
 		case endpoint != "" && c.endpoint != endpoint:
 			elsewhere = i
@@ -501,7 +514,12 @@ func (m *monitor) guessAt(endpoint string) int {
 		youngest = i
 		switch m.stage(c) {
 		case stageComplete:
-			return i
+			if c.ended == nil {
+				return i
+			}
+			if ended < 0 {
+				ended = i // its handshake may have succeeded before
+			}
 		case stageAsked:
 			if asked < 0 && !c.turnedAway {
 				asked = i
@@ -509,6 +527,8 @@ func (m *monitor) guessAt(endpoint string) int {
 		}
 	}
 	switch {
+	case ended >= 0:
+		return ended
 	case asked >= 0:
 		return asked
 	case youngest >= 0:
@@ -550,7 +570,7 @@ func (m *monitor) guessRejected(endpoint string) int {
 func (m *monitor) guessExclusive() int {
 	asked := -1
 	for i, c := range m.conns {
-		if c.handshaked {
+		if c.handshaked || c.cut {
 			continue
 		}
 		switch m.stage(c) {

@@ -113,7 +113,7 @@ func (m *monitor) limitPending(now time.Time) {
 			return
 		}
 		if m.pending(m.conns[i], now) {
-			m.evict(m.conns[i])
+			m.evict(m.conns[i], ErrPending)
 		}
 		from[m.conns[i].site]--
 	}
@@ -136,12 +136,15 @@ func (c *connection) mayBePending() bool {
 	return c.accepted && c.identified() && !c.established && c.ended == nil
 }
 
-// evict ends a connection whose handshake is pending.
-func (m *monitor) evict(c *connection) {
-	c.ended = ErrPending
-	if _, ok := reserve.disconnect(int(c.fd), c.id); ok {
+// evict ends a connection for which there is no room. Its peer has done nothing
+// wrong.
+func (m *monitor) evict(c *connection, why error) {
+	c.ended = why
+	if dropped, ok := reserve.disconnect(int(c.fd), c.id); ok {
+		brought, known := bytesReceived(int(c.fd))
+		c.cut = known && brought-dropped < m.handshake
 		m.evicted = time.Now()
-		m.report(Event{Kind: PeerClosed, Peer: c.peer, Err: ErrPending})
+		m.report(Event{Kind: PeerClosed, Peer: c.peer, Err: why})
 	}
 }
 
@@ -154,7 +157,7 @@ func (m *monitor) evictOldest(most int, age time.Duration) (evicted int) {
 			break
 		}
 		if c.accepted && c.identified() && m.pending(c, now) {
-			m.evict(c)
+			m.evict(c, ErrPending)
 			evicted++
 		}
 	}
@@ -168,7 +171,7 @@ func (m *monitor) evictLast() (evicted int) {
 	limit := descriptorLimit()
 	for _, c := range m.conns {
 		if c.accepted && c.identified() && c.ended == nil && int(c.fd) >= limit-lastDescriptors {
-			m.evict(c)
+			m.evict(c, ErrPending)
 			evicted++
 		}
 	}
@@ -186,6 +189,7 @@ func (m *monitor) accepted(now time.Time) {
 		m.evictLast()
 	}
 	m.limitPending(now)
+	m.limitAccepted(now)
 }
 
 // acceptFailed keeps libzmq from trying without end to accept connections for

@@ -118,7 +118,7 @@ func warnUnfilled(c *Config) {
 }
 
 func (s *Socket) guarding(c *Config) guarding {
-	return guarding{flow: s.flow, limits: newLimits(c), exclusive: c.Exclusive, secure: c.Secure, paced: s.gate != nil && s.gate.paced, handshake: c.handshakeBytes(), reply: c.replyBytes(), maxUnsent: c.MaxUnsent}
+	return guarding{flow: s.flow, limits: newLimits(c), exclusive: c.Exclusive, secure: c.Secure, paced: s.gate != nil && s.gate.paced, handshake: c.handshakeBytes(), reply: c.replyBytes(), maxUnsent: c.MaxUnsent, maxPeers: c.maxPeers()}
 }
 
 // noteHandshakes returns report, with the gate notified first.

@@ -41,6 +41,11 @@ type Config struct {
 	MaxParts   int64 // how many parts a message has
 	ReceiveHWM int   // the receive high-water mark that Setup sets; 0 if none
 
+	// MaxPeers bounds the peers of a socket that listens; 0: no limit. Beside them
+	// connections may be pending, as many as otherPeers. An exclusive socket serves
+	// one peer, whatever MaxPeers is.
+	MaxPeers int
+
 	// MaxUnsent bounds the bytes that the system takes of a connection before
 	// it sends them (TCP_NOTSENT_LOWAT, on Linux). 0: the system's limit.
 	MaxUnsent int
@@ -104,6 +109,17 @@ const ReconnectPause = 100 * time.Millisecond
 
 // pushes reports whether the receiver holds the sender back by not reading.
 func (c *Config) pushes() bool { return c.Kind == zmq4.PUSH || c.Kind == zmq4.PULL }
+
+// maxPeers returns how many peers may be connected; 0 for no limit.
+func (c *Config) maxPeers() int {
+	switch {
+	case !c.Bind || c.MaxPeers == 0:
+		return 0
+	case c.Exclusive:
+		return 1
+	}
+	return c.MaxPeers
+}
 
 // hearsNothing reports whether no message is expected from the peers of the
 // socket but subscriptions.
@@ -240,6 +256,7 @@ func (e *Event) HandshakeFailed() bool {
 // Why this end ends a connection, or opens another socket.
 var (
 	ErrPending    = errors.New("too many connections: handshakes are pending, or descriptors are scarce (ulimit -n)")
+	ErrPeers      = errors.New("too many peers are connected (MaxPeers)")
 	ErrUnreadable = errors.New("the peer sent a thousand messages within a second, of which none can be read")
 	ErrPiledUp    = errors.New("the peer sent more than was read")
 	ErrTinyParts  = errors.New("the peer sent very many very small parts, more than were read")
