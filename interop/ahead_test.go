@@ -21,7 +21,7 @@ func TestSendAhead(t *testing.T) {
 			t.Run(patternNames[pattern]+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
 				want := c.pictures(t)
-				p, o := startReceiver(t, netgear.Options{Pattern: pattern, Address: address(t, "tcp"), JPEGCompression: c.jpeg, RequestTimeout: patience})
+				p, o := startReceiver(t, netgear.Options{Pattern: pattern, Address: address(t, "tcp"), JPEGCompression: c.jpeg, RequestTimeout: longTimeout})
 				o.SendAhead = 3
 				sender := open(t, o)
 				ctx, cancel := context.WithTimeout(context.Background(), waitLimit)

@@ -46,7 +46,7 @@ func asyncCell(t *testing.T, pattern netgear.Pattern, mode string, toPython, toG
 // asyncOptions returns options with a longer time-out. By default both ends
 // have one of 15 s. Unless it is tested, the test's own limit is shorter.
 func asyncOptions(t *testing.T, pattern netgear.Pattern) netgear.Options {
-	return netgear.Options{Wire: netgear.AsyncWire, Pattern: pattern, Address: address(t, "tcp"), SubscriberTimeout: -1, RequestTimeout: patience}
+	return netgear.Options{Wire: netgear.AsyncWire, Pattern: pattern, Address: address(t, "tcp"), SubscriberTimeout: -1, RequestTimeout: longTimeout}
 }
 
 var asyncPatience = []string{"--timeout", fmt.Sprint(2 * waitLimit.Seconds())}

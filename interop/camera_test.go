@@ -43,7 +43,7 @@ func TestCameraJPEGs(t *testing.T) {
 			variants = append(variants, variant{jpeg[:at], false}, variant{bad, false}, variant{slices.Delete(bytes.Clone(jpeg), at, at+1), false})
 		}
 	}
-	receiver, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), RequestTimeout: patience})
+	receiver, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), RequestTimeout: longTimeout})
 	sender := open(t, o)
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()

@@ -71,7 +71,7 @@ func TestDTypes(t *testing.T) {
 }
 
 func dtypesToPython(t *testing.T, jpeg netgear.Colorspace) {
-	p, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: jpeg, RequestTimeout: patience})
+	p, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: jpeg, RequestTimeout: longTimeout})
 	sender := open(t, o)
 	for dtype := range itemsize {
 		for i, shape := range shapes {
@@ -88,7 +88,7 @@ func dtypesToPython(t *testing.T, jpeg netgear.Colorspace) {
 }
 
 func dtypesToGo(t *testing.T) {
-	receiver, o := openReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, RequestTimeout: patience})
+	receiver, o := openReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, RequestTimeout: longTimeout})
 	type spec struct {
 		Shape []int  `json:"shape"`
 		DType string `json:"dtype"`

@@ -30,9 +30,9 @@ import (
 // No test depends on how long anything takes.
 const waitLimit = 90 * time.Second
 
-// patience is RequestTimeout where time-outs are not what is tested: on a busy machine
+// longTimeout is RequestTimeout where time-outs are not what is tested: on a busy machine
 // an answer may take longer than VidGear's 4 seconds, and then no one has it.
-const patience = time.Minute
+const longTimeout = time.Minute
 
 // await polls a condition that is no event.
 func await(t testing.TB, what string, ok func() bool) {
@@ -605,7 +605,7 @@ func eachPattern(t *testing.T, patterns []netgear.Pattern, test func(t *testing.
 	for _, p := range patterns {
 		t.Run(patternNames[p], func(t *testing.T) {
 			t.Parallel()
-			test(t, netgear.Options{Pattern: p, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, RequestTimeout: patience})
+			test(t, netgear.Options{Pattern: p, Address: address(t, "tcp"), JPEGCompression: netgear.JPEGOff, RequestTimeout: longTimeout})
 		})
 	}
 }

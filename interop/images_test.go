@@ -47,9 +47,9 @@ func TestImages(t *testing.T) {
 	for _, c := range []netgear.Colorspace{netgear.JPEGDefault, "RGB", "BGRA", netgear.JPEGGray} {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
-			python, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c, JPEGStrips: 3, RequestTimeout: patience})
+			python, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c, JPEGStrips: 3, RequestTimeout: longTimeout})
 			toPython := open(t, o)
-			recv, o := openReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c, JPEGStrips: 3, RequestTimeout: patience})
+			recv, o := openReceiver(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c, JPEGStrips: 3, RequestTimeout: longTimeout})
 			toGo := open(t, o)
 			ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 			defer cancel()

@@ -26,7 +26,7 @@ func TestImageZMQ(t *testing.T) {
 			for direction, test := range map[string]func(*testing.T, netgear.Options, []imagezmqFrame){"go-to-python": imagezmqToPython, "python-to-go": imagezmqToGo} {
 				t.Run(fmt.Sprintf("%s/%s/%s", patternNames[pattern], c.name, direction), func(t *testing.T) {
 					t.Parallel()
-					test(t, netgear.Options{Wire: netgear.ImageZMQWire, Pattern: pattern, Address: "127.0.0.1", JPEGCompression: c.jpeg, RequestTimeout: patience}, imagezmqClip(t, c.jpeg))
+					test(t, netgear.Options{Wire: netgear.ImageZMQWire, Pattern: pattern, Address: "127.0.0.1", JPEGCompression: c.jpeg, RequestTimeout: longTimeout}, imagezmqClip(t, c.jpeg))
 				})
 			}
 		}

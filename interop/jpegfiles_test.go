@@ -30,7 +30,7 @@ func TestJPEGFiles(t *testing.T) {
 	if err := json.Unmarshal(raw, &golden); err != nil {
 		t.Fatal(err)
 	}
-	receiver, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), RequestTimeout: patience})
+	receiver, o := startReceiver(t, netgear.Options{Address: address(t, "tcp"), RequestTimeout: longTimeout})
 	sender := open(t, o)
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()

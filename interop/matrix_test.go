@@ -36,7 +36,7 @@ func matrixCase(t *testing.T, protocol string, pattern netgear.Pattern, c compre
 	for direction, test := range map[string]func(*testing.T, netgear.Options, compression){"go-to-python": goToPython, "python-to-go": pythonToGo} {
 		t.Run(name+"/"+direction, func(t *testing.T) {
 			t.Parallel()
-			test(t, netgear.Options{Pattern: pattern, Protocol: protocol, Address: address(t, protocol), JPEGCompression: c.jpeg, RequestTimeout: patience}, c)
+			test(t, netgear.Options{Pattern: pattern, Protocol: protocol, Address: address(t, protocol), JPEGCompression: c.jpeg, RequestTimeout: longTimeout}, c)
 		})
 	}
 }

@@ -119,7 +119,7 @@ type (
 func newCell(t *testing.T, m mode, pattern netgear.Pattern, c compression, d direction) *cell {
 	t.Helper()
 	x := &cell{mode: m, direction: d, compression: c, Options: netgear.Options{
-		Pattern: pattern, Address: address(t, "tcp"), JPEGCompression: c.jpeg, RequestTimeout: patience,
+		Pattern: pattern, Address: address(t, "tcp"), JPEGCompression: c.jpeg, RequestTimeout: longTimeout,
 		BidirectionalMode: m.bidirectional, MultiserverMode: m.servers, MulticlientMode: m.clients,
 	}}
 	for i := range 1 + count(m.clients) {

@@ -17,7 +17,7 @@ func TestOldestVidGear(t *testing.T) {
 		pattern netgear.Pattern
 		how     compression
 	}{{netgear.Pair, jpegDefault}, {netgear.ReqRep, jpegDefault}, {netgear.ReqRep, raw}} {
-		o := netgear.Options{Pattern: cell.pattern, Address: "127.0.0.1", JPEGCompression: cell.how.jpeg, BidirectionalMode: true, RequestTimeout: patience}
+		o := netgear.Options{Pattern: cell.pattern, Address: "127.0.0.1", JPEGCompression: cell.how.jpeg, BidirectionalMode: true, RequestTimeout: longTimeout}
 		name := patternNames[cell.pattern] + "/" + cell.how.name
 		t.Run(name+"/go-to-python", func(t *testing.T) {
 			t.Parallel()

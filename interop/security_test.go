@@ -44,7 +44,7 @@ func TestSecure(t *testing.T) {
 				// Each test has its own folder, so its own options: they run at
 				// the same time.
 				withKeys := func(t *testing.T) netgear.Options {
-					return netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff, RequestTimeout: patience,
+					return netgear.Options{Pattern: pattern, Address: "127.0.0.1", JPEGCompression: netgear.JPEGOff, RequestTimeout: longTimeout,
 						SecureMode: mode, CustomCertLocation: makeKeys(t)}
 				}
 				cell := fmt.Sprintf("%s/%s/%s", patternNames[pattern], name, maker)

@@ -17,7 +17,7 @@ func TestStrips(t *testing.T) {
 		for _, c := range jpegs {
 			t.Run(fmt.Sprintf("%s/%d", c.name, strips), func(t *testing.T) {
 				t.Parallel()
-				goToPython(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c.jpeg, JPEGStrips: strips, RequestTimeout: patience}, c)
+				goToPython(t, netgear.Options{Address: address(t, "tcp"), JPEGCompression: c.jpeg, JPEGStrips: strips, RequestTimeout: longTimeout}, c)
 			})
 		}
 	}
