@@ -132,8 +132,21 @@ func (c *clientOrder) stale() bool {
 	case c.served == nil:
 		return !slices.Equal(now, c.presentInOrder())
 	default:
-		return !slices.Equal(now, c.placed)
+		// Those that connected while the first frame waited came in any order.
+		return !slices.Equal(now, c.placed) || !inTurn(c.placed)
 	}
+}
+
+// inTurn reports whether clients are in the order of their ports, whichever is the
+// first.
+func inTurn(clients []int) bool {
+	descents := 0
+	for k, i := range clients {
+		if clients[(k+1)%len(clients)] < i {
+			descents++
+		}
+	}
+	return descents <= 1
 }
 
 // lostOne reports whether a client of this socket has disconnected. The current

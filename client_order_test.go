@@ -219,3 +219,29 @@ func TestClientsInPortOrderAfterAnUnseenLoss(t *testing.T) {
 		t.Errorf("the next socket serves %v, want %v", got, want)
 	}
 }
+
+// Clients may connect, in any order, while the first frame of a socket waits to be
+// sent. The next frame goes out over a socket that serves them in turn.
+func TestClientsThatConnectWhileAFrameWaits(t *testing.T) {
+	for _, c := range []struct {
+		connect []int
+		stale   bool
+	}{
+		{[]int{0, 1, 2}, false}, {[]int{1, 2, 0}, false}, {[]int{2, 0, 1}, false},
+		{[]int{0, 2, 1}, true}, {[]int{1, 0, 2}, true}, {[]int{2, 1, 0}, true},
+		{[]int{1}, false}, {[]int{2, 0}, false},
+	} {
+		order := newClientOrder(&Options{Pattern: ReqRep, MulticlientMode: true, Ports: []string{"1", "2", "3"}, RequestTimeout: time.Second})
+		order.begin() // none is present
+		for _, i := range c.connect {
+			order.observe(transport.Event{Kind: transport.Connected, Endpoint: "tcp://127.0.0.1:" + order.ports[i]})
+		}
+		order.took()
+		if got := order.stale(); got != c.stale {
+			t.Errorf("connected in the order %v: stale is %v", c.connect, got)
+		}
+		if next := order.begin(); !inTurn(next) || order.stale() {
+			t.Errorf("connected in the order %v: the next socket serves %v", c.connect, next)
+		}
+	}
+}

@@ -26,9 +26,8 @@ func ipcServed(path string) bool {
 	}
 	defer list.Close()
 	for lines := bufio.NewScanner(list); lines.Scan(); {
-		// Num, RefCount, Protocol, Flags, Type, St, Inode, Path
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 8 || !strings.HasSuffix(lines.Text(), " "+path) {
+		fields, name := unixSocket(lines.Text())
+		if name != path {
 			continue
 		}
 		flags, _ := strconv.ParseUint(fields[3], 16, 64)
@@ -37,4 +36,13 @@ func ipcServed(path string) bool {
 		}
 	}
 	return false
+}
+
+// unixSocket returns the fields of a line of /proc/net/unix (Num, RefCount,
+// Protocol, Flags, Type, St, Inode), and the path, which may contain spaces.
+func unixSocket(line string) (fields [7]string, path string) {
+	for i := range fields {
+		fields[i], line, _ = strings.Cut(strings.TrimLeft(line, " "), " ")
+	}
+	return fields, line
 }

@@ -69,7 +69,12 @@ func TestIPCOfAnotherUser(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	listens.Close() // the connection that it has accepted still has the path
+	abstract, err := net.ListenUnix("unix", &net.UnixAddr{Name: "@x " + at("a stream"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abstract.Close() // it has a name that ends like the path
+	listens.Close()        // the connection that it has accepted still has the path
 	if err := free(at("a stream")); err != nil {
 		t.Error(err)
 	}

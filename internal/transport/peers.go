@@ -1,6 +1,9 @@
 package transport
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A socket that listens has at most Config.MaxPeers peers. Each takes memory in
 // libzmq and in the monitor, and a descriptor, for as long as it stays connected.
@@ -69,6 +72,9 @@ func (m *monitor) limitAccepted(now time.Time) {
 // reported: the owner of a PAIR socket would take the end of that for the loss of
 // the peer that it serves.
 func (m *monitor) noteExcess(endpoint string) bool {
+	if !slices.ContainsFunc(m.conns, func(c *connection) bool { return c.ended == ErrPeers }) {
+		return false
+	}
 	i := m.guess(endpoint)
 	if i < 0 || m.conns[i].ended != ErrPeers {
 		return false

@@ -142,7 +142,7 @@ func (m *monitor) evict(c *connection, why error) {
 	c.ended = why
 	if dropped, ok := reserve.disconnect(int(c.fd), c.id); ok {
 		brought, known := bytesReceived(int(c.fd))
-		c.cut = known && brought-dropped < m.handshake
+		c.cut = known && brought-dropped < m.handshake && c.exists() // else it is another's count
 		m.evicted = time.Now()
 		m.report(Event{Kind: PeerClosed, Peer: c.peer, Err: why})
 	}
