@@ -230,7 +230,7 @@ func (s *simQueue) finishQueue() {
 
 // TestSimulatedQueue runs the receive queue with its decoders.
 func TestSimulatedQueue(t *testing.T) {
-	simChecks(t, 200)
+	simChecks(t, 1000)
 	simJPEG = testJPEG(t, 16, 16)
 	var totals simTotals
 	rapid.Check(t, func(t *rapid.T) {
@@ -340,7 +340,7 @@ func checkEventOrder(t *rapid.T, got []Event, added int, many bool) {
 
 // TestSimulatedEvents runs the delivery of events.
 func TestSimulatedEvents(t *testing.T) {
-	simChecks(t, 200)
+	simChecks(t, 1000)
 	var totals simTotals
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) { simulateEvents(t, &totals) })

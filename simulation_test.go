@@ -19,6 +19,7 @@ import (
 	"github.com/pebbe/zmq4"
 	"pgregory.net/rapid"
 
+	"github.com/vidgear-go/netgear/internal/alloctest"
 	"github.com/vidgear-go/netgear/internal/transport"
 	"github.com/vidgear-go/netgear/internal/zmsg"
 )
@@ -44,20 +45,29 @@ import (
 //     time-out.
 
 // simChecks sets how many orders a test tries if no flag does: few enough for a
-// test that always runs.
+// test that always runs, and the same ones each time. `make simulate` draws others.
+//
+// With the race detector it skips the test: once in a few thousand bubbles Go's
+// runtime crashes there (1.26.8, SIGSEGV in __tsan::SlotLock or StackDepot::Put, from
+// the timers of a bubble; golang/go#78156). scripts/test.sh runs it without.
 func simChecks(t *testing.T, few int) {
 	t.Helper()
+	if alloctest.Race {
+		t.Skip("synctest bubbles and the race detector crash together (golang/go#78156); the simulation runs without it")
+	}
 	given := os.Getenv("RAPID_CHECKS") != ""
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" || f.Name == "rapid.seed" })
 	if given {
 		return
 	}
-	checks := flag.Lookup("rapid.checks")
-	before := checks.Value.String()
-	if err := checks.Value.Set(strconv.Itoa(few)); err != nil {
-		t.Fatal(err)
+	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(few), "rapid.seed": "1"} {
+		f := flag.Lookup(name)
+		before := f.Value.String()
+		if err := f.Value.Set(value); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Value.Set(before) })
 	}
-	t.Cleanup(func() { checks.Value.Set(before) })
 }
 
 // simTotals counts what a test has simulated.
@@ -1106,7 +1116,7 @@ func (w *simWorld) finish() {
 
 // TestSimulatedEnds runs a receive end and its senders.
 func TestSimulatedEnds(t *testing.T) {
-	simChecks(t, 100)
+	simChecks(t, 1000)
 	parts, err := newSimParts("inproc://simulation")
 	if err != nil {
 		t.Fatal(err)

@@ -218,8 +218,12 @@ unit_other() {
 	python3 scripts/gotest.py -tags "$tags" -parallel 8 -timeout "$TIMEOUT" -short -run "$DIFFERS" .
 	python3 scripts/gotest.py -tags "$tags" -timeout "$TIMEOUT" -short $others
 }
-# The command's tests of memory, which the race detector would take.
-unit_memory() { python3 scripts/gotest.py -tags nogocv -timeout "$TIMEOUT" -short -run '^TestMemoryOf' ./cmd/netgear; }
+# The command's tests of memory, which the race detector would take, and the
+# simulation, with which it crashes.
+unit_plain() {
+	python3 scripts/gotest.py -tags nogocv -timeout "$TIMEOUT" -short -run '^TestMemoryOf' ./cmd/netgear
+	python3 scripts/gotest.py -tags nogocv -timeout "$TIMEOUT" -run '^TestSimulated' .
+}
 # The other packages use gocv little or not at all; that they build is checked.
 unit_newest() { newest unit_other "$NEWEST_TAGS" '/(cmd/netgear|examples|record)(/.*)?'; }
 
@@ -385,13 +389,14 @@ do_nogocv() {
 	step 'Build: without gocv (-tags nogocv)' go build -tags nogocv $ALL
 	step 'Set-up: programs that the tests run' need_programs
 	step 'Unit tests: without gocv, race detector' unit nogocv
+	step 'Unit tests: memory of the command, simulation' unit_plain
 }
 
 do_unit() {
 	step 'Set-up: programs that the tests run' need_programs
 	step 'Unit tests: with gocv, race detector, Mat leak check' unit matprofile
 	step 'Unit tests: what differs without gocv' unit_other nogocv '/cmd/netgear(/.*)?'
-	step 'Unit tests: memory of the command' unit_memory
+	step 'Unit tests: memory of the command, simulation' unit_plain
 	step "Unit tests: what differs with gocv $NEWEST_GOCV" unit_newest
 }
 
