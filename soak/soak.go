@@ -489,7 +489,9 @@ func freePorts(n int) (all []string, err error) {
 
 // watch waits until the send ends have sent all, and watches for pauses.
 func (s *soak) watch(ctx context.Context, o *outcome) {
+	s.mu.Lock()
 	s.looked = time.Now()
+	s.mu.Unlock()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	shown := newDisplay(s)
