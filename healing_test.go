@@ -791,11 +791,7 @@ func TestReturnDuringClose(t *testing.T) {
 // Close while a receive end cannot open its socket again releases its resources
 // once.
 func TestCloseWhileReopening(t *testing.T) {
-	dir, err := os.MkdirTemp("", "ng")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := peertest.SocketDir(t)
 	o := Options{Protocol: "ipc", Address: filepath.Join(dir, "s")}
 	send := mustNew(t, o)
 	failed := make(chan struct{}, 100)

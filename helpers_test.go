@@ -70,11 +70,7 @@ func openPair(t testing.TB, o Options, adjust ...func(recv, send *Options)) (rec
 		f(&r, &s)
 	}
 	if r.Protocol == "ipc" {
-		dir, err := os.MkdirTemp("", "ng") // t.TempDir is too long a path for a local socket
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
+		dir := peertest.SocketDir(t)
 		r.Address = filepath.Join(dir, "s")
 		s.Address = r.Address
 		return mustNew(t, r), mustNew(t, s)

@@ -10,17 +10,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // An ipc receive end binds a path only if no file exists there, or only a
 // socket on which no program listens. libzmq would delete any file.
 func TestIPCDeletesNothing(t *testing.T) {
 	for _, end := range []Options{{ReceiveMode: true}, {Attach: AttachBind}, {ReceiveMode: true, Pattern: PubSub}} {
-		dir, err := os.MkdirTemp("", "ng") // t.TempDir is too long a path for a local socket
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
+		dir := peertest.SocketDir(t)
 		at := func(name string) string { return filepath.Join(dir, name) + ":5555" }
 		if err := errors.Join(
 			os.WriteFile(at("file"), []byte("precious"), 0o600), os.Mkdir(at("folder"), 0o700), syscall.Mkfifo(at("fifo"), 0o600),

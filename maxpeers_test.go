@@ -3,11 +3,12 @@ package netgear
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // fullEnd is an end that listens with MaxPeers, and what it has reported.
@@ -33,11 +34,7 @@ func newFullEnd(t *testing.T, o Options) *fullEnd {
 	c := &fullEnd{t: t, o: o}
 	o.Attach, o.Address, o.Port = AttachBind, "127.0.0.1", "0"
 	if o.Protocol == "ipc" {
-		dir, err := os.MkdirTemp("", "ng") // t.TempDir is too long a path for a local socket
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
+		dir := peertest.SocketDir(t)
 		o.Address = filepath.Join(dir, "s")
 	}
 	o.Logger = slog.New(slog.NewTextHandler(c, nil))

@@ -450,12 +450,7 @@ func address(t testing.TB, protocol string) string {
 	if protocol != "ipc" {
 		return "127.0.0.1"
 	}
-	// Not t.TempDir: the names of socket files must be short.
-	dir, err := os.MkdirTemp("", "ng")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := peertest.SocketDir(t)
 	return filepath.Join(dir, "s")
 }
 

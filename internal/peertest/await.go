@@ -2,6 +2,7 @@ package peertest
 
 import (
 	"net"
+	"os"
 	"testing"
 	"time"
 )
@@ -28,4 +29,16 @@ func Listen(t testing.TB, address string) (l net.Listener) {
 		return err == nil
 	})
 	return l
+}
+
+// SocketDir returns a new folder, which is removed at the test's end. Its path is
+// short enough for a local socket, which that of t.TempDir may not be.
+func SocketDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ng")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vidgear-go/netgear/internal/peertest"
 	"github.com/vidgear-go/netgear/internal/secret"
 )
 
@@ -120,11 +121,7 @@ func TestKeyLogin(t *testing.T) {
 // startAgent starts a real agent that holds the keys.
 func startAgent(t *testing.T, keys ...string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "agent") // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := peertest.SocketDir(t)
 	sock := filepath.Join(dir, "s")
 	agent := exec.Command(need(t, "ssh-agent", "openssh-client"), "-D", "-a", sock)
 	if err := agent.Start(); err != nil {

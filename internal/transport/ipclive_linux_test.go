@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vidgear-go/netgear/internal/peertest"
 )
 
 // noUser is the number of a user that has no files.
@@ -18,11 +20,7 @@ const noUser = 65534
 // An end that may not connect to a socket does not delete it while the program of
 // another user has it, and does once that program has ended.
 func TestIPCOfAnotherUser(t *testing.T) {
-	dir, err := os.MkdirTemp("", "ng") // t.TempDir is too long a path for a local socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := peertest.SocketDir(t)
 	if err := os.Chmod(dir, 0o777); err != nil { // any user may delete
 		t.Fatal(err)
 	}
